@@ -88,7 +88,7 @@ def outside(value: msgspec.Struct, mark: type[Bounds | Size]) -> list[str]:
 
 
 def _look(shape: _Shape, kind: type[Bounds | Size], value: object, key: str, found: list[str]) -> None:
-    if value is None:
+    if value is None or value is msgspec.UNSET:
         return
     for mark in shape.marks:
         if isinstance(mark, kind) and (wrong := mark.wrong(value)):  # type: ignore[arg-type]  # of the value's own type

@@ -34,6 +34,8 @@ Task = Annotated[str, Known("task")]
 Shown = Literal["size", "members"]
 MOST_TOKENS = 8192
 """Of a text."""
+MOST_LABELS = 64
+"""Of one row."""
 IGNORED = "ignore"
 Epsilon = Annotated[float, Bounds(ge=1e-9, le=1e12, hint="e.g. 1.0")]
 """The range of epsilon that the accountant supports."""
@@ -93,15 +95,22 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What is predicted: positive values (binary), classes (several), or neither (regression).
+    """What is predicted: positive values (binary), classes (several), or neither (regression); columns, instead of
+    column: several labels of one row, each of two sides.
 
     negative: beside positive; any other value is then refused. None: the column's declared values; without those any.
     """
 
-    column: Text
+    column: Text | None = None
     positive: Names | None = None
     negative: Names | None = None
     classes: Names | None = None
+    columns: Annotated[tuple[Text, ...], Size(MOST_LABELS)] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its columns: one, or as many as there are labels."""
+        return self.columns or (required(self.column),)
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):

@@ -152,9 +152,9 @@ def words(kind: object) -> tuple[object, ...]:
 
 
 def parts(kind: object) -> list[object]:
-    """Of a union, None left out; empty: it is none."""
+    """Of a union, without what stands for a key that is absent; empty: it is none."""
     union = get_origin(kind) in (Union, types.UnionType)
-    return [part for part in get_args(kind) if part is not type(None)] if union else []
+    return [part for part in get_args(kind) if part not in (type(None), msgspec.UnsetType)] if union else []
 
 
 def _expected(kind: object) -> str:

@@ -21,7 +21,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
-from potluck.learning.data.target import goal_of
+from potluck.learning.data.target import TWO_SIDED, goal_of
 from potluck.learning.evaluation import metric_intervals
 from potluck.learning.evaluation.intervals import Noised, half
 from potluck.learning.evaluation.metric_intervals import Within
@@ -64,13 +64,14 @@ def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | Non
     are held out.
 
     held: about how many held-out rows count; None: as many as the plan expects, as if no person had more rows than
-    count. Sites count with their shares, so their sums hold as many as there are sites.
+    count. Sites count with their shares, so their sums hold as many as there are sites. Of several labels it is of each
+    one's metrics: their means are known better.
     """
     shares = plan.privacy.unit == "site"
     rows = float(len(plan.federation.sites)) if shares else held_out(plan) if held is None else held
     if not rows or not blocks:
         return None
-    found = _within(plan, blocks[0].size, rows, std)
+    found = _within(plan, blocks[0].size // len(goal_of(plan).names), rows, std)
     noise = {name: half(one.noise) for name, one in found.items() if one.noise}
     counted = plan.privacy.unit == "row"
     population = {name: half(one.population) for name, one in found.items()} if counted else {}
@@ -90,7 +91,7 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
         return metric_intervals.regression(*known, most=4.0, width=(goal.high - goal.low) / 2)
     right, each = RIGHT, std * math.sqrt(cells / 2)
     found = {}
-    if goal.side == "binary":
+    if goal.side in TWO_SIDED:
         negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
         found["auc"] = metric_intervals.area(negative, positive, std)
         right = NormalDist().cdf(_apart() / 2)

@@ -29,7 +29,8 @@ def opened(plan: Plan) -> str:
     if plan.traits.counts:
         return "one vector of all statistics, opened once"
     spec = training(plan)
-    counts = "" if plan.noisy else ", and the training rows of each class"
+    labels = goal_of(plan).side == "labels"
+    counts = "" if plan.noisy else f", and the training rows of each {'side of each label' if labels else 'class'}"
     if spec.aggregation != "mean":
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
@@ -57,7 +58,8 @@ def _evaluated(plan: Plan) -> str:
     if "cells" not in names:
         return "; then the held-out rows' count and summed squares of errors and targets"
     few = "" if plan.noisy else ": many cells hold a single row"
-    return f"; then the held-out rows in each of {names['cells']} cells (class, and bin of scores or hit){few}"
+    of = "label, side, and bin of its scores" if goal_of(plan).side == "labels" else "class, and bin of scores or hit"
+    return f"; then the held-out rows in each of {names['cells']} cells ({of}){few}"
 
 
 def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:

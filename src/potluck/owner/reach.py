@@ -27,7 +27,7 @@ def columns_read(plan: Plan, owner: str | None = None) -> tuple[str, ...]:
         # What is derived, or is a person's, stands in no file: the columns that it is made of are declared, and so
         # among these.
         made = data.derive.keys() | (data.reduce.columns.keys() if data.reduce else set())
-        names += [data.target.column] if data.target and data.target.column not in made else []
+        names += [name for name in data.target.names if name not in made] if data.target else []
         names += [data.split.column] if data.split and data.split.column is not None else []
     if plan.traits.joins and owner is not None:
         names = [name for name in names if _owner(plan, name) in (None, owner)]
@@ -38,7 +38,7 @@ def _owner(plan: Plan, name: str) -> str | None:
     """Whose a column is; None: everybody's, as a key. The split column belongs to the target's owner."""
     data, split = plan.data, plan.data.split
     if split is not None and name == split.column and data.target is not None:
-        name = data.target.column
+        name = data.target.names[0]
     column = data.columns.get(name)
     return None if column is None else column.owner
 

@@ -142,6 +142,8 @@ def _tables(plan: Plan) -> list[str]:
 def _data(plan: Plan) -> Iterator[str]:
     """Words of [data] that only tasks of sums have, or that nothing of the task reads."""
     data, traits = plan.data, plan.traits
+    if data.target is not None and bool(data.target.column) == bool(data.target.columns):
+        yield 'data.target: takes column or columns. hint: column = "ill", or columns for several labels of a row'
     known = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if one.sums)
     for key in ("join", "derive", "where", "reduce"):
         if getattr(data, key) and not traits.sums:

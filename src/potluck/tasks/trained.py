@@ -1,7 +1,7 @@
 """What a trained model leaves in a run's folder, and what the run's document says of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +76,11 @@ def _look(one: Look) -> Json:
 def scores(metrics: Metrics | None, number: bool) -> Json:
     """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
 
-    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy).
+    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy). Of several labels these
+    are the means of each one's, which stand beside them.
     """
     shown = metrics or Metrics(None)
-    found: Json = {}
+    found: Json = {"labels": {name: _scored(one) for name, one in shown.labels.items()}} if shown.labels else {}
     for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
         found[name] = getattr(shown, name)
         if name in shown.intervals:
@@ -89,12 +90,16 @@ def scores(metrics: Metrics | None, number: bool) -> Json:
     return found
 
 
-def _confusion(goal: Goal, metrics: Metrics | None) -> Json:
+def _scored(one: Metrics) -> Json:
+    """One label's metrics."""
+    return scores(one, False) | _confusion(SIDES, one)
+
+
+def _confusion(labels: Sequence[str], metrics: Metrics | None) -> Json:
     """Rows by what they are and what the model says, where that may be shown."""
     one = metrics.confusion if metrics else None
     if one is None:
         return {}
-    labels = goal.classes if goal.side == "classes" else SIDES
     told: Json = {"labels": list(labels), "counts": one.counts}
     return {"confusion": told | ({"low": one.low, "high": one.high} if one.low else {})}
 
@@ -108,7 +113,7 @@ def metrics(outcome: Trained, beside: Beside) -> Json:
     """Metrics as released, and exact ones beside them where one process holds all rows."""
     goal = outcome.model.target
     number = goal.side == "number"
-    released = scores(outcome.metrics, number) | _confusion(goal, outcome.metrics)
+    released = scores(outcome.metrics, number) | _confusion(goal.classes or SIDES, outcome.metrics)
     if isinstance(beside, Comparison):
         return compared(released, beside, goal)
     found: Json = {"federated": released}
@@ -121,9 +126,10 @@ def compared(released: Json, comparison: Comparison, goal: Goal) -> Json:
     def told(metrics: Metrics | None) -> Json:
         return scores(metrics, goal.side == "number")
 
+    sides = _confusion(goal.classes or SIDES, comparison.federated)
     by_site = {name: told(one) for name, one in comparison.by_site.items()}
     return {
-        "federated": told(comparison.federated) | _confusion(goal, comparison.federated) | {"by_site": by_site},
+        "federated": told(comparison.federated) | sides | {"by_site": by_site},
         "federated_released": released,
         "federated_no_noise": told(comparison.no_noise),
         "alone": {name: told(one) for name, one in comparison.alone.items()},

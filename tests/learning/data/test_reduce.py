@@ -218,7 +218,7 @@ def test_the_owner_hears_of_rows_persons_and_values():
         ("hb", 3, 2, 1, 1),
         ("y", 5, 0, 0, 0),
     ]
-    assert (tally.target.rows, tally.target.positive) == (2, 1)
+    assert (tally.targets[0].rows, tally.targets[0].positive) == (2, 1)
     said = lines(tally)
     assert "1 of 3 persons is left out: 1 without 'hb'" in said
     assert "5 rows of 3 persons" in said

@@ -40,6 +40,7 @@ def graphs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("graphs")
     modules = {
         "binary": drawn.mlp(), "number": drawn.mlp(), "classes": drawn.mlp(3), "drop": drawn.mlp(drop=0.5),
+        "labels": drawn.mlp(2),
         "convolution": drawn.convolution(), "wide": drawn.mlp(features=5),
     }  # fmt: skip
     sizes = {"wide": 5}
@@ -70,6 +71,8 @@ def by_torch(kind, plan, tables, mu=0.0):
                     loss = functional.binary_cross_entropy_with_logits(out[:, 0], y[some])
                 elif kind == "classes":
                     loss = functional.cross_entropy(out, y[some].long())
+                elif kind == "labels":
+                    loss = torch.nn.BCEWithLogitsLoss()(out, y[some])
                 else:
                     loss = functional.mse_loss(out[:, 0], y[some]) / 2
                 pull = 0.01 / (len(y) * len(tables)) / 2
@@ -87,7 +90,9 @@ def by_torch(kind, plan, tables, mu=0.0):
     return common
 
 
-@pytest.mark.parametrize(("kind", "mu"), [("binary", 0.0), ("classes", 0.0), ("number", 0.0), ("binary", 1.5)])
+@pytest.mark.parametrize(
+    ("kind", "mu"), [("binary", 0.0), ("classes", 0.0), ("number", 0.0), ("labels", 0.0), ("binary", 1.5)]
+)
 def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind, mu):
     plan = drawn.plan(graphs[kind], kind)
     if mu:

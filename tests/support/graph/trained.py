@@ -35,8 +35,10 @@ def frames(rows=60, kind="binary"):
             "binary": np.where(product > 0, "1", "0"),
             "classes": np.where(product > 0.1, "u", np.where(product < -0.1, "v", "w")),
             "number": product,
+            "labels": np.where(product > 0, "1", "0"),
         }[kind]
-        found[name] = pd.DataFrame({"x": x, "z": z, "y": y})
+        second = {"v": np.where(x > 0.4, "1", "0")} if kind == "labels" else {}
+        found[name] = pd.DataFrame({"x": x, "z": z, "y": y, **second})
     return found
 
 
@@ -44,6 +46,7 @@ TARGETS = {
     "binary": ({"kind": "category", "values": ["0", "1"]}, {"positive": ["1"]}, 1),
     "classes": ({"kind": "category", "values": ["u", "v", "w"]}, {"classes": ["u", "v", "w"]}, 3),
     "number": ({"kind": "number", "low": -1, "high": 1}, {}, 1),
+    "labels": ({"kind": "category", "values": ["0", "1"]}, {"columns": ["y", "v"], "positive": ["1"]}, 2),
 }
 
 
@@ -55,8 +58,8 @@ def tables(graph, kind="binary", scheme="clear", model=None, training=None, **mo
         "name": "drawn", "purpose": "a test", "task": "train",
         "federation": {"sites": list(SITES), "server": "curious"},
         "data": {
-            "columns": {"x": spread, "z": spread, "y": column},
-            "target": {"column": "y", **target},
+            "columns": {"x": spread, "z": spread, **dict.fromkeys(target.get("columns", ["y"]), column)},
+            "target": target if "columns" in target else {"column": "y", **target},
             "split": {"test": 0.25},
             "max_rows": 100,
         },

@@ -43,24 +43,25 @@ def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
 
 
 def cells_of(task, ask: Ask, table: Table) -> np.ndarray:
-    """[units, cells]: a 1 for each held-out row in the cell of its side and score, or of its class and the model's, or
-    of its class and whether the model is right. A person's first rows are added up."""
+    """[units, cells]: a 1 for each held-out row in the cell of its side and score (of each label), or of its class and
+    the model's, or of its class and whether the model is right. A person's first rows are added up."""
     (block,) = ask.blocks
     plan, known = task.plan, model(task.plan, np.frombuffer(ask.state, dtype="<f8"))
     margins, target = np.nan_to_num(known.margins(table.features)), table.target.astype(int)
-    if known.target.side == "binary":
-        half = block.size // 2
+    if known.target.side in ("binary", "labels"):
+        labels, sides = margins.shape[1], target.reshape(margins.shape)
+        half = block.size // labels // 2
         with np.errstate(over="ignore"):
-            place = np.minimum(np.floor(half / (1 + np.exp(-margins[:, 0] / 2))), half - 1)
+            place = np.minimum(np.floor(half / (1 + np.exp(-margins / 2))), half - 1)
         if plan.noisy:
-            place = (margins[:, :1] >= edges(known, half)).sum(axis=1)
-        cell = target * half + place.astype(int)
+            place = (margins[:, :, None] >= edges(known, half)).sum(axis=2)
+        cell = 2 * half * np.arange(labels) + sides * half + place.astype(int)
     elif block.size == margins.shape[1] ** 2:
-        cell = margins.shape[1] * target + margins.argmax(axis=1)
+        cell = (margins.shape[1] * target + margins.argmax(axis=1))[:, None]
     else:
-        cell = 2 * target + (margins.argmax(axis=1) == target)
+        cell = (2 * target + (margins.argmax(axis=1) == target))[:, None]
     laid = np.zeros((table.rows, block.size))
-    laid[np.arange(table.rows), cell] = 1
+    laid[np.arange(table.rows)[:, None], cell] = 1
     index = np.flatnonzero(table.test)
     if not plan.noisy or plan.privacy.unit != "person":
         return laid[index]

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 
-from potluck.core.plan import IGNORED, Column, Plan, repeated
+from potluck.core.plan import IGNORED, Column, Data, Plan, repeated
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
@@ -68,13 +68,21 @@ def of_files(separator: str, encoding: str) -> list[str]:
 def _roles(plan: Plan) -> list[str]:
     """Columns that would be two of target, person and split."""
     data, taken, found = plan.data, dict[str, str](), []
-    target, split = data.target.column if data.target else None, data.split.column if data.split else None
-    for at, name in {"data.target.column": target, "data.person": data.person, "data.split.column": split}.items():
+    split = data.split.column if data.split else None
+    others = [("data.person", data.person), ("data.split.column", split)]
+    for at, name in [*_target(data), *others]:
         if name and taken.setdefault(name, at) != at:
             found.append(f"{at}: {name} is {taken[name]} too. hint: each takes a column of its own")
-        if name and name in data.derive and name != target:
+        if name and name in data.derive and (at, name) in others:
             found.append(f"{at}: {name} is derived. hint: name a column of the files")
     return found
+
+
+def _target(data: Data) -> list[tuple[str, str]]:
+    """The columns of the target, each with its key."""
+    target = data.target
+    at = "data.target.columns" if target and target.columns else "data.target.column"
+    return [(at, name) for name in target.names] if target else []
 
 
 def _unworded(at: str, column: Column) -> list[str]:
@@ -105,8 +113,8 @@ def _apart(plan: Plan) -> list[str]:
     if texts and plan.noisy:
         what = f"noise is not for columns of texts in this version, and {min(texts)} is one"
         found.append(f'privacy.noise: {what}. hint: noise = "none", or leave the column out')
-    target, split = data.target.column if data.target else None, data.split.column if data.split else None
-    taken = {"data.target.column": target, "data.person": data.person, "data.split.column": split}
+    taken: dict[str, str | None] = {at: name for at, name in _target(data) if name in apart}
+    taken |= {"data.person": data.person, "data.split.column": data.split.column if data.split else None}
     taken |= {f"data.where.{number}.column": one.column for number, one in enumerate(data.where, 1)}
     taken |= {f"data.derive.{name}": next(iter(apart & set(named(one))), None) for name, one in data.derive.items()}
     taken["data.join.on"] = data.join.keys[0] if data.join else None

@@ -68,8 +68,8 @@ class Columns:
 def special(plan: Plan) -> frozenset[str]:
     """Columns that are no features: the target, the split, and the keys."""
     data, keys = plan.data, plan.align.keys if plan.align else ()
-    named = {data.target.column if data.target else None, data.split.column if data.split else None, *keys}
-    return frozenset(name for name in named if name)
+    split = data.split.column if data.split else None
+    return frozenset({*(data.target.names if data.target else ()), *([split] if split else []), *keys})
 
 
 def features_of(plan: Plan, owner: str | None = None) -> dict[str, Column]:
@@ -106,7 +106,7 @@ def by_owner(plan: Plan) -> list[str]:
 
 def target_owner(plan: Plan) -> str:
     """Who has the target, as its column says."""
-    return required(plan.data.columns[required(plan.data.target).column].owner)
+    return required(plan.data.columns[required(required(plan.data.target).column)].owner)
 
 
 def reader_names(plan: Plan) -> tuple[str, ...]:
@@ -143,8 +143,9 @@ def _own(source: Source, how: Encoding, wish: Wish, problems: Problems) -> Own:
                 counting.column(one, part.columns[one.name], every)
                 columns[one.name].append(referred(one, part.columns[one.name]))
             if goal:
-                counting.target(goal, part.target, part.other, ~np.isnan(part.target))
-                target.append(settled(goal, part.target, part.lines, problems))
+                found = settled(goal, part.target, part.lines, problems)
+                counting.target(goal, part.target, part.other, ~np.isnan(found))
+                target.append(found)
             held.append(part.held)
     counting.used = counting.read
     whole = {name: np.concatenate(found) for name, found in columns.items()}

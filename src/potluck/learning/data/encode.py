@@ -80,7 +80,7 @@ def inputs(plan: Plan) -> dict[str, Column]:
     data = plan.data
     outside = {data.person}
     if plan.traits.labelled:
-        outside |= {data.target.column if data.target else None, data.split.column if data.split else None}
+        outside |= {*(data.target.names if data.target else ()), data.split.column if data.split else None}
         outside |= {name for one in data.derive.values() for name in named(one)} if data.reduce is None else set()
     return {
         name: one
@@ -94,8 +94,7 @@ def helpers(plan: Plan, fields: Iterable[Field]) -> tuple[Field, ...]:
     data = plan.data
     mine = {one.name for one in fields}
     needed = mine & data.derive.keys() | {one.column for one in data.where}
-    target = data.target.column if plan.traits.labelled and data.target else None
-    needed |= {target} if target in data.derive else set()
+    needed |= data.derive.keys() & set(data.target.names if plan.traits.labelled and data.target else ())
     return tuple(one for one in _with_parts(plan, needed) if one.name not in mine)
 
 

@@ -56,7 +56,7 @@ class Wish:
     def names(self) -> list[str]:
         """The columns of the source."""
         made = {one.name for one in self.every if derived(one)}
-        extra = (self.goal.column if self.goal else None, self.person, self.held)
+        extra = (*(self.goal.names if self.goal else ()), self.person, self.held)
         names = (*(one.name for one in self.every), *extra)
         return list(dict.fromkeys(name for name in names if name is not None and name not in made))
 
@@ -64,16 +64,17 @@ class Wish:
 @dataclass(frozen=True, slots=True, eq=False)
 class RowBatch:
     """Some rows. lines [n]: of the file, or row numbers from 1. columns: by field [n], numbers or codes, NaN where
-    there is no value (OTHER or CASE where a category does not declare it). target [n]: likewise; other [n]: the text
-    of a target that is not declared, else None. persons [n], held [n]. rows: how many these are of; unmet: rows that do
-    not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what their cells say,
-    or the list that each is, None where there is no value. counts: of persons, by column of their rows how many values
-    are what; None: each is a row. places [n]: which row of the source each is, from 0; empty of persons."""
+    there is no value (OTHER or CASE where a category does not declare it). target: of its columns [n] likewise; other:
+    of these the text of a value that is not declared, else None. persons [n], held [n]. rows: how many these are of;
+    unmet: rows that do not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what
+    their cells say, or the list that each is, None where there is no value. counts: of persons, by column of their rows
+    how many values are what; None: each is a row. places [n]: which row of the source each is, from 0; empty of
+    persons."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
-    target: Floats = field(repr=False)
-    other: Column = field(repr=False)
+    target: Mapping[str, Floats] = field(repr=False)
+    other: Mapping[str, Column] = field(repr=False)
     persons: list[str] = field(repr=False)
     held: NDArray[np.bool_] = field(repr=False)
     unmet: int = 0
@@ -105,8 +106,8 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         ground, cells = grounded(relation)
         made = expressions(wish.every, wish.where, wish.how, cells, ground)
         asked = {f"column {name}": value for name, value in made.values.items()}
-        if wish.goal:
-            asked |= _target(wish.goal, wish, made, cells, relation)
+        for goal in wish.goal.each if wish.goal else ():
+            asked |= _target(goal, wish, made, cells, relation)
         asked |= {f"text {one.name}": _said(cells[one.name], relation) for one in wish.fields if one.apart}
         if wish.person:
             asked["person"] = cells[wish.person].words or cells[wish.person].sql
@@ -122,7 +123,7 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         top = made.top.above("x")
         names = [top.define(sql) for sql in asked.values()]
         numeric = {f"column {one.name}" for one in wish.every if one.numeric}
-        numeric |= {"target"} if wish.goal and wish.goal.side == "number" else set()
+        numeric |= {f"target {wish.goal.column}"} if wish.goal and wish.goal.side == "number" else set()
         d = relation.dialect
         names = [_told(name, d) if what in numeric else name for what, name in zip(asked, names, strict=True)]
         seen, place = 0, names[list(asked).index("line")] if relation.mixed else ""
@@ -141,15 +142,16 @@ def _told(name: str, d: Dialect) -> str:
 
 
 def _target(goal: Goal, wish: Wish, made: Expressions, cells: Mapping[str, Cell], relation: Relation) -> dict[str, str]:
-    """SQL of the target, and of the text of one that is not declared."""
+    """SQL of the target's column, and of the text of a value of it that is not declared."""
+    at = f"target {goal.column}"
     mine = next((one for one in wish.every if one.name == goal.column and derived(one)), None)
     if mine is not None:
-        return {"target": of_derived(goal, mine, made.values[mine.name], wish.how, relation.dialect)}
+        return {at: of_derived(goal, mine, made.values[mine.name], wish.how, relation.dialect)}
     cell = cells[goal.column]
-    found = {"target": valued(goal, cell, wish.how, made.below)}
+    found = {at: valued(goal, cell, wish.how, made.below)}
     if goal.side != "number":
-        below = f"{found['target']} < {relation.dialect.double(0)}"
-        found["other"] = cases([(below, _said(cell, relation))], "NULL")
+        below = f"{found[at]} < {relation.dialect.double(0)}"
+        found[f"other {goal.column}"] = cases([(below, _said(cell, relation))], "NULL")
     return found
 
 
@@ -197,10 +199,9 @@ def _part(
         if one.name not in early:
             columns[one.name] = numbers(one)
     length = len(lines)
-    target = np.zeros(length)
-    if wish.goal:
-        target = fitting("target", wish.goal.column, not_number)
-    other = found.get("other", np.full(length, None, dtype=object))
+    of_target = wish.goal.names if wish.goal else ()
+    target = {name: fitting(f"target {name}", name, not_number) for name in of_target}
+    other = {name: found.get(f"other {name}", np.full(length, None, dtype=object)) for name in of_target}
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
     said = {one.name: found[f"text {one.name}"] for one in wish.fields if one.apart}

@@ -105,9 +105,10 @@ def _beside(plan: Plan) -> Iterator[str]:
         yield "privacy.rows_per_person: a person has one row, as data.reduce says. hint: leave it out"
     if plan.traits.labelled and data.split and data.split.column is not None:
         yield "data.split.column: it is a row's, and persons are held out. hint: data.split.test, e.g. 0.25"
-    target = data.target.column if plan.traits.labelled and data.target else None
-    if target is not None and data.reduce and target not in data.reduce.columns:
-        yield f"data.target.column: nothing says what {target} of a person is. hint: an entry of data.reduce.columns"
+    for target in data.target.names if plan.traits.labelled and data.target else ():
+        if data.reduce and target not in data.reduce.columns:
+            what = f"nothing says what {target} of a person is"
+            yield f"data.target.column: {what}. hint: an entry of data.reduce.columns"
 
 
 def _order(reduce: Reduce, rows: Mapping[str, Column], person: str | None) -> list[str]:

@@ -35,16 +35,16 @@ def reduced(source: Source, wish: Wish, how: Reducing, problems: Problems) -> It
         ground, cells = grounded(relation)
         found = gathered(expressions(rows.every, rows.where, rows.how, cells, ground), how, cells, problems.careful)
         asked = {f"column {one.name}": found.values[one.name] for one in wish.fields}
-        if how.goal:
-            goal, field = how.goal
-            asked["target"] = of_derived(goal, field, found.values[field.name], rows.how, relation.dialect)
+        for goal, field in how.goals:
+            value = of_derived(goal, field, found.values[field.name], rows.how, relation.dialect)
+            asked[f"target {field.name}"] = value
         asked |= {"person": found.name} | {what: getattr(found, what) for what in NUMBERS}
         for name, some in found.columns.items():
             asked |= {f"{what} {name}": sql for what, sql in some.items()}
         top = found.layer.above("x")
         names = [top.define(sql) for sql in asked.values()]
         for batch in relation.batches(top.ask(names)):
-            yield _part(wish, dict(zip(asked, batch, strict=True)), found.columns, how.person, problems)
+            yield _part(wish, dict(zip(asked, batch, strict=True)), found.columns, how, problems)
 
 
 def _fit(source: Source, how: Reducing, problems: Problems) -> bool:
@@ -54,9 +54,9 @@ def _fit(source: Source, how: Reducing, problems: Problems) -> bool:
         if how.order is not None:
             gone = np.isnan(part.columns[how.order.name])
             problems.gaps(how.order.name, how.order.lacks, part.lines[gone].tolist(), ORDERED)
-        if how.values is not None:
-            goal, field = how.values
-            settled(goal, _refused(goal, field, part.columns[field.name], how.rows.how), part.lines, problems)
+        for goal, field in how.values:
+            refused = _refused(goal, field, part.columns[field.name], how.rows.how)
+            settled(goal, {goal.column: refused}, part.lines, problems)
     return not problems.found
 
 
@@ -68,7 +68,7 @@ def _refused(goal: Goal, field: Field, codes: Floats, how: Notation) -> Floats:
 
 
 def _part(
-    wish: Wish, found: dict[str, Column], counted: Mapping[str, Mapping[str, str]], person: str, problems: Problems
+    wish: Wish, found: dict[str, Column], counted: Mapping[str, Mapping[str, str]], how: Reducing, problems: Problems
 ) -> RowBatch:
     numbers = {what: found[what].astype(np.int64) for what in NUMBERS}
     if not problems.careful and (numbers["wrong"].any() or numbers["twice"].any() or numbers["odd"].any()):
@@ -76,15 +76,15 @@ def _part(
     if numbers["wrong"].any():
         raise DataError(CHANGED, where=problems.where, hint="run again when it is not written to")
     if again := int(numbers["twice"].sum()):
-        raise twice(again, person, problems.where)
+        raise twice(again, how.person, problems.where)
     stays = numbers["met"] > 0
     length = int(stays.sum())
     some = {what: values[stays] for what, values in found.items()}
     return RowBatch(
         np.zeros(length, np.int64),
         {one.name: some[f"column {one.name}"].astype(np.float64) for one in wish.fields},
-        some["target"].astype(np.float64) if "target" in some else np.zeros(length),
-        np.full(length, None, dtype=object),
+        {field.name: some[f"target {field.name}"].astype(np.float64) for _, field in how.goals},
+        {field.name: np.full(length, None, dtype=object) for _, field in how.goals},
         texts(some["person"]),
         np.zeros(length, np.bool_),
         unmet=int(numbers["read"].sum() - numbers["met"].sum()),

@@ -32,14 +32,14 @@ NOTHING = encode.field("", ROWS)
 @dataclass(frozen=True, slots=True)
 class Reducing:
     """How a plan's rows become persons. rows: what is read of them; entries: by column of persons; order: the field of
-    rows by which they follow one another; goal: the persons', with the field that it is of; values: of rows, the field
-    whose undeclared values the target would keep, with the goal that refuses them."""
+    rows by which they follow one another; goals: of each column of the persons' target, with its field; values: of
+    rows, each field whose undeclared values a target would keep, with the goal that refuses them."""
 
     rows: Wish
     entries: Mapping[str, Reduced]
     order: Field | None = None
-    goal: tuple[Goal, Field] | None = None
-    values: tuple[Goal, Field] | None = None
+    goals: tuple[tuple[Goal, Field], ...] = ()
+    values: tuple[tuple[Goal, Field], ...] = ()
 
     @property
     def person(self) -> str:
@@ -89,16 +89,20 @@ def reducing(plan: Plan) -> Reducing:
     found = Reducing(rows, reduce.columns, next((one for one in fields if one.name == reduce.order), None))
     if not plan.traits.labelled:
         return found
-    goal = goal_of(plan)
-    source, kind = found.source(goal.column), REDUCTIONS.of(found.entries[goal.column].kind)
-    kept = source is not None and kind.keeps and goal.side != "number" and not goal.open
+    columns, goals = declared(plan), goal_of(plan).each
+    kept = ((one, found.source(one.column)) for one in goals if _keeps(found, one))
     return Reducing(
         rows,
         found.entries,
         found.order,
-        (goal, encode.field(goal.column, declared(plan)[goal.column])),
-        (goal, source) if kept and source is not None else None,
+        tuple((one, encode.field(one.column, columns[one.column])) for one in goals),
+        tuple((one, source) for one, source in kept if source is not None),
     )
+
+
+def _keeps(found: Reducing, one: Goal) -> bool:
+    """Whether a target's column would keep values of rows that the plan does not declare."""
+    return REDUCTIONS.of(found.entries[one.column].kind).keeps and one.side != "number" and not one.open
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +222,7 @@ def _wrong(how: Reducing, made: Expressions, name: str, spelt: bool) -> str:
     mine.append(f"{name} IN ({', '.join(map(d.text, NOBODY))})" if spelt else unfit(name, d))
     if how.order is not None:
         mine.append(f"{made.values[how.order.name]} IS NULL")
-    if how.values is not None:
-        goal, field = how.values
+    for goal, field in how.values:
         mine.append(f"{of_derived(goal, field, made.values[field.name], how.rows.how, d)} < {d.double(0)}")
     counts = f"{made.kept} = 1 AND " if made.kept else ""
     return " OR ".join([*found, f"({counts}({' OR '.join(mine)}))"])

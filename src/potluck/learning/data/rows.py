@@ -4,7 +4,7 @@ Messages name column and line, never a value. What became of the values is count
 error: one row may well hold a value that no row of the training had.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,7 +86,7 @@ def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems, tokenize
     return Inputs(np.vstack(blocks), np.concatenate(kept), tensors, counting.done(how.fields, None))
 
 
-def layout_of(how: Encoding, target: str, frame: Source, where: str) -> tuple[str, ...]:
+def layout_of(how: Encoding, target: Collection[str], frame: Source, where: str) -> tuple[str, ...]:
     """The file order of a source without a header: as in the plan's files, with or without the target."""
-    without = tuple(name for name in how.layout if name != target)
+    without = tuple(name for name in how.layout if name not in target)
     return without if len(names_of(frame, where, how.limits)) == len(without) else how.layout

@@ -30,7 +30,7 @@ from potluck.learning.data.source import Rows, Source, limits_of, most_read, nam
 from potluck.learning.data.split import by_person, by_row, keys_of, sides
 from potluck.learning.data.tally import Counting, Tally, with_value
 from potluck.learning.data.tally_words import nothing_left
-from potluck.learning.data.target import Goal, goal_of, settled
+from potluck.learning.data.target import Goal, goal_of, lacking, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import counted, most_rows
@@ -49,7 +49,8 @@ class Added(Unlaid, Protocol):
 class Table:
     """One site's rows. Never leaves the site; its repr shows no value. Nobody writes to its arrays.
 
-    features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none);
+    features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none), of labels
+    [n, labels];
     person [n] codes in order of appearance, or None; test [n]: held out; validation [n]: not trained on either, but
     looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
     as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
@@ -136,8 +137,8 @@ def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
     patterns = [n for n in data.columns if "*" in n and not any(n in present for present in headers.values())]
     if not patterns or not data.header:
         return plan
-    target, split = data.target.column if data.target else None, data.split.column if data.split else None
-    reserved = {data.person, target, split, *data.columns}
+    reserved = {data.person, data.split.column if data.split else None, *data.columns}
+    reserved |= set(data.target.names) if data.target else set()
     columns: dict[str, Column] = {}
     source: dict[str, str] = {}
     for name, column in data.columns.items():
@@ -256,9 +257,9 @@ def _block(
     """The rows of a part that stay. What does not fit goes into `problems`, what the owner is told into `counting`."""
     goal, train = wish.goal, plan.traits.labelled
     columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
-    target = settled(goal, part.target, part.lines, problems) if goal else part.target
+    target = settled(goal, part.target, part.lines, problems) if goal else np.zeros(len(part.lines))
     who = persons(part.persons, part.lines, wish.person, how.notation, problems) if wish.person else []
-    found = looked_into(readers, part, columns, ~np.isnan(target), how, problems, counting)
+    found = looked_into(readers, part, columns, ~lacking(target), how, problems, counting)
     keep = _kept(part, columns, target, how, goal, problems, counting)
     for name, some in (part.counts or {}).items():
         counting.add(name, some)
@@ -288,9 +289,9 @@ def _kept(
 ) -> NDArray[np.bool_]:
     """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
     gaps = {name: np.isnan(values) for name, values in columns.items()}
-    keep = ~np.isnan(target)
+    keep = ~lacking(target)
     if goal:
-        counting.dropped[goal.column] += int((~keep).sum())
+        counting.without(goal, part.target)
         for one in how.fields:
             if one.missing == "drop":
                 gone = keep & gaps[one.name]

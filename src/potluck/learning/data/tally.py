@@ -5,7 +5,7 @@ None of it is an error of form, and all of it can be a plan that does not fit: 2
 into a letter, a code, or a file that is made for others.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -87,6 +87,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     persons: to whom the other rows were reduced (`data.reduce`), 0 where they are not: then a row that stays is a
     person, and `columns` are those of the rows that were reduced.
 
+    targets: of one of two sides, or of each label.
+
     beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
     each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
     have a value in each of its columns.
@@ -102,7 +104,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     most: int = 0
     dropped: dict[str, int] = {}
     columns: tuple[ColumnTally, ...] = ()
-    target: TargetTally | None = None
+    targets: tuple[TargetTally, ...] = ()
     statistics: dict[str, int] = {}
 
     @property
@@ -113,7 +115,10 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     def document(self) -> dict[str, object]:
         """The JSON, for the owner of the rows."""
         hidden = {"declared", "referred", "open"}
-        target = None if self.target is None else msgspec.to_builtins(self.target)
+        targets = [
+            {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
+            for one in self.targets
+        ]
         return {
             "read": self.read,
             "used": self.used,
@@ -123,7 +128,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             "beyond": self.beyond,
             "dropped": self.dropped,
             "columns": [_shown(one, hidden) for one in self.columns],
-            "target": target and {name: value for name, value in target.items() if name not in hidden},
+            "target": targets[0] if len(targets) == 1 else targets or None,
             "statistics": self.statistics,
         }
 
@@ -135,8 +140,8 @@ def _shown(one: ColumnTally, hidden: set[str]) -> dict[str, object]:
 
 @dataclass(slots=True)
 class Counting:
-    """A tally while rows are read, some at a time. sums: by column, how many values are what; sides: the same of a
-    target of two sides; spellings: what else its values are, as they are compared."""
+    """A tally while rows are read, some at a time. sums: by column, how many values are what; sides: the same of the
+    columns of a target of two sides; spellings: what else its values are, as they are compared."""
 
     read: int = 0
     used: int = 0
@@ -144,8 +149,8 @@ class Counting:
     persons: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
-    sides: Counter[str] = field(default_factory=Counter)
-    spellings: set[Key] = field(default_factory=set)
+    sides: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    spellings: defaultdict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
     faults: dict[str, dict[str, Places]] = field(default_factory=dict)
     placed: bool = True
 
@@ -174,15 +179,30 @@ class Counting:
         else:
             self._undeclared(self._of(one.name), values, keep, "undeclared")
 
-    def target(self, one: Goal, values: Floats, other: NDArray[np.generic], keep: Mask) -> None:
-        """The same of a target. other: the texts of those that nothing declares."""
+    def without(self, goal: Goal, values: Mapping[str, Floats]) -> None:
+        """Rows that a target leaves out, each by its first column that has no value."""
+        before: Mask | np.bool_ = np.False_
+        for name in goal.names:
+            gone = np.isnan(values[name]) & ~before
+            self.dropped[name] += int(gone.sum())
+            before = before | gone
+
+    def target(
+        self, goal: Goal, values: Mapping[str, Floats], other: Mapping[str, NDArray[np.generic]], keep: Mask
+    ) -> None:
+        """The same of a target, by column. other: the texts of values that nothing declares."""
+        for one in goal.each:
+            self._target_column(one, values[one.column], other[one.column], keep)
+
+    def _target_column(self, one: Goal, values: Floats, other: NDArray[np.generic], keep: Mask) -> None:
         if one.side == "number":
             self.add(one.column, {"values": int((keep & ~np.isnan(values)).sum())})
             self._clamped(one.column, (one.low, one.high), values, keep)
         elif one.side == "binary":
-            self._undeclared(self.sides, values, keep, "undeclared")
-            self.spellings.update(key(str(text)) for text in other[keep & (values < 0)])
-            self.sides.update(values=int(keep.sum()), positive=int((keep & (values == 1)).sum()))
+            sums = self.sides[one.column]
+            self._undeclared(sums, values, keep, "undeclared")
+            self.spellings[one.column].update(key(str(text)) for text in other[keep & (values < 0)])
+            sums.update(values=int(keep.sum()), positive=int((keep & (values == 1)).sum()))
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """More values of a column, counted elsewhere: of each kind that `ColumnTally` knows, how many."""
@@ -203,7 +223,7 @@ class Counting:
             persons=self.persons,
             dropped=dict(+self.dropped),
             columns=tuple(columns),
-            target=self._target(goal) if goal is not None and goal.side == "binary" else None,
+            targets=tuple(self._target(one) for one in goal.each if one.side == "binary") if goal is not None else (),
         )
 
     def _clamped(self, name: str, bounds: tuple[float, float], values: Floats, keep: Mask) -> None:
@@ -223,13 +243,13 @@ class Counting:
         return ColumnTally(column=name, declared=declared, referred=referred, unusable=tuple(faults), **counts)
 
     def _target(self, goal: Goal) -> TargetTally:
-        sums = self.sides
+        sums = self.sides[goal.column]
         return TargetTally(
             column=goal.column,
             rows=sums["values"],
             positive=sums["positive"],
             other=sums["undeclared"],
-            kinds=len(self.spellings),
+            kinds=len(self.spellings[goal.column]),
             case=sums["case"],
             open=goal.open,
             declared=goal.positive,

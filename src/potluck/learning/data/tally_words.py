@@ -30,8 +30,9 @@ def required(tally: Tally, where: str) -> None:
             sides = f" ({_sides(one)})" if _sides(one) else ""
             texts.append(f"column {one.column!r}: {what} outside the declared range{sides}")
             hints.append("check low and high, and the unit")
-    target = tally.target
-    if target is not None and target.open and target.rows and not target.positive:
+    for target in tally.targets:
+        if target.positive or not (target.open and target.rows):
+            continue
         what = agree(target.rows, "the one row has no", f"none of {target.rows:,} rows has a")
         texts.append(f"target {target.column!r}: {what} positive value{_in_case(target.case)}")
         more = "where a site may have none, list what else there is in data.target.negative"
@@ -48,16 +49,18 @@ def lines(tally: Tally) -> list[str]:
 def notes(tally: Tally) -> list[str]:
     """What is as the plan says and may still be worth a look, without a warning: one value beside the positive ones, of
     which nothing looks misspelt, counts as negative."""
-    one, found = tally.target, list[str]()
+    found = list[str]()
     if tally.persons:
         rows = tally.read - tally.unmet
         found.append(
             f"{rows:,} {agree(rows, 'row', 'rows')} of {tally.persons:,} {agree(tally.persons, 'person', 'persons')}"
         )
-    if one is None or not one.other or _doubtful(one):
-        return found
-    what = f"{one.other:,} of {one.rows:,} rows {agree(one.other, 'counts', 'count')} as negative"
-    return [*found, f"target {one.column!r}: {what}, all with one value, which data.target.negative may declare"]
+    for one in tally.targets:
+        if one.other and not _doubtful(one):
+            what = f"{one.other:,} of {one.rows:,} rows {agree(one.other, 'counts', 'count')} as negative"
+            told = "all with one value, which data.target.negative may declare"
+            found.append(f"target {one.column!r}: {what}, {told}")
+    return found
 
 
 def words(tally: Tally) -> list[str]:
@@ -71,7 +74,7 @@ def words(tally: Tally) -> list[str]:
         found.append(f"{_share(gone, of, noun)} left out: {_dropped(tally)}")
     found += _beyond(tally)
     found += [
-        *_target(tally.target),
+        *(line for one in tally.targets for line in _target(one)),
         *(line for one in tally.columns for line in _column(one, counted=bool(tally.statistics))),
     ]
     for name, count in tally.statistics.items():
@@ -133,9 +136,7 @@ def _doubtful(one: TargetTally) -> bool:
     return bool(one.other) and (one.case > 0 or one.kinds > 1 or not one.positive)
 
 
-def _target(one: TargetTally | None) -> list[str]:
-    if one is None:
-        return []
+def _target(one: TargetTally) -> list[str]:
     if _doubtful(one):
         what = (
             f"{_share(one.other, one.rows, 'value')} not declared and {agree(one.other, 'counts', 'count')} as negative"

@@ -1,5 +1,7 @@
-"""What is predicted: one of two sides, one of several classes, or a number on its declared range."""
+"""What is predicted: one of two sides, one of several classes, several labels of two sides each, or a number on its
+declared range."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -17,52 +19,76 @@ from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import CASE, OTHER, Cell, code, number, order
 
-Side = Literal["binary", "classes", "number"]
+Side = Literal["binary", "classes", "labels", "number"]
+TWO_SIDED: tuple[Side, ...] = ("binary", "labels")
+"""Each column has two sides."""
 SIDES = ("negative", "positive")
 """What the two are called, whatever values they have: by the plan's keys."""
 UNDECLARED = "a target value that the plan does not declare"
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
-    """The target as a model file carries it. values: all that are declared, positive and negative (empty: any)."""
+    """The target as a model file carries it. values: all that are declared, positive and negative (empty: any);
+    columns: of labels, each of two sides, instead of column."""
 
-    column: str
+    column: str = ""
     side: Side
     positive: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     low: float = -1.0
     high: float = 1.0
+    columns: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its columns: one, or as many as there are labels."""
+        return self.columns or (self.column,)
+
+    @property
+    def each(self) -> tuple["Goal", ...]:
+        """The target of each column by itself: a label is one of two sides."""
+        if not self.columns:
+            return (self,)
+        return tuple(Goal(column=one, side="binary", positive=self.positive, values=self.values) for one in self.names)
 
     @property
     def open(self) -> bool:
         """Whether any value that is not positive counts as negative: the plan declares none."""
-        return self.side == "binary" and not self.values
+        return self.side in TWO_SIDED and not self.values
 
     @property
     def cells(self) -> int:
-        """How many kinds of row there are: two sides, K classes, or 1 for a number."""
-        return {"binary": 2, "classes": len(self.classes), "number": 1}[self.side]
+        """Among how many kinds rows are counted: two sides (of each label), K classes, or 1 for a number."""
+        return {"classes": len(self.classes), "number": 1}.get(self.side, 2 * len(self.names))
 
     @property
     def outputs(self) -> int:
         """How many numbers a model puts out a row."""
-        return len(self.classes) if self.side == "classes" else 1
+        return len(self.classes) if self.side == "classes" else len(self.names)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """What each score is called."""
+        return self.classes if self.side == "classes" else self.columns or ("score",)
 
 
 def goal_of(plan: Plan) -> Goal:
     """The target that a plan declares."""
     target = required(plan.data.target)
-    column = find(plan, target.column)
+    first = target.names[0]
+    column = find(plan, first)  # those of labels are declared alike: see the plan's check
     if target.positive is None and target.classes is None:
         low, high = required(column).bounds
-        return Goal(column=target.column, side="number", low=low, high=high)
+        return Goal(column=first, side="number", low=low, high=high)
     values = column.values if column is not None else ()
-    if target.positive is not None:
-        if target.negative is not None:
-            values = (*target.positive, *target.negative)
-        return Goal(column=target.column, side="binary", positive=target.positive, values=values)
-    return Goal(column=target.column, side="classes", classes=target.classes or (), values=values)
+    if target.positive is None:
+        return Goal(column=first, side="classes", classes=target.classes or (), values=values)
+    if target.negative is not None:
+        values = (*target.positive, *target.negative)
+    if target.columns:
+        return Goal(side="labels", columns=target.columns, positive=target.positive, values=values)
+    return Goal(column=first, side="binary", positive=target.positive, values=values)
 
 
 def sigmoid(margins: Floats) -> Floats:
@@ -81,10 +107,11 @@ def softmax(margins: Floats) -> Floats:
 
 
 def scores(one: Goal, margins: Floats) -> Floats:
-    """margins [n, outputs] -> [n, outputs]: probability of positive, of each class, or the number in its own units."""
+    """margins [n, outputs] -> [n, outputs]: probability of positive (of each label), of each class, or the number in
+    its own units."""
     if one.side == "classes":
         return softmax(margins)
-    if one.side == "binary":
+    if one.side in TWO_SIDED:
         return sigmoid(margins)
     return np.asarray(one.low + (margins + 1) / 2 * (one.high - one.low), dtype=np.float64)
 
@@ -100,11 +127,22 @@ def score_error(one: Goal, bound: float) -> float:
     return min(1.0, bound / 2 if one.side == "classes" else bound / 4)
 
 
-def settled(one: Goal, found: Floats, lines: NDArray[np.int64], problems: Problems) -> Floats:
-    """The target [n] of what `valued` gives: 0 or 1, the class's place, or the number on [-1, 1]; NaN where missing.
+def settled(one: Goal, found: Mapping[str, Floats], lines: NDArray[np.int64], problems: Problems) -> Floats:
+    """The target [n] of what `valued` gives of its column: 0 or 1, the class's place, or the number on [-1, 1]; NaN
+    where missing. Of labels [n, labels].
 
     What does not fit goes into `problems`; lines [n]: of the cells.
     """
+    each = [_settled(part, found[part.column], lines, problems) for part in one.each]
+    return np.column_stack(each) if one.columns else each[0]
+
+
+def lacking(target: Floats) -> NDArray[np.bool_]:
+    """[n] whether a row has no target, or lacks a label."""
+    return np.asarray(np.isnan(target).reshape(len(target), -1).any(axis=1)) if len(target) else np.zeros(0, np.bool_)
+
+
+def _settled(one: Goal, found: Floats, lines: NDArray[np.int64], problems: Problems) -> Floats:
     if one.side == "number":
         return scale(found, one.low, one.high)
     if not one.open:

@@ -39,13 +39,14 @@ def count(plan: Plan) -> int:
 
 
 def edges(model: Model, bins: int) -> Floats:
-    """[bins - 1] rising log-odds that part the bins; 0 among them."""
+    """[outputs, bins - 1] rising log-odds that part the bins of each; 0 among them."""
     scores = np.concatenate([_scores(model, batch) for batch in range(_DRAWS)])
-    return np.sort(np.append(np.quantile(scores, np.arange(1, bins - 1) / (bins - 1)), 0.0))
+    found = np.quantile(scores, np.arange(1, bins - 1) / (bins - 1), axis=0).T
+    return np.sort(np.column_stack([found, np.zeros(len(found))]), axis=1)
 
 
 def _scores(model: Model, batch: int) -> Floats:
-    """[_BATCH] log-odds of rows drawn from the declared columns."""
+    """[_BATCH, outputs] log-odds of rows drawn from the declared columns."""
     draw = generator(0, "bins", batch)
     columns = {
         one.name: draw.uniform(one.low, one.high, _BATCH)
@@ -56,7 +57,7 @@ def _scores(model: Model, batch: int) -> Floats:
     }
     columns |= {name: np.zeros(_BATCH) for name in tensors(model.encoding)}
     cells = {name: _tensors(shape, batch) for name, shape in tensors(model.encoding).items()}
-    return np.nan_to_num(model.margins(inputs(encode(model.encoding, columns), cells))[:, 0])
+    return np.nan_to_num(model.margins(inputs(encode(model.encoding, columns), cells)))
 
 
 def _tensors(shape: tuple[int, ...], batch: int) -> HeldCells:
@@ -67,7 +68,7 @@ def _tensors(shape: tuple[int, ...], batch: int) -> HeldCells:
 
 
 def place(bounds: Floats, scores: Floats) -> Floats:
-    """[k] the bin of each score: [a, b), so that 0 log-odds counts as positive."""
+    """[k] the bin of each score of one output: [a, b), so that 0 log-odds counts as positive. bounds [bins - 1]."""
     return np.searchsorted(bounds, scores, side="right").astype(np.float64)
 
 

@@ -1,11 +1,13 @@
 """Held-out rows counted in cells, without laying rows out: each adds a 1 to (side, score bin), or of classes to
-(class, class that the model says) or (class, right).
+(class, class that the model says) or (class, right), and of labels to a (side, score bin) of each label.
 
-The bound: of a unit `learning.data.units.most_rows` rows count at most, and each adds 1 to one cell. So what a unit
-adds is no longer than that in L2 norm, whichever cells they are, and where one row counts it changes one cell alone.
+The bound: of a unit `learning.data.units.most_rows` rows count at most, and each adds 1 to one cell, or to one cell of
+each label. So what a unit adds is no longer in L2 norm than so many rows times the square root of the labels (`norm`),
+whichever cells they are, and where one row counts and there is one label it changes one cell alone.
 Counts are whole numbers and the grid's steps whole parts of 1: nothing is rounded and nothing is left to clip.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,7 +18,7 @@ from potluck.core.fixed import word
 from potluck.core.plan import Plan
 from potluck.core.stages import Clip, Contribution, Encoded, Floats, Grid, L, Update
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import sigmoid
+from potluck.learning.data.target import TWO_SIDED, Goal, sigmoid
 from potluck.learning.data.units import Index, batches, counted, most_rows
 from potluck.learning.evaluation import bins
 from potluck.learning.evaluation.confusion import paired
@@ -25,11 +27,16 @@ from potluck.learning.models.model import Model
 BINS = 1024
 
 
-def size(plan: Plan, cells: int, *, binary: bool) -> int:
-    """How many there are, of a target with so many sides or classes."""
-    if binary:
-        return 2 * (bins.count(plan) if plan.noisy else BINS)
-    return cells * (cells if paired(plan, cells) else 2)
+def size(plan: Plan, goal: Goal) -> int:
+    """How many there are, of a target of sides, classes or labels."""
+    if goal.side in TWO_SIDED:
+        return goal.cells * (bins.count(plan) if plan.noisy else BINS)
+    return goal.cells * (goal.cells if paired(plan, goal.cells) else 2)
+
+
+def norm(plan: Plan, goal: Goal) -> float:
+    """The L2 norm of what a unit adds is no larger: that of its rows, each in one cell of every label."""
+    return most_rows(plan) * math.sqrt(len(goal.names))
 
 
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
@@ -54,7 +61,7 @@ class _Counts:
         """See the module. Raises ValueError: a clip below what a unit adds, or counts that would be rounded."""
         (part,) = grid.parts
         one = 1 / part.step
-        if one != round(one) or (isinstance(limit, Clip) and limit.l2[0] < most_rows(self.plan)):
+        if one != round(one) or (isinstance(limit, Clip) and limit.l2[0] < norm(self.plan, self.model.target)):
             raise ValueError("these rows are counted: nothing is rounded or clipped")
         found = counts(self.plan, self.model, self.rows, self.index) * round(one)
         return Encoded(found.astype(word(grid.bits)), grid, limit)
@@ -62,28 +69,30 @@ class _Counts:
 
 def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.int64]:
     """[size]: how many of the rows in `index` are in each cell."""
-    binary = model.target.side == "binary"
-    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and binary else None
-    total = np.zeros(size(plan, model.target.cells, binary=binary), dtype=np.int64)
+    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and model.target.side in TWO_SIDED else None
+    total = np.zeros(size(plan, model.target), dtype=np.int64)
     for some in batches(index, rows.features.shape[1] + 1):
         add(total, model, model.margins(rows.inputs[some]), rows.target[some], bounds)
     return total
 
 
 def add(total: NDArray[np.int64], model: Model, margins: Floats, target: Floats, bounds: Floats | None = None) -> None:
-    """Count rows with these margins [k, outputs] and target [k] into `total` [size], in place. bounds: edges of the
-    bins of a noised sum."""
+    """Count rows with these margins [k, outputs] and target [k] (of labels [k, outputs]) into `total` [size], in place.
+    bounds: edges of the bins of a noised sum."""
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     margins = np.nan_to_num(margins)
-    if model.target.side == "binary":
-        cell = _binary(margins[:, 0], target, bounds)
-    else:
-        said, kinds = margins.argmax(axis=1), model.target.cells
-        cell = target * kinds + said if len(total) == kinds**2 else 2 * target + (said == target)
+    if model.target.side in TWO_SIDED:
+        sides, each = target.reshape(margins.shape), total.reshape(margins.shape[1], -1)  # a view
+        for label, counts in enumerate(each):
+            cell = _two_sided(margins[:, label], sides[:, label], None if bounds is None else bounds[label])
+            counts += np.bincount(cell.astype(np.int64), minlength=len(counts))
+        return
+    said, kinds = margins.argmax(axis=1), model.target.cells
+    cell = target * kinds + said if len(total) == kinds**2 else 2 * target + (said == target)
     total += np.bincount(cell.astype(np.int64), minlength=len(total))
 
 
-def _binary(margins: Floats, target: Floats, bounds: Floats | None) -> Floats:
+def _two_sided(margins: Floats, target: Floats, bounds: Floats | None) -> Floats:
     """[k] the cell of each row. bounds: edges of the bins of a noised sum."""
     if bounds is not None:
         return target * (len(bounds) + 1) + bins.place(bounds, margins)

@@ -1,8 +1,8 @@
 """Evaluation is a sum too: each held-out row adds a 1 to one cell of (side, score bin), and a curve is read off.
 
 AUC comes from the summed histograms of scores, a tie within a bin counting half; .5 is a bin's edge, so accuracy is
-exact. With noise bins are few, and laid out for the public model (`evaluation.bins`); every metric then has an interval
-(`evaluation.metric_intervals`).
+exact. Each of several labels adds to a histogram of its own (`evaluation.two_sided`). With noise bins are few, and laid
+out for the public model (`evaluation.bins`); every metric then has an interval (`evaluation.metric_intervals`).
 Several classes add (class, class that the model says), or with noise (class, right or wrong); regression adds bounded
 sums for r2 and rmse. With noise the sums are noised and charged like any other: a row is either trained on or held out.
 With unit = "person" or "site" they are left out unless the plan sets aside `privacy.evaluation`: a person then counts
@@ -11,7 +11,7 @@ Metrics say nothing about rows that differ from the sites' own. `exact` is for a
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,18 +24,16 @@ from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
-from potluck.learning.evaluation import bins, cells, confusion, metric_intervals
+from potluck.learning.evaluation import bins, cells, confusion, metric_intervals, two_sided
 from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
-from potluck.learning.evaluation.ranking import auc_of, curve, wilson
+from potluck.learning.evaluation.ranking import wilson
+from potluck.learning.evaluation.two_sided import TwoSided
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import room
 from potluck.learning.models.model import Model
-
-TIES = 0.2
-"""Bins that part scores evenly leave less than half of this many pairs within one bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,8 @@ class Metrics:
     intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
     without noise; an end may be infinite;
     population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known;
-    confusion: of sides or classes, where the sums say it.
+    confusion: of sides or classes, where the sums say it;
+    labels: of several labels, each one's own: auc and accuracy are then the means of theirs.
     """
 
     rows: float | None
@@ -58,6 +57,7 @@ class Metrics:
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     population: Mapping[str, Interval] = field(default_factory=dict)
     confusion: Confusion | None = None
+    labels: "Mapping[str, Metrics]" = field(default_factory=dict)
 
 
 def allowed(plan: Plan) -> bool:
@@ -87,9 +87,9 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
             Block("errors", 1, reach, reach, units),
             Block("targets", 2, 1.0, math.sqrt(2), units),
         )
-    size = cells.size(plan, goal.cells, binary=goal.side == "binary")
-    single = most == 1 and not shares
-    return (Block("cells", size, float(most), float(most), units, parts=0 if shares else 1, single=single),)
+    size, norm = cells.size(plan, goal), cells.norm(plan, goal)
+    single = norm == 1 and not shares
+    return (Block("cells", size, float(most), norm, units, parts=0 if shares else 1, single=single),)
 
 
 def _reach(plan: Plan, weights: Floats) -> float:
@@ -134,44 +134,37 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         return _regression(plan, goal, answer), ()
     part = answer.part("cells")
     by_cell, std = part.values, float(part.std.max())
-    rows = float(by_cell.sum())
+    each = len(goal.names)
+    rows = float(by_cell.sum()) / each
     _not_empty(plan, rows)
-    count = Noised(rows, std * math.sqrt(len(by_cell)))
+    count = Noised(rows, std * math.sqrt(len(by_cell)) / each)
     if goal.side == "classes":
         table = by_cell.reshape(goal.cells, -1)
         pairs = confusion.paired(plan, goal.cells)
         right = table.diagonal() if pairs else table[:, 1]
         told = confusion.of_cells(table, std) if pairs else None
-        found = Metrics(None, accuracy=_share(float(right.sum()), rows), confusion=told)
-        return _with(plan, found, count, {"accuracy": _hits(right, rows, std)}), ()
-    negative, positive = by_cell.reshape(2, -1)
-    middle = bins.positive_from(bins.edges(model, len(negative))) if plan.noisy else cells.BINS // 2
-    right = np.concatenate([negative[:middle], positive[middle:]])
-    area = auc_of(negative, positive)
-    told = confusion.of_bins(negative, positive, middle, std)
-    found = Metrics(None, auc=area, accuracy=_share(float(right.sum()), rows), confusion=told)
-    within = {"auc": metric_intervals.area(negative, positive, std), "accuracy": _hits(right, rows, std)}
-    ties = metric_intervals.tied(negative, positive, std) if plan.noisy else 0.0
-    if ties > TIES:
-        within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
-    one_class = not plan.noisy and area is None
-    if one_class:
-        del within["auc"]
-    found = _with(plan, found, count, within)
-    return found, _mind(one_class, ties)
+        found = Metrics(None, accuracy=two_sided.share(float(right.sum()), rows), confusion=told)
+        return _with(plan, found, count, {"accuracy": two_sided.hits(right, rows, std)}), ()
+    sides = by_cell.reshape(each, 2, -1)
+    middles = [cells.BINS // 2] * each
+    if plan.noisy:
+        middles = [bins.positive_from(one) for one in bins.edges(model, sides.shape[2])]
+    known = [two_sided.of_bins(*one, std) for one in zip(sides, middles, strict=True)]
+    named = dict(zip(goal.names, known, strict=True))
+    return _of_sides(named, lambda found, within: _with(plan, found, count, within)), two_sided.mind(named)
 
 
-def _mind(one_class: bool, ties: float) -> tuple[str, ...]:
-    """What to mind of an area."""
-    few = f"scores fill few bins: by ranks the AUC may be {ties / 2:.2f} higher or lower, which its interval allows for"
-    one = "the test split holds one class only: there is no AUC"
-    return tuple(line for line, holds in ((one, one_class), (few, ties > TIES)) if holds)
-
-
-def _hits(right: Floats, rows: float, std: float) -> Within:
-    """Of accuracy: half of all cells [k] are right."""
-    hits = Noised(float(right.sum()), std * math.sqrt(len(right)))
-    return metric_intervals.share(hits, Noised(rows - hits.value, hits.std))
+def _of_sides(each: Mapping[str, TwoSided], told: Callable[[Metrics, Mapping[str, Within]], Metrics]) -> Metrics:
+    """The metrics of one column of two sides, or of several labels with each one's own. told: with what is known of
+    the rows, and with intervals."""
+    found = {
+        name: told(Metrics(None, auc=one.auc, accuracy=one.accuracy, confusion=one.confusion), one.within)
+        for name, one in each.items()
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    whole = two_sided.mean(list(each.values()))
+    return told(Metrics(None, auc=whole.auc, accuracy=whole.accuracy, labels=found), whole.within)
 
 
 def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]) -> Metrics:
@@ -193,10 +186,6 @@ def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]
 def _not_empty(plan: Plan, rows: float) -> None:
     if not plan.noisy and rows == 0:
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 and 0 <= part <= whole else None
 
 
 def _regression(plan: Plan, goal: Goal, answer: Answer) -> Metrics:
@@ -236,12 +225,14 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
         error, spread = float(((margins[:, 0] - target) ** 2).sum()), float(((target - target.mean()) ** 2).sum())
         rmse = math.sqrt(error / count) * (model.target.high - model.target.low) / 2
         return Metrics(count, r2=1 - error / spread if spread > 0 else None, rmse=rmse)
-    guess = margins.argmax(axis=1) if model.target.side == "classes" else (margins[:, 0] >= 0).astype(np.int64)
-    right = int((guess == target).sum())
-    intervals = {"accuracy": wilson(right, count)}
-    ranked = curve(margins[target == 0, 0], margins[target == 1, 0]) if model.target.side == "binary" else None
-    if ranked:
-        intervals["auc"] = ranked[1]
-    told = confusion.of_rows(target, guess, model.target.cells)
-    area = ranked[0] if ranked else None
-    return Metrics(count, auc=area, accuracy=right / count, population=intervals, confusion=told)
+    if model.target.side == "classes":
+        guess = margins.argmax(axis=1)
+        right, told = int((guess == target).sum()), confusion.of_rows(target, guess, model.target.cells)
+        return Metrics(count, accuracy=right / count, population={"accuracy": wilson(right, count)}, confusion=told)
+    columns = zip(margins.T, target.reshape(margins.shape).T, strict=True)
+    each = dict(zip(model.target.names, (two_sided.of_rows(*one) for one in columns), strict=True))
+
+    def counted(found: Metrics, within: Mapping[str, Within]) -> Metrics:
+        return replace(found, rows=count, population={name: one.population for name, one in within.items()})
+
+    return _of_sides(each, counted)

@@ -11,10 +11,9 @@ import numpy as np
 from potluck.core.fitting import Array, Give
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
-from potluck.learning.evaluation import metric_intervals
+from potluck.learning.evaluation import metric_intervals, two_sided
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.intervals import Noised
-from potluck.learning.evaluation.ranking import auc_of
 
 BINS = 256
 STEP = 2.0**-18
@@ -40,18 +39,13 @@ def metrics(goal: Goal, opened: Sequence[Array]) -> tuple[Metrics | None, tuple[
 
 
 def _sides(cells: Floats) -> tuple[Metrics | None, tuple[str, ...]]:
-    negative, positive = cells
-    rows, middle = float(cells.sum()), BINS // 2
+    rows, found = float(cells.sum()), two_sided.of_bins(cells, BINS // 2, 0.0)
     if rows == 0:
         return None, EMPTY
-    right = float(negative[:middle].sum() + positive[middle:].sum())
-    area = auc_of(negative, positive)
-    warnings = () if area is not None else ("the test split holds one class only: there is no AUC",)
-    within = {"accuracy": metric_intervals.share(Noised(right, 0.0), Noised(rows - right, 0.0))}
-    if area is not None:
-        within["auc"] = metric_intervals.area(negative, positive, 0.0)
-    population = {name: one.population for name, one in within.items()}
-    return Metrics(round(rows), auc=area, accuracy=right / rows, population=population), warnings
+    population = {name: one.population for name, one in found.within.items()}
+    return Metrics(round(rows), auc=found.auc, accuracy=found.accuracy, population=population), two_sided.mind(
+        {"": found}
+    )
 
 
 def _numbers(goal: Goal, sums: Floats) -> Metrics | None:

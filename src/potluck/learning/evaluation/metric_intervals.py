@@ -10,11 +10,12 @@ Expectation and variance of H are exact for independent normal noise: products o
 noise adds to them. Rows count as drawn independently, errors and targets of a regression as normal and unrelated;
 with correlated rows (several of one person) intervals of a population are too narrow.
 References: Fieller 1954, "Some problems in interval estimation"; Hanley and McNeil 1982, "The meaning and use of the
-area under a receiver operating characteristic curve"; Wilson 1927, "Probable inference".
+area under a receiver operating characteristic curve"; Wilson 1927, "Probable inference"; Zou and Donner 2008,
+"Construction of confidence limits about effect measures: a general approach" (`mean`).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,6 +149,24 @@ def regression(
         "r2": explained(rows, errors, total, squares),
         "rmse": _each(squared, lambda ends: (math.sqrt(ends[0]) * width, math.sqrt(ends[1]) * width)),
     }
+
+
+def mean(values: Sequence[float | None], each: Sequence[Within]) -> Within:
+    """Of the mean of a metric of several labels, by its values and their intervals.
+
+    Noise in one label's cells is independent of that in others', so squares of distances to the ends add up. Rows are
+    the same for all labels: of a population it is the mean of the ends, which holds however labels go together.
+    """
+    ends = np.array([one.population for one in each]).mean(axis=0).tolist()
+    noise = np.array([one.noise for one in each if one.noise is not None])
+    if not len(noise):
+        return Within(None, tuple(ends))
+    known = [value for value in values if value is not None]
+    if len(known) < len(each):
+        return Within(tuple(noise.mean(axis=0).tolist()), tuple(ends))
+    below, above = (np.sqrt(((noise - np.array(known)[:, None]) ** 2).sum(axis=0)) / len(each)).tolist()
+    centre = float(np.mean(known))
+    return Within((max(0.0, centre - below), min(1.0, centre + above)), tuple(ends))
 
 
 def _both(

@@ -17,7 +17,7 @@ from potluck.core.errors import DataError
 from potluck.core.plan import Plan
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.target import TWO_SIDED, Goal, goal_of
 from potluck.learning.data.units import batches, most_units
 from potluck.learning.evaluation import cells, evaluate
 from potluck.learning.models.fitted import training
@@ -34,7 +34,7 @@ RISING = ("auc", "accuracy")
 @dataclass(frozen=True, slots=True)
 class Look:
     """What validation rows said of the model after a round. loss: the mean log-loss, or half the mean squared error on
-    the target's scale of [-1, 1]; auc, accuracy, rmse: None where the target has none."""
+    the target's scale of [-1, 1]; auc, accuracy, rmse: None where the target has none. Of labels their means."""
 
     round: int
     loss: float
@@ -81,11 +81,12 @@ class _Seen:
 
 
 def _losses(model: Model, given: Floats, target: Floats) -> Floats:
-    """[k] the log-loss of each row with these margins [k, outputs], cut off."""
+    """[k] the log-loss of each row with these margins [k, outputs], of labels the mean of theirs, cut off."""
     # Whatever the announced model, every row has a loss: a failure would tell of a row.
     margins = np.nan_to_num(given)
-    if model.target.side == "binary":
-        found = np.logaddexp(0.0, np.where(target == 1, -margins[:, 0], margins[:, 0]))
+    if model.target.side in TWO_SIDED:
+        sides = target.reshape(margins.shape)
+        found = np.logaddexp(0.0, np.where(sides == 1, -margins, margins)).mean(axis=1)
     else:
         highest = margins.max(axis=1)
         whole = highest + np.log(np.exp(margins - highest[:, None]).sum(axis=1))
@@ -98,7 +99,7 @@ def look(plan: Plan, model: Model, answer: Answer, number: int) -> Look:
     """What an opened look says, after so many rounds. Raises DataError: there is no validation row, or by these rows
     the metric by which training would stop is not defined."""
     name = "rows" if model.target.side == "number" else "cells"
-    rows = float(answer.part(name).values.sum())
+    rows = float(answer.part(name).values.sum()) / len(model.target.names)
     if rows == 0:
         raise DataError("there are no validation rows", hint="raise data.split.validation")
     found, _ = evaluate.metrics(plan, model, answer)
@@ -119,4 +120,4 @@ def better(metric: str, one: Look, other: Look) -> bool:
 
 def metrics(goal: Goal) -> tuple[str, ...]:
     """What looks give of such a target."""
-    return {"binary": (LOSS, "auc", "accuracy"), "classes": (LOSS, "accuracy"), "number": (LOSS, "rmse")}[goal.side]
+    return {"classes": (LOSS, "accuracy"), "number": (LOSS, "rmse")}.get(goal.side, (LOSS, "auc", "accuracy"))

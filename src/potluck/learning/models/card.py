@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from potluck.core.plan import MOST_LABELS
 from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
 from potluck.learning.data.column import COLUMNS
@@ -94,3 +95,8 @@ def _target(card: Card) -> Iterator[str]:
         yield "the range of its target cannot be computed with"
     if goal.side == "classes" and (len(goal.classes) < 2 or len(set(goal.classes)) < len(goal.classes)):
         yield "it has fewer than two classes, or one of them twice"
+    labels = goal.columns or ()
+    if (goal.side == "labels") != bool(labels):
+        yield "its labels do not fit its target"
+    if labels and not (2 <= len(set(labels)) == len(labels) <= MOST_LABELS):
+        yield f"it has fewer than two labels, more than {MOST_LABELS}, or one of them twice"

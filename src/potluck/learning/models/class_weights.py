@@ -56,6 +56,9 @@ def faults(plan: Plan) -> Iterator[str]:
         hint = "leave it out, or data.target with positive or classes"
         yield f"training.class_weights: the target is a number. hint: {hint}"
         return
+    if goal.side == "labels":
+        yield "training.class_weights: a row has several labels, no class. hint: leave it out, or predict one column"
+        return
     how = notation(plan.data)
     names, taken = _names(goal, how), dict[int, str]()
     for word in given:

@@ -82,10 +82,12 @@ def perceptron(model: Trained) -> "BaseEstimator":
         parts[-1] = (matrix * half, model.target.low + (bias + 1) * half)
         net.out_activation_ = "identity"
     else:
-        binary = model.target.side == "binary"
-        net.classes_ = np.array([0, 1]) if binary else np.array(model.target.classes)
-        net.out_activation_ = "logistic" if binary else "softmax"
-        net._label_binarizer = LabelBinarizer().fit(net.classes_)
+        known = {"classes": np.array(model.target.classes), "labels": np.eye(model.target.outputs, dtype=np.int64)}
+        net._label_binarizer = LabelBinarizer().fit(known.get(model.target.side, np.array([0, 1])))
+        if model.target.side == "classes":
+            net._label_binarizer.classes_ = known["classes"]  # in the order of the outputs, not sorted
+        net.classes_ = net._label_binarizer.classes_
+        net.out_activation_ = "softmax" if model.target.side == "classes" else "logistic"
     net.coefs_, net.intercepts_ = [m for m, _ in parts], [b for _, b in parts]
     net.n_layers_, net.n_outputs_ = len(parts) + 1, model.target.outputs
     net.n_features_in_ = len(model.encoding.names)

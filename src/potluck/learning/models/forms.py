@@ -12,7 +12,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.slices import slices
 from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.models import graphs, layers
 from potluck.learning.models.class_weights import factors_of
 from potluck.learning.models.form import Batch, Form, Steps
@@ -38,8 +38,7 @@ def weights_of(plan: Plan, features: int) -> int:
     """About how many weights train of the plan's model, without making room for them."""
     if plan.drawn:
         return graphs.length_of(plan)
-    classes = plan.data.target.classes if plan.data.target else None
-    widths = (features, *kind_of(plan).hidden(required(plan.model)), len(classes or "1"))
+    widths = (features, *kind_of(plan).hidden(required(plan.model)), goal_of(plan).outputs)
     return layers.size(tuple(pairwise(widths)))
 
 

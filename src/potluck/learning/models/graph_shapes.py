@@ -38,7 +38,8 @@ def shape_faults(network: Network, how: Encoding, target: Goal, tokenizers: Toke
     yield from _tokens(network, how, tokenizers)
     made = values[graph.output].shape
     if made != (1, target.outputs):
-        of = {"classes": f"{target.outputs} classes", "binary": "two sides", "number": "a number"}[target.side]
+        several = f"{target.outputs} {target.side}"
+        of = {"binary": "two sides", "number": "a number"}.get(target.side, several)
         what = f"it makes [b, {', '.join(map(str, made[1:]))}], and the target has {of}"
         yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Measured = Callable[["Tensor", "Tensor"], "Tensor"]
-"""(margins [b, outputs], target [b]) -> a loss."""
+"""(margins [b, outputs], target [b], of labels [b, outputs]) -> a loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ def _two(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
     return functional.binary_cross_entropy_with_logits(margins[:, 0], y, reduction=reduction)
 
 
+def _labels(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
+    from torch.nn import functional
+
+    found = functional.binary_cross_entropy_with_logits(margins, y, reduction=reduction)
+    return found.mean(dim=1) if reduction == "none" else found
+
+
 def _several(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
     from torch.nn import functional
 
@@ -55,9 +62,11 @@ def _several(margins: "Tensor", y: "Tensor", reduction: str) -> "Tensor":
 LOSSES: Mapping[Side, Loss] = {
     "binary": Loss(mean=partial(_two, reduction="mean"), rows=partial(_two, reduction="none")),
     "classes": Loss(mean=partial(_several, reduction="mean"), rows=partial(_several, reduction="none")),
+    "labels": Loss(mean=partial(_labels, reduction="mean"), rows=partial(_labels, reduction="none")),
     "number": Loss(
         mean=lambda margins, y: ((margins[:, 0] - y) ** 2).mean() / 2,
         rows=lambda margins, y: (margins[:, 0] - y) ** 2 / 2,
     ),
 }
-"""Log-loss of two sides, cross-entropy of classes, half the squared error of a number."""
+"""Log-loss of two sides, cross-entropy of classes, half the squared error of a number. Of several labels a row's loss
+is the mean of their log-losses, so that a batch's is what torch's BCEWithLogitsLoss gives."""

@@ -27,7 +27,7 @@ from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
-from potluck.learning.data.target import Goal, goal_of, scores
+from potluck.learning.data.target import TWO_SIDED, Goal, goal_of, scores
 from potluck.learning.data.texts import held
 from potluck.learning.data.texts.worded import Tokenizers, tokenizers_of
 from potluck.learning.graph.bases import FOLDER
@@ -113,7 +113,7 @@ class Model:
     @property
     def columns(self) -> tuple[str, ...]:
         """What each score of a row is called."""
-        return self.target.classes if self.target.side == "classes" else ("score",)
+        return self.target.scores
 
     @property
     def summed(self) -> bool:
@@ -135,9 +135,10 @@ class Model:
         return layers.margins(self.weights, features)[:, None]
 
     def scored_features(self, features: Taken) -> Floats:
-        """As `margins` -> [n]: probability of positive, or the number in its own units; [n, K] for classes."""
+        """As `margins` -> [n]: probability of positive, or the number in its own units; [n, K] for classes, and for
+        labels."""
         found = scores(self.target, self.margins(features))
-        return found if self.target.side == "classes" else found[:, 0]
+        return found[:, 0] if self.target.outputs == 1 else found
 
     def inputs(self, frame: Source) -> Inputs:
         """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values.
@@ -157,10 +158,11 @@ class Model:
         named = wanted <= set(present)
         if not self.encoding.layout or named or (isinstance(frame, np.ndarray) and len(present) == len(wanted)):
             return None
-        return layout_of(self.encoding, self.target.column, frame, "rows")
+        return layout_of(self.encoding, self.target.names, frame, "rows")
 
     def scores(self, frame: Source) -> Floats:
-        """Raw rows -> [n] probability or number, [n, K] class probabilities. NaN: a row the plan would drop."""
+        """Raw rows -> [n] probability or number, [n, K] probabilities of classes or labels. NaN: a row the plan would
+        drop."""
         return self._scored(self.inputs(frame))
 
     def _scored(self, rows: Inputs) -> Floats:
@@ -169,14 +171,15 @@ class Model:
         return found
 
     def predict_proba(self, frame: Source) -> Floats:
-        """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them. Raises UsageError: regression."""
+        """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them; of labels each one's being positive.
+        Raises UsageError: regression."""
         if self.target.side == "number":
             raise UsageError("a regression has no probabilities", hint="use predict")
         found = self.scores(frame)
         return found if found.ndim == 2 else np.column_stack([1 - found, found])
 
     def predict(self, frame: Source) -> NDArray[np.generic]:
-        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units.
+        """Raw rows -> [n] 0 or 1 (1: positive), class names, or numbers in the target's own units; [n, K] of labels.
 
         NaN: a row the plan would drop; then the 0 and 1 are floats, and the class names objects.
         """
@@ -184,9 +187,9 @@ class Model:
         if self.target.side == "number":
             return found
         gone = np.isnan(found if found.ndim == 1 else found[:, 0])
-        if self.target.side == "binary":
+        if self.target.side in TWO_SIDED:
             sides = np.asarray(found >= 0.5, dtype=np.int64)
-            return np.where(gone, np.nan, sides) if gone.any() else sides
+            return np.where(np.isnan(found), np.nan, sides) if gone.any() else sides
         named = np.asarray([self.target.classes[place] for place in found.argmax(axis=1)], dtype=object)
         named[gone] = np.nan
         return named if gone.any() else named.astype(np.str_)

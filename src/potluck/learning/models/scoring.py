@@ -24,7 +24,7 @@ from potluck.learning.data.notation import to_number
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally
-from potluck.learning.data.target import Goal, score_error, scores
+from potluck.learning.data.target import TWO_SIDED, Goal, score_error, scores
 from potluck.learning.models import layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
@@ -52,7 +52,7 @@ class Predicted:
     @property
     def columns(self) -> tuple[str, ...]:
         """What each score is called."""
-        return self.target.classes if self.target.side == "classes" else ("score",)
+        return self.target.scores
 
     @property
     def rows(self) -> int:
@@ -124,7 +124,7 @@ def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
     if not how.layout:
         hint = "give the file a first line with the columns' names, and leave data.header out"
         raise DataError("the model knows its columns by name, the file has no names", where=where, hint=hint)
-    return inputs(how, layout_of(how, card.target.column, source, where), source, where)
+    return inputs(how, layout_of(how, card.target.names, source, where), source, where)
 
 
 def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored, tally: Tally) -> Predicted:
@@ -145,8 +145,8 @@ def border(target: Goal, margins: Floats, bound: float) -> int:
     """How many of these rows might get another label if no margin [n, outputs] were off, each by at most `bound`."""
     if target.side == "number":
         return 0
-    if target.side == "binary":
-        return int((np.abs(margins[:, 0]) <= bound).sum())
+    if target.side in TWO_SIDED:
+        return int((np.abs(margins) <= bound).any(axis=1).sum())
     best = np.partition(margins, -2, axis=1)[:, -2:]
     return int((best[:, 1] - best[:, 0] <= 2 * bound).sum())
 
@@ -180,5 +180,9 @@ def agreement(found: Predicted, plain: Floats) -> Agreement:
     here = ~np.isnan(right[:, 0])
     ours, right = found.table[here], right[here]
     largest = float(np.abs(ours - right).max(initial=0.0))
-    labels = {"binary": lambda t: t[:, 0] >= 0.5, "classes": lambda t: t.argmax(axis=1)}.get(found.target.side)
-    return Agreement(len(right), None if labels is None else int((labels(ours) == labels(right)).sum()), largest)
+    if found.target.side == "number":
+        return Agreement(len(right), None, largest)
+    same = ours.argmax(axis=1) == right.argmax(axis=1)
+    if found.target.side in TWO_SIDED:
+        same = ((ours >= 0.5) == (right >= 0.5)).all(axis=1)
+    return Agreement(len(right), int(same.sum()), largest)

@@ -1,14 +1,27 @@
 """What is wrong with a plan's target, and with lists of values. One line a problem."""
 
-from potluck.core.plan import Column, Plan, Target
+from collections.abc import Mapping
+
+from potluck.core.plan import Column, Plan, Target, repeated
+from potluck.core.visible import visible
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.target import Side
 from potluck.learning.models.kinds import MODELS
 
-SIDES: dict[Side, str] = {"number": "a number", "binary": "one of two sides", "classes": "one of several classes"}
-KEYS: dict[Side, str] = {"number": "leave positive and classes out", "binary": 'positive = ["1"]', "classes": "classes"}
+SIDES: dict[Side, str] = {
+    "number": "a number",
+    "binary": "one of two sides",
+    "classes": "one of several classes",
+    "labels": "several labels",
+}
+KEYS: dict[Side, str] = {
+    "number": "leave positive and classes out",
+    "binary": 'positive = ["1"]',
+    "classes": "classes",
+    "labels": "columns with positive",
+}
 """What a target of each sort says."""
 
 
@@ -17,25 +30,53 @@ def of_target(plan: Plan, how: Notation) -> list[str]:
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
-    column = find(plan, target.column)
-    at = "data.target"
+    at, columns = "data.target", {name: find(plan, name) for name in target.names}
     if target.positive is not None and target.classes is not None:
         return [f"{at}: has both positive and classes. hint: positive for two sides, classes for several"]
-    if not plan.data.header and column is None:
-        return [f"{at}.column: {target.column} is not among data.columns. hint: without a header declare every column"]
-    if column is not None and column.ignored:
-        return [f"{at}.column: {target.column} is ignored. hint: declare its kind, or leave its entry out"]
-    if column is not None and COLUMNS.of(column.kind).dated:
-        hint = "predict what data.derive makes of it"
-        return [f"{at}.column: {target.column} is a {column.kind}. hint: {hint}"]
+    at_column = f"{at}.columns" if target.columns else f"{at}.column"
+    for name, column in columns.items():
+        if wrong := _column(name, column, header=plan.data.header):
+            return [f"{at_column}: {wrong}"]
+    if odd := _labels(target, columns, how):
+        return [f"{at_column}: {odd}"]
+    ((name, column), *_) = columns.items()
     if target.positive is None and target.classes is None:
-        odd = _negative(f"{at}.negative", target, column, how)
-        return odd or _predicts(at, plan.model.kind, "number") or _regression(at, target.column, column)
+        missing = _negative(f"{at}.negative", target, column, how)
+        return missing or _predicts(at, plan.model.kind, "number") or _regression(at, name, column)
     key_, given = ("classes", target.classes) if target.classes is not None else ("positive", target.positive)
     assert given is not None
-    found = _predicts(f"{at}.{key_}", plan.model.kind, "binary" if key_ == "positive" else "classes")
+    side: Side = "classes" if key_ == "classes" else "labels" if target.columns else "binary"
+    found = _predicts(at_column if target.columns else f"{at}.{key_}", plan.model.kind, side)
     found += [*_sides(at, key_, given, column, how), *how.not_missing(f"{at}.{key_}", given)]
     return [*found, *_negative(f"{at}.negative", target, column, how)]
+
+
+def _column(name: str, column: Column | None, *, header: bool) -> str:
+    """Why a column cannot be predicted, whatever of it."""
+    if column is None:
+        return "" if header else f"{name} is not among data.columns. hint: without a header declare every column"
+    if column.ignored:
+        return f"{name} is ignored. hint: declare its kind, or leave its entry out"
+    if COLUMNS.of(column.kind).dated:
+        return f"{name} is a {column.kind}. hint: predict what data.derive makes of it"
+    return ""
+
+
+def _labels(target: Target, columns: Mapping[str, Column | None], how: Notation) -> str:
+    """What is wrong with several labels."""
+    if not target.columns:
+        return ""
+    if twice := repeated(target.columns):
+        return f"{twice[0]} is there twice. hint: list each label once"
+    if len(target.columns) == 1:
+        return f'lists one label. hint: column = "{visible(target.columns[0])}"'
+    if target.positive is None:
+        left = "" if target.classes is None else ", instead of classes"
+        return f'labels are of two sides each. hint: positive = ["1"]{left}'
+    known = {frozenset(map(how.key, column.values)) if column else frozenset() for column in columns.values()}
+    if len(known) > 1:
+        return "labels are declared with different values. hint: declare them alike"
+    return ""
 
 
 def _negative(at: str, target: Target, column: Column | None, how: Notation) -> list[str]:

@@ -46,6 +46,9 @@ def _owners(plan: Plan) -> Iterator[str]:
     target = data.target
     if target is None:
         return
+    if target.columns:
+        yield 'data.target.columns: a fit over columns has one target. hint: column = "ill"'
+        return
     if target.column not in data.columns or data.columns[target.column].owner is None:
         hint = f'[data.columns] {target.column} = {{ kind = ..., owner = "..." }}'
         yield f"data.target.column: {target.column} is no column with an owner. hint: {hint}"
@@ -62,7 +65,7 @@ def _split(plan: Plan) -> Iterator[str]:
     if data.split is None or data.split.column is None or data.target is None:
         return
     column = data.columns.get(data.split.column)
-    holder = data.columns[data.target.column].owner
+    holder = data.columns[data.target.names[0]].owner
     if column is not None and column.owner not in (None, holder):
         yield f"data.split.column: it is {column.owner}'s, and the target is {holder}'s. hint: a column of {holder}'s"
 

@@ -61,7 +61,8 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
     what = f"{at} {' and '.join(known)}; this variance is not usable"
     useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
-    return f"forecast, 95 % from the noise alone: {at} {said} ({_supposed(found)})", useless
+    labels = " of each label" if spec.data.target and spec.data.target.columns else ""
+    return f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(found)})", useless
 
 
 def _known(name: str, half: float | None) -> str:

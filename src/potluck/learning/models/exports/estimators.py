@@ -48,13 +48,13 @@ class NetworkRegressor(RegressorMixin, _Frozen):  # type: ignore[misc]
 
 
 class NetworkClassifier(ClassifierMixin, _Frozen):  # type: ignore[misc]
-    """Of two sides or classes."""
+    """Of two sides, classes or labels; of these `predict` and `predict_proba` give a column each."""
 
     @property
     def classes_(self) -> NDArray[np.generic]:
         """In the order of the columns of `predict_proba`."""
         target = self.model.target
-        return np.array([0, 1]) if target.side == "binary" else np.array(target.classes)
+        return np.array([0, 1]) if target.side == "binary" else np.array(target.scores)
 
     def predict_proba(self, rows: Source) -> Floats:
         """As `Model.predict_proba`."""

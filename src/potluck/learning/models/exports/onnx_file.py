@@ -70,8 +70,13 @@ def _number(writer: Writer, margins: str, target: Goal, kind: DType) -> str:
     return writer.add("Add", (moved, writer.number(target.low, kind)))
 
 
+def _sigmoid(writer: Writer, margins: str, target: Goal, kind: DType) -> str:
+    return writer.add("Sigmoid", (margins,))
+
+
 _LINKS: Mapping[Side, Link] = {
-    "binary": lambda writer, margins, target, kind: writer.add("Sigmoid", (margins,)),
+    "binary": _sigmoid,
+    "labels": _sigmoid,
     "classes": lambda writer, margins, target, kind: writer.add("Softmax", (margins,), {"axis": -1}),
     "number": _number,
 }

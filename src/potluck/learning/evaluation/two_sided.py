@@ -1,0 +1,101 @@
+"""What counts, or rows, say of a target of two sides; and of several labels, each of which has two sides.
+
+Of labels the metrics are the means of theirs (macro averages, as scikit-learn calls them). A label that is of one side
+alone among these rows has no area: the mean is that of the others.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.stages import Floats
+from potluck.learning.evaluation import confusion, metric_intervals
+from potluck.learning.evaluation.confusion import Confusion
+from potluck.learning.evaluation.intervals import Noised
+from potluck.learning.evaluation.metric_intervals import Within
+from potluck.learning.evaluation.ranking import auc_of, curve, wilson
+
+TIES = 0.2
+"""Bins that part scores evenly leave less than half of this many pairs within one bin."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSided:
+    """auc, accuracy: None where they are not defined. within: by metric, its intervals. one_class: among exact counts
+    no row is of one of the sides; ties: the share of pairs of rows that one bin holds, where it is worth a word."""
+
+    auc: float | None
+    accuracy: float | None
+    confusion: Confusion | None
+    within: Mapping[str, Within]
+    one_class: bool = False
+    ties: float = 0.0
+
+
+def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
+    """Of rows by side and bin of scores [2, bins] with noise `std` in each; `middle`: the first bin at or above .5."""
+    negative, positive = sides
+    right, rows = np.concatenate([negative[:middle], positive[middle:]]), float(sides.sum())
+    area, ties = auc_of(negative, positive), metric_intervals.tied(negative, positive, std) if std else 0.0
+    within = {"accuracy": hits(right, rows, std)}
+    if std or area is not None:
+        within["auc"] = metric_intervals.area(negative, positive, std)
+    if ties > TIES:
+        within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
+    told = confusion.of_bins(negative, positive, middle, std)
+    known = share(float(right.sum()), rows)
+    return TwoSided(area, known, told, within, not std and area is None, ties if ties > TIES else 0.0)
+
+
+def of_rows(margins: Floats, target: Floats) -> TwoSided:
+    """Exactly, of log-odds and sides [n], with DeLong's interval of the area by ranks and Wilson's of accuracy."""
+    guess = (margins >= 0).astype(np.int64)
+    right = int((guess == target).sum())
+    within = {"accuracy": Within(None, wilson(right, len(target)))}
+    ranked = curve(margins[target == 0], margins[target == 1])
+    if ranked:
+        within["auc"] = Within(None, ranked[1])
+    area = ranked[0] if ranked else None
+    return TwoSided(area, right / len(target), confusion.of_rows(target, guess, 2), within, area is None)
+
+
+def mean(each: Sequence[TwoSided]) -> TwoSided:
+    """Of several labels together."""
+    areas, known = [one for one in each if "auc" in one.within], [one.accuracy for one in each]
+    within = {"accuracy": metric_intervals.mean(known, [one.within["accuracy"] for one in each])}
+    if areas:
+        within["auc"] = metric_intervals.mean([one.auc for one in areas], [one.within["auc"] for one in areas])
+    return TwoSided(_mean([one.auc for one in areas]), _mean(known), None, within)
+
+
+def mind(each: Mapping[str, TwoSided]) -> tuple[str, ...]:
+    """What to mind of the areas, by column; of one target it needs no name."""
+    several, found = len(each) > 1, list[str]()
+    if one_class := [name for name, one in each.items() if one.one_class]:
+        what = "the test split holds one class only: there is no AUC"
+        labels = f"the test split holds one class only of {', '.join(one_class)}: the mean AUC is that of other labels"
+        found.append(labels if several else what)
+    for name, one in each.items():
+        if one.ties:
+            of = f" of {name}" if several else ""
+            what = f"by ranks the AUC{of} may be {one.ties / 2:.2f} higher or lower, which its interval allows for"
+            found.append(f"scores fill few bins: {what}")
+    return tuple(found)
+
+
+def hits(right: Floats, rows: float, std: float) -> Within:
+    """Of accuracy: half of all cells [k] are right."""
+    count = Noised(float(right.sum()), std * math.sqrt(len(right)))
+    return metric_intervals.share(count, Noised(rows - count.value, count.std))
+
+
+def share(part: float, whole: float) -> float | None:
+    """None where noise leaves none."""
+    return part / whole if whole > 0 and 0 <= part <= whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [one for one in values if one is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
