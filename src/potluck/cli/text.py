@@ -39,6 +39,7 @@ def show_run(out: Terminal, run: Run) -> None:
     elif isinstance(metrics, Mapping):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
     if isinstance(metrics, Mapping):
+        _labels(out, _table(_table(metrics, "federated"), "labels"))
         _confusion(out, _table(_table(metrics, "federated"), "confusion"))
     _history(out, document)
     _results(out, run)
@@ -58,6 +59,17 @@ def show_run(out: Terminal, run: Run) -> None:
             words = "coefficients in the data's units" + (", with standard errors" if judged else "")
             out.say(f"{words}: potluck model summary {run.folder}")
     out.say(f"report: {document['report']}")
+
+
+def _labels(out: Terminal, found: Mapping[str, object]) -> None:
+    """Each label's metrics, of which those above are the means."""
+    if not found:
+        return
+    names = [name for name in METRICS if any(name in _table(found, label) for label in found)]
+    table = Table("label", *names)
+    for label in found:
+        table.add_row(label, *(_number(_table(found, label).get(name)) for name in names))
+    out.print(table)
 
 
 def _confusion(out: Terminal, found: Mapping[str, object]) -> None:

@@ -108,10 +108,15 @@ def _open(score: Score, name: str) -> list[tuple[str, str]]:
 def lines(score: Score) -> list[tuple[str, str, str]]:
     """(what, value, intervals) of one metric of one model."""
     name = f"{TITLES[score.metric]}, {score.label}"
-    known = [f"{interval} {of}" for of, interval in _open(score, score.metric)]
-    if not known and score.low is not None and score.high is not None:
-        known = [f"{ends((score.low, score.high), score.metric)} {POPULATION}"]
-    return [(name, words.score(score.value, score.metric), "; ".join(known))]
+    return [(name, words.score(score.value, score.metric), known(score))]
+
+
+def known(score: Score) -> str:
+    """The intervals of one metric."""
+    found = [f"{interval} {of}" for of, interval in _open(score, score.metric)]
+    if not found and score.low is not None and score.high is not None:
+        found = [f"{ends((score.low, score.high), score.metric)} {POPULATION}"]
+    return "; ".join(found)
 
 
 def ends(found: tuple[float | None, float | None], name: str) -> str:

@@ -64,7 +64,8 @@ class Confusion(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """How one model did. Each metric is `None` where it is private or does not apply.
 
-    low, high: with noise, of these rows; population: of rows like these. An end that is `None` is open.
+    low, high: with noise, of these rows; population: of rows like these. An end that is `None` is open. labels: of
+    several labels, each one's own, of which these are the means.
     """
 
     auc: float | None = None
@@ -87,6 +88,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     rows_low: float | None = None
     rows_high: float | None = None
     confusion: Confusion | None = None
+    labels: "dict[str, Measured | None] | None" = None
     by_site: "dict[str, Measured | None] | None" = None
 
 
@@ -179,7 +181,7 @@ def scores(outcome: Outcome, details: Details) -> tuple[Score, ...]:
     """The results by site as rows: the comparison and what was released, or else what the metrics of the run hold."""
     found = outcome.metrics or Metrics()
     if details.comparison:
-        released = [one for one in _rows("federated, released", None, found.federated_released) if one.noised]
+        released = [one for one in of_one("federated, released", None, found.federated_released) if one.noised]
         return (*(score for score in details.comparison if score.value is not None), *released)
     rows: list[Score] = []
     for label, measured in (
@@ -187,15 +189,16 @@ def scores(outcome: Outcome, details: Details) -> tuple[Score, ...]:
         ("federated, no noise", found.federated_no_noise),
         ("pooled", found.pooled),
     ):
-        rows += _rows(label, None, measured)
+        rows += of_one(label, None, measured)
         for site, inner in (measured.by_site or {} if measured else {}).items():
-            rows += _rows(label, site, inner)
+            rows += of_one(label, site, inner)
     for site, inner in (found.alone or {}).items():
-        rows += _rows("alone", site, inner)
+        rows += of_one("alone", site, inner)
     return tuple(rows)
 
 
-def _rows(label: str, site: str | None, measured: Measured | None) -> list[Score]:
+def of_one(label: str, site: str | None, measured: Measured | None) -> list[Score]:
+    """What is known of one model on some rows."""
     if measured is None:
         return []
     count = None if measured.rows is None else round(measured.rows)

@@ -20,6 +20,7 @@ from potluck.report import (
     comparison,
     confusion,
     curves,
+    labels,
     matrix,
     network,
     owners,
@@ -73,6 +74,7 @@ def render(folder: Path) -> str:
             metrics=comparison.metrics(measured, details),
             models=comparison.MODELS,
             confusion=confusion.confusion(outcome),
+            labels=labels.labels(outcome),
             history=curves.history(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(outcome, details),
@@ -108,6 +110,8 @@ def run_html(folder: Path) -> str:
     outcome, details = read(folder)
     measured = [score for score in scores(outcome, details) if score.site is None]
     rows = [line for score in measured for line in comparison.lines(score)]
+    each = labels.labels(outcome)
+    rows += labels.lines(each) if each else []
     table = confusion.confusion(outcome)
     rows += confusion.lines(table) if table and len(table.head) <= FEW else []
     rows += [line for one in statistics(outcome, details) for line in lines_of(one)]

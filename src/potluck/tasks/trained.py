@@ -80,13 +80,15 @@ def scores(metrics: Metrics | None, number: bool) -> Json:
     are the means of each one's, which stand beside them.
     """
     shown = metrics or Metrics(None)
-    found: Json = {"labels": {name: _scored(one) for name, one in shown.labels.items()}} if shown.labels else {}
+    found: Json = {}
     for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
         found[name] = getattr(shown, name)
         if name in shown.intervals:
             found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
         if name in shown.population:
             found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
+    if shown.labels:
+        found["labels"] = {name: _scored(one) for name, one in shown.labels.items()}
     return found
 
 

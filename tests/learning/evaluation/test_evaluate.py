@@ -168,7 +168,7 @@ def test_rows_that_fill_one_corner_of_the_declared_range_do_not_get_a_narrow_wro
     for one, warnings in released(spec, model, table, 3.7, 5):
         assert one.intervals["auc"][0] <= best <= one.intervals["auc"][1]
         assert "scores fill few bins" in warnings[0]
-    monkeypatch.setattr("potluck.learning.evaluation.evaluate.TIES", 2.0)  # control
+    monkeypatch.setattr("potluck.learning.evaluation.two_sided.TIES", 2.0)  # control
     assert all(one.intervals["auc"][1] < best for one, _ in released(spec, model, table, 3.7, 5))
 
 

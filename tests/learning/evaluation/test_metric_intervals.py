@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from potluck.learning.evaluation.intervals import Noised
-from potluck.learning.evaluation.metric_intervals import area, explained, ratio, share
+from potluck.learning.evaluation.metric_intervals import area, explained, mean, ratio, share
 from potluck.learning.evaluation.ranking import Z, auc_of, curve
 
 FEW, MANY = 500, 2000
@@ -176,3 +176,27 @@ def test_where_the_noise_drowns_the_rows_the_interval_is_the_whole_range():
 def test_an_interval_narrows_as_rows_do_outnumber_the_noise(rows):
     low, high = share(Noised(0.7 * rows, 10.0), Noised(0.3 * rows, 10.0)).noise
     assert high - low == pytest.approx(2 * Z * 10 * math.hypot(0.3, 0.7) / rows, rel=1e-2)
+
+
+def test_intervals_of_a_mean_over_labels_cover_it_though_the_rows_are_the_same():
+    """Three labels of the same rows, which go together: the noise in each label's cells is its own, and that of a row
+    of three labels has sqrt(3) times the deviation."""
+    rng, std, ends, wide, exact = np.random.default_rng(8), 1.39 * math.sqrt(3), [], [], []
+    apart, runs = 1.466, 300
+    for _ in range(runs):
+        common = rng.normal(size=400)
+        counts, ranked = [], []
+        for positives in (0.5, 0.3, 0.5):
+            label = rng.random(400) < positives
+            score = 0.8 * common + 0.6 * rng.normal(size=400) + apart * label
+            counts.append(histograms(label, score))
+            ranked.append(auc_of(*counts[-1]))
+        noised = [[one + rng.normal(0, std, BINS) for one in pair] for pair in counts]
+        found = mean([auc_of(*pair) for pair in noised], [area(*pair, std) for pair in noised])
+        ends.append(found.noise)
+        wide.append(found.population)
+        exact.append(np.mean(ranked))
+    held(covered(ends, np.array(exact)), 1.0)
+    assert covered(wide, np.full(runs, np.mean(exact)))[0] >= 0.95  # the ends' mean: rather too wide
+    single = [area(*pair, std).noise for pair in noised]
+    assert covered(ends, np.array(exact))[1] < np.median([high - low for low, high in single])
