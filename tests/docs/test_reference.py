@@ -45,7 +45,7 @@ def default_of(field):
     if field.required:
         return "**required**"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if value is None:
+    if value is None or value is msgspec.UNSET:
         return "–"
     if value in ((), {}, ""):
         return "empty"
