@@ -33,7 +33,7 @@ def _learnt(plan: Plan, me: str) -> str:
     most = "at most " if training.stop else ""
     then = f", with {most}{plan.looks} looks at validation rows" if plan.looks else ""
     then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
-    model = f"a {required(plan.model).kind} model of {target.column!r}"
+    model = f"a {required(plan.model).kind} model of {', '.join(map(repr, target.names))}"
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
     stays = "".join(f" {sentence}." for sentence in words(plan))
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
