@@ -30,7 +30,9 @@ def opened(plan: Plan) -> str:
         return "one vector of all statistics, opened once"
     spec = training(plan)
     labels = goal_of(plan).side == "labels"
-    counts = "" if plan.noisy else f", and the training rows of each {'side of each label' if labels else 'class'}"
+    counts = (
+        "" if plan.noisy else ", and the number of training rows" if labels else ", and the training rows of each class"
+    )
     if spec.aggregation != "mean":
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError
-from potluck.core.plan import Column, Data, PrivacyPlan, Split, Statistic, Target
+from potluck.core.plan import Column, Data, Model, PrivacyPlan, Split, Statistic, Target, Training
 from potluck.core.tables.derived import Derive, Reduce, Reduced, Where
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data.encode import encoding
@@ -223,6 +223,26 @@ def test_the_owner_hears_of_rows_persons_and_values():
     assert "1 of 3 persons is left out: 1 without 'hb'" in said
     assert "5 rows of 3 persons" in said
     assert tally.document()["persons"] == 3
+
+
+def test_several_labels_of_a_person_are_each_made_of_its_rows():
+    rows = [("a", 1.0, "1", "0"), ("a", 3.0, "0", "0"), ("b", 5.0, "0", "0"), ("b", 7.0, "0", "1")]
+    frame = pd.DataFrame(rows, columns=["id", "hb", "y", "z"])
+    any_ = Reduced(kind="any", values=("1",))
+    spec = make(
+        data=Data(
+            person="id",
+            columns={"id": ID, "hb": number(0, 20), "y": category("0", "1"), "z": category("0", "1")},
+            reduce=Reduce(columns={"hb": Reduced(kind="mean"), "y": any_, "z": any_}),
+            target=Target(columns=("y", "z"), positive=("yes",)),
+        ),
+        model=Model(kind="network"),
+        training=Training(method="average"),
+    )
+    table = read(frame, spec, "home")
+    assert table.target.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert table.features[:, 0] == pytest.approx([-0.8, -0.4], abs=1e-8)
+    assert [(one.column, one.rows, one.positive) for one in table.tally.targets] == [("y", 2, 1), ("z", 2, 1)]
 
 
 def test_the_owner_hears_of_counts_beyond_their_range():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from potluck.core.asks import Kind
-from potluck.core.fixed import encode, signed
+from potluck.core.fixed import decode, encode, signed
 from potluck.core.plan import Data, Model, PrivacyPlan, Split, Target, Training
 from potluck.core.stages import Clip, Grid, GridBlock, Update
 from potluck.dp.mechanism import mechanism
@@ -29,16 +29,20 @@ PRIVACY = [NONE, hidden("row"), hidden("person", evaluation=0.5), hidden("person
 def plan(privacy, side):
     target = category(*CLASSES) if side == "classes" else category("0", "1")
     columns = {"u": number(-1, 1), "v": number(-1, 1), "y": target}
-    said = Target(column="y", classes=CLASSES) if side == "classes" else Target(column="y", positive=("1",))
+    said = {
+        "classes": Target(column="y", classes=CLASSES),
+        "labels": Target(columns=("y", "z", "w"), positive=("1",), negative=("0",)),
+    }.get(side, Target(column="y", positive=("1",)))
     person = "who" if privacy.unit == "person" else None
     data = Data(columns=columns, target=said, split=Split(test=0.5), person=person, max_rows=10**5)
-    kind, method = ("network", "average") if side == "classes" else ("logistic", "gradient")
+    kind, method = ("logistic", "gradient") if side == "binary" else ("network", "average")
     return make(data=data, privacy=privacy, model=Model(kind=kind), training=Training(method=method, expected_rows=50))
 
 
 def table(side, n=400, seed=0):
     rng = np.random.default_rng(seed)
-    target = rng.integers(0, 3 if side == "classes" else 2, n).astype(np.float64)
+    shape = (n, 3) if side == "labels" else n
+    target = rng.integers(0, 3 if side == "classes" else 2, shape).astype(np.float64)
     features = rng.choice([-1.0, 1.0, 0.0, 0.3], (n, 2)) * rng.random((n, 1))
     return Table(features, target, rng.integers(0, n // 3, n), rng.random(n) < 0.5, {}, ())
 
@@ -55,6 +59,7 @@ def both(spec, rows, size, seed=1):
 
 CASES = [(privacy, "binary", size) for privacy in PRIVACY for size in (0.0, 0.7, 30.0, 1e4)]
 CASES += [(NONE, "classes", size) for size in (0.7, 7.0)]
+CASES += [(privacy, "labels", 0.7) for privacy in PRIVACY]
 
 
 @pytest.mark.parametrize(("privacy", "side", "size"), CASES)
@@ -71,6 +76,23 @@ def test_a_score_that_is_no_number_falls_into_a_cell_too():
     for privacy in PRIVACY[:2]:
         found, laid = both(plan(privacy, "binary"), rows, 1.0)
         assert np.array_equal(found, laid)
+
+
+def test_of_labels_a_persons_rows_in_the_same_cells_reach_the_bound_and_no_further():
+    """All rows of a person are alike: what it adds is as long as the noise supposes, to rounding."""
+    spec = plan(PRIVACY[3], "labels")
+    rows = table("labels", n=60)
+    rows.features[:], rows.target[:], rows.test[:], rows.person[:] = 0.3, 1.0, True, 0
+    task = build(spec)
+    weights = np.random.default_rng(1).uniform(-1, 1, len(next(task.lead()).state) // 8)
+    ask = task.ask(Kind.EVALUATE, 0, weights.tobytes())
+    bound = mechanism(spec, ask)
+    (given,) = task.contribute(ask, rows, system)
+    words = given.encode(bound.grid, bound.limit).words
+    added = decode(words, bound.grid)
+    assert sorted(added[added != 0]) == [3.0, 3.0, 3.0]  # three labels, rows_per_person = 3
+    assert np.linalg.norm(added) == pytest.approx(ask.blocks[0].l2)
+    assert ask.blocks[0].l2 == 3 * 3**0.5
 
 
 def test_a_site_without_held_out_rows_adds_nothing():

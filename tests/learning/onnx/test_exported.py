@@ -37,6 +37,7 @@ CASES = {
     "linear": small("linear"),
     **{f"layers-{word}": small("network", activation=word) for word in ("relu", "tanh", "square")},
     "layers-classes": small("network", ("a", "b", "c")),
+    "layers-labels": small("labels"),
 }
 CASE = pytest.mark.parametrize("model", CASES.values(), ids=CASES)
 

@@ -19,18 +19,23 @@ from torch import nn
 import potluck
 from potluck.core.asks import Kind
 from potluck.core.errors import DataError, PlanError
-from potluck.core.plan import PrivacyPlan, canonical
+from potluck.core.plan import PrivacyPlan, Target, canonical
 from potluck.core.stages import Clip
 from potluck.dp.mechanism import mechanism
+from potluck.learning import forecast
 from potluck.learning.data.table import read
 from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.evaluation import evaluate
 from potluck.learning.evaluation.evaluate import exact
 from potluck.learning.loops import build
 from potluck.learning.models import layers
 from potluck.learning.models.card import fault
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.model import Model
+from potluck.learning.views import opened
+from potluck.owner.reach import columns_read
 from potluck.secret.random import system
+from potluck.tasks.catalog import task_of
 from support.learning import labels
 from support.learning.sums import before_noise, replaced, run
 
@@ -191,6 +196,39 @@ def test_the_noise_of_three_labels_is_that_of_a_sensitivity_of_root_three():
     assert (block.high, block.l2) == (4.0, 4 * math.sqrt(3))
 
 
+def test_a_forecast_is_of_each_label_as_of_a_target_of_its_own_with_that_noise():
+    spec = noised()
+    _, ask = asked(spec)
+    one = replaced(spec, data=replaced(spec.data, target=Target(column="edema", positive=("1",), negative=("0",))))
+    found = forecast.metrics(spec, ask.blocks, 2.0)
+    (block,) = evaluate.blocks(one, np.zeros(0))
+    assert block.size * 3 == ask.blocks[0].size
+    assert found == forecast.metrics(one, (block,), 2.0)
+
+
+def test_the_server_and_owners_are_told_of_every_label():
+    spec = labels.plan("mask").spec
+    assert "a network model of 'edema', 'effusion', 'pneumonia'" in task_of(spec).learnt(spec, "a")
+    assert set(LABELS) < set(columns_read(spec))
+    said = opened(spec)
+    assert ", and the number of training rows" in said
+    assert "held-out rows in each of 6144 cells (label, side, and bin of its scores)" in said
+
+
+def test_labels_may_be_derived():
+    halves = {one: {"kind": "bins", "from": name, "edges": [0.5], "values": ["0", "1"]} for one, name in MADE.items()}
+    columns = {"x": labels.NUMBER, "z": labels.NUMBER, "edema": {"kind": "category", "values": ["0", "1"]}}
+    target = {"columns": list(MADE), "positive": ["1"]}
+    plan = labels.plan(target=target, data={"columns": columns, "derive": halves})
+    frame = labels.frames()["a"]
+    table = read(frame, plan.spec, "a")
+    np.testing.assert_array_equal(table.target, frame[["x", "z"]].to_numpy() >= 0.5)
+    assert table.features.shape == (80, 2)  # what labels are made of is no feature: the category's values are
+
+
+MADE = {"right": "x", "up": "z"}
+
+
 def test_a_row_without_one_label_is_left_out_and_told_by_that_label():
     frame = labels.frames()["a"]
     frame.loc[3, "effusion"] = None
@@ -211,11 +249,31 @@ def test_a_value_that_no_label_declares_stops_the_site_by_column_and_line():
     assert "maybe" not in str(found.value)
 
 
-def test_a_label_of_one_side_ends_training_by_its_name():
+def test_a_label_of_one_side_has_no_area_and_the_mean_is_that_of_the_others():
     frames = {name: frame.assign(pneumonia="0") for name, frame in labels.frames().items()}
     plan = labels.plan()
-    with pytest.raises(DataError, match="the target 'pneumonia' has one class"):
-        run(build(plan.spec), site_tables(plan, frames))
+    outcome = run(build(plan.spec), site_tables(plan, frames))
+    found = outcome.metrics
+    assert found.labels["pneumonia"].auc is None
+    assert "auc" not in found.labels["pneumonia"].population
+    assert found.auc == pytest.approx((found.labels["edema"].auc + found.labels["effusion"].auc) / 2)
+    assert found.accuracy == pytest.approx(np.mean([one.accuracy for one in found.labels.values()]))
+    assert any("one class only of pneumonia: the mean AUC is that of other labels" in one for one in outcome.warnings)
+
+
+@pytest.mark.parametrize("word", ["median", "trimmed", "krum", "norm"])
+def test_rules_that_withstand_wrong_updates_count_rows_and_not_labels(tmp_path, word):
+    """Alike sites give what the mean gives; with max_rows as many as a site has, labels are not taken for rows."""
+    frame = labels.frames()["a"]
+    frames, found = dict.fromkeys(labels.SITES, frame), {}
+    for aggregation in ("mean", word):
+        training = {"method": "average", "rounds": 1, "aggregation": aggregation}
+        plan = labels.plan("tee", training=training, data=_data(max_rows=80))
+        run_ = potluck.run(plan, frames, out=tmp_path / aggregation, ledger=tmp_path / "l")
+        found[aggregation] = run_.model.weights
+    np.testing.assert_allclose(found[word], found["mean"], rtol=0, atol=1e-5)
+    first = form_of(plan.spec, goal_of(plan.spec), 2).initial()
+    assert np.abs(found["mean"] - first).max() > 1e-3
 
 
 COLUMNS = {"columns": ["edema", "effusion"], "positive": ["1"]}

@@ -19,16 +19,18 @@ def mixed(kind="logistic", classes=None, activation="tanh"):
         "logistic": Target(column="y", positive=("1",)),
         "linear": Target(column="out"),
         "network": Target(column="y", classes=classes) if classes else Target(column="y", positive=("1",)),
+        "labels": Target(columns=("y", "z", "w", "k"), positive=("1",)),
     }[kind]
     columns = dict(MIXED) if kind == "linear" else {k: v for k, v in MIXED.items() if k != "out"}
     return make(
         data=Data(columns=columns, target=target, split=Split(test=0.3)),
-        model=Model(kind=kind, layers=(5, 3), activation=activation, seed=4),
-        training=Training(method="newton" if kind != "network" else "average"),
+        model=Model(kind="network" if kind == "labels" else kind, layers=(5, 3), activation=activation, seed=4),
+        training=Training(method="newton" if kind in ("logistic", "linear") else "average"),
     )
 
 
 def some(kind="logistic", classes=None, activation="tanh"):
     plan = mixed(kind, classes, activation)
-    size = {"logistic": 8, "linear": 8, "network": 7 * 5 + 5 + 5 * 3 + 3 + (4 if not classes else 12)}[kind]
+    last = 12 if classes else 16 if kind == "labels" else 4
+    size = 8 if kind in ("logistic", "linear") else 7 * 5 + 5 + 5 * 3 + 3 + last
     return model(plan, np.random.default_rng(3).normal(size=size))

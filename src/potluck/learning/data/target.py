@@ -59,8 +59,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
 
     @property
     def cells(self) -> int:
-        """Among how many kinds rows are counted: two sides (of each label), K classes, or 1 for a number."""
-        return {"classes": len(self.classes), "number": 1}.get(self.side, 2 * len(self.names))
+        """How many kinds of row there are: two sides, K classes, or 1 for a number, and for labels."""
+        return {"binary": 2, "classes": len(self.classes)}.get(self.side, 1)
 
     @property
     def outputs(self) -> int:

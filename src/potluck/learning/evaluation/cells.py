@@ -30,7 +30,7 @@ BINS = 1024
 def size(plan: Plan, goal: Goal) -> int:
     """How many there are, of a target of sides, classes or labels."""
     if goal.side in TWO_SIDED:
-        return goal.cells * (bins.count(plan) if plan.noisy else BINS)
+        return 2 * len(goal.names) * (bins.count(plan) if plan.noisy else BINS)
     return goal.cells * (goal.cells if paired(plan, goal.cells) else 2)
 
 

@@ -1,6 +1,5 @@
 """What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
 
-import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -99,8 +98,8 @@ def method_of(plan: Plan) -> TrainingMethod:
 
 
 def tally(plan: Plan, goal: Goal) -> Block:
-    """Without noise: how many training rows there are, of each side or class, or of each side of each label."""
-    return Block(TALLY, goal.cells, 1.0, math.sqrt(len(goal.names)), most_units(plan), parts=1)
+    """Without noise: how many training rows there are, of each side or class."""
+    return Block(TALLY, goal.cells, 1.0, 1.0, most_units(plan), parts=1)
 
 
 def of_site(plan: Plan, goal: Goal, name: str, length: int) -> tuple[Block, ...]:
@@ -109,38 +108,35 @@ def of_site(plan: Plan, goal: Goal, name: str, length: int) -> tuple[Block, ...]
     high = training(plan).range * most
     return (
         Block(name, length, high, high * float(np.sqrt(length)), sites),
-        Block(TALLY, goal.cells, most, most * math.sqrt(len(goal.names)), sites, parts=1),
+        Block(TALLY, goal.cells, most, most, sites, parts=1),
     )
 
 
 def tallied(goal: Goal, target: Floats) -> Floats:
-    """[k, cells]: a 1 in each row's cell; of labels in one of two for each."""
-    if goal.side == "number":
+    """[k, cells]: a 1 in each row's cell."""
+    if goal.cells == 1:
         return np.ones((len(target), 1))
-    if goal.side == "labels":
-        return np.stack([1 - target, target], axis=2).reshape(len(target), -1)
     return np.asarray(target[:, None] == np.arange(goal.cells), dtype=np.float64)
 
 
 def counts(goal: Goal, target: Floats) -> NDArray[np.int64]:
-    """[cells]: the rows in each cell, of one column."""
-    if goal.side == "number":
+    """[cells]: the rows in each cell."""
+    if goal.cells == 1:
         return np.array([len(target)])
     return np.bincount(target.astype(np.int64), minlength=goal.cells)
 
 
 def judge(plan: Plan, goal: Goal, answer: Answer) -> float:
     """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
-    counts = answer.part(TALLY).values.reshape(len(goal.names), -1)
-    rows = float(counts[0].sum())
+    counts = answer.part(TALLY).values
+    rows = float(counts.sum())
     if rows == 0:
         side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"
         raise DataError(side, hint="lower data.split.test, or see the split column")
-    for name, sides in zip(goal.names, counts, strict=True):
-        if goal.side != "number" and np.count_nonzero(sides) < 2:
-            hint = "see data.target, or the split" if plan.data.split else "see data.target"
-            where = " on the training side" if plan.data.split else ""
-            raise DataError(f"the target {name!r} has one class{where}", hint=hint)
+    if goal.cells > 1 and np.count_nonzero(counts) < 2:
+        hint = "see data.target, or the split" if plan.data.split else "see data.target"
+        where = " on the training side" if plan.data.split else ""
+        raise DataError(f"the target {goal.column!r} has one class{where}", hint=hint)
     return rows
 
 
