@@ -4,7 +4,6 @@ runs, but should give pause. One line each."""
 from collections.abc import Callable, Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
-from potluck.core.tables.statistic import factors
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
@@ -12,7 +11,7 @@ from potluck.learning.data.encode import encoding, inputs, tensors
 from potluck.learning.data.notation import notation
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import validation
-from potluck.learning.models import class_weights, graphs
+from potluck.learning.models import class_weights, graphs, started
 from potluck.learning.models.forms import weights_of
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
@@ -27,12 +26,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     errors = of_columns(plan)
     if plan.traits.counts:
-        return [*errors, *statistics_check.check(plan)], [
-            *_ignored(plan),
-            *_measured(plan),
-            *statistics_check.pauses(plan),
-            *_asked_again(plan),
-        ]
+        return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
     errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan), *_looks(plan)]
     if not errors:
         errors += [*_stops(plan), *class_weights.faults(plan)]
@@ -46,8 +40,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 def _ignored(plan: Plan) -> list[str]:
     given = {"model": plan.model, "training": plan.training}
     tables = [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
-    used = {name for one in plan.statistics for feature in one.features for name in factors(feature)}
-    named = [name for name, column in declared(plan).items() if column.reference is not None and name not in used]
+    named = [name for name, column in declared(plan).items() if column.reference is not None]
     return [
         *tables,
         *(f"data.columns.{name}.reference: is ignored beside statistics. hint: leave it out" for name in named),
@@ -100,8 +93,10 @@ def _of_model(plan: Plan, method: TrainingMethod) -> Iterator[str]:
         yield f"training.method: {what}. hint: method = {others}"
     if not plan.drawn and model.trainable != graphs.ALL:
         yield "model.trainable: names weights of a graph, and there is none. hint: leave it out, or model.graph"
-    if model.start is not None and model.graph is None:
-        yield "model.start: goes on with a graph. hint: name model.graph too; layers become one by model export"
+    if plan.drawn and model.first is not None:
+        yield "model.first: a graph has its first weights in its own file. hint: leave it out"
+    if plan.begun and not isinstance(plan, started.Started):
+        yield started.NOT_HERE
     if model.base is not None and not plan.drawn:
         yield "model.base: frozen weights are a graph's. hint: leave it out, or name model.graph too"
     if plan.drawn and not kind.deep:
@@ -160,17 +155,15 @@ def _features(plan: Plan) -> list[str]:
     if values > MOST_VALUES:
         what = f"the model has {values} values in a sum, {MOST_VALUES} are the most"
         return [f"model.kind: {what}. hint: fewer columns, or narrower layers"]
+    weights = plan.weights if isinstance(plan, started.Started) and not graphs.patterned(plan) else None
+    if weights is not None and len(weights) != 8 * weights_of(plan, len(names)):
+        return ["model.start: was trained on other columns, or on these as declared otherwise. hint: its own plan's"]
     return []
 
 
 def _pauses(plan: Plan) -> list[str]:
     """What of a plan to train runs, but should give pause; also of plans that have errors."""
     return [*_without_noise(plan), *_of_graph(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
-
-
-def _asked_again(plan: Plan) -> list[str]:
-    """Of statistics of several rounds."""
-    return _without_noise(plan) if plan.sums > 1 else []
 
 
 def _without_noise(plan: Plan) -> list[str]:

@@ -165,4 +165,6 @@ def _trained(plan: Plan, model: Model) -> list[str]:
         found.append('model.file: is for task = "predict". hint: leave it out')
     if plan.drawn and not plan.traits.labelled:
         found.append(f'model.graph: task = "{plan.task}" trains none. hint: task = "train", or leave it out')
+    if plan.begun and not plan.traits.labelled:
+        found.append(f'model.start: task = "{plan.task}" begins anew. hint: task = "train", or leave it out')
     return found

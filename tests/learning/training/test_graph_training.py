@@ -324,7 +324,7 @@ def test_a_start_of_another_graph_or_other_columns_is_refused_by_name(graphs, tm
         potluck.Plan(**tables).require()
     layers = drawn.tables("x", model=start)
     del layers["model"]["graph"]
-    with pytest.raises(PlanError, match=r"model\.start: goes on with a graph"):
+    with pytest.raises(PlanError, match=r"model\.start: is a network of a graph"):
         potluck.Plan(**layers).require()
     with pytest.raises(UsageError, match="no such model file"):
         drawn.plan(graphs["binary"], model={"start": str(tmp_path / "gone.json")})

@@ -20,7 +20,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.drivers.sums import Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import graph_of
+from potluck.learning.models.sent import letter_of
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog
@@ -112,7 +112,7 @@ class Across:
         it = member.federation
         first = next(task.lead())
         proposal = Proposal(CODE, it.version, it.digest, canonical(spec), sha256(first.state).digest(), b"")
-        running = Run(spec, task, protections.across(spec), run, proposal, wait, Transcript(record), graph_of(spec))
+        running = Run(spec, task, protections.across(spec), run, proposal, wait, Transcript(record), letter_of(spec))
         heads = KnownHeads(home.folder / "heads.json", it)
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line = self.exchange.line(SERVER)

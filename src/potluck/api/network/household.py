@@ -193,7 +193,7 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
         whole["protect"] = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
     if spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
-    if spec.model is not None and spec.model.graph is not None:
+    if spec.model is not None and (spec.model.graph or spec.model.start) is not None:
         files = {"graph": spec.model.graph, "start": spec.model.start}
         here = {key: str((plan.folder / file).resolve()) for key, file in files.items() if file is not None}
         whole["model"] = {**dict(tables["model"]), **here}

@@ -23,6 +23,7 @@ from potluck.learning.models.exports.as_graph import of_plan
 from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
+from potluck.learning.models.sent import lacks
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
@@ -204,7 +205,7 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         for one in found:
             plan, unreadable = _with_kept(home, asked_of(one))
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
-            known_cost = isinstance(plan, Equipped) or not plan.drawn
+            known_cost = not lacks(plan)
             year = Composed() if computes or not known_cost else would(ledger, plan, one.run, delta, True)
             known = counted.get(one.hash)
             asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable))
@@ -215,7 +216,7 @@ def _with_kept(home: SiteHome, plan: Spec) -> tuple[Spec, str]:
     """A plan with the graph and tokenizers that it names, where this home keeps them; and why this version cannot read
     what is kept."""
     try:
-        return (graphs.kept(home.folder, plan) or plan) if plan.drawn else plan, ""
+        return (graphs.kept(home.folder, plan) or plan) if plan.sent else plan, ""
     except (GraphError, DataError) as error:  # another version kept it, which knew other operations or bounds
         return plan, str(error)
 

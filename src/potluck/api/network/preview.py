@@ -105,7 +105,7 @@ def preview(folder: Path, which: str) -> Leaving:
     if not plan.traits.sums:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
-    if plan.drawn:
+    if plan.sent:
         plan = graphs.kept(home.folder, plan, graphs.models_of(home)) or plan
     follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
@@ -175,8 +175,7 @@ def _persons(plan: Spec, rows: Table) -> Persons | None:
 
 def _later(plan: Spec) -> str:
     if plan.training is None:
-        more = f"up to {plan.sums - 1} sums of fits follow, each at the coefficients that the sums before it gave"
-        return "this is the only sum" if plan.sums == 1 else more
+        return "this is the only sum"
     then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
     then += ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (

@@ -29,7 +29,7 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import graph_of
+from potluck.learning.models.sent import letter_of
 from potluck.members.federation import Federation
 from potluck.members.files import locked, replace
 from potluck.members.home import CoordinatorHome, Membership
@@ -92,7 +92,7 @@ def serve(
         heads = KnownHeads(home.folder / "heads.json", member.federation)
         task: Task[Table, Outcome] | None = build(spec) if spec.traits.sums else None
         protection, proposal = across(spec) if task else None, _proposal(spec, member.federation)
-        running = Running(spec, task, protection, kept.name, proposal, wait, transcript, graph_of(spec))
+        running = Running(spec, task, protection, kept.name, proposal, wait, transcript, letter_of(spec))
         coordinator = Coordinator(running, identity(member), link, kept.journal, heads, say)
         if kept.resumed:
             say("resumed", f"{sum(one['opened'] for one in kept.journal.rounds())} rounds stand")
@@ -132,8 +132,9 @@ def _written(kept: Session, say: Say) -> Say:
 def _across(plan: Plan, member: Membership) -> None:
     """Raises PlanError: it cannot be carried out across machines."""
     spec = plan.spec
-    if len(graph_of(spec)) > MOST_GRAPH:
-        what = f"model.graph: has {len(graph_of(spec))} bytes, and across machines at most {MOST_GRAPH} travel"
+    if (size := len(letter_of(spec))) > MOST_GRAPH:
+        key = "model.graph" if spec.drawn else "model.start"
+        what = f"{key}: has {size} bytes, and across machines at most {MOST_GRAPH} travel"
         raise PlanError(what, where=plan.where, hint="a smaller network, or frozen weights in a base")
     for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):
         strangers = [str(party) for party in wanted if party not in member.federation.cards]

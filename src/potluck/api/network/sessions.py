@@ -16,7 +16,7 @@ from potluck.core.plan import canonical
 from potluck.core.schema import readable
 from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
-from potluck.learning.models.graphs import graph_of, with_bytes
+from potluck.learning.models.sent import letter_of, with_letter
 from potluck.members.federation import Federation
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import CoordinatorHome
@@ -63,9 +63,9 @@ class Session:
 
 
 def planned_in(folder: Path, journal: Journal) -> Spec:
-    """The plan of the run in a folder, with its graph."""
+    """The plan of the run in a folder, with its graph or first weights."""
     spec = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
-    return with_bytes(spec, (folder / GRAPH).read_bytes()) if spec.drawn and (folder / GRAPH).is_file() else spec
+    return with_letter(spec, (folder / GRAPH).read_bytes()) if spec.sent and (folder / GRAPH).is_file() else spec
 
 
 @contextmanager
@@ -89,8 +89,8 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
             facts |= {"spec": canonical(spec).decode(), "sums": str(sums)}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)
-        if graph_of(spec):
-            replace(folder / GRAPH, graph_of(spec), PRIVATE)  # `server status` may read it now
+        if letter_of(spec):
+            replace(folder / GRAPH, letter_of(spec), PRIVATE)  # `server status` may read it now
         journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))

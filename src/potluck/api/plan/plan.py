@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.plan.begun import begun, unlike
+from potluck.api.plan.begun import begun, unlike, with_first
 from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
@@ -55,7 +55,10 @@ class Plan:
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
         spec = _known(filled(parse(tables, where), tables), folder, where)
         start = begun(spec, folder, where)
-        self.spec = with_file(spec, folder, where, start.graph.content if start and start.graph else None)
+        if start is not None and start.graph is None:
+            self.spec: core.Plan = with_first(spec, start, where)
+        else:
+            self.spec = with_file(spec, folder, where, start.graph.content if start and start.graph else None)
         self._start = start
         self.tables = tables
         self.folder = folder
@@ -100,8 +103,11 @@ class Plan:
 
         Raises PlanError: they do not fit the graph, or the model that the plan starts from.
         """
-        if patterned(self.spec) and spec.drawn:
-            errors = [*fits(spec), *(unlike(spec, self._start) if self._start is not None else ())]
+        if patterned(self.spec) and spec.sent:
+            errors = [
+                *(fits(spec) if spec.drawn else ()),
+                *(unlike(spec, self._start) if self._start is not None else ()),
+            ]
             self._raise(errors)
 
     def require(self) -> list[str]:

@@ -19,6 +19,7 @@ from potluck.learning.models.form import Batch, Form, Steps
 from potluck.learning.models.graph_form import GraphForm
 from potluck.learning.models.kind import Slope
 from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.started import first
 
 AT_ONCE = 1024
 """Rows of layers whose gradient is made at a time."""
@@ -69,8 +70,8 @@ class _Layered:
         return 0
 
     def initial(self) -> Floats:
-        """As the kind of model begins."""
-        return kind_of(self.plan).initial(required(self.plan.model), self.shapes)
+        """As the kind of model begins, or an earlier run ended."""
+        return first(self.plan, lambda: kind_of(self.plan).initial(required(self.plan.model), self.shapes))
 
     def initial_held(self) -> Floats:
         """None."""

@@ -27,6 +27,7 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
+from potluck.learning.models.started import first
 from potluck.learning.training import drawn
 from potluck.learning.training.descent import Descent
 from potluck.learning.training.iterates import Mean
@@ -69,8 +70,8 @@ class Gradient:
     features: int
 
     def initial(self) -> Floats:
-        """All zeros."""
-        return np.zeros(self.features + 1)
+        """All zeros, or as an earlier run ended."""
+        return first(self.plan, lambda: np.zeros(self.features + 1))
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """gradient [p + 1]; without noise also the rows of each side."""

@@ -27,6 +27,7 @@ from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, Sums, training
 from potluck.learning.models.layers import design, margins
 from potluck.learning.models.linear import l2, largest, link, penalty, room
+from potluck.learning.models.started import first
 from potluck.learning.training.gram import Gram
 from potluck.learning.training.method import (
     TALLY,
@@ -66,8 +67,8 @@ class Newton:
     features: int
 
     def initial(self) -> Floats:
-        """All zeros: no party can steer where the first sums are taken."""
-        return np.zeros(self.features + 1)
+        """All zeros, so that no party can steer where the first sums are taken; or as an earlier run ended."""
+        return first(self.plan, lambda: np.zeros(self.features + 1))
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
         """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid

@@ -24,7 +24,7 @@ from potluck.core.visible import visible
 from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
-from potluck.learning.models.graphs import Equipped
+from potluck.learning.models.sent import lacks
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
@@ -248,7 +248,7 @@ class Consent:
         self._owner.ledger.limit(yearly if math.isfinite(yearly) else None, rules.allow.delta)
         now = time.time()
         computes = self._owner.home.me.role is Role.COMPUTE
-        lacking = plan.drawn and not isinstance(plan, Equipped)
+        lacking = lacks(plan)
         denials = self._denials(run, plan, rules, now, lacking)
         codes = tuple(denial.code for denial in denials)
         if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):

@@ -1,4 +1,5 @@
-"""Graphs that plans name by their hash, as a party keeps them: the server sends one when it is asked for it.
+"""Graphs, and first weights, that plans name by their hash, as a party keeps them: the server sends them when it is
+asked.
 
 A file is named by the hash that a plan names, and is taken for nothing else: whoever put it there, bytes of another
 hash are no graph of that plan. So a process that was killed goes on with what lies here, and trusts nobody anew.
@@ -12,8 +13,9 @@ from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.core.slices import Sliced
 from potluck.learning.graph.bases import LOOKED
-from potluck.learning.models.carried import key_of, stretches
-from potluck.learning.models.graphs import Equipped, graph_of, lacks_base, taken, with_bytes
+from potluck.learning.models.carried import stretches
+from potluck.learning.models.graphs import lacks_base, taken
+from potluck.learning.models.sent import key_of, letter_of, with_letter
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import SiteHome
 from potluck.owner.reading import read as read_policy
@@ -29,11 +31,11 @@ again."""
 
 
 def with_graph(home: SiteHome, plan: Plan, sent: Sliced | None) -> Plan:
-    """The plan with its graph, every check passed; as it is where it names none, or it is not here.
+    """The plan with its graph or first weights, every check passed; as it is where it names none, or they are not here.
 
     sent: by the server, which was asked for it. Raises Denied: it is another, or does not fit the plan.
     """
-    if not plan.drawn:
+    if not plan.sent:
         return plan
     models = models_of(home)
     try:
@@ -66,25 +68,28 @@ def rests(plan: Plan) -> None:
         raise Denied("base", f"{words} folder that models.folder names in the policy; {LOOKED}")
 
 
-def kept(folder: Path, plan: Plan, models: Path | None = None) -> Equipped | None:
-    """The plan with the graph and tokenizers that lie in a home's folder; None where they do not. Raises GraphError,
-    DataError: what has a hash of the plan is no graph, or no tokenizer."""
+def kept(folder: Path, plan: Plan, models: Path | None = None) -> Plan | None:
+    """The plan with the graph and tokenizers, or first weights, that lie in a home's folder; None where they do not.
+    Raises GraphError, DataError: what has a hash of the plan is no graph, or no tokenizer."""
     try:
-        found = stretches(plan, _path(folder, plan).read_bytes())
+        body = _path(folder, plan).read_bytes()
+        if plan.begun:
+            return with_letter(plan, body)
+        found = stretches(plan, body)
     except (OSError, GraphError):
         return None
     return taken(plan, found, models)
 
 
-def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None) -> Equipped:
-    """The plan with the graph and tokenizers that the server sent, which are kept from now on. Their length and then
+def received(folder: Path, plan: Plan, body: Sliced, models: Path | None = None) -> Plan:
+    """The plan with what the server sent, which are kept from now on. Their length and then
     their hashes are looked at before a byte of them is read for what it says. Raises GraphError, DataError: they are
     others, or none."""
     if len(body) > MOST_GRAPH:
         raise GraphError(f"the server sent {len(body)} bytes", where="model.graph", hint=f"at most {MOST_GRAPH}")
-    found = with_bytes(plan, body, models)
+    found = with_letter(plan, body, models)
     private.folder(folder / FOLDER, taken=True)
-    replace(_path(folder, plan), graph_of(found), PRIVATE)
+    replace(_path(folder, plan), letter_of(found), PRIVATE)
     _forget(folder / FOLDER)
     return found
 

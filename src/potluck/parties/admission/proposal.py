@@ -10,10 +10,9 @@ import msgspec
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
-from potluck.core.plan import CODE, Plan, canonical, required
+from potluck.core.plan import CODE, Plan, canonical
 from potluck.core.schema import readable
-from potluck.learning.graph.schema import DIGEST
-from potluck.learning.models.graphs import NOT_HERE
+from potluck.learning.models.sent import awaited
 from potluck.members.federation import Federation, titled
 from potluck.owner.requests import LARGEST, Request, Requests
 from potluck.parties.admission.session import Proposal
@@ -48,7 +47,7 @@ def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
         _members(plan, federation, me)  # before any look that costs more than one at each name
         whole = canonical(plan) == proposal.plan and plan.data.files == {}
         errors = catalog.check(plan)[0] if whole else ["not in its one spelling"]
-        if plan.drawn and errors == [NOT_HERE] and DIGEST.fullmatch(required(plan.model).digest or ""):
+        if awaited(plan, errors):
             errors = []  # it is asked for where the policy has nothing against the plan
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, ValueError, PlanError):
         raise impossible("not a plan of this version") from None

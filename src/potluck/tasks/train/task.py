@@ -35,7 +35,8 @@ def _learnt(plan: Plan, me: str) -> str:
     then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
     model = f"a {required(plan.model).kind} model of {', '.join(map(repr, target.names))}"
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
-    stays = "".join(f" {sentence}." for sentence in words(plan))
+    begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
+    stays = begins + "".join(f" {sentence}." for sentence in words(plan))
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
 
 

@@ -1,17 +1,7 @@
 """The kinds of statistic, a file and a line each."""
 
 from potluck.learning.statistics.kind import KINDS
-from potluck.learning.statistics.kinds import (
-    contingency,
-    count,
-    cox,
-    histogram,
-    mean,
-    quantile,
-    regression,
-    total,
-    variance,
-)
+from potluck.learning.statistics.kinds import contingency, count, histogram, mean, quantile, total, variance
 
 __all__ = ["KINDS"]
 
@@ -22,5 +12,3 @@ KINDS.register("variance", variance.VARIANCE)
 KINDS.register("histogram", histogram.HISTOGRAM)
 KINDS.register("contingency", contingency.CONTINGENCY)
 KINDS.register("quantile", quantile.QUANTILE)
-KINDS.register("regression", regression.REGRESSION)
-KINDS.register("cox", cox.COX)
