@@ -21,7 +21,7 @@ from support.graph import trained as drawn
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture(params=["binary", "classes", "number"])
+@pytest.fixture(params=["binary", "classes", "number", "labels"])
 def found(request, tmp_path):
     """A model and rows of its kind."""
     kind = request.param
@@ -45,15 +45,16 @@ def test_it_predicts_what_the_model_does_and_so_does_a_clone(found):
 
 def test_it_stands_in_a_pipeline_and_is_scored_by_scikit_learn(found):
     whole, frame = found
-    rows = frame.drop(columns="y")
-    target = frame["y"].astype(int) if whole.target.side == "binary" else frame["y"]
+    rows, side = frame[["x", "z"]], whole.target.side
+    target = frame[["y", "v"]].astype(int) if side == "labels" else frame["y"]
+    target = target.astype(int) if side == "binary" else target
     pipeline = make_pipeline(FunctionTransformer(lambda x: x[["z", "x"]]), whole.to_sklearn()[0])
     assert np.array_equal(pipeline.predict(rows), whole.predict(rows))
-    number = whole.target.side == "number"
+    number = side == "number"
     assert (is_regressor(pipeline), is_classifier(pipeline)) == (number, not number)
     wanted = (r2_score if number else accuracy_score)(target, whole.predict(rows))
     assert pipeline.score(rows, target) == pytest.approx(wanted)
     assert len(cross_val_score(pipeline, rows, target, cv=3)) == 3
-    if not number:
+    if side in ("binary", "classes"):
         labels = pipeline[-1].classes_[whole.predict_proba(rows).argmax(axis=1)]
         assert np.array_equal(labels, whole.predict(rows))

@@ -1,5 +1,6 @@
 """A small prediction: a model's owner, a client with rows, and a stand-in that protects nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -124,6 +125,11 @@ def linear() -> Model:
     how = Encoding(fields=(AGE, SEX), missing=("",))
     goal = Goal(column="days", side="number", low=0.0, high=30.0)
     return Model("linear", how, goal, np.array([0.1, -0.4, 0.2, 0.3]))
+
+
+def labels() -> Model:
+    """The same network, of three labels."""
+    return replace(network(), target=Goal(side="labels", columns=("a", "b", "c"), positive=("1",)))
 
 
 def network() -> Model:

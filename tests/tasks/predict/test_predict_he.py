@@ -22,7 +22,12 @@ def scored(folder, model, *settings, text=None, **how):
     return run(Plan.read(scene.settle(folder, model, text), settings), ledger=folder / "ledger", **how)
 
 
-@pytest.mark.parametrize("model", [scene.logistic(), scene.linear(), scene.network()], ids=lambda m: m.kind)
+LABELS = pytest.param(scene.labels(), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "model", [scene.logistic(), scene.linear(), scene.network(), LABELS], ids=lambda m: m.target.side
+)
 def test_the_scores_are_those_of_plain_scoring_within_the_bound(tmp_path, model):
     done = scored(tmp_path, model, compare=True)
     with done.predictions.open(newline="") as file:

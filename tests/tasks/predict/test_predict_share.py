@@ -84,6 +84,13 @@ def test_the_whole_breast_cancer_test_set_has_the_labels_and_scores_of_plain_sco
 
 
 @pytest.mark.slow
+def test_several_labels_are_scored_within_the_bound(mpc_engine, here):
+    beside = scored(here, scene.labels(), compare=True).document["agreement"]
+    assert beside["same_labels"] == beside["rows"] == 7
+    assert beside["largest_error"] < 1e-4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu", "tanh", "square"])
 @pytest.mark.parametrize("target", [sets.BINARY, sets.CLASSES, sets.NUMBER], ids=["binary", "classes", "number"])
 def test_networks_of_every_kind_are_scored_within_the_bound(mpc_engine, activation, target):

@@ -51,8 +51,10 @@ def table(path):
 
 # --- Scores ---
 
+MODELS = [scene.logistic(), scene.linear(), scene.network(), scene.labels()]
 
-@pytest.mark.parametrize("model", [scene.logistic(), scene.linear(), scene.network()], ids=lambda m: m.kind)
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.target.side)
 def test_the_scores_are_those_of_plain_scoring_bit_for_bit(here, model):
     done = scored(here, model, compare=True)
     plain = np.array(model.scored(here / "rows.csv")[1])

@@ -125,6 +125,8 @@ def test_how_many_labels_are_too_near_to_the_border_is_counted():
 
     two = Goal(column="y", side="binary", positive=("1",))
     many = Goal(column="y", side="classes", classes=("a", "b", "c"))
+    labels = Goal(side="labels", columns=("a", "b"), positive=("1",))
+    assert border(labels, np.array([[0.1, 3.0], [0.2, -3.0], [0.2, 0.1]]), 0.15) == 2
     assert border(two, np.array([[0.1], [-0.2], [3.0]]), 0.15) == 1
     assert border(many, np.array([[1.0, 1.2, 0.0], [1.0, 3.0, 0.0]]), 0.11) == 1
     assert border(Goal(column="y", side="number"), np.zeros((3, 1)), 1.0) == 0
