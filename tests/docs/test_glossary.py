@@ -13,8 +13,9 @@ PAGE = DOCS / "glossary.md"
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
 PRIVATE = """
 abort advert anchor ask block boot bounded broker card carrier charge client cohort compute_party coordinator
-credentials dealer demand desk dialect driver encoded engine exchange fact federation_file graph grid guarded half head
-helper home house journal kind label learner lease ledger letter line link look marker member note notice opened owner
+course credentials dealer demand desk dialect driver encoded engine exchange fact federation_file graph grid guarded
+half head helper home house journal kind label learner lease ledger letter line link look marker member note notice
+opened owner
 parcel participation party plan policy port promise proposal protection reader record redo reduction rehearsal release
 room roster round run runner seat settled site step survivors tally task terms tie traits transcript
 unit Unlaid update view word worker"""

@@ -19,6 +19,7 @@ from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
+from potluck.core.tables.statistic import Statistic as Statistic
 from potluck.core.tables.training import Split as Split
 from potluck.core.tables.training import Training as Training
 from potluck.core.traits import TRAITS, Traits
@@ -203,28 +204,6 @@ class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
     rows_per_person: Annotated[int | None, Bounds(ge=1, hint="e.g. 10")] = None
 
 
-class Statistic(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic of a plan. bins: None where its kind reads none; else each kind has its own default."""
-
-    name: Text
-    kind: Annotated[str, Known("statistics.kind")]
-    column: Text | None = None
-    columns: tuple[Text, ...] = ()
-    by: Text | None = None
-    bins: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
-    q: Annotated[tuple[Annotated[float, Bounds(gt=0, lt=1, hint="e.g. 0.5, the median")], ...], Size(100)] = ()
-
-
-def counted(one: Statistic) -> tuple[str, ...]:
-    """The columns in which a row needs a value to count in a statistic, beside `by`."""
-    return tuple(dict.fromkeys(name for name in (*one.columns, one.column) if name))
-
-
-def named(one: Statistic) -> tuple[str, ...]:
-    """The columns that a statistic names."""
-    return (*((one.by,) if one.by else ()), *counted(one))
-
-
 SHIELDED = ("tsm", "nsm")
 """Words of `protect.enclave` whose every format of evidence says that hardware encrypts the enclave's memory."""
 
@@ -269,7 +248,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sums(self) -> int:
-        """How many sums over training rows it takes, or of statistics; 1 also of what is one round and no sum."""
+        """How many sums over training rows it takes, or of statistics at most; 1 also of what is one round and no
+        sum."""
+        if self.traits.counts:
+            return max((one.rounds or 1 for one in self.statistics), default=1)
         return self.training.rounds if self.training and self.traits.labelled else 1
 
     @property

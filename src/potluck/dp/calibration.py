@@ -16,7 +16,7 @@ EVALUATION = 0.1
 
 def releases(plan: Plan, kind: Kind) -> int:
     """How many sums of this kind a run may open, those run again included."""
-    planned = {Kind.TRAIN: plan.sums, Kind.VALIDATE: plan.looks}.get(kind, 1)
+    planned = {Kind.TRAIN: plan.sums, Kind.STATISTICS: plan.sums, Kind.VALIDATE: plan.looks}.get(kind, 1)
     return planned + plan.privacy.redo
 
 

@@ -4,6 +4,7 @@ runs, but should give pause. One line each."""
 from collections.abc import Callable, Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
+from potluck.core.tables.statistic import factors
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
@@ -26,7 +27,12 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
     """(errors, warnings): `key: what. hint: what to do`."""
     errors = of_columns(plan)
     if plan.traits.counts:
-        return [*errors, *statistics_check.check(plan)], [*_ignored(plan), *_measured(plan)]
+        return [*errors, *statistics_check.check(plan)], [
+            *_ignored(plan),
+            *_measured(plan),
+            *statistics_check.pauses(plan),
+            *_asked_again(plan),
+        ]
     errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan), *_looks(plan)]
     if not errors:
         errors += [*_stops(plan), *class_weights.faults(plan)]
@@ -40,7 +46,8 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
 def _ignored(plan: Plan) -> list[str]:
     given = {"model": plan.model, "training": plan.training}
     tables = [f"{at}: is ignored beside statistics. hint: remove the table" for at, table in given.items() if table]
-    named = [name for name, column in declared(plan).items() if column.reference is not None]
+    used = {name for one in plan.statistics for feature in one.features for name in factors(feature)}
+    named = [name for name, column in declared(plan).items() if column.reference is not None and name not in used]
     return [
         *tables,
         *(f"data.columns.{name}.reference: is ignored beside statistics. hint: leave it out" for name in named),
@@ -164,6 +171,11 @@ def _features(plan: Plan) -> list[str]:
 def _pauses(plan: Plan) -> list[str]:
     """What of a plan to train runs, but should give pause; also of plans that have errors."""
     return [*_without_noise(plan), *_of_graph(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
+
+
+def _asked_again(plan: Plan) -> list[str]:
+    """Of statistics of several rounds."""
+    return _without_noise(plan) if plan.sums > 1 else []
 
 
 def _without_noise(plan: Plan) -> list[str]:

@@ -27,7 +27,7 @@ CARD = (
 def opened(plan: Plan) -> str:
     """What the sums that the server opens are made of, and what can be read off them."""
     if plan.traits.counts:
-        return "one vector of all statistics, opened once"
+        return "one vector of all statistics, opened once" + _goes_on(plan)
     spec = training(plan)
     labels = goal_of(plan).side == "labels"
     counts = (
@@ -38,6 +38,14 @@ def opened(plan: Plan) -> str:
     else:
         sums = METHODS.of(spec.method).opened(plan, counts)
     return sums + _looked_at(plan) + _evaluated(plan)
+
+
+def _goes_on(plan: Plan) -> str:
+    """What statistics of several rounds open beside."""
+    if plan.sums == 1:
+        return ""
+    few = "" if plan.noisy else ": with few rows a coefficient, or a row alone in a bin of time, rows can be read off"
+    return f"; of fits up to {plan.sums} sums of slope and curvature, each at coefficients that all see{few}"
 
 
 def _looked_at(plan: Plan) -> str:
@@ -75,10 +83,15 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     note = opened(plan) + ("; the server sees it before it adds the noise" if central else "")
     if plan.noisy and plan.privacy.unit == "person":
         note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
-    if plan.traits.labelled and plan.federation.server == "lying":
+    if (plan.traits.labelled or plan.sums > 1) and plan.federation.server == "lying":
         note += "; a lying server may ask at other weights than the sums give, one choice a step"
         note += "" if plan.noisy else ", and so single out rows: only noise prevents that"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
+    if not plan.traits.labelled and plan.sums > 1:
+        every = "the coefficients of each round are announced to all, and follow from the sums"
+        return found + [
+            View(party, "the sum", public, Never(), SOURCE, note=every) for party in (*plan.compute, *plan.sites)
+        ]
     if not plan.traits.labelled:
         passed = Together(1, frozenset({SERVER}))
         found += [View(site, "the sum", Form.NOTHING, passed, SOURCE, broken=public) for site in plan.sites]

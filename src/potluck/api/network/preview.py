@@ -175,7 +175,8 @@ def _persons(plan: Spec, rows: Table) -> Persons | None:
 
 def _later(plan: Spec) -> str:
     if plan.training is None:
-        return "this is the only sum"
+        more = f"up to {plan.sums - 1} sums of fits follow, each at the coefficients that the sums before it gave"
+        return "this is the only sum" if plan.sums == 1 else more
     then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
     then += ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (

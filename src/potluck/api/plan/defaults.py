@@ -45,7 +45,7 @@ USUAL: Mapping[str, Callable[[Words], Number]] = {
 
 def filled(plan: Plan, tables: Toml) -> Plan:
     """The plan with these defaults. tables: as its author wrote them."""
-    statistics = tuple(_usual(one) for one in plan.statistics)
+    statistics = tuple(_usual(plan, one) for one in plan.statistics)
     plan = msgspec.structs.replace(plan, statistics=statistics) if statistics else plan
     spec = plan.training
     if spec is None:
@@ -57,10 +57,11 @@ def filled(plan: Plan, tables: Toml) -> Plan:
     return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, **found))
 
 
-def _usual(one: Statistic) -> Statistic:
+def _usual(plan: Plan, one: Statistic) -> Statistic:
     """The statistic with what its kind takes where a plan says nothing."""
     unset = {field.name for field in msgspec.structs.fields(one) if getattr(one, field.name) == field.default}
-    usual = KINDS.of(one.kind).usual
+    kind = KINDS.of(one.kind)
+    usual = dict(kind.usual) | ({"rounds": kind.rounds(plan, one)} if kind.course else {})
     return msgspec.structs.replace(one, **{key: value for key, value in usual.items() if key in unset})
 
 

@@ -4,9 +4,14 @@ Rows have the columns of the files and those that are derived. What a plan count
 of its persons, where it reduces rows to them, else those of its rows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from potluck.core.plan import Column, Plan
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.plan import Column, Plan, required
+from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.derive import column_of
 from potluck.learning.data.reduce import column_of_persons, source_of
 
@@ -25,6 +30,22 @@ def declared(plan: Plan) -> Mapping[str, Column]:
     if reduce is None:
         return rows
     return {name: column_of_persons(one, rows.get(source_of(name, one) or "")) for name, one in reduce.columns.items()}
+
+
+def measured(column: Column) -> bool:
+    """Whether it holds numbers on a declared range, not values."""
+    return COLUMNS.of(column.kind).measured
+
+
+def there(plan: Plan, names: Sequence[str], columns: Mapping[str, Floats]) -> NDArray[np.bool_]:
+    """[n] which rows have a value in all of these columns; of a category one that is declared."""
+    found = np.ones(len(next(iter(columns.values()), ())), dtype=np.bool_)
+    for name in names:
+        values = columns[name]
+        found &= ~np.isnan(values)
+        if not measured(required(find(plan, name))):
+            found &= values >= 0
+    return found
 
 
 def find(plan: Plan, name: str) -> Column | None:

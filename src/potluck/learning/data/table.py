@@ -320,7 +320,7 @@ def _sums(
         held=len(index) if train else 0,
         beyond=len(index) - len(mine),
         most=most_rows(plan),
-        statistics={} if train else {one.name: with_value(one, columns, mine) for one in plan.statistics},
+        statistics={} if train else {one.name: with_value(plan, one, columns, mine) for one in plan.statistics},
     )
 
 

@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan, Statistic, named
+from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
+from potluck.core.tables.statistic import named
 from potluck.learning.data.column import Field
+from potluck.learning.data.declared import there
 from potluck.learning.data.files.cells import Found
 from potluck.learning.data.notation import Key, key
 from potluck.learning.data.problems import Places
@@ -256,12 +258,16 @@ class Counting:
         )
 
 
-def with_value(statistic: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
-    """How many of the rows in `index` have a value in every column of a statistic: the others add nothing to it."""
-    there = np.ones(len(index), np.bool_)
-    for name in named(statistic):
-        there &= ~np.isnan(columns[name][index])
-    return int(there.sum())
+def with_value(plan: Plan, one: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
+    """How many of the rows in `index` have a value in every column of a statistic, and of one with features a declared
+    one: the others add nothing to it."""
+    mine = {name: columns[name][index] for name in named(one)}
+    if one.features:
+        return int(there(plan, tuple(mine), mine).sum())
+    found = np.ones(len(index), np.bool_)
+    for values in mine.values():
+        found &= ~np.isnan(values)
+    return int(found.sum())
 
 
 def rests_on(plan: Plan, tally: Tally) -> int:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.core.fixed import word
-from potluck.core.plan import Plan, Statistic, counted, required
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Grid, L
+from potluck.core.tables.statistic import counted
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.relation import Relation
@@ -100,7 +101,7 @@ class Query:
         self._aggregates: dict[str, str] = {}
         self.rows = self.ask("count(*)")
         self._outside: list[str] = []
-        self._terms = [self._term(one) for one in plan.statistics]
+        self._terms = [self._term(one) for one in plan.statistics if not KINDS.of(one.kind).course]
         self._beyond = self.any_of(self._outside)
 
     def ask(self, aggregate: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from potluck.core.plan import Plan, Statistic, repeated
+from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.statistics.kind import wanted
 from potluck.learning.statistics.kinds import KINDS
 
@@ -23,9 +24,25 @@ def check(plan: Plan) -> Iterator[str]:
     for one in plan.statistics:
         at = f"statistics.{one.name}"
         yield from _unread(one, at)
-        yield from KINDS.of(one.kind).check(plan, one, at)
+        wrong = [*KINDS.of(one.kind).check(plan, one, at)]
+        yield from wrong or _too_large(plan, one, at)
         if one.by is not None:
             yield from wanted(plan, f"{at}.by", one.by, measured=False)
+
+
+def _too_large(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """A sum of a fit that nobody has room for."""
+    make = KINDS.of(one.kind).course
+    course = make(plan, one) if make else None
+    size = course.layout(0, course.start()).size if course else 0
+    if size > MOST_VALUES:
+        yield f"{at}.features: a sum would have {size:,} numbers, {MOST_VALUES:,} are the most. hint: fewer features"
+
+
+def pauses(plan: Plan) -> Iterator[str]:
+    """What of each statistic runs, but should give pause."""
+    for one in plan.statistics:
+        yield from KINDS.of(one.kind).pauses(plan, one, f"statistics.{one.name}")
 
 
 def _unread(one: Statistic, at: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ A kind is a file in `kinds/` and a line in its table; nothing else knows its nam
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Never
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from potluck.core.registry import Registry, table
 from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped, placed
+from potluck.learning.statistics.course import MakeCourse
 from potluck.learning.statistics.reading import Half, Read, each_number
 from potluck.learning.statistics.result import declared
 from potluck.learning.statistics.spread import Spread
@@ -42,6 +43,11 @@ class Cells:
 MakeCells = Callable[[Plan, Statistic, Mapping[str, str], Layer], Cells]
 
 
+def no_cells(*given: object) -> Never:
+    """Of a kind of several rounds."""
+    raise TypeError("a statistic of several rounds has no cells")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticKind:
     """One kind of statistic.
@@ -58,12 +64,14 @@ class StatisticKind:
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
     half: what a forecast says; None: there is none. unit: of the value, beside the column's: the same, its square, or
     none. lists: the value is several numbers.
+    course: of a kind of several rounds, which has no cells; rounds: where a plan does not say, how many at most.
+    pauses: what runs, but should give pause, likewise one line each.
     """
 
     keys: frozenset[str]
     check: Check
-    cells: MakeCells
-    read: Read
+    cells: MakeCells = no_cells
+    read: Read = no_cells
     usual: Mapping[str, object] = field(default_factory=dict)
     width: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     most: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
@@ -74,6 +82,9 @@ class StatisticKind:
     half: Half | None = each_number
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
+    course: MakeCourse | None = None
+    rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1
+    pauses: Callable[[Plan, Statistic, str], Iterator[str]] = lambda plan, one, at: iter(())
 
 
 KINDS: Registry[StatisticKind] = table("statistics.kind")

@@ -1,4 +1,5 @@
-"""Statistics as one sum: all statistics of a plan, of whatever kind, are one vector.
+"""Statistics as one sum: all statistics of a plan, of whatever kind, are one vector. Those of several rounds
+(`course.py`) ask for further ones.
 
 Each statistic is a block of cells; `by` splits it into a cell a declared value and one "other" for values that the
 plan does not declare. The total is the sum of all its cells, "other" included; what is listed by value is the
@@ -20,7 +21,7 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan, Statistic
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
-from potluck.core.stages import Contribution, Encoded, Grid, L
+from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.parts import grounded
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
@@ -28,6 +29,7 @@ from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import counted, most_rows, most_units
 from potluck.learning.statistics.adding import Query
+from potluck.learning.statistics.course import Asked, Course, CourseRows, Part, pack, unpack
 from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.statistics.reading import groups
 from potluck.learning.statistics.result import Result
@@ -46,38 +48,82 @@ class Counted:
 
 
 def results(plan: Plan, answer: Answer) -> dict[str, Result]:
-    """Every statistic's result, in the plan's order."""
+    """The result of every statistic of one round."""
     found: dict[str, Result] = {}
     for one in plan.statistics:
-        part, read = answer.part(one.name), KINDS.of(one.kind).read
-        values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
-        found[one.name] = read(plan, one, values, std)
+        kind = KINDS.of(one.kind)
+        if kind.course is None:
+            part = answer.part(one.name)
+            values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
+            found[one.name] = kind.read(plan, one, values, std)
     return found
+
+
+def courses(plan: Plan) -> dict[str, Course]:
+    """The statistics of several rounds, by name."""
+    makes = {one.name: (KINDS.of(one.kind).course, one) for one in plan.statistics}
+    return {name: make(plan, one) for name, (make, one) in makes.items() if make is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class StatisticsTask:
-    """One sum, opened once. See `core.asks.Task`."""
+    """One sum, and one more for as long as a statistic of several rounds goes on. See `core.asks.Task`."""
 
     plan: Plan
 
     def lead(self) -> Lead[Counted]:
-        """The server's side: one sum, then the results with their intervals."""
-        answer: Answer = yield Ask(Kind.STATISTICS, 0, self._blocks(), b"")
-        return Counted(results(self.plan, answer))
+        """The server's side: sums, then the results with their intervals."""
+        going = {name: course.lead() for name, course in courses(self.plan).items()}
+        states = {name: next(lead) for name, lead in going.items()}
+        answer: Answer = yield self._asked(0, states)
+        found = results(self.plan, answer)
+        for step in range(1, self.plan.sums + 1):
+            steps = {part.name: part.step for part in answer.grid.parts}
+            for name in tuple(states):
+                part = answer.part(name)
+                try:
+                    states[name] = going[name].send(Part(part.values, part.std, steps[name]))
+                except StopIteration as stop:
+                    found[name] = stop.value
+                    del states[name]
+            if not states:
+                break
+            answer = yield self._asked(step, states)
+        return Counted({one.name: found[one.name] for one in self.plan.statistics})
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
-        """The site's own view of the sum. Raises Abort(TERMS): the plan has one sum and no model."""
-        if (kind, step, state) != (Kind.STATISTICS, 0, b""):
-            raise Abort(Cause.TERMS, detail="the plan has one sum of statistics")
-        return Ask(kind, step, self._blocks(), state)
+        """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no state of it."""
+        if kind is not Kind.STATISTICS or not 0 <= step < self.plan.sums or (step == 0 and state != b""):
+            raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}, or not at this state")
+        return self._asked(step, self._states(step, state))
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """What this site's rows add, already added up."""
-        yield rows.sums if rows.sums is not None else _Held(self.plan, rows)
+        if rows.sums is not None:
+            yield rows.sums
+            return
+        every = courses(self.plan)
+        asked = {name: Asked(every[name], ask.step, one) for name, one in self._states(ask.step, ask.state).items()}
+        if ask.step == 0 and len(every) < len(self.plan.statistics):
+            yield _Held(self.plan, rows)
+        if asked:
+            index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
+            yield CourseRows(asked, {name: values[index] for name, values in rows.columns.items()})
 
-    def _blocks(self) -> tuple[Block, ...]:
-        return tuple(self._block(one) for one in self.plan.statistics)
+    def _asked(self, step: int, states: Mapping[str, Floats]) -> Ask:
+        every = courses(self.plan)
+        once = {} if step else {one.name: self._block(one) for one in self.plan.statistics if one.name not in every}
+        more = {name: Asked(every[name], step, one).layout.block(self.plan, name) for name, one in states.items()}
+        both = once | more
+        blocks = tuple(both[one.name] for one in self.plan.statistics if one.name in both)
+        return Ask(Kind.STATISTICS, step, blocks, pack(states, tuple(every)) if step else b"")
+
+    def _states(self, step: int, state: Bytes) -> dict[str, Floats]:
+        """Of the courses that go on: known from the plan, then announced. Raises Abort(TERMS)."""
+        every = courses(self.plan)
+        if step == 0:
+            return {name: course.start() for name, course in every.items()}
+        return unpack(bytes(state), {name: len(course.start()) for name, course in every.items()})
 
     def _block(self, one: Statistic) -> Block:
         kind, rows = KINDS.of(one.kind), most_rows(self.plan)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from potluck.core.plan import Plan, Statistic
+from potluck.core.tables.statistic import counted
 from potluck.learning.statistics.statistics import Counted
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.spec import TaskSpec
@@ -17,12 +18,13 @@ def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Jso
 
 def _learnt(plan: Plan, me: str) -> str:
     what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
-    return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}"
+    more = f" Fits among them take up to {plan.sums} sums." if plan.sums > 1 else ""
+    return f"{what}. It reads the columns {columns(plan)}.{more}{left_out(plan)}"
 
 
 def _statistic(one: Statistic) -> str:
     """What is counted, by the plan's columns: its name may say anything."""
-    of = " and ".join(map(repr, one.columns or ((one.column,) if one.column else ())))
+    of = " and ".join(map(repr, counted(one)))
     return f"{one.kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
 
 

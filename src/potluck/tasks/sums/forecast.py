@@ -106,6 +106,9 @@ def _statistics(spec: Spec, found: Forecast) -> str:
         unit = f" {column.unit}" if column and column.unit else ""
         rest = per_row[one.name]
         of = " each" if kind.lists else ""
+        if kind.half is None:
+            said.append(f"{one.name} is not forecast")
+            continue
         if half is None and found.rows is None and rest is not None:
             said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
         else:

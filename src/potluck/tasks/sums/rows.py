@@ -10,6 +10,7 @@ from potluck.learning.data.target import goal_of
 from potluck.learning.loops import build
 from potluck.learning.models.class_weights import as_many_as, factors_of
 from potluck.learning.statistics import read as statistics
+from potluck.learning.statistics.statistics import courses
 from potluck.learning.training.drawn import a_round
 
 
@@ -27,8 +28,9 @@ def least_summed(plan: Plan, rows: Table) -> int:
 
 def rows_of(source: Source, plan: Plan, site: str) -> Table:
     """Statistics are added up while the rows are read, but for noise that hides persons with several rows: which of
-    them count is known when all are there. Raises DataError, told to the site's owner only."""
+    them count is known when all are there; and for statistics of several rounds, which need the rows again. Raises
+    DataError, told to the site's owner only."""
     several = plan.noisy and plan.privacy.unit == "person" and plan.data.reduce is None
-    if not plan.traits.counts or several:
+    if not plan.traits.counts or several or courses(plan):
         return table.read(source, plan, site)
     return statistics.read(source, plan, site, mechanism(plan, next(build(plan).lead())).grid)

@@ -1,7 +1,17 @@
 """The kinds of statistic, a file and a line each."""
 
 from potluck.learning.statistics.kind import KINDS
-from potluck.learning.statistics.kinds import contingency, count, histogram, mean, quantile, total, variance
+from potluck.learning.statistics.kinds import (
+    contingency,
+    count,
+    cox,
+    histogram,
+    mean,
+    quantile,
+    regression,
+    total,
+    variance,
+)
 
 __all__ = ["KINDS"]
 
@@ -12,3 +22,5 @@ KINDS.register("variance", variance.VARIANCE)
 KINDS.register("histogram", histogram.HISTOGRAM)
 KINDS.register("contingency", contingency.CONTINGENCY)
 KINDS.register("quantile", quantile.QUANTILE)
+KINDS.register("regression", regression.REGRESSION)
+KINDS.register("cox", cox.COX)

@@ -1,0 +1,61 @@
+"""Proportional hazards: hazard ratios with their intervals, by bins of time."""
+
+from collections.abc import Iterator
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.learning.data.declared import find
+from potluck.learning.statistics.course import Course
+from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.regressions.design import columns_of, faults
+from potluck.learning.statistics.regressions.hazards import Cox
+from potluck.learning.statistics.regressions.regression import events
+
+ROUNDS, BINS = 10, 52
+"""Where a plan does not say: fits that there are take about 5 rounds."""
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Time, event, features and strata."""
+    found = [
+        *wanted(plan, f"{at}.time", one.time, measured=True),
+        *wanted(plan, f"{at}.event", one.event, measured=False),
+        *(wrong for name in columns_of(one.features) for wrong in wanted(plan, f"{at}.features", name)),
+        *faults(plan, f"{at}.features", one.features),
+        *(wanted(plan, f"{at}.strata", one.strata, measured=False) if one.strata else ()),
+    ]
+    yield from found
+    clash = {one.time, one.event, one.strata} & set(columns_of(one.features))
+    if clash:
+        yield f"{at}.features: {min(map(str, clash))} has another part in this fit. hint: leave it out"
+    if one.by is not None:
+        yield f"{at}.by: hazards have one fit. hint: strata, or a product of columns"
+    if not found:
+        column = required(find(plan, required(one.event)))
+        places = events(column, one.events)
+        if not 0 < len(places) < len(column.values) or len(places) < len(one.events):
+            yield f'{at}.events: some of the values of {one.event}, not all. hint: events = ["{column.values[-1]}"]'
+    if plan.noisy:
+        what = "its noise would drown the coefficients of any study of usual size"
+        yield f'{at}.kind: cox is refused with noise: {what}. hint: noise = "none", or survival with its log-rank test'
+
+
+def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Who exits alone in a bin is read off its sum."""
+    what = "every bin's sums are opened, and of a row that exits alone in its bin they are that row's columns"
+    yield f"{at}.bins: {what}. hint: fewer bins"
+
+
+def course(plan: Plan, one: Statistic) -> Course:
+    """Newton's method."""
+    return Cox(plan, one)
+
+
+COX = StatisticKind(
+    keys=frozenset({"time", "event", "events", "bins", "features", "strata", "rounds"}),
+    check=check,
+    course=course,
+    half=None,
+    usual={"bins": BINS},
+    rounds=lambda plan, one: ROUNDS,
+    pauses=pauses,
+)

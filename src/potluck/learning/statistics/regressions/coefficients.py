@@ -1,0 +1,133 @@
+"""Coefficients with standard errors, intervals and p-values, in the data's own units, or why there are none."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, UnsetType
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.evaluation.ranking import Z
+from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
+from potluck.learning.statistics.result import Result
+
+INTERCEPT = "intercept"
+WHOLE = 1e-6
+"""A count this near to a whole number is one."""
+MOST = 700.0
+"""A larger exponent would be no float."""
+
+
+class Coefficient(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One. low, high: its 95 % interval for rows like these, noise included; p: of its being 0, by the normal
+    distribution; ratio: exp(value), of odds, rates or hazards."""
+
+    value: float
+    se: float
+    low: float
+    high: float
+    p: float
+    ratio: float | UnsetType | None = UNSET
+
+
+class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """A regression. coefficients: by name; None: `refused` says why. n: rows that count; events: of them with the
+    event. loglik, deviance, dispersion: where the kind has them, None where they are not known.
+
+    rounds: sums that it took; step: the size of the last step, on columns brought to [-1, 1]. baseline: of hazards.
+    """
+
+    coefficients: dict[str, Coefficient] | None
+    n: float | int
+    events: float | int | UnsetType = UNSET
+    loglik: float | UnsetType | None = UNSET
+    deviance: float | UnsetType | None = UNSET
+    dispersion: float | UnsetType | None = UNSET
+    rounds: int
+    step: float | None
+    refused: str | None = None
+    baseline: "dict[str, Hazard] | UnsetType" = UNSET
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """A table of coefficients and a forest of them, ratios where they mean something; the baseline's curve."""
+        if self.coefficients is None:
+            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+        every = self.coefficients
+        ratios = any(coefficient.ratio is not UNSET for coefficient in every.values())
+        head = ("coefficient", "value", "se", "low", "high", "p", *(("ratio",) if ratios else ()))
+        rows = tuple((name, *(getattr(found, key) for key in head[1:])) for name, found in every.items())
+        shown = tuple(_dot(name, found, ratios=ratios) for name, found in every.items() if name != INTERCEPT)
+        title = "ratios" if ratios else "coefficients"
+        return (
+            Frame(head=head, rows=rows, note="95 % intervals of rows like these"),
+            Dots(title=title, dots=shown, level=float(ratios)),
+            *self._hazards(),
+        )
+
+    def _hazards(self) -> tuple[AnyForm, ...]:
+        if self.baseline is UNSET:
+            return ()
+        curves = tuple(Curve(name=name, x=hazard.times, y=hazard.cumulative) for name, hazard in self.baseline.items())
+        rows = tuple(
+            (name, *point)
+            for name, hazard in self.baseline.items()
+            for point in zip(hazard.times, hazard.cumulative, hazard.at_risk, hazard.events, strict=True)
+        )
+        head = ("stratum", "time", "cumulative hazard", "at risk", "events")
+        title = "cumulative hazard where every column is 0"
+        return (
+            Curves(title=title, x="time", y="cumulative hazard", curves=curves, steps=True),
+            Frame(title=title, name="baseline", head=head, rows=rows),
+        )
+
+
+class Hazard(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one stratum, where every column is 0 in its own units. times [t]: where a bin begins; cumulative [t]: the
+    hazard up to its end; at_risk, events [t]: rows."""
+
+    times: tuple[float, ...]
+    cumulative: tuple[float | None, ...]
+    at_risk: tuple[int, ...]
+    events: tuple[int, ...]
+
+
+def told(names: Sequence[str], values: Floats, covariance: Floats, *, ratios: bool) -> dict[str, Coefficient]:
+    """By name. values [d], covariance [d, d]."""
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    return {
+        name: _one(value, se, ratios=ratios)
+        for name, value, se in zip(names, values.tolist(), errors.tolist(), strict=True)
+    }
+
+
+def _one(value: float, se: float, *, ratios: bool) -> Coefficient:
+    p = math.erfc(abs(value) / se / math.sqrt(2)) if se > 0 else float(value == 0)
+    ratio = (math.exp(value) if value < MOST else None) if ratios else UNSET
+    return Coefficient(value=value, se=se, low=value - Z * se, high=value + Z * se, p=p, ratio=ratio)
+
+
+def _dot(name: str, found: Coefficient, *, ratios: bool) -> Dot:
+    ends = (found.value, found.low, found.high)
+    value, low, high = ((math.exp(one) if one < MOST else None) for one in ends) if ratios else ends
+    return Dot(name=name, value=value, low=low, high=high)
+
+
+def whole(count: float) -> float | int:
+    """A count as it is shown: what the grid cut off is put back."""
+    near = round(count)
+    return near if abs(count - near) < WHOLE else count
+
+
+def square(upper: Floats, size: int) -> Floats:
+    """[size, size] of its upper triangle [size (size + 1) / 2]."""
+    found = np.zeros((size, size))
+    found[np.triu_indices(size)] = upper
+    return np.asarray(found + np.triu(found, 1).T, dtype=np.float64)
+
+
+def products(rows: Floats) -> Floats:
+    """[n, d (d + 1) / 2] the upper triangle of x x^T of each row [n, d]."""
+    i, j = np.triu_indices(rows.shape[1])
+    return np.asarray(rows[:, i] * rows[:, j], dtype=np.float64)
