@@ -13,6 +13,7 @@ from potluck.report.outcome import Outcome, Result
 
 GROUPS = 12  # most groups whose histograms are drawn
 EVERYBODY = "all"
+ENDS = ("low", "high")
 
 Named = Sequence[tuple[str, Result]]
 
@@ -65,13 +66,12 @@ def lines_of(one: Statistic) -> list[tuple[str, str, str]]:
 
 def _told(name: str, table: Tabled) -> list[tuple[str, str, str]]:
     """A line a number. Ends of an interval stand beside the number that comes before them."""
-    ends = {"low", "high"}
     lines = []
     for row in table.rows:
         of = [name, *row[: table.texts]]
         for at, head in enumerate(table.head[table.texts :], table.texts):
-            if head not in ends:
-                both = table.head[at + 1 : at + 3] == ("low", "high") and row[at + 1] != row[at + 2]
+            if not head.endswith(ENDS):
+                both = at + 2 < len(row) and table.head[at + 1].endswith(ENDS) and row[at + 1] != row[at + 2]
                 lines.append((", ".join([*of, head]), row[at], " to ".join(row[at + 1 : at + 3]) if both else ""))
     return lines
 

@@ -13,7 +13,7 @@ from potluck.core.traits import traits_of
 Toml = Mapping[str, object]
 
 LATER = {
-    "statistics.kind": ("correlation", "top", "survival", "logrank"),
+    "statistics.kind": ("correlation", "top", "logrank"),
 }
 """Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
 RENAMED = {"protect.servers": "protect.compute", "training.server": "training.aggregation"}

@@ -9,6 +9,7 @@ from potluck.learning.statistics.kinds import (
     mean,
     quantile,
     regression,
+    survival,
     total,
     variance,
 )
@@ -22,5 +23,6 @@ KINDS.register("variance", variance.VARIANCE)
 KINDS.register("histogram", histogram.HISTOGRAM)
 KINDS.register("contingency", contingency.CONTINGENCY)
 KINDS.register("quantile", quantile.QUANTILE)
+KINDS.register("survival", survival.SURVIVAL)
 KINDS.register("regression", regression.REGRESSION)
 KINDS.register("cox", cox.COX)

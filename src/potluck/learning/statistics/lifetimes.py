@@ -1,0 +1,111 @@
+"""Survival from counts of exits by time: Kaplan-Meier, Aalen-Johansen, restricted means and the log-rank test.
+
+exits [outcomes + 1, m]: how many leave the study at each of m times, by what happened to them; the last line is of
+those to whom nothing did (censored). All who leave at a time are at risk at it. Variances are Greenwood's; of an
+incidence the delta method's (Marubini and Valsecchi 1995, section 10.3); intervals of a probability are taken on the
+scale log(-log). Reference: Kalbfleisch and Prentice 2002, sections 1.4 and 8.2; Royston and Parmar 2013.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.stages import Floats
+from potluck.learning.evaluation.ranking import Z
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifetimes:
+    """What exits [outcomes + 1, m] say. at_risk, events, survival, variance: [m]; survival is that of all outcomes
+    together, variance its own. Where nobody is at risk, nothing changes."""
+
+    exits: Floats
+    at_risk: Floats
+    events: Floats
+    survival: Floats
+    variance: Floats
+
+    @property
+    def before(self) -> Floats:
+        """[m] the survival just before each time."""
+        return np.concatenate(([1.0], self.survival[:-1]))
+
+
+def lifetimes(exits: Floats) -> Lifetimes:
+    """Survival and its variance."""
+    leaving, events = exits.sum(axis=0), exits[:-1].sum(axis=0)
+    at_risk = leaving[::-1].cumsum()[::-1]
+    survival = np.asarray(np.cumprod(1 - _over(events, at_risk)), np.float64)
+    variance = np.asarray(survival**2 * np.cumsum(_over(events, at_risk * (at_risk - events))), np.float64)
+    return Lifetimes(exits, at_risk, events, survival, variance)
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    """part / whole, and 0 where that is not defined."""
+    return np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)
+
+
+def incidence(of: Lifetimes) -> tuple[Floats, Floats]:
+    """Aalen-Johansen: the share [outcomes, m] to which each outcome has happened by each time, and its variance."""
+    n, every = of.at_risk, of.events
+    step = _over(of.before, n)
+    total = _over(every, n * (n - every))
+    shares, variances = [], []
+    for d in of.exits[:-1]:
+        share = np.cumsum(step * d)
+        own = _over(d * (n - d), n)
+        variance = share**2 * np.cumsum(total) - 2 * share * np.cumsum(share * total) + np.cumsum(share**2 * total)
+        variance += np.cumsum(step**2 * own)
+        variance += 2 * (np.cumsum(share * _over(step * d, n)) - share * np.cumsum(_over(step * d, n)))
+        shares.append(share)
+        variances.append(np.maximum(variance, 0.0))
+    return np.array(shares), np.array(variances)
+
+
+def ends(share: Floats, variance: Floats) -> tuple[list[float | None], list[float | None]]:
+    """95 % of probabilities [m] on the scale log(-log). Of 1 and 0 the scale says nothing: where the variance is 0 the
+    probability is what it is; else a straight interval, within [0, 1]. Of 0 without variance: not known."""
+    low: list[float | None] = []
+    high: list[float | None] = []
+    for value, spread in zip(share.tolist(), np.sqrt(variance).tolist(), strict=True):
+        if 0 < value < 1:
+            turn = math.exp(min(Z * spread / (value * abs(math.log(value))), 700.0))
+            low.append(value**turn)
+            high.append(value ** (1 / turn))
+        elif value <= 0 and spread == 0:
+            low.append(None)
+            high.append(None)
+        else:
+            low.append(max(0.0, value - Z * spread))
+            high.append(min(1.0, value + Z * spread))
+    return low, high
+
+
+def first_below(times: Sequence[float], values: Sequence[float | None], level: float = 0.5) -> float | None:
+    """The first time at which a curve is at or below a level."""
+    return next((t for t, value in zip(times, values, strict=True) if value is not None and value <= level), None)
+
+
+def restricted_mean(of: Lifetimes, times: Floats, horizon: float) -> tuple[float, float]:
+    """The mean time until an event or the horizon, from 0 on, and its variance: the area under the curve."""
+    until = np.minimum(np.append(times[1:], max(horizon, times[-1])), horizon)
+    wide = np.maximum(until - np.minimum(times, horizon), 0.0)
+    areas = of.survival * wide
+    after = areas[::-1].cumsum()[::-1]
+    variance = float((after**2 * _over(of.events, of.at_risk * (of.at_risk - of.events)))[times < horizon].sum())
+    return float(min(times[0], horizon) + areas.sum()), variance
+
+
+def log_rank(groups: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Of each group's exits: observed less expected events [groups - 1], and the hypergeometric covariance. The last
+    group follows from the others."""
+    events = np.array([one[:-1].sum(axis=0) for one in groups])
+    at_risk = np.array([one.sum(axis=0)[::-1].cumsum()[::-1] for one in groups])
+    d, n = events.sum(axis=0), at_risk.sum(axis=0)
+    share = at_risk / np.where(n > 0, n, 1.0)
+    apart = (events - share * d).sum(axis=1)
+    weight = _over(d * (n - d), n - 1)
+    covariance = np.diag((share * weight).sum(axis=1)) - (share * weight) @ share.T
+    return apart[:-1], covariance[:-1, :-1]

@@ -1,0 +1,118 @@
+"""What a survival statistic says: curves, medians, restricted means and the test of groups, and how they are shown."""
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.core.stages import Floats
+from potluck.learning.data.declared import find
+from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame, Number
+from potluck.learning.statistics.result import Estimate, Result
+
+Points = tuple[float | None, ...]
+
+
+class Restricted(Estimate, frozen=True, kw_only=True):
+    """The mean time until an event or the horizon. low and high are `None` with noise."""
+
+    horizon: float
+
+
+class Incidence(msgspec.Struct, frozen=True, kw_only=True):
+    """To which share one outcome has happened by each time [m]."""
+
+    incidence: Points
+    low: Points
+    high: Points
+
+
+class LogRank(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether groups differ: chi-squared with df degrees of freedom. p: `None` where nothing can be compared."""
+
+    statistic: float
+    df: int
+    p: float | None
+
+    @classmethod
+    def of(cls, apart: Floats, covariance: Floats) -> "LogRank":
+        """Of differences [d] and their covariance."""
+        from scipy.special import gammaincc  # loaded where groups are compared
+
+        df = int(np.linalg.matrix_rank(covariance))
+        statistic = float(apart @ np.linalg.pinv(covariance) @ apart)
+        return cls(statistic=statistic, df=df, p=float(gammaincc(df / 2, statistic / 2)) if df else None)
+
+
+class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """Of one group, or of all and by group. [m] by time: survival with its interval, at_risk and events; all but these
+    are `None` where nobody is. median: the first time at which half are without an event no more; outcomes: by name,
+    where they compete."""
+
+    times: tuple[float, ...]
+    survival: Points
+    low: Points
+    high: Points
+    at_risk: tuple[float | int, ...]
+    events: tuple[float | int, ...]
+    median: Estimate
+    rmst: Restricted
+    outcomes: dict[str, Incidence] | None = None
+    logrank: LogRank | None = None
+    by: "dict[str, Survival] | None" = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """Medians and means first, then the curves and what is beneath them."""
+        every = {"all": self, **(self.by or {})}
+        unit = required(find(plan, one.time or "")).unit
+        axis = f"{one.time} ({unit})" if unit else f"{one.time}"
+        mean = f"mean until {self.rmst.horizon:g}"
+        head = ("of", "rows", "events", "median", "median low", "median high", mean, f"{mean}, low", f"{mean}, high")
+        rows = tuple((name, *_summary(group)) for name, group in every.items())
+        note = "95 % intervals are for rows like these." + (
+            " Of means with noise none is claimed." if plan.noisy else ""
+        )
+        forms: list[AnyForm] = [Frame(head=head, rows=rows, note=note)]
+        if self.logrank:
+            test = (f"log-rank, by {one.by}", self.logrank.statistic, self.logrank.df, self.logrank.p)
+            forms.append(Frame(title="Do the groups differ?", head=("test", "statistic", "df", "p"), rows=(test,)))
+        drawn = self.by or {"all": self}
+        curves = tuple(_curve(name, group, 1.0, group.survival, group.low, group.high) for name, group in drawn.items())
+        forms.append(Curves(x=axis, y="share without an event", curves=curves, steps=True))
+        forms += _incidences(drawn, axis)
+        points = tuple((name, *row) for name, group in every.items() for row in _points(group))
+        columns = ("of", one.time or "time", "at risk", "events", "survival", "low", "high")
+        forms.append(Frame(name="curve", title="survival by time", head=columns, rows=points))
+        return tuple(forms)
+
+
+def _summary(of: Survival) -> tuple[Cell, ...]:
+    middle, mean = of.median, of.rmst
+    counts = (of.at_risk[0], sum(of.events))
+    return (*counts, middle.value, middle.low, middle.high, mean.value, mean.low, mean.high)
+
+
+def _curve(name: str, of: Survival, start: float, y: Points, low: Points, high: Points) -> Curve:
+    first: tuple[Number, ...] = (start,)
+    return Curve(name=name, x=(0.0, *of.times), y=(*first, *y), low=(*first, *low), high=(*first, *high))
+
+
+def _points(of: Survival) -> Iterator[tuple[Cell, ...]]:
+    yield from zip(of.times, of.at_risk, of.events, of.survival, of.low, of.high, strict=True)
+
+
+def _incidences(every: dict[str, Survival], axis: str) -> Iterator[AnyForm]:
+    """Where outcomes compete: a picture of each group, and all numbers."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, group in every.items():
+        found = (group.outcomes or {}).items()
+        curves = tuple(_curve(what, group, 0.0, one.incidence, one.low, one.high) for what, one in found)
+        title = "" if name == "all" else name
+        if curves:
+            yield Curves(title=title, x=axis, y="share with this outcome", curves=curves, steps=True)
+        for what, one in found:
+            rows += [(name, what, *row) for row in zip(group.times, one.incidence, one.low, one.high, strict=True)]
+    if rows:
+        columns = ("of", "outcome", "time", "incidence", "low", "high")
+        yield Frame(name="incidence", title="outcomes by time", head=columns, rows=tuple(rows))
