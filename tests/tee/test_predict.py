@@ -278,11 +278,12 @@ def test_a_policy_that_will_never_believe_it_is_refused_when_it_is_built():
 
 
 def plan() -> Plan:
-    from potluck.core.plan import Data, Federation, PrivacyPlan, Protect
+    from potluck.core.plan import Data, Federation, Predict, PrivacyPlan, Protect
 
     return Plan(
         version=1, name="p", purpose="p", task="predict", federation=Federation(sites=("hospital", "clinic")),
-        data=Data(), protect=Protect(scheme="tee"), privacy=PrivacyPlan(noise="none"),
+        data=Data(), predict=Predict(owner="hospital", client="clinic"), protect=Protect(scheme="tee"),
+        privacy=PrivacyPlan(noise="none"),
     )  # fmt: skip
 
 

@@ -103,7 +103,8 @@ def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
         out.say("predictions: in the client's home")
         return
     out.say(f"predictions: {document['predictions']}")
-    out.say(f"no score is off by more than {document['max_error_bound']:.3g}")
+    if document["max_error_bound"] is not None:
+        out.say(f"no score is off by more than {document['max_error_bound']:.3g}")
     notes = document["notes"]
     out.lines(map(str, notes if isinstance(notes, Sequence) else ()))
     beside = _table(document, "agreement")

@@ -3,17 +3,24 @@
 The owner has a model, the client has rows and reads the scores, the server between them only carries letters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Credentials, Half, Label, Record, RoundId
 from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
+Mode = Literal["batch", "single", "graph"]
+Columns = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
+"""What a graph takes of rows n, by the names of its inputs: each [n, ...], within [-1, 1]."""
+FEATURES = "features"
+"""What a column of the encoded table is called."""
+LAYERS_ALONE = "this protection scores by layers alone"
 SCORED = "scored/"
 """Prefix of the owner's `Record` of how many rows it scored: in a half key "scored/<run>/<number>", which the task
 replaces by the key of `owner.scored`."""
@@ -52,7 +59,7 @@ class Meeting:
     digest: bytes
     owner: Party
     client: Party
-    mode: Literal["batch", "single"]
+    mode: Mode
     rows: int
 
     def label(self, step: str) -> Label:
@@ -64,11 +71,12 @@ class Meeting:
 class Scored:
     """margins [n, outputs]: log-odds, class logits, or the scaled number.
 
-    bound: no margin is further than this from the plain one. notes: what the reader should know, one line each.
+    bound: no margin is further than this from the plain one; None: nobody can prove one. notes: what the reader should
+    know, one line each.
     """
 
     margins: Floats = field(repr=False)
-    bound: float
+    bound: float | None
     notes: Sequence[str] = ()
 
 
@@ -79,6 +87,16 @@ def check_features(meeting: Meeting, features: Floats) -> None:
         raise Abort(Cause.REFUSED, party=meeting.client, detail=detail)
     if not bool((np.abs(features) <= 1).all()):  # NaN fails the comparison too
         raise Abort(Cause.RANGE, party=meeting.client, detail="a feature is not a number within [-1, 1]")
+
+
+def check_columns(meeting: Meeting, columns: Columns) -> None:
+    """The same of what a graph takes. Raises Abort naming the client: REFUSED, RANGE."""
+    rows = {len(one) if one.ndim else 0 for one in columns.values()}
+    if len(rows) != 1 or not 1 <= min(rows) <= meeting.rows:
+        detail = f"not as many rows in each column, 1 to {meeting.rows}"
+        raise Abort(Cause.REFUSED, party=meeting.client, detail=detail)
+    if not all((np.abs(one) <= 1).all() for one in columns.values()):  # NaN fails the comparison too
+        raise Abort(Cause.RANGE, party=meeting.client, detail="an entry is not a number within [-1, 1]")
 
 
 def scored(meeting: Meeting, rows: int) -> Record:
@@ -103,6 +121,14 @@ class Predict(Protocol):
     def respond(self, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
         """The owner's half."""
         ...
+
+    def query_graph(self, meeting: Meeting, me: Credentials, columns: Columns) -> Half[Scored]:
+        """The client's half where the model is a graph. Protections of layers alone have none."""
+        raise Abort(Cause.TERMS, detail=LAYERS_ALONE)
+
+    def respond_graph(self, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
+        """The owner's half where the model is a graph. graph: its file, with all weights in it."""
+        raise Abort(Cause.TERMS, detail=LAYERS_ALONE)
 
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half: it passes letters on and reads none."""

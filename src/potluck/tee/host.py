@@ -8,29 +8,31 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.steps import blaming
 from potluck.core.wire import dump, unpack
-from potluck.engines.worker import Worker
+from potluck.engines.worker import PATIENCE, Worker
 from potluck.tee.attestation.binding import Keys, Spec
 from potluck.tee.sum import messages as m
 
-SERVE = "import sys; sys.path.append({root!r}); from potluck.parties.runners.enclave import main; main()"
+SERVE = "import sys; sys.path.append({root!r}); from potluck.parties.runners import enclave; enclave.{begin}()"
 MEMORY = 16 << 30
 _CAUSES = {cause.value.encode(): cause for cause in Cause}
 
 
-def program(attester: str) -> list[str]:
-    """The command line of an enclave's process in this interpreter. attester: "simulated", "tsm", "nsm" or "tpm"."""
-    root = str(Path(__file__).parents[2])
-    return [sys.executable, "-I", "-B", "-c", SERVE.format(root=root), attester]
+def program(attester: str, *, graphs: bool = False) -> list[str]:
+    """The command line of an enclave's process in this interpreter. attester: "simulated", "tsm", "nsm" or "tpm";
+    graphs: whether it scores by graphs, for which it loads torch."""
+    root, begin = str(Path(__file__).parents[2]), "with_graphs" if graphs else "main"
+    return [sys.executable, "-I", "-B", "-c", SERVE.format(root=root, begin=begin), attester]
 
 
 class Enclave:
     """One enclave's process. Every call raises Abort: with the cause that it answers, or ENGINE where it died.
 
-    program: how to start it, by default here and simulated. A new process has new keys, which owners refuse in a run
-    that began with others.
+    command: how to start it, by default here and simulated; patience: seconds that it may take for one answer. A new
+    process has new keys, which owners refuse in a run that began with others.
     """
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
+    def __init__(self, command: Sequence[str] | None = None, patience: float = PATIENCE) -> None:
+        self.patience = patience
         self._worker = Worker("enclave", program=command or program("simulated"), memory=MEMORY)
         self._boot = 0
 
@@ -67,7 +69,7 @@ class Enclave:
         self._worker.close()
 
     def _call(self, op: str, *buffers: bytes) -> tuple[bytes, ...]:
-        cause, *rest = self._worker.call(f"tee.{op}", *buffers)
+        cause, *rest = self._worker.call(f"tee.{op}", *buffers, deadline=self.patience)
         if op != "keys" and self._worker.generation != self._boot:
             raise Abort(Cause.ENGINE, step=f"tee/{op}", detail="the enclave died, and with it its keys and this round")
         if cause:

@@ -25,6 +25,7 @@ from potluck.tee.attestation.attesters import named
 from potluck.tee.attestation.evidence import Evidence
 from potluck.tee.attestation.workload import workload
 from potluck.tee.predict.compute import Scorer, scoring
+from potluck.tee.predict.graphs import Graphs
 from potluck.tee.predict.margins import Layer, margins
 from potluck.tee.sum.compute import Sample, SumEnclave, operations
 from potluck.tee.sum.rules import RULES, joined
@@ -34,13 +35,15 @@ Attest = Callable[[bytes], Evidence]
 """64 bytes of report data -> evidence."""
 
 
-def main(sample: Sample) -> None:
-    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes. sample: exact noise."""
+def main(sample: Sample, graphs: Graphs | None = None) -> None:
+    """Serve until stdin closes. Arguments: the attester's word, then the memory limit in bytes. sample: exact noise;
+    graphs: by which it scores rows, instead of layers."""
     code = workload()
     attest, files = attester(sys.argv[1], code)
     enclave = SumEnclave(system, attest, code, sample)
-    scorer = Scorer(system, attest, code)
-    serve([operations(enclave), scoring(scorer)], lambda: ready(attest, sample), files)
+    scorer = Scorer(system, attest, code, graphs)
+    more = graphs.ready if graphs else list[str]
+    serve([operations(enclave), scoring(scorer)], lambda: [*ready(attest, sample), *more()], files)
 
 
 def attester(word: str, code: bytes) -> tuple[Attest, int]:

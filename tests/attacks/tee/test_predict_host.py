@@ -279,12 +279,8 @@ class Ends:
 
     def rows(self, features=None, by="client", agreed=None, sign=None, evidence="client", **said):
         features = rows(7) if features is None else features
-        made = {
-            "box": self.box.public,
-            "rows": len(features),
-            "inputs": features.shape[1],
-            "values": features.tobytes(),
-        }
+        column = p.Column("features", "float64", features.shape[1:], features.tobytes())
+        made = {"box": self.box.public, "rows": len(features), "columns": (column,)}
         seen = a.evidence_hash(self.shown[evidence])
         agreed, sign = agreed or self.session, sign or self.sign
         sealed = PublicBoxKey(self.room.keys.box).seal(dump(p.Rows(**made | said)), p.rows_info(agreed, seen, POLICY))
@@ -438,6 +434,9 @@ def test_a_model_sealed_for_other_rows_does_not_open():
     refused(Cause.BOX, ends.room.score, dump(ends.model(asked, bound=OTHER)))
 
 
+TABLE = p.Column("features", "float64", (5,), rows(7).tobytes())
+
+
 def test_rows_that_are_no_numbers_or_no_rows_are_refused():
     bad = rows(7)
     bad[2, 2] = np.nan
@@ -445,8 +444,14 @@ def test_rows_that_are_no_numbers_or_no_rows_are_refused():
         (Cause.RANGE, {"features": bad}),
         (Cause.RANGE, {"features": rows(7) * 40}),
         (Cause.MALFORMED, {"rows": 8}),
-        (Cause.MALFORMED, {"inputs": 2**31 - 1}),
-        (Cause.MALFORMED, {"values": b"123"}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, shape=(2**31 - 1,)),)}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, shape=(2**31 - 1,) * 8),)}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, values=b"123"),)}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, name="image"),)}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, kind="float32", values=bytes(7 * 5 * 4)),)}),
+        (Cause.MALFORMED, {"columns": (change(TABLE, shape=(5, 1)),)}),
+        (Cause.MALFORMED, {"columns": (TABLE, TABLE)}),
+        (Cause.MALFORMED, {"columns": ()}),
         (Cause.KEYS, {"box": bytes(1216)}),
     ):
         ends = Ends().begin().show()

@@ -44,7 +44,7 @@ def measured():
 def test_no_file_is_measured_that_no_enclave_loads():
     """With the attesters of all machines, of which a process loads one."""
     attesters = sorted(name for name in measured() if ".attesters." in name)
-    modules = ", ".join(["potluck.parties.runners.enclave", *attesters])
+    modules = ", ".join(["potluck.parties.runners.enclave", "potluck.parties.runners.enclave_graphs", *attesters])
     code = f"import sys; sys.path.append({str(ROOT.parent)!r}); import {modules}"
     told = "; print(*(name for name in sys.modules if name.split('.')[0] == 'potluck'))"
     done = subprocess.run([sys.executable, "-I", "-B", "-c", code + told], capture_output=True, text=True, check=True)

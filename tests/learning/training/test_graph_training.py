@@ -19,11 +19,12 @@ from potluck.core.seeded import generator
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph import chosen
+from potluck.learning.graph.batches import rows_at_once
 from potluck.learning.graph.chosen import MOST_PATTERNS
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.loops import build
 from potluck.learning.models.forms import form_of
-from potluck.learning.models.graph_model import GraphModel, rows_at_once
+from potluck.learning.models.graph_model import GraphModel
 from potluck.learning.models.graphs import LEAST_ROOM, needed, trained_of
 from potluck.learning.models.model import Model
 from potluck.learning.models.model import model as built

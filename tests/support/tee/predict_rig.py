@@ -39,9 +39,9 @@ def rows(count=7, inputs=5, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, (count, inputs))
 
 
-def scorer(*seed, attest=attest, code=CODE):
+def scorer(*seed, attest=attest, code=CODE, graphs=None):
     """An enclave's inside. One seed: one boot, so a second of it is the first put back."""
-    return Scorer(seeded("scorer", *seed), attest, code)
+    return Scorer(seeded("scorer", *seed), attest, code, graphs)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Beside:
     def __post_init__(self):
         self.table = operations(room()) | scoring(self.inside)
 
-    def call(self, op, *buffers):
+    def call(self, op, *buffers, deadline=0.0):
         self.asked.append((op, buffers))
         go, hook = self.table[op], self.hooks.get(op.rsplit(".", 1)[-1])
         answer = tuple(hook(lambda *more: go(None, *more), *buffers) if hook else go(None, *buffers))
@@ -76,10 +76,11 @@ def beside(inside=None, **hooks):
 
 @dataclass
 class Sat:
-    """One prediction with repeatable keys. by: whose judge, else the built-in demand; theirs: the client's meeting."""
+    """One prediction with repeatable keys. made: layers, or a graph's file, and then features: columns by name. by:
+    whose judge, else the built-in demand; theirs: the client's meeting."""
 
-    made: Net = field(default_factory=net)
-    features: np.ndarray = field(default_factory=rows)
+    made: Net | bytes = field(default_factory=net)
+    features: np.ndarray | Mapping[str, np.ndarray] = field(default_factory=rows)
     meeting: Meeting = field(default_factory=meeting)
     enclave: Scoring = field(default_factory=beside)
     play: Mapping[Party, Play] = field(default_factory=dict)
@@ -105,10 +106,13 @@ class Sat:
             for party in (SERVER, OWNER, CLIENT)
         }
         of = {party: Predicting(self.by.get(party, judge()), None, self.enclave) for party in seats}
+        drawn = isinstance(self.made, bytes)
+        respond = of[OWNER].respond_graph if drawn else of[OWNER].respond
+        query = of[CLIENT].query_graph if isinstance(self.features, dict) else of[CLIENT].query
         halves = {
             SERVER: of[SERVER].relay(self.meeting, seats[SERVER]),
-            OWNER: of[OWNER].respond(self.meeting, seats[OWNER], self.made),
-            CLIENT: of[CLIENT].query(self.theirs or self.meeting, seats[CLIENT], self.features),
+            OWNER: respond(self.meeting, seats[OWNER], self.made),
+            CLIENT: query(self.theirs or self.meeting, seats[CLIENT], self.features),
         }
         return memory.round(
             self.meeting.round,

@@ -42,14 +42,14 @@ def attempt(state, code):
     return [b"", b"done"]
 
 serve.operations = lambda room: {{**plain(room), "tee.modules": modules, "tee.attempt": attempt}}
-from potluck.parties.runners.enclave import main
-main()
+from potluck.parties.runners import enclave
+enclave.%s()
 """
 
 
-def program():
-    """The real process with two operations more: what it has loaded, and an attempt at anything."""
-    return [sys.executable, "-I", "-B", "-c", SERVE, "simulated"]
+def program(begin="main"):
+    """The real process with two operations more: what it has loaded, and an attempt at anything. begin: as `main`."""
+    return [sys.executable, "-I", "-B", "-c", SERVE % begin, "simulated"]
 
 
 def attest(data, code=CODE, now=NOW):
@@ -70,7 +70,7 @@ class Near:
     generation: int = 1
     asked: list = field(default_factory=list)
 
-    def call(self, op, *buffers):
+    def call(self, op, *buffers, deadline=0.0):
         self.asked.append((op, buffers))
         name = op.removeprefix("tee.")
         go = operations(self.room)[op]

@@ -13,7 +13,7 @@ from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.graphs import fits, patterned, with_file
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import layered, mode_of
+from potluck.learning.models.scoring import lent, mode_of
 from potluck.tasks import catalog
 
 
@@ -147,20 +147,20 @@ def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
 def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
     """A plan that predicts, with the digest of its model and the mode that fits it, where the file is here.
 
-    Raises UsageError: it is no model, a broken one, or of a kind that no protection scores with; PlanError: it is not
-    the one that `model.digest` names.
+    Raises UsageError: it is no model, a broken one, or one that no protection scores with; PlanError: it is not the one
+    that `model.digest` names.
     """
     if not plan.traits.scores or plan.model is None or plan.predict is None or plan.model.file is None:
         return plan
     path = folder / plan.model.file
     if not path.exists():
         return plan
-    model = layered(Model.read(path), str(path))
+    model = lent(Model.read(path), str(path), plan.predict.mode)
     digest = model.digest()
     if plan.model.digest not in (None, digest):
         hint = f"this file's is {digest}"
         raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
-    mode = plan.predict.mode or ("batch" if plan.protect.facts.computes else mode_of(model.kind))
+    mode = plan.predict.mode or ("batch" if plan.protect.facts.computes and not model.graph else mode_of(model))
     return msgspec.structs.replace(
         plan,
         model=msgspec.structs.replace(plan.model, digest=digest),

@@ -22,13 +22,15 @@ from potluck.learning.models.layers import MOST_VALUES
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model without its weights. layers, activation: of one with hidden layers, else empty."""
+    """A model without its weights. layers, activation: of one with hidden layers, else empty; drawn: whether it is a
+    graph, of which the card holds nothing more."""
 
     kind: str
     encoding: Encoding
     target: Goal
     layers: tuple[int, ...] = ()
     activation: Literal["", "relu", "tanh", "square"] = ""
+    drawn: bool = False
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -36,15 +38,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return tuple(pairwise((len(self.encoding.names), *self.layers, self.target.outputs)))
 
 
-def fault(card: Card, *, drawn: bool = False) -> str:
-    """The first thing that cannot be, in words that name columns and no value; empty where there is none.
-
-    drawn: a graph stands beside it, instead of layers.
-    """
-    return next(_faults(card, drawn), "")
+def fault(card: Card) -> str:
+    """The first thing that cannot be, in words that name columns and no value; empty where there is none."""
+    return next(_faults(card), "")
 
 
-def _faults(card: Card, drawn: bool) -> Iterator[str]:
+def _faults(card: Card) -> Iterator[str]:
     if card.kind not in MODELS.entries:
         yield "it is of a kind that is not in this version"
         return
@@ -60,14 +59,14 @@ def _faults(card: Card, drawn: bool) -> Iterator[str]:
         yield "a date of it would be a feature"
     if of_files(how.separator or ",", how.encoding or "utf-8"):
         yield "nobody knows how its files are written"
-    yield from _columns(how, drawn)
+    yield from _columns(how, card.drawn)
     if len(set(how.names)) < len(how.names) or "intercept" in how.names:
         yield "two of its features have one name"
     yield from _target(card)
     deep = MODELS.of(card.kind).deep
-    if drawn and (card.activation or card.layers or not deep):
+    if card.drawn and (card.activation or card.layers or not deep):
         yield "a graph does not fit its kind or layers"
-    elif (deep and not drawn) != bool(card.activation) or (card.layers and not deep):
+    elif (deep and not card.drawn) != bool(card.activation) or (card.layers and not deep):
         yield "its layers do not fit its kind"
     if not all(1 <= width <= WIDEST_LAYER for width in card.layers):
         yield f"a layer has 1 to {WIDEST_LAYER} units"

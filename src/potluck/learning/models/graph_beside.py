@@ -1,5 +1,6 @@
 """The graph of a model, in the file beside the model's own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from potluck.core.errors import UsageError
@@ -13,7 +14,9 @@ from potluck.learning.models.graph_model import GraphModel
 from potluck.learning.models.graph_shapes import shape_faults
 
 
-def read_graph(path: Path, digest: str, how: Encoding, target: Goal, tokenizers: Tokenizers) -> GraphModel:
+def read_graph(
+    path: Path, digest: str, how: Encoding, target: Goal, tokenizers: Tokenizers, folders: Sequence[Path] = ()
+) -> GraphModel:
     """The graph of this hash, with the frozen weights of its base where a folder has them. Raises UsageError: it cannot
     be read, is another, or does not fit the model; GraphError: it is none."""
     content = contents(path)
@@ -21,7 +24,7 @@ def read_graph(path: Path, digest: str, how: Encoding, target: Goal, tokenizers:
         raise UsageError("this is not the graph that the model file names", where=str(path))
     network = parsed(content, str(path))
     if network.graph.base is not None:
-        places = path.parent / FOLDER, Path(FOLDER)
+        places = path.parent / FOLDER, Path(FOLDER), *folders
         held = next((one for place in places if (one := base_in(place, network.graph.base)) is not None), None)
         network = parsed(content, str(path), held)
     wrong = next(shape_faults(network, how, target, tokenizers), "")

@@ -128,7 +128,7 @@ class GraphForm:
         if self.card:
             loaded.cuda.manual_seed(batch.seed)
         where = device(self.card)
-        inputs = {name: one.to(where) for name, one in given(graph, x[batch.rows]).items()}
+        inputs = {name: one.to(where) for name, one in given(self.network, x[batch.rows]).items()}
         made = forward(program(self.network.checked), held, inputs, train=True)
         factors = None if self.factors is None else self.factors[target.astype(np.int64)].astype(kind)
         weighed = None if factors is None else self._there(factors)

@@ -12,23 +12,21 @@ from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
-from potluck.core.slices import slices
+from potluck.core.errors import GraphError
 from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs, taken
+from potluck.learning.graph.batches import as_tensors, outputs
 from potluck.learning.graph.file import Network, with_weights, written
-from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, forward, memory, program, tensors
-from potluck.learning.graph.schema import Graph, Weight
-from potluck.learning.graph.steps import torch
+from potluck.learning.graph.interpreter import MOST_MEMORY, tensors
+from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.tensors import Array
 from potluck.learning.models.one_thread import one_thread
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-ROWS = 1024
-"""Rows that are scored at a time, where fewer do not have to."""
 
 
 def vector(network: Network, weights: Sequence[Weight]) -> Floats:
@@ -68,28 +66,30 @@ class GraphModel:
         return written(self.network.graph, held)
 
     @cached_property
+    def whole(self) -> bytes:
+        """The same graph as one file that needs no base. Raises GraphError: frozen weights of its base are missing."""
+        if self.network.missing:
+            raise GraphError(f"its frozen weights are not here: {self.network.graph.base}", where="model.graph")
+        alone = msgspec.structs.replace(self.network.graph, base=None)
+        return written(alone, self.network.tensors)
+
+    @cached_property
     def _tensors(self) -> "dict[str, Tensor]":
         return {name: one.requires_grad_(False) for name, one in tensors(self.network).items()}
 
     def margins(self, rows: Inputs) -> Floats:
         """rows n -> [n, outputs]. Raises GraphError: torch is missing; Abort(CHANGED): a file of theirs changed."""
-        loaded, graph = torch(), self.network.graph
-        ready, outputs = program(self.network.checked), self.network.checked.values[graph.output].shape[1]
-        found = np.empty((len(rows), outputs))
-        with one_thread(), loaded.no_grad():
-            for some in slices(len(rows), rows_at_once(self.network, self.most)):
-                found[some] = forward(ready, self._tensors, given(graph, rows[some])).numpy()
-        return found
+        with one_thread():
+            return outputs(
+                self.network, self._tensors, lambda some: columns(self.network, rows[some]), len(rows), self.most
+            )
 
 
-def given(graph: Graph, rows: Inputs) -> "dict[str, Tensor]":
+def columns(network: Network, rows: Inputs) -> dict[str, Array]:
     """What a graph takes of some rows, by the names of its inputs."""
-    return {one.name: torch().from_numpy(taken(rows, one.name).astype(one.dtype)) for one in graph.inputs}
+    return {one.name: taken(rows, one.name) for one in network.graph.inputs}
 
 
-def rows_at_once(network: Network, most: int) -> int:
-    """How many rows are scored at a time: as many as so many bytes and the bound of arithmetic let, up to ROWS."""
-    checked = network.checked
-    each = max(1, memory(checked, 1) - memory(checked, 0))
-    room = max(0, most - memory(checked, 0)) // each
-    return max(1, min(ROWS, room, MOST_FLOPS // max(1, checked.flops)))
+def given(network: Network, rows: Inputs) -> "dict[str, Tensor]":
+    """The same as torch has it."""
+    return as_tensors(network, columns(network, rows))

@@ -21,6 +21,7 @@ from potluck.learning.data.texts import tokenizer
 from potluck.learning.data.texts.worded import Tokenizers, Worded, tokenizers_of
 from potluck.learning.graph import chosen
 from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
+from potluck.learning.graph.batches import rows_at_once
 from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
 from potluck.learning.graph.schema import Weight
@@ -28,7 +29,6 @@ from potluck.learning.graph.steps import device
 from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.carried import joined, named, stretches, with_tokenizers
 from potluck.learning.models.fitted import training
-from potluck.learning.models.graph_model import rows_at_once
 from potluck.learning.models.graph_shapes import shape_faults
 from potluck.learning.training.method import WIDEST, method_of
 

@@ -96,7 +96,7 @@ class Model:
     @property
     def card(self) -> Card:
         """The model without its weights."""
-        return _card(self.kind, self.encoding, self.target, self.network)
+        return _card(self.kind, self.encoding, self.target, self.network, bool(self.graph))
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -163,9 +163,10 @@ class Model:
     def scores(self, frame: Source) -> Floats:
         """Raw rows -> [n] probability or number, [n, K] probabilities of classes or labels. NaN: a row the plan would
         drop."""
-        return self._scored(self.inputs(frame))
+        return self.scored_inputs(self.inputs(frame))
 
-    def _scored(self, rows: Inputs) -> Floats:
+    def scored_inputs(self, rows: Inputs) -> Floats:
+        """The same of rows that were read."""
         found = self.scored_features(rows.taken)
         found[~rows.kept] = np.nan
         return found
@@ -200,7 +201,7 @@ class Model:
 
     def written(self, rows: Inputs) -> tuple[tuple[str, ...], tuple[tuple[float | str, ...], ...]]:
         """The same of rows that were read."""
-        found = self._scored(rows)
+        found = self.scored_inputs(rows)
         table = found if found.ndim == 2 else found[:, None]
         return self.columns, tuple(tuple("" if math.isnan(v) else v for v in row) for row in table.tolist())
 
@@ -242,8 +243,11 @@ class Model:
         held.write(Path(path).parent, self.tokenizers)
 
     @classmethod
-    def read(cls, path: str | Path) -> "Model":
-        """The model of a file. Raises UsageError: no such file, no model, a broken one, or not its weights."""
+    def read(cls, path: str | Path, *folders: Path) -> "Model":
+        """The model of a file. folders: where frozen weights of a graph may be, beyond the usual ones.
+
+        Raises UsageError: no such file, no model, a broken one, or not its weights.
+        """
         where = str(path)
         try:
             body = Path(path).read_bytes()
@@ -259,15 +263,14 @@ class Model:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
         trees = whole.forest or None
-        drawn = bool(whole.graph)
-        card = _card(whole.kind, whole.encoding, whole.target, whole.network)
-        wrong = fault(card, drawn=drawn) or _grown(whole)
+        card = _card(whole.kind, whole.encoding, whole.target, whole.network, bool(whole.graph))
+        wrong = fault(card) or _grown(whole)
         if wrong:
             raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
         names = ("intercept", *whole.encoding.names)
         words = held.of(whole.encoding, (Path(path).parent, Path(path).parent / FOLDER, Path(FOLDER)))
         beside = Path(path).with_suffix(GRAPH)
-        graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words) if whole.graph else None
+        graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words, folders) if whole.graph else None
         if whole.network is not None:
             weights = _weights(Path(path).with_suffix(WEIGHTS), whole.network.weights)
         elif trees is not None or graph is not None:
@@ -307,10 +310,10 @@ class Model:
         return pipeline(self)
 
 
-def _card(kind: str, how: Encoding, goal: Goal, network: Network | None) -> Card:
+def _card(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn: bool) -> Card:
     if network is None:
-        return Card(kind=kind, encoding=how, target=goal)
-    return Card(kind=kind, encoding=how, target=goal, layers=network.layers, activation=network.activation)
+        return Card(kind=kind, encoding=how, target=goal, drawn=drawn)
+    return Card(kind=kind, encoding=how, target=goal, layers=network.layers, activation=network.activation, drawn=drawn)
 
 
 def _grown(whole: File) -> str:

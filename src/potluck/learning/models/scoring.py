@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Literal
 
 import msgspec
@@ -16,15 +17,17 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
-from potluck.core.predicting import Dense, Net, Scored
+from potluck.core.predicting import Columns, Dense, Mode, Net, Scored
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.encode import Encoding
+from potluck.learning.data.encode import Encoding, tensors, worded
+from potluck.learning.data.mixed import FEATURES, taken
 from potluck.learning.data.notation import to_number
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import TWO_SIDED, Goal, score_error, scores
+from potluck.learning.graph.bases import FOLDER, LOOKED
 from potluck.learning.models import layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
@@ -38,13 +41,13 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 class Predicted:
     """table [n, columns]: what `potluck score` would print of each row; NaN where the encoding drops the row.
 
-    bound: of |error| of any score. notes: what else the protection says of them. tally: what became of the rows'
-    values, for their client alone; warnings: what to mind.
+    bound: of |error| of any score, None where nobody can prove one. notes: what else the protection says of them.
+    tally: what became of the rows' values, for their client alone; warnings: what to mind.
     """
 
     target: Goal
     table: Floats = field(repr=False)
-    bound: float
+    bound: float | None
     notes: tuple[str, ...] = ()
     tally: Tally = field(default=Tally(), repr=False)
     warnings: tuple[str, ...] = ()
@@ -69,27 +72,55 @@ class Agreement:
     largest: float
 
 
-def mode_of(kind: str) -> Literal["batch", "single"]:
-    """How rows are best packed: many at once for one layer, one after another for a network."""
-    return "single" if MODELS.of(kind).deep else "batch"
-
-
-def layered(model: Model, where: str) -> Model:
-    """The model, which is made of layers. Raises UsageError, by name: another kind, or a graph, which are scored in the
-    open."""
+def mode_of(model: Model) -> Mode:
+    """How rows are best packed: many at once for one layer, one after another for a network of layers."""
     if model.graph:
-        hint = "potluck model export --to layers, where it is nothing but layers; at home: potluck score MODEL CSV"
-        raise UsageError("is a network of a graph, which no protection scores with", where=where, hint=hint)
+        return "graph"
+    return "single" if MODELS.of(model.kind).deep else "batch"
+
+
+def lent(model: Model, where: str, mode: Mode | None) -> Model:
+    """The model, with which rows of others may be scored: layers, or a graph that has its weights and takes numbers.
+
+    mode: of the plan; None: it leaves that to the model. Raises UsageError, by name: another one, which is scored at
+    home; or the mode does not fit.
+    """
+    home = "at home: potluck score MODEL CSV"
     if not MODELS.of(model.kind).layered:
         known = ", ".join(word for word, one in MODELS.entries.items() if one.layered)
-        hint = f"models of these kinds are scored for others: {known}; at home: potluck score MODEL CSV"
+        hint = f"models of these kinds are scored for others: {known}; {home}"
         raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
+    if texts := worded(model.encoding):
+        what = f"reads texts ({texts[0].name!r}), and no protection scores texts: the client has no tokenizer"
+        raise UsageError(what, where=where, hint=home)
+    if model.graph and model.graph.network.missing:
+        hint = f"put the file into {FOLDER}/ beside the model; {LOOKED}"
+        raise UsageError(f"lacks its base {model.graph.network.graph.base}", where=where, hint=hint)
+    if mode is not None and bool(model.graph) != (mode == "graph"):
+        fits = "graph" if model.graph else "batch or single"
+        raise UsageError(f"does not go with predict.mode = {mode!r}", where=where, hint=f"{fits} does")
     return model
 
 
+def row_bytes(card: Card) -> int:
+    """Bytes of a row as it travels to a graph: what `columns` takes of it."""
+    return 8 * len(card.encoding.names) + 4 * sum(prod(shape) for shape in tensors(card.encoding).values())
+
+
+def columns(card: Card, read: Inputs) -> Columns:
+    """Rows that were read as a graph takes them, without those that the encoding drops. Raises Abort(CHANGED)."""
+    rows, (kept,) = read.taken, np.nonzero(read.kept)
+    apart = tensors(card.encoding)
+    names = [*([FEATURES] if len(card.encoding.names) or not apart else []), *apart]
+    return {name: _numbers(taken(rows[kept], name)) for name in names}
+
+
+def _numbers(values: NDArray[np.generic]) -> NDArray[np.float32] | NDArray[np.float64]:
+    return values.astype(np.float32) if values.dtype == np.float32 else values.astype(np.float64)
+
+
 def net(model: Model) -> Net:
-    """A model as layers, and the range of each encoded feature. Raises UsageError: `layered`."""
-    layered(model, "the model")
+    """A model of layers as such, and the range of each encoded feature."""
     low, high = _ranges(model.encoding)
     if model.network is None:
         only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())
@@ -127,15 +158,22 @@ def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
     return inputs(how, layout_of(how, card.target.names, source, where), source, where)
 
 
+def drawn(model: Model) -> bytes:
+    """The file of a model's graph, with all weights in it."""
+    assert model.graph is not None
+    return model.graph.whole
+
+
 def predicted(card: Card, kept: NDArray[np.bool_], scored: Scored, tally: Tally) -> Predicted:
     """Margins -> scores, each at its row's place. kept [n]: whether the row was sent; tally: of the rows."""
     table = np.full((len(kept), card.target.outputs), np.nan)
     table[kept] = scores(card.target, scored.margins)
     without = int(len(kept) - kept.sum())
     left = (f"{without} of {len(kept)} rows lack a value that the model needs, and have no score",) if without else ()
-    unsure = border(card.target, scored.margins, scored.bound)
+    unsure = 0 if scored.bound is None else border(card.target, scored.margins, scored.bound)
     near = (f"{unsure} of {len(scored.margins)} labels may differ from plain scoring: {_NEAR}",) if unsure else ()
-    return Predicted(card.target, table, score_error(card.target, scored.bound), (*scored.notes, *near, *left), tally)
+    bound = None if scored.bound is None else score_error(card.target, scored.bound)
+    return Predicted(card.target, table, bound, (*scored.notes, *near, *left), tally)
 
 
 _NEAR = "their margins are nearer to the border than they may be off"

@@ -35,13 +35,15 @@ from potluck.core.wire import Message, Signature, dump, load
 from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, net, predicted
+from potluck.learning.models.scoring import Predicted, columns, drawn, net, predicted, row_bytes
 from potluck.owner.scored import key
 from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, announce, begun, only
+from potluck.tasks.predict.scorers import graphs_of
+from potluck.tee.predict.check import Drawn
 
 KEY = "predict/key"
 CARD = "predict/card"
@@ -110,14 +112,17 @@ def ask(context: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     shown = yield from ask_server(meeting.label, KEY, dump(sent), CARD, hops=4)
     card = _card(meeting, own, shown, me)
     read = rows(card)
-    features = read.features
-    kept = np.asarray(~np.isnan(features).any(axis=1), dtype=np.bool_)
-    fits(int(kept.sum()), meeting.rows, meeting.client.name)
-    scored = yield from context.protection.query(meeting, me, features[kept])
-    _sound(scored, int(kept.sum()), card, meeting.owner)
+    count = int(read.kept.sum())
+    fits(count, meeting.rows, meeting.client.name)
+    if card.drawn:
+        of_one_letter(context.plan, card, count)
+        scored = yield from context.protection.query_graph(meeting, me, columns(card, read))
+    else:
+        scored = yield from context.protection.query(meeting, me, read.features[read.kept])
+    _sound(scored, count, card, meeting.owner)
     label = meeting.label(DONE)
     yield Exchange(label, send={SERVER: Parcel(label, b"")})
-    return predicted(card, kept, scored, read.tally)
+    return predicted(card, read.kept, scored, read.tally)
 
 
 def answer(context: RoundContext, model: Model, me: Credentials) -> Half[None]:
@@ -134,7 +139,11 @@ def answer(context: RoundContext, model: Model, me: Credentials) -> Half[None]:
     label = meeting.label(CARD)
     shown = Shown(box, me.sign(_statement(CARD, meeting, said.box, box)))
     yield Exchange(label, send={SERVER: Parcel(label, dump(shown))})
-    yield from _once(context.protection.respond(meeting, me, net(model)), scored_key(context.plan, meeting.round.run))
+    protection, once = context.protection, scored_key(context.plan, meeting.round.run)
+    if model.graph:
+        yield from _once(protection.respond_graph(meeting, me, drawn(model)), once)
+    else:
+        yield from _once(protection.respond(meeting, me, net(model)), once)
 
 
 def aid(context: RoundContext, me: Credentials) -> Half[None]:
@@ -153,7 +162,7 @@ def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Credentials) -> Card:
     shown = load(body, Shown, SERVER)
     me.verify(meeting.owner, _statement(CARD, meeting, key.public, shown.box), shown.signature)
     card = load(key.unseal(shown.box, _info(meeting, key.public)), Card, meeting.owner)
-    wrong = fault(card)
+    wrong = fault(card) or ("" if card.drawn == (meeting.mode == "graph") else "it is of another model")
     if wrong:
         raise Abort(Cause.MALFORMED, party=meeting.owner, step=CARD, detail=f"the model's card: {wrong}")
     return card
@@ -168,10 +177,18 @@ def fits(rows: int, most: int, client: str) -> None:
         raise Refused(f"there are more rows than predict.max_rows ({most})", where=client, hint=hint)
 
 
+def of_one_letter(plan: Plan, card: Card, rows: int) -> None:
+    """Raises Refused: so many rows are more than a letter to the enclave takes. Nothing is decoded before."""
+    (said, *_) = [*graphs_of(plan).problems(Drawn(0, row_bytes(card), card.target.outputs, rows)), ""]
+    if said:
+        what, _, hint = said.partition(". hint: ")
+        raise Refused(what, where=required(plan.predict).client, hint=hint)
+
+
 def _sound(scored: Scored, rows: int, card: Card, owner: Party) -> None:
     """Raises Abort(RANGE): scores that are no numbers, or not as many as were asked for."""
     whole = scored.margins.shape == (rows, card.target.outputs) and np.isfinite(scored.margins).all()
-    if not whole or not 0 <= scored.bound < np.inf:
+    if not whole or not (scored.bound is None or 0 <= scored.bound < np.inf):
         raise Abort(Cause.RANGE, party=owner, detail="the answer holds no scores of these rows")
 
 

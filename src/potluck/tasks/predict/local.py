@@ -17,20 +17,23 @@ from potluck.drivers.once import played
 from potluck.drivers.sums import Log
 from potluck.engines.environment import require
 from potluck.he.predict.circuit import Outline
+from potluck.learning.data.encode import tensors
+from potluck.learning.data.files.cells import HeldCells
 from potluck.learning.data.rows import Inputs
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Agreement, Predicted, agreement, encoded, text_of
+from potluck.learning.models.scoring import Agreement, Predicted, agreement, drawn, encoded, row_bytes, text_of
 from potluck.members.files import PRIVATE, create
 from potluck.tasks.announcement import only
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
 from potluck.tasks.predict.halves import RoundContext, fits, halves
-from potluck.tasks.predict.scorers import rehearsed, scorer
+from potluck.tasks.predict.scorers import graphs_of, rehearsed, scorer
 from potluck.tasks.predict.site import SCORES
 from potluck.tasks.sources import Sources, Written, not_here
+from potluck.tee.predict.check import Drawn
 
 PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
@@ -50,7 +53,7 @@ class ModelAndRows:
         if isinstance(outcome, Predicted):
             return {wanted.client: outcome.tally}
         read = self.encoded(self.model.card)
-        fits(int((~np.isnan(read.features).any(axis=1)).sum()), wanted.max_rows, wanted.client)
+        fits(int(read.kept.sum()), wanted.max_rows, wanted.client)
         return {wanted.client: read.tally}
 
     def encoded(self, card: Card) -> Inputs:
@@ -75,8 +78,7 @@ class ModelAndRows:
     def beside(self, outcome: Outcome) -> Beside:
         """The scores that the same model gives in plain."""
         assert isinstance(outcome, Predicted)
-        plain = self.model.scored_features(self.encoded(self.model.card).features)
-        return agreement(outcome, plain)
+        return agreement(outcome, self.model.scored_inputs(self.encoded(self.model.card)))
 
     def fetch(self, homes: Mapping[str, Path], run: str) -> Predicted:
         """The scores that the client's site wrote into its home."""
@@ -114,7 +116,9 @@ def model_of(plan: Written) -> Model:
     model = Model.read(plan.folder / meant.file)
     if model.digest() != meant.digest:
         raise PlanError("model.file: has changed since the plan was read", where=plan.where, hint="read it again")
-    problems = room.problems(outline(spec, model.card))
+    problems = (
+        graphs_of(spec).problems(_drawn(spec, model)) if model.graph else room.problems(outline(spec, model.card))
+    )
     if problems:
         what, _, hint = problems[0].partition(". hint: ")
         raise PlanError(f"model.file: {what}", where=plan.where, hint=hint)
@@ -142,13 +146,20 @@ def outline(spec: Plan, card: Card) -> Outline:
     widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
     wanted, patience = spec_of(spec), spec.federation.patience
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
-    return Outline(widths, activation, required(wanted.mode), wanted.max_rows, patience, len(spec.compute))
+    assert wanted.mode is not None
+    assert wanted.mode != "graph"  # of layers alone
+    return Outline(widths, activation, wanted.mode, wanted.max_rows, patience, len(spec.compute))
+
+
+def _drawn(spec: Plan, model: Model) -> Drawn:
+    """The same of a model that is a graph."""
+    return Drawn(len(drawn(model)), row_bytes(model.card), model.target.outputs, spec_of(spec).max_rows)
 
 
 def card_warnings(spec: Plan, card: Card) -> Iterator[str]:
     """What the scores themselves tell of the model, as a warning."""
     inputs, most = len(card.encoding.names), spec_of(spec).max_rows
-    if not card.activation and most > inputs:
+    if not card.drawn and not card.activation and most > inputs:
         yield (
             f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "
             f"{inputs + 1} coefficients, and {most} may be read. hint: below {inputs + 1}, or only for clients that may"
@@ -192,7 +203,10 @@ def estimate(plan: Written) -> Estimate:
         seconds = _rehearsed(plan.spec, held)
     except Abort as abort:
         raise PlanError(f"a rehearsal on a row of zeros ended in: {abort}") from None
-    ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
+    if held.graph:
+        ahead = graphs_of(plan.spec).forecast(_drawn(plan.spec, held))
+    else:
+        ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
     size = ahead.keys + ahead.query
     return Estimate(warnings=warned, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=data)
 
@@ -200,10 +214,15 @@ def estimate(plan: Written) -> Estimate:
 def _rehearsed(spec: Plan, model: Model) -> float:
     """The seconds of one row of zeros here."""
     zeros, round_ = np.zeros((1, len(model.encoding.names))), RoundId(new_run(), 1)
+    first = np.zeros(1, np.int64)
+    apart = {name: HeldCells(np.zeros((1, *of), np.float32), first) for name, of in tensors(model.encoding).items()}
     with closing(rehearsed(spec)) as scoring:
         memory = Memory((*spec.sites, *spec.compute), digest(spec))
         every = halves(
-            RoundContext(spec, scoring, round_), model, lambda card: Inputs(zeros, np.ones(1, np.bool_)), memory.seat
+            RoundContext(spec, scoring, round_),
+            model,
+            lambda card: Inputs(zeros, np.ones(1, np.bool_), apart),
+            memory.seat,
         )
         _, log = played(only(spec), round_, every, memory)
     return round(log.rounds[0].seconds, 4)

@@ -35,7 +35,8 @@ def shown(outcome: Outcome, plan: Plan, beside: Beside) -> Shown:
     here = outcome if isinstance(outcome, Predicted) else None
     lines = [("Who", f"{spec.owner} has the model, {spec.client} the rows; the scores are {spec.client}'s alone.")]
     if here:
-        lines.append(("Off by at most", f"{prose.number(here.bound, 3)} in any score, as the protection reckons."))
+        off = "nobody can say" if here.bound is None else f"{prose.number(here.bound, 3)} in any score"
+        lines.append(("Off by at most", off if here.bound is None else f"{off}, as the protection reckons."))
     if isinstance(beside, Agreement):
         labels = f"{beside.same:,} of {beside.rows:,} labels agree; " if beside.same is not None else ""
         said = f"{labels}the largest error is {prose.number(beside.largest, 3)}."

@@ -1,8 +1,9 @@
 """One table: a plan's word -> the room that scores rows. A new one: a folder, a line here and in `core.schemes`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from potluck.core.errors import Refused
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.predicting import Predict
@@ -15,16 +16,25 @@ from potluck.mpc.predict import protection as shared
 from potluck.tasks.sums.protections import simulated
 from potluck.tee.attestation.demand import Demand, unprotected
 from potluck.tee.predict import protection as tee
+from potluck.tee.predict.check import Drawn
 
 Build = Callable[[Plan, Demand | None], Predict]
 """The three halves of a plan's prediction, for a party of this process."""
 
 
 @dataclass(frozen=True, slots=True)
+class Graphs:
+    """What a protection that scores by graphs says of one: problems, forecast, as in `Scorer`."""
+
+    problems: Callable[[Drawn], list[str]]
+    forecast: Callable[[Drawn], Forecast]
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """views: who sees what; problems, forecast: of a model's outline, which a plan may not know; build: the three
     halves, as `Row`. engine: what owner and client need installed, None where that is nothing; computes: what a compute
-    party does. check: what of the plan it cannot keep."""
+    party does. check: what of the plan it cannot keep. graphs: None where it scores by layers alone."""
 
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
@@ -33,6 +43,7 @@ class Scorer:
     engine: str | None
     computes: str | None = None
     check: Callable[[Plan], list[str]] = lambda plan: []
+    graphs: Graphs | None = None
 
 
 def _ends(plan: Plan) -> tuple[Party, Party, int]:
@@ -59,6 +70,7 @@ SCORERS.register(
         lambda outline: Forecast("none", 0, 0, 0, *tee.traffic(outline.widths, outline.rows)),
         tee.build,
         None,
+        graphs=Graphs(tee.graph_problems, lambda drawn: Forecast("none", 0, 0, 0, *tee.graph_traffic(drawn))),
     ),
 )
 SCORERS.register(
@@ -79,6 +91,27 @@ SCORERS.register(
 def scorer(plan: Plan) -> Scorer:
     """The room for this plan's prediction."""
     return SCORERS.of(plan.protect.scheme)
+
+
+def graphs_of(plan: Plan) -> Graphs:
+    """What its protection says of graphs. Raises Refused: it scores by layers alone."""
+    found = scorer(plan).graphs
+    if found is None:
+        raise Refused(f"predict.mode: {_layers_alone(plan)}", hint=TO_LAYERS)
+    return found
+
+
+def layers_alone(plan: Plan) -> Iterator[str]:
+    """What of a plan's mode its protection cannot keep. Lines as `check` makes them."""
+    if required(plan.predict).mode == "graph" and scorer(plan).graphs is None:
+        yield f"predict.mode: {_layers_alone(plan)}. hint: {TO_LAYERS}"
+
+
+def _layers_alone(plan: Plan) -> str:
+    return f"{plan.protect.scheme!r} scores by layers alone, and the model is a graph"
+
+
+TO_LAYERS = 'protect.with = "tee"; or potluck model export --to layers, where the graph is nothing but layers'
 
 
 def rehearsed(plan: Plan) -> Predict:

@@ -1,5 +1,7 @@
 """A party's participation in a prediction: the owner's model, the client's rows, or a compute party's engine."""
 
+from pathlib import Path
+
 import msgspec
 
 from potluck.core.errors import Refused, UsageError
@@ -12,7 +14,7 @@ from potluck.learning.data.source import Source
 from potluck.learning.data.tally_words import lines
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, encoded, layered, text_of
+from potluck.learning.models.scoring import Predicted, encoded, lent, text_of
 from potluck.members.home import SiteHome
 from potluck.mpc.engine import Engine
 from potluck.mpc.predict import protection as shared
@@ -28,7 +30,7 @@ from potluck.tasks.results import Results
 class Known(msgspec.Struct, frozen=True):
     """What is known of scores, beside them."""
 
-    max_error_bound: float
+    max_error_bound: float | None
     notes: tuple[str, ...]
     rows: int
 
@@ -58,7 +60,8 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     if rules.source.file is None:
         hint = 'file = "model.json", as `run` wrote it'
         raise UsageError("source.file is no model, which this plan asks of this site", where=home.name, hint=hint)
-    model = layered(Model.read(home.folder / rules.source.file), home.name)
+    held = Model.read(home.folder / rules.source.file, *_frozen(rules, home))
+    model = lent(held, home.name, required(plan.predict).mode)
     if model.digest() != required(plan.model).digest:
         hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
         raise UsageError("the model of source.file is not the one that the plan names", where=home.name, hint=hint)
@@ -71,6 +74,12 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
         return answer(RoundContext(plan, scoring, round_), model, seat)
 
     return Participation(plan, half, close=scoring.close)
+
+
+def _frozen(rules: Policy, home: SiteHome) -> tuple[Path, ...]:
+    """Where its owner keeps frozen weights."""
+    folder = rules.models.folder
+    return () if folder is None else (home.folder / folder,)
 
 
 def _asks(plan: Plan, rules: Policy, home: SiteHome) -> Participation:

@@ -10,7 +10,7 @@ from potluck.mpc.predict import protection as shared
 from potluck.tasks.predict import local, site
 from potluck.tasks.predict.halves import RoundContext, lead
 from potluck.tasks.predict.report import shown
-from potluck.tasks.predict.scorers import SCORERS, scorer
+from potluck.tasks.predict.scorers import SCORERS, layers_alone, scorer
 from potluck.tasks.spec import Serving, TaskSpec
 from potluck.tasks.words import left_out
 from potluck.tee.sum import protection as tee
@@ -20,7 +20,7 @@ def _check(plan: Plan) -> tuple[list[str], list[str]]:
     errors, warnings = scoring_check.check(plan)
     more, also = check_privacy(plan)
     scoring = [*tee.pauses(plan), *shared.warnings(plan)]
-    return [*errors, *more, *scorer(plan).check(plan)], [*warnings, *also, *scoring]
+    return [*errors, *more, *scorer(plan).check(plan), *layers_alone(plan)], [*warnings, *also, *scoring]
 
 
 def _views(plan: Plan) -> list[View]:

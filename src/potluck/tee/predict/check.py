@@ -1,6 +1,7 @@
 """What of a model or its rows an enclave cannot score, and what a prediction sends."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 LETTER = 240 << 20
@@ -26,4 +27,32 @@ def problems(widths: Sequence[int], rows: int) -> list[str]:
         wrong.append(f"{rows} rows are more than one letter and the enclave take. hint: predict.max_rows = {most}")
     if model > LETTER:
         wrong.append(f"the model has {model >> 20} MB, more than one letter takes. hint: train a smaller network")
+    return wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A graph, and the rows that it scores. file: bytes of its file, 0 where nobody knows; row: bytes of one row;
+    outputs: margins of one row; rows: how many at most."""
+
+    file: int
+    row: int
+    outputs: int
+    rows: int
+
+
+def graph_traffic(drawn: Drawn) -> tuple[int, int, int]:
+    """As `traffic`, of a model that is a graph."""
+    return 2 * EVIDENCE + drawn.file, drawn.row * drawn.rows, 8 * drawn.rows * drawn.outputs
+
+
+def graph_problems(drawn: Drawn) -> list[str]:
+    """As `problems`, of a model that is a graph. What a graph itself may cost is bounded where it is read."""
+    model, asked, scores = graph_traffic(drawn)
+    wrong = []
+    if max(asked, scores) > LETTER:
+        most = LETTER // max(drawn.row, 8 * drawn.outputs)
+        wrong.append(f"{drawn.rows} rows are more than one letter takes. hint: predict.max_rows = {most}")
+    if model > LETTER:
+        wrong.append(f"the graph has {model >> 20} MB, more than one letter takes. hint: train a smaller network")
     return wrong

@@ -46,13 +46,21 @@ class Agreed(Message, frozen=True):
     rows: Count
 
 
+class Column(Message, frozen=True):
+    """What a model takes by this name. kind, shape: of a row's entries; values: row by row, each within [-1, 1]."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    kind: Literal["float32", "float64"]
+    shape: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, max_length=8)]
+    values: bytes
+
+
 class Rows(Message, frozen=True):
-    """What the client seals. box: its key of this round; values: float64, row by row, each within [-1, 1]."""
+    """What the client seals. box: its key of this round; columns: of layers one, the encoded table."""
 
     box: BoxPublic
     rows: Count
-    inputs: Count
-    values: bytes
+    columns: Annotated[tuple[Column, ...], msgspec.Meta(min_length=1, max_length=64)]
 
 
 class Layer(Message, frozen=True):
@@ -70,6 +78,13 @@ class Weights(Message, frozen=True):
     rows: Count
     activation: Activation
     layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=512)]
+
+
+class Drawn(Message, frozen=True):
+    """What the owner seals where the model is a graph. rows: as in `Weights`; graph: its file, with all weights."""
+
+    rows: Count
+    graph: bytes
 
 
 class Counted(Message, frozen=True):
@@ -90,10 +105,10 @@ class Handed(Message, frozen=True):
 
 
 class Margins(Message, frozen=True):
-    """What the enclave seals. values: float64, row by row; bound: of what any of them is off."""
+    """What the enclave seals. values: float64, row by row; bound: of what any of them is off, None of a graph's."""
 
     outputs: Count
-    bound: Annotated[float, msgspec.Meta(ge=0)]
+    bound: Annotated[float, msgspec.Meta(ge=0)] | None
     values: bytes
 
 

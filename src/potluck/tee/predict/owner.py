@@ -8,6 +8,8 @@ began with: before its model leaves it has given nothing, afterwards it gives no
 It does NOT protect from who opens the machine or breaks the vendor's key.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from potluck.core.party import SERVER
@@ -15,7 +17,7 @@ from potluck.core.predicting import Meeting, Net, scored
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
 from potluck.core.stages import Floats
 from potluck.core.steps import blaming
-from potluck.core.wire import dump, load
+from potluck.core.wire import Message, dump, load
 from potluck.secret.box import box_key
 from potluck.secret.stream import digest
 from potluck.tee.attestation.judge import Judge, challenged
@@ -27,14 +29,24 @@ from potluck.tee.sum import messages as m
 
 def respond(judge: Judge, meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises Abort: EVIDENCE, refused; SIGNATURE; REFUSED, too many rows; REPLAY."""
+    layers = tuple(
+        p.Layer(one.weights.shape[1], one.weights.shape[0], _bytes(one.weights), _bytes(one.bias)) for one in net.layers
+    )
+    yield from _sealed(judge, meeting, me, lambda rows: p.Weights(rows, net.activation, layers))
+
+
+def respond_graph(judge: Judge, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
+    """The same of a model that is a graph."""
+    yield from _sealed(judge, meeting, me, lambda rows: p.Drawn(rows, graph))
+
+
+def _sealed(judge: Judge, meeting: Meeting, me: Credentials, model: Callable[[int], Message]) -> Half[None]:
+    """model: for so many rows."""
     agreed = p.session(agreed_by(meeting, me))
     shown = yield from challenged(judge, meeting.label, me, agreed, WAITS)
     inbox = yield Exchange(meeting.label(p.COUNTED), expect=frozenset({SERVER}), at_least=1, hops=WAITS)
     counted = _counted(meeting, me, agreed, shown.sign, inbox.got[SERVER])
-    layers = tuple(
-        p.Layer(one.weights.shape[1], one.weights.shape[0], _bytes(one.weights), _bytes(one.bias)) for one in net.layers
-    )
-    said = dump(p.Weights(counted.rows, net.activation, layers))
+    said = dump(model(counted.rows))
     info = p.model_info(agreed, evidence_hash(shown), judge.hash, counted.hash)
     sealed = box_key(SERVER, shown.box, EVIDENCE).seal(said, info)
     signature = me.sign(p.model_statement(agreed, shown.sign, counted.hash, digest(sealed)))

@@ -9,31 +9,34 @@ nor does one that a TPM speaks for.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from potluck.core.plan import Plan
-from potluck.core.predicting import Meeting, Net, Predict, Scored
+from potluck.core.plan import Plan, required
+from potluck.core.predicting import Columns, Meeting, Net, Predict, Scored
 from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
+from potluck.engines.worker import PATIENCE
 from potluck.tee.attestation.demand import Demand, judge_of
 from potluck.tee.attestation.judge import Judge
 from potluck.tee.host import program
 from potluck.tee.predict import client, owner, server
-from potluck.tee.predict.check import problems, traffic
+from potluck.tee.predict.check import graph_problems, graph_traffic, problems, traffic
 from potluck.tee.predict.server import Scoring
 from potluck.tee.predict.views import views
 
-__all__ = ["Predicting", "build", "problems", "traffic", "views"]
+__all__ = ["Predicting", "build", "graph_problems", "graph_traffic", "problems", "traffic", "views"]
 
 
 @dataclass(slots=True, eq=False)
 class Predicting(Predict):
     """`core.predicting.Predict` in an enclave.
 
-    judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated.
+    judge: what a site judges evidence with; command: how the host starts its enclave, by default here and simulated;
+    patience: seconds that it may take for one answer.
     """
 
     judge: Judge
     command: Sequence[str] | None = None
     _enclave: Scoring | None = field(default=None, repr=False)
+    patience: float = PATIENCE
 
     def query(self, meeting: Meeting, me: Credentials, features: Floats) -> Half[Scored]:
         """The client's half. features [n, inputs], each within [-1, 1]; 1 <= n <= meeting.rows.
@@ -47,10 +50,18 @@ class Predicting(Predict):
         parcel."""
         return owner.respond(self.judge, meeting, me, net)
 
+    def query_graph(self, meeting: Meeting, me: Credentials, columns: Columns) -> Half[Scored]:
+        """The client's half where the model is a graph. Reveals: as `query`."""
+        return client.query_graph(self.judge, meeting, me, columns)
+
+    def respond_graph(self, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
+        """The owner's half where the model is a graph. Reveals: as `respond`; to the server, how long its file is."""
+        return owner.respond_graph(self.judge, meeting, me, graph)
+
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half. Reveals: sizes, and how many rows are scored."""
         if self._enclave is None:
-            self._enclave = Scoring(self.command)
+            self._enclave = Scoring(self.command, self.patience)
         return server.relay(self._enclave, meeting, me)
 
     def close(self) -> None:
@@ -64,5 +75,6 @@ def build(plan: Plan, demand: Demand | None = None) -> Predicting:
 
     demand: as `tee.sum.protection.build`. Raises Refused: it will never believe what the plan names.
     """
-    word = plan.protect.enclave
-    return Predicting(judge_of(word, demand), program(word))
+    word, graphs = plan.protect.enclave, required(plan.predict).mode == "graph"
+    patience = max(PATIENCE, server.HOPS * plan.federation.patience)
+    return Predicting(judge_of(word, demand), program(word, graphs=graphs), patience=patience)
