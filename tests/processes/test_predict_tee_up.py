@@ -44,6 +44,22 @@ def test_up_gives_what_run_gives_under_the_built_in_policy_and_under_a_file(plac
     assert not (place / "up" / "network").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.torch
+def test_up_gives_what_run_gives_by_a_graph(place):
+    """The server's process knows by the plan's mode that its enclave needs an interpreter."""
+    pytest.importorskip("torch")
+    from support.parties import predict_graphs as graphs
+
+    graphs.adapter(place)[0].write(place / "model.json")
+    plan = Plan.read(place / "plan.toml", ['protect.with="tee"'])
+    there = up(plan, out=place / "up", ledger=place / "l1", compare=True)
+    here = run(plan, out=place / "run", ledger=place / "l2", compare=True)
+    assert Path(there.document["predictions"]).read_bytes() == Path(here.document["predictions"]).read_bytes()
+    assert there.document["agreement"] == {"rows": 7, "same_labels": 7, "largest_error": 0.0}
+    assert there.document["max_error_bound"] is here.document["max_error_bound"] is None
+
+
 def test_a_policy_that_would_not_believe_it_starts_nothing(place):
     (place / "enclave.toml").write_text('version = 1\nformats = ["nitro"]\n')
     plan = Plan.read(place / "plan.toml", ['protect.with="tee"', 'protect.policy="enclave.toml"'])

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from potluck.core.errors import GraphError
 from potluck.core.party import SERVER
 from potluck.core.predicting import FEATURES, Columns
-from potluck.core.rounds import Cause
+from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.files.cells import HeldCells
 from potluck.learning.data.mixed import inputs as mixed
 from potluck.learning.graph.batches import ROWS
@@ -253,6 +253,14 @@ def test_nothing_is_loaded_once_the_door_is_shut():
         assert "torch" in enclave._worker.versions
     finally:
         enclave.close()
+
+
+def test_an_enclave_without_torch_does_not_start_and_says_what_to_install():
+    python, *flags, code, word = program("simulated", graphs=True)
+    enclave = Scoring([python, *flags, f"import sys; sys.modules['torch'] = None; {code}", word])
+    with pytest.raises(Abort, match=r"torch is missing.*potluck\[networks\]") as stop:
+        enclave.keys()
+    assert stop.value.cause is Cause.ENGINE
 
 
 @pytest.mark.slow

@@ -26,8 +26,8 @@ from potluck.engines.frames import Frame, FrameError
 
 MEMORY = 8 << 30
 """Address space of a worker, in bytes."""
-START = 60.0
-"""Seconds until a started worker must say that it is ready."""
+START = 120.0
+"""Seconds until a started worker must say that it is ready: to load torch takes half a minute on a busy machine."""
 PATIENCE = 120.0
 """Seconds that an operation may take where nobody says otherwise."""
 PIECE = 1 << 20

@@ -19,8 +19,8 @@ OPENS = 2
 """So many compute parties together open what sites shared among three."""
 CARD_SOURCE = "docs/concepts/prediction.md"
 CARD = (
-    "columns, their ranges and declared values, the target, the model's kind and layers: the client encodes its rows "
-    "by it; no weight is in it"
+    "columns, their ranges and declared values, the target, the model's kind and layers, of a graph only that it is "
+    "one; the client encodes its rows by it: no weight is in it"
 )
 
 

@@ -233,17 +233,10 @@ def test_a_graph_that_is_not_here_or_none_is_refused_by_name(graphs, tmp_path):
         potluck.Plan(**layers).require()
 
 
-def test_a_graph_has_no_coefficients_and_is_not_scored_for_others(graphs, tmp_path):
+def test_a_graph_has_no_coefficients(graphs, tmp_path):
     done = potluck.run(drawn.plan(graphs["binary"]), drawn.frames(), out=tmp_path / "run", ledger=tmp_path / "l")
     with pytest.raises(UsageError, match="no coefficients"):
         done.model.summary()
-    scoring = {
-        "name": "s", "purpose": "p", "task": "predict", "federation": {"sites": ["a", "b"]},
-        "model": {"file": str(tmp_path / "run" / "model.json")}, "predict": {"owner": "a", "client": "b"},
-        "protect": {"with": "tee"}, "privacy": {"noise": "none"},
-    }  # fmt: skip
-    with pytest.raises(UsageError, match="a network of a graph, which no protection scores with"):
-        potluck.Plan(**scoring)
 
 
 def test_a_run_goes_on_from_an_earlier_runs_model(graphs, tmp_path):

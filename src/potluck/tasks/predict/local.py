@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, UsageError
 from potluck.core.party import site
 from potluck.core.plan import Plan, Predict, digest, required
 from potluck.core.rounds import Abort, RoundId
@@ -22,9 +22,11 @@ from potluck.learning.data.files.cells import HeldCells
 from potluck.learning.data.rows import Inputs
 from potluck.learning.data.source import Source, limits_of, opened
 from potluck.learning.data.tally import Tally
+from potluck.learning.graph.steps import INSTALL
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import Agreement, Predicted, agreement, drawn, encoded, row_bytes, text_of
+from potluck.learning.models.slopes import present
 from potluck.members.files import PRIVATE, create
 from potluck.tasks.announcement import only
 from potluck.tasks.demands import demand_of
@@ -116,6 +118,8 @@ def model_of(plan: Written) -> Model:
     model = Model.read(plan.folder / meant.file)
     if model.digest() != meant.digest:
         raise PlanError("model.file: has changed since the plan was read", where=plan.where, hint="read it again")
+    if model.graph and not present():
+        raise UsageError("a graph is scored with torch, which is missing", where=plan.where, hint=INSTALL)
     problems = (
         graphs_of(spec).problems(_drawn(spec, model)) if model.graph else room.problems(outline(spec, model.card))
     )

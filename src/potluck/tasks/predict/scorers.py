@@ -64,7 +64,7 @@ SCORERS.register(
 SCORERS.register(
     "tee",
     Scorer(
-        lambda plan: tee.views(*_ends(plan), unprotected(plan)),
+        lambda plan: tee.views(*_ends(plan), unprotected(plan), graph=required(plan.predict).mode == "graph"),
         lambda outline: tee.problems(outline.widths, outline.rows),
         # no circuit, hence no parameters: keys counts evidence and the model
         lambda outline: Forecast("none", 0, 0, 0, *tee.traffic(outline.widths, outline.rows)),

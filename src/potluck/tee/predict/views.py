@@ -11,20 +11,23 @@ MODEL = (
     "reads at most {rows} scores, and a power of ten above their rounding error; as many scores as a linear model has "
     "weights give it away"
 )
+GRAPH = "reads at most {rows} scores, which tell of it; neither its graph nor a weight leaves the enclave"
 OWNER = "how many rows, as the enclave counted them, and nothing of them; it could seal any model"
 
 
-def views(owner: Party, client: Party, rows: int, unprotected: str) -> list[View]:
+def views(owner: Party, client: Party, rows: int, unprotected: str, *, graph: bool = False) -> list[View]:
     """Of the model, the client's rows and their scores: what each party sees.
 
-    rows: [predict] max_rows; unprotected: why the enclave's host can read what is inside, empty where it cannot.
+    rows: [predict] max_rows; unprotected: why the enclave's host can read what is inside, empty where it cannot; graph:
+    whether the model is one.
     """
+    told = (GRAPH if graph else MODEL).format(rows=rows)
     asked, scores, model = f"{client}'s rows", f"{client}'s scores", "the model"
     found = [
         View(owner, model, Form.PLAIN, Never(), SOURCE, note="its own"),
         View(client, asked, Form.PLAIN, Never(), SOURCE, note="its own"),
         View(client, scores, Form.PLAIN, Never(), SOURCE, note="sealed to its key of this round"),
-        View(client, model, Form.RELEASED, _unless(owner, bool(unprotected)), SOURCE, note=MODEL.format(rows=rows)),
+        View(client, model, Form.RELEASED, _unless(owner, bool(unprotected)), SOURCE, note=told),
     ]
     found += [
         View(owner, of, Form.NOTHING, _unless(client, bool(unprotected)), SOURCE, note=OWNER) for of in (asked, scores)
