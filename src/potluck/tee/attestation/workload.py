@@ -25,7 +25,7 @@ FILES = tuple(
         "tee/attestation/": "__init__ binding evidence messages verdict workload",
         "tee/attestation/attesters/": "__init__ nsm simulated tpm tsm",
         "tee/attestation/formats/": "__init__ cbor cursor tpm_structures",
-        "tee/predict/": "__init__ compute graphs margins messages",
+        "tee/predict/": "__init__ compute graphs margins messages opened",
         "tee/sum/": "__init__ compute messages rules",
     }.items()
     for name in names.split()

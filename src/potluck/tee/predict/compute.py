@@ -7,18 +7,13 @@ is refused depends on rows and model together, but for their shapes: a score tha
 any other.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from potluck.core.errors import GraphError
-from potluck.core.party import Draw, Party, Role
-from potluck.core.predicting import FEATURES, Columns
+from potluck.core.party import Draw, Party
+from potluck.core.predicting import Columns
 from potluck.core.rounds import Abort, Cause
 from potluck.core.wire import dump, load
 from potluck.secret.box import SEED, BoxKey, PublicBoxKey
@@ -30,19 +25,16 @@ from potluck.tee.attestation.binding import Keys, report_data
 from potluck.tee.attestation.evidence import Evidence
 from potluck.tee.predict import messages as p
 from potluck.tee.predict.graphs import Graphs
-from potluck.tee.predict.margins import Layer, margins
+from potluck.tee.predict.opened import CLIENT, OWNER, columns_of, drawn, layered, tabular
 from potluck.tee.sum.compute import HOST, Op, answering
 
-OWNER, CLIENT = Party(Role.SITE, "owner"), Party(Role.SITE, "client")
 ENDS = {"owner": OWNER, "client": CLIENT}
-Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class _Asked:
-    """The client's rows. count: how many; hash, signature: of its parcel; box: the key to which scores are sealed."""
+    """The client's rows. hash, signature: of its parcel; box: the key to which scores are sealed."""
 
-    count: int
     hash: bytes
     signature: bytes
     box: PublicBoxKey
@@ -121,10 +113,10 @@ class Scorer:
         if said.rows > now.agreed.rows:
             detail = f"{said.rows} rows, {now.agreed.rows} are allowed"
             raise Abort(Cause.REFUSED, party=CLIENT, detail=detail)
-        columns = _columns(said)
-        if self._graphs is None and {name: (one.dtype, one.ndim) for name, one in columns.items()} != _TABLE:
-            raise Abort(Cause.MALFORMED, party=CLIENT, detail="layers take the encoded table, and nothing else")
-        now.asked = _Asked(said.rows, hashed, handed.input.signature, PublicBoxKey(said.box), columns)
+        columns = columns_of(said)
+        if self._graphs is None:
+            tabular(columns)
+        now.asked = _Asked(hashed, handed.input.signature, PublicBoxKey(said.box), columns)
         statement = p.counted_statement(now.session, self.keys.sign, hashed, said.rows)
         return dump(p.Counted(said.rows, hashed, handed.input.signature, self._sign.sign(statement)))
 
@@ -144,9 +136,10 @@ class Scorer:
         self._expected(now, OWNER, handed)
         info = p.model_info(now.session, handed.evidence, handed.policy, asked.hash)
         opened = self._box.unseal(handed.input.sealed, info)
-        scored = _layered(opened, asked) if self._graphs is None else _drawn(self._graphs, opened, asked)
+        graphs, columns = self._graphs, asked.columns
+        ready = layered(opened, columns) if graphs is None else drawn(graphs, opened, columns)
         self._now = None
-        found, bound = scored()
+        found, bound = ready()
         told = dump(p.Margins(found.shape[1], bound, np.ascontiguousarray(found, "<f8").tobytes()))
         sealed = asked.box.seal(told, p.scores_info(now.session, self.keys.sign, asked.hash, hashed))
         said = p.scores_statement(now.session, self.keys.sign, asked.hash, hashed, digest(sealed))
@@ -171,85 +164,6 @@ def _end(word: bytes) -> Party:
 
 def _name(now: _Now, who: Party) -> bytes:
     return (now.agreed.owner if who is OWNER else now.agreed.client).site
-
-
-def _columns(said: p.Rows) -> Columns:
-    """The client's rows by column. Raises Abort naming it: MALFORMED, RANGE."""
-    found = {one.name: _numbers(one.values, (said.rows, *one.shape), CLIENT, one.kind) for one in said.columns}
-    if len(found) < len(said.columns):
-        raise Abort(Cause.MALFORMED, party=CLIENT, detail="two columns have one name")
-    if not all((np.abs(one) <= 1).all() for one in found.values()):  # nor is what is not a number
-        raise Abort(Cause.RANGE, party=CLIENT, detail="an entry is not a number within [-1, 1]")
-    return found
-
-
-_TABLE = {FEATURES: (np.dtype("<f8"), 2)}
-
-
-def _numbers(body: bytes, shape: tuple[int, ...], sender: Party, kind: str = "float64") -> Floats:
-    """Raises Abort(MALFORMED): another length than the shape says."""
-    dtype = np.dtype(kind).newbyteorder("<")
-    if len(body) != dtype.itemsize * prod(shape):
-        detail = f"{len(body)} bytes where {dtype.itemsize * prod(shape)} were expected"
-        raise Abort(Cause.MALFORMED, party=sender, detail=detail)
-    return np.frombuffer(body, dtype).reshape(shape)
-
-
-Scoring = Callable[[], tuple[Floats, float | None]]
-"""Margins [n, outputs], and a bound of what any of them is off."""
-
-
-def _layered(opened: bytes, asked: _Asked) -> Scoring:
-    model, rows = load(opened, p.Weights, OWNER), asked.columns[FEATURES].astype(np.float64)
-    _same(model.rows, asked)
-    return partial(margins, _layers(model, rows.shape[1]), model.activation, rows)
-
-
-def _drawn(graphs: Graphs, opened: bytes, asked: _Asked) -> Scoring:
-    """Raises Abort naming the owner: MALFORMED, TERMS; REFUSED, in words that say nothing of the graph: its owner reads
-    the same ones at home, from the same reader."""
-    model = load(opened, p.Drawn, OWNER)
-    _same(model.rows, asked)
-    with _refusing():
-        scored = graphs.prepared(model.graph, asked.columns)
-
-    def ready() -> tuple[Floats, None]:
-        with _refusing():
-            return scored(), None
-
-    return ready
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except GraphError:
-        detail = "its graph is none, is beyond the bounds, or takes other columns"
-        raise Abort(Cause.REFUSED, party=OWNER, detail=detail) from None
-
-
-def _same(rows: int, asked: _Asked) -> None:
-    if rows != asked.count:
-        raise Abort(Cause.TERMS, party=OWNER, detail=f"a model for {rows} rows, {asked.count} are here")
-
-
-def _layers(model: p.Weights, width: int) -> list[Layer]:
-    """The model, laid out as plain scoring has it. width: columns. Raises Abort naming the owner: MALFORMED, RANGE."""
-    if (len(model.layers) > 1) != bool(model.activation):
-        raise Abort(Cause.MALFORMED, party=OWNER, detail="an activation stands between layers, and only there")
-    found = []
-    for one in model.layers:
-        if one.inputs != width:
-            detail = f"a layer of {one.inputs} inputs, {width} are there"
-            raise Abort(Cause.MALFORMED, party=OWNER, detail=detail)
-        weights = _numbers(one.weights, (one.outputs, one.inputs), OWNER)
-        bias = _numbers(one.bias, (one.outputs,), OWNER)
-        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-            raise Abort(Cause.RANGE, party=OWNER, detail="a weight is not a number")
-        found.append(Layer(np.ascontiguousarray(weights.T), bias))
-        width = one.outputs
-    return found
 
 
 def scoring(scorer: Scorer) -> dict[str, Op]:
