@@ -161,8 +161,7 @@ class Model:
         return layout_of(self.encoding, self.target.names, frame, "rows")
 
     def scores(self, frame: Source) -> Floats:
-        """Raw rows -> [n] probability or number, [n, K] probabilities of classes or labels. NaN: a row the plan would
-        drop."""
+        """Raw rows -> [n] probability or number, [n, K] of classes or labels. NaN: a row that the plan would drop."""
         return self.scored_inputs(self.inputs(frame))
 
     def scored_inputs(self, rows: Inputs) -> Floats:
@@ -244,10 +243,8 @@ class Model:
 
     @classmethod
     def read(cls, path: str | Path, *folders: Path) -> "Model":
-        """The model of a file. folders: where frozen weights of a graph may be, beyond the usual ones.
-
-        Raises UsageError: no such file, no model, a broken one, or not its weights.
-        """
+        """The model of a file; folders: where frozen weights of a graph may be too. Raises UsageError: no such file, no
+        model, a broken one, or not its weights."""
         where = str(path)
         try:
             body = Path(path).read_bytes()

@@ -1,4 +1,4 @@
-"""What the enclave makes of parcels that it opened: the client's columns, and the owner's layers or graph, ready to score.
+"""What the enclave makes of parcels that it opened: the client's columns, and the owner's layers or graph.
 
 Nothing is computed of rows and model together here but their shapes: so a refusal tells nothing of either.
 """
