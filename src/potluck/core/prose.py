@@ -12,6 +12,11 @@ def agree(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
+def a(noun: str) -> str:
+    """ "a text", "an image"."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """ "one round", "four sites", "60 sites"."""
     word = SMALL[number] if 0 <= number < len(SMALL) else f"{number:,}"

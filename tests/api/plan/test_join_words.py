@@ -89,7 +89,7 @@ def test_a_join_that_cannot_be_is_named(old, new, said):
 def test_the_key_of_a_join_is_no_picture():
     scan = 'patient = {{ kind = "image", shape = [1, 2, 2], low = 0, high = 1 }}\n[data.join]'
     found = parse(read_toml(PLAN.replace("[data.join]", scan).format(join=JOIN, data=""), "p"), "p")
-    assert any(line.startswith("data.join.on: patient is a image, which has no") for line in catalog.check(found)[0])
+    assert any(line.startswith("data.join.on: patient is an image, which has no") for line in catalog.check(found)[0])
 
 
 def test_what_says_whose_a_row_is_stands_in_the_rows_and_names_are_needed():

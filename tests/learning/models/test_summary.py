@@ -219,6 +219,16 @@ def test_methods_without_a_gram_matrix_and_noise_say_why_there_are_no_errors(tmp
     assert "had noise" in Trained.read(tmp_path / "model.json").summary().notes[-1]
 
 
+def test_weights_of_classes_are_said_since_they_move_the_intercept(tmp_path):
+    """By about the logarithm of the weight (King and Zeng 2001, section 4.2)."""
+    steps = Training(method="gradient", rounds=400, rate=2.0)
+    plain = told(logistic(training=steps), tmp_path, mixed())
+    heavy = told(logistic(training=replaced(steps, class_weights={"1": 5.0})), tmp_path, mixed())
+    assert heavy.terms["intercept"].value - plain.terms["intercept"].value == pytest.approx(math.log(5), abs=0.3)
+    assert any(note.startswith("rows counted by what they are ('1' 5, any other 1)") for note in heavy.notes)
+    assert not any("counted by what they are" in note for note in plain.notes)
+
+
 def test_the_model_file_holds_no_sum(tmp_path):
     """Its bytes are what they are without a summary, and the file beside it names its digest."""
     frame = mixed()

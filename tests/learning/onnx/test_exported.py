@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 import potluck
 from potluck.api.results.export import export
 from potluck.core.errors import UsageError
+from potluck.learning.data.mixed import taken as tokens
 from potluck.learning.graph.file import read
 from potluck.learning.models.exports.as_graph import as_graph
 from potluck.learning.models.exports.onnx_file import onnx_file
@@ -135,3 +137,22 @@ def test_scores_of_rows_that_a_plan_would_drop_are_no_numbers():
     features = model.features(frame)
     (theirs,) = run(onnx_file(model), {"features": features.astype(np.float32)})
     assert np.isnan(model.scores(frame)).tolist() == np.isnan(theirs[:, 0]).tolist()
+
+
+@pytest.mark.skipif(find_spec("tokenizers") is None, reason="the networks extra is missing")
+def test_a_network_of_texts_takes_their_tokens(tmp_path):
+    """As a run leaves it, on rows that it has not seen: tokens by the column's name, and which of them are real."""
+    from support.files import texts
+
+    graph = texts.graph(tmp_path / "net.graph")
+    plan = texts.plan(graph, texts.written(tmp_path / "tokenizer.json"))
+    done = potluck.run(plan, texts.frames(), out=tmp_path / "run", ledger=tmp_path / "ledger")
+    export(tmp_path / "run", tmp_path / "net.onnx", to="onnx")
+    rows = pd.DataFrame({"note": ["severe chest pain at rest", "she walks daily", "the", "left arm numb " * 9]})
+    taken = done.model.inputs(rows).taken
+    given = {one.name: tokens(taken, one.name) for one in done.model.graph.network.graph.inputs}
+    assert given.keys() == {"note", "note.mask"}
+    (theirs,) = run((tmp_path / "net.onnx").read_bytes(), given)
+    ours = done.model.scores(rows)
+    np.testing.assert_allclose(theirs[:, 0], ours, rtol=0, atol=1e-6)
+    assert np.ptp(ours) > 1e-3

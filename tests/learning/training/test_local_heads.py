@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 import potluck
+from potluck.api.results.outcome import summary
 from potluck.core.errors import PlanError
 from potluck.core.plan import required
 from potluck.learning.check import check
@@ -139,6 +140,10 @@ def test_the_common_model_has_its_heads_as_they_began_and_no_metrics(graph, tmp_
     for name in began:
         assert np.array_equal(found[name], began[name]) == (name in HEAD)
     assert done.document["metrics"]["federated"]["auc"] is None
+    said = summary(tmp_path / "run").document()["notes"]
+    assert said == ["weights that stay at each site (4.*) are here as they began: each owner's model has its own"]
+    (tmp_path / "run" / "summary.json").rename(tmp_path / "away.json")
+    assert summary(tmp_path / "run").document()["notes"] == []
     assert any(line.startswith("model.local: the model that the coordinator has") for line in done.document["warnings"])
 
 

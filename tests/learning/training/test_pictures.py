@@ -334,8 +334,9 @@ def test_a_column_of_images_is_checked(graph, column, said):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"where": [{"column": "image", "in": ["a"]}]}, "image"),
-        ({"person": "image"}, "data.person: image is a image"),
+        ({"where": [{"column": "image", "in": ["a"]}]}, r"data\.where\.1\.column: image is an image, which has no"),
+        ({"where": [{"column": "image", "at_least": 1}]}, r"data\.where\.1\.column: image is an image, which has no"),
+        ({"person": "image"}, "data.person: image is an image"),
         ({"split": {"column": "image"}}, "data.split.column: image"),
     ],
 )

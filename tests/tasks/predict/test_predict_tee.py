@@ -3,6 +3,7 @@ what a simulated enclave is worth. In one process and across machines."""
 
 import csv
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -289,3 +290,24 @@ def test_no_plan_brings_its_own_policy(place):
     mine = str(place / "hospital" / "enclave.toml")
     with at.attending("hospital", "clinic"), pytest.raises(Refused, match=r"clinic refuses this plan \(attestation\)"):
         at.predict(spec(place, f'protect.policy="{mine}"'))
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
+def test_a_graph_that_became_layers_is_scored_for_others_as_it_scores_itself(here):
+    """A run's graph, exported, and rows that it has not seen: the scores of the graph but for float32."""
+    from torch import nn
+
+    from support.graph import trained as drawn
+
+    graph = drawn.made(nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3)), here / "net.graph")
+    ran = potluck.run(drawn.plan(graph, "classes"), drawn.frames(kind="classes"), out=here / "run", ledger=here / "l")
+    potluck.export(here / "run", here / "layers.json", to="layers")
+    layers = potluck.Model.read(here / "layers.json")
+    rows = "x,z\n" + "\n".join(f"{x},{z}" for x, z in np.random.default_rng(5).uniform(-1, 1, (9, 2)))
+    done = scored(here, layers, text=rows, compare=True)
+    found = table(done.document["predictions"])
+    assert np.array_equal(found, np.array(layers.scored(here / "rows.csv")[1]))
+    np.testing.assert_allclose(found, ran.model.scores(here / "rows.csv"), rtol=0, atol=1e-6)
+    assert found.shape == (9, 3)
+    assert np.ptp(found) > 0.01

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -14,6 +14,7 @@ from potluck.core.visible import visible
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
 from potluck.learning.graph.outline import Outline, outline
+from potluck.learning.models import basis
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
 from potluck.learning.statistics.forms import Frame
@@ -156,4 +157,8 @@ def summary(model: str | Path) -> Summary | Outline:
     there is none."""
     path = Path(model)
     found = Model.read(path / MODEL if path.is_dir() else path)
-    return outline(found.graph.network) if found.graph else found.summary()
+    if found.graph is None:
+        return found.summary()
+    known = basis.read(found.beside) if found.beside is not None else None
+    said = known.notes if known is not None and known.model == found.digest() else ()
+    return replace(outline(found.graph.network), notes=said)

@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Sequence
 
 from potluck.core.plan import IGNORED, Column, Data, Plan, repeated
+from potluck.core.prose import a
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
@@ -105,7 +106,7 @@ def _apart(plan: Plan) -> list[str]:
         found.append(f"data.columns.{FEATURES}: is what a graph calls the encoded table. hint: another name")
     for name in sorted(apart):
         if not plan.drawn:
-            what = f"a {data.columns[name].kind} is what a network of a graph takes alone"
+            what = f"{a(data.columns[name].kind)} is what a network of a graph takes alone"
             found.append(f'data.columns.{name}: {what}. hint: model.kind = "network" with model.graph, or leave it out')
     texts = {name for name in apart if COLUMNS.of(data.columns[name].kind).worded}
     for name in sorted(texts & {name.removesuffix(MASK) for name in apart if name.endswith(MASK)}):
@@ -121,7 +122,7 @@ def _apart(plan: Plan) -> list[str]:
     taken["data.join.columns"] = next(iter(apart & set(data.join.columns)), None) if data.join else None
     for at, one in taken.items():
         if one in apart:
-            what = f"{one} is a {data.columns[one or ''].kind}, which has no value there"
+            what = f"{one} is {a(data.columns[one or ''].kind)}, which has no value there"
             found.append(f"{at}: {what}. hint: another column")
     if apart and data.reduce is not None:
         found.append("data.reduce: a person is not made of tensors. hint: rows that are persons, without reduce")

@@ -38,6 +38,8 @@ def of_where(plan: Plan, how: Notation) -> list[str]:
 
 def _demanded(at: str, one: Where, column: Column, how: Notation) -> list[str]:
     (word, value), bound = next(iter(one.said.items())), COLUMNS.of(column.kind).bound
+    if COLUMNS.of(column.kind).reader is not None:
+        return []  # that it has no value is said elsewhere, as of all keys that want one
     if bound is None:
         if isinstance(value, tuple):
             known = how.places(column.values)

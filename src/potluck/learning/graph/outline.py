@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from potluck.core.prose import agree
+from potluck.core.visible import visible
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.graph.schema import Weight
@@ -34,11 +35,12 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A graph in words and numbers."""
+    """A graph in words and numbers. notes: what to mind of the model that it is, where a run said so."""
 
     network: Network
     layers: tuple[Layer, ...]
     operations: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -67,6 +69,7 @@ class Outline:
             ],
             "operations": self.operations,
             "row": {"numbers": checked.floats, "flops": checked.flops, "bytes": memory(checked, 1)},
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
@@ -106,6 +109,7 @@ class Outline:
             f"{agree(len(graph.nodes), '1 operation', f'{len(graph.nodes)} operations')}: {words}",
             f"a row costs at most {checked.floats:,} numbers ({memory(checked, 1):,} bytes with gradients) "
             f"and {checked.flops:,} floating-point operations forward",
+            *(f"note: {visible(one)}" for one in self.notes),
         ]
 
 

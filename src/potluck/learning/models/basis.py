@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from potluck.core.errors import UsageError, reason
-from potluck.core.plan import NoiseWord, Plan
+from potluck.core.plan import NoiseWord, Plan, required
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.data.declared import declared
@@ -27,7 +27,8 @@ FILE = "summary.json"
 class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; converged:
     whether the fit had, None where that is not known; warnings: of the fit; sums: None where the run opened no Gram
-    matrix; iterates: averaged where the model is the mean of several, unset where it is the last."""
+    matrix; iterates: averaged where the model is the mean of several, unset where it is the last; class_weights, local:
+    as of the plan, unset where it has none."""
 
     format: Literal["potluck summary 1"] = "potluck summary 1"
     model: str
@@ -39,6 +40,25 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     warnings: tuple[str, ...]
     sums: Sums | None
     iterates: Literal["averaged"] | msgspec.UnsetType = msgspec.UNSET
+    class_weights: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    local: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to mind of a model of any kind that was trained so."""
+        found = []
+        if self.class_weights:
+            each = ", ".join(f"{name!r} {weight:g}" for name, weight in self.class_weights.items())
+            found.append(
+                f"rows counted by what they are ({each}, any other 1): probabilities, and an intercept, are of rows "
+                "weighed so, and no shares of the rows as they are"
+            )
+        if self.local:
+            named = ", ".join(self.local)
+            found.append(
+                f"weights that stay at each site ({named}) are here as they began: each owner's model has its own"
+            )
+        return tuple(found)
 
     def dump(self) -> bytes:
         """The file's bytes."""
@@ -46,8 +66,10 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
-    """What a plan's run leaves beside a model whose coefficients are summed up; None of others."""
-    if not kind_of(plan).summed:
+    """What a plan's run leaves beside a model whose coefficients are summed up, or of which there is something to mind;
+    None of others."""
+    weights, local = training(plan).class_weights, required(plan.model).local
+    if not (kind_of(plan).summed or weights or local):
         return None
     units = {name: column.unit for name, column in declared(plan).items() if column.unit}
     return Basis(
@@ -60,6 +82,8 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
         warnings=fitted.told,
         sums=fitted.curvature,
         iterates="averaged" if fitted.averaged else msgspec.UNSET,
+        class_weights=dict(weights) or msgspec.UNSET,
+        local=local or msgspec.UNSET,
     )
 
 

@@ -232,7 +232,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
                 f"without a reference a value of {', '.join(open_)} is compared with no other value: take the "
                 "difference of two coefficients, or the quotient of two ratios"
             )
-    found.extend(known.warnings)
+    found.extend((*known.warnings, *known.notes))
     if known.iterates == "averaged":
         found.append("coefficients are the mean of those after each of the last half of the rounds")
     if known.sums is None and not known.converged:

@@ -56,6 +56,11 @@ HINTS = {
     "zeros": "expand a buffer of the module to the batch",
     "ones": "expand a buffer of the module to the batch",
     "arange": "make it a buffer of the module",
+    "amax": "over the last of three axes it is torch.nn.functional.max_pool1d(x, x.shape[-1])",
+    "amin": "over the last of three axes it is -torch.nn.functional.max_pool1d(-x, x.shape[-1])",
+    "max": "over the last of three axes it is torch.nn.functional.max_pool1d(x, x.shape[-1])",
+    "min": "over the last of three axes it is -torch.nn.functional.max_pool1d(-x, x.shape[-1])",
+    "_weight_norm": 'fold it into the weight: nn.utils.parametrize.remove_parametrizations(layer, "weight")',
     "diff": "give positions, and a mask of four axes, as buffers of the module",
 }
 """By torch's name, what to write instead."""
