@@ -5,7 +5,7 @@ from potluck.core.plan import Protect, Statistic, Training
 from potluck.core.views import Form, together
 from potluck.learning.views import views
 from potluck.tasks import catalog
-from support.learning.sums import heart, replaced, stats
+from support.learning.sums import category, heart, number, replaced, stats
 from support.learning.tiny import noised
 
 
@@ -53,6 +53,17 @@ def test_who_opens_a_sites_update_with_the_server_opens_its_metrics():
         alone = [view.form for view in together(every, some) if view.of == f"{one}'s metrics"]
         assert alone in ([], [Form.NOTHING])  # the evaluation's sum is the server's
     assert update.form is Form.PLAIN
+
+
+def test_sites_see_the_coefficients_of_fits_and_a_lying_server_can_choose_them():
+    fit = Statistic(name="f", kind="regression", family="binomial", target="y", features=("x",), rounds=12)
+    every = views(stats({"x": number(0, 1), "y": category("0", "1")}, fit))
+    assert {view.of for view in every} == {"the sum"}
+    assert {view.form for view in every} == {Form.SUM}
+    server, *sites = every
+    assert "up to 12 sums of slope and curvature" in server.note
+    assert "a lying server may ask at other weights" in server.note
+    assert all("announced to all" in view.note for view in sites)
 
 
 def test_statistics_have_no_model_and_sites_see_no_sum():

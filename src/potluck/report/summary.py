@@ -45,7 +45,8 @@ def _did(outcome: Outcome, details: Details) -> str:
         what = _title(outcome.model.kind) if outcome.model else "a model, which its readers have"
         return f"{who} fitted {what} over columns that each has of the same rows."
     if outcome.results:
-        return f"{who} computed {prose.count(len(outcome.results), 'statistic')} together, from one sum."
+        sums = prose.count(max(1, len(outcome.rounds)), "sum")
+        return f"{who} computed {prose.count(len(outcome.results), 'statistic')} together, from {sums}."
     if outcome.model is None:
         return f"{who} set out together, but this run ended without a result."
     what = _title(outcome.model.kind)

@@ -6,6 +6,7 @@ import pytest
 import statsmodels.api as sm
 
 import potluck
+from potluck.learning.statistics.statistics import courses
 from support.learning.rossi import COLUMNS, FEATURES, by_age, rossi
 
 STATED = COLUMNS | {"wexp": {"kind": "category", "values": ["0", "1"]}}
@@ -65,6 +66,13 @@ def test_strata_and_products_are_those_of_statsmodels(tmp_path):
     assert [found["se"] for found in one["coefficients"].values()] == pytest.approx(model.bse.tolist(), rel=1e-6)
     assert one["loglik"] == pytest.approx(model.llf, rel=1e-9)
     assert list(one["baseline"]) == ["0", "1"]
+
+
+def test_ten_features_and_a_year_of_weeks_take_as_many_numbers_as_are_known():
+    columns = {f"x{i}": {"kind": "number", "low": 0, "high": 1} for i in range(10)} | COLUMNS
+    spec = plan({"name": "one", "features": [f"x{i}" for i in range(10)]}, columns=columns).spec
+    (course,) = courses(spec).values()
+    assert [course.layout(step, course.start()).size for step in (0, 1, 2)] == [3432 + 62, 3432, 3432]
 
 
 def test_what_cannot_be_fitted_is_refused_in_words(tmp_path):

@@ -101,7 +101,7 @@ def _rounds(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 def _noised(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """What nobody has shown to hold with noise."""
     if not FAMILIES.of(one.family).noised:
-        yield f'{at}.family: {one.family} is refused with noise. hint: noise = "none", or the rate by a table of counts'
+        yield f'{at}.family: {one.family} is refused with noise. hint: noise = "none", or sums and counts by group'
     for key in ("offset", "weights"):
         if getattr(one, key) is not None:
             yield f"{at}.{key}: its intervals are not known to hold with noise. hint: leave it out"

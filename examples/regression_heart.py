@@ -1,0 +1,27 @@
+"""Odds of heart disease at four hospitals: a logistic regression with standard errors, in the data's own units.
+
+python examples/regression_heart.py
+"""
+
+from pathlib import Path
+
+import potluck
+
+plan = potluck.Plan.read(Path(__file__).parent / "statistics_heart.toml")
+plan.set("federation.server", "curious").set("privacy", {"noise": "none"})
+plan.set(
+    "statistics",
+    [
+        {
+            "name": "disease",
+            "kind": "regression",
+            "family": "binomial",
+            "target": "num",
+            "events": ["1", "2", "3", "4"],
+            "features": ["age", "sex", "thalach", "age:sex"],
+            "errors": "hc0",
+        }
+    ],
+)
+run = potluck.run(plan)
+print(run.frames["disease"].round(4).to_string(index=False))
