@@ -28,6 +28,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     family: Annotated[str, Known("statistics.family")] | None = None
     features: tuple[Text, ...] = ()
     horizon: Annotated[float | None, Bounds(gt=0, hint="in the unit of time")] = None
+    k: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
     offset: Text | None = None
     outcomes: Names = ()
     q: Annotated[tuple[Annotated[float, Bounds(gt=0, lt=1, hint="e.g. 0.5, the median")], ...], Size(100)] = ()

@@ -6,6 +6,7 @@ from potluck.learning.statistics.kinds import (
     count,
     cox,
     histogram,
+    kmeans,
     mean,
     quantile,
     regression,
@@ -26,3 +27,4 @@ KINDS.register("quantile", quantile.QUANTILE)
 KINDS.register("survival", survival.SURVIVAL)
 KINDS.register("regression", regression.REGRESSION)
 KINDS.register("cox", cox.COX)
+KINDS.register("kmeans", kmeans.KMEANS)

@@ -1,0 +1,204 @@
+"""Clusters of rows by their nearest center: Lloyd's algorithm, each round one sum.
+
+Numbers are brought to [-1, 1] by their declared ranges, which so weigh the columns. The first round adds (1, z, z^2) of
+all rows, whose mean and spread say where centers begin: at points that fill the space evenly, the same for every plan
+of as many columns. Each round a row adds (1, z, z^2) to the cell of its nearest center, of equal ones the first, and
+centers move to their rows' means. A center without rows goes to the cluster that is spread most. It ends when none moves.
+
+It does NOT find the best clusters there are: another start may end elsewhere. Reference: Lloyd 1982, "Least Squares
+Quantization in PCM", IEEE Transactions on Information Theory 28; the start is Roberts' R sequence.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.core.stages import Floats
+from potluck.learning.data.declared import find, there
+from potluck.learning.data.encode import scale
+from potluck.learning.data.units import batches
+from potluck.learning.statistics.course import Added, Columns, Course, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.forms import AnyForm, Cell, Frame
+from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.result import Result
+
+ROUNDS, CLUSTERS, MOST = 50, 3, 1000
+STILL = 1e-9
+"""A move this small is rounding."""
+WIDE = 1.5
+"""So many standard deviations from the mean the first centers reach."""
+
+
+class Clusters(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """columns: in the order of centers' numbers. centers [k], in the data's units, the largest cluster first; sizes:
+    rows; spread [k]: the standard deviation of each column in a cluster. within: the summed squares of rows' distances
+    to their centers, on [-1, 1]. move: of the last round; refused: why there are none."""
+
+    columns: tuple[str, ...]
+    centers: tuple[tuple[float, ...], ...] | None
+    sizes: tuple[int, ...] = ()
+    spread: tuple[tuple[float, ...], ...] = ()
+    within: float | None = None
+    n: int
+    rounds: int
+    move: float
+    refused: str | None = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """A line a cluster."""
+        if self.centers is None:
+            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+        head = ("cluster", "rows", *(f"{name}{what}" for name in self.columns for what in ("", " sd")))
+        rows: tuple[tuple[Cell, ...], ...] = tuple(
+            (f"{place}", size, *(number for pair in zip(center, spread, strict=True) for number in pair))
+            for place, (size, center, spread) in enumerate(zip(self.sizes, self.centers, self.spread, strict=True), 1)
+        )
+        return (Frame(head=head, rows=rows),)
+
+
+@dataclass(frozen=True, slots=True)
+class KMeans:
+    """See `course.Course`. Its state is all centers, one after the other."""
+
+    plan: Plan
+    one: Statistic
+
+    def start(self) -> Floats:
+        """All at zero: the first round is of all rows together."""
+        return np.zeros(self._k * self._p)
+
+    def layout(self, step: int, state: Floats) -> Layout:
+        """A cell of (1, z, z^2) a center."""
+        if not np.abs(state).max() <= 1:
+            raise none_of_this_plan()
+        return Layout(self._k * self._width, norm=math.sqrt(self._width))
+
+    def add(self, step: int, state: Floats, columns: Columns) -> Iterator[Added]:
+        """One row each, at its nearest center."""
+        centers = state.reshape(self._k, self._p)
+        for some in batches(np.flatnonzero(there(self.plan, self.one.columns, columns)), self._k * self._p):
+            z = np.column_stack([scale(columns[name][some], *self._range(name)) for name in self.one.columns])
+            # Row by row: no product of matrices, whose last bit may depend on where in a batch a row stands.
+            far = ((z[:, None, :] - centers) ** 2).sum(axis=2)
+            yield Added(np.column_stack([np.ones(len(z)), z, z**2]), far.argmin(axis=1) * self._width)
+
+    def lead(self) -> Lead:
+        """Lloyd's algorithm."""
+        counts, means, squares = self._cells((yield self.start()))
+        if not counts.sum():
+            return self._refused(0, 1, "no row counts. hint: each site's owner is told what became of its rows")
+        if counts.sum() < self._k:
+            return self._refused(int(counts.sum()), 1, "there are fewer rows than clusters. hint: a smaller k")
+        centers = _spaced(self._k, means[0], np.sqrt(squares[0]))
+        move = math.inf
+        for number in range(2, (self.one.rounds or 1) + 1):
+            counts, means, squares = self._cells((yield centers.ravel()))
+            moved = _moved(counts, means, squares)
+            move = float(np.abs(moved - centers).max())
+            if move <= STILL:
+                return self._result(counts, means, squares, number, move)
+            centers = moved
+        why = f"centers still move, the last time by {move:.2g} of half a range. hint: more rounds"
+        return self._refused(int(counts.sum()), self.one.rounds or 1, why)
+
+    @property
+    def _k(self) -> int:
+        return self.one.k or CLUSTERS
+
+    @property
+    def _p(self) -> int:
+        return len(self.one.columns)
+
+    @property
+    def _width(self) -> int:
+        return 1 + 2 * self._p
+
+    def _range(self, name: str) -> tuple[float, float]:
+        return required(find(self.plan, name)).bounds
+
+    def _cells(self, part: Part) -> tuple[Floats, Floats, Floats]:
+        """Rows [k], and means and variances [k, p], 0 where there are no rows."""
+        cells = part.values.reshape(self._k, self._width)
+        counts = np.round(cells[:, 0])
+        means, squares = np.split(cells[:, 1:] / np.maximum(counts, 1)[:, None], 2, axis=1)
+        return counts, np.clip(means, -1, 1), np.maximum(squares - means**2, 0)
+
+    def _refused(self, n: int, rounds: int, why: str) -> Clusters:
+        move = 0.0
+        return Clusters(columns=self.one.columns, centers=None, n=n, rounds=rounds, move=move, refused=why)
+
+    def _result(self, counts: Floats, means: Floats, squares: Floats, rounds: int, move: float) -> Clusters:
+        order = np.argsort(-counts, kind="stable")
+        low, high = np.array([self._range(name) for name in self.one.columns]).T
+        half = (high - low) / 2
+        return Clusters(
+            columns=self.one.columns,
+            centers=tuple(map(tuple, (low + (means[order] + 1) * half).tolist())),
+            sizes=tuple(counts[order].astype(int).tolist()),
+            spread=tuple(map(tuple, (np.sqrt(squares[order]) * half).tolist())),
+            within=float((counts[:, None] * squares).sum()),
+            n=int(counts.sum()),
+            rounds=rounds,
+            move=move,
+        )
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Numbers, each once."""
+    for name in one.columns:
+        yield from wanted(plan, f"{at}.columns", name, measured=True)
+    if not one.columns or len(set(one.columns)) < len(one.columns):
+        yield f'{at}.columns: needs columns of numbers, each once. hint: columns = ["age", "chol"]'
+    if one.by is not None:
+        yield f"{at}.by: rows have one set of clusters. hint: one statistic a group with data.where"
+    if not 1 < (one.k or CLUSTERS) <= MOST:
+        yield f"{at}.k: {one.k} clusters. hint: 2 to {MOST}"
+    if plan.noisy:
+        what = "nobody has shown how good its centers are"
+        yield f'{at}.kind: kmeans is refused with noise: {what}. hint: noise = "none", or histograms'
+
+
+def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Small clusters."""
+    what = "of each round all centers and their rows are opened, and a center with one row is that row"
+    yield f"{at}.k: {what}. hint: a smaller k"
+
+
+def course(plan: Plan, one: Statistic) -> Course:
+    """Lloyd's algorithm."""
+    return KMeans(plan, one)
+
+
+def _spaced(k: int, mean: Floats, deviation: Floats) -> Floats:
+    """[k, p] within WIDE deviations of the mean: multiples of powers of the root of x^(p + 1) = x + 1, modulo 1."""
+    root = 2.0
+    for _ in range(64):
+        root = (1 + root) ** (1 / (len(mean) + 1))
+    places = (0.5 + np.outer(np.arange(1, k + 1), root ** -np.arange(1.0, len(mean) + 1))) % 1
+    return np.clip(mean + WIDE * deviation * (2 * places - 1), -1, 1)
+
+
+def _moved(counts: Floats, means: Floats, variances: Floats) -> Floats:
+    """[k, p] each at its rows' mean. One without rows goes beside the mean of the cluster that is spread most, along
+    the column where it is, two to one cluster never."""
+    found, left = means.copy(), counts[:, None] * variances
+    for empty in np.flatnonzero(counts == 0):
+        cluster, column = np.unravel_index(left.argmax(), left.shape)
+        found[empty] = means[cluster]
+        found[empty, column] = np.clip(means[cluster, column] + math.sqrt(variances[cluster, column]), -1, 1)
+        left[cluster] = -1
+    return found
+
+
+KMEANS = StatisticKind(
+    keys=frozenset({"columns", "k", "rounds"}),
+    usual={"k": CLUSTERS},
+    check=check,
+    half=None,
+    course=course,
+    rounds=lambda plan, one: ROUNDS,
+    pauses=pauses,
+)
