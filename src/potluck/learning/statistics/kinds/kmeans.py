@@ -3,7 +3,8 @@
 Numbers are brought to [-1, 1] by their declared ranges, which so weigh the columns. The first round adds (1, z, z^2) of
 all rows, whose mean and spread say where centers begin: at points that fill the space evenly, the same for every plan
 of as many columns. Each round a row adds (1, z, z^2) to the cell of its nearest center, of equal ones the first, and
-centers move to their rows' means. A center without rows goes to the cluster that is spread most. It ends when none moves.
+centers move to their rows' means. A center without rows goes to the cluster that is spread most. It ends when none
+moves.
 
 It does NOT find the best clusters there are: another start may end elsewhere. Reference: Lloyd 1982, "Least Squares
 Quantization in PCM", IEEE Transactions on Information Theory 28; the start is Roberts' R sequence.
