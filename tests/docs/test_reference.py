@@ -130,7 +130,7 @@ def test_every_code_that_a_site_may_answer_is_documented():
     said = {code for row in rows(REFERENCE / "exit-codes.md") if len(row) == 3 for code in ticks(row[0])}
     parties = ROOT / "src" / "potluck" / "parties" / "admission"
     consent = "".join(
-        (parties / name).read_text(encoding="utf-8") for name in ("consent.py", "graphs.py", "proposal.py")
+        (parties / name).read_text(encoding="utf-8") for name in ("consent.py", "graphs.py", "proposal.py", "rows.py")
     )
     own = set(re.findall(r'Denied\("(\w+)"|"unable", \("(\w+)",\)', consent))
     codes = {code for pair in own for code in pair if code} | set(get_args(denial.Code)) | {"denied", "revoked"}

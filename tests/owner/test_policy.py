@@ -164,7 +164,8 @@ def test_the_template_denies_all_and_explains_every_key():
 
 
 def replaced_hours(allow: Allow) -> Allow:
-    return msgspec.structs.replace(allow, hours=(), server=("*",), units=("*",), min_corrupt=1, looks=0)
+    few = {"min_cell": 5, "dominance": 0.5, "max_parameters_per_row": 0.33}
+    return msgspec.structs.replace(allow, hours=(), server=("*",), units=("*",), min_corrupt=1, looks=0, **few)
 
 
 MONDAY = datetime(2026, 11, 23)

@@ -21,7 +21,7 @@ from potluck.core.prose import agree
 from potluck.learning.data.tally_words import lines
 from potluck.learning.graph.outline import some
 from potluck.owner.access import Event
-from potluck.owner.requests import REPEATED
+from potluck.owner.requests import NEAR, REPEATED
 
 TEXT = 8
 """Values of a block that are printed as text; --json has them all."""
@@ -80,6 +80,8 @@ def _show(out: Terminal, one: Asked) -> None:
         out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
     if one.request.codes == (REPEATED,):
         out.say("  asked again: a step of it was repeated as often as one approval allows")
+    elif one.request.codes == (NEAR,):
+        out.say("  asked again: with the numbers of another plan it would tell a few rows apart (see `rows`)")
     elif one.request.codes:
         out.say(f"  the policy says no: {', '.join(one.request.codes)}")
 
@@ -106,7 +108,7 @@ def _preview(out: Terminal, found: Leaving) -> None:
         some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
         out.say(f"  {name}: {some}{more}")
-    out.lines(lines(found.tally))
+    out.lines([*lines(found.tally), *found.near])
     out.say("letters: " + ", ".join(f"{step} {size:,} bytes" for step, size in found.letters))
     out.say(found.later)
 

@@ -76,6 +76,8 @@ class SiteHome:
     """The key of digests that tie runs to rows, there once rows were read; it goes nowhere."""
     requests = _In("requests.sqlite")
     """What was asked and what was approved."""
+    selections = _In("selections.sqlite")
+    """Which rows stood behind exact sums, as keyed sketches, where the policy wants it remembered; it goes nowhere."""
     access = _In("access.jsonl")
     """Every request, granted or not, a line each."""
     lock = _In("site.lock")

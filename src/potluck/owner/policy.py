@@ -26,6 +26,8 @@ DELTA = 1e-5
 """Where epsilons are composed, unless a policy says another."""
 MOST_DELTA = 1e-3
 """Where epsilon is capped: with a larger delta the same epsilon says ever less, and near 1 it costs none at all."""
+MOST_CELL = 100
+"""Where min_cell is capped: what a site remembers of a selection tells differences of so few rows from others."""
 WHY_DELTA = "e.g. 1e-05: the chance that epsilon says nothing, smaller than one in the number of rows"
 Anything = Literal["*"]
 Guard = Annotated[str, Known("protect.with")]
@@ -69,6 +71,7 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     year is composed. readers: sites beside the owner's.
     person: columns that may say whose a row is where noise hides a person. min_corrupt: with how many colluding sites a
     plan of sums must reckon at least. looks: most sums over validation rows, each at another model; None is no limit.
+    min_cell, dominance, max_parameters_per_row: of exact sums, see `owner.disclosure`; None is no limit.
     """
 
     who: tuple[str, ...] = ()
@@ -91,6 +94,9 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     person: tuple[str, ...] = ()
     min_corrupt: Annotated[int, Bounds(ge=0, hint="0 is no limit")] = 0
     looks: Annotated[int | None, Bounds(ge=0, hint="0 allows none")] = None
+    min_cell: Annotated[int | None, Bounds(ge=2, le=MOST_CELL, hint="e.g. 5: the fewest rows of a sum")] = None
+    dominance: Annotated[float | None, Bounds(gt=0, le=1, hint="e.g. 0.5: a share of what a cell comes to")] = None
+    max_parameters_per_row: Annotated[float | None, Bounds(gt=0, hint="e.g. 0.33: a third of the rows")] = None
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):

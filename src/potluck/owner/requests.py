@@ -27,7 +27,7 @@ KEPT = 1_000
 LARGEST, DENIED = 4 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 IDLE, UNUSED = 8, "unused"
-REPEATED = "repeats"
+REPEATED, NEAR = "repeats", "near"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
 name: what others can put here."""
@@ -52,7 +52,8 @@ class State(StrEnum):
 class Request:
     """One run that was asked for. hash: 64 hex letters; plan: canonical JSON; first_seen: seconds since 1970.
 
-    codes: the policy's keys that denied it, empty where people did; REPEATED: it goes on once somebody says yes again.
+    codes: the policy's keys that denied it, empty where people did; REPEATED, NEAR (its rows are
+    nearly those of another exact sum): it goes on once somebody says yes again.
     """
 
     run: str
@@ -184,12 +185,12 @@ class Requests:
         with self._change() as db:
             db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
 
-    def again(self, run: str) -> Request:
-        """A run that goes on waits for a person's approval, by whatever rule it had the first one: a step of it was
-        repeated too often. Raises UsageError: no such run."""
+    def again(self, run: str, why: str = REPEATED) -> Request:
+        """An approved run waits for a person's approval, by whatever rule it had the first one. why: a step of it was
+        repeated too often, or NEAR. Raises UsageError: no such run."""
         with self._change() as db:
             query = "UPDATE requests SET state = 'pending', codes = ? WHERE run = ? AND state = 'approved'"
-            db.execute(query, (REPEATED, run))
+            db.execute(query, (why, run))
             return self._known(run)
 
     def finish(self, run: str) -> Request:

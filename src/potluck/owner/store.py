@@ -1,19 +1,35 @@
-"""The file of requests and decisions: made in one step, as a ledger is; durable; checked when it is opened."""
+"""Files of an owner's, in SQLite: made in one step, as a ledger is; durable; checked when they are opened."""
 
 import contextlib
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.files import settle
 
-MAGIC = 0x706C7271  # "plrq"
-VERSION = 1
 PATIENCE = 10.0
-_SCHEMA = f"""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A kind of file. what: it holds, for messages, which begin with it; magic: four letters as a number, by which it
+    is known; schema: SQL that makes it; lost: what a fresh one means to its owner."""
+
+    what: str
+    magic: int
+    schema: str
+    lost: str
+    version: int = 1
+
+
+REQUESTS = File(
+    "requests",
+    0x706C7271,  # "plrq"
+    """
 CREATE TABLE plans (hash TEXT PRIMARY KEY, plan BLOB NOT NULL);
 CREATE TABLE requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL UNIQUE, hash TEXT NOT NULL REFERENCES plans,
@@ -25,34 +41,35 @@ CREATE TABLE decisions (
     run TEXT, void INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX by_hash ON requests (hash);
 CREATE INDEX verdicts ON decisions (hash);
-PRAGMA application_id = {MAGIC};
-PRAGMA user_version = {VERSION};
-"""
+""",
+    "a fresh file asks anew for every run",
+)
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path, file: File = REQUESTS) -> sqlite3.Connection:
     """The file, made where it is absent. Raises UsageError: it cannot be used. Raises Refused: it is another file."""
-    with as_our_errors(path):
+    with as_our_errors(path, file):
         if not path.exists():
-            make(path, _SCHEMA)
+            made = f"{file.schema} PRAGMA application_id = {file.magic}; PRAGMA user_version = {file.version};"
+            make(path, made)
         if not path.is_file():
-            raise UsageError("is not a file", where=str(path), hint="name another file for the requests")
+            raise UsageError("is not a file", where=str(path), hint=f"name another file for the {file.what}")
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=PATIENCE)
         with contextlib.ExitStack() as undo:
             undo.callback(db.close)
-            _verify(db, path)
+            _verify(db, path, file)
             undo.pop_all()
         return db
 
 
 @contextlib.contextmanager
-def as_our_errors(path: Path) -> Iterator[None]:
+def as_our_errors(path: Path, file: File = REQUESTS) -> Iterator[None]:
     """SQLite's errors as ours."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         if type(error) is sqlite3.DatabaseError:
-            raise _foreign(path) from None
+            raise _foreign(path, file) from None
         hint = "check the disk, its space and the file's permissions"
         kind = getattr(error, "sqlite_errorname", type(error).__name__)
         raise UsageError(f"cannot be read or written ({kind})", where=str(path), hint=hint) from None
@@ -74,18 +91,17 @@ def make(path: Path, script: str) -> None:
     settle(path.parent)
 
 
-def _verify(db: sqlite3.Connection, path: Path) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != MAGIC:
-        raise _foreign(path)
+def _verify(db: sqlite3.Connection, path: Path, file: File) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != file.magic:
+        raise _foreign(path, file)
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
-        raise Refused(f"requests of version {version}", where=str(path), hint=f"this program reads {VERSION}")
+    if version != file.version:
+        raise Refused(f"{file.what} of version {version}", where=str(path), hint=f"this program reads {file.version}")
     if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-        raise _foreign(path)
+        raise _foreign(path, file)
     db.execute("PRAGMA journal_mode = DELETE")
     db.execute("PRAGMA synchronous = EXTRA")
 
 
-def _foreign(path: Path) -> Refused:
-    hint = "move it away; a fresh file asks anew for every run"
-    return Refused("is damaged, or no file of requests", where=str(path), hint=hint)
+def _foreign(path: Path, file: File) -> Refused:
+    return Refused(f"is damaged, or no file of {file.what}", where=str(path), hint=f"move it away; {file.lost}")

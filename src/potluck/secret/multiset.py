@@ -10,6 +10,9 @@ it tells no members to whoever guesses them, nor whether two names have the same
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
+import numpy as np
+from numpy.typing import NDArray
+
 from potluck.secret.container import Secret
 
 SIZE = 32
@@ -34,6 +37,16 @@ def grouped(key: Secret, members: Iterable[bytes], groups: Iterable[int], what: 
 def mark(key: Secret, digest: bytes, name: bytes) -> bytes:
     """What may be written down of a digest under a name, 32 bytes."""
     return blake2b(digest + name, key=key.expose(), digest_size=SIZE, person=b"potluck mark").digest()
+
+
+def numbers(key: Secret, members: Iterable[bytes], what: bytes) -> NDArray[np.uint64]:
+    """The members' keyed hashes [n]: to whoever lacks the key they tell which of them are alike, and nothing else."""
+    start, found = blake2b(key=key.expose(), digest_size=8, person=what), bytearray()
+    for member in members:
+        one = start.copy()
+        one.update(member)
+        found += one.digest()
+    return np.frombuffer(bytes(found), "<u8").astype(np.uint64)
 
 
 def _hashes(key: Secret, members: Iterable[bytes], what: bytes) -> Iterator[int]:

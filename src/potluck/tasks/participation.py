@@ -25,6 +25,7 @@ from potluck.owner.policy import Policy
 from potluck.owner.reading import ports
 from potluck.owner.run_secrets import FOLDER as SECRETS
 from potluck.owner.run_secrets import RunSecrets
+from potluck.owner.selections import Selected
 from potluck.tasks.matching.alignment import Tools, needs_engine, tools
 from potluck.tasks.tie import Tie
 from potluck.tee.attestation.demand import Demand
@@ -92,6 +93,8 @@ class Participation:
     tie: to what it brings; None where that is nothing, or (in a prediction) what the plan's hash names: the owner's
     model, of which each run has one answer, and a client's rows, which nobody else learns anything of.
 
+    selected: the rows behind exact sums, where the policy wants their differences known; None: nothing is.
+
     told: what the owner has to know of the rows, a line each, for the owner's screen and log alone; None: no rows were
     counted.
     """
@@ -104,6 +107,7 @@ class Participation:
     tie: Tie | None = field(default=None, repr=False)
     told: tuple[str, ...] | None = field(default=None, repr=False)
     over: Callable[[str], tuple[str, ...]] = field(default=_gone, repr=False)
+    selected: Selected | None = None
 
 
 def computing(plan: Plan, rules: Policy, home: SiteHome, half_with: Callable[[Engine], HalfOf]) -> Participation:

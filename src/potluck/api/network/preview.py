@@ -31,9 +31,12 @@ from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
 from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import State
+from potluck.owner.selections import Selected, Selections
 from potluck.owner.source import open_source
 from potluck.parties.admission import graphs
 from potluck.tasks import catalog
+from potluck.tasks.sums.disclosure import judged, known_by
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
 from potluck.tasks.sums.rows import least_summed, rows_of
@@ -58,7 +61,7 @@ class Leaving:
     """What would leave in the first sum. values: by block, in real units, with whatever noise the site adds inside.
 
     letters: (step, bytes) of what this site would send, in order; form: how the server would see the values. tally:
-    what became of the values of this site's rows.
+    what became of the values of this site's rows. near: where the plan would tell few of them apart.
     """
 
     asked: Asked
@@ -71,6 +74,7 @@ class Leaving:
     later: str
     tally: Tally
     persons: Persons | None = None
+    near: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """The JSON. For the owner's own screen: it shows values of this site."""
@@ -87,6 +91,7 @@ class Leaving:
             "cost": self.asked.cost,
             "persons": None if self.persons is None else asdict(self.persons),
             "data": self.tally.document(),
+            "near": list(self.near),
         }
 
 
@@ -109,7 +114,8 @@ def preview(folder: Path, which: str) -> Leaving:
         plan = graphs.kept(home.folder, plan, graphs.models_of(home)) or plan
     follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
-    rows = rows_of(source, plan, home.name)
+    known = known_by(source, plan, rules)
+    rows = rows_of(source, plan, home.name, known)
     required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
@@ -120,7 +126,8 @@ def preview(folder: Path, which: str) -> Leaving:
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
     rows_allowed(rules, least_summed(plan, rows))
-    note_rows(home, asked.request, plan.name, lines(rows.tally))
+    near = _near(home, asked, judged(source, plan, rows, known, rules, home))
+    note_rows(home, asked.request, plan.name, (*lines(rows.tally), *near))
     return Leaving(
         asked,
         rows.tally.counted if plan.traits.counts else rests_on(plan, rows.tally),
@@ -132,7 +139,19 @@ def preview(folder: Path, which: str) -> Leaving:
         _later(plan),
         rows.tally,
         _persons(plan, rows),
+        near,
     )
+
+
+def _near(home: SiteHome, asked: Asked, selected: Selected | None) -> tuple[str, ...]:
+    """Where the plan would tell a few rows apart. Whoever approves of a request that waits knows it from here on."""
+    if selected is None:
+        return ()
+    selections, request = Selections(home.selections), asked.request
+    near = selections.near(request.run, request.hash, selected)
+    if near and request.state is State.PENDING:
+        selections.note(request.run, near)
+    return near
 
 
 def _letters(plan: Spec, ask: Ask, memory: Memory, me: str, mine: Guarded) -> tuple[tuple[str, int], ...]:

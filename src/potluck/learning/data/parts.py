@@ -1,7 +1,7 @@
 """Rows as values, some at a time: each declared column as numbers or codes, whoever reads them, for whatever task."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -30,7 +30,8 @@ HELD = "test"
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is read. layout: the columns in file order of a source without a header; goal: the target; person: whose
-    column; held: the one that says of a row that it is held out; helpers: see `Encoding`; where: what rows meet."""
+    column; held: the one that says of a row that it is held out; helpers: see `Encoding`; where: what rows meet.
+    known: columns by which a row is known again, whatever else of it a plan reads."""
 
     fields: tuple[Field, ...]
     how: Notation
@@ -40,6 +41,7 @@ class Wish:
     held: str | None = None
     helpers: tuple[Field, ...] = ()
     where: tuple[Where, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[Field, ...]:
@@ -58,7 +60,8 @@ class Wish:
         made = {one.name for one in self.every if derived(one)}
         extra = (*(self.goal.names if self.goal else ()), self.person, self.held)
         names = (*(one.name for one in self.every), *extra)
-        return list(dict.fromkeys(name for name in names if name is not None and name not in made))
+        asked = [name for name in names if name is not None and name not in made]
+        return list(dict.fromkeys([*asked, *self.known]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +72,7 @@ class RowBatch:
     unmet: rows that do not meet the conditions, and are not among them. texts: of columns of tensors, by field [n] what
     their cells say, or the list that each is, None where there is no value. counts: of persons, by column of their rows
     how many values are what; None: each is a row. places [n]: which row of the source each is, from 0; empty of
-    persons."""
+    persons. known [n]: hashes of rows, by `Wish.known`; empty where nothing is."""
 
     lines: Index = field(repr=False)
     columns: dict[str, Floats] = field(repr=False)
@@ -82,6 +85,7 @@ class RowBatch:
     counts: Mapping[str, Mapping[str, int]] | None = None
     texts: Mapping[str, Column] = field(default_factory=dict, repr=False)
     places: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    known: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 
 
 def grounded(relation: Relation) -> tuple[Layer, dict[str, Cell]]:
@@ -120,6 +124,8 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         asked |= {f"line of {cell.table}": cell.line for cell in cells.values() if cell.line}
         if made.kept:
             asked["kept"] = made.kept
+        if wish.known:
+            asked["known"] = _known(wish.known, cells, relation)
         top = made.top.above("x")
         names = [top.define(sql) for sql in asked.values()]
         numeric = {f"column {one.name}" for one in wish.every if one.numeric}
@@ -153,6 +159,15 @@ def _target(goal: Goal, wish: Wish, made: Expressions, cells: Mapping[str, Cell]
         below = f"{found[at]} < {relation.dialect.double(0)}"
         found[f"other {goal.column}"] = cases([(below, _said(cell, relation))], "NULL")
     return found
+
+
+def _known(names: Sequence[str], cells: Mapping[str, Cell], relation: Relation) -> str:
+    """SQL of a hash of a row's cells. Each stands with its length, so that no two rows are one text."""
+    d = relation.dialect
+    said = [f"({_said(cells[name], relation)})" for name in names]
+    texts = [f"CASE WHEN {one} IS NULL THEN '-' ELSE CAST(length({one}) AS {d.text_type}) || ':' || {one} END"
+             for one in said]  # fmt: skip
+    return d.hashed(" || ".join(texts))
 
 
 def _said(cell: Cell, relation: Relation) -> str:
@@ -205,7 +220,8 @@ def _part(
     persons = texts(found["person"]) if "person" in found else []
     held = found["held"] == 1 if "held" in found else np.zeros(length, np.bool_)
     said = {one.name: found[f"text {one.name}"] for one in wish.fields if one.apart}
-    return RowBatch(lines, columns, target, other, persons, held, unmet, length, texts=said, places=places)
+    known = found["known"].astype(np.int64) if "known" in found else np.zeros(0, np.int64)
+    return RowBatch(lines, columns, target, other, persons, held, unmet, length, texts=said, places=places, known=known)
 
 
 def _fitting(

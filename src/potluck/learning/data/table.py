@@ -57,7 +57,7 @@ class Table:
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
-    from 0; names, of rows that persons were reduced to: whose each is, else empty.
+    from 0; names, of rows that persons were reduced to: whose each is, else empty; known: as of `RowBatch`.
     """
 
     features: Floats = field(repr=False)
@@ -74,6 +74,7 @@ class Table:
     kept: Kept = field(default_factory=InMemory, repr=False)
     places: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     names: Sequence[str] = field(default=(), repr=False)
+    known: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -110,7 +111,7 @@ class Table:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
     """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks,
-    what is held of tensors, and which rows of the source they are."""
+    what is held of tensors, which rows of the source they are, and hashes."""
 
     columns: dict[str, Floats]
     features: Floats
@@ -119,6 +120,7 @@ class _Block:
     held: NDArray[np.bool_]
     found: Mapping[str, Found]
     places: NDArray[np.int64]
+    known: NDArray[np.int64]
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
@@ -175,22 +177,21 @@ def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
 
 
-def read(source: Source, plan: Plan, site: str) -> Table:
-    """All rows of a site's source. Raises DataError, told to the site's owner only."""
-    return carefully(lambda careful: read_once(source, plan, Problems(site, careful)))
+def read(source: Source, plan: Plan, site: str, known: tuple[str, ...] = ()) -> Table:
+    """All rows of a site's source. known: as of `Wish`. Raises DataError, told to the site's owner only."""
+    return carefully(lambda careful: read_once(source, plan, Problems(site, careful), known))
 
 
-def read_once(source: Source, plan: Plan, problems: Problems) -> Table:
+def read_once(source: Source, plan: Plan, problems: Problems, known: tuple[str, ...] = ()) -> Table:
     """The same in one way of reading. Raises DataError, Doubt."""
     how = encoding(plan)
     goal = goal_of(plan) if plan.traits.labelled else None
     fold = plan.data.split.column if plan.data.split and goal else None
+    layout, person = how.layout or None, plan.data.person
     if plan.data.reduce is not None:
-        wish = Wish(how.fields, how.notation, goal=goal, person=plan.data.person)
+        wish = Wish(how.fields, how.notation, goal=goal, person=person)
     else:
-        wish = Wish(
-            how.fields, how.notation, how.layout or None, goal, plan.data.person, fold, how.beside, plan.data.where
-        )
+        wish = Wish(how.fields, how.notation, layout, goal, person, fold, how.beside, plan.data.where, known)
     return _table(opened(source, problems.where, limits_of(plan.data)), plan, how, wish, problems)
 
 
@@ -211,7 +212,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
     who = [name for block in blocks for name in block.persons]
     target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
-    rows = [one.features for one in blocks]
+    rows, known = [one.features for one in blocks], joined([one.known for one in blocks])
     places = joined([one.places for one in blocks])
     cells = {name: whole(reader, [block.found[name] for block in blocks]) for name, reader in readers.items()}
     del blocks  # which would hold what is let go here
@@ -233,8 +234,8 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
     names = who if plan.data.reduce is not None and train else ()
     return Table(
-        features, target, person, test, columns, schema, tally, validation=validation, cells=cells, site=site,
-        places=places, names=names,
+        features, target, person, test, columns, schema, tally, None, validation, cells, site,
+        places=places, names=names, known=known,
     )  # fmt: skip
 
 
@@ -275,7 +276,8 @@ def _block(
     features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
     places = part.places[keep] if train and part.counts is None else part.places[:0]
     who = [name for name, stays in zip(who, keep.tolist(), strict=True) if stays] if who else []
-    return _Block({} if train else columns, features, target[keep], who, part.held[keep], found, places)
+    columns, known = {} if train else columns, part.known[keep[: len(part.known)]]
+    return _Block(columns, features, target[keep], who, part.held[keep], found, places, known)
 
 
 def _kept(

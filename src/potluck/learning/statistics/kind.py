@@ -40,6 +40,14 @@ class Cells:
     clipped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a table counts rows by: the values of a category, or, between these edges, the numbers of a column."""
+
+    column: str
+    edges: tuple[float, ...] = ()
+
+
 MakeCells = Callable[[Plan, Statistic, Mapping[str, str], Layer], Cells]
 
 
@@ -62,6 +70,7 @@ class StatisticKind:
     then that of what one row adds.
     read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
+    axes: what a table of it counts rows by; none: it is no table. summed: sums of its column's numbers open.
     half: what a forecast says; None: there is none. unit: of the value, beside the column's: the same, its square, or
     none. lists: the value is several numbers.
     course: of a kind of several rounds, which has no cells; rounds: where a plan does not say, how many at most.
@@ -85,6 +94,8 @@ class StatisticKind:
     course: MakeCourse | None = None
     rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     pauses: Callable[[Plan, Statistic, str], Iterator[str]] = lambda plan, one, at: iter(())
+    axes: Callable[[Plan, Statistic], tuple[Axis, ...]] = lambda plan, one: ()
+    summed: bool = False
 
 
 KINDS: Registry[StatisticKind] = table("statistics.kind")

@@ -41,10 +41,10 @@ from potluck.parties.admission.decision import OUTCOMES, Decision
 from potluck.parties.admission.graphs import rests, with_graph
 from potluck.parties.admission.over import over
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, plan_of
+from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
 from potluck.tasks.catalog import planned, task_of
 from potluck.tasks.participation import Denied, Participation, impossible
-from potluck.tasks.tie import TIED, by_order
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
@@ -54,11 +54,6 @@ FILE = "file/"
 """Prefix of the record of the federation file under which a run began."""
 FORM = ("federation", "expired", "version", "ledger", "plan", "initial", "graph")
 """Codes of proposals that are wrong in themselves, whatever the owner wants."""
-CHANGED = (
-    "the rows here are not those that run {run} of {plan} began with, and it takes no others. Put them back as they "
-    "were, or ask the coordinator for a new run (potluck server run --fresh), which will ask for your approval"
-)
-IN_ORDER = ". This plan's sums depend on the order of rows: they have to come in the same order (SQL: ORDER BY)"
 CHEAP = 0.01  # epsilon: a run of less counts as one that cost nothing
 LONGEST = 2000
 """Letters of one line of words for the owner."""
@@ -78,11 +73,6 @@ class Owner:
     log: AccessLog
     sign: Callable[[bytes], bytes] = field(repr=False)
     say: Callable[[str], None]
-
-
-def changed(run: str, name: str, plan: Plan | None) -> str:
-    """What the owner is told where the rows are not those that a run began with."""
-    return CHANGED.format(run=run, plan=name) + (IN_ORDER if plan is not None and by_order(plan) else "")
 
 
 class Consent:
@@ -122,8 +112,7 @@ class Consent:
         if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
         self._write("request", OUTCOMES[decision.verdict], about, decision)
-        if decision.part is not None and decision.part is not known:
-            self.counted(run, decision.part.told)
+        self.counted(run, decision.told)
         return decision
 
     def counted(self, run: str, told: tuple[str, ...] | None) -> None:
@@ -284,10 +273,7 @@ class Consent:
         except PotluckError:
             self._owner.requests.unfit(run)
             raise
-        if found.tie is not None and self._owner.ledger.fact(f"{TIED}{run}") not in (None, found.tie.record(run).value):
-            found.close()
-            return Decision("unable", ("rows_changed",), words=(changed(run, plan.name, plan),))
-        return Decision("granted", part=found)
+        return of_rows(self._owner.home, self._owner.ledger, self._owner.requests, run, found, fresh=known is None)
 
     def _under_one_file(self, run: str) -> None:
         """A run ends under the federation file that it began with here. Raises Denied: it began with another."""

@@ -11,6 +11,7 @@ from potluck.tasks.participation import Participation
 class Decision:
     """What is answered; part: where it is granted. words: why not, for the owner alone.
 
+    told: lines about rows that were just read, for the owner's screen and log; None: none were.
     form: the proposal itself is wrong, which says nothing about a run of its name that goes on.
     """
 
@@ -19,6 +20,7 @@ class Decision:
     part: Participation | None = None
     words: tuple[str, ...] = ()
     form: bool = False
+    told: tuple[str, ...] | None = None
 
 
 OUTCOMES: dict[Verdict, Outcome] = {

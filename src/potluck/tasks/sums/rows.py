@@ -26,11 +26,11 @@ def least_summed(plan: Plan, rows: Table) -> int:
     return min(a_round(plan, learnt), looked or learnt)
 
 
-def rows_of(source: Source, plan: Plan, site: str) -> Table:
+def rows_of(source: Source, plan: Plan, site: str, known: tuple[str, ...] = ()) -> Table:
     """Statistics are added up while the rows are read, but for noise that hides persons with several rows: which of
-    them count is known when all are there; and for statistics of several rounds, which need the rows again. Raises
-    DataError, told to the site's owner only."""
+    them count is known when all are there; and for statistics of several rounds, which need the rows again. known:
+    columns by which rows that are held are known again. Raises DataError, told to the site's owner only."""
     several = plan.noisy and plan.privacy.unit == "person" and plan.data.reduce is None
     if not plan.traits.counts or several or courses(plan):
-        return table.read(source, plan, site)
+        return table.read(source, plan, site, known)
     return statistics.read(source, plan, site, mechanism(plan, next(build(plan).lead())).grid)

@@ -33,6 +33,7 @@ from potluck.owner.source import open_source
 from potluck.tasks import own, predictions
 from potluck.tasks.participation import HalfOf, Participation, computing, demanded, kept_of
 from potluck.tasks.sums.costs import calibrate
+from potluck.tasks.sums.disclosure import judged, known_by
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import across
 from potluck.tasks.sums.rows import least_summed, rows_of
@@ -55,9 +56,11 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     calibrate(plan)
     follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
-    rows = rows_of(source, plan, home.name)
+    known = known_by(source, plan, rules)
+    rows = rows_of(source, plan, home.name, known)
     told = for_owner(plan, rows.tally, home.name)
     rows_allowed(rules, least_summed(plan, rows))
+    selected = judged(source, plan, rows, known, rules, home)
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
     scored = rules.keep.predictions and plan.traits.labelled
@@ -89,7 +92,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
             raise unwritable(error, home.folder / place, "make room, and stop and start the site") from None
         return lines
 
-    return Participation(plan, half, over=over, tie=tie, told=told)
+    return Participation(plan, half, over=over, tie=tie, told=told, selected=selected)
 
 
 @dataclass(frozen=True)

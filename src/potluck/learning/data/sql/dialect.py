@@ -38,7 +38,8 @@ class Dialect:
     STOPPED, where a value is not NULL. tame: a double that may be multiplied and divided: where a result too near to 0
     is an error, one below 1e-290 is 0. escape: what stands before a backslash in a literal. nul: the letter that no
     literal holds; empty: no text has it. fence: what ends a layer of a query, so that layers are computed one by one.
-    pair: of two doubles what min and max compare by the first, and then by the second; second: of a pair that.
+    pair: of two doubles what min and max compare by the first, and then by the second; second: of a pair that. hashed:
+    of a text 52 bits of a hash, as an integer, which a double holds: one engine gives the same each time.
     """
 
     engine: str
@@ -61,6 +62,7 @@ class Dialect:
     fence: str = ""
     pair: Callable[[str, str], str] = "ARRAY[{}, {}]".format
     second: Callable[[str], str] = "({})[2]".format
+    hashed: Callable[[str], str] = "CAST(md5_number_lower({}) >> 12 AS BIGINT)".format
 
     def text(self, value: str) -> str:
         """A literal."""

@@ -59,6 +59,11 @@ def _stop(value: str) -> str:
     return f"CAST(CASE WHEN {value} IS NULL THEN '' ELSE '{STOPPED}' END AS bigint)"
 
 
+def _hashed(text: str) -> str:
+    digits = f"substr(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 1, 13)"
+    return f"CAST(CAST('x' || {digits} AS bit(52)) AS bigint)"
+
+
 def _tame(value: str) -> str:
     return f"CASE WHEN abs({value}) < {_cast(repr(SMALL))} THEN {ZERO} ELSE {value} END"
 
@@ -87,5 +92,6 @@ POSTGRESQL = Dialect(
     stop=_stop,
     tame=_tame,
     nul="",
+    hashed=_hashed,
     fence=" OFFSET 0",
 )

@@ -44,4 +44,5 @@ SPARK = Dialect(
     pair="named_struct('first', {}, 'second', {})".format,
     second="({}).second".format,
     escape="\\",
+    hashed="CAST(conv(substr(sha2({}, 256), 1, 13), 16, 10) AS BIGINT)".format,
 )

@@ -10,7 +10,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Axis, Cells, StatisticKind, wanted
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Value, Values, counts
 
@@ -53,5 +53,12 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 CONTINGENCY = StatisticKind(
-    keys=frozenset({"columns"}), check=check, cells=cells, read=by_group(read), width=width, whole=True, lists=True
+    keys=frozenset({"columns"}),
+    check=check,
+    cells=cells,
+    read=by_group(read),
+    width=width,
+    whole=True,
+    lists=True,
+    axes=lambda plan, one: tuple(map(Axis, one.columns)),
 )

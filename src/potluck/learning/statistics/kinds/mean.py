@@ -37,4 +37,5 @@ MEAN = StatisticKind(
     alone=False,
     half=even((1.0, 0.0), read),
     unit="same",
+    summed=True,
 )

@@ -27,5 +27,5 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 SUM = StatisticKind(
-    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same"
+    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same", summed=True
 )

@@ -35,4 +35,5 @@ VARIANCE = StatisticKind(
     alone=False,
     half=even((1.0, 0.0, 1 / 3), read),
     unit="square",
+    summed=True,
 )

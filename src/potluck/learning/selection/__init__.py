@@ -1,0 +1,1 @@
+"""Which rows stand behind the numbers that a plan without noise opens."""

@@ -1,0 +1,88 @@
+"""The cells of a plan, found by reading its rows once more.
+
+The sums themselves are added up where the rows are, in one query that lays no row out (`statistics/adding.py`). This
+reading looks at each row, some thousands at a time, and holds none; of models it takes those that were read to train.
+Where rows become persons, cells hold persons, and what is known again are the rows that count.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from potluck.core.plan import Plan
+from potluck.learning.data import table
+from potluck.learning.data.declared import declared
+from potluck.learning.data.encode import encoding, referred
+from potluck.learning.data.parts import RowBatch, Wish, parts
+from potluck.learning.data.problems import Problems, carefully
+from potluck.learning.data.reducing import reducing
+from potluck.learning.data.source import Source
+from potluck.learning.data.table import Table
+from potluck.learning.selection.cells import ROWS, Cell, Mark, Part, Statistics, Words
+
+
+def cells(source: Source, plan: Plan, rows: Table, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
+    """Of statistics, or of a model. rows: as they were read for it, those of a model with `known`, columns by which
+    rows are known again. Raises DataError: the rows; ValueError: a table has too many places."""
+    beside = () if plan.data.reduce is None else _counted(source, plan, site, known, mark)
+    found = _model(plan, rows, mark) if plan.traits.labelled else _statistics(source, plan, site, known, mark)
+    return (*found, *(replace(one, part=-1) for one in beside))
+
+
+def _statistics(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
+    if plan.data.reduce is not None:
+        persons, found = table.read(source, plan, site), Statistics(plan)
+        found.add(persons.columns, _unknown(persons.rows))
+        return found.cells()
+    how = encoding(plan)
+    wish = Wish(how.fields, how.notation, how.layout or None, helpers=how.beside, where=plan.data.where, known=known)
+
+    def reading(careful: bool) -> tuple[Cell, ...]:
+        found = Statistics(plan)
+        for part in _parts(source, wish, Problems(site, careful)):
+            found.add({one.name: referred(one, part.columns[one.name]) for one in how.fields}, mark(part.known))
+        return found.cells()
+
+    return carefully(reading)
+
+
+def _counted(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
+    """Of rows that become persons: all that count, since one of them may change any number of its person."""
+    wish = replace(reducing(plan).rows, known=known)
+
+    def reading(careful: bool) -> tuple[Cell, ...]:
+        found = Part("the rows of persons", _every(plan))
+        for part in _parts(source, wish, Problems(site, careful)):
+            found.add(np.zeros(part.rows, np.int64), mark(part.known))
+        return tuple(found.cells(0))
+
+    return carefully(reading)
+
+
+def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
+    """Of the rows that train, of those that are looked at meanwhile, and of the held-out ones."""
+    marks = mark(rows.known) if len(rows.known) else _unknown(rows.rows)
+    sides = {"rows that train": rows.train, "held-out rows": rows.test, "validation rows": rows.validation}
+    found: list[Cell] = []
+    for number, (of, side) in enumerate(sides.items()):
+        if len(side):
+            part = Part(of, _every(plan))
+            part.add(np.where(side, 0, -1), marks)
+            found += part.cells(number)
+    return tuple(found)
+
+
+def _every(plan: Plan) -> frozenset[str]:
+    """All columns that a plan reads: a model may say something of each."""
+    target = plan.data.target.names if plan.data.target else ()
+    return frozenset({ROWS, *plan.data.columns, *declared(plan), *target})
+
+
+def _unknown(rows: int) -> Words:
+    return np.zeros(rows, np.uint64)
+
+
+def _parts(source: Source, wish: Wish, problems: Problems) -> Iterator[RowBatch]:
+    with problems:
+        yield from parts(source, wish, problems)

@@ -1,0 +1,110 @@
+"""Cells are counted as the query of the sums counts them, and sketches tell whose rows differ."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from potluck.core.errors import DataError
+from potluck.learning.data.sources import arrow, csv_file, memory
+from potluck.learning.selection import cells as of
+from potluck.learning.selection.cells import BUCKETS, Part, differing
+from potluck.learning.selection.read import cells
+from potluck.secret.container import Secret
+from potluck.secret.multiset import numbers
+from potluck.tasks.sums.rows import rows_of
+from support.examples import examples
+from support.owner.engines import IN_PROCESS, ROWS, opened, statistics
+
+KEY = Secret(b"k" * 32)
+FEW = 5
+
+
+def marked(hashes):
+    return numbers(KEY, (int(one).to_bytes(8, "little") for one in hashes), b"potluck known")
+
+
+def cell(rows):
+    """Of rows by number."""
+    part = Part("rows", frozenset({of.ROWS}))
+    part.add(np.zeros(len(rows), np.int64), marked(rows))
+    (found,) = part.cells(0)
+    return found
+
+
+def apart(one, other):
+    return int(differing(cell(one), cell(other).sketch[None, :])[0])
+
+
+@pytest.fixture(autouse=True)
+def as_large(monkeypatch):
+    monkeypatch.setattr(csv_file, "FEW", 0)
+    for streaming in (csv_file, arrow, memory):
+        monkeypatch.setattr(streaming, "CHUNK", 5)
+
+
+def counts_of_sums(plan, rows, one):
+    """What the query of the sums says of a kind that counts: the numbers of its places."""
+    step = next(part.step for part in rows.sums.grid.parts if part.name == one.name)
+    return [round(steps * step) for steps in rows.sums.steps[one.name]]
+
+
+@pytest.mark.parametrize("maker", [IN_PROCESS[1][1], IN_PROCESS[2][1]], ids=["csv", "parquet"])
+@given(plan=statistics(), given_rows=ROWS)
+@settings(deadline=None, max_examples=examples(15, 200))
+def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, given_rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cells")
+    source = opened(maker(folder, given_rows, plan.data), plan.data)
+    try:
+        rows = rows_of(source, plan, "a")
+    except DataError:  # no row is left, or one does not fit
+        return
+    found = cells(source, plan, rows, "a", source.names(), marked)
+    everything = [one for one in found if one.of == "all rows"]
+    assert [one.rows for one in everything] == [rows.tally.used]
+    for one in plan.statistics:
+        mine = [some for some in found if some.of == one.name or some.of.startswith(f"{one.name} where ")]
+        whole = [some.rows for some in mine if some.of == one.name]
+        assert whole == [count for count in [rows.tally.statistics[one.name]] if count]
+        if one.kind in ("count", "histogram", "contingency") and (one.by or one.kind != "count"):
+            last = max((some.part for some in mine), default=0)  # the finest one
+            fine = sorted(some.rows for some in mine if some.part == last)
+            assert fine == sorted(count for count in counts_of_sums(plan, rows, one) if count)
+
+
+rows_by_number = st.sets(st.integers(0, 10**6), min_size=1, max_size=300)
+
+
+@given(rows_by_number, st.sets(st.integers(2 * 10**6, 3 * 10**6), max_size=FEW - 1), st.data())
+@settings(deadline=None)
+def test_no_small_difference_is_missed_or_larger_than_it_is(common, new, data):
+    gone = data.draw(st.sets(st.sampled_from(sorted(common)), max_size=FEW - 1 - len(new)))
+    assume((gone or new) and gone != common)
+    assert 1 <= apart(sorted(common), sorted(common - gone | new)) <= len(gone) + len(new)
+
+
+def test_order_does_not_count_and_copies_do():
+    rows = list(range(100))
+    assert apart(rows, random.Random(0).sample(rows, 100)) == 0
+    assert apart(rows, [*rows, 7]) == 1
+    assert apart(rows, [*rows, 7, 7]) == 1  # in the same bucket: at most as many as rows differ
+
+
+@pytest.mark.parametrize(("rows", "most"), [(5, 0.03), (6, 0.002), (8, 0.0001)])
+def test_larger_differences_are_taken_for_small_ones_as_rarely_as_is_said(rows, most):
+    """Rows in buckets are balls in bins: how often d of them lie in fewer than FEW, by 200,000 draws."""
+    places = marked(range(200_000 * rows)) % BUCKETS
+    different = [len(set(some)) for some in places.reshape(-1, rows).tolist()]
+    assert np.mean(np.array(different) < FEW) < most
+
+
+def test_without_the_key_a_sketch_tells_of_no_row():
+    """Whoever guesses a row tests it against a sketch in vain; who has the key does not."""
+    other = Secret(b"x" * 32)
+    guess = numbers(other, [(7).to_bytes(8, "little")], b"potluck known")[0]
+    mine = numbers(KEY, [(7).to_bytes(8, "little")], b"potluck known")[0]
+    sketch = cell([7]).sketch
+    assert mine in sketch
+    assert guess not in sketch
