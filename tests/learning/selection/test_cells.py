@@ -53,7 +53,7 @@ def counts_of_sums(plan, rows, one):
 
 @pytest.mark.parametrize("maker", [IN_PROCESS[1][1], IN_PROCESS[2][1]], ids=["csv", "parquet"])
 @given(plan=statistics(), given_rows=ROWS)
-@settings(deadline=None, max_examples=examples(15, 200))
+@settings(deadline=None, max_examples=examples(15))
 def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, given_rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cells")
     source = opened(maker(folder, given_rows, plan.data), plan.data)
