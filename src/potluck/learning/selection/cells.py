@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.plan import Plan, Statistic, named, required
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
+from potluck.core.tables.statistic import named
 from potluck.learning.data.declared import find
 from potluck.learning.data.tally import Index
 from potluck.learning.statistics.kind import Axis
