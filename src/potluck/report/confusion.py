@@ -1,10 +1,11 @@
 """Which rows the model takes for what: held-out rows by what they are and by what it says of them, as one table."""
 
+from potluck.learning.statistics.result import EVERYBODY
 from potluck.report import words
 from potluck.report.details import Question
 from potluck.report.forms import Heat
 from potluck.report.outcome import Outcome, Result
-from potluck.report.statistics import EVERYBODY, heat
+from potluck.report.statistics import heat
 
 TITLE = "Right and wrong"
 

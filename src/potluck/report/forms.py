@@ -50,7 +50,7 @@ class Heat:
 
 def tables(question: Question, *, long: bool = False) -> tuple[Tabled, ...]:
     """The tables of a statistic. long: those too that are not read first."""
-    frames = [one for one in question.forms if isinstance(one, Frame) and (long or not one.name)]
+    frames = [one for one in question.forms if isinstance(one, Frame) and (long or not one.long)]
     return tuple(_tabled(question.name, frame) for frame in frames)
 
 
@@ -76,7 +76,7 @@ def _tabled(name: str, frame: Frame) -> Tabled:
     rows = tuple(tuple(_cell(one, decimals[at]) for at, one in enumerate(row)) for row in frame.rows)
     texts = [all(isinstance(row[at], str) for row in frame.rows) for at in range(len(frame.head))]
     leading = next((at for at, one in enumerate(texts) if not one), len(texts))
-    return Tabled(frame.title or name, frame.head, rows, leading, frame.note, bool(frame.name))
+    return Tabled(frame.title or name, frame.head, rows, leading, frame.note, frame.long)
 
 
 def _cell(one: Cell, decimals: int) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from potluck.core import prose
 from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.result import EVERYBODY
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
 from potluck.report.details import Details, Question
@@ -12,7 +13,6 @@ from potluck.report.forms import Heat, Heated, Tabled, grids, pictures, tables
 from potluck.report.outcome import Outcome, Result
 
 GROUPS = 12  # most groups whose histograms are drawn
-EVERYBODY = "all"
 ENDS = ("low", "high")
 
 Named = Sequence[tuple[str, Result]]

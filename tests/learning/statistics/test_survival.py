@@ -277,8 +277,8 @@ def test_what_is_shown_has_curves_from_time_zero_and_every_number():
     assert [row[:3] for row in first.rows] == [("all", 432, 114), ("0", 216, 66), ("1", 216, 48)]
     assert test.rows[0][0] == "log-rank, by fin"
     assert [(one.name, one.x[0], one.y[0], len(one.x)) for one in curves.curves] == [
-        ("0", 0.0, 1.0, 53),
-        ("1", 0.0, 1.0, 53),
+        ("fin = 0", 0.0, 1.0, 53),
+        ("fin = 1", 0.0, 1.0, 53),
     ]
     assert len(points.rows) == 3 * 52
     forms = found["c"].shown(plan, plan.statistics[1])

@@ -335,6 +335,7 @@ def shown() -> tuple[dict, d.Details]:
         Frame(head=("arm", "median", "low", "high"), rows=(("A", 20.0, 12.5, None),), note="whom it is about"),
         Frame(
             name="curve",
+            long=True,
             title="overall survival",
             head=("arm", "time", "alive"),
             rows=(("A", 10.0, 0.75), ("A", 20.0, 0.5)),

@@ -53,10 +53,11 @@ def test_a_noised_run_is_shown_in_frames_report_and_terminal(tmp_path):
     noise = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5}
     made = plan("mask", ASKED, noise)
     found = potluck.run(made, sites(), out=tmp_path / "run")
-    assert set(found.frames) == {"ages", "ages.shares", "free", "free.curve"}
+    assert set(found.frames) == {"ages", "ages.shares", "free", "free.logrank", "free.curve"}
     curve = found.frames["free.curve"]
     assert list(curve.columns) == ["of", "week", "at risk", "events", "survival", "low", "high"]
     assert (curve["of"].value_counts() == 52).all()
+    assert list(found.frames["free"]["rows"].round(-2)) == [400, 200, 200]
     everybody = curve[curve["of"] == "all"]
     assert np.abs(everybody["survival"].iloc[-1] - 0.736) < 0.1
     assert found.document["results"]["free"]["logrank"]["df"] == 1

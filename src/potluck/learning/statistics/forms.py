@@ -16,12 +16,14 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 class Frame(Form, frozen=True, kw_only=True, omit_defaults=True, tag="frame"):
     """A tidy table: a row an observation, a column a thing. head: a name a column; texts come before numbers.
 
-    name: empty: what is read first; else a longer one, such as the points of a curve. note: what its intervals are.
+    name: of this one among those of a statistic; empty: the first. long: it is looked up and not read first, as the
+    points of a curve are. note: what its intervals are.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     name: str = ""
+    long: bool = False
     note: str = ""
 
 

@@ -55,6 +55,15 @@ class Values(Result, frozen=True, kw_only=True, omit_defaults=True):
     by: "dict[str, Values] | None" = None
 
 
+EVERYBODY = "all"
+"""What a table calls all groups together."""
+
+
+def called(one: Statistic, name: str) -> str:
+    """A group as a picture names it."""
+    return name if name == EVERYBODY else f"{one.by} = {name}"
+
+
 def declared(plan: Plan, one: Statistic) -> tuple[float, float]:
     """The declared range of the statistic's column, a number."""
     return required(find(plan, one.column or "")).bounds

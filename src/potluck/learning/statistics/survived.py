@@ -9,7 +9,7 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame, Number
-from potluck.learning.statistics.result import Estimate, Result
+from potluck.learning.statistics.result import EVERYBODY, Estimate, Result, called
 
 Points = tuple[float | None, ...]
 
@@ -64,7 +64,7 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """Medians and means first, then the curves and what is beneath them."""
-        every = {"all": self, **(self.by or {})}
+        every = {EVERYBODY: self, **(self.by or {})}
         unit = required(find(plan, one.time or "")).unit
         axis = f"{one.time} ({unit})" if unit else f"{one.time}"
         mean = f"mean until {self.rmst.horizon:g}"
@@ -76,14 +76,21 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
         forms: list[AnyForm] = [Frame(head=head, rows=rows, note=note)]
         if self.logrank:
             test = (f"log-rank, by {one.by}", self.logrank.statistic, self.logrank.df, self.logrank.p)
-            forms.append(Frame(title="Do the groups differ?", head=("test", "statistic", "df", "p"), rows=(test,)))
-        drawn = self.by or {"all": self}
-        curves = tuple(_curve(name, group, 1.0, group.survival, group.low, group.high) for name, group in drawn.items())
+            forms.append(
+                Frame(
+                    name="logrank", title="Do the groups differ?", head=("test", "statistic", "df", "p"), rows=(test,)
+                )
+            )
+        drawn = self.by or {EVERYBODY: self}
+        curves = tuple(
+            _curve(called(one, name), group, 1.0, group.survival, group.low, group.high)
+            for name, group in drawn.items()
+        )
         forms.append(Curves(x=axis, y="share without an event", curves=curves, steps=True))
-        forms += _incidences(drawn, axis)
+        forms += _incidences(one, drawn, axis)
         points = tuple((name, *row) for name, group in every.items() for row in _points(group))
         columns = ("of", one.time or "time", "at risk", "events", "survival", "low", "high")
-        forms.append(Frame(name="curve", title="survival by time", head=columns, rows=points))
+        forms.append(Frame(name="curve", long=True, title="survival by time", head=columns, rows=points))
         return tuple(forms)
 
 
@@ -102,17 +109,17 @@ def _points(of: Survival) -> Iterator[tuple[Cell, ...]]:
     yield from zip(of.times, of.at_risk, of.events, of.survival, of.low, of.high, strict=True)
 
 
-def _incidences(every: dict[str, Survival], axis: str) -> Iterator[AnyForm]:
+def _incidences(asked: Statistic, every: dict[str, Survival], axis: str) -> Iterator[AnyForm]:
     """Where outcomes compete: a picture of each group, and all numbers."""
     rows: list[tuple[Cell, ...]] = []
     for name, group in every.items():
         found = (group.outcomes or {}).items()
         curves = tuple(_curve(what, group, 0.0, one.incidence, one.low, one.high) for what, one in found)
-        title = "" if name == "all" else name
+        title = "" if name == EVERYBODY else called(asked, name)
         if curves:
             yield Curves(title=title, x=axis, y="share with this outcome", curves=curves, steps=True)
         for what, one in found:
             rows += [(name, what, *row) for row in zip(group.times, one.incidence, one.low, one.high, strict=True)]
     if rows:
         columns = ("of", "outcome", "time", "incidence", "low", "high")
-        yield Frame(name="incidence", title="outcomes by time", head=columns, rows=tuple(rows))
+        yield Frame(name="incidence", long=True, title="outcomes by time", head=columns, rows=tuple(rows))

@@ -23,7 +23,7 @@ from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
 from potluck.learning.statistics.reading import groups, names, together
-from potluck.learning.statistics.result import Result, plain
+from potluck.learning.statistics.result import EVERYBODY, Result, called, plain
 from potluck.learning.statistics.spread import Spread, rising, running
 
 ROUNDED = 1e-12
@@ -65,7 +65,7 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """The quantiles, and the curve that they are read off."""
-        every = {"all": self, **(self.by or {})}
+        every = {EVERYBODY: self, **(self.by or {})}
         unit = required(find(plan, one.column or "")).unit or "value"
         edges = edges_of(plan, one, one.column)
         head = ("of", "quantile", unit, "low", "high", "population low", "population high")
@@ -75,17 +75,19 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
             for each in group.quantiles
         ]
         note = f"A quantile is the lower edge of its bin, which is {edges[1] - edges[0]:g} wide."
+        first = Frame(head=head, rows=tuple(rows), note=note)
         curves, points = [], list[tuple[Cell, ...]]()
         for name, group in every.items():
             if (of := group.shares) is not None:
                 ends = [(max(0.0, y - r), min(1.0, y + r)) for y, r in zip(of.share, of.reach, strict=True)]
                 low, high = zip(*ends, strict=True)
-                curves.append(Curve(name=name, x=of.edges, y=of.share, low=low, high=high))
+                curves.append(Curve(name=called(one, name), x=of.edges, y=of.share, low=low, high=high))
                 points += [(name, *row) for row in zip(of.edges, of.share, low, high, strict=True)]
         said = "share of rows below"
         drawn = Curves(x=f"{one.column} ({unit})", y=said, curves=tuple(curves))
-        longer = Frame(name="shares", title=said, head=("of", unit, "share", "low", "high"), rows=tuple(points))
-        return (Frame(head=head, rows=tuple(rows), note=note), drawn, longer)
+        columns = ("of", unit, "share", "low", "high")
+        longer = Frame(name="shares", long=True, title=said, head=columns, rows=tuple(points))
+        return (first, drawn, longer)
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

@@ -79,7 +79,7 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
         title = "cumulative hazard where every column is 0"
         return (
             Curves(title=title, x="time", y="cumulative hazard", curves=curves, steps=True),
-            Frame(title=title, name="baseline", head=head, rows=rows),
+            Frame(title=title, name="baseline", long=True, head=head, rows=rows),
         )
 
 
