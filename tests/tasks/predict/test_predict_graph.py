@@ -198,7 +198,7 @@ def place(tmp_path):
 
 def away(place, digest, *settings):
     return hall.plan(
-        place, 'protect.with="tee"', "federation.patience=10.0", f'model={{digest="{digest}"}}',
+        place, 'protect.with="tee"', "federation.patience=60.0", f'model={{digest="{digest}"}}',
         'predict.mode="graph"', *settings,
     )  # fmt: skip
 

@@ -1,4 +1,7 @@
-"""Frozen weights that a party holds: safetensors files in a folder of its own, found by their hash and never sent."""
+"""Frozen weights that a party holds: safetensors files in a folder of its own, found by their hash.
+
+No run that trains sends them. Whoever lends its model to a prediction seals its own base to the enclave with it.
+"""
 
 import hashlib
 import os
