@@ -116,7 +116,7 @@ def test_other_bytes_are_refused_by_name_before_any_of_them_is_read(lying, fed, 
 def test_more_bytes_than_a_graph_may_have_are_refused_by_their_number(lying, fed, drawings, monkeypatch):
     monkeypatch.setattr(graphs, "MOST_GRAPH", len(drawings[0].read_bytes()) - 1)
     read = []
-    monkeypatch.setattr(graphs, "with_bytes", lambda *given: read.append(given))
+    monkeypatch.setattr(graphs, "with_letter", lambda *given: read.append(given))
     lying.proposes(planned(drawings[0]))
     lying.answers()
     lying.sends(drawings[0].read_bytes())
