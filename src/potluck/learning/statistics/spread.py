@@ -65,8 +65,9 @@ class Spread:
         """[..., m] the cumulative counts A C^-1 y of opened blocks [..., m]."""
         if self.flat:
             return np.cumsum(sums, axis=-1)
-        blocks = sums.reshape(-1, len(self.column))
-        return np.array([np.convolve(one, self.reach)[: len(one)] for one in blocks]).reshape(sums.shape)
+        size = len(self.column)
+        products = np.fft.rfft(sums, 2 * size) * np.fft.rfft(self.reach, 2 * size)
+        return np.asarray(np.fft.irfft(products, 2 * size)[..., :size], np.float64)
 
 
 def root(size: int) -> Spread:
