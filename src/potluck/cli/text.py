@@ -20,7 +20,7 @@ CAVEAT = (
 )
 WIDE = 12
 """Most classes that a table has columns for."""
-METRICS = ("auc", "accuracy", "r2", "rmse")
+METRICS = ("auc", "perplexity", "accuracy", "r2", "rmse")
 
 
 def show_run(out: Terminal, run: Run) -> None:

@@ -170,7 +170,14 @@ def _features(plan: Plan) -> list[str]:
 
 def _pauses(plan: Plan) -> list[str]:
     """What of a plan to train runs, but should give pause; also of plans that have errors."""
-    return [*_without_noise(plan), *_of_graph(plan), *_of_method(plan), *_no_feature(plan), *_measured(plan)]
+    return [
+        *_without_noise(plan),
+        *_of_graph(plan),
+        *_of_texts(plan),
+        *_of_method(plan),
+        *_no_feature(plan),
+        *_measured(plan),
+    ]
 
 
 def _asked_again(plan: Plan) -> list[str]:
@@ -192,6 +199,14 @@ def _of_graph(plan: Plan) -> Iterator[str]:
     if plan.drawn and not plan.noisy:
         what = "without noise a graph can be made so that a sum tells of a single row, and no protection hides that"
         yield f"model.graph: {what}. hint: add noise, or take graphs only from those whom owners trust with rows"
+
+
+def _of_texts(plan: Plan) -> Iterator[str]:
+    """A language model is made to say texts, those of rows among them."""
+    if plan.model is not None and plan.model.loss is not None and not plan.noisy:
+        what = "without noise a language model can repeat texts of rows word for word, to whoever has it"
+        hint = "leave out of the texts what nobody may read; fewer rounds, or adapters alone, only make it rarer"
+        yield f"model.loss: {what}. hint: {hint}"
 
 
 def _of_method(plan: Plan) -> Iterator[str]:

@@ -24,6 +24,10 @@ CARD = (
 )
 
 
+_TOKENS = "count, and that of their tokens, of those that were said right, and their summed loss"
+_REPEATS = "a language model without noise: it can repeat texts of rows word for word"
+
+
 def opened(plan: Plan) -> str:
     """What the sums that the server opens are made of, and what can be read off them."""
     if plan.traits.counts:
@@ -52,10 +56,11 @@ def _looked_at(plan: Plan) -> str:
     """What looks at validation rows are made of."""
     if not plan.looks:
         return ""
-    often, number = training(plan).every, goal_of(plan).side == "number"
+    often, goal = training(plan).every, goal_of(plan)
+    number = goal.side == "number"
     cells = sum(block.size for block in evaluate.blocks(plan, np.zeros(0)))
     counted = f"summed loss, and how many are in each of {cells} cells"
-    what = "count and summed squares of errors and targets" if number else counted
+    what = _TOKENS if not goal.apart else "count and summed squares of errors and targets" if number else counted
     when = "each round" if often == 1 else f"every {often} rounds and the last"
     return f"; after {when} the validation rows' {what}, at that round's model"
 
@@ -65,6 +70,8 @@ def _evaluated(plan: Plan) -> str:
     names = {block.name: block.size for block in evaluate.blocks(plan, np.zeros(0))}
     if not names:
         return ""
+    if not goal_of(plan).apart:
+        return f"; then the held-out rows' {_TOKENS}"
     if "cells" not in names:
         return "; then the held-out rows' count and summed squares of errors and targets"
     few = "" if plan.noisy else ": many cells hold a single row"
@@ -100,7 +107,8 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     every = "every round's model is announced to all sites, and its differences are the sums"
     parties = (SERVER, *plan.compute, *plan.sites)
     found += [View(party, "the sum", public, Never(), SOURCE, note=every) for party in parties[1:]]
-    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE) for party in parties]
+    repeats = "" if goal_of(plan).apart or plan.noisy else _REPEATS
+    found += [View(party, "the model", Form.RELEASED, Never(), SOURCE, note=repeats) for party in parties]
     guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
     if personal(plan):
         found += [_own(party, site) for site in plan.sites for party in parties]

@@ -20,13 +20,16 @@ SHAPES: Mapping[str, Shape] = {
     "federated, no noise": "diamond",
     "pooled": "square",
 }
-TITLES = {"auc": "AUC", "accuracy": "Accuracy", "rmse": "RMSE", "r2": "R²"}
+TITLES = {"auc": "AUC", "accuracy": "Accuracy", "rmse": "RMSE", "r2": "R²", "perplexity": "Perplexity"}
 MEANS = {
     "auc": "How often a positive row gets a higher score than a negative one. 0.5 is chance, 1 is perfect.",
-    "accuracy": "The share of rows that are classified right at a threshold of one half.",
+    "accuracy": "The share of rows that are classified right at a threshold of one half; of tokens, that are guessed.",
     "rmse": "The typical error, in the target's own units. Smaller is better.",
     "r2": "The share of the target's variance that is explained. 1 is perfect, 0 is no better than the mean.",
+    "perplexity": "Among how many equally likely tokens the next one is hidden, on average. Smaller is better.",
 }
+FALLING = ("rmse", "perplexity")
+"""Of which less is better."""
 MODELS = {
     "alone": "trained by that site on its own rows only, without noise",
     "federated": "the model of this run",
@@ -132,7 +135,7 @@ def _verdict(cells: Cells, sites: Sequence[str], name: str) -> str:
     ]
     if not pairs:
         return ""
-    sign = -1 if name == "rmse" else 1
+    sign = -1 if name in FALLING else 1
     better = sum(sign * ((ours.value or 0.0) - (own.value or 0.0)) > 0 for ours, own in pairs)
     apart = sum(_apart(ours, own) for ours, own in pairs)
     text = f"The federated model is ahead of a site's own at {better or 'none'} of {len(pairs)} sites"

@@ -27,8 +27,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """How well one model did on the held-out rows of `site` (`None`: of all sites), with its 95 % interval.
 
     label: "alone" | "federated" | "federated, released" | "federated, no noise" | "pooled".
-    metric: "auc" | "accuracy" | "rmse" | "r2". noised: the interval is of these rows, from the noise alone (an end that
-    is `None` is open), and `population` that of rows like these; else low and high are of rows like these.
+    metric: "auc" | "perplexity" | "accuracy" | "rmse" | "r2". noised: the interval is of these rows, from the noise
+    alone (an end that is `None` is open), and `population` that of rows like these; else low and high are of rows like
+    these.
     """
 
     label: str

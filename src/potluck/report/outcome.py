@@ -15,7 +15,7 @@ from potluck.report.details import FILE as DETAILS
 from potluck.report.details import VERSION, Details, Score
 
 FILE = "run.json"
-METRICS = ("auc", "accuracy", "rmse", "r2")
+METRICS = ("auc", "perplexity", "accuracy", "rmse", "r2")
 S = TypeVar("S", bound=msgspec.Struct)
 
 Row = list[float | None]
@@ -84,6 +84,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     r2_low: float | msgspec.UnsetType | None = msgspec.UNSET
     r2_high: float | None = None
     r2_population: Ends | None = None
+    perplexity: float | None = None
+    perplexity_low: float | msgspec.UnsetType | None = msgspec.UNSET
+    perplexity_high: float | None = None
+    perplexity_population: Ends | None = None
     rows: float | None = None
     rows_low: float | None = None
     rows_high: float | None = None

@@ -72,7 +72,7 @@ def score(value: float | None, metric: str) -> str:
     """A metric: three decimals where it lies between 0 and 1, else significant digits."""
     if value is None:
         return "–"
-    return prose.number(value) if metric == "rmse" else f"{value:.3f}".replace("-", "−")
+    return prose.number(value) if metric in ("rmse", "perplexity") else f"{value:.3f}".replace("-", "−")
 
 
 def epsilon(value: float | None) -> str:

@@ -98,4 +98,4 @@ def _of(folder: Path, name: str) -> Path:
 
 
 def _scores(own: OwnModel) -> Json:
-    return trained.scores(own.metrics, own.model.target.side == "number")
+    return trained.scores(own.metrics, own.model.target)

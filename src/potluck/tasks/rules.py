@@ -134,7 +134,7 @@ def _tables(plan: Plan) -> list[str]:
     if traits.learns:
         if plan.model is not None:
             found += _trained(plan, plan.model)
-        if plan.data.target is None:
+        if plan.data.target is None and (plan.model is None or plan.model.loss is None):
             found.append("data.target: is missing. hint: say which column is predicted")
     return found
 
@@ -163,8 +163,9 @@ def _trained(plan: Plan, model: Model) -> list[str]:
         found.append(f"model.kind: is missing. hint: add it: one of {', '.join(MODELS.words())}")
     if model.file is not None:
         found.append('model.file: is for task = "predict". hint: leave it out')
-    if plan.drawn and not plan.traits.labelled:
-        found.append(f'model.graph: task = "{plan.task}" trains none. hint: task = "train", or leave it out')
+    for key, given in (("graph", plan.drawn), ("loss", model.loss is not None)):
+        if given and not plan.traits.labelled:
+            found.append(f'model.{key}: task = "{plan.task}" trains none. hint: task = "train", or leave it out')
     if plan.begun and not plan.traits.labelled:
         found.append(f'model.start: task = "{plan.task}" begins anew. hint: task = "train", or leave it out')
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from potluck.core import private
 from potluck.core.plan import Plan
-from potluck.learning.data.target import SIDES, Goal
+from potluck.learning.data.target import SIDES, Goal, Side
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import FILE as SUMMARY
@@ -73,28 +73,31 @@ def _look(one: Look) -> Json:
     return {"round": one.round, **{name: value for name, value in told.items() if value is not None}}
 
 
-def scores(metrics: Metrics | None, number: bool) -> Json:
-    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show.
+MEASURES: Mapping[Side, tuple[str, ...]] = {
+    "binary": ("auc", "accuracy"),
+    "classes": ("auc", "accuracy"),
+    "number": ("r2", "rmse"),
+    "labels": ("auc", "accuracy"),
+    "tokens": ("loss", "perplexity", "accuracy"),
+}
+"""What is told of a model that predicts such a target."""
 
-    number: whether the target is a number (r2 and rmse) or a side or class (auc and accuracy). Of several labels these
-    are the means of each one's, which stand beside them.
-    """
+
+def scores(metrics: Metrics | None, goal: Goal) -> Json:
+    """One model's metrics; null where nothing may be shown or the noise leaves nothing to show. Of several labels these
+    are the means of each one's, which stand beside them."""
     shown = metrics or Metrics(None)
     found: Json = {}
-    for name in ("r2", "rmse", "rows") if number else ("auc", "accuracy", "rows"):
+    for name in (*MEASURES[goal.side], "rows"):
         found[name] = getattr(shown, name)
         if name in shown.intervals:
             found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
         if name in shown.population:
             found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
     if shown.labels:
-        found["labels"] = {name: _scored(one) for name, one in shown.labels.items()}
+        each = {one.column: one for one in goal.each}
+        found["labels"] = {name: scores(one, each[name]) | _confusion(SIDES, one) for name, one in shown.labels.items()}
     return found
-
-
-def _scored(one: Metrics) -> Json:
-    """One label's metrics."""
-    return scores(one, False) | _confusion(SIDES, one)
 
 
 def _confusion(labels: Sequence[str], metrics: Metrics | None) -> Json:
@@ -114,19 +117,18 @@ def _end(value: float) -> float | None:
 def metrics(outcome: Trained, beside: Beside) -> Json:
     """Metrics as released, and exact ones beside them where one process holds all rows."""
     goal = outcome.model.target
-    number = goal.side == "number"
-    released = scores(outcome.metrics, number) | _confusion(goal.classes or SIDES, outcome.metrics)
+    released = scores(outcome.metrics, goal) | _confusion(goal.classes or SIDES, outcome.metrics)
     if isinstance(beside, Comparison):
         return compared(released, beside, goal)
     found: Json = {"federated": released}
-    return found | {"pooled": scores(beside, number)} if isinstance(beside, Metrics) else found
+    return found | {"pooled": scores(beside, goal)} if isinstance(beside, Metrics) else found
 
 
 def compared(released: Json, comparison: Comparison, goal: Goal) -> Json:
     """Exact metrics beside what was released."""
 
     def told(metrics: Metrics | None) -> Json:
-        return scores(metrics, goal.side == "number")
+        return scores(metrics, goal)
 
     sides = _confusion(goal.classes or SIDES, comparison.federated)
     by_site = {name: told(one) for name, one in comparison.by_site.items()}

@@ -145,7 +145,7 @@ def compared_scores(measured: Sequence[Measured]) -> tuple[details.Score, ...]:
 
 def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score]:
     found = []
-    for metric in ("auc", "accuracy", "r2", "rmse"):
+    for metric in ("auc", "accuracy", "r2", "rmse", "perplexity"):
         value = getattr(metrics, metric)
         if value is not None:
             low, high = metrics.population.get(metric, (None, None))

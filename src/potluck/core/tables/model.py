@@ -19,8 +19,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     graph: the file of a network's graph, instead of layers; trainable: names of its parameters, or patterns of them
     (`*`, `?`, `[ab]`): the rest is frozen; local: likewise, which of these stay at each site and never leave it;
     start: an earlier run's model file, whose weights are the first ones; first: sha256:... of it, where it is no graph
-    (whose own digest tells its weights); base: sha256:... of the safetensors file with
-    frozen weights, which each site holds.
+    (whose own digest tells its weights); base: sha256:... of the safetensors file with frozen weights, which each site
+    holds; loss: where no target says it, that of the next token of a text.
     digest: sha256:... of the model file as `run` printed it, or of the graph's file with the first weights; parties
     agree on it, not on where the file lies.
     """
@@ -36,6 +36,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     start: Text | None = None
     first: Text | None = None
     base: Text | None = None
+    loss: Literal["next-token"] | None = None
     activation: Literal["relu", "tanh", "square"] = "relu"
     seed: int = 0
     depth: Annotated[int, Bounds(ge=1, le=DEEPEST_TREE)] = 3

@@ -90,10 +90,12 @@ def not_number(typed: bool) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What cells are read with. store: of files that they name; None: no column names any. tokenizers: at hand."""
+    """What cells are read with. store: of files that they name; None: no column names any. tokenizers: at hand; fewest:
+    tokens that a text has to have."""
 
     store: Store | None
     tokenizers: Tokenizers
+    fewest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

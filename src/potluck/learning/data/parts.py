@@ -58,7 +58,7 @@ class Wish:
     def names(self) -> list[str]:
         """The columns of the source."""
         made = {one.name for one in self.every if derived(one)}
-        extra = (*(self.goal.names if self.goal else ()), self.person, self.held)
+        extra = (*(one.column for one in (self.goal.each if self.goal else ())), self.person, self.held)
         names = (*(one.name for one in self.every), *extra)
         asked = [name for name in names if name is not None and name not in made]
         return list(dict.fromkeys([*asked, *self.known]))
@@ -214,7 +214,7 @@ def _part(
         if one.name not in early:
             columns[one.name] = numbers(one)
     length = len(lines)
-    of_target = wish.goal.names if wish.goal else ()
+    of_target = [one.column for one in wish.goal.each] if wish.goal else []
     target = {name: fitting(f"target {name}", name, not_number) for name in of_target}
     other = {name: found.get(f"other {name}", np.full(length, None, dtype=object)) for name in of_target}
     persons = texts(found["person"]) if "person" in found else []

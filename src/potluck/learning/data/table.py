@@ -198,7 +198,7 @@ def read_once(source: Source, plan: Plan, problems: Problems, known: tuple[str, 
 def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Problems) -> Table:
     site, counting, blocks, goal = problems.where, Counting(), [], wish.goal
     told = how.fields if plan.data.reduce is None else reducing(plan).told
-    readers = readers_of(how, source, site, tokenizers_of(plan))
+    readers = readers_of(how, source, site, tokenizers_of(plan), goal)
     with problems:
         for part in _parts(source, plan, wish, problems):
             counting.read += part.rows + part.unmet

@@ -184,9 +184,9 @@ class Counting:
     def without(self, goal: Goal, values: Mapping[str, Floats]) -> None:
         """Rows that a target leaves out, each by its first column that has no value."""
         before: Mask | np.bool_ = np.False_
-        for name in goal.names:
-            gone = np.isnan(values[name]) & ~before
-            self.dropped[name] += int(gone.sum())
+        for one in goal.each:
+            gone = np.isnan(values[one.column]) & ~before
+            self.dropped[one.column] += int(gone.sum())
             before = before | gone
 
     def target(

@@ -1,5 +1,5 @@
-"""What is predicted: one of two sides, one of several classes, several labels of two sides each, or a number on its
-declared range."""
+"""What is predicted: one of two sides, one of several classes, several labels of two sides each, a number on its
+declared range, or a text's next tokens."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.column import Field
+from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.declared import find
 from potluck.learning.data.encode import scale
 from potluck.learning.data.notation import Notation, key
@@ -19,7 +19,7 @@ from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import CASE, OTHER, Cell, code, number, order
 
-Side = Literal["binary", "classes", "labels", "number"]
+Side = Literal["binary", "classes", "labels", "number", "tokens"]
 TWO_SIDED: tuple[Side, ...] = ("binary", "labels")
 """Each column has two sides."""
 SIDES = ("negative", "positive")
@@ -46,10 +46,15 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
         return self.columns or (self.column,)
 
     @property
+    def apart(self) -> bool:
+        """Whether cells of its own say it; next tokens stand in the text that a model takes."""
+        return self.side != "tokens"
+
+    @property
     def each(self) -> tuple["Goal", ...]:
-        """The target of each column by itself: a label is one of two sides."""
+        """The target of each column by itself: a label is one of two sides. None of next tokens."""
         if not self.columns:
-            return (self,)
+            return (self,) if self.apart else ()
         return tuple(Goal(column=one, side="binary", positive=self.positive, values=self.values) for one in self.names)
 
     @property
@@ -59,7 +64,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
 
     @property
     def cells(self) -> int:
-        """How many kinds of row there are: two sides, K classes, or 1 for a number, and for labels."""
+        """How many kinds of row there are: two sides, K classes, or 1 for a number, for labels and for tokens."""
         return {"binary": 2, "classes": len(self.classes)}.get(self.side, 1)
 
     @property
@@ -70,11 +75,13 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, rename={"side": "kind"}):
     @property
     def scores(self) -> tuple[str, ...]:
         """What each score is called."""
-        return self.classes if self.side == "classes" else self.columns or ("score",)
+        return self.classes if self.side == "classes" else self.columns or ("score" if self.apart else "loss",)
 
 
 def goal_of(plan: Plan) -> Goal:
-    """The target that a plan declares."""
+    """The target that a plan declares, or the text whose next tokens it has a model say."""
+    if plan.model is not None and plan.model.loss is not None:
+        return Goal(column=worded_columns(plan)[0], side="tokens")
     target = required(plan.data.target)
     first = target.names[0]
     column = find(plan, first)  # those of labels are declared alike: see the plan's check
@@ -89,6 +96,11 @@ def goal_of(plan: Plan) -> Goal:
     if target.columns:
         return Goal(side="labels", columns=target.columns, positive=target.positive, values=values)
     return Goal(column=first, side="binary", positive=target.positive, values=values)
+
+
+def worded_columns(plan: Plan) -> tuple[str, ...]:
+    """The columns of texts that a plan declares."""
+    return tuple(name for name, one in plan.data.columns.items() if not one.ignored and COLUMNS.of(one.kind).worded)
 
 
 def sigmoid(margins: Floats) -> Floats:
@@ -129,10 +141,12 @@ def score_error(one: Goal, bound: float) -> float:
 
 def settled(one: Goal, found: Mapping[str, Floats], lines: NDArray[np.int64], problems: Problems) -> Floats:
     """The target [n] of what `valued` gives of its column: 0 or 1, the class's place, or the number on [-1, 1]; NaN
-    where missing. Of labels [n, labels].
+    where missing. Of labels [n, labels]; of next tokens, which stand elsewhere, zeros.
 
     What does not fit goes into `problems`; lines [n]: of the cells.
     """
+    if not one.apart:
+        return np.zeros(len(lines))
     each = [_settled(part, found[part.column], lines, problems) for part in one.each]
     return np.column_stack(each) if one.columns else each[0]
 

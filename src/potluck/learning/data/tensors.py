@@ -21,6 +21,8 @@ from potluck.learning.data.parts import RowBatch
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows
 from potluck.learning.data.tally import Counting
+from potluck.learning.data.target import Goal
+from potluck.learning.data.texts.next_tokens import FEWEST
 from potluck.learning.data.texts.worded import Tokenizers
 
 WITHIN = "name files in the folder of the rows, or below it"
@@ -28,12 +30,15 @@ ROOT = "see source.folder in the policy, and whether what it is on is mounted"
 REMEDY = 'correct the file or the cell, or declare missing = "drop" or "flag"'
 
 
-def readers_of(how: Encoding, source: Rows, where: str, tokenizers: Tokenizers) -> dict[str, Reader]:
-    """How each column of tensors is read, by name. Raises DataError: nobody says where files are, or a tokenizer is not
-    at hand."""
+def readers_of(
+    how: Encoding, source: Rows, where: str, tokenizers: Tokenizers, goal: Goal | None = None
+) -> dict[str, Reader]:
+    """How each column of tensors is read, by name. goal: what is predicted. Raises DataError: nobody says where files
+    are, or a tokenizer is not at hand."""
     apart = [one for one in how.fields if one.apart]
     filed = next((one.name for one in apart if COLUMNS.of(one.kind).filed), None)
-    beside, found = Beside(None if filed is None else _store(filed, source, where), tokenizers), dict[str, Reader]()
+    store, found = None if filed is None else _store(filed, source, where), dict[str, Reader]()
+    beside = Beside(store, tokenizers, FEWEST if goal is not None and not goal.apart else 0)
     for one in apart:
         made = COLUMNS.of(one.kind).reader
         assert made is not None

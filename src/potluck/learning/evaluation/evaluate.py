@@ -24,11 +24,12 @@ from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
-from potluck.learning.evaluation import bins, cells, confusion, metric_intervals, two_sided
+from potluck.learning.evaluation import bins, cells, confusion, metric_intervals, tokens, two_sided
 from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import wilson
+from potluck.learning.evaluation.tokens import Said
 from potluck.learning.evaluation.two_sided import TwoSided
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
@@ -41,7 +42,7 @@ class Metrics:
     """What held-out rows say of a model. None: not this kind of target, or the noise leaves it undefined.
 
     rows: how many held-out rows (None with noise for persons or sites);
-    auc and accuracy, or r2 and rmse (in the target's own units);
+    auc and accuracy, or r2 and rmse (in the target's own units), or of next tokens loss, perplexity and accuracy;
     intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
     without noise; an end may be infinite;
     population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known;
@@ -54,6 +55,8 @@ class Metrics:
     accuracy: float | None = None
     r2: float | None = None
     rmse: float | None = None
+    loss: float | None = None
+    perplexity: float | None = None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     population: Mapping[str, Interval] = field(default_factory=dict)
     confusion: Confusion | None = None
@@ -78,6 +81,8 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
         return ()
     goal, units, most = goal_of(plan), most_units(plan), most_rows(plan)
     shares = plan.noisy and plan.privacy.unit == "site"
+    if not goal.apart:
+        return tokens.blocks(plan, goal)
     if goal.side == "number":
         if plan.noisy:
             return (Block("sums", 4, float(most), 2.0 * most, units),)
@@ -100,7 +105,9 @@ def _reach(plan: Plan, weights: Floats) -> float:
 
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the held-out rows of a site add, by unit."""
-    if model.target.side != "number":
+    if not model.target.apart:
+        yield from tokens.contribute(model, rows, np.flatnonzero(rows.test))
+    elif model.target.side != "number":
         yield from cells.contribute(plan, model, rows)
     else:
         yield from numbers(plan, model, rows, np.flatnonzero(rows.test))
@@ -130,6 +137,10 @@ def _numbers(plan: Plan, model: Model, rows: Inputs, target: Floats) -> Floats:
 def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[str, ...]]:
     """(metrics, warnings) of the opened sum. Raises DataError: without noise, an empty test split."""
     goal = model.target
+    if not goal.apart:
+        said = tokens.of_answer(answer)
+        _not_empty(plan, said.rows if said else 0)
+        return _of_tokens(said), ()
     if goal.side == "number":
         return _regression(plan, goal, answer), ()
     part = answer.part("cells")
@@ -183,6 +194,13 @@ def _with(plan: Plan, found: Metrics, rows: Noised, within: Mapping[str, Within]
     return replace(found, rows=shown, intervals=intervals, population=population, confusion=told)
 
 
+def _of_tokens(said: Said | None) -> Metrics:
+    """Of next tokens."""
+    if said is None:
+        return Metrics(0)
+    return Metrics(said.rows, accuracy=said.accuracy, loss=said.loss, perplexity=said.perplexity)
+
+
 def _not_empty(plan: Plan, rows: float) -> None:
     if not plan.noisy and rows == 0:
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
@@ -214,6 +232,8 @@ def exact(model: Model, tables: Sequence[Table]) -> Metrics:
     The intervals are of a population: DeLong's of the AUC by ranks, Wilson's of accuracy. Nothing but `rows` where no
     row is held out.
     """
+    if not model.target.apart:
+        return _of_tokens(tokens.of_rows(model, tables))
     held = [table.inputs[table.test] for table in tables]
     target = np.concatenate([table.target[table.test] for table in tables])
     if not len(target):

@@ -19,22 +19,22 @@ from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import TWO_SIDED, Goal, goal_of
 from potluck.learning.data.units import batches, most_units
-from potluck.learning.evaluation import cells, evaluate
+from potluck.learning.evaluation import cells, evaluate, tokens
 from potluck.learning.models.fitted import training
+from potluck.learning.models.losses import MOST_LOSS
 from potluck.learning.models.model import Model
 from potluck.learning.training.row_sums import encoded, exact
 
 LOSS = "loss"
-MOST_LOSS = 32.0
-"""A row's log-loss counts no more: the model gave what came a chance of 1 in 10^14."""
 RISING = ("auc", "accuracy")
 """Metrics of which more is better."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What validation rows said of the model after a round. loss: the mean log-loss, or half the mean squared error on
-    the target's scale of [-1, 1]; auc, accuracy, rmse: None where the target has none. Of labels their means."""
+    """What validation rows said of the model after a round. loss: the mean log-loss (of next tokens by token), or half
+    the mean squared error on the target's scale of [-1, 1]; auc, accuracy, rmse: None where the target has none. Of
+    labels their means."""
 
     round: int
     loss: float
@@ -46,7 +46,7 @@ class Look:
 def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     """The blocks of a look at the model with these weights."""
     found = evaluate.blocks(plan, weights)
-    if goal_of(plan).side == "number":
+    if goal_of(plan).side in ("number", "tokens"):
         return found
     return (*found, Block(LOSS, 1, MOST_LOSS, MOST_LOSS, most_units(plan)))
 
@@ -54,7 +54,9 @@ def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the validation rows of a site add, each by itself."""
     index = np.flatnonzero(rows.validation)
-    if model.target.side == "number":
+    if not model.target.apart:
+        yield from tokens.contribute(model, rows, index)
+    elif model.target.side == "number":
         yield from evaluate.numbers(plan, model, rows, index)
     else:
         yield _Seen(model, rows)
@@ -98,10 +100,15 @@ def _losses(model: Model, given: Floats, target: Floats) -> Floats:
 def look(plan: Plan, model: Model, answer: Answer, number: int) -> Look:
     """What an opened look says, after so many rounds. Raises DataError: there is no validation row, or by these rows
     the metric by which training would stop is not defined."""
+    if not model.target.apart:
+        said = tokens.of_answer(answer)
+        if said is None:
+            raise _none()
+        return Look(number, said.loss, accuracy=said.accuracy)
     name = "rows" if model.target.side == "number" else "cells"
     rows = float(answer.part(name).values.sum()) / len(model.target.names)
     if rows == 0:
-        raise DataError("there are no validation rows", hint="raise data.split.validation")
+        raise _none()
     found, _ = evaluate.metrics(plan, model, answer)
     loss = float(answer.part("errors" if name == "rows" else LOSS).values[0]) / rows
     seen = Look(number, loss / 2 if name == "rows" else loss, found.auc, found.accuracy, found.rmse)
@@ -112,6 +119,10 @@ def look(plan: Plan, model: Model, answer: Answer, number: int) -> Look:
     return seen
 
 
+def _none() -> DataError:
+    return DataError("there are no validation rows", hint="raise data.split.validation")
+
+
 def better(metric: str, one: Look, other: Look) -> bool:
     """Whether the metric is better at one look than at another."""
     found, before = getattr(one, metric), getattr(other, metric)
@@ -120,4 +131,5 @@ def better(metric: str, one: Look, other: Look) -> bool:
 
 def metrics(goal: Goal) -> tuple[str, ...]:
     """What looks give of such a target."""
-    return {"classes": (LOSS, "accuracy"), "number": (LOSS, "rmse")}.get(goal.side, (LOSS, "auc", "accuracy"))
+    known = {"classes": (LOSS, "accuracy"), "tokens": (LOSS, "accuracy"), "number": (LOSS, "rmse")}
+    return known.get(goal.side, (LOSS, "auc", "accuracy"))

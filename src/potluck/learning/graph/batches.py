@@ -3,7 +3,7 @@
 Where torch adds up follows from the size of a batch too. So whoever wants the same bits takes the same batches.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,16 +25,26 @@ Take = Callable[[slice], Mapping[str, Array]]
 
 
 def outputs(network: Network, weights: "Mapping[str, Tensor]", take: Take, rows: int, most: int) -> Floats:
-    """rows n -> [n, outputs]. weights: of the network, as the interpreter has them; most: bytes that a batch may take.
+    """rows n -> [n, outputs]. Arguments and errors are those of `made`."""
+    found = np.empty((rows, network.checked.values[network.graph.output].shape[1]))
+    for some, values in made(network, weights, take, rows, most):
+        found[some] = values.numpy()
+    return found
+
+
+def made(
+    network: Network, weights: "Mapping[str, Tensor]", take: Take, rows: int, most: int
+) -> "Iterator[tuple[slice, Tensor]]":
+    """Some rows after others, and what the graph makes of them, [k, ...]. weights: of the network, as the interpreter
+    has them; most: bytes that a batch may take.
 
     Raises GraphError: torch is missing, rows do not fit the graph, or one alone is beyond a bound; and as `take`.
     """
-    graph, ready = network.graph, program(network.checked)
-    found = np.empty((rows, network.checked.values[graph.output].shape[1]))
-    with torch().no_grad():
-        for some in slices(rows, rows_at_once(network, most)):
-            found[some] = forward(ready, weights, as_tensors(network, take(some))).numpy()
-    return found
+    ready = program(network.checked)
+    for some in slices(rows, rows_at_once(network, most)):
+        with torch().no_grad():
+            values = forward(ready, weights, as_tensors(network, take(some)))
+        yield some, values
 
 
 def as_tensors(network: Network, given: Mapping[str, Array]) -> "dict[str, Tensor]":

@@ -92,6 +92,9 @@ def check(graph: Graph, where: str = "graph") -> Checked:
     inputs = sum(prod(_sizes(one.shape)) for one in graph.inputs)
     trained = sum(prod(one.shape) for one in graph.weights if one.train)
     places = below(graph, known, where)
+    out = known[graph.output]
+    if out.rank > 2:  # a loss at each place makes logarithms of them, which stay until its gradient is known
+        kept += out.size
     return Checked(graph, known, kept + inputs, scratch, sum(costs), public, trained, tuple(costs), places)
 
 

@@ -14,7 +14,7 @@ from potluck.core.plan import MOST_LABELS
 from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, tensors
+from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, tensors, worded
 from potluck.learning.data.expressions import made_wrong
 from potluck.learning.data.target import Goal
 from potluck.learning.models.kinds import MODELS
@@ -90,6 +90,8 @@ def _target(card: Card) -> Iterator[str]:
     goal = card.target
     if goal.side not in MODELS.of(card.kind).targets:
         yield "its target does not fit its kind"
+    if not goal.apart and goal.column not in {one.name for one in worded(card.encoding)}:
+        yield "the tokens that it predicts are of no text"
     if goal.side == "number" and not _range(goal.low, goal.high):
         yield "the range of its target cannot be computed with"
     if goal.side == "classes" and (len(goal.classes) < 2 or len(set(goal.classes)) < len(goal.classes)):

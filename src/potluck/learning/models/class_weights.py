@@ -52,12 +52,12 @@ def faults(plan: Plan) -> Iterator[str]:
     if not given:
         return
     goal = goal_of(plan)
-    if goal.side == "number":
-        hint = "leave it out, or data.target with positive or classes"
-        yield f"training.class_weights: the target is a number. hint: {hint}"
-        return
     if goal.side == "labels":
         yield "training.class_weights: a row has several labels, no class. hint: leave it out, or predict one column"
+        return
+    if goal.cells == 1:
+        what = "the target is a number" if goal.apart else "next tokens count alike"
+        yield f"training.class_weights: {what}. hint: leave it out, or data.target with positive or classes"
         return
     how = notation(plan.data)
     names, taken = _names(goal, how), dict[int, str]()

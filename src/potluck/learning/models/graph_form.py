@@ -25,7 +25,7 @@ from potluck.learning.graph.steps import device, torch
 from potluck.learning.graph.tensors import Array
 from potluck.learning.models.form import Batch, Steps
 from potluck.learning.models.graph_model import given, parts, vector
-from potluck.learning.models.losses import loss_of
+from potluck.learning.models.losses import loss_of, wanted
 from potluck.learning.models.one_thread import one_thread
 
 if TYPE_CHECKING:
@@ -122,17 +122,17 @@ class GraphForm:
         self, held: "dict[str, Tensor]", batch: Batch, x: Inputs, y: Floats
     ) -> "tuple[Tensor, Tensor, Tensor | None]":
         """What the graph makes of a batch in training, its targets, and how much each row counts."""
-        loaded, graph, target = torch(), self.network.graph, y[batch.rows]
+        loaded, graph, rows, target = torch(), self.network.graph, x[batch.rows], y[batch.rows]
         kind = self.network.checked.values[graph.output].dtype
         loaded.default_generator.manual_seed(batch.seed)
         if self.card:
             loaded.cuda.manual_seed(batch.seed)
         where = device(self.card)
-        inputs = {name: one.to(where) for name, one in given(self.network, x[batch.rows]).items()}
+        inputs = {name: one.to(where) for name, one in given(self.network, rows).items()}
         made = forward(program(self.network.checked), held, inputs, train=True)
         factors = None if self.factors is None else self.factors[target.astype(np.int64)].astype(kind)
         weighed = None if factors is None else self._there(factors)
-        return made, self._there(target.astype(kind)), weighed
+        return made, self._there(wanted(self.goal, rows, target, kind)), weighed
 
     def _there(self, array: Array) -> "Tensor":
         """Numbers where the graph trains."""

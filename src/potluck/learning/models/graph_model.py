@@ -6,7 +6,7 @@ from the vector alone. It runs on one thread: torch then adds up in one order on
 other machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from potluck.core.errors import GraphError
+from potluck.core.errors import GraphError, UsageError
 from potluck.core.stages import Floats
 from potluck.learning.data.mixed import Inputs, taken
-from potluck.learning.graph.batches import as_tensors, outputs
+from potluck.learning.data.target import Goal
+from potluck.learning.data.texts.next_tokens import NONE, following
+from potluck.learning.graph.batches import as_tensors, made, outputs
 from potluck.learning.graph.file import Network, with_weights, written
 from potluck.learning.graph.interpreter import MOST_MEMORY, tensors
 from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array
+from potluck.learning.models.losses import MOST_LOSS, of_tokens
 from potluck.learning.models.one_thread import one_thread
 
 if TYPE_CHECKING:
@@ -83,6 +87,43 @@ class GraphModel:
             return outputs(
                 self.network, self._tensors, lambda some: columns(self.network, rows[some]), len(rows), self.most
             )
+
+    def made(self, rows: Inputs) -> "Iterator[tuple[slice, Tensor]]":
+        """Some of the rows after others, and what the graph makes of them, [k, ...]. Raises as `margins`."""
+        return made(self.network, self._tensors, lambda some: columns(self.network, rows[some]), len(rows), self.most)
+
+    def told(self, column: str, rows: Inputs) -> Floats:
+        """Of a language model: rows n -> [n, 3], how many tokens of the column follow another, what their losses add up
+        to, each cut off at MOST_LOSS, and how many of them are the likeliest by the model. Raises as `margins`.
+
+        The logits of a row are as many as its text has places times all tokens there are: none are kept. Whatever the
+        weights, every token has a loss, since a failure would tell of a row: what is no number counts as cut off.
+        """
+        found = np.empty((len(rows), 3))
+        with one_thread():
+            for some, logits in self.made(rows):
+                tokens = torch().from_numpy(following(rows[some], column))
+                there = tokens != NONE
+                losses = of_tokens(logits, tokens).double().nan_to_num(nan=MOST_LOSS).clamp(0.0, MOST_LOSS)
+                right = (logits.argmax(2) == tokens) & there
+                found[some] = np.stack([one.sum(1).numpy() for one in (there, losses, right)], axis=1)
+        return found
+
+    def mean_losses(self, column: str, rows: Inputs) -> Floats:
+        """rows n -> [n] the mean loss of each row's tokens; NaN where none follows another. Raises as `told`."""
+        count, losses, _ = self.told(column, rows).T
+        found = np.full(len(count), np.nan)
+        found[count > 0] = losses[count > 0] / count[count > 0]
+        return found
+
+
+def refuse(goal: Goal) -> None:
+    """Raises UsageError: what is predicted of a row is its next tokens, and so no value of it."""
+    if not goal.apart:
+        hint = (
+            "scores gives each row's mean loss; programs that make texts take potluck model export --to graph or onnx"
+        )
+        raise UsageError("a language model predicts tokens, and no value of a row", hint=hint)
 
 
 def columns(network: Network, rows: Inputs) -> dict[str, Array]:

@@ -37,11 +37,29 @@ def shape_faults(network: Network, how: Encoding, target: Goal, tokenizers: Toke
             yield f"model.graph: it takes {given.dtype} [{found}], and the plan has {gives}. hint: {hint}"
     yield from _tokens(network, how, tokenizers)
     made = values[graph.output].shape
-    if made != (1, target.outputs):
+    if not target.apart:
+        yield from _next_tokens(made, how, target, tokenizers)
+    elif made != (1, target.outputs):
         several = f"{target.outputs} {target.side}"
         of = {"binary": "two sides", "number": "a number"}.get(target.side, several)
         what = f"it makes [b, {', '.join(map(str, made[1:]))}], and the target has {of}"
         yield f"model.graph: {what}. hint: logits [b, {target.outputs}]; or another data.target"
+
+
+def _next_tokens(made: tuple[int, ...], how: Encoding, target: Goal, tokenizers: Tokenizers) -> Iterator[str]:
+    """What of a graph's output does not fit the tokens of the text that it is to say. made: for a batch of one row."""
+    one = next(field for field in worded(how) if field.name == target.column)
+    known = tokenizers.get(one.tokenizer or "")
+    if known is None:  # which `_tokens` says
+        return
+    wanted = one.length or 0, known.vocabulary
+    if made[1:] == wanted:
+        return
+    place = f"logits [b, {wanted[0]}, {wanted[1]}], at each place of {visible(one.name)} one for each token there is"
+    more = len(made) == 3 and made[1] == wanted[0] and made[2] > wanted[1]
+    hint = f"{place}; leave out the further ones: logits[..., :{wanted[1]}]" if more else place
+    what = f"it makes [b, {', '.join(map(str, made[1:]))}], and next tokens are of {wanted[1]} in {wanted[0]} places"
+    yield f"model.graph: {what}. hint: {hint}"
 
 
 def _tokens(network: Network, how: Encoding, tokenizers: Tokenizers) -> Iterator[str]:

@@ -4,8 +4,10 @@ Initial weights come from the plan's public seed, so that every party can check 
 (`network`), predicting does not. Reference: LeCun et al. 1998, "Efficient BackProp", section 4.6 (initial weights).
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -118,6 +120,17 @@ def load(body: bytes) -> Floats:
     if len(body) < 8 or len(data) % 8:
         raise UsageError("is no weights file")
     return np.frombuffer(data, dtype="<f8").astype(np.float64)
+
+
+def read(path: Path, digest: str) -> Floats:
+    """The same of a file with this SHA-256. Raises UsageError: it cannot be read, or is another."""
+    try:
+        body = path.read_bytes()
+    except OSError:
+        raise UsageError("the weights of the model cannot be read", where=str(path)) from None
+    if hashlib.sha256(body).hexdigest() != digest:
+        raise UsageError("these are not the weights that the model file names", where=str(path))
+    return load(body)
 
 
 def penalised(shapes: Shapes, *, intercept_first: bool) -> NDArray[np.bool_]:

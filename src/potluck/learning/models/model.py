@@ -35,7 +35,7 @@ from potluck.learning.models import forest, layers
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_beside import read_graph
-from potluck.learning.models.graph_model import GraphModel
+from potluck.learning.models.graph_model import GraphModel, refuse
 from potluck.learning.models.graphs import held_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
 
@@ -125,6 +125,7 @@ class Model:
 
         Of a linear model a row's has the same bytes wherever the row stands: a row that is taken away moves no other.
         """
+        refuse(self.target)
         if self.graph:
             return self.graph.margins(features)
         assert isinstance(features, np.ndarray)  # tensors are for graphs alone: see the plan's check, and the card's
@@ -135,8 +136,10 @@ class Model:
         return layers.margins(self.weights, features)[:, None]
 
     def scored_features(self, features: Taken) -> Floats:
-        """As `margins` -> [n]: probability of positive, or the number in its own units; [n, K] for classes, and for
-        labels."""
+        """As `margins` -> [n]: probability of positive, or the number in its own units, or of a language model the mean
+        loss of a row's next tokens; [n, K] for classes, and for labels."""
+        if not self.target.apart:
+            return required(self.graph).mean_losses(self.target.column, features)
         found = scores(self.target, self.margins(features))
         return found[:, 0] if self.target.outputs == 1 else found
 
@@ -173,6 +176,7 @@ class Model:
     def predict_proba(self, frame: Source) -> Floats:
         """Raw rows -> [n, 2] or [n, K] probabilities, as scikit-learn orders them; of labels each one's being positive.
         Raises UsageError: regression."""
+        refuse(self.target)
         if self.target.side == "number":
             raise UsageError("a regression has no probabilities", hint="use predict")
         found = self.scores(frame)
@@ -183,6 +187,7 @@ class Model:
 
         NaN: a row the plan would drop; then the 0 and 1 are floats, and the class names objects.
         """
+        refuse(self.target)
         found = self.scores(frame)
         if self.target.side == "number":
             return found
@@ -269,7 +274,7 @@ class Model:
         beside = Path(path).with_suffix(GRAPH)
         graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words, folders) if whole.graph else None
         if whole.network is not None:
-            weights = _weights(Path(path).with_suffix(WEIGHTS), whole.network.weights)
+            weights = layers.read(Path(path).with_suffix(WEIGHTS), whole.network.weights)
         elif trees is not None or graph is not None:
             weights = np.zeros(0)
         else:
@@ -318,16 +323,6 @@ def _grown(whole: File) -> str:
     if MODELS.of(whole.kind).layered == bool(whole.forest):
         return "it is of kind trees and has none, or has some and is of another kind"
     return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
-
-
-def _weights(path: Path, expected: str) -> Floats:
-    try:
-        body = path.read_bytes()
-    except OSError:
-        raise UsageError("the weights of the model cannot be read", where=str(path)) from None
-    if hashlib.sha256(body).hexdigest() != expected:
-        raise UsageError("these are not the weights that the model file names", where=str(path))
-    return layers.load(body)
 
 
 def word(plan: Plan) -> str:

@@ -42,7 +42,9 @@ def _predict(plan: Plan, spec: Predict) -> Iterator[str]:
 
 def _model(model: Model) -> Iterator[str]:
     beside = [
-        key for key in ("kind", "l2", "layers", "activation", "seed") if getattr(model, key) != getattr(_TRAINS, key)
+        key
+        for key in ("kind", "l2", "layers", "activation", "seed", "loss")
+        if getattr(model, key) != getattr(_TRAINS, key)
     ]
     for key in beside:
         yield f"model.{key}: the model file says it. hint: leave it out"

@@ -1,13 +1,14 @@
 """What is wrong with a plan's target, and with lists of values. One line a problem."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from potluck.core.plan import Column, Plan, Target, repeated
+from potluck.core.plan import Column, Model, Plan, Target, repeated
 from potluck.core.visible import visible
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.data.notation import Notation
-from potluck.learning.data.target import Side
+from potluck.learning.data.target import Side, worded_columns
+from potluck.learning.data.texts.next_tokens import FEWEST
 from potluck.learning.models.kinds import MODELS
 
 SIDES: dict[Side, str] = {
@@ -15,18 +16,22 @@ SIDES: dict[Side, str] = {
     "binary": "one of two sides",
     "classes": "one of several classes",
     "labels": "several labels",
+    "tokens": "next tokens",
 }
 KEYS: dict[Side, str] = {
     "number": "leave positive and classes out",
     "binary": 'positive = ["1"]',
     "classes": "classes",
     "labels": "columns with positive",
+    "tokens": "model.loss",
 }
 """What a target of each sort says."""
 
 
 def of_target(plan: Plan, how: Notation) -> list[str]:
     """What is wrong with the target, for the plan's kind of model."""
+    if plan.model is not None and plan.model.loss is not None:
+        return [*_of_next_tokens(plan, plan.model)]
     target = plan.data.target
     if target is None or plan.model is None or plan.model.kind is None:
         return []
@@ -77,6 +82,26 @@ def _labels(target: Target, columns: Mapping[str, Column | None], how: Notation)
     if len(known) > 1:
         return "labels are declared with different values. hint: declare them alike"
     return ""
+
+
+def _of_next_tokens(plan: Plan, model: Model) -> Iterator[str]:
+    """What of a plan does not fit a language model. Its graph is compared in `models.graph_shapes`."""
+    if plan.data.target is not None:
+        yield "data.target: a language model predicts the tokens of a text. hint: leave it out, or model.loss"
+    if not plan.drawn or model.kind is None or not MODELS.of(model.kind).deep:
+        what = "next tokens are predicted by a network of a graph alone"
+        yield f'model.loss: {what}. hint: kind = "network" with model.graph, or leave it out and say data.target'
+    texts = worded_columns(plan)
+    if len(texts) != 1 or "*" in texts[0]:
+        found = ", ".join(texts) or "none"
+        what = f"next tokens are of one column of texts, by its name, and there is {found}"
+        yield f'model.loss: {what}. hint: one with kind = "text"'
+        return
+    at, column = f"data.columns.{texts[0]}", plan.data.columns[texts[0]]
+    if column.length is not None and column.length < FEWEST:
+        yield f"{at}.length: of one token none follows another. hint: e.g. length = 128"
+    if column.missing == "flag":
+        yield f'{at}.missing: a row without a text has no token to predict. hint: "drop" or "refuse"'
 
 
 def _negative(at: str, target: Target, column: Column | None, how: Notation) -> list[str]:

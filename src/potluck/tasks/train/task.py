@@ -1,6 +1,7 @@
 """Training on rows at different owners, as one value."""
 
 from potluck.core.plan import Plan, required
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.local import words
 from potluck.tasks import own, trained
@@ -29,11 +30,13 @@ def _unknown(plan: Plan) -> str | None:
 
 
 def _learnt(plan: Plan, me: str) -> str:
-    training, target = required(plan.training), required(plan.data.target)
+    training, goal = required(plan.training), goal_of(plan)
     most = "at most " if training.stop else ""
     then = f", with {most}{plan.looks} looks at validation rows" if plan.looks else ""
     then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
-    model = f"a {required(plan.model).kind} model of {', '.join(map(repr, target.names))}"
+    of = ", ".join(map(repr, goal.names))
+    of = of if goal.apart else f"the next tokens of {of} (a language model)"
+    model = f"a {required(plan.model).kind} model of {of}"
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
@@ -42,6 +45,7 @@ def _learnt(plan: Plan, me: str) -> str:
 
 def _exact(plan: Plan) -> str:
     made = "; a graph can be made so that a sum tells of a single row: approve it if you trust who made it with rows"
+    made += "" if goal_of(plan).apart else "; a language model can repeat texts of rows word for word"
     return EXACT + (made if plan.drawn else "")
 
 

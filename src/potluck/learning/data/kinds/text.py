@@ -54,7 +54,7 @@ def reader(one: Field, beside: Beside) -> Reader:
     if found is None:
         hint = "give the file that the plan names, or that lies beside the model"
         raise DataError(f"the tokenizer of column {one.name!r} is not here", hint=hint)
-    return TextReader(found, one.length or 0)
+    return TextReader(found, one.length or 0, beside.fewest)
 
 
 TEXT = ColumnKind(

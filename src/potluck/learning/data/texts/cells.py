@@ -18,10 +18,11 @@ MASK = ".mask"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextReader:
-    """See `files.cells.Reader`."""
+    """See `files.cells.Reader`. fewest: a text of fewer tokens cannot be used."""
 
     tokenizer: Tokenizer
     length: int
+    fewest: int = 0
 
     def read(self, texts: Sequence[object]) -> Found:
         """The tokens of each text. Of the text itself its SHA-256 alone is kept."""
@@ -36,6 +37,9 @@ class TextReader:
                 digest = hashlib.sha256(text.encode()).digest()
             except (DataError, UnicodeEncodeError):
                 wrong[place] = Unreadable("a text that its tokenizer cannot read")
+                continue
+            if len(tokens) < self.fewest:
+                wrong[place] = Unreadable(f"a text of fewer than {self.fewest} tokens, of which none follows another")
                 continue
             held[place], digests[place], cut[place] = tokens.tobytes(), np.frombuffer(digest, np.uint8), more
         none = np.zeros(len(texts), np.int64)

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from potluck.core.stages import Floats
 from potluck.learning.data.source import Source
+from potluck.learning.models.graph_model import refuse
 from potluck.learning.models.kind import Trained
 
 
@@ -62,5 +63,6 @@ class NetworkClassifier(ClassifierMixin, _Frozen):  # type: ignore[misc]
 
 
 def estimator(model: Trained) -> _Frozen:
-    """The one for a model's target."""
+    """The one for a model's target. Raises UsageError: it predicts no value of a row."""
+    refuse(model.target)
     return NetworkRegressor(model) if model.target.side == "number" else NetworkClassifier(model)

@@ -20,7 +20,8 @@ from potluck.learning.models.model import Model
 from potluck.learning.onnx.network import said
 from potluck.learning.onnx.writer import IR, OPSET, Writer, onnx
 
-OUTPUT = "scores"
+OUTPUT, LOGITS = "scores", "logits"
+"""Of a language model the file gives the logits of each place's next token."""
 Link = Callable[[Writer, str, Goal, DType], str]
 
 
@@ -30,14 +31,11 @@ def onnx_file(model: Model) -> bytes:
     package, network = onnx(), as_graph(model, "float32")
     graph, made = network.graph, network.checked.values[network.graph.output]
     writer = Writer(package, graph.inputs[0].name)
-    link = _LINKS.get(model.target.side)
-    if link is None or made.rank != 2:
-        raise UsageError(f"a target of {model.target.side} has no scores that ONNX files say", hint="--to graph")
-    out = OUTPUT
+    out = OUTPUT if model.target.apart else LOGITS
     while out in {one.name for one in graph.inputs}:
         out += "_"
     margins = said(network, writer)
-    last = link(writer, margins, model.target, made.dtype)
+    last = _LINKS[model.target.side](writer, margins, model.target, made.dtype)
     writer.nodes.append(package.helper.make_node("Identity", [last], [out]))
 
     def shaped(name: str, kind: DType, shape: tuple[int | str, ...]) -> object:
@@ -79,4 +77,5 @@ _LINKS: Mapping[Side, Link] = {
     "labels": _sigmoid,
     "classes": lambda writer, margins, target, kind: writer.add("Softmax", (margins,), {"axis": -1}),
     "number": _number,
+    "tokens": lambda writer, margins, target, kind: margins,
 }

@@ -29,7 +29,7 @@ def check(spec: Spec) -> Iterator[str]:
 
 NETWORK = ModelKind(
     title="a neural network",
-    targets=("number", "binary", "classes", "labels"),
+    targets=("number", "binary", "classes", "labels", "tokens"),
     deep=True,
     initial=initial,
     slope=slope,
