@@ -12,6 +12,7 @@ from potluck.learning.data.sources import arrow, csv_file, memory
 from potluck.learning.selection import cells as of
 from potluck.learning.selection.cells import BUCKETS, Part, differing
 from potluck.learning.selection.read import cells
+from potluck.learning.statistics.kind import KINDS, StatisticKind
 from potluck.secret.container import Secret
 from potluck.secret.multiset import numbers
 from potluck.tasks.sums.rows import rows_of
@@ -72,6 +73,17 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
             last = max((some.part for some in mine), default=0)  # the finest one
             fine = sorted(some.rows for some in mine if some.part == last)
             assert fine == sorted(count for count in counts_of_sums(plan, rows, one) if count)
+
+
+SCALES = {"quantile", "survival"}
+"""Kinds whose places are steps of a scale, which are not judged one by one."""
+
+
+def test_a_kind_that_counts_rows_in_places_says_what_its_cells_go_by():
+    fields = StatisticKind.__dataclass_fields__
+    tables = {word for word, one in KINDS.entries.items() if one.whole and one.width is not fields["width"].default}
+    said = {word for word, one in KINDS.entries.items() if one.axes is not fields["axes"].default}
+    assert said == tables - SCALES
 
 
 rows_by_number = st.sets(st.integers(0, 10**6), min_size=1, max_size=300)
