@@ -17,6 +17,7 @@ from potluck.dp.account import spent
 from potluck.dp.mechanism import mechanism
 from potluck.learning.loops import build
 from potluck.learning.statistics.course import Added, Asked, Layout, pack
+from potluck.learning.statistics.regressions.effects import FLAGS
 from potluck.learning.statistics.statistics import courses
 from support.learning.rossi import COLUMNS, FEATURES, by_age, rossi
 from support.learning.sums import category, frames, gridded, number, run, stats
@@ -44,6 +45,16 @@ BOTH = (
     ),
     Statistic(name="rate", kind="regression", family="poisson", target="k", features=("x", "c"), rounds=12, offset="o"),
     Statistic(name="risk", kind="cox", time="x", event="ill", features=("c", "k"), strata="c", bins=7, rounds=10),
+    Statistic(
+        name="aid",
+        kind="effect",
+        method="aipw",
+        treatment="ill",
+        outcome="x",
+        features=("c", "o"),
+        clip=0.05,
+        rounds=12,
+    ),
 )
 MADE = {
     "x": number(-2, 10, "flag"),
@@ -82,9 +93,14 @@ def test_fits_go_on_as_long_as_they_need_beside_statistics_of_one_sum():
 
     found = run(Watched(spec), frames(spec, rows(0), rows(1)), grid=True)
     steps = [one for one in dict.fromkeys(asked) if one[1]]
-    assert steps[0] == (0, ("odds", "line", "rate", "risk"))
+    assert steps[0] == (0, ("odds", "line", "rate", "risk", "aid"))
     assert [step for step, _ in steps] == list(range(len(steps)))
-    assert len(steps) == max(found.results[name].rounds for name in ("odds", "line", "rate", "risk")) < spec.sums == 12
+    assert (
+        len(steps)
+        == max(found.results[name].rounds for name in ("odds", "line", "rate", "risk", "aid"))
+        < spec.sums
+        == 12
+    )
     assert "line" not in steps[2][1]
     assert list(found.results) == [one.name for one in BOTH]
     assert found.results["rows"].value == 2 * 60 - sum((one["c"] == "").sum() for one in (rows(0), rows(1)))
@@ -136,14 +152,14 @@ def test_a_site_takes_no_state_that_cannot_be():
     task, good = build(spec), state_of(spec)
     assert task.ask(Kind.STATISTICS, 3, good).state == good
     sizes = {name: len(one.start()) for name, one in courses(spec).items()}
-    wild = {"odds": 51.0, "rate": 51.0, "risk": 51.0, "line": 1e7}
+    wild = {"odds": 51.0, "rate": 51.0, "risk": 51.0, "line": 1e7, "aid": 2.0}
     hostile = [
         b"",
-        b"\0" * 4,
+        b"\0" * 5,
         good + b"\0",
         good[:-1],
         b"\2" + good[1:],
-        b"\1" * 4,
+        b"\1" * 5,
         *(state_of(spec, **{name: np.full(sizes[name], bad)}) for name in sizes for bad in (np.nan, np.inf, -np.inf)),
         *(state_of(spec, **{name: np.full(sizes[name], far)}) for name, far in wild.items()),
     ]
@@ -178,9 +194,11 @@ def test_no_row_adds_more_than_its_bound_whatever_it_holds_and_wherever_sums_are
     spec = plan(*(NOISED if noisy else BOTH), **({"privacy": NOISY} if noisy else {}))
     columns = dict(zip(("x", "c", "ill", "k", "o"), np.array(held).T, strict=True))
     draw = np.random.default_rng(seed)
-    for course in courses(spec).values():
+    for name, course in courses(spec).items():
         for step in (0, 1):
             state = draw.normal(0, draw.choice([0.0, 1.0, 5.0]), len(course.start()))
+            if name == "aid":
+                state[:FLAGS] = 1  # all sums are asked
             try:
                 layout = course.layout(step, state)
             except Abort:

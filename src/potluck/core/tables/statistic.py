@@ -21,6 +21,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Text, ...] = ()
     by: Text | None = None
     bins: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
+    clip: Annotated[float | None, Bounds(gt=0, lt=0.5, hint="e.g. 0.02")] = None
     cluster: Text | None = None
     errors: Literal["model", "hc0", "cluster"] = "model"
     event: Text | None = None
@@ -29,13 +30,17 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[Text, ...] = ()
     horizon: Annotated[float | None, Bounds(gt=0, hint="in the unit of time")] = None
     k: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
+    method: Annotated[str, Known("statistics.method")] | None = None
     offset: Text | None = None
+    outcome: Text | None = None
     outcomes: Names = ()
     q: Annotated[tuple[Annotated[float, Bounds(gt=0, lt=1, hint="e.g. 0.5, the median")], ...], Size(100)] = ()
     rounds: Annotated[int | None, Bounds(ge=1, le=100)] = None
     strata: Text | None = None
     target: Text | None = None
     time: Text | None = None
+    treated: Names = ()
+    treatment: Text | None = None
     weights: Text | None = None
 
 
@@ -46,9 +51,10 @@ def factors(feature: str) -> tuple[str, ...]:
 
 def counted(one: Statistic) -> tuple[str, ...]:
     """The columns in which a row needs a value to count in a statistic, beside `by`."""
-    beside = (one.target, one.time, one.event, one.strata, one.offset, one.weights, one.cluster)
+    of_fits = (one.target, one.time, one.event, one.strata, one.offset, one.weights, one.cluster)
+    of_effects = (one.treatment, one.outcome)
     parts = (name for feature in one.features for name in factors(feature))
-    return tuple(dict.fromkeys(name for name in (*one.columns, one.column, *beside, *parts) if name))
+    return tuple(dict.fromkeys(name for name in (*one.columns, one.column, *of_fits, *of_effects, *parts) if name))
 
 
 def named(one: Statistic) -> tuple[str, ...]:

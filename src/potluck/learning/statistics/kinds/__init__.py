@@ -5,6 +5,7 @@ from potluck.learning.statistics.kinds import (
     contingency,
     count,
     cox,
+    effect,
     histogram,
     kmeans,
     mean,
@@ -27,4 +28,5 @@ KINDS.register("quantile", quantile.QUANTILE)
 KINDS.register("survival", survival.SURVIVAL)
 KINDS.register("regression", regression.REGRESSION)
 KINDS.register("cox", cox.COX)
+KINDS.register("effect", effect.EFFECT)
 KINDS.register("kmeans", kmeans.KMEANS)

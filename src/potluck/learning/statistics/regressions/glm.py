@@ -10,7 +10,7 @@ the views.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -85,6 +85,11 @@ class Glm:
 
     def lead(self) -> Lead:
         """Newton's method, then the result."""
+        ended, opened = yield from self.fit()
+        return self._result(ended, opened)
+
+    def fit(self) -> Generator[Floats, Part, tuple[Ended, Opened]]:
+        """Newton's method: where it ended, and the sums there."""
         family, point, rounds = self.of.family, self.start(), self.of.one.rounds or 1
         if family.first is not None:
             opened, rounds = self._opened(point, (yield point)), rounds - 1
@@ -98,7 +103,7 @@ class Glm:
                 point = up.send(seen[-1].sums)
             except StopIteration as stop:
                 ended: Ended = stop.value
-                return self._result(ended, next(one for one in seen if one.sums is ended.sums))
+                return ended, next(one for one in seen if one.sums is ended.sums)
 
     @property
     def _size(self) -> int:

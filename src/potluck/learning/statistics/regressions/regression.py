@@ -26,10 +26,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """One, of a plan that passed its check."""
+    """One, of a plan that passed its check. group: a category, and the places of the values whose rows alone are
+    fitted; also: columns in which a row needs a value beside."""
 
     plan: Plan
     one: Statistic
+    group: tuple[str, tuple[int, ...]] | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def family(self) -> Family:
@@ -92,7 +95,10 @@ class Regression:
 
     def counts(self, columns: Mapping[str, Floats]) -> NDArray[np.int64]:
         """Which rows have all that it needs."""
-        return np.flatnonzero(there(self.plan, self.used, columns))
+        found = there(self.plan, (*self.used, *self.also), columns)
+        if self.group is not None:
+            found &= np.isin(columns[self.group[0]], self.group[1])
+        return np.flatnonzero(found)
 
     def batch(self, columns: Mapping[str, Floats], index: NDArray[np.int64]) -> Batch:
         """These rows."""
