@@ -26,12 +26,11 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
-from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
 from potluck.learning.statistics.regressions.climb import Ended
-from potluck.learning.statistics.regressions.coefficients import Coefficient, products, square, told
+from potluck.learning.statistics.regressions.coefficients import products, square, told
+from potluck.learning.statistics.regressions.effect_result import Effect, Overlap
 from potluck.learning.statistics.regressions.glm import Glm, Opened
 from potluck.learning.statistics.regressions.regression import Regression, events
-from potluck.learning.statistics.result import Result
 
 CLIP, BINS = 0.02, 20
 """Propensities are kept so far from 0 and 1, where a plan does not say; and bins of them."""
@@ -53,44 +52,6 @@ METHODS: Registry[Method] = table("statistics.method")
 METHODS.register("ipw", Method(weighs=True, models=False))
 METHODS.register("aipw", Method(weighs=True, models=True))
 METHODS.register("gformula", Method(weighs=False, models=True))
-
-
-class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by propensity. edges: of bins; clipped: rows whose propensity was beyond what is allowed."""
-
-    edges: tuple[float, ...]
-    treated: tuple[int, ...]
-    untreated: tuple[int, ...]
-    clipped: int
-
-
-class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
-    """ate: the mean if all were treated less the mean if none were; None: `refused` says why. n, n_treated: rows."""
-
-    ate: Coefficient | None
-    treated: Coefficient | None = None
-    untreated: Coefficient | None = None
-    overlap: Overlap | None = None
-    n: int = 0
-    n_treated: int = 0
-    rounds: int
-    refused: str | None = None
-
-    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """The effect, both means, and who could have been in either arm."""
-        if self.ate is None:
-            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
-        named = {"effect": self.ate, "treated": self.treated, "untreated": self.untreated}
-        each = {name: coefficient for name, coefficient in named.items() if coefficient is not None}
-        head = ("what", "value", "se", "low", "high", "p")
-        rows = tuple((name, *(getattr(found, key) for key in head[1:])) for name, found in each.items())
-        means = tuple(Dot(name=name, value=one.value, low=one.low, high=one.high) for name, one in each.items())
-        found: list[AnyForm] = [Frame(head=head, rows=rows, note="95 % intervals of rows like these"), Dots(dots=means)]
-        if self.overlap is not None:
-            lines = (("treated", self.overlap.treated), ("untreated", self.overlap.untreated))
-            curves = tuple(Curve(name=name, x=self.overlap.edges[:-1], y=counts) for name, counts in lines)
-            found.append(Curves(title="overlap", x="propensity", y="rows", curves=curves, steps=True))
-        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

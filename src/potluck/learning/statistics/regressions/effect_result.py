@@ -1,0 +1,46 @@
+"""What is told of a treatment's effect: the means of both arms, their difference, and how far the arms overlap."""
+
+import msgspec
+
+from potluck.core.plan import Plan, Statistic
+from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
+from potluck.learning.statistics.regressions.coefficients import Coefficient
+from potluck.learning.statistics.result import Result
+
+
+class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by propensity. edges: of bins; clipped: rows whose propensity was beyond what is allowed."""
+
+    edges: tuple[float, ...]
+    treated: tuple[int, ...]
+    untreated: tuple[int, ...]
+    clipped: int
+
+
+class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """ate: the mean if all were treated less the mean if none were; None: `refused` says why. n, n_treated: rows."""
+
+    ate: Coefficient | None
+    treated: Coefficient | None = None
+    untreated: Coefficient | None = None
+    overlap: Overlap | None = None
+    n: int = 0
+    n_treated: int = 0
+    rounds: int
+    refused: str | None = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """The effect, both means, and who could have been in either arm."""
+        if self.ate is None:
+            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+        named = {"effect": self.ate, "treated": self.treated, "untreated": self.untreated}
+        each = {name: coefficient for name, coefficient in named.items() if coefficient is not None}
+        head = ("what", "value", "se", "low", "high", "p")
+        rows = tuple((name, *(getattr(found, key) for key in head[1:])) for name, found in each.items())
+        means = tuple(Dot(name=name, value=one.value, low=one.low, high=one.high) for name, one in each.items())
+        found: list[AnyForm] = [Frame(head=head, rows=rows, note="95 % intervals of rows like these"), Dots(dots=means)]
+        if self.overlap is not None:
+            lines = (("treated", self.overlap.treated), ("untreated", self.overlap.untreated))
+            curves = tuple(Curve(name=name, x=self.overlap.edges[:-1], y=counts) for name, counts in lines)
+            found.append(Curves(title="overlap", x="propensity", y="rows", curves=curves, steps=True))
+        return tuple(found)
