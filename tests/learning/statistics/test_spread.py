@@ -18,7 +18,7 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.learning.statistics.kinds import KINDS
 from potluck.learning.statistics.kinds.histogram import HISTOGRAM
-from potluck.learning.statistics.spread import root
+from potluck.learning.statistics.spread import Spread, root
 from potluck.secret.random import system
 from support.learning.sums import category, frames, number, replaced, stats, summed
 
@@ -37,6 +37,12 @@ def test_the_first_column_is_the_floored_square_root_of_adding_up(size, squares,
     assert (spread.squares, spread.norm) == (squares, pytest.approx(norm, abs=1e-6))
     exact = np.cumprod([1.0, *((2 * k - 1) / (2 * k) for k in range(1, size))])
     assert np.array_equal(spread.column, np.floor(exact * 256 + 1e-9))
+
+
+@pytest.mark.parametrize(("column", "parts"), [((3, 1), 3), ((1, 1), 2), ((0, 1), 0)])
+def test_parts_that_no_grid_holds_are_refused(column, parts):
+    with pytest.raises(ValueError, match="power of two"):
+        Spread(column, parts)
 
 
 @given(st.lists(st.lists(st.integers(0, 10**6), min_size=40, max_size=40), min_size=1, max_size=3))

@@ -27,11 +27,16 @@ FLAT = 16
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What a row adds from its place on. column: the first column of C, whole multiples of 1 / parts; a statistic's
-    places are one block of so many after the other."""
+    """What a row adds from its place on. column: the first column of C, whole multiples of 1 / parts, the first number
+    of which is 1; a statistic's places are one block of so many after the other. parts: a power of two, so that the
+    grid's step divides it. Raises ValueError: it is none, or the column begins otherwise."""
 
     column: tuple[int, ...]
     parts: int = PARTS
+
+    def __post_init__(self) -> None:
+        if self.parts.bit_count() != 1 or self.column[0] != self.parts:
+            raise ValueError("a spread has a power of two of parts, and begins with a whole")
 
     @property
     def flat(self) -> bool:
