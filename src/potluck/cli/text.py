@@ -1,14 +1,15 @@
 """Runs as text for a terminal."""
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
+from potluck.api.results.frames import by_group, numbers
 from potluck.api.results.outcome import Run
 from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
+from potluck.learning.statistics.result import EVERYBODY
 from potluck.report.forms import tables
 from potluck.report.outcome import read
 from potluck.tasks.trained import NOT_PRIVATE
@@ -202,38 +203,15 @@ def _results(out: Terminal, run: Run) -> None:
 
 
 def _statistics(results: Mapping[str, object]) -> Table:
+    """A row a number. Without noise there is no interval."""
     table = Table("statistic", "of", "value", "95 % low", "high")
     for name, result in results.items():
-        if not isinstance(result, Mapping):
-            continue
-        _rows(table, name, "all", result)
-        for cell, inner in _table(result, "by").items():
-            _rows(table, name, cell, inner if isinstance(inner, Mapping) else {})
+        for cell, group in by_group(result):
+            for label, value, low, high in numbers(group):
+                ends = ("-", "-") if value == low == high else (_compact(low), _compact(high))
+                of = ", ".join(filter(None, ("" if label and cell == EVERYBODY else cell, label)))
+                table.add_row(name, of, _compact(value), *ends)
     return table
-
-
-def _rows(table: Table, name: str, cell: str, result: Mapping[str, object]) -> None:
-    """A row a number. Without noise there is no interval."""
-    for label, value, low, high in _numbers(result):
-        ends = ("-", "-") if value == low == high else (_compact(low), _compact(high))
-        table.add_row(
-            name, ", ".join(filter(None, ("" if label and cell == "all" else cell, label))), _compact(value), *ends
-        )
-
-
-def _numbers(result: Mapping[str, object]) -> Iterator[tuple[str, object, object, object]]:
-    """(which, value, low, high) of a number, of each bin or of each cell of a table."""
-    value, low, high = (result.get(key) for key in ("value", "low", "high"))
-    edges, labels = result.get("edges"), result.get("labels")
-    if not (isinstance(value, list) and isinstance(low, list) and isinstance(high, list)):
-        yield "", value, low, high
-    elif isinstance(edges, list):
-        bins = [f"{first:.6g} to {last:.6g}" for first, last in itertools.pairwise(edges)]
-        yield from zip(bins, value, low, high, strict=True)
-    elif isinstance(labels, list):
-        outer, inner = labels
-        for label, *lists in zip(outer, value, low, high, strict=True):
-            yield from ((f"{label}, {of}", *numbers) for of, *numbers in zip(inner, *lists, strict=True))
 
 
 def _compact(value: object) -> str:

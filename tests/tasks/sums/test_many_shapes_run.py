@@ -49,6 +49,26 @@ def test_a_protection_opens_what_clear_opens(scheme, tmp_path):
     assert found.document["results"]["free"]["survival"][-1] == pytest.approx(0.736111111)
 
 
+def test_values_are_tidy_frames_too_from_the_run_and_from_its_folder(tmp_path):
+    asked = [
+        {"name": "mean", "kind": "mean", "column": "age", "by": "fin"},
+        {"name": "bars", "kind": "histogram", "column": "age", "bins": 4},
+        {"name": "table", "kind": "contingency", "columns": ["fin", "arrest"]},
+    ]
+    found = potluck.run(plan("clear", asked, {"noise": "none"}), sites(), out=tmp_path / "run")
+    rows = rossi()
+    mean = found.frames["mean"]
+    assert mean.set_index("of")["value"].to_dict() == pytest.approx(
+        {"all": rows["age"].mean(), **{str(fin): one.mean() for fin, one in rows.groupby("fin")["age"]}}
+    )
+    assert found.frames["bars"]["which"].tolist() == ["16 to 24", "24 to 32", "32 to 40", "40 to 48"]
+    assert found.frames["bars"]["value"].tolist() == np.histogram(rows["age"], bins=4, range=(16, 48))[0].tolist()
+    assert dict(zip(found.frames["table"]["which"], found.frames["table"]["value"], strict=True)) == {
+        "0, 0": 150, "0, 1": 66, "1, 0": 168, "1, 1": 48,
+    }  # fmt: skip
+    assert all(one.equals(found.frames[name]) for name, one in Run.read(found.folder).frames.items())
+
+
 def test_a_noised_run_is_shown_in_frames_report_and_terminal(tmp_path):
     noise = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5}
     made = plan("mask", ASKED, noise)

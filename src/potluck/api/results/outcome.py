@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from potluck.api.results.frames import frames
 from potluck.core import private
 from potluck.core.errors import UsageError, unwritable
 from potluck.core.visible import visible
@@ -17,7 +18,6 @@ from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models import basis
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
-from potluck.learning.statistics.forms import Frame
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
 from potluck.tasks.trained import MODEL
@@ -70,17 +70,10 @@ class Run:
 
     @cached_property
     def frames(self) -> "Mapping[str, DataFrame]":
-        """Of statistics that are more than values: tidy tables by name, and longer ones as `name.table`. Raises
-        UsageError where the folder cannot be read."""
-        import pandas as pd
-
-        _, details = read(self.folder)
-        return {
-            f"{question.name}.{one.name}" if one.name else question.name: pd.DataFrame(one.rows, columns=list(one.head))
-            for question in details.questions
-            for one in question.forms
-            if isinstance(one, Frame)
-        }
+        """The statistics as tidy pandas tables, by name: values with their intervals, or what the statistic shows; more
+        tables of one as `name.table`. Raises UsageError: the folder cannot be read."""
+        results = self.results
+        return frames(self.folder, results if isinstance(results, Mapping) else {})
 
     @property
     def predictions(self) -> Path | None:
