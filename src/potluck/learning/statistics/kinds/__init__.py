@@ -9,6 +9,7 @@ from potluck.learning.statistics.kinds import (
     histogram,
     kmeans,
     mean,
+    meta,
     quantile,
     regression,
     survival,
@@ -30,3 +31,4 @@ KINDS.register("regression", regression.REGRESSION)
 KINDS.register("cox", cox.COX)
 KINDS.register("effect", effect.EFFECT)
 KINDS.register("kmeans", kmeans.KMEANS)
+KINDS.register("meta", meta.META)
