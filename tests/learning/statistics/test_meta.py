@@ -86,13 +86,14 @@ def test_the_trials_of_the_bcg_vaccine_are_pooled_as_everywhere():
     most = 2.0  # brings all of them to [-1, 1]
     spec = stats({"x": number(-most, most)}, Statistic(name="one", kind="meta", of="mean", column="x", rounds=2))
     lead = Meta(spec, spec.statistics[0]).lead()
-    state = next(lead)
+    pairs = [*zip(effects / most, variances / most**2, strict=True)]
+
+    def opened(state):
+        return Part(sum(numbers(int(state[0]), t, v, state[1]) for t, v in pairs), np.zeros(13), 2.0**-48)
+
+    second = lead.send(opened(next(lead)))
     with pytest.raises(StopIteration) as ended:
-        while True:
-            each = [
-                numbers(int(state[0]), t / most, v / most**2, state[1]) for t, v in zip(effects, variances, strict=True)
-            ]
-            state = lead.send(Part(np.sum(each, axis=0), np.zeros(13), 2.0**-48))
+        lead.send(opened(second))
     found = ended.value.value
     assert round(found.q, 2) == 152.23  # Viechtbauer 2010, Journal of Statistical Software 36, on these trials
     theirs = combine_effects(effects, variances, method_re="chi2")
