@@ -134,5 +134,17 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 27
+    assert len(done.stdout.splitlines()) == 28
     assert all(": " in line for line in done.stdout.splitlines())
+
+
+def test_every_kind_of_statistic_is_what_its_oracle_says_before_it_is_timed(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    insights = importlib.import_module("groups.insights")
+    assert set(insights.CASES) == set(insights.KINDS.words())
+    pooled = insights.made(6_000, 0)
+    found, _ = insights.carried(list(insights.CASES), "clear", pooled)
+    for kind, result in found.items():
+        insights.agree(kind, result, pooled)
+        with pytest.raises(AssertionError, match=kind):
+            insights.agree(kind, result, pooled[pooled["age"] < 60])
