@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 
 from potluck.core.asks import Block
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
@@ -25,7 +25,8 @@ from potluck.learning.data.target import TWO_SIDED, goal_of
 from potluck.learning.evaluation import metric_intervals
 from potluck.learning.evaluation.intervals import Noised, half
 from potluck.learning.evaluation.metric_intervals import Within
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parted
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
 FILLED = 1 / 3
@@ -127,10 +128,9 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
     rows: how many count, where they are at hand; each: by statistic, how many of them have a value in it. A mean or
     variance has no forecast without.
     """
-    noise = {one.name: _statistic(plan, one, stds[one.name], each.get(one.name)) for one in plan.statistics}
+    noise = {}
+    for one in parted(plan):
+        foreseen = kind_of(one).half
+        if foreseen:
+            noise[one.name] = foreseen(plan, one, stds[one.name], each.get(one.name))
     return Forecast(rows, noise, {})
-
-
-def _statistic(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    foreseen = KINDS.of(one.kind).half
-    return foreseen(plan, one, std, rows) if foreseen else None

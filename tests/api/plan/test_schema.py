@@ -16,7 +16,7 @@ from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.errors import PotluckError
 from potluck.core.traits import TRAITS
 from potluck.learning.models.kinds import MODELS
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import KINDS, TESTS
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner import reading
@@ -231,13 +231,18 @@ def test_a_plans_schema_says_what_a_method_takes_where_a_plan_does_not_say_it(wo
                 assert said == taken, (task, kind, noise, more)
 
 
-@pytest.mark.parametrize("word", [word for word, one in KINDS.entries.items() if one.usual])
-def test_a_plans_schema_says_what_a_statistic_takes_where_a_plan_does_not_say_it(word):
+VARIED = [
+    (key, word) for key, kinds in (("kind", KINDS), ("test", TESTS)) for word, one in kinds.entries.items() if one.usual
+]
+
+
+@pytest.mark.parametrize(("key", "word"), VARIED)
+def test_a_plans_schema_says_what_a_statistic_takes_where_a_plan_does_not_say_it(key, word):
     (listed,) = [
         one["then"]["properties"]["statistics"]["items"]["allOf"] for one in schema_of("plan")["allOf"] if not one["if"]
     ]
-    (said,) = [rule["then"]["properties"] for rule in listed if rule["if"]["properties"]["kind"] == {"const": word}]
-    tables = PLAN | {"task": "statistics", "statistics": [{"name": "s", "kind": word}]}
+    (said,) = [rule["then"]["properties"] for rule in listed if rule["if"]["properties"] == {key: {"const": word}}]
+    tables = PLAN | {"task": "statistics", "statistics": [{"name": "s", "kind": "test", key: word}]}
     (one,) = filled(parse(tables, "plan"), tables).statistics
     assert {key: rule["default"] for key, rule in said.items()} == {key: getattr(one, key) for key in said}
     alone = schema("plan")["properties"]["statistics"]["items"]["properties"]

@@ -12,7 +12,8 @@ from potluck.learning.data.sources import arrow, csv_file, memory
 from potluck.learning.selection import cells as of
 from potluck.learning.selection.cells import BUCKETS, Part, differing
 from potluck.learning.selection.read import cells
-from potluck.learning.statistics.kind import KINDS, StatisticKind
+from potluck.learning.statistics.kind import KINDS, TESTS, StatisticKind
+from potluck.learning.statistics.parts import parted
 from potluck.secret.container import Secret
 from potluck.secret.multiset import numbers
 from potluck.tasks.sums.rows import rows_of
@@ -65,7 +66,7 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
     found = cells(source, plan, rows, "a", source.names(), marked)
     everything = [one for one in found if one.of == "all rows"]
     assert [one.rows for one in everything] == [rows.tally.used]
-    for one in plan.statistics:
+    for one in parted(plan):
         mine = [some for some in found if some.of == one.name or some.of.startswith(f"{one.name} where ")]
         whole = [some.rows for some in mine if some.of == one.name]
         assert whole == [count for count in [rows.tally.statistics[one.name]] if count]
@@ -75,14 +76,14 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
             assert fine == sorted(count for count in counts_of_sums(plan, rows, one) if count)
 
 
-SCALES = {"quantile", "survival"}
-"""Kinds whose places are steps of a scale, which are not judged one by one."""
+SCALES = {"quantile", "survival", "missing"}
+"""Kinds whose places are steps of a scale, or faults, which are not judged one by one."""
 
 
 def test_a_kind_that_counts_rows_in_places_says_what_its_cells_go_by():
-    fields = StatisticKind.__dataclass_fields__
-    tables = {word for word, one in KINDS.entries.items() if one.whole and one.width is not fields["width"].default}
-    said = {word for word, one in KINDS.entries.items() if one.axes is not fields["axes"].default}
+    fields, kinds = StatisticKind.__dataclass_fields__, KINDS.entries | TESTS.entries
+    tables = {word for word, one in kinds.items() if one.whole and one.width is not fields["width"].default}
+    said = {word for word, one in kinds.items() if one.axes is not fields["axes"].default}
     assert said == tables - SCALES
 
 

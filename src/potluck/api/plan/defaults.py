@@ -16,7 +16,7 @@ from potluck.core.json_schema import Schema
 from potluck.core.plan import NoiseWord, Plan, Statistic, Training
 from potluck.core.traits import TRAITS
 from potluck.learning.models.kinds import MODELS
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import KINDS, TESTS, kind_of
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.learning.training.rates import rate_of
@@ -60,22 +60,23 @@ def filled(plan: Plan, tables: Toml) -> Plan:
 def _usual(plan: Plan, one: Statistic) -> Statistic:
     """The statistic with what its kind takes where a plan says nothing."""
     unset = {field.name for field in msgspec.structs.fields(one) if getattr(one, field.name) == field.default}
-    kind = KINDS.of(one.kind)
+    kind = kind_of(one)
     usual = dict(kind.usual) | ({"rounds": kind.rounds(plan, one)} if kind.course else {})
     return msgspec.structs.replace(one, **{key: value for key, value in usual.items() if key in unset})
 
 
 def rules() -> Iterator[Schema]:
     """If a plan's words are these, then the default is that: for all words that are registered."""
-    kinds = [
+    each = [
         {
-            "if": {"properties": {"kind": {"const": word}}},
+            "if": {"properties": {key: {"const": word}}},
             "then": {"properties": {key: {"default": value} for key, value in one.usual.items()}},
         }
-        for word, one in KINDS.entries.items()
+        for key, kinds in (("kind", KINDS), ("test", TESTS))
+        for word, one in kinds.entries.items()
         if one.usual
     ]
-    yield {"if": {}, "then": {"properties": {"statistics": {"items": {"allOf": kinds}}}}}
+    yield {"if": {}, "then": {"properties": {"statistics": {"items": {"allOf": each}}}}}
     axes = {
         "training.method": METHODS.words(),
         "training.optimizer": OPTIMIZERS.words(),

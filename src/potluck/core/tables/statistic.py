@@ -39,6 +39,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     rounds: Annotated[int | None, Bounds(ge=1, le=100)] = None
     strata: Text | None = None
     target: Text | None = None
+    test: Annotated[str | None, Known("statistics.test")] = None
     time: Text | None = None
     treated: Names = ()
     treatment: Text | None = None

@@ -28,13 +28,14 @@ from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Rows, Source, limits_of, most_read, names_of, opened
 from potluck.learning.data.split import by_person, by_row, keys_of, sides
-from potluck.learning.data.tally import Counting, Tally, with_value
+from potluck.learning.data.tally import Counting, Tally
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, lacking, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import counted, most_rows
 from potluck.learning.kept import InMemory, Kept
+from potluck.learning.statistics.parts import with_values
 
 
 class Added(Unlaid, Protocol):
@@ -322,7 +323,7 @@ def _sums(
         held=len(index) if train else 0,
         beyond=len(index) - len(mine),
         most=most_rows(plan),
-        statistics={} if train else {one.name: with_value(plan, one, columns, mine) for one in plan.statistics},
+        statistics={} if train else with_values(plan, columns, mine),
     )
 
 

@@ -23,7 +23,8 @@ from potluck.core.tables.statistic import named
 from potluck.learning.data.declared import find
 from potluck.learning.data.tally import Index
 from potluck.learning.statistics.kind import Axis
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parted
 
 BUCKETS = 512
 MOST_PLACES = 4096
@@ -111,10 +112,11 @@ class Statistics:
     def __init__(self, plan: Plan) -> None:
         """Raises ValueError: a table has too many places."""
         self._plan = plan
-        groups = dict.fromkeys(one.by for one in plan.statistics if one.by)
+        wanted = parted(plan)
+        groups = dict.fromkeys(one.by for one in wanted if one.by)
         self._reads = [_Read(Part("all rows", frozenset({ROWS})))]
         self._reads += [self._part("rows", frozenset({ROWS}), (Axis(by),), (by,)) for by in groups]
-        for one in plan.statistics:
+        for one in wanted:
             self._reads += self._of(one)
 
     def add(self, columns: Mapping[str, Floats], marks: Words) -> None:
@@ -127,8 +129,10 @@ class Statistics:
         return tuple(cell for part, read in enumerate(self._reads) for cell in read.part.cells(part))
 
     def _of(self, one: Statistic) -> Iterator[_Read]:
-        kind, present = KINDS.of(one.kind), named(one)
+        kind, present = kind_of(one), named(one)
         columns = frozenset(name for name in present if name != one.by) or frozenset({ROWS})
+        if kind.every:
+            present = (one.by,) if one.by else ()
         column = find(self._plan, one.column) if kind.summed and one.column else None
         number = (one.column or "", *column.bounds) if column is not None else None
         by, axes = (Axis(one.by),) if one.by else (), kind.axes(self._plan, one)

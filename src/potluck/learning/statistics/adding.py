@@ -26,7 +26,8 @@ from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.relation import Relation
 from potluck.learning.data.sql.values import other_last
 from potluck.learning.statistics.kind import ONE, Cells
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.spread import Spread
 
 GROUPS = 1 << 16
@@ -101,7 +102,7 @@ class Query:
         self._aggregates: dict[str, str] = {}
         self.rows = self.ask("count(*)")
         self._outside: list[str] = []
-        self._terms = [self._term(one) for one in plan.statistics if not KINDS.of(one.kind).course]
+        self._terms = [self._term(one) for one in parted(plan) if not kind_of(one).course]
         self._beyond = self.any_of(self._outside)
 
     def ask(self, aggregate: str) -> str:
@@ -147,7 +148,7 @@ class Query:
         return found, everything, others
 
     def _term(self, one: Statistic) -> _Term:
-        kind, helper = KINDS.of(one.kind), self._helper
+        kind, helper = kind_of(one), self._helper
         cells = kind.cells(self._plan, one, self._values, helper)
         columns, spread = counted(one), kind.spread(self._plan, one)
         own = [self._values[name] for name in columns]
@@ -163,7 +164,9 @@ class Query:
             raise ValueError(f"{one.kind} spreads counts, and does not count rows")
         sums = tuple(None if value == ONE else self._sum(one, cells, value, there) for value in cells.values)
         self._check(one, cells, there)
-        if len(cells.digits) == len(own):  # rows that have places of all its columns are all of their group
+        if kind.every or len(cells.digits) == len(
+            own
+        ):  # rows that have places of all its columns are all of their group
             gaps = self.any_of([])
         elif len(columns) == 1 and columns[0] in self._gaps:
             gaps = self.ask(self._gaps[columns[0]])
@@ -174,7 +177,7 @@ class Query:
 
     def _sum(self, one: Statistic, cells: Cells, value: str, there: str) -> str:
         """The key of the sum of a value in whole steps."""
-        d, most = self._layer.dialect, KINDS.of(one.kind).most(self._plan, one)
+        d, most = self._layer.dialect, kind_of(one).most(self._plan, one)
         whole = d.whole(f"{d.tame(f'({value})')} * {d.double(1 / self._steps[one.name])}")
         if not cells.clipped:
             inside = f"{value} >= {d.double(-most)} AND {value} <= {d.double(most)}"
@@ -185,7 +188,7 @@ class Query:
 
     def _check(self, one: Statistic, cells: Cells, there: str) -> None:
         """Note when a row is beyond the bound of its kind, where that could be."""
-        kind = KINDS.of(one.kind)
+        kind = kind_of(one)
         most, norm = kind.most(self._plan, one), kind.norm(self._plan, one)
         spread = kind.spread(self._plan, one)
         if spread and spread.squares > (norm * most * spread.parts) ** 2 * (1 + ROUNDING):

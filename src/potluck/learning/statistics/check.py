@@ -7,7 +7,8 @@ import msgspec
 from potluck.core.plan import Plan, Statistic, repeated
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.statistics.kind import wanted
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parts_of
 
 COMMON = frozenset({"name", "kind", "by"})
 """Keys that every kind has."""
@@ -24,15 +25,18 @@ def check(plan: Plan) -> Iterator[str]:
     for one in plan.statistics:
         at = f"statistics.{one.name}"
         yield from _unread(one, at)
-        wrong = [*KINDS.of(one.kind).check(plan, one, at)]
+        wrong = [*kind_of(one).check(plan, one, at)]
         yield from wrong or _too_large(plan, one, at)
+        parts = {} if wrong else parts_of(plan, one)
+        for name in (part.name for part in parts.values() if part is not one and part.name in names):
+            yield f"{at}: a part of it is called {name}, as another one is. hint: give that one another name"
         if one.by is not None:
             yield from wanted(plan, f"{at}.by", one.by, measured=False)
 
 
 def _too_large(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """A sum of a fit that nobody has room for."""
-    make = KINDS.of(one.kind).course
+    make = kind_of(one).course
     course = make(plan, one) if make else None
     size = course.layout(0, course.start()).size if course else 0
     if size > MOST_VALUES:
@@ -42,13 +46,13 @@ def _too_large(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 def pauses(plan: Plan) -> Iterator[str]:
     """What of each statistic runs, but should give pause."""
     for one in plan.statistics:
-        yield from KINDS.of(one.kind).pauses(plan, one, f"statistics.{one.name}")
+        yield from kind_of(one).pauses(plan, one, f"statistics.{one.name}")
 
 
 def _unread(one: Statistic, at: str) -> Iterator[str]:
     """Keys that are written and that its kind does not read."""
-    keys = KINDS.of(one.kind).keys
+    keys = kind_of(one).keys
     for field in msgspec.structs.fields(Statistic):
         if field.name not in COMMON | keys and getattr(one, field.name) != field.default:
-            what = f"{at}.{field.name}: a {one.kind} does not read it"
+            what = f"{at}.{field.name}: a {one.test or ''} {one.kind} does not read it".replace("  ", " ")
             yield f"{what}. hint: leave {field.name} out; it reads {', '.join(sorted(keys))}"

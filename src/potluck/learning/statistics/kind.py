@@ -15,8 +15,7 @@ from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped, placed
 from potluck.learning.statistics.course import MakeCourse
-from potluck.learning.statistics.reading import Half, Read, each_number
-from potluck.learning.statistics.result import declared
+from potluck.learning.statistics.reading import Half, Join, Read, each_number
 from potluck.learning.statistics.spread import Spread
 
 Check = Callable[[Plan, Statistic, str], Iterator[str]]
@@ -71,6 +70,10 @@ class StatisticKind:
     read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
     axes: what a table of it counts rows by; none: it is no table. summed: sums of its column's numbers open.
+    every: a row counts too that has no value in a column of the statistic.
+    parts: what is added up in its place, by what each part is called in it, where it is made of other statistics; join:
+    what their opened numbers come to. Then `cells`, `width` and `read` are not asked.
+    which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: what a forecast says; None: there is none. unit: of the value, beside the column's: the same, its square, or
     none. lists: the value is several numbers.
     course: of a kind of several rounds, which has no cells; rounds: where a plan does not say, how many at most.
@@ -88,6 +91,10 @@ class StatisticKind:
     spread: Callable[[Plan, Statistic], Spread | None] = lambda plan, one: None
     whole: bool = False
     alone: bool = True
+    every: bool = False
+    parts: Callable[[Plan, Statistic], Mapping[str, Statistic]] = lambda plan, one: {}
+    join: Join | None = None
+    which: Callable[[Statistic], "StatisticKind | None"] | None = None
     half: Half | None = each_number
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
@@ -99,6 +106,14 @@ class StatisticKind:
 
 
 KINDS: Registry[StatisticKind] = table("statistics.kind")
+TESTS: Registry[StatisticKind] = table("statistics.test")
+"""Tests of hypotheses, which are kinds too: `kinds/test.py` is the word for all of them."""
+
+
+def kind_of(one: Statistic) -> StatisticKind:
+    """What a statistic is. Raises PlanError: no table has its word."""
+    kind = KINDS.of(one.kind)
+    return (kind.which(one) if kind.which else None) or kind
 
 
 def wanted(plan: Plan, at: str, name: str | None, measured: bool | None = None) -> Iterator[str]:
@@ -135,11 +150,11 @@ def binned(plan: Plan, one: Statistic, name: str | None, columns: Mapping[str, s
     return placed(columns[name or ""], low, high, inner, layer), required(one.bins)
 
 
-def scaled(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> str:
-    """SQL of the statistic's number on [-1, 1], clamped, in the arithmetic of `data.encode.scale`."""
-    low, high = declared(plan, one)
+def scaled(plan: Plan, name: str | None, columns: Mapping[str, str], layer: Layer) -> str:
+    """SQL of a column's number on [-1, 1], clamped, in the arithmetic of `data.encode.scale`."""
+    low, high = required(find(plan, name or "")).bounds
     d, double = layer.dialect, layer.dialect.double
-    inside = clipped(columns[one.column or ""], double(low), double(high), layer)
+    inside = clipped(columns[name or ""], double(low), double(high), layer)
     above = d.tame(f"({inside} - {double(low)})")
     return layer.define(f"{double(2)} * {above} / {double(high - low)} - {double(1)}")
 
@@ -148,7 +163,7 @@ def powers(width: int) -> MakeCells:
     """The cells of a kind to which a row adds (1, x, x^2, ...), `width` numbers, with x scaled to [-1, 1]."""
 
     def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
-        x = scaled(plan, one, columns, layer)
+        x = scaled(plan, one.column, columns, layer)
         return Cells((ONE, *(" * ".join([x] * power) for power in range(1, width))), clipped=True)
 
     return cells

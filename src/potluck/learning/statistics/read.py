@@ -23,6 +23,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Counting
 from potluck.learning.data.units import most_rows
 from potluck.learning.statistics.adding import COUNTER, Query, Sums
+from potluck.learning.statistics.parts import parted
 
 
 def read(source: Source, plan: Plan, site: str, grid: Grid) -> Table:
@@ -50,7 +51,7 @@ def _added(source: Source, plan: Plan, problems: Problems, grid: Grid) -> Table:
         top = made.top.above("o")
         # What sums ask too is computed once. Other conditions stand where they are asked: what an engine computes of
         # one column alone, it computes once for each entry of a small dictionary.
-        summed = {one.column for one in plan.statistics}
+        summed = {one.column for one in parted(plan)}
         usual = [_usual(one, values[one.name], d) for one in how.fields]
         usual = [
             top.define(sql) if one.measured and one.name in summed else sql

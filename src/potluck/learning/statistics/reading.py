@@ -1,7 +1,8 @@
 """How a result is read off the cells of its groups, and what noise will leave open of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -13,11 +14,15 @@ from potluck.learning.evaluation.intervals import half
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.result import Result, Values
 
+R = TypeVar("R", bound=Result)
 Read = Callable[[Plan, Statistic, Floats, Floats], Result]
 """Of values [groups, width] and the noise in each, std [groups, width]. Without `by` there is one group; with it one a
 declared value, and a last one of all other values."""
-ReadCell = Callable[[Plan, Statistic, Floats, Floats], Values]
+ReadCell = Callable[[Plan, Statistic, Floats, Floats], R]
 """Of one cell: values [width] and std [width]."""
+Opened = Mapping[str, tuple[Floats, Floats]]
+"""Of a kind that is made of others: by part, values and std as for `Read`, or of one of their groups."""
+Join = Callable[[Plan, Statistic, Opened], Result]
 Half = Callable[[Plan, Statistic, float, float | None], float | None]
 """Of the noise in each number, and of how many rows count (None: not known), half a 95 % interval of the result. None:
 rows are not known, or the noise leaves no bound."""
@@ -38,14 +43,23 @@ def together(values: Floats, std: Floats) -> tuple[Floats, Floats]:
     return values.sum(axis=0), np.sqrt((std**2).sum(axis=0))
 
 
-def by_group(read: ReadCell) -> Read:
-    """The read of a kind whose groups are alike: of all together, and of each declared value."""
+def by_group(read: ReadCell[R]) -> Read:
+    """The read of a kind whose groups are alike: of all together, and of each declared value. Its result has `by`."""
 
-    def every(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
-        cells = {name: read(plan, one, values[i], std[i]) for i, name in enumerate(names(plan, one))}
-        return msgspec.structs.replace(read(plan, one, *together(values, std)), by=cells or None)
+    def every(plan: Plan, one: Statistic, values: Floats, std: Floats) -> R:
+        return each_group(plan, one, {"": (values, std)}, lambda cell: read(plan, one, *cell[""]))
 
     return every
+
+
+def each_group(plan: Plan, one: Statistic, opened: Opened, read: Callable[[Opened], R]) -> R:
+    """What `read` says of all groups together, and of each declared value `by`."""
+    cells = {
+        name: read({key: (values[i], std[i]) for key, (values, std) in opened.items()})
+        for i, name in enumerate(names(plan, one))
+    }
+    whole = read({key: together(*part) for key, part in opened.items()})
+    return msgspec.structs.replace(whole, by=cells or None)
 
 
 def each_number(plan: Plan, one: Statistic, std: float, rows: float | None) -> float:
@@ -53,7 +67,7 @@ def each_number(plan: Plan, one: Statistic, std: float, rows: float | None) -> f
     return Z * std * math.sqrt(groups(plan, one))
 
 
-def even(typical: tuple[float, ...], read: ReadCell) -> Half:
+def even(typical: tuple[float, ...], read: ReadCell[Values]) -> Half:
     """The forecast of a value that is made of several numbers, by its own interval. typical: what a row adds to each on
     average, if values are even over the declared range."""
 

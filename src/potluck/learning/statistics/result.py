@@ -1,6 +1,7 @@
 """What one statistic says: numbers with their 95 % intervals, as JSON has them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm
 
+EVERYBODY = "all"
+R = TypeVar("R")
 Value = float | int | tuple["Value", ...] | None
 
 
@@ -26,6 +29,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """As tables and pictures, what is read first before the rest. Empty: its values are drawn as what they are."""
         return ()
+
+
+def each(whole: R, by: Mapping[str, R] | None) -> list[tuple[str, R]]:
+    """The result of all rows, and that of each group, by what a table calls them."""
+    return [(EVERYBODY, whole), *(by or {}).items()]
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -18,7 +18,7 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, Statistic
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
@@ -30,7 +30,8 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.units import counted, most_rows, most_units
 from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.course import Asked, Course, CourseRows, Part, pack, unpack
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parted, parts_of
 from potluck.learning.statistics.reading import groups
 from potluck.learning.statistics.result import Result
 
@@ -51,17 +52,20 @@ def results(plan: Plan, answer: Answer) -> dict[str, Result]:
     """The result of every statistic of one round."""
     found: dict[str, Result] = {}
     for one in plan.statistics:
-        kind = KINDS.of(one.kind)
-        if kind.course is None:
-            part = answer.part(one.name)
-            values, std = (numbers.reshape(groups(plan, one), -1) for numbers in (part.values, part.std))
-            found[one.name] = kind.read(plan, one, values, std)
+        kind, opened = kind_of(one), {}
+        if kind.course is not None:
+            continue
+        for key, each in parts_of(plan, one).items():
+            part, rows = answer.part(each.name), groups(plan, each)
+            opened[key] = part.values.reshape(rows, -1), part.std.reshape(rows, -1)
+        whole = kind.join is not None and "" not in opened
+        found[one.name] = required(kind.join)(plan, one, opened) if whole else kind.read(plan, one, *opened[""])
     return found
 
 
 def courses(plan: Plan) -> dict[str, Course]:
     """The statistics of several rounds, by name."""
-    makes = {one.name: (KINDS.of(one.kind).course, one) for one in plan.statistics}
+    makes = {one.name: (kind_of(one).course, one) for one in plan.statistics}
     return {name: make(plan, one) for name, (make, one) in makes.items() if make is not None}
 
 
@@ -112,10 +116,10 @@ class StatisticsTask:
 
     def _asked(self, step: int, states: Mapping[str, Floats]) -> Ask:
         every = courses(self.plan)
-        once = {} if step else {one.name: self._block(one) for one in self.plan.statistics if one.name not in every}
+        once = {} if step else {one.name: self._block(one) for one in parted(self.plan) if one.name not in every}
         more = {name: Asked(every[name], step, one).layout.block(self.plan, name) for name, one in states.items()}
         both = once | more
-        blocks = tuple(both[one.name] for one in self.plan.statistics if one.name in both)
+        blocks = tuple(both[one.name] for one in parted(self.plan) if one.name in both)
         return Ask(Kind.STATISTICS, step, blocks, pack(states, tuple(every)) if step else b"")
 
     def _states(self, step: int, state: Bytes) -> dict[str, Floats]:
@@ -126,7 +130,7 @@ class StatisticsTask:
         return unpack(bytes(state), {name: len(course.start()) for name, course in every.items()})
 
     def _block(self, one: Statistic) -> Block:
-        kind, rows = KINDS.of(one.kind), most_rows(self.plan)
+        kind, rows = kind_of(one), most_rows(self.plan)
         high = kind.most(self.plan, one) * rows
         size, units = groups(self.plan, one) * kind.width(self.plan, one), most_units(self.plan)
         spread = kind.spread(self.plan, one)

@@ -25,7 +25,8 @@ def _learnt(plan: Plan, me: str) -> str:
 def _statistic(one: Statistic) -> str:
     """What is counted, by the plan's columns: its name may say anything."""
     of = " and ".join(map(repr, counted(one)))
-    return f"{one.kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
+    kind = f"{one.test} {one.kind}" if one.test else one.kind
+    return f"{kind}{f' of {of}' if of else ''}{f' by {one.by!r}' if one.by else ''}, called {one.name!r}"
 
 
 STATISTICS = TaskSpec(

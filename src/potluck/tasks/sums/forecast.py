@@ -15,7 +15,8 @@ from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
 from potluck.learning.forecast import Forecast
 from potluck.learning.loops import build
-from potluck.learning.statistics.kinds import KINDS
+from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.parts import parted
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
 MANY = 1e9
@@ -29,7 +30,7 @@ def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
         return None
     if spec.traits.counts:
         rows = sum(one.counted for one in here) if here else None
-        each = {one.name: sum(tally.statistics[one.name] for tally in here) for one in spec.statistics} if here else {}
+        each = {one.name: sum(tally.statistics[one.name] for tally in here) for one in parted(spec)} if here else {}
         return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows, each)
     blocks = evaluate.blocks(spec, np.zeros(0))  # with noise they are the same at any weights
     if not blocks:
@@ -97,11 +98,11 @@ def _of(spec: Spec, found: Forecast) -> str:
 
 
 def _statistics(spec: Spec, found: Forecast) -> str:
-    many = {one.name: MANY for one in spec.statistics}
+    many = {one.name: MANY for one in parted(spec)}
     per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY, many).noise
     said = []
-    for one in spec.statistics:
-        half, kind = found.noise[one.name], KINDS.of(one.kind)
+    for one in (one for one in parted(spec) if one.name in found.noise):
+        half, kind = found.noise[one.name], kind_of(one)
         column = find(spec, one.column) if one.column and kind.unit == "same" else None
         unit = f" {column.unit}" if column and column.unit else ""
         rest = per_row[one.name]
@@ -113,6 +114,8 @@ def _statistics(spec: Spec, found: Forecast) -> str:
             said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
         else:
             said.append(f"{one.name} {_reach(half)}{unit}{of}")
+    if not said:
+        return "forecast: none; what the noise leaves of these statistics depends on the rows"
     of = "" if found.rows is None else f" with {round(found.rows):,} rows"
     return f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
 

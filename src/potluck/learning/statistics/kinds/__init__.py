@@ -1,6 +1,6 @@
 """The kinds of statistic, a file and a line each."""
 
-from potluck.learning.statistics.kind import KINDS
+from potluck.learning.statistics.kind import KINDS, TESTS, kind_of
 from potluck.learning.statistics.kinds import (
     contingency,
     count,
@@ -10,14 +10,19 @@ from potluck.learning.statistics.kinds import (
     kmeans,
     mean,
     meta,
+    missing,
+    pca,
     quantile,
     regression,
     survival,
+    table1,
+    test,
+    top,
     total,
     variance,
 )
 
-__all__ = ["KINDS"]
+__all__ = ["KINDS", "TESTS", "kind_of"]
 
 KINDS.register("count", count.COUNT)
 KINDS.register("sum", total.SUM)
@@ -32,3 +37,8 @@ KINDS.register("cox", cox.COX)
 KINDS.register("effect", effect.EFFECT)
 KINDS.register("kmeans", kmeans.KMEANS)
 KINDS.register("meta", meta.META)
+KINDS.register("test", test.TEST)
+KINDS.register("table1", table1.TABLE1)
+KINDS.register("missing", missing.MISSING)
+KINDS.register("top", top.TOP)
+KINDS.register("pca", pca.PCA)

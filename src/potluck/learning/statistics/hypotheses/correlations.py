@@ -1,0 +1,80 @@
+"""Pearson's correlations of several numbers, from one sum of (1, x, upper triangle of x x^T); each may hold noise.
+
+Noise moves a covariance of centred numbers by s^2 (1 + m_i^2)(1 + m_j^2) in variance: the count, both sums and the
+product hold it. Reference: Student 1908, "Probable error of a correlation coefficient".
+"""
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic
+from potluck.core.stages import Floats
+from potluck.learning.statistics import gram
+from potluck.learning.statistics.forms import AnyForm, Frame, Grid
+from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
+from potluck.learning.statistics.kind import StatisticKind
+from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.result import Result, each
+
+Matrix = tuple[tuple[float | None, ...], ...]
+
+
+class Correlated(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """Correlations and their p values, two-sided, by `columns`; None where the rows, or the noise, say nothing. by: of
+    each declared value."""
+
+    matrix: Matrix
+    columns: tuple[str, ...]
+    p: Matrix
+    by: "dict[str, Correlated] | None" = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """A line a pair, and the correlations of all rows as a grid."""
+        pairs = tuple(
+            (name, self.columns[i], self.columns[j], mine.matrix[i][j], mine.p[i][j])
+            for name, mine in each(self, self.by)
+            for i in range(len(self.columns))
+            for j in range(i)
+        )
+        grid = Grid(down="column", across="column", rows=self.columns, columns=self.columns, values=self.matrix)
+        return Frame(head=(one.by or "rows", "column", "with", "correlation", "p"), rows=pairs), grid
+
+
+def correlations(sums: Floats, std: float) -> tuple[Floats, Floats]:
+    """The correlations [p, p] and their p values of a `gram.square`; nan where the rows or the noise say none."""
+    width = len(sums) - 1
+    if sums[0, 0] < max(3.0, ENOUGH * std):
+        return np.full((width, width), np.nan), np.full((width, width), np.nan)
+    rows, mean, spread = gram.covariances(sums)
+    own = np.where(np.diag(spread) > 0, np.diag(spread), np.nan)
+    matrix = np.clip(spread / np.sqrt(np.outer(own, own)), -1, 1)
+    moved = std**2 * np.outer(1 + mean**2, 1 + mean**2) / np.outer(own, own) / rows**2
+    with np.errstate(divide="ignore"):
+        away = np.abs(matrix) / np.sqrt((1 - matrix**2) / (rows - 2) + moved)
+    p = tails.student(away, rows - 2)
+    for found, same in ((matrix, 1.0), (p, 0.0)):
+        np.fill_diagonal(found, np.where(np.isnan(own), np.nan, same))
+    return matrix, p
+
+
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Correlated:
+    """Of one cell."""
+    matrix, p = (listed(found) for found in correlations(gram.square(values, len(one.columns)), noise(std)))
+    return Correlated(matrix=matrix, columns=one.columns, p=p)
+
+
+def listed(matrix: Floats) -> Matrix:
+    """As JSON has it."""
+    return tuple(tuple(None if np.isnan(one) else float(one) for one in row) for row in matrix)
+
+
+CORRELATION = StatisticKind(
+    keys=frozenset({"test", "columns"}),
+    check=gram.of_several,
+    cells=gram.cells,
+    read=by_group(read),
+    width=gram.width,
+    norm=gram.norm,
+    alone=False,
+    half=None,
+)

@@ -1,0 +1,131 @@
+"""Tests of means, from what rows add of their powers: (1, x, x^2) summed by group, each number perhaps with noise.
+
+Noise in the count and the sum adds s^2 (1 + m^2) / n^2 to the variance of a mean m of n rows, and it has no degrees of
+freedom. References: Welch 1947, "The generalization of `Student's' problem when several different population variances
+are involved"; Student 1908, "The probable error of a mean".
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.core.stages import Floats
+from potluck.learning.data.declared import find
+from potluck.learning.data.sql.layers import Layer, clipped
+from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses.tested import (
+    ENOUGH,
+    UNKNOWN,
+    Tested,
+    noise,
+    of_declared,
+    of_groups,
+    of_pairs,
+    of_two_groups,
+)
+from potluck.learning.statistics.kind import ONE, Cells, Check, MakeCells, StatisticKind, powers
+from potluck.learning.statistics.reading import Read, by_group
+
+
+def welch(powers: Floats, std: float) -> Tested:
+    """Whether two groups have one mean, of powers [2, 3]; the first group's mean minus the second's."""
+    rows, mean, spread = _moments(powers)
+    if _few(rows, std) or (spread <= 0).all():
+        return UNKNOWN
+    drawn = spread / rows
+    every = drawn + _moved(rows, mean, std)
+    df = float(every.sum() ** 2 / (drawn**2 / (rows - 1)).sum())
+    return _student(float(mean[0] - mean[1]), float(every.sum()), df)
+
+
+def paired(powers: Floats, std: float) -> Tested:
+    """Whether differences have mean zero, of powers [3]."""
+    rows, mean, spread = _moments(powers[None])
+    if _few(rows, std) or spread[0] <= 0:
+        return UNKNOWN
+    every = spread / rows + _moved(rows, mean, std)
+    return _student(float(mean[0]), float(every[0]), float(rows[0]) - 1)
+
+
+def anova(powers: Floats, std: float) -> Tested:
+    """Whether groups have one mean, of powers [groups, 3]: one way, variances alike. Groups without rows are left out.
+
+    Without noise Fisher's F; with noise the means' distances by their variances, as chi-squared.
+    """
+    rows, mean, spread = _moments(powers if std else powers[powers[:, 0] > 0], least=1)
+    groups, total = len(rows), float(rows.sum())
+    if groups < 2 or total <= groups or (std and _few(rows, std)):
+        return UNKNOWN
+    within = float((spread * np.maximum(rows - 1, 0)).sum() / (total - groups))
+    if within <= 0:
+        return UNKNOWN
+    weights = 1 / (within / rows + _moved(rows, mean, std))
+    middle = float((weights * mean).sum() / weights.sum())
+    statistic = float((weights * (mean - middle) ** 2).sum())
+    if std:
+        return Tested(statistic=statistic, df=float(groups - 1), p=tails.chi_squared(statistic, groups - 1))
+    df = (float(groups - 1), total - groups)
+    return Tested(statistic=statistic / df[0], df=df, p=tails.fisher(statistic / df[0], *df))
+
+
+def _moments(powers: Floats, least: int = 2) -> tuple[Floats, Floats, Floats]:
+    """Of each group rows, mean and variance (by rows - 1; nan of fewer than `least` rows)."""
+    rows, total, squares = powers.T
+    safe = np.where(rows < least, np.nan, rows)
+    spread = np.where(rows > 1, (squares - total**2 / safe) / np.maximum(safe - 1, 1e-9), 0.0)
+    return rows, total / safe, spread
+
+
+def _moved(rows: Floats, mean: Floats, std: float) -> Floats:
+    """Variance of each mean by the noise in its count and sum."""
+    return (std / rows) ** 2 * (1 + mean**2)
+
+
+def _few(rows: Floats, std: float) -> bool:
+    return bool((rows < max(2.0, ENOUGH * std)).any())
+
+
+def _student(distance: float, variance: float, df: float) -> Tested:
+    statistic = distance / variance**0.5
+    return Tested(statistic=statistic, df=df, p=float(tails.student(statistic, df)))
+
+
+POWERS = 3
+"""A row adds (1, x, x^2), with x scaled to [-1, 1]."""
+
+
+def differences(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
+    """The powers of the first number less the second, over the largest difference there may be."""
+    d = layer.dialect
+    ranges = [required(find(plan, name)).bounds for name in one.columns]
+    first, second = (
+        clipped(columns[name], d.double(low), d.double(high), layer)
+        for name, (low, high) in zip(one.columns, ranges, strict=True)
+    )
+    (low, high), (least, most) = ranges
+    over = d.double(max(abs(high - least), abs(most - low)))
+    x = layer.define(clipped(f"({d.tame(f'({first} - {second})')} / {over})", d.double(-1), d.double(1)))
+    return Cells((ONE, x, f"{x} * {x}"), clipped=True)
+
+
+def _of_powers(check: Check, cells: MakeCells, read: Read, column: str) -> StatisticKind:
+    return StatisticKind(
+        keys=frozenset({"test", column}),
+        check=check,
+        cells=cells,
+        read=read,
+        width=lambda plan, one: POWERS,
+        norm=lambda plan, one: math.sqrt(POWERS),
+        alone=False,
+        half=None,
+        summed=column == "column",
+    )
+
+
+WELCH = _of_powers(of_two_groups, powers(POWERS), of_declared(welch), "column")
+ANOVA = _of_powers(of_groups, powers(POWERS), of_declared(anova), "column")
+PAIRED = _of_powers(
+    of_pairs, differences, by_group(lambda plan, one, values, std: paired(values, noise(std))), "columns"
+)

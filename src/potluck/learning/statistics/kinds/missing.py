@@ -1,0 +1,105 @@
+"""How much of some columns is not as declared: a row adds 1 to what its cell is.
+
+A cell of a number may be missing, below or above its declared range; one of a category missing or undeclared. Where a
+column's `missing` is "refuse", a missing cell stops the site, so none is counted.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from potluck.core.plan import Plan, Statistic, repeated, required
+from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.declared import find
+from potluck.learning.data.sql.layers import Layer, cases
+from potluck.learning.statistics.estimates import share
+from potluck.learning.statistics.forms import AnyForm, Frame
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.reading import Opened, each_group
+from potluck.learning.statistics.result import Estimate, Result, each
+
+NUMBER, CATEGORY = ("missing", "below", "above"), ("missing", "undeclared")
+
+
+class Rates(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """Of each column and each fault the share of rows that have it. by: of each declared value of another column."""
+
+    rates: dict[str, dict[str, Estimate]]
+    by: "dict[str, Rates] | None" = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """A line a column and fault."""
+        rows = tuple(
+            (name, column, fault, rate.value, rate.low, rate.high)
+            for name, some in each(self, self.by)
+            for column, faults in some.rates.items()
+            for fault, rate in faults.items()
+        )
+        return (Frame(head=(one.by or "rows", "column", "what", "rate", "low", "high"), rows=rows),)
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Columns, each once."""
+    if not one.columns or repeated(one.columns):
+        yield f'{at}.columns: one column or several, each once. hint: columns = ["age", "sex"]'
+        return
+    for name in one.columns:
+        yield from wanted(plan, f"{at}.columns", name)
+
+
+def faults(plan: Plan, name: str) -> tuple[str, ...]:
+    """What a cell of a column may be beside as declared."""
+    return NUMBER if COLUMNS.of(required(find(plan, name)).kind).measured else CATEGORY
+
+
+def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
+    """A 1 at the fault of each row's cell, or at the first place where it has none."""
+    (name,) = one.columns
+    value, double = columns[name], layer.dialect.double
+    column = required(find(plan, name))
+    beyond = [f"{value} < {double(0)}"]
+    if faults(plan, name) is NUMBER:
+        low, high = map(double, column.bounds)
+        beyond = [f"{value} < {low}", f"{value} > {high}"]
+    found = [f"{value} IS NULL", *beyond]
+    return Cells((ONE,), ((cases([(one, str(place)) for place, one in enumerate(found, 1)], "0"), len(found) + 1),))
+
+
+def parts(plan: Plan, one: Statistic) -> Mapping[str, Statistic]:
+    """Of several columns each."""
+    if len(one.columns) < 2:
+        return {}
+    return {name: Statistic(name=name, kind=one.kind, columns=(name,), by=one.by) for name in one.columns}
+
+
+def join(plan: Plan, one: Statistic, opened: Opened) -> Rates:
+    """The rates of all columns."""
+
+    def rates(cells: Opened) -> Rates:
+        return Rates(
+            rates={
+                name: {word: share(values, std, place) for place, word in enumerate(faults(plan, name), 1)}
+                for name, (values, std) in cells.items()
+            }
+        )
+
+    return each_group(plan, one, opened, rates)
+
+
+def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Rates:
+    """The same of one column."""
+    return join(plan, one, {one.columns[0]: (values, std)})
+
+
+MISSING = StatisticKind(
+    keys=frozenset({"columns"}),
+    check=check,
+    cells=cells,
+    read=read,
+    width=lambda plan, one: len(faults(plan, one.columns[0])) + 1,
+    whole=True,
+    every=True,
+    lists=True,
+    half=None,
+    parts=parts,
+    join=join,
+)

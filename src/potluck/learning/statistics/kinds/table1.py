@@ -1,0 +1,186 @@
+"""The table that describes the rows of a study: what the values of some columns are, of all rows and by group.
+
+A number has rows, mean, standard deviation (over n - 1), median and quartiles; each declared value of a category has
+rows and percent, of those with a declared value. `smd` is the standardised mean difference of two groups: the second
+less the first, over the root of the mean of both variances; of a category it is each value's. With noise there is none.
+Each of these is read off a statistic that has a kind of its own, and has that kind's interval. Reference: Austin 2009,
+"Balance diagnostics for comparing the distribution of baseline covariates between treatment groups".
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from potluck.core.plan import Plan, Statistic, repeated, required
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.declared import find
+from potluck.learning.statistics.estimates import count, share
+from potluck.learning.statistics.forms import AnyForm, Cell, Frame
+from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kinds import mean, quantile, variance
+from potluck.learning.statistics.reading import Opened, each_group
+from potluck.learning.statistics.result import Estimate, Result, Values, each
+
+ROWS, QUARTERS = "rows", "quarters"
+QUARTILES = (0.25, 0.5, 0.75)
+NUMBER = ("percent", "mean", "sd", "median", "q1", "q3")
+"""Of a line, what is there or not: a category has the first, a number the others."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column, or one declared value (`level`) of it. n: rows that have a value, or this one; missing: rows without
+    a value in this column."""
+
+    column: str
+    level: str | None = None
+    n: Estimate
+    percent: Estimate | None = None
+    mean: Estimate | None = None
+    sd: Estimate | None = None
+    median: Estimate | None = None
+    q1: Estimate | None = None
+    q3: Estimate | None = None
+    missing: Estimate
+    smd: float | None = None
+
+
+class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
+    """A line a number and a declared value, in the plan's order. by: of each declared value of another column."""
+
+    rows: tuple[Line, ...]
+    by: "dict[str, Table] | None" = None
+
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """The same lines without intervals."""
+        head = (one.by or "rows", "column", "level", "n", *NUMBER, "missing", "smd")
+        rows = tuple(
+            (name, line.column, line.level or "", *_values(line), line.smd)
+            for name, table in each(self, self.by)
+            for line in table.rows
+        )
+        note = "The interval of each number is in run.json." if plan.noisy else ""
+        return (Frame(head=head, rows=rows, note=note),)
+
+
+def _values(line: Line) -> Iterator[Cell]:
+    for found in (line.n, *(getattr(line, name) for name in NUMBER), line.missing):
+        yield None if found is None else found.value
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Columns, each once."""
+    if not one.columns or repeated(one.columns):
+        yield f'{at}.columns: one column or several, each once. hint: columns = ["age", "sex"]'
+        return
+    for name in one.columns:
+        yield from wanted(plan, f"{at}.columns", name)
+
+
+def measured(plan: Plan, name: str) -> bool:
+    """Whether a column has numbers."""
+    return COLUMNS.of(required(find(plan, name)).kind).measured
+
+
+def parts(plan: Plan, one: Statistic) -> Mapping[str, Statistic]:
+    """How many rows there are; of each number its powers and its quarters, of each category its values."""
+    found = {ROWS: Statistic(name=ROWS, kind="count", by=one.by)}
+    for name in one.columns:
+        if measured(plan, name):
+            found[name] = Statistic(name=name, kind="variance", column=name, by=one.by)
+            found[f"{name}/{QUARTERS}"] = Statistic(
+                name=name, kind="quantile", column=name, by=one.by, q=QUARTILES, bins=one.bins
+            )
+        else:
+            found[name] = Statistic(name=name, kind="top", column=name, by=one.by)
+    return found
+
+
+def join(plan: Plan, one: Statistic, opened: Opened) -> Table:
+    """The lines of all rows and of each group, and how far two groups are apart."""
+    whole = each_group(plan, one, opened, lambda cells: Table(rows=tuple(_lines(plan, one, cells))))
+    groups = list((whole.by or {}).values())
+    if len(groups) != 2 or plan.noisy:
+        return whole
+    apart = [_apart(*pair) for pair in zip(groups[0].rows, groups[1].rows, strict=True)]
+    lines = [msgspec.structs.replace(line, smd=smd) for line, smd in zip(whole.rows, apart, strict=True)]
+    return msgspec.structs.replace(whole, rows=tuple(lines))
+
+
+def _lines(plan: Plan, one: Statistic, cells: Opened) -> Iterator[Line]:
+    everything = cells[ROWS]
+    for name in one.columns:
+        values, std = cells[name]
+        known = (values[:1], std[:1]) if measured(plan, name) else (values, std)
+        n, noise = float(known[0].sum()), math.sqrt(float((known[1] ** 2).sum()))
+        missing = count(float(everything[0][0]) - n, math.hypot(float(everything[1][0]), noise))
+        if measured(plan, name):
+            yield _number(plan, one, name, cells, missing)
+            continue
+        for place, level in enumerate(required(find(plan, name)).values):
+            part = share(values[:-1], std[:-1], place)
+            at = count(float(values[place]), float(std[place]))
+            yield Line(column=name, level=level, n=at, percent=_changed(part, lambda x: 100 * x), missing=missing)
+
+
+def _number(plan: Plan, one: Statistic, name: str, cells: Opened, missing: Estimate) -> Line:
+    of, (values, std) = Statistic(name=name, kind="", column=name, q=QUARTILES, bins=one.bins), cells[name]
+    n = float(values[0])
+    quarters = quantile.QUANTILE.read(plan, of, *(each[None] for each in cells[f"{name}/{QUARTERS}"]))
+    assert isinstance(quarters, quantile.Quantiles)
+    first, middle, third = (
+        Estimate(value=each.value, low=each.low, high=each.high, population=each.population)
+        for each in quarters.quantiles
+    )
+    return Line(
+        column=name,
+        n=count(n, float(std[0])),
+        mean=_estimate(mean.read(plan, of, values[:2], std[:2])),
+        sd=_changed(
+            _estimate(variance.read(plan, of, values, std)),
+            lambda x: math.sqrt(x * n / (n - 1)) if n > 1 and x >= 0 else None,
+        ),
+        median=middle,
+        q1=first,
+        q3=third,
+        missing=missing,
+    )
+
+
+def _estimate(found: Values) -> Estimate:
+    value, low, high = (end if isinstance(end, int | float) else None for end in (found.value, found.low, found.high))
+    return Estimate(value=value, low=low, high=high)
+
+
+def _changed(found: Estimate, change: Callable[[float], float | None]) -> Estimate:
+    """An estimate of a rising function of what is estimated."""
+    value, low, high = (None if end is None else change(end) for end in (found.value, found.low, found.high))
+    return Estimate(value=value, low=low, high=high)
+
+
+def _apart(first: Line, second: Line) -> float | None:
+    """The standardised mean difference of two groups."""
+    pairs = [_moments(line) for line in (first, second)]
+    (mean_of, spread), (other, wide) = pairs
+    if mean_of is None or other is None or spread is None or wide is None or spread + wide <= 0:
+        return None
+    return (other - mean_of) / math.sqrt((spread + wide) / 2)
+
+
+def _moments(line: Line) -> tuple[float | None, float | None]:
+    """Mean and variance; of a category those of being this value."""
+    if line.percent is not None:
+        part = None if line.percent.value is None else line.percent.value / 100
+        return part, None if part is None else part * (1 - part)
+    spread = line.sd.value if line.sd else None
+    return line.mean.value if line.mean else None, None if spread is None else spread**2
+
+
+TABLE1 = StatisticKind(
+    keys=frozenset({"columns", "bins"}),
+    usual={"bins": 256},
+    check=check,
+    half=None,
+    parts=parts,
+    join=join,
+)

@@ -1,0 +1,15 @@
+"""Tests of hypotheses: `test` says which one, and that one (`hypotheses/`) says all else."""
+
+from collections.abc import Iterator
+
+from potluck.core.plan import Plan, Statistic
+from potluck.learning.statistics.hypotheses import TESTS
+from potluck.learning.statistics.kind import StatisticKind
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """That it says which."""
+    yield f"{at}.test: is missing. hint: one of {', '.join(TESTS.words())}"
+
+
+TEST = StatisticKind(keys=frozenset({"test"}), check=check, which=lambda one: TESTS.of(one.test) if one.test else None)
