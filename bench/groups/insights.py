@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import scipy.cluster.vq
 import statsmodels.api as sm
+from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 import potluck
@@ -104,6 +105,14 @@ def treated(rows: pd.DataFrame) -> list[float]:
     return [fit.params[0], fit.bse[0]]
 
 
+def pooled_means(rows: pd.DataFrame) -> list[float]:
+    """Of as many sites, by their precision."""
+    sites = [one["x"] for one in dealt(rows, 6).values()]
+    means, variances = ([one.mean() for one in sites], [one.var() / len(one) for one in sites])
+    found = combine_effects(np.array(means), np.array(variances), method_re="chi2")
+    return [found.mean_effect_fe, found.sd_eff_w_fe, found.mean_effect_re, found.sd_eff_w_re]
+
+
 CASES: Mapping[str, Case] = {
     "count": Case({}, value, len, "pandas"),
     "sum": Case({"column": "x"}, value, lambda rows: np.sum(rows["x"].to_numpy()), "NumPy"),
@@ -152,6 +161,13 @@ CASES: Mapping[str, Case] = {
         "statsmodels",
     ),
     "kmeans": Case({"columns": ["x", "z"], "k": 3}, lambda found: np.ravel(found["centers"]), centers, "SciPy", 1e-4),
+    "meta": Case(
+        {"column": "x", "of": "mean"},
+        lambda found: [found[of][what] for of in ("fixed", "random") for what in ("value", "se")],
+        pooled_means,
+        "statsmodels",
+        sites=6,
+    ),
 }
 
 
