@@ -1,4 +1,4 @@
-"""Every kind of statistic, of 60,000 rows at 3 sites under every protection, beside its oracle on the pooled rows.
+"""Every kind of statistic, of 60,000 rows under every protection, beside its oracle on the pooled rows.
 
 Rows are drawn from a fixed seed. Seconds are those of a whole run in one process: plan, reading, all sums, results and
 report. Engines and the (simulated) enclave are processes of their own, started within a run. The oracle is NumPy,
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.cluster.vq
+import scipy.stats
 import statsmodels.api as sm
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.treatment.treatment_effects import TreatmentEffect
@@ -30,7 +31,7 @@ WORDS = ("clear", "mask", "share", "he", "tee")
 STAGES, WEEKS, EXACT = ("I", "II", "III", "IV"), 52, 1e-5
 MIDDLES = np.array([[-2.0, -3.0], [-3.0, 3.0], [4.0, -1.0]])
 """Of the clouds of points that rows are drawn from."""
-COLUMNS = {
+COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "age": {"kind": "number", "low": 20, "high": 91, "unit": "years"},
     "x": {"kind": "number", "low": -8, "high": 8},
     "z": {"kind": "number", "low": -8, "high": 8},
@@ -39,7 +40,9 @@ COLUMNS = {
     "sick": {"kind": "category", "values": ["0", "1"]},
     "week": {"kind": "number", "low": 1, "high": WEEKS + 1},
     "event": {"kind": "category", "values": ["0", "1"]},
+    "lab": {"kind": "number", "low": 0, "high": 10, "missing": "drop"},
 }
+MEASURED = ["age", "x", "z"]
 Numbers = Sequence[float]
 Found = Mapping[str, Any]
 
@@ -106,11 +109,24 @@ def treated(rows: pd.DataFrame) -> list[float]:
 
 
 def pooled_means(rows: pd.DataFrame) -> list[float]:
-    """Of as many sites, by their precision."""
+    """Of as many sites as there are, by the precision of each."""
     sites = [one["x"] for one in dealt(rows, 6).values()]
     means, variances = ([one.mean() for one in sites], [one.var() / len(one) for one in sites])
     found = combine_effects(np.array(means), np.array(variances), method_re="chi2")
     return [found.mean_effect_fe, found.sd_eff_w_fe, found.mean_effect_re, found.sd_eff_w_re]
+
+
+def described(rows: pd.DataFrame) -> list[float]:
+    """Mean, deviation and quartiles of ages, and percent of stages."""
+    age, stages = rows["age"], rows["stage"].value_counts(normalize=True).sort_index()
+    return [age.mean(), age.std(), *np.quantile(age, [0.5, 0.25, 0.75], method="inverted_cdf"), *(100 * stages)]
+
+
+def explained(rows: pd.DataFrame) -> Any:
+    """Shares of the variance of columns on equal ranges."""
+    low, high = np.array([[COLUMNS[name][end] for name in MEASURED] for end in ("low", "high")], float)
+    spread = np.linalg.eigvalsh(np.cov(rows[MEASURED].to_numpy() / (high - low), rowvar=False))[::-1]
+    return spread / spread.sum()
 
 
 CASES: Mapping[str, Case] = {
@@ -160,7 +176,6 @@ CASES: Mapping[str, Case] = {
         treated,
         "statsmodels",
     ),
-    "kmeans": Case({"columns": ["x", "z"], "k": 3}, lambda found: np.ravel(found["centers"]), centers, "SciPy", 1e-4),
     "meta": Case(
         {"column": "x", "of": "mean"},
         lambda found: [found[of][what] for of in ("fixed", "random") for what in ("value", "se")],
@@ -168,6 +183,35 @@ CASES: Mapping[str, Case] = {
         "statsmodels",
         sites=6,
     ),
+    "test": Case(
+        {"test": "welch", "column": "age", "by": "event"},
+        lambda found: found["statistic"],
+        lambda rows: scipy.stats.ttest_ind(*(rows["age"][rows["event"] == one] for one in (0, 1)), equal_var=False)[0],
+        "SciPy",
+    ),
+    "table1": Case(
+        {"columns": ["age", "stage"], "bins": 71},
+        lambda found: [
+            *(found["rows"][0][what]["value"] for what in ("mean", "sd", "median", "q1", "q3")),
+            *(line["percent"]["value"] for line in found["rows"][1:]),
+        ],
+        described,
+        "pandas",
+    ),
+    "missing": Case(
+        {"columns": ["lab"]},
+        lambda found: found["rates"]["lab"]["missing"]["value"],
+        lambda rows: rows["lab"].isna().mean(),
+        "pandas",
+    ),
+    "top": Case(
+        {"column": "stage"},
+        lambda found: [one["count"]["value"] for one in found["top"]],
+        lambda rows: rows["stage"].value_counts(),
+        "pandas",
+    ),
+    "pca": Case({"columns": MEASURED}, lambda found: found["explained"], explained, "NumPy"),
+    "kmeans": Case({"columns": ["x", "z"], "k": 3}, lambda found: np.ravel(found["centers"]), centers, "SciPy", 1e-4),
 }
 
 
@@ -208,6 +252,7 @@ def made(many: int, seed: int) -> pd.DataFrame:
             "sick": chances[1].astype(int),
             "week": np.minimum(week, left),
             "event": (week <= left).astype(int),
+            "lab": np.where(draw.random(many) < 0.1, np.nan, draw.uniform(0, 10, many)),
         }
     )
 
