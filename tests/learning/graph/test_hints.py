@@ -10,7 +10,6 @@ if find_spec("torch") is None:
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
 import potluck
@@ -33,14 +32,6 @@ class Least(nn.Module):
         return self.function(self.layer(x).unsqueeze(1))
 
 
-def pooled(x):
-    return functional.max_pool1d(x, x.shape[-1]).squeeze(1)
-
-
-def least(x):
-    return -functional.max_pool1d(-x, x.shape[-1]).squeeze(1)
-
-
 def normed():
     torch.manual_seed(0)
     return parametrizations.weight_norm(nn.Linear(2, 3))
@@ -54,12 +45,16 @@ def folded():
 @pytest.mark.parametrize(
     ("refused", "said", "instead"),
     [
-        (Least(lambda x: x.amax(2)), r"aten\.amax .*max_pool1d\(x, x\.shape\[-1\]\)", Least(pooled)),
-        (Least(lambda x: x.max(2).values), r"aten\.max\.dim .*max_pool1d\(x, x\.shape\[-1\]\)", Least(pooled)),
-        (Least(lambda x: x.amin(2)), r"aten\.amin .*-torch\.nn\.functional\.max_pool1d\(-x, x\.shape", Least(least)),
+        (Least(lambda x: x.max(2).values), r"aten\.max\.dim .*x\.amax\(axis\)", Least(lambda x: x.amax(2))),
+        (Least(lambda x: x.min(2).values), r"aten\.min\.dim .*x\.amin\(axis\)", Least(lambda x: x.amin(2))),
+        (
+            Least(lambda x: x.std(2)),
+            r"aten\.std\.dim .*torch\.sqrt\(x\.var\(axis\) \+ eps",
+            Least(lambda x: torch.sqrt(x.var(2))),
+        ),
         (normed(), r"_weight_norm .*nn\.utils\.parametrize\.remove_parametrizations\(layer, \"weight\"\)", folded()),
     ],
-    ids=["amax", "max", "amin", "weight norm"],
+    ids=["max", "min", "std", "weight norm"],
 )
 def test_what_no_graph_has_comes_with_what_to_write(tmp_path, refused, said, instead):
     with pytest.raises(GraphError, match=said):

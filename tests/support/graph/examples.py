@@ -67,7 +67,7 @@ for _word in (
         "abs",
         "neg",
     ),
-    *("sqrt", "rsqrt", "reciprocal"),
+    *("sqrt", "rsqrt", "reciprocal", "log", "log1p", "erf", "sin", "cos"),
 ):
     _example(_word, X, x=rows(3, 4))
 _example("elu", X, 0.5, 1, 1, x=rows(3, axis=1))
@@ -82,7 +82,14 @@ _example("rsub", X, 1.5, 1, x=rows(3))
 _example("mul", X, v("p"), x=rows(3), p=public())
 _example("div", X, v("z"), x=rows(3, 2), z=rows(3, 1))
 _example("pow", X, 3.0, x=rows(3))
-_example("gt", X, 0.1, x=rows(40))
+_example("maximum", X, v("z"), x=rows(3, 4), z=rows(1, 4))
+_example("minimum", X, v("p"), x=rows(3, 4, axis=1), p=public(4))
+_example("prelu", X, v("p"), x=rows(3, 4), p=public(3))
+_example("prelu", X, v("p"), title="one", x=rows(3, 4, axis=1), p=public(1))
+for _word in ("gt", "ge", "lt", "le"):
+    _example(_word, X, 0.1, x=rows(40))
+for _word in ("eq", "ne"):
+    _example(_word, X, 3, x=rows(40, dtype="int64"))
 _example("where", v("c"), X, v("p"), c=rows(40, dtype="bool"), x=rows(40), p=public())
 _example("cast", X, Special(d="float64"), x=rows(9, dtype="int64"))
 _example("dropout", X, 0.5, True, x=rows(5))
@@ -114,6 +121,10 @@ _statistics = {"m": public(4), "s": public(4)}
 _example("batch_norm", X, v("p"), v("q"), v("m"), v("s"), False, 0.1, 10.0, True, **_norm, **_statistics)
 _example("upsample_bilinear2d", X, None, False, (2.0, 1.5), x=rows(2, 3, 4))
 _example("upsample_nearest2d", X, (5, 7), None, x=rows(2, 3, 4))
+_example("upsample_linear1d", X, (7,), True, None, x=rows(2, 3))
+_example("upsample_trilinear3d", X, None, False, (2.0, 1.5, 2.0), x=rows(2, 3, 4, 2))
+_example("upsample_nearest1d", X, None, (2.5,), x=rows(2, 3))
+_example("upsample_nearest3d", X, (5, 7, 2), None, x=rows(2, 3, 4, 3))
 _example("reshape", X, (3, Special(b=8)), x=rows(3, 4, axis=1, inner=2))
 _example("reshape", X, (Special(b=6),), title="joined", x=rows(2, 3, axis=1))
 _example("reshape", X, (2, Special(b=1), 3), title="parted", x=rows(outer=2, inner=3))
@@ -127,7 +138,14 @@ _example("cat", (X, v("z")), 1, x=rows(3, 4), z=rows(2, 4))
 _example("pad", X, (1, 2), 0.5, x=rows(3, 4))
 _example("mean", X, (1, 2), True, x=rows(3, 4))
 _example("sum", X, (0,), x=rows(3, 4, axis=1))
+_example("amax", X, (1,), x=rows(3, 4))
+_example("amin", X, (0, 1), True, x=rows(3, 4, axis=2))
+_example("var", X, (1,), x=rows(3, 4))
+_example("var", X, (2, 1), title="whole", correction=0, keepdim=True, x=rows(3, 4))
+_example("linalg_vector_norm", X, 2, (1, 2), True, x=rows(3, 4))
+_example("glu", X, 1, x=rows(6, 2))
 _example("softmax", X, 0, x=rows(3, axis=1))
+_example("log_softmax", X, 0, x=rows(3, axis=1))
 _heads = {"x": rows(2, 5, 4), "k": rows(2, 6, 4), "u": rows(2, 6, 3)}
 _attend = ("scaled_dot_product_attention", X, v("k"), v("u"))
 _example(*_attend, v("mask"), 0.0, scale=0.3, **_heads, mask=rows(1, 1, 6))

@@ -158,6 +158,40 @@ def along(word: str, of: str) -> Lowered:
     return lowered
 
 
+def _axes(call: Call) -> tuple[int, ...]:
+    raw, rank = call.arguments["dim"], len(call.shape("self"))
+    return tuple(one % rank for one in (raw if isinstance(raw, list | tuple) else [] if raw is None else [raw]))
+
+
+def spread(call: Call) -> Names:
+    """A variance along axes that are named."""
+    found = call.arguments.get("correction", int(call.arguments.get("unbiased", True)))
+    more: dict[str, Argument] = {} if found in (1, None) else {"correction": found}
+    if call.arguments["keepdim"]:
+        more["keepdim"] = True
+    return call.graph.node(call.node, "var", [call.given(call.arguments["self"]), _axes(call)], more)
+
+
+def length(call: Call) -> Names:
+    """The root of added squares along axes that are named."""
+    if call.arguments["dtype"] is not None:
+        raise refused(call.node, "changes the dtype", "cast before it")
+    more = (call.arguments["keepdim"],) if call.arguments["keepdim"] else ()
+    value = call.given(call.arguments["self"])
+    return call.emit("linalg_vector_norm", value, call.given(call.arguments["ord"]), _axes(call), *more)
+
+
+def largest_of_bins(call: Call) -> Names:
+    """The largest entries of bins, where all are of one width."""
+    word = str(call.node.target).split(".")[1].removeprefix("adaptive_")
+    made = [int(one) for one in call.arguments["output_size"]]
+    before = [*call.shape("self")][-len(made) :]
+    if any(size % many for size, many in zip(before, made, strict=True)):
+        raise refused(call.node, "makes bins of unequal widths", "let output_size divide the sizes")
+    widths = tuple(size // many for size, many in zip(before, made, strict=True))
+    return call.emit(word, call.given(call.arguments["self"]), widths)
+
+
 def joined(word: str) -> Lowered:
     """Two operands, brought to the type that torch computes in."""
 

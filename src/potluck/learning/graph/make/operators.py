@@ -1,12 +1,13 @@
 """The table of torch's operators that a module may use, a line each, and hints for some that none may."""
 
-from potluck.learning.graph.make import lowering
+from potluck.learning.graph.make import lowering, moved
 from potluck.learning.graph.make.lowering import Lowered, along, joined, same
 from potluck.learning.graph.op import OPS
 
 _ELSEWHERE = (
     *("reshape", "permute", "expand", "select", "slice", "split", "unbind", "cat", "pad", "mean", "sum", "softmax"),
-    *("add", "sub", "mul", "div", "matmul", "cast", "dropout"),
+    *("add", "sub", "mul", "div", "matmul", "cast", "dropout", "maximum", "minimum"),
+    *("amax", "amin", "var", "linalg_vector_norm", "glu", "log_softmax"),
 )
 """Operations that stand for several operators of torch, below."""
 OPERATORS: dict[str, Lowered] = {OPS.of(word).run: same(word) for word in OPS.words() if word not in _ELSEWHERE}
@@ -28,7 +29,25 @@ for _names, _lowered in (
     ("cat.default concat.default", along("cat", "tensors")),
     ("mean.dim", along("mean", "self")),
     ("sum.dim_IntList", along("sum", "self")),
+    ("amax.default", along("amax", "self")),
+    ("amin.default", along("amin", "self")),
+    ("var.correction var.dim", lowering.spread),
+    ("linalg_vector_norm.default", lowering.length),
     ("softmax.int", along("softmax", "self")),
+    ("log_softmax.int", along("log_softmax", "self")),
+    ("glu.default", along("glu", "self")),
+    ("maximum.default max.other", joined("maximum")),
+    ("minimum.default min.other", joined("minimum")),
+    ("stack.default", moved.stacked),
+    ("repeat.default tile.default", moved.repeated),
+    ("repeat_interleave.self_int", moved.stretched),
+    ("movedim.int movedim.intlist moveaxis.int moveaxis.intlist", moved.axes_moved),
+    ("pixel_shuffle.default", moved.pixels),
+    ("einsum.default", moved.einsum),
+    (
+        "adaptive_max_pool1d.default adaptive_max_pool2d.default adaptive_max_pool3d.default",
+        lowering.largest_of_bins,
+    ),
     ("add.Tensor add.Scalar", joined("add")),
     ("sub.Tensor sub.Scalar", joined("sub")),
     ("mul.Tensor mul.Scalar", joined("mul")),
@@ -51,15 +70,16 @@ HINTS = {
     "detach": "freeze parameters with requires_grad_(False) instead",
     "lstm": "recurrent layers are in no graph: use convolutions or attention",
     "gru": "recurrent layers are in no graph: use convolutions or attention",
-    "einsum": "write it with matmul, reshape and permute",
     "feature_dropout": "use plain dropout",
     "zeros": "expand a buffer of the module to the batch",
     "ones": "expand a buffer of the module to the batch",
     "arange": "make it a buffer of the module",
-    "amax": "over the last of three axes it is torch.nn.functional.max_pool1d(x, x.shape[-1])",
-    "amin": "over the last of three axes it is -torch.nn.functional.max_pool1d(-x, x.shape[-1])",
-    "max": "over the last of three axes it is torch.nn.functional.max_pool1d(x, x.shape[-1])",
-    "min": "over the last of three axes it is -torch.nn.functional.max_pool1d(-x, x.shape[-1])",
+    "max": "x.amax(axis) gives the largest entries along an axis",
+    "min": "x.amin(axis) gives the smallest entries along an axis",
+    "std": "write it as torch.sqrt(x.var(axis) + eps)",
+    "new_zeros": "expand a buffer of the module to the batch",
+    "zeros_like": "expand a buffer of the module to the batch",
+    "rnn_tanh": "recurrent layers are in no graph: use convolutions or attention",
     "_weight_norm": 'fold it into the weight: nn.utils.parametrize.remove_parametrizations(layer, "weight")',
     "diff": "give positions, and a mask of four axes, as buffers of the module",
 }

@@ -55,6 +55,7 @@ def _cost(bound: Bound, out: Outputs) -> Cost:
 
 
 SOFTMAX = Op("softmax.int", ("self", "dim"), 2, _softmax)
+LOG_SOFTMAX = Op("log_softmax.int", ("self", "dim"), 2, _softmax)
 SCALED_DOT_PRODUCT_ATTENTION = Op(
     "scaled_dot_product_attention.default",
     ("query", "key", "value", "attn_mask", "dropout_p", "is_causal"),

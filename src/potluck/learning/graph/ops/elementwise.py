@@ -1,7 +1,7 @@
 """Operations that take their operands entry by entry: rows stay where they are, and nothing crosses between entries."""
 
 from potluck.learning.graph.bound import Bound
-from potluck.learning.graph.op import Op, Outputs, floating
+from potluck.learning.graph.op import Op, Outputs, batch_first, floating, public
 from potluck.learning.graph.value import FLOATS, Misfit, Value, broadcast
 
 
@@ -66,15 +66,33 @@ def _divide(bound: Bound) -> Outputs:
     return (_joined(bound, bound.value("self"), "other", whole=False),)
 
 
+def _larger(bound: Bound) -> Outputs:
+    bound.value("other")
+    return (_joined(bound, bound.value("self"), "other", whole=False),)
+
+
 def _power(bound: Bound) -> Outputs:
     bound.number("exponent")
     return (floating(bound.value("self"), "self"),)
 
 
-def _greater(bound: Bound) -> Outputs:
-    value = bound.value("self")
-    bound.number("other")
-    return (Value("bool", value.shape, value.rows),)
+def _compared(word: str) -> Op:
+    """Each entry beside a number."""
+
+    def rule(bound: Bound) -> Outputs:
+        value = bound.value("self")
+        bound.number("other")
+        return (Value("bool", value.shape, value.rows),)
+
+    return Op(f"{word}.Scalar", ("self", "other"), 2, rule)
+
+
+def _parametric(bound: Bound) -> Outputs:
+    value, weight = floating(bound.value("self"), "self"), bound.value("weight")
+    if value.rank < 2 and weight.shape != (1,):
+        raise Misfit("self has no axis of channels")
+    public(weight, (1,) if weight.shape == (1,) else (value.shape[1],), value, "weight")
+    return (value if value.rank < 2 or weight.shape == (1,) else batch_first(value, value.rank, "self"),)
 
 
 def _where(bound: Bound) -> Outputs:
@@ -111,6 +129,11 @@ HARDSWISH = _function("hardswish.default")
 HARDSIGMOID = _function("hardsigmoid.default")
 MISH = _function("mish.default")
 EXP = _function("exp.default")
+LOG = _function("log.default")
+LOG1P = _function("log1p.default")
+ERF = _function("erf.default")
+SIN = _function("sin.default")
+COS = _function("cos.default")
 SQRT = _function("sqrt.default")
 RSQRT = _function("rsqrt.default")
 RECIPROCAL = _function("reciprocal.default")
@@ -124,7 +147,10 @@ RSUB = Op("rsub.Scalar", ("self", "other", "alpha"), 2, _reversed)
 MUL = Op("mul.Tensor", ("self", "other"), 2, _multiply)
 DIV = Op("div.Tensor", ("self", "other"), 2, _divide)
 POW = Op("pow.Tensor_Scalar", ("self", "exponent"), 2, _power)
-GT = Op("gt.Scalar", ("self", "other"), 2, _greater)
+MAXIMUM = Op("maximum.default", ("self", "other"), 2, _larger)
+MINIMUM = Op("minimum.default", ("self", "other"), 2, _larger)
+PRELU = Op("prelu.default", ("self", "weight"), 2, _parametric)
+GT, GE, LT, LE, EQ, NE = (_compared(word) for word in ("gt", "ge", "lt", "le", "eq", "ne"))
 WHERE = Op("where.self", ("condition", "self", "other"), 3, _where)
 CAST = Op("to.dtype", ("self", "dtype"), 2, _cast)
 DROPOUT = Op("dropout.default", ("input", "p", "train"), 3, _dropout, evaluating=("train", False))

@@ -79,10 +79,10 @@ def _adaptive(axes: int) -> Op:
     return Op(f"adaptive_avg_pool{axes}d.default", ("self", "output_size"), 2, rule, cost)
 
 
-def _resampled(run: str, *, corners: bool) -> Op:
+def _resampled(run: str, axes: int, *, corners: bool) -> Op:
     def rule(bound: Bound) -> Outputs:
         value, sizes, factors = (
-            _image(bound, 2, "input"),
+            _image(bound, axes, "input"),
             bound.wholes("output_size", 1),
             bound.numbers("scale_factors"),
         )
@@ -91,11 +91,11 @@ def _resampled(run: str, *, corners: bool) -> Op:
         if bool(sizes) == (factors is not None):
             raise Misfit("takes either output_size or scale_factors")
         if factors is not None:
-            if len(factors) != 2 or not all(0 < one <= MOST_NUMBER for one in factors):
-                raise Misfit("scale_factors have to be two numbers above 0")
+            if len(factors) != axes or not all(0 < one <= MOST_NUMBER for one in factors):
+                raise Misfit(f"scale_factors have to be {axes} numbers above 0")
             sizes = tuple(floor(size * factor) for size, factor in zip(value.shape[2:], factors, strict=True))
-        if len(sizes) != 2 or min(sizes) < 1:
-            raise Misfit("the result has to have two axes of at least 1")
+        if len(sizes) != axes or min(sizes) < 1:
+            raise Misfit(f"the result has to have {axes} axes of at least 1")
         return (value.with_shape((*value.shape[:2], *sizes)),)
 
     names = (
@@ -109,5 +109,9 @@ def _resampled(run: str, *, corners: bool) -> Op:
 MAX_POOL1D, MAX_POOL2D, MAX_POOL3D = _max_pool(1), _max_pool(2), _max_pool(3)
 AVG_POOL1D, AVG_POOL2D, AVG_POOL3D = _avg_pool(1), _avg_pool(2), _avg_pool(3)
 ADAPTIVE_AVG_POOL1D, ADAPTIVE_AVG_POOL2D, ADAPTIVE_AVG_POOL3D = _adaptive(1), _adaptive(2), _adaptive(3)
-UPSAMPLE_BILINEAR2D = _resampled("upsample_bilinear2d.vec", corners=True)
-UPSAMPLE_NEAREST2D = _resampled("upsample_nearest2d.vec", corners=False)
+UPSAMPLE_LINEAR1D = _resampled("upsample_linear1d.vec", 1, corners=True)
+UPSAMPLE_BILINEAR2D = _resampled("upsample_bilinear2d.vec", 2, corners=True)
+UPSAMPLE_TRILINEAR3D = _resampled("upsample_trilinear3d.vec", 3, corners=True)
+UPSAMPLE_NEAREST1D, UPSAMPLE_NEAREST2D, UPSAMPLE_NEAREST3D = (
+    _resampled(f"upsample_nearest{axes}d.vec", axes, corners=False) for axes in (1, 2, 3)
+)

@@ -103,17 +103,42 @@ def _pad(bound: Bound) -> Outputs:
 
 
 def _reduction(run: str) -> Op:
-    def rule(bound: Bound) -> Outputs:
-        value = floating(bound.value("self"), "self")
-        axes, keep = bound.axes("dim", value), bound.flag("keepdim", False)
-        if keep:
-            return (value.with_shape([1 if i in axes else size for i, size in enumerate(value.shape)]),)
-        return (_without(value, axes),)
+    return Op(run, ("self", "dim", "keepdim"), 2, _along, _along_cost)
 
-    def cost(bound: Bound, out: Outputs) -> Cost:
-        return Cost(2 * bound.value("self").size)
 
-    return Op(run, ("self", "dim", "keepdim"), 2, rule, cost)
+def _along(bound: Bound) -> Outputs:
+    value = floating(bound.value("self"), "self")
+    axes, keep = bound.axes("dim", value), bound.flag("keepdim", False)
+    if keep:
+        return (value.with_shape([1 if i in axes else size for i, size in enumerate(value.shape)]),)
+    return (_without(value, axes),)
+
+
+def _along_cost(bound: Bound, out: Outputs) -> Cost:
+    # The gradient of a largest entry, a length and a variance is made of the whole again.
+    return Cost(4 * bound.value("self").size, scratch=2 * bound.value("self").size)
+
+
+def _spread(bound: Bound) -> Outputs:
+    """The variance along axes, over a count less the correction."""
+    if bound.number("correction", 1) < 0:
+        raise Misfit("correction has to be at least 0")
+    return _along(bound)
+
+
+def _length(bound: Bound) -> Outputs:
+    if bound.number("ord", 2) != 2:
+        raise Misfit("ord has to be 2", "write other norms with abs, pow and sum")
+    bound.absent("dtype")
+    return _along(bound)
+
+
+def _halved(bound: Bound) -> Outputs:
+    value = floating(bound.value("self"), "self")
+    axis = bound.axis("dim", value)
+    if value.shape[axis] % 2:
+        raise Misfit("the axis has to be of two halves")
+    return (_resized(value, axis, value.shape[axis] // 2),)
 
 
 def _resized(value: Value, axis: int, size: int) -> Value:
@@ -139,3 +164,10 @@ PAD = Op("constant_pad_nd.default", ("self", "pad", "value"), 2, _pad)
 CAT = Op("cat.default", ("tensors", "dim"), 2, _cat)
 MEAN = _reduction("mean.dim")
 SUM = _reduction("sum.dim_IntList")
+AMAX = _reduction("amax.default")
+AMIN = _reduction("amin.default")
+VAR = Op("var.correction", ("self", "dim"), 2, _spread, _along_cost, keywords=("correction", "keepdim"))
+VECTOR_NORM = Op(
+    "linalg_vector_norm.default", ("self", "ord", "dim", "keepdim"), 3, _length, _along_cost, keywords=("dtype",)
+)
+GLU = Op("glu.default", ("self", "dim"), 2, _halved, _part_cost)

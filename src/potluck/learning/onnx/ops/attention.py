@@ -12,6 +12,10 @@ def _softmax(call: Call) -> tuple[str]:
     return (call.writer.add("Softmax", (call.name("self"),), {"axis": call.bound.axis("dim", call.value("self"))}),)
 
 
+def _log_softmax(call: Call) -> tuple[str]:
+    return (call.writer.add("LogSoftmax", (call.name("self"),), {"axis": call.bound.axis("dim", call.value("self"))}),)
+
+
 def _attention(call: Call) -> tuple[str]:
     writer, query, key = call.writer, call.value("query"), call.value("key")
     scale = call.bound.maybe_number("scale")
@@ -45,4 +49,8 @@ def _masked(call: Call, scores: str) -> str:
     return writer.add("Where", (blind, zero, weights))
 
 
-SAID: Mapping[str, Say] = {"softmax": _softmax, "scaled_dot_product_attention": _attention}
+SAID: Mapping[str, Say] = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "scaled_dot_product_attention": _attention,
+}

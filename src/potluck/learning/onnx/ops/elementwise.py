@@ -96,13 +96,31 @@ def _power(call: Call) -> tuple[str]:
     return (call.writer.add("Pow", (call.name("self"), exponent)),)
 
 
-def _greater(call: Call) -> tuple[str]:
-    """torch compares whole numbers with a fraction as float32, and truth values as numbers."""
-    value, other = call.value("self"), call.bound.number("other")
-    name, kind = call.name("self"), value.dtype
-    if kind == "bool" or (kind == "int64" and isinstance(other, float)):
-        name, kind = call.writer.cast(name, "float32"), "float32"
-    return (call.writer.add("Greater", (name, call.writer.number(other, kind))),)
+def _compared(op: str, *, turned: bool = False) -> Say:
+    """torch compares whole numbers with a fraction as float32, and truth values as numbers. turned: what it is not."""
+
+    def say(call: Call) -> tuple[str]:
+        value, other = call.value("self"), call.bound.number("other")
+        name, kind = call.name("self"), value.dtype
+        if kind == "bool" or (kind == "int64" and isinstance(other, float)):
+            name, kind = call.writer.cast(name, "float32"), "float32"
+        found = call.writer.add(op, (name, call.writer.number(other, kind)))
+        return (call.writer.add("Not", (found,)) if turned else found,)
+
+    return say
+
+
+def _log1p(call: Call) -> tuple[str]:
+    one = call.writer.number(1.0, call.value("self").dtype)
+    return (call.writer.add("Log", (call.writer.add("Add", (call.name("self"), one)),)),)
+
+
+def _parametric(call: Call) -> tuple[str]:
+    """A slope a channel stands along the second axis."""
+    value, slope = call.value("self"), call.name("weight")
+    if call.value("weight").shape != (1,):
+        slope = call.writer.shaped(slope, (-1, *(1,) * (value.rank - 2)))
+    return (call.writer.add("PRelu", (call.name("self"), slope)),)
 
 
 def _where(call: Call) -> tuple[str]:
@@ -131,6 +149,11 @@ SAID: Mapping[str, Say] = {
     "hardsigmoid": _hardsigmoid,
     "mish": _plain("Mish"),
     "exp": _plain("Exp"),
+    "log": _plain("Log"),
+    "log1p": _log1p,
+    "erf": _plain("Erf"),
+    "sin": _plain("Sin"),
+    "cos": _plain("Cos"),
     "sqrt": _plain("Sqrt"),
     "rsqrt": _rsqrt,
     "reciprocal": _plain("Reciprocal"),
@@ -144,7 +167,15 @@ SAID: Mapping[str, Say] = {
     "mul": _joined("Mul"),
     "div": _joined("Div"),
     "pow": _power,
-    "gt": _greater,
+    "maximum": _joined("Max"),
+    "minimum": _joined("Min"),
+    "prelu": _parametric,
+    "gt": _compared("Greater"),
+    "ge": _compared("GreaterOrEqual"),
+    "lt": _compared("Less"),
+    "le": _compared("LessOrEqual"),
+    "eq": _compared("Equal"),
+    "ne": _compared("Equal", turned=True),
     "where": _where,
     "cast": _cast,
     "dropout": lambda call: (call.name("input"),),

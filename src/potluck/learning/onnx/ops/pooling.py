@@ -105,7 +105,7 @@ def _scales(call: Call, *, corners: bool) -> list[float]:
     return [float(np.float32(size) / np.float32(made)) for size, made in zip(before, after, strict=True)]
 
 
-def _bilinear(call: Call) -> tuple[str]:
+def _linear(call: Call) -> tuple[str]:
     value, name = call.value("input"), call.name("input")
     corners = call.bound.flag("align_corners", False)
     for axis, scale in enumerate(_scales(call, corners=corners), 2):
@@ -137,6 +137,6 @@ SAID: Mapping[str, Say] = {
     **{f"max_pool{axes}d": _max_pool(axes) for axes in (1, 2, 3)},
     **{f"avg_pool{axes}d": _avg_pool(axes) for axes in (1, 2, 3)},
     **{f"adaptive_avg_pool{axes}d": _adaptive(axes) for axes in (1, 2, 3)},
-    "upsample_bilinear2d": _bilinear,
-    "upsample_nearest2d": _nearest,
+    **dict.fromkeys(("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), _linear),
+    **{f"upsample_nearest{axes}d": _nearest for axes in (1, 2, 3)},
 }

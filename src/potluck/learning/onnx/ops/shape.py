@@ -1,6 +1,7 @@
 """Operations that move entries, and sums over axes. In a shape, the axis of rows is as long as what is left."""
 
 from collections.abc import Mapping
+from math import prod
 
 from potluck.learning.onnx.call import Call, Say
 
@@ -72,6 +73,24 @@ def _reduced(op: str) -> Say:
     return say
 
 
+def _spread(call: Call) -> tuple[str]:
+    """The mean of squared distances from the mean, times n over n less the correction."""
+    writer, value, name = call.writer, call.value("self"), call.name("self")
+    axes, keep = call.bound.axes("dim", value), call.bound.flag("keepdim", False)
+    over = writer.whole(*axes)
+    apart = writer.add("Sub", (name, writer.add("ReduceMean", (name, over), {"keepdims": 1})))
+    added = writer.add("ReduceSumSquare", (apart, over), {"keepdims": int(keep)})
+    count = prod(value.shape[axis] for axis in axes) - call.bound.number("correction", 1)
+    return (writer.add("Div", (added, writer.number(max(count, 0.0), value.dtype))),)
+
+
+def _gated(call: Call) -> tuple[str]:
+    axis = call.bound.axis("dim", call.value("self"))
+    half = call.made[0].shape[axis]
+    first, second = call.writer.many("Split", (call.name("self"), call.writer.whole(half, half)), 2, {"axis": axis})
+    return (call.writer.add("Mul", (first, call.writer.add("Sigmoid", (second,)))),)
+
+
 SAID: Mapping[str, Say] = {
     "reshape": _reshape,
     "permute": _permute,
@@ -84,4 +103,9 @@ SAID: Mapping[str, Say] = {
     "cat": _cat,
     "mean": _reduced("ReduceMean"),
     "sum": _reduced("ReduceSum"),
+    "amax": _reduced("ReduceMax"),
+    "amin": _reduced("ReduceMin"),
+    "var": _spread,
+    "linalg_vector_norm": _reduced("ReduceL2"),
+    "glu": _gated,
 }
