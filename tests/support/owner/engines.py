@@ -210,10 +210,6 @@ WANTED = (
     Statistic(name="table", kind="contingency", columns=("c", "b")),
     Statistic(name="short", kind="contingency", columns=("kind", "group")),
     Statistic(name="log", kind="mean", column="log"),
-    Statistic(name="pairs", kind="test", test="paired", columns=("x", "price")),
-    Statistic(name="products", kind="test", test="correlation", columns=("x", "n"), by="b"),
-    Statistic(name="ranks", kind="test", test="spearman", columns=("x", "n"), bins=4),
-    Statistic(name="gaps", kind="missing", columns=("x", "c"), by="group"),
 )
 
 
