@@ -39,6 +39,7 @@ def tables():
 def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "src" / "potluck" / "demo", tmp_path / "src" / "potluck" / "demo")
+    shutil.copytree(ROOT / "examples" / "lung", tmp_path / "examples" / "lung")
     names: dict[str, object] = {"__name__": "__main__"}
     for kind, name, body in fences(page):
         if kind == "python":
