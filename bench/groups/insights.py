@@ -110,7 +110,7 @@ def treated(rows: pd.DataFrame) -> list[float]:
 
 def pooled_means(rows: pd.DataFrame) -> list[float]:
     """Of as many sites as there are, by the precision of each."""
-    sites = [one["x"] for one in dealt(rows, 6).values()]
+    sites = [one["lab"].dropna() for one in dealt(rows, 6).values()]
     means, variances = ([one.mean() for one in sites], [one.var() / len(one) for one in sites])
     found = combine_effects(np.array(means), np.array(variances), method_re="chi2")
     return [found.mean_effect_fe, found.sd_eff_w_fe, found.mean_effect_re, found.sd_eff_w_re]
@@ -177,7 +177,7 @@ CASES: Mapping[str, Case] = {
         "statsmodels",
     ),
     "meta": Case(
-        {"column": "x", "of": "mean"},
+        {"column": "lab", "of": "mean"},
         lambda found: [found[of][what] for of in ("fixed", "random") for what in ("value", "se")],
         pooled_means,
         "statsmodels",
@@ -234,7 +234,10 @@ def rows() -> Iterator[Row]:
 
 
 def made(many: int, seed: int) -> pd.DataFrame:
-    """Rows of all sites: three clouds of points, a treatment, an illness and times to an event that go by them."""
+    """Rows of all sites: three clouds of points, a treatment, an illness and times to an event that go by them.
+
+    Sites differ in `lab`: where they do not, statsmodels has a variance between them below 0.
+    """
     draw = np.random.default_rng(seed)
     x, z = (MIDDLES[draw.choice(3, many, p=[0.5, 0.3, 0.2])] + draw.normal(0, 0.7, (many, 2))).clip(-7.9, 7.9).T
     age = draw.normal(55, 15, many).round().clip(20, 90)
@@ -252,7 +255,7 @@ def made(many: int, seed: int) -> pd.DataFrame:
             "sick": chances[1].astype(int),
             "week": np.minimum(week, left),
             "event": (week <= left).astype(int),
-            "lab": np.where(draw.random(many) < 0.1, np.nan, draw.uniform(0, 10, many)),
+            "lab": np.where(draw.random(many) < 0.1, np.nan, draw.uniform(0, 9, many) + np.linspace(0, 1, many)),
         }
     )
 
