@@ -10,6 +10,7 @@ if find_spec("torch") is None:
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils import parametrizations, parametrize
 
 import potluck
@@ -52,9 +53,34 @@ def folded():
             r"aten\.std\.dim .*torch\.sqrt\(x\.var\(axis\) \+ eps",
             Least(lambda x: torch.sqrt(x.var(2))),
         ),
+        (
+            Least(lambda x: x.cumsum(2)[:, 0, 2:]),
+            r"aten\.cumsum .*x @ torch\.ones\(n, n\)\.triu\(\)",
+            Least(lambda x: (x @ torch.ones(4, 4).triu())[:, 0, 2:]),
+        ),
+        (
+            Least(lambda x: functional.logsigmoid(x)[:, 0]),
+            r"aten\.log_sigmoid .*-torch\.nn\.functional\.softplus\(-x\)",
+            Least(lambda x: -functional.softplus(-x)[:, 0]),
+        ),
+        (
+            Least(lambda x: torch.logsumexp(x, 2, keepdim=True)[:, 0]),
+            r"aten\.logsumexp .*x\.amax\(axis, keepdim=True\)",
+            Least(lambda x: (m := x.amax(2, True))[:, 0] + torch.log(torch.exp(x - m).sum(2, keepdim=True))[:, 0]),
+        ),
+        (
+            Least(lambda x: (x * ((x > 0) & (x < 1)))[:, 0]),
+            r"aten\.__and__\S* .*\(x > 0\)\.float\(\) \* \(x < 1\)\.float\(\)",
+            Least(lambda x: (x * ((x > 0).float() * (x < 1).float()))[:, 0]),
+        ),
+        (
+            Least(lambda x: (x * (~(x > 0)).float())[:, 0]),
+            r"aten\.bitwise_not .*x <= 0 for ~\(x > 0\)",
+            Least(lambda x: (x * (x <= 0).float())[:, 0]),
+        ),
         (normed(), r"_weight_norm .*nn\.utils\.parametrize\.remove_parametrizations\(layer, \"weight\"\)", folded()),
     ],
-    ids=["max", "min", "std", "weight norm"],
+    ids=["max", "min", "std", "cumsum", "logsigmoid", "logsumexp", "and", "not", "weight norm"],
 )
 def test_what_no_graph_has_comes_with_what_to_write(tmp_path, refused, said, instead):
     with pytest.raises(GraphError, match=said):

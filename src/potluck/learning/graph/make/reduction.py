@@ -133,7 +133,7 @@ class _Walk:
         if all(one in self.folded for one in node.all_input_nodes) and not _sizes(node):
             self._fold(node)
             return
-        plain = word.removesuffix("_")
+        plain = word if word.startswith("__") else word.removesuffix("_")
         lowered = OPERATORS.get(f"{plain}.{overload}")
         if lowered is None:
             hint = HINTS.get(plain) or nearest_op(plain)
