@@ -113,6 +113,17 @@ def test_sites_without_two_rows_are_no_estimates_and_few_are_refused(tmp_path):
     assert "fewer than 5 sites" in found["refused"]
 
 
+def test_a_site_whose_numbers_are_all_the_same_is_no_estimate(tmp_path):
+    """Two equal rows would have all of the weight, and the pooled value would be theirs."""
+    held = rows() | {"a": pd.DataFrame({"x": [39.0, 39.0], "g": ["yes", "no"]})}
+    found = potluck.run(plan(ASKED[0]), held, out=tmp_path / "1").document["results"]["mean"]
+    others = [(one["x"].mean(), one["x"].var(ddof=1) / len(one)) for name, one in held.items() if name != "a"]
+    theirs = combine_effects(*np.array(others).T, method_re="chi2")
+    assert (found["sites"], found["fixed"]["value"]) == (5, pytest.approx(theirs.mean_effect_fe, rel=1e-8))
+    held["a"] = pd.DataFrame({"x": [39.0, 38.0], "g": ["yes", "no"]})  # a control
+    assert potluck.run(plan(ASKED[0]), held, out=tmp_path / "2").document["results"]["mean"]["sites"] == 6
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -7,6 +7,7 @@ from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.dp.mechanism import mechanism
 from potluck.learning.loops import build
 from potluck.learning.statistics.course import Part
+from potluck.learning.statistics.regressions import noised
 from potluck.learning.statistics.regressions.noised import covariance
 from potluck.learning.statistics.statistics import courses
 from support.learning.sums import category, number, stats
@@ -22,8 +23,13 @@ TRUTH = {"intercept": -0.5, "x": 0.4, "z": 0.1, "g=yes": 0.6}
 FAMILIES = {"gaussian": ("y", 1), "binomial": ("b", 3)}
 
 
-def plan(family, epsilon, unit="row", **more):
-    target, rounds = FAMILIES[family]
+RARE = TRUTH | {"intercept": -4.5, "z": 0.15}
+"""Some 4 % of outcomes."""
+
+
+def plan(family, epsilon, unit="row", rounds=None, **more):
+    target, usual = FAMILIES[family]
+    rounds = rounds or usual
     one = Statistic(
         name="one", kind="regression", family=family, target=target, features=("x", "z", "g"), rounds=rounds, **more
     )
@@ -31,9 +37,9 @@ def plan(family, epsilon, unit="row", **more):
     return stats(COLUMNS, one, privacy=privacy)
 
 
-def rows(draw, n):
+def rows(draw, n, truth=TRUTH):
     x, z, g = draw.uniform(-2, 2, n), draw.uniform(1, 9, n), draw.integers(0, 2, n).astype(float)
-    eta = TRUTH["intercept"] + TRUTH["x"] * x + TRUTH["z"] * z + TRUTH["g=yes"] * g
+    eta = truth["intercept"] + truth["x"] * x + truth["z"] * z + truth["g=yes"] * g
     y = eta + draw.normal(0, 3, n)
     return {"x": x, "z": z, "g": g, "y": y, "b": (draw.uniform(size=n) < 1 / (1 + np.exp(-eta))).astype(float)}
 
@@ -59,16 +65,16 @@ def fitted(spec, columns, draw, std):
             return stop.value
 
 
-def coverage(family, n, epsilon, times, seed=0):
+def coverage(family, n, epsilon, times, seed=0, truth=TRUTH, rounds=None):
     """How often each interval holds the population's coefficient, of runs that were not refused, and how many were."""
-    spec, draw = plan(family, epsilon), np.random.default_rng(seed)
+    spec, draw = plan(family, epsilon, rounds=rounds), np.random.default_rng(seed)
     std, held, refused = stds(spec), [], 0
     for _ in range(times):
-        found = fitted(spec, rows(draw, n), draw, std)
+        found = fitted(spec, rows(draw, n, truth), draw, std)
         if found.coefficients is None:
             refused += 1
             continue
-        held.append([one.low <= TRUTH[name] <= one.high for name, one in found.coefficients.items()])
+        held.append([one.low <= truth[name] <= one.high for name, one in found.coefficients.items()])
     return np.mean(held, axis=0) if held else None, refused / times
 
 
@@ -88,6 +94,30 @@ def test_intervals_hold_the_populations_coefficients_at_every_size(family, n, ep
     if refused < 0.5:
         assert (held > 0.92).all()
         assert (held < 0.985).all()
+
+
+def test_a_fit_of_rare_outcomes_that_has_not_settled_is_refused_and_settles_in_more_rounds(monkeypatch):
+    held, refused = coverage("binomial", 20000, 3.0, 30, truth=RARE, rounds=6)
+    assert refused < 0.1
+    assert held.min() > 0.8
+    held, refused = coverage("binomial", 20000, 3.0, 30, truth=RARE)
+    assert (held, refused) == (None, 1.0)
+    draw = np.random.default_rng(0)
+    one = fitted(plan("binomial", 3.0), rows(draw, 20000, RARE), draw, stds(plan("binomial", 3.0)))
+    assert (one.rounds, one.coefficients) == (3, None)
+    assert "has not settled" in one.refused
+    monkeypatch.setattr(noised, "LEFT", np.inf)  # a control: told all the same, its intervals would be wrong
+    held, _ = coverage("binomial", 20000, 3.0, 30, truth=RARE)
+    assert held.min() < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("truth", [RARE, {"intercept": -1.0, "x": 1.5, "z": 0.3, "g=yes": 1.0}])
+@pytest.mark.parametrize(("n", "epsilon"), [(20000, 1.0), (20000, 5.0)])
+def test_intervals_hold_in_six_rounds_where_outcomes_are_rare_or_effects_strong(truth, n, epsilon):
+    held, refused = coverage("binomial", n, epsilon, 300, truth=truth, rounds=6)
+    assert refused < 0.5
+    assert (held > 0.91).all()
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))

@@ -284,3 +284,13 @@ def test_what_is_shown_has_curves_from_time_zero_and_every_number():
     forms = found["c"].shown(plan, plan.statistics[1])
     assert [one.name for one in forms[2].curves] == ["even", "odd"]
     assert len(forms[3].rows) == 2 * 52
+
+
+def test_what_noise_leaves_of_the_last_row_at_risk_does_not_make_the_log_rank_test_blind():
+    """d (n - d) / (n - 1) has no bound where n is a little more than 1, as no count of rows is."""
+    base = np.array([[[0.0, 20.0, 0.0], [0.0, 30.0, 0.0]], [[0.0, 5.0, 0.0], [0.0, 45.0, 0.0]]])
+    late = np.array([[[0.0, 0.0, 0.2], [0.0, 0.0, 0.300001]], [[0.0, 0.0, 0.2], [0.0, 0.0, 0.3]]])
+    apart, plain = lifetimes.log_rank(list(base))
+    found, noisy = lifetimes.log_rank(list(base + late))
+    assert noisy == pytest.approx(plain, rel=0.1)
+    assert found == pytest.approx(apart, abs=0.3)

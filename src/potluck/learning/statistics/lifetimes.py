@@ -106,6 +106,6 @@ def log_rank(groups: Sequence[Floats]) -> tuple[Floats, Floats]:
     d, n = events.sum(axis=0), at_risk.sum(axis=0)
     share = at_risk / np.where(n > 0, n, 1.0)
     apart = (events - share * d).sum(axis=1)
-    weight = _over(d * (n - d), n - 1)
+    weight = d * (n - d) / np.maximum(n - 1, 1.0)  # of whole rows the same; of noised ones near 1 nothing explodes
     covariance = np.diag((share * weight).sum(axis=1)) - (share * weight) @ share.T
     return apart[:-1], covariance[:-1, :-1]

@@ -95,7 +95,7 @@ class Meta:
         part: Part = yield self.start()
         sites = round(float(part.values[0]))
         if sites < FEWEST:
-            why = f"fewer than {FEWEST} sites have an estimate. hint: each needs two rows with a value"
+            why = f"fewer than {FEWEST} sites have an estimate. hint: each needs two rows, with different numbers"
             return Pooled(q=None, sites=sites, refused=why)
         weight, first, second, square = _whole(part.values[1:], 4) / [FINE, FINE, FINE, FINE**2]
         q = max(float(second - first**2 / weight), 0.0)
@@ -139,6 +139,8 @@ class Meta:
             return None
         if measured(column):
             z = np.sort(scale(values, *column.bounds))  # in one order, whichever rows came first
+            if z[0] == z[-1]:
+                return None  # its variance would be 0, and the pooled value its own
             return n, float(z.mean()), max(float(z.var(ddof=1)) / n, FINE)
         share = int(np.isin(values, events(column, self.one.events)).sum())
         wide = (share + 0.5) / (n + 1)

@@ -87,15 +87,18 @@ def _target(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
             yield f"{at}.events: {one.target} is a number. hint: leave it out, or declare a category"
         if not low <= column.bounds[0] < column.bounds[1] <= high:
             yield f"{at}.target: {one.family} needs numbers from {low:g} to {high:g}. hint: declare such a range"
+    if one.offset is not None and max(map(abs, required(find(plan, one.offset)).bounds)) > family.reach:
+        what = "is added to the linear predictor as it is, and may be beyond"
+        yield f"{at}.offset: {one.offset} {what} {family.reach:g}. hint: of a time at risk its logarithm"
     if one.weights is not None and required(find(plan, one.weights)).bounds[0] < 0:
         yield f"{at}.weights: some may be below 0. hint: declare low = 0"
 
 
 def _rounds(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    family, wanted_rounds = FAMILIES.of(one.family), rounds(plan, one)
-    fixed = plan.noisy or family.scaled
-    if (fixed and one.rounds != wanted_rounds) or (one.rounds or 1) < 1 + (family.first is not None):
-        yield f"{at}.rounds: this fit takes {wanted_rounds}. hint: leave it out"
+    family, usual = FAMILIES.of(one.family), rounds(plan, one)
+    least = usual if plan.noisy else 1 + (family.first is not None)
+    if (family.scaled and one.rounds != usual) or (one.rounds or 1) < least:
+        yield f"{at}.rounds: this fit takes {usual if family.scaled else f'{least} or more'}. hint: leave it out"
 
 
 def _noised(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

@@ -10,6 +10,9 @@ noise s_c and s_H in their numbers and a step m it is
 Where the least eigenvalue of H is below `GATE` s_H sqrt(d), the fit is refused: there the inverse is noise. With that
 rule 95 % intervals held .93 to .96 of the time in the rows' population, from n = 500 to 20,000; without the noise term
 .09 to .84. It is NOT known for weights, offsets, robust errors and other families: those are refused.
+
+Few steps from zero end far from the top where outcomes are rare or effects strong: there intervals held not once. So a
+fit is refused too where what is left to go may be more than `LEFT` standard errors of a coefficient.
 """
 
 import math
@@ -27,7 +30,10 @@ from potluck.learning.statistics.regressions.regression import Regression
 
 ONCE, STEPS = 3.0, 2.0
 """How far above its noise the curvature must be: where one sum is all there is, and at each of several steps."""
+LEFT = 0.3
+"""Standard errors that a last step may still be off: this takes 95 % intervals to no less than 94 %."""
 DROWNED = "the noise drowns the curvature of these columns. hint: more rows, fewer features, or a larger epsilon"
+UNSETTLED = "the fit has not settled, as with rare outcomes or strong effects. hint: more rounds (6 are mostly enough)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class NewtonSteps:
     def lead(self) -> Lead:
         """Steps from zero; the fit ends where the noise drowns one."""
         size, point, (off, bent) = len(self.start()), self.start(), self._sensitivity
-        none = _none(math.nan, 0)
+        none, before = _none(math.nan, 0), None
         for number in range(1, (self.of.one.rounds or 1) + 1):
             part: Part = yield point
             std = float(part.std[0])
@@ -111,7 +117,12 @@ class NewtonSteps:
             point = point + move
             if not self.of.reaches(point):
                 return _refused(none)
-        return _found(self.of, none, point, covariance(curved, 1.0, std * off, std * bent, move), 1.0)
+            far = math.inf if before is None else left(*before, curved, move)
+            before = curved, move
+        spread = covariance(curved, 1.0, std * off, std * bent, move)
+        if not (far <= LEFT * np.sqrt(np.diag(spread))).all():
+            return msgspec.structs.replace(none, refused=UNSETTLED)
+        return _found(self.of, none, point, spread, 1.0)
 
     @property
     def _sensitivity(self) -> tuple[float, float]:
@@ -131,6 +142,14 @@ def covariance(curved: Floats, phi: float, off: float, bent: float, move: Floats
     both = float(move @ move) * np.eye(len(move)) + np.outer(move, move) - np.diag(move**2)
     meat = phi * curved + off**2 * np.eye(len(move)) + bent**2 * both
     return np.asarray(bread @ meat @ bread, dtype=np.float64)
+
+
+def left(bent: Floats, past: Floats, curved: Floats, move: Floats) -> Floats:
+    """[d] how far from the top a step still ends: half of what the curvature changes along it, which is taken from how
+    it changed along the step before. bent, past: curvature and step before it."""
+    lengths = [float(one @ curved @ one) for one in (move, past)]
+    change = (curved - bent) @ move * math.sqrt(lengths[0] / lengths[1])
+    return np.asarray(np.abs(np.linalg.solve(curved, change)) / 2, dtype=np.float64)
 
 
 def _none(rows: float, rounds: int) -> Coefficients:
