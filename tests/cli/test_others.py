@@ -82,6 +82,13 @@ def test_score_writes_what_the_model_predicts(shops, cli):
     rows = list(csv.reader((shops / "scores.csv").read_text().splitlines()))
     assert len(rows) == 81
     assert all(0 <= float(row[-1]) <= 1 for row in rows[1:])
+    # A run's folder will do, and what -o has written is not printed too.
+    printed = cli("score", shops / "r", shops / "a.csv")
+    assert printed.out == (shops / "scores.csv").read_text()
+    assert (
+        cli("score", shops / "r", shops / "a.csv", "-o", shops / "again.csv").out == f"written: {shops / 'again.csv'}\n"
+    )
+    assert (shops / "again.csv").read_text() == printed.out
     assert cli("score", shops / "none.json", shops / "a.csv").code == 2
     assert cli("score", run["model"]["file"], shops / "none.csv").code == 2
 

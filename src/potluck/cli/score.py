@@ -15,7 +15,10 @@ from potluck.learning.data.tally_words import words
 @click.option("-o", "--output", type=PATH, help="Write the scores (CSV) here.")
 @spoken
 def command(model: Path, csv: Path, output: Path | None) -> None:
-    """Score the rows of CSV (with a header) with MODEL, as `run` wrote it. Nothing leaves this machine."""
+    """Score the rows of CSV (with a header) with MODEL (model.json, or a run's folder). Nothing leaves this machine.
+
+    The scores are printed, or written into the file that -o names.
+    """
     say = voice()
     scored = score(model, csv, output)
     document: dict[str, object] = {
@@ -25,5 +28,8 @@ def command(model: Path, csv: Path, output: Path | None) -> None:
         "data": scored.tally.document(),
     }
     say.warn(words(scored.tally))
-    document |= {} if output else {"scores": scored.values()}
+    if output:
+        say.lines(document, [f"written: {output}"])
+        return
+    document |= {"scores": scored.values()}
     say.data(document, lambda out: click.echo(scored.text(), nl=False))

@@ -68,19 +68,9 @@ def folded():
             r"aten\.logsumexp .*x\.amax\(axis, keepdim=True\)",
             Least(lambda x: (m := x.amax(2, True))[:, 0] + torch.log(torch.exp(x - m).sum(2, keepdim=True))[:, 0]),
         ),
-        (
-            Least(lambda x: (x * ((x > 0) & (x < 1)))[:, 0]),
-            r"aten\.__and__\S* .*\(x > 0\)\.float\(\) \* \(x < 1\)\.float\(\)",
-            Least(lambda x: (x * ((x > 0).float() * (x < 1).float()))[:, 0]),
-        ),
-        (
-            Least(lambda x: (x * (~(x > 0)).float())[:, 0]),
-            r"aten\.bitwise_not .*x <= 0 for ~\(x > 0\)",
-            Least(lambda x: (x * (x <= 0).float())[:, 0]),
-        ),
         (normed(), r"_weight_norm .*nn\.utils\.parametrize\.remove_parametrizations\(layer, \"weight\"\)", folded()),
     ],
-    ids=["max", "min", "std", "cumsum", "logsigmoid", "logsumexp", "and", "not", "weight norm"],
+    ids=["max", "min", "std", "cumsum", "logsigmoid", "logsumexp", "weight norm"],
 )
 def test_what_no_graph_has_comes_with_what_to_write(tmp_path, refused, said, instead):
     with pytest.raises(GraphError, match=said):

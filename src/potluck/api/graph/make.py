@@ -37,7 +37,9 @@ def graph(
     """
     shapes = {name: _shape(name, one) for name, one in inputs.items()}
     if not shapes:
-        raise UsageError("a graph has to have an input", hint='inputs={"features": [13]}')
+        raise UsageError(
+            "a graph has to have an input", hint='--input features=13, or in Python inputs={"features": [13]}'
+        )
     new, held = None, None
     if base is not None:
         held = contents(Path(base)) if os.path.lexists(base) else None

@@ -100,7 +100,9 @@ class Verdict:
         return f"can run here once {many} there: {named} not found"
 
     def summary(self) -> str:
-        """One line of words."""
+        """One line of words: what it costs, or why it cannot run."""
+        if self.errors:
+            return f"cannot run: {self.errors[0]}"
         sums = f"{self.rounds} {agree(self.rounds or 0, 'round', 'rounds')}"
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"

@@ -8,6 +8,7 @@ from potluck.core.errors import unwritable
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import table_text
+from potluck.tasks.trained import MODEL
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Scored:
 
 
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
-    """Score the rows of a CSV file. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
-    held = Model.read(model)
+    """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
+    held = Model.read(model / MODEL if model.is_dir() else model)
     read = held.inputs(rows)
     columns, table = held.written(read)
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally)

@@ -27,7 +27,7 @@ from potluck.learning.data.texts.worded import Tokenizers
 
 WITHIN = "name files in the folder of the rows, or below it"
 ROOT = "see source.folder in the policy, and whether what it is on is mounted"
-REMEDY = 'correct the file or the cell, or declare missing = "drop" or "flag"'
+REMEDY = 'correct the file or the cell, a path from the folder of the rows, or declare missing = "drop" or "flag"'
 
 
 def readers_of(

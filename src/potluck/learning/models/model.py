@@ -299,7 +299,11 @@ class Model:
         if not self.summed:
             what = f"a model of kind {self.kind} has no coefficients to sum up"
             hint = (
-                f"models of these kinds have: {', '.join(word for word, one in MODELS.entries.items() if one.summed)}"
+                "potluck model summary MODEL says what its graph is made of"
+                if self.graph
+                else (
+                    f"models of these kinds have: {', '.join(word for word, one in MODELS.entries.items() if one.summed)}"
+                )
             )
             raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None

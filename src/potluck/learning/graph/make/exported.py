@@ -101,7 +101,8 @@ def _refusal(error: Exception) -> GraphError:
         return GraphError(
             "the module fixes the size of the batch", where=where, hint="take it from x.shape[0], in shapes alone"
         )
-    return GraphError(f"torch does not export the module: {line}", where=where, hint="see torch.export")
+    hint = "does it run on inputs of the shapes that are given, behind an axis of rows? else see torch.export"
+    return GraphError(f"torch does not export the module: {line.rstrip('.')}", where=where, hint=hint)
 
 
 def place(text: str | None) -> str:

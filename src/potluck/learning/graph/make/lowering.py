@@ -7,8 +7,6 @@ torch has found. What does nothing to numbers (contiguous, a cast to the same ty
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from potluck.learning.graph.make.call import Call, Names
 from potluck.learning.graph.make.exported import refused
 from potluck.learning.graph.make.written import arguments_of
@@ -222,17 +220,6 @@ def dropout(call: Call) -> Names:
     if call.graph.training and not call.arguments["train"]:
         return alias(call)
     return call.emit("dropout", call.given(next(iter(call.arguments.values()))), call.given(call.arguments["p"]), True)
-
-
-def masked_fill(call: Call) -> Names:
-    """A number where a mask is true: a choice between a constant and the value."""
-    raw, value = call.arguments["value"], call.arguments["self"]
-    if type(raw) in (int, float):
-        filled = np.array(raw, dtype=str(value.meta["val"].dtype).removeprefix("torch."))
-        number: Argument = Special(v=call.graph.constant("fill", filled))
-    else:
-        number = call.given(raw)
-    return call.emit("where", call.given(call.arguments["mask"]), number, call.given(value))
 
 
 def clamp_min(call: Call) -> Names:

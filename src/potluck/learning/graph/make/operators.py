@@ -1,6 +1,6 @@
 """The table of torch's operators that a module may use, a line each, and hints for some that none may."""
 
-from potluck.learning.graph.make import lowering, moved
+from potluck.learning.graph.make import choices, lowering, moved
 from potluck.learning.graph.make.lowering import Lowered, along, joined, same
 from potluck.learning.graph.op import OPS
 
@@ -54,7 +54,13 @@ for _names, _lowered in (
     ("div.Tensor div.Scalar true_divide.Tensor", joined("div")),
     ("matmul.default mm.default bmm.default", lowering.matmul),
     ("dropout.default", lowering.dropout),
-    ("masked_fill.Scalar masked_fill.Tensor", lowering.masked_fill),
+    ("masked_fill.Scalar masked_fill.Tensor", choices.masked_fill),
+    ("where.Scalar where.ScalarSelf where.ScalarOther", choices.where),
+    ("zeros_like.default", choices.like(0)),
+    ("ones_like.default", choices.like(1)),
+    ("bitwise_not.default logical_not.default", choices.negated),
+    ("bitwise_and.Tensor __and__.Tensor logical_and.default", choices.both),
+    ("bitwise_or.Tensor __or__.Tensor logical_or.default", choices.either),
     ("clamp_min.default", lowering.clamp_min),
     ("pad.default constant_pad_nd.default", lowering.padded),
     ("square.default", lowering.square),
@@ -78,17 +84,11 @@ HINTS = {
     "min": "x.amin(axis) gives the smallest entries along an axis",
     "std": "write it as torch.sqrt(x.var(axis) + eps)",
     "new_zeros": "expand a buffer of the module to the batch",
-    "zeros_like": "expand a buffer of the module to the batch",
     "rnn_tanh": "recurrent layers are in no graph: use convolutions or attention",
     "cumsum": "multiply by a triangle of ones, a buffer of the module: x @ torch.ones(n, n).triu()",
     "log_sigmoid": "write it as -torch.nn.functional.softplus(-x)",
     "logsumexp": "with m = x.amax(axis, keepdim=True): m + torch.log(torch.exp(x - m).sum(axis, keepdim=True))",
     "baddbmm": "write it as beta * x + alpha * (a @ b)",
-    "__and__": "use numbers for masks: (x > 0).float() * (x < 1).float()",
-    "bitwise_and": "use numbers for masks: (x > 0).float() * (x < 1).float()",
-    "logical_and": "use numbers for masks: (x > 0).float() * (x < 1).float()",
-    "bitwise_not": "use the other comparison: x <= 0 for ~(x > 0)",
-    "logical_not": "use the other comparison: x <= 0 for ~(x > 0)",
     "_weight_norm": 'fold it into the weight: nn.utils.parametrize.remove_parametrizations(layer, "weight")',
     "diff": "give positions, and a mask of four axes, as buffers of the module",
 }
