@@ -32,7 +32,8 @@ class Scored:
 
 
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
-    """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot write), DataError (rows do not fit)."""
+    """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot
+    write), DataError (rows do not fit)."""
     held = Model.read(model / MODEL if model.is_dir() else model)
     read = held.inputs(rows)
     columns, table = held.written(read)

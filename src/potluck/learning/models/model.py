@@ -298,13 +298,10 @@ class Model:
 
         if not self.summed:
             what = f"a model of kind {self.kind} has no coefficients to sum up"
-            hint = (
-                "potluck model summary MODEL says what its graph is made of"
-                if self.graph
-                else (
-                    f"models of these kinds have: {', '.join(word for word, one in MODELS.entries.items() if one.summed)}"
-                )
-            )
+            having = ", ".join(word for word, one in MODELS.entries.items() if one.summed)
+            hint = f"models of these kinds have: {having}"
+            if self.graph is not None:
+                hint = "potluck model summary MODEL says what its graph is made of"
             raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None
         return summary(self.digest(), self.kind, self.weights, self.encoding, self.target, known)
