@@ -23,6 +23,7 @@ import numpy as np
 
 from potluck.core.errors import Refused
 from potluck.core.prose import agree
+from potluck.core.schema import readable
 from potluck.learning.selection.cells import Cell, differing
 from potluck.owner.store import File, as_our_errors, opened
 
@@ -174,4 +175,4 @@ def _list(columns: frozenset[str]) -> str:
 
 
 def _columns(text: str) -> frozenset[str]:
-    return frozenset(msgspec.json.decode(text, type=list[str]))
+    return frozenset(msgspec.json.decode(text, type=readable(list[str])))

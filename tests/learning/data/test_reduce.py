@@ -121,7 +121,8 @@ ROW = st.fixed_dictionaries(
 def test_every_kind_is_as_by_hand_from_every_source_in_any_order(tmp_path_factory, rows, drawn):
     spec, folder = plan(statistics=STATISTICS), tmp_path_factory.mktemp("rows")
     frame = pd.DataFrame(rows).astype({"hb": float})
-    grid = mechanism(spec, next(StatisticsTask(spec).lead())).grid
+    ask = next(StatisticsTask(spec).lead())
+    grid, limit = mechanism(spec, ask).grid, mechanism(spec, ask).limit
     expected, sums = by_hand(rows), set()
     mixed = list(range(len(rows)))
     drawn.shuffle(mixed)
@@ -135,8 +136,7 @@ def test_every_kind_is_as_by_hand_from_every_source_in_any_order(tmp_path_factor
             equal(found, {key: column for key, column in expected.items() if key != "mean"})
             assert added.tally == table.tally
             sums.add(repr(added.sums.steps))
-            (held,) = StatisticsTask(spec).contribute(None, table, None)
-            limit = mechanism(spec, next(StatisticsTask(spec).lead())).limit
+            (held,) = StatisticsTask(spec).contribute(ask, table, None)
             assert held.encode(grid, limit).words.tolist() == added.sums.encode(grid, limit).words.tolist()
     assert len(sums) == 1
 

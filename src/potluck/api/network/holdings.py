@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError
+from potluck.core.schema import readable
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.owner.access import AccessLog, Entry, Subject
@@ -110,6 +111,6 @@ def _named(path: Path, said: Mapping[str, Entry]) -> Held:
 def _worth(path: Path) -> _Worth | None:
     """None: it is not there, or something else is."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Worth)
+        return msgspec.json.decode(path.read_bytes(), type=readable(_Worth))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
