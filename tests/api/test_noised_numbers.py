@@ -9,6 +9,7 @@ import pytest
 import potluck
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
+from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.tasks.trained import scores
 
@@ -140,9 +141,9 @@ def test_sums_that_do_not_count_rows_say_nothing_of_a_population(folder, unit):
 
 def test_a_value_that_the_noise_made_impossible_still_has_its_interval():
     drowned = Metrics(3.0, intervals={"auc": (0.2, 1.0)}, population={"auc": (0.1, 1.0)})
-    told = scores(drowned, number=False)
+    told = scores(drowned, Goal(column="y", side="binary"))
     assert (told["auc"], told["auc_low"], told["auc_high"], told["auc_population"]) == (None, 0.2, 1.0, [0.1, 1.0])
-    told = scores(Metrics(3.0, r2=0.1, intervals={"r2": (-np.inf, 0.8)}), number=True)
+    told = scores(Metrics(3.0, r2=0.1, intervals={"r2": (-np.inf, 0.8)}), Goal(column="y", side="number"))
     assert (told["r2_low"], told["r2_high"]) == (None, 0.8)
     json.dumps(told, allow_nan=False)
 
