@@ -70,6 +70,7 @@ class StatisticKind:
     read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
     axes: what a table of it counts rows by; none: it is no table. summed: sums of its column's numbers open.
+    products: a cell is (1, x, upper triangle of x x^T) of numbers on [-1, 1], and variances are read off it.
     every: a row counts too that has no value in a column of the statistic.
     parts: what is added up in its place, by what each part is called in it, where it is made of other statistics; join:
     what their opened numbers come to. Then `cells`, `width` and `read` are not asked.
@@ -91,6 +92,7 @@ class StatisticKind:
     spread: Callable[[Plan, Statistic], Spread | None] = lambda plan, one: None
     whole: bool = False
     alone: bool = True
+    products: bool = False
     every: bool = False
     parts: Callable[[Plan, Statistic], Mapping[str, Statistic]] = lambda plan, one: {}
     join: Join | None = None

@@ -30,6 +30,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.units import counted, most_rows, most_units
 from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.course import Asked, Course, CourseRows, Part, pack, unpack
+from potluck.learning.statistics.digits import settled
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parted, parts_of
 from potluck.learning.statistics.reading import groups
@@ -48,19 +49,25 @@ class Counted:
         return {name: result.document() for name, result in self.results.items()}
 
 
-def results(plan: Plan, answer: Answer) -> dict[str, Result]:
-    """The result of every statistic of one round."""
+def results(plan: Plan, answer: Answer) -> tuple[dict[str, Result], tuple[str, ...]]:
+    """The result of every statistic of one round, and what to mind about them."""
     found: dict[str, Result] = {}
+    warnings: list[str] = []
+    steps = {part.name: part.step for part in answer.grid.parts}
     for one in plan.statistics:
         kind, opened = kind_of(one), {}
         if kind.course is not None:
             continue
         for key, each in parts_of(plan, one).items():
             part, rows = answer.part(each.name), groups(plan, each)
-            opened[key] = part.values.reshape(rows, -1), part.std.reshape(rows, -1)
+            values, std = part.values.reshape(rows, -1), part.std.reshape(rows, -1)
+            if kind_of(each).products and not plan.noisy:
+                values, lines = settled(plan, each, values, steps[each.name])
+                warnings += lines
+            opened[key] = values, std
         whole = kind.join is not None and "" not in opened
         found[one.name] = required(kind.join)(plan, one, opened) if whole else kind.read(plan, one, *opened[""])
-    return found
+    return found, tuple(warnings)
 
 
 def courses(plan: Plan) -> dict[str, Course]:
@@ -80,7 +87,7 @@ class StatisticsTask:
         going = {name: course.lead() for name, course in courses(self.plan).items()}
         states = {name: next(lead) for name, lead in going.items()}
         answer: Answer = yield self._asked(0, states)
-        found = results(self.plan, answer)
+        found, warnings = results(self.plan, answer)
         for step in range(1, self.plan.sums + 1):
             steps = {part.name: part.step for part in answer.grid.parts}
             for name in tuple(states):
@@ -93,7 +100,7 @@ class StatisticsTask:
             if not states:
                 break
             answer = yield self._asked(step, states)
-        return Counted({one.name: found[one.name] for one in self.plan.statistics})
+        return Counted({one.name: found[one.name] for one in self.plan.statistics}, warnings)
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no state of it."""

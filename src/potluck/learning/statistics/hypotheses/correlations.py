@@ -76,5 +76,6 @@ CORRELATION = StatisticKind(
     width=gram.width,
     norm=gram.norm,
     alone=False,
+    products=True,
     half=None,
 )

@@ -119,6 +119,7 @@ def _of_powers(check: Check, cells: MakeCells, read: Read, column: str) -> Stati
         width=lambda plan, one: POWERS,
         norm=lambda plan, one: math.sqrt(POWERS),
         alone=False,
+        products=True,
         half=None,
         summed=column == "column",
     )

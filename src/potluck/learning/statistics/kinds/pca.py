@@ -78,5 +78,6 @@ PCA = StatisticKind(
     width=gram.width,
     norm=gram.norm,
     alone=False,
+    products=True,
     half=None,
 )

@@ -14,13 +14,16 @@ WIDTH = 3
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
-    """The variance, over n, in the square of the column's own units; None where no row has a value."""
+    """The variance, over n, in the square of the column's own units; None where no row has a value,
+    or no digit is sure (`digits.py`)."""
     low, high = declared(plan, one)
     square = ((high - low) / 2) ** 2
     rows, total, squares = (Noised(float(v), float(s)) for v, s in zip(values, std, strict=True))
     if rows.value <= 0:
         return undefined(rows, (0.0, square))
     value = squares.value / rows.value - (total.value / rows.value) ** 2
+    if value < 0 and not rows.std:
+        return undefined(rows, (0.0, square))
     ends = intervals.variance(rows, total, squares, (0.0, 1.0)) if rows.std else (value, value)
     return Values(value=value * square, low=ends[0] * square, high=ends[1] * square)
 
@@ -33,6 +36,7 @@ VARIANCE = StatisticKind(
     width=lambda plan, one: WIDTH,
     norm=lambda plan, one: math.sqrt(WIDTH),
     alone=False,
+    products=True,
     half=even((1.0, 0.0, 1 / 3), read),
     unit="square",
     summed=True,
