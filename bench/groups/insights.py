@@ -210,6 +210,7 @@ CASES: Mapping[str, Case] = {
         lambda rows: rows["stage"].value_counts(),
         "pandas",
     ),
+    "distinct": Case({}, value, lambda rows: rows["who"].nunique(), "pandas"),
     "pca": Case({"columns": MEASURED}, lambda found: found["explained"], explained, "NumPy"),
     "kmeans": Case({"columns": ["x", "z"], "k": 3}, lambda found: np.ravel(found["centers"]), centers, "SciPy", 1e-4),
 }
@@ -247,6 +248,7 @@ def made(many: int, seed: int) -> pd.DataFrame:
     chances = draw.random((2, many)) < 1 / (1 + np.exp(np.array([-risk / 3, -risk + 0.5])))
     return pd.DataFrame(
         {
+            "who": np.arange(many) // 4,  # all rows of one are at one site
             "age": age,
             "x": x,
             "z": z,
@@ -267,7 +269,7 @@ def planned(kinds: Sequence[str], word: str, sites: Sequence[str]) -> potluck.Pl
         purpose="time statistics",
         task="statistics",
         federation={"sites": list(sites), "server": "curious", "corrupt": 1},
-        data={"columns": COLUMNS},
+        data={"columns": COLUMNS, "person": "who" if "distinct" in kinds else None},
         statistics=[{"name": kind, "kind": kind, **CASES[kind].keys} for kind in kinds],
         protect={"with": word},
         privacy={"noise": "none"},

@@ -61,7 +61,7 @@ def _usual(plan: Plan, one: Statistic) -> Statistic:
     """The statistic with what its kind takes where a plan says nothing."""
     unset = {field.name for field in msgspec.structs.fields(one) if getattr(one, field.name) == field.default}
     kind = kind_of(one)
-    usual = dict(kind.usual) | ({"rounds": kind.rounds(plan, one)} if kind.course else {})
+    usual = dict(kind.usual) | ({"rounds": kind.rounds(plan, one)} if "rounds" in kind.keys else {})
     return msgspec.structs.replace(one, **{key: value for key, value in usual.items() if key in unset})
 
 

@@ -119,7 +119,8 @@ class StatisticsTask:
             yield _Held(self.plan, rows)
         if asked:
             index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
-            yield CourseRows(asked, {name: values[index] for name, values in rows.columns.items()})
+            who = {} if rows.person is None else {required(self.plan.data.person): rows.person.astype(np.float64)}
+            yield CourseRows(asked, {name: values[index] for name, values in {**rows.columns, **who}.items()})
 
     def _asked(self, step: int, states: Mapping[str, Floats]) -> Ask:
         every = courses(self.plan)

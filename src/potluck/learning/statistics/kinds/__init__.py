@@ -5,6 +5,7 @@ from potluck.learning.statistics.kinds import (
     contingency,
     count,
     cox,
+    distinct,
     effect,
     histogram,
     kmeans,
@@ -42,3 +43,4 @@ KINDS.register("table1", table1.TABLE1)
 KINDS.register("missing", missing.MISSING)
 KINDS.register("top", top.TOP)
 KINDS.register("pca", pca.PCA)
+KINDS.register("distinct", distinct.DISTINCT)
