@@ -269,7 +269,7 @@ def planned(kinds: Sequence[str], word: str, sites: Sequence[str]) -> potluck.Pl
         purpose="time statistics",
         task="statistics",
         federation={"sites": list(sites), "server": "curious", "corrupt": 1},
-        data={"columns": COLUMNS, "person": "who" if "distinct" in kinds else None},
+        data={"columns": COLUMNS} | ({"person": "who"} if "distinct" in kinds else {}),
         statistics=[{"name": kind, "kind": kind, **CASES[kind].keys} for kind in kinds],
         protect={"with": word},
         privacy={"noise": "none"},
