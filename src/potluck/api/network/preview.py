@@ -29,7 +29,6 @@ from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow
 from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
-from potluck.owner.judge import rows_allowed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import State
 from potluck.owner.selections import Selected, Selections
@@ -39,7 +38,7 @@ from potluck.tasks import catalog
 from potluck.tasks.sums.disclosure import judged, known_by
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
-from potluck.tasks.sums.rows import least_summed, rows_of
+from potluck.tasks.sums.rows import rows_of
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,6 @@ def preview(folder: Path, which: str) -> Leaving:
     values = decode(mine.words, privacy.grid)
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
-    rows_allowed(rules, least_summed(plan, rows))
     near = _near(home, asked, judged(source, plan, rows, known, rules, home))
     note_rows(home, asked.request, plan.name, (*lines(rows.tally), *near))
     return Leaving(

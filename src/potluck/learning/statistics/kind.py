@@ -9,7 +9,7 @@ from typing import Literal, Never
 
 import numpy as np
 
-from potluck.core.plan import Plan, Statistic, required
+from potluck.core.plan import Plan, Statistic, repeated, required
 from potluck.core.registry import Registry, table
 from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
@@ -139,6 +139,21 @@ def _fits(kind: ColumnKind, measured: bool | None) -> bool:
 def of_numbers(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """The check of a kind that takes one column of numbers."""
     yield from wanted(plan, f"{at}.column", one.column, measured=True)
+
+
+def of_columns(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """The check of a kind that takes columns of whatever kind, each once."""
+    if not one.columns or repeated(one.columns):
+        yield f'{at}.columns: one column or several, each once. hint: columns = ["age", "sex"]'
+        return
+    for name in one.columns:
+        yield from wanted(plan, f"{at}.columns", name)
+
+
+def without_noise(plan: Plan, one: Statistic, at: str, why: str, instead: str) -> Iterator[str]:
+    """The check of a kind that is refused with noise. why; instead: what the plan may ask for, for words."""
+    if plan.noisy:
+        yield f'{at}.kind: {one.kind} is refused with noise: {why}. hint: noise = "none", or {instead}'
 
 
 def edges_of(plan: Plan, one: Statistic, name: str | None) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What a site's policy says of the rows behind a plan's exact sums, once they are read."""
+"""What a site's policy says of the rows behind a plan's sums, once they are read."""
 
 from hashlib import blake2b
 
@@ -16,6 +16,7 @@ from potluck.learning.selection.read import cells
 from potluck.learning.training.methods import method_of
 from potluck.members.home import SiteHome
 from potluck.owner.disclosure import cells_allowed, judges, parameters_allowed
+from potluck.owner.judge import rows_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.reach import covers
 from potluck.owner.selections import Selected, selected
@@ -52,13 +53,15 @@ def judged(
 ) -> Selected | None:
     """What is remembered of the rows; None: nothing. rows: as they were read for the plan.
 
-    Raises Refused, for the owner alone: a sum would be of too few rows, or one row too large a share of it; or a
-    model would have too many parameters for them. DataError: the rows.
+    Raises Refused, for the owner alone: there are too few rows; or, without noise, a sum would be of too few, or one
+    row too large a share of it, or a model would have too many parameters for them. DataError: the rows.
     """
+    least = least_summed(plan, rows)
+    rows_allowed(rules, least)
     if plan.noisy:
         return None
-    if plan.traits.labelled:
-        parameters_allowed(rules.allow, _parameters(plan), least_summed(plan, rows))
+    if plan.traits.labelled and rules.allow.max_parameters_per_row is not None:
+        parameters_allowed(rules.allow, _parameters(plan), least)
     if not judges(rules.allow):
         return None
     key = key_of(home.ties)

@@ -26,7 +26,6 @@ from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
 from potluck.mpc.share import protection as share
-from potluck.owner.judge import rows_allowed
 from potluck.owner.kept import KeptInFiles
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
@@ -36,7 +35,7 @@ from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.disclosure import judged, known_by
 from potluck.tasks.sums.halves import RoundContext, aid, join
 from potluck.tasks.sums.protections import across
-from potluck.tasks.sums.rows import least_summed, rows_of
+from potluck.tasks.sums.rows import rows_of
 from potluck.tasks.tie import by_order, key_of, of_table
 
 
@@ -59,7 +58,6 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     known = known_by(source, plan, rules)
     rows = rows_of(source, plan, home.name, known)
     told = for_owner(plan, rows.tally, home.name)
-    rows_allowed(rules, least_summed(plan, rows))
     selected = judged(source, plan, rows, known, rules, home)
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 

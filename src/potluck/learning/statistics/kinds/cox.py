@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan, Statistic, required
-from potluck.learning.data.declared import find
-from potluck.learning.statistics.course import Course
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.core.plan import Plan, Statistic
+from potluck.learning.statistics.events import some_of
+from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.regressions.design import columns_of, faults
 from potluck.learning.statistics.regressions.hazards import Cox
-from potluck.learning.statistics.regressions.regression import events
 
 ROUNDS, BINS = 10, 52
 """Where a plan does not say: fits that there are take about 5 rounds."""
@@ -30,13 +28,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     if one.by is not None:
         yield f"{at}.by: hazards have one fit. hint: strata, or a product of columns"
     if not found:
-        column = required(find(plan, required(one.event)))
-        places = events(column, one.events)
-        if not 0 < len(places) < len(column.values) or len(places) < len(one.events):
-            yield f'{at}.events: some of the values of {one.event}, not all. hint: events = ["{column.values[-1]}"]'
-    if plan.noisy:
-        what = "its noise would drown the coefficients of any study of usual size"
-        yield f'{at}.kind: cox is refused with noise: {what}. hint: noise = "none", or survival with its log-rank test'
+        yield from some_of(plan, f"{at}.events", one.event, one.events)
+    why = "its noise would drown the coefficients of any study of usual size"
+    yield from without_noise(plan, one, at, why, "survival with its log-rank test")
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -45,15 +39,10 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.bins: {what}. hint: fewer bins"
 
 
-def course(plan: Plan, one: Statistic) -> Course:
-    """Newton's method."""
-    return Cox(plan, one)
-
-
 COX = StatisticKind(
     keys=frozenset({"time", "event", "events", "bins", "features", "strata", "rounds"}),
     check=check,
-    course=course,
+    course=Cox,
     half=None,
     usual={"bins": BINS},
     rounds=lambda plan, one: ROUNDS,

@@ -15,7 +15,7 @@ from potluck.core.stages import Floats
 from potluck.core.tables.statistic import named
 from potluck.learning.data.units import batches, most_rows
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.course import Added, Columns, Course, Layout, Lead
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead
 from potluck.learning.statistics.kind import StatisticKind, wanted
 from potluck.learning.statistics.reading import groups, names
 from potluck.learning.statistics.result import Values, single
@@ -83,15 +83,10 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f"{at}.kind: a person at two sites counts twice. hint: say so beside the number"
 
 
-def course(plan: Plan, one: Statistic) -> Course:
-    """One round."""
-    return Distinct(plan, one)
-
-
 DISTINCT = StatisticKind(
     keys=frozenset({"column"}),
     check=check,
     half=lambda plan, one, std, rows: Z * std,
-    course=course,
+    course=Distinct,
     pauses=pauses,
 )

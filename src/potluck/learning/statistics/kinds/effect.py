@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.declared import find, measured
-from potluck.learning.statistics.course import Course
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.events import some_of
+from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.regressions.design import columns_of, faults
 from potluck.learning.statistics.regressions.effects import CLIP, METHODS, Treatment
-from potluck.learning.statistics.regressions.regression import events
 
 ROUNDS = 13
 """Where a plan does not say: one more than a logistic regression takes."""
@@ -32,24 +31,15 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     if one.by is not None:
         yield f"{at}.by: an effect is of all rows. hint: one statistic a group with data.where"
     if not found:
-        yield from _some(plan, f"{at}.treated", one.treatment, one.treated)
+        yield from some_of(plan, f"{at}.treated", one.treatment, one.treated)
         if measured(required(find(plan, required(one.outcome)))):
             if one.events:
                 yield f"{at}.events: {one.outcome} is a number. hint: leave it out, or declare a category"
         else:
-            yield from _some(plan, f"{at}.events", one.outcome, one.events)
+            yield from some_of(plan, f"{at}.events", one.outcome, one.events)
     if (one.rounds or ROUNDS) < 2:
         yield f"{at}.rounds: the models take some, and the effect one more. hint: leave it out"
-    if plan.noisy:
-        what = "nobody has shown that its intervals hold"
-        yield f'{at}.kind: effect is refused with noise: {what}. hint: noise = "none", or means by group'
-
-
-def _some(plan: Plan, at: str, name: str | None, values: tuple[str, ...]) -> Iterator[str]:
-    column = required(find(plan, required(name)))
-    places = events(column, values)
-    if not 0 < len(places) < len(column.values) or len(places) < len(values):
-        yield f'{at}: some of the values of {name}, not all. hint: {at.rpartition(".")[2]} = ["{column.values[-1]}"]'
+    yield from without_noise(plan, one, at, "nobody has shown that its intervals hold", "means by group")
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -58,17 +48,12 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.features: {what}. hint: name them all, and look at overlap"
 
 
-def course(plan: Plan, one: Statistic) -> Course:
-    """Models, then the effect."""
-    return Treatment(plan, one)
-
-
 EFFECT = StatisticKind(
     keys=KEYS,
     usual={"clip": CLIP},
     check=check,
     half=None,
-    course=course,
+    course=Treatment,
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
 )

@@ -21,9 +21,9 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, there
 from potluck.learning.data.encode import scale
 from potluck.learning.data.units import batches
-from potluck.learning.statistics.course import Added, Columns, Course, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.result import Result
 
 ROUNDS, CLUSTERS, MOST = 50, 3, 1000
@@ -157,20 +157,13 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f"{at}.by: rows have one set of clusters. hint: one statistic a group with data.where"
     if not 1 < (one.k or CLUSTERS) <= MOST:
         yield f"{at}.k: {one.k} clusters. hint: 2 to {MOST}"
-    if plan.noisy:
-        what = "nobody has shown how good its centers are"
-        yield f'{at}.kind: kmeans is refused with noise: {what}. hint: noise = "none", or histograms'
+    yield from without_noise(plan, one, at, "nobody has shown how good its centers are", "histograms")
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """Small clusters."""
     what = "of each round all centers and their rows are opened, and a center with one row is that row"
     yield f"{at}.k: {what}. hint: a smaller k"
-
-
-def course(plan: Plan, one: Statistic) -> Course:
-    """Lloyd's algorithm."""
-    return KMeans(plan, one)
 
 
 def _spaced(k: int, mean: Floats, deviation: Floats) -> Floats:
@@ -199,7 +192,7 @@ KMEANS = StatisticKind(
     usual={"k": CLUSTERS},
     check=check,
     half=None,
-    course=course,
+    course=KMeans,
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
 )

@@ -20,11 +20,11 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured, there
 from potluck.learning.data.encode import scale
-from potluck.learning.statistics.course import Added, Columns, Course, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.events import events, some_of
 from potluck.learning.statistics.forms import AnyForm, Frame
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.regressions.coefficients import Coefficient, told
-from potluck.learning.statistics.regressions.regression import events
 from potluck.learning.statistics.result import Result
 
 FEWEST = 5
@@ -179,10 +179,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     if one.of == MEAN and one.events:
         yield f"{at}.events: a mean has none. hint: leave it out"
     if one.of == SHARE and not found:
-        column = required(find(plan, required(one.column)))
-        places = events(column, one.events)
-        if not 0 < len(places) < len(column.values) or len(places) < len(one.events):
-            yield f'{at}.events: some of the values of {one.column}, not all. hint: events = ["{column.values[-1]}"]'
+        yield from some_of(plan, f"{at}.events", one.column, one.events)
     if one.by is not None:
         yield f"{at}.by: sites are compared, not groups. hint: one statistic a group with data.where"
     if one.rounds != ROUNDS:
@@ -193,9 +190,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
             f"of fewer than {FEWEST} honest sites the sums give every site's estimate, and this plan counts on {honest}"
         )
         yield f"federation.sites: {what}. hint: more sites, or lower federation.dropouts or corrupt"
-    if plan.noisy:
-        what = "its numbers have no bound that noise could hide"
-        yield f'{at}.kind: meta is refused with noise: {what}. hint: noise = "none", or means of all rows'
+    yield from without_noise(plan, one, at, "its numbers have no bound that noise could hide", "means of all rows")
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -204,16 +199,11 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.kind: {what}. hint: only among sites of like sizes"
 
 
-def course(plan: Plan, one: Statistic) -> Course:
-    """Two rounds."""
-    return Meta(plan, one)
-
-
 META = StatisticKind(
     keys=frozenset({"of", "column", "events", "rounds"}),
     check=check,
     half=None,
-    course=course,
+    course=Meta,
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
 )

@@ -4,16 +4,16 @@ A cell of a number may be missing, below or above its declared range; one of a c
 column's `missing` is "refuse", a missing cell stops the site, so none is counted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from potluck.core.plan import Plan, Statistic, repeated, required
+from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.statistics.estimates import share
 from potluck.learning.statistics.forms import AnyForm, Frame
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns
 from potluck.learning.statistics.reading import Opened, each_group
 from potluck.learning.statistics.result import Estimate, Result, each
 
@@ -35,15 +35,6 @@ class Rates(Result, frozen=True, kw_only=True, omit_defaults=True):
             for fault, rate in faults.items()
         )
         return (Frame(head=(one.by or "rows", "column", "what", "rate", "low", "high"), rows=rows),)
-
-
-def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """Columns, each once."""
-    if not one.columns or repeated(one.columns):
-        yield f'{at}.columns: one column or several, each once. hint: columns = ["age", "sex"]'
-        return
-    for name in one.columns:
-        yield from wanted(plan, f"{at}.columns", name)
 
 
 def faults(plan: Plan, name: str) -> tuple[str, ...]:
@@ -92,7 +83,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Rates:
 
 MISSING = StatisticKind(
     keys=frozenset({"columns"}),
-    check=check,
+    check=of_columns,
     cells=cells,
     read=read,
     width=lambda plan, one: len(faults(plan, one.columns[0])) + 1,

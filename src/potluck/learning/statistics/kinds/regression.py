@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.declared import find, measured
 from potluck.learning.statistics.course import Course
+from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted
 from potluck.learning.statistics.regressions.design import columns_of, faults
 from potluck.learning.statistics.regressions.families import FAMILIES
 from potluck.learning.statistics.regressions.glm import Glm
 from potluck.learning.statistics.regressions.noised import NewtonSteps, OneSum
-from potluck.learning.statistics.regressions.regression import Regression, events
+from potluck.learning.statistics.regressions.regression import Regression
 
 KEYS = frozenset({"family", "target", "events", "features", "offset", "weights", "errors", "cluster", "rounds"})
 
@@ -76,11 +77,10 @@ def _target(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """What of a target does not go with its family."""
     column, family = required(find(plan, required(one.target))), FAMILIES.of(one.family)
     if not measured(column):
-        places = events(column, one.events)
         if family.range != (0.0, 1.0):
             yield f"{at}.target: {one.target} has no numbers, which {one.family} needs. hint: a number"
-        elif not 0 < len(places) < len(column.values) or len(places) < len(one.events):
-            yield f'{at}.events: some of the values of {one.target}, not all. hint: events = ["{column.values[-1]}"]'
+        else:
+            yield from some_of(plan, f"{at}.events", one.target, one.events)
     else:
         low, high = family.range
         if one.events:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from potluck.core.plan import Plan, Statistic, repeated, required
+from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.statistics.estimates import count, share
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
-from potluck.learning.statistics.kind import StatisticKind, wanted
+from potluck.learning.statistics.kind import StatisticKind, of_columns
 from potluck.learning.statistics.kinds import mean, quantile, variance
 from potluck.learning.statistics.reading import Opened, each_group
 from potluck.learning.statistics.result import Estimate, Result, Values, each
@@ -66,15 +66,6 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
 def _values(line: Line) -> Iterator[Cell]:
     for found in (line.n, *(getattr(line, name) for name in NUMBER), line.missing):
         yield None if found is None else found.value
-
-
-def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """Columns, each once."""
-    if not one.columns or repeated(one.columns):
-        yield f'{at}.columns: one column or several, each once. hint: columns = ["age", "sex"]'
-        return
-    for name in one.columns:
-        yield from wanted(plan, f"{at}.columns", name)
 
 
 def measured(plan: Plan, name: str) -> bool:
@@ -179,7 +170,7 @@ def _moments(line: Line) -> tuple[float | None, float | None]:
 TABLE1 = StatisticKind(
     keys=frozenset({"columns", "bins"}),
     usual={"bins": 256},
-    check=check,
+    check=of_columns,
     half=None,
     parts=parts,
     join=join,

@@ -26,11 +26,12 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.events import events
 from potluck.learning.statistics.regressions.climb import Ended
 from potluck.learning.statistics.regressions.coefficients import products, square, told
 from potluck.learning.statistics.regressions.effect_result import Effect, Overlap
 from potluck.learning.statistics.regressions.glm import Glm, Opened
-from potluck.learning.statistics.regressions.regression import Regression, events
+from potluck.learning.statistics.regressions.regression import Regression
 
 CLIP, BINS = 0.02, 20
 """Propensities are kept so far from 0 and 1, where a plan does not say; and bins of them."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from potluck.core.plan import Column, Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured, there
-from potluck.learning.data.notation import key
+from potluck.learning.statistics.events import events
 from potluck.learning.statistics.regressions.design import Design, columns_of, design
 from potluck.learning.statistics.regressions.families import FAMILIES, Family
 
@@ -125,9 +125,3 @@ class Regression:
 
     def _column(self, name: str | None) -> Column:
         return required(find(self.plan, required(name)))
-
-
-def events(column: Column, named: tuple[str, ...]) -> list[int]:
-    """The places of the values that are the event; of a category of 0 and 1 that is 1, where a plan does not say."""
-    keys = {key(value) for value in named or ("1",)}
-    return [place for place, value in enumerate(column.values) if key(value) in keys]
