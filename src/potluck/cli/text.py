@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-from potluck.api.results.frames import by_group, numbers
 from potluck.api.results.outcome import Run
 from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
-from potluck.learning.statistics.result import EVERYBODY
 from potluck.report.forms import tables
 from potluck.report.outcome import read
 from potluck.tasks.trained import NOT_PRIVATE
@@ -187,35 +185,19 @@ def comparison(metrics: Mapping[str, object]) -> Table:
 
 
 def _results(out: Terminal, run: Run) -> None:
-    """Of statistics: what is read first of those that say what they show; the values of the others."""
-    results = run.document.get("results")
-    if not isinstance(results, Mapping):
+    """Of statistics, what is read first. Those with the same columns are one table."""
+    if not run.document.get("results"):
         return
-    framed = {question.name: tables(question) for question in read(run.folder)[1].questions if question.forms}
-    rest = {name: one for name, one in results.items() if name not in framed}
-    if rest:
-        out.print(_statistics(rest))
-    for frame in (one for frames in framed.values() for one in frames):
-        table = Table(*frame.head, title=frame.caption)
-        for row in frame.rows:
-            table.add_row(*row)
+    every: dict[tuple[tuple[str, ...], int], list[tuple[str, ...]]] = {}
+    for question in read(run.folder)[1].questions:
+        for one in tables(question):
+            every.setdefault((one.head, one.texts), []).extend((one.caption, *row) for row in one.rows)
+    for (head, _), rows in every.items():
+        several = len({name for name, *_ in rows}) > 1
+        table = Table(*(("statistic", *head) if several else head), title=None if several else rows[0][0])
+        for row in rows:
+            table.add_row(*(row if several else row[1:]))
         out.print(table)
-
-
-def _statistics(results: Mapping[str, object]) -> Table:
-    """A row a number. Without noise there is no interval."""
-    table = Table("statistic", "of", "value", "95 % low", "high")
-    for name, result in results.items():
-        for cell, group in by_group(result):
-            for label, value, low, high in numbers(group):
-                ends = ("-", "-") if value == low == high else (_compact(low), _compact(high))
-                of = ", ".join(filter(None, ("" if label and cell == EVERYBODY else cell, label)))
-                table.add_row(name, of, _compact(value), *ends)
-    return table
-
-
-def _compact(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, int | float) else "-"
 
 
 def scored(totals: Iterable[Mapping[str, object]]) -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from potluck.core import prose
 from potluck.report import words
 from potluck.report.drawing import (
     ACCENT,
@@ -28,6 +27,7 @@ from potluck.report.drawing import (
     svg,
     text,
 )
+from potluck.report.scales import factors_between, few, logged, padded, place, plain, ticks, turned
 
 Shape = Literal["dot", "ring", "diamond", "square"]
 
@@ -67,29 +67,6 @@ class Bar:
     flag: str = ""
 
 
-def ticks(low: float, high: float, wanted: int = 5) -> list[tuple[float, str]]:
-    """About `wanted` round numbers that lie within [low, high], and how to write them: with the decimals they need."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return []
-    rough = (high - low) / wanted
-    if not 1e-300 < rough < 1e300:  # no step between them can be written as a float
-        return []
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.8)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    values = [index * step for index in range(first, last + 1)]
-    if digits > 6 or abs(high) >= 1e7:
-        return [(value, prose.number(value, 3)) for value in values]
-    return [(value, f"{value:,.{digits}f}".replace("-", "−")) for value in values]
-
-
-def _few(low: float, high: float) -> list[tuple[float, str]]:
-    """As many ticks as fit side by side on a phone."""
-    found = [ticks(low, high, wanted) for wanted in (5, 3, 2, 1)]
-    return next((marks for marks in found if sum(len(said) + 2 for _, said in marks) <= 32), found[-1][:1])
-
-
 def shape(kind: Shape, *, x: float = 0.0, y: float = 0.0, emphasis: bool = False) -> str:
     """One mark at (x %, y px)."""
     colour = ACCENT if kind == "dot" or emphasis else INK
@@ -106,10 +83,25 @@ def key(kind: Shape) -> str:
     return f'<svg class="key" width="16" height="16" aria-hidden="true" focusable="false">{inner}</svg>'
 
 
-def dots(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
-    """Values with intervals on one scale, a line each. Rows with several marks need a legend (`key`)."""
-    ends = [end for row in rows for mark in row.marks for end in _ends(mark)]
-    low, high = _padded(ends)
+def dots(
+    ident: str,
+    title: str,
+    desc: str,
+    rows: Sequence[Row],
+    *,
+    scale: str = "",
+    level: float | None = None,
+    factors: bool = False,
+) -> str:
+    """Values with intervals on one scale, a line each. Rows with several marks need a legend (`key`).
+
+    scale: what it is; level: a value to compare them with; factors: their logarithms have the scale, and what is not
+    above 0 is not drawn.
+    """
+    turn = logged if factors else plain
+    ends = [turn(end) for row in rows for mark in row.marks for end in _ends(mark)]
+    ends = [end for end in [*ends, *(() if level is None else [turn(level)])] if math.isfinite(end)]
+    low, high = padded(ends)
     left, right = plot = PLOT if any(row.value for row in rows) else BARE
     parts: list[str] = []
     y = 0
@@ -118,19 +110,61 @@ def dots(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
         y += 34 if row.head else 22
         lines.append((y - 8, row))
     bottom = y + 6
-    for tick, said in _few(low, high):
-        x = _place(tick, low, high, left, right)
+    marked = factors_between(low, high) if factors else few(low, high)
+    for tick, said in marked:
+        x = place(turn(tick), low, high, left, right)
         parts.append(line(x, 8, x, bottom, RULE, dashes="2 4"))
         parts.append(text(f"{x:.2f}%", bottom + 16, said, anchor="middle", muted=True))
+    if level is not None:
+        x = place(turn(level), low, high, left, right)
+        parts.append(line(x, 2, x, bottom, INK))
     for at, row in lines:
         parts.append(label(row.label, at, "100%" if row.head else f"{left - 2:.1f}%", strong=row.head))
         if row.marks:
             parts.append(line(left, at, right, at, RULE))
-        parts += [_whisker(mark, at, (low, high), plot) for mark in row.marks]
-        parts += [shape(m.shape, x=_place(m.value, low, high, left, right), y=at) for m in row.marks]
+        marks = [Mark(turn(m.value), turned(turn, m.low), turned(turn, m.high), m.shape) for m in row.marks]
+        parts += [_whisker(mark, at, (low, high), plot) for mark in marks]
+        parts += [
+            shape(m.shape, x=place(m.value, low, high, left, right), y=at) for m in marks if math.isfinite(m.value)
+        ]
         if row.value:
             parts.append(text("100%", at + 4, row.value, anchor="end"))
-    return svg(ident, title, desc, bottom + 22, parts)
+    return svg(ident, title, desc, bottom + 22 + _scale(parts, scale, right, bottom), parts)
+
+
+def boxes(
+    ident: str, title: str, desc: str, rows: Sequence[tuple[str, Sequence[float | None], str]], scale: str
+) -> str:
+    """Box plots on one scale, a line each: a name, where its line begins, its quartiles, where its line ends, and the
+    median in words. What is None is not drawn."""
+    low, high = padded([end for _, ends, _ in rows for end in ends if end is not None])
+    left, right = PLOT
+    bottom, parts = 30 * len(rows) + 6, []
+    for tick, said in few(low, high):
+        x = place(tick, low, high, left, right)
+        parts.append(line(x, 2, x, bottom, RULE, dashes="2 4"))
+        parts.append(text(f"{x:.2f}%", bottom + 16, said, anchor="middle", muted=True))
+    for index, (name, ends, value) in enumerate(rows):
+        y = 30 * index + 19
+        parts += [label(name, y, f"{left - 2:.1f}%"), text("100%", y + 4, value, anchor="end")]
+        known = [None if end is None else place(end, low, high, left, right) for end in ends]
+        first, q1, median, q3, last = known
+        if first is not None and last is not None:
+            parts.append(line(first, y, last, y, INK, width=1.5))
+        if q1 is not None and q3 is not None:
+            wide = f'x="{q1:.2f}%" y="{y - 9}" width="{max(0.0, q3 - q1):.2f}%" height="18" rx="2"'
+            parts.append(f'<rect {wide} fill="{GROUND}" stroke="{ACCENT}" stroke-width="1.5"/>')
+            parts.append(f'<rect {wide} fill="{ACCENT}" fill-opacity="0.22"/>')
+        if median is not None:
+            parts.append(line(median, y - 9, median, y + 9, ACCENT, width=3.5))
+    return svg(ident, title, desc, bottom + 22 + _scale(parts, scale, right, bottom), parts)
+
+
+def _scale(parts: list[str], said: str, right: float, bottom: float) -> int:
+    """Write what a scale is beneath its ticks, and tell how high that is."""
+    if said:
+        parts.append(text(f"{right}%", bottom + 34, said, anchor="end", muted=True))
+    return 18 if said else 0
 
 
 def levers(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
@@ -139,14 +173,14 @@ def levers(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
     low, high = min(0.0, *values), max(0.0, *values)
     low, high = (low, high) if high > low else (-1.0, 1.0)
     left, right = 36.0, 86.0
-    zero = _place(0, low, high, left, right)
+    zero = place(0, low, high, left, right)
     bottom = 22 * len(rows) + 4
     parts = [line(zero, 0, zero, bottom, MUTED)]
     for index, row in enumerate(rows):
         y = 22 * index + 4
         parts.append(label(row.label, y + 9, f"{left - 1.5}%"))
         if row.marks:
-            end = _place(row.marks[0].value, low, high, left, right)
+            end = place(row.marks[0].value, low, high, left, right)
             start, width = min(zero, end), abs(end - zero)
             look = f'fill="{ACCENT}"' if row.marks[0].value >= 0 else f'fill="{hatched(ident)}"'
             parts.append(f'<rect x="{start:.2f}%" y="{y}" width="{width:.2f}%" height="16" rx="2" {look}/>')
@@ -155,11 +189,19 @@ def levers(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
 
 
 def columns(
-    ident: str, title: str, desc: str, bars: Sequence[Bar], labels: Sequence[tuple[float, str]], *, sizes: bool = False
+    ident: str,
+    title: str,
+    desc: str,
+    bars: Sequence[Bar],
+    labels: Sequence[tuple[float, str]],
+    *,
+    sizes: bool = False,
+    axes: tuple[str, str] = ("", ""),
 ) -> str:
     """Vertical bars side by side: a histogram, or rounds with bytes up and down (`down`).
 
-    labels: (position in [0, 1] along the base, text). sizes: the heights are bytes.
+    labels: (position in [0, 1] along the base, text). sizes: the heights are bytes. axes: what lies along the base, and
+    what is high.
     """
     high = max([0.0, *(v for b in bars for v in (b.value, b.high or 0.0))])
     low = min([0.0, *(v for b in bars for v in (b.value, -b.down, b.low or 0.0))])
@@ -167,7 +209,7 @@ def columns(
     top, tall = 26.0, 190.0
     base = top + tall
     left, right = 13.0, 100.0
-    parts = [hatch(ident)]
+    parts = [hatch(ident), *([text("0", 12, axes[1], muted=True)] if axes[1] else [])]
     for tick, written in ticks(low, high):
         y = base - tall * (tick - low) / (high - low)
         said = words.size(abs(tick)) if sizes else written
@@ -179,7 +221,8 @@ def columns(
     for where, said in labels:
         anchor = "start" if where < 0.02 else "end" if where > 0.98 else "middle"
         parts.append(text(f"{left + where * (right - left):.2f}%", base + 20, said, anchor=anchor, muted=True))
-    return svg(ident, title, desc, base + 28, parts)
+    more = _scale(parts, axes[0], right, base + 4)
+    return svg(ident, title, desc, base + 28 + more, parts)
 
 
 def _column(ident: str, bar: Bar, x: float, pitch: float, frame: tuple[float, float, float, float]) -> list[str]:
@@ -199,8 +242,8 @@ def _column(ident: str, bar: Bar, x: float, pitch: float, frame: tuple[float, fl
         parts.append(line(middle, y(bar.high), middle, y(bar.low), INK, width=1.5))
     if bar.flag:
         cross = f'<path d="M-4-4 4 4M4-4-4 4" stroke="{WARN}" stroke-width="2.5" fill="none"/>'
-        place = f'x="{x + pitch / 2:.2f}%" y="{y(max(bar.value, 0)) - 12:.1f}"'
-        parts.append(f'<svg {place} overflow="visible">{heading(bar.flag)}{cross}</svg>')
+        spot = f'x="{x + pitch / 2:.2f}%" y="{y(max(bar.value, 0)) - 12:.1f}"'
+        parts.append(f'<svg {spot} overflow="visible">{heading(bar.flag)}{cross}</svg>')
     return parts
 
 
@@ -214,19 +257,8 @@ def _ends(mark: Mark) -> list[float]:
     return [end for end in ends if end is not None and math.isfinite(end)]
 
 
-def _padded(values: Sequence[float]) -> tuple[float, float]:
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    pad = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
-    return low - pad, high + pad
-
-
-def _place(value: float, low: float, high: float, left: float, right: float) -> float:
-    share = (value - low) / (high - low) if high > low and math.isfinite(value) else 0.0
-    return left + (right - left) * min(1.0, max(0.0, share))
-
-
 def _whisker(mark: Mark, y: float, scale: tuple[float, float], plot: tuple[float, float]) -> str:
     if mark.low is None or mark.high is None:
         return ""
-    start, end = (_place(value, *scale, *plot) for value in (mark.low, mark.high))
+    start, end = (place(value, *scale, *plot) for value in (mark.low, mark.high))
     return line(start, y, end, y, ACCENT if mark.shape == "dot" else INK, width=2.5)

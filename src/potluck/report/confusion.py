@@ -1,13 +1,8 @@
 """Which rows the model takes for what: held-out rows by what they are and by what it says of them, as one table."""
 
-from potluck.learning.statistics.result import EVERYBODY
-from potluck.report import words
-from potluck.report.details import Question
-from potluck.report.forms import Heat
-from potluck.report.outcome import Outcome, Result
-from potluck.report.statistics import heat
-
-TITLE = "Right and wrong"
+from potluck.learning.statistics.forms import Grid, Number
+from potluck.report.forms import Heat, heat
+from potluck.report.outcome import Outcome, Row
 
 
 def confusion(outcome: Outcome) -> Heat | None:
@@ -16,9 +11,13 @@ def confusion(outcome: Outcome) -> Heat | None:
     one = measured.confusion if measured else None
     if one is None:
         return None
-    named = Question(name=TITLE, kind="", rows=one.labels, columns=one.labels)
-    counts = Result(value=[*one.counts], low=[*one.low], high=[*one.high])
-    return heat(EVERYBODY, named, counts, words.places(value for row in one.counts for value in row))
+    values, low, high = map(_rows, (one.counts, one.low, one.high))
+    grid = Grid(down="is", across="said", rows=one.labels, columns=one.labels, values=values, low=low, high=high)
+    return heat("Right and wrong", grid)
+
+
+def _rows(lists: list[Row]) -> tuple[tuple[Number, ...], ...]:
+    return tuple(map(tuple, lists))
 
 
 def lines(found: Heat) -> list[tuple[str, str, str]]:

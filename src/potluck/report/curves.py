@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from potluck.core import prose
-from potluck.report.charts import shape, ticks
+from potluck.report.charts import shape
 from potluck.report.comparison import MEANS, TITLES
 from potluck.report.drawing import ACCENT, RULE, line, svg, text
 from potluck.report.outcome import Look, Outcome
+from potluck.report.scales import ticks
 
 POINTS = 120
 """Most looks that are drawn, and that the table holds."""

@@ -13,7 +13,7 @@ from potluck.core.visible import json_text
 from potluck.learning.statistics.forms import AnyForm
 from potluck.tasks.shown import Shown
 
-VERSION = 2
+VERSION = 3
 FILE = "details.json"
 
 
@@ -129,19 +129,11 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic as the plan asks it; `rows` and `columns` name the cells of a contingency table.
-
-    forms: what of its result is to be shown, where that is more than values with their intervals."""
+    """One statistic. asks: what, in words; unit: of its value; forms: what its result shows."""
 
     name: str
-    kind: str
-    column: str | None = None
-    by: str | None = None
+    asks: str = ""
     unit: str = ""
-    row_title: str = ""
-    column_title: str = ""
-    rows: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
     forms: tuple[AnyForm, ...] = ()
 
 

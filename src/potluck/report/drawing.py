@@ -23,10 +23,10 @@ def line(x1: float, y1: float, x2: float, y2: float, colour: str, *, width: floa
     return f'<line {ends} stroke="{colour}" stroke-width="{width}"{more}/>'
 
 
-def rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    """Faint ground, from (x %, y px) so wide (%) and high (px): what lies before it stays seen."""
-    ends = f'x="{x:.2f}%" y="{y:.1f}" width="{max(0.0, width):.2f}%" height="{max(0.0, height):.1f}"'
-    return f'<rect {ends} fill="{colour}" fill-opacity="0.14"/>'
+def stretched(x: float, y: float, width: float, height: float, parts: Sequence[str]) -> str:
+    """Shapes that are drawn 100 units wide and `height` px high, from (x %, y px) on, `width` % wide."""
+    box = f'x="{x:.2f}%" y="{y:.1f}" width="{width:.2f}%" height="{height:.1f}" viewBox="0 0 100 {height:.1f}"'
+    return f'<svg {box} preserveAspectRatio="none" overflow="visible">{"".join(parts)}</svg>'
 
 
 def text(x: str, y: float, said: str, *, anchor: str = "start", muted: bool = False) -> str:

@@ -19,7 +19,6 @@ METRICS = ("auc", "perplexity", "accuracy", "rmse", "r2")
 S = TypeVar("S", bound=msgspec.Struct)
 
 Row = list[float | None]
-Value = float | list[float | Row | None] | None
 Ends = tuple[float | None, float | None]
 """Of an interval; `None` is open."""
 
@@ -128,18 +127,8 @@ class TrainRound(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic: a number, a histogram (`edges`, a list), or a contingency table (nested lists)."""
-
-    value: Value = None
-    low: Value = None
-    high: Value = None
-    edges: list[float] | None = None
-    by: "dict[str, Result | None] | None" = None
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `run.json`, as far as a report shows it."""
+    """The whole of `run.json`, as far as a report shows it. results: what is shown of them is in the details."""
 
     plan: PlanName = PlanName()
     task: str = ""
@@ -150,7 +139,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
-    results: dict[str, Result | None] | None = None
+    results: dict[str, object] | None = None
     warnings: tuple[str, ...] = ()
     stamp: str | None = None
 

@@ -32,7 +32,7 @@ from potluck.report import (
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Matrix
 from potluck.report.outcome import read, scores
-from potluck.report.statistics import lines_of, statistics
+from potluck.report.statistics import statistics
 
 HERE = Path(__file__).parent
 FEW = 3
@@ -77,7 +77,7 @@ def render(folder: Path) -> str:
             labels=labels.labels(outcome),
             history=curves.history(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
-            statistics=statistics(outcome, details),
+            statistics=statistics(details),
             noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
@@ -102,8 +102,8 @@ def explain_html(views: Sequence[Seen]) -> str:
 
 
 def run_html(folder: Path) -> str:
-    """A run's results with their intervals as a small table, and what validation rows said by round, for a notebook: a
-    fragment with its own few styles.
+    """A run's results with their intervals as small tables and pictures, and what validation rows said by round, for a
+    notebook: a fragment with its own few styles.
 
     Raises UsageError as `render`.
     """
@@ -114,10 +114,11 @@ def run_html(folder: Path) -> str:
     rows += labels.lines(each) if each else []
     table = confusion.confusion(outcome)
     rows += confusion.lines(table) if table and len(table.head) <= FEW else []
-    rows += [line for one in statistics(outcome, details) for line in lines_of(one)]
     looks = curves.history(outcome)
     drawn = looks.curves if looks else ()
-    return _environment().get_template("run.html").render(name=folder.name, rows=rows, curves=drawn)
+    found = statistics(details, f"{folder.name}-statistic")
+    page = _environment().get_template("run.html")
+    return page.render(name=folder.name, rows=rows, curves=drawn, statistics=found)
 
 
 def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:

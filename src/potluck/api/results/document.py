@@ -9,8 +9,8 @@ from pathlib import Path
 from potluck.api.results.facts import Facts
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
-from potluck.learning.data.declared import declared
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.statistics.asked import asks, unit_of
 from potluck.learning.statistics.statistics import Counted
 from potluck.report import details
 from potluck.tasks import catalog
@@ -157,25 +157,13 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
 
 
 def _questions(facts: Facts) -> tuple[details.Question, ...]:
-    columns = declared(facts.spec)
     results = facts.outcome.results if isinstance(facts.outcome, Counted) else {}
-    found = []
-    for one in facts.spec.statistics:
-        names = one.columns or ((one.column,) if one.column else ())
-        values = [columns[name].values if name in columns else () for name in names]
-        table = len(one.columns) == 2
-        found.append(
-            details.Question(
-                name=one.name,
-                kind=one.kind,
-                column=one.column,
-                by=one.by,
-                unit=columns[one.column].unit if one.column in columns and one.column else "",
-                row_title=names[0] if table else "",
-                column_title=names[1] if table else "",
-                rows=values[0] if table else (),
-                columns=values[1] if table else (),
-                forms=results[one.name].shown(facts.spec, one) if one.name in results else (),
-            )
+    return tuple(
+        details.Question(
+            name=one.name,
+            asks=asks(facts.spec, one),
+            unit=unit_of(facts.spec, one),
+            forms=results[one.name].shown(facts.spec, one) if one.name in results else (),
         )
-    return tuple(found)
+        for one in facts.spec.statistics
+    )

@@ -70,10 +70,9 @@ class Run:
 
     @cached_property
     def frames(self) -> "Mapping[str, DataFrame]":
-        """The statistics as tidy pandas tables, by name: values with their intervals, or what the statistic shows; more
-        tables of one as `name.table`. Raises UsageError: the folder cannot be read."""
-        results = self.results
-        return frames(self.folder, results if isinstance(results, Mapping) else {})
+        """The statistics as tidy pandas tables, by name; more tables of one as `name.table`. Raises UsageError: the
+        folder cannot be read."""
+        return frames(self.folder)
 
     @property
     def predictions(self) -> Path | None:

@@ -1,6 +1,7 @@
 """What one statistic says: numbers with their 95 % intervals, as JSON has them."""
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -10,9 +11,12 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.forms import AnyForm
+from potluck.learning.statistics.forms import AnyForm, Bars, Cell, Dot, Dots, Frame, Grid, Number
 
 EVERYBODY = "all"
+"""What a table calls all groups together."""
+ROWS = "rows"
+"""What counts are of."""
 R = TypeVar("R")
 Value = float | int | tuple["Value", ...] | None
 
@@ -27,7 +31,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return found
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """As tables and pictures, what is read first before the rest. Empty: its values are drawn as what they are."""
+        """As tables and pictures, what is read first before the rest."""
         return ()
 
 
@@ -62,14 +66,81 @@ class Values(Result, frozen=True, kw_only=True, omit_defaults=True):
     labels: tuple[tuple[str, ...], ...] | None = None
     by: "dict[str, Values] | None" = None
 
+    def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
+        """A number, a histogram or a table of counts, of all and of each group; all numbers are looked up."""
+        every = each(self, self.by)
+        head: tuple[str, ...] = ("of", "value", "low", "high")
+        drawn: tuple[AnyForm, ...]
+        if self.edges is not None:
+            head = ("of", "from", "to", ROWS, "low", "high")
+            drawn = tuple(_bars(plan, one, name, values) for name, values in every)
+        elif self.labels is not None:
+            head = ("of", *one.columns, ROWS, "low", "high")
+            drawn = tuple(_grid(one, name, values) for name, values in every)
+        else:
+            drawn = (Dots(dots=tuple(_dot(one, name, values) for name, values in every)),)
+        rows = tuple((name, *row) for name, values in every for row in values._rows())
+        return *drawn, Frame(head=head, rows=rows, long=True)
 
-EVERYBODY = "all"
-"""What a table calls all groups together."""
+    def _rows(self) -> Iterator[tuple[Cell, ...]]:
+        """Where it is, if there are several, and the number with its interval."""
+        if self.edges is not None:
+            for ends, *row in zip(itertools.pairwise(self.edges), *self._sides(), strict=True):
+                yield *ends, *map(_number, row)
+        elif self.labels is not None:
+            down, across = self.labels
+            for label, *lists in zip(down, *self._sides(), strict=True):
+                yield from (
+                    (label, to, *map(_number, row)) for to, *row in zip(across, *map(_list, lists), strict=True)
+                )
+        else:
+            yield tuple(map(_number, (self.value, self.low, self.high)))
+
+    def _sides(self) -> tuple[tuple[Value, ...], ...]:
+        """The numbers, and either end of their intervals."""
+        return tuple(map(_list, (self.value, self.low, self.high)))
+
+
+def _list(value: Value) -> tuple[Value, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _number(value: Value) -> Number:
+    return None if isinstance(value, tuple) else value
+
+
+def _dot(one: Statistic, name: str, values: Values) -> Dot:
+    value, low, high = map(_number, (values.value, values.low, values.high))
+    return Dot(name=called(one, name), value=value, low=low, high=high)
+
+
+def _bars(plan: Plan, one: Statistic, name: str, values: Values) -> Bars:
+    value, low, high = (tuple(map(_number, side)) for side in values._sides())
+    title, x = titled(one, name), axis(plan, one.column)
+    return Bars(title=title, x=x, y=ROWS, edges=values.edges or (), values=value, low=low, high=high)
+
+
+def _grid(one: Statistic, name: str, values: Values) -> Grid:
+    value, low, high = (tuple(tuple(map(_number, _list(line))) for line in side) for side in values._sides())
+    (down, across), (rows, columns) = one.columns, values.labels or ((), ())
+    named = Grid(title=titled(one, name), down=down, across=across, rows=rows, columns=columns, values=value)
+    return msgspec.structs.replace(named, low=low, high=high)
+
+
+def titled(one: Statistic, name: str) -> str:
+    """A picture of a group; that of all has the statistic's own title."""
+    return "" if name == EVERYBODY else called(one, name)
 
 
 def called(one: Statistic, name: str) -> str:
     """A group as a picture names it."""
     return name if name == EVERYBODY else f"{one.by} = {name}"
+
+
+def axis(plan: Plan, name: str | None) -> str:
+    """A column of the plan as a picture names it, with its unit; empty without a column."""
+    column = find(plan, name) if name else None
+    return f"{name} ({column.unit})" if column and column.unit else name or ""
 
 
 def declared(plan: Plan, one: Statistic) -> tuple[float, float]:

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from potluck.core.plan import Plan, Statistic, required
+from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.data.declared import find
 from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame, Number
-from potluck.learning.statistics.result import EVERYBODY, Estimate, Result, called
+from potluck.learning.statistics.result import EVERYBODY, Estimate, Result, axis, called
 
 Points = tuple[float | None, ...]
 
@@ -63,17 +62,24 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
     by: "dict[str, Survival] | None" = None
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """Medians and means first, then the curves and what is beneath them."""
+        """The curves, medians and means, and what is beneath them."""
         every = {EVERYBODY: self, **(self.by or {})}
-        unit = required(find(plan, one.time or "")).unit
-        axis = f"{one.time} ({unit})" if unit else f"{one.time}"
+        time = axis(plan, one.time)
         mean = f"mean until {self.rmst.horizon:g}"
         head = ("of", "rows", "events", "median", "median low", "median high", mean, f"{mean}, low", f"{mean}, high")
         rows = tuple((name, *_summary(group)) for name, group in every.items())
         note = "95 % intervals are for rows like these." + (
             " Of means with noise none is claimed." if plan.noisy else ""
         )
-        forms: list[AnyForm] = [Frame(head=head, rows=rows, note=note)]
+        drawn = self.by or {EVERYBODY: self}
+        curves = tuple(
+            _curve(called(one, name), group, 1.0, group.survival, group.low, group.high)
+            for name, group in drawn.items()
+        )
+        forms: list[AnyForm] = [
+            Curves(x=time, y="share without an event", curves=curves, steps=True, beneath="at risk"),
+            Frame(head=head, rows=rows, note=note),
+        ]
         if self.logrank:
             test = (f"log-rank, by {one.by}", self.logrank.statistic, self.logrank.df, self.logrank.p)
             forms.append(
@@ -81,13 +87,7 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
                     name="logrank", title="Do the groups differ?", head=("test", "statistic", "df", "p"), rows=(test,)
                 )
             )
-        drawn = self.by or {EVERYBODY: self}
-        curves = tuple(
-            _curve(called(one, name), group, 1.0, group.survival, group.low, group.high)
-            for name, group in drawn.items()
-        )
-        forms.append(Curves(x=axis, y="share without an event", curves=curves, steps=True))
-        forms += _incidences(one, drawn, axis)
+        forms += _incidences(one, drawn, time)
         points = tuple((name, *row) for name, group in every.items() for row in _points(group))
         columns = ("of", one.time or "time", "at risk", "events", "survival", "low", "high")
         forms.append(Frame(name="curve", long=True, title="survival by time", head=columns, rows=points))
@@ -102,14 +102,15 @@ def _summary(of: Survival) -> tuple[Cell, ...]:
 
 def _curve(name: str, of: Survival, start: float, y: Points, low: Points, high: Points) -> Curve:
     first: tuple[Number, ...] = (start,)
-    return Curve(name=name, x=(0.0, *of.times), y=(*first, *y), low=(*first, *low), high=(*first, *high))
+    counts = (of.at_risk[0], *of.at_risk)
+    return Curve(name=name, x=(0.0, *of.times), y=(*first, *y), low=(*first, *low), high=(*first, *high), counts=counts)
 
 
 def _points(of: Survival) -> Iterator[tuple[Cell, ...]]:
     yield from zip(of.times, of.at_risk, of.events, of.survival, of.low, of.high, strict=True)
 
 
-def _incidences(asked: Statistic, every: dict[str, Survival], axis: str) -> Iterator[AnyForm]:
+def _incidences(asked: Statistic, every: dict[str, Survival], time: str) -> Iterator[AnyForm]:
     """Where outcomes compete: a picture of each group, and all numbers."""
     rows: list[tuple[Cell, ...]] = []
     for name, group in every.items():
@@ -117,7 +118,7 @@ def _incidences(asked: Statistic, every: dict[str, Survival], axis: str) -> Iter
         curves = tuple(_curve(what, group, 0.0, one.incidence, one.low, one.high) for what, one in found)
         title = "" if name == EVERYBODY else called(asked, name)
         if curves:
-            yield Curves(title=title, x=axis, y="share with this outcome", curves=curves, steps=True)
+            yield Curves(title=title, x=time, y="share with this outcome", curves=curves, steps=True)
         for what, one in found:
             rows += [(name, what, *row) for row in zip(group.times, one.incidence, one.low, one.high, strict=True)]
     if rows:

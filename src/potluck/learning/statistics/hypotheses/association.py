@@ -63,6 +63,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Tested:
 
 
 CHI2 = StatisticKind(
+    title="Chi-squared test",
     keys=frozenset({"test", "columns"}),
     check=contingency.check,
     cells=contingency.cells,

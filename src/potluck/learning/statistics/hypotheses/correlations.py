@@ -4,6 +4,7 @@ Noise moves a covariance of centred numbers by s^2 (1 + m_i^2)(1 + m_j^2) in var
 product hold it. Reference: Student 1908, "Probable error of a correlation coefficient".
 """
 
+import msgspec
 import numpy as np
 
 from potluck.core.plan import Plan, Statistic
@@ -14,7 +15,7 @@ from potluck.learning.statistics.hypotheses import tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.reading import by_group
-from potluck.learning.statistics.result import Result, each
+from potluck.learning.statistics.result import Result, each, titled
 
 Matrix = tuple[tuple[float | None, ...], ...]
 
@@ -29,15 +30,19 @@ class Correlated(Result, frozen=True, kw_only=True, omit_defaults=True):
     by: "dict[str, Correlated] | None" = None
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """A line a pair, and the correlations of all rows as a grid."""
+        """All correlations as grids, and a line a pair."""
         pairs = tuple(
             (name, self.columns[i], self.columns[j], mine.matrix[i][j], mine.p[i][j])
             for name, mine in each(self, self.by)
             for i in range(len(self.columns))
             for j in range(i)
         )
-        grid = Grid(down="column", across="column", rows=self.columns, columns=self.columns, values=self.matrix)
-        return Frame(head=(one.by or "rows", "column", "with", "correlation", "p"), rows=pairs), grid
+        empty = Grid(down="column", across="column", rows=self.columns, columns=self.columns, values=(), deepest=1.0)
+        grids = [
+            msgspec.structs.replace(empty, title=titled(one, name), values=mine.matrix)
+            for name, mine in each(self, self.by)
+        ]
+        return *grids, Frame(head=(one.by or "rows", "column", "with", "correlation", "p"), rows=pairs)
 
 
 def correlations(sums: Floats, std: float) -> tuple[Floats, Floats]:
@@ -69,6 +74,7 @@ def listed(matrix: Floats) -> Matrix:
 
 
 CORRELATION = StatisticKind(
+    title="Correlations",
     keys=frozenset({"test", "columns"}),
     check=gram.of_several,
     cells=gram.cells,

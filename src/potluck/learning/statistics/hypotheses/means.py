@@ -110,8 +110,9 @@ def differences(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: L
     return Cells((ONE, x, f"{x} * {x}"), clipped=True)
 
 
-def _of_powers(check: Check, cells: MakeCells, read: Read, column: str) -> StatisticKind:
+def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: str) -> StatisticKind:
     return StatisticKind(
+        title=title,
         keys=frozenset({"test", column}),
         check=check,
         cells=cells,
@@ -125,8 +126,12 @@ def _of_powers(check: Check, cells: MakeCells, read: Read, column: str) -> Stati
     )
 
 
-WELCH = _of_powers(of_two_groups, powers(POWERS), of_declared(welch), "column")
-ANOVA = _of_powers(of_groups, powers(POWERS), of_declared(anova), "column")
+WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), of_declared(welch), "column")
+ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), of_declared(anova), "column")
 PAIRED = _of_powers(
-    of_pairs, differences, by_group(lambda plan, one, values, std: paired(values, noise(std))), "columns"
+    "Paired t-test",
+    of_pairs,
+    differences,
+    by_group(lambda plan, one, values, std: paired(values, noise(std))),
+    "columns",
 )

@@ -135,8 +135,9 @@ def _exactly(check: Check, instead: str) -> Check:
     return every
 
 
-def _of_bins(check: Check, read: Read) -> StatisticKind:
+def _of_bins(title: str, check: Check, read: Read) -> StatisticKind:
     return StatisticKind(
+        title=title,
         keys=frozenset({"test", "column", "bins"}),
         usual={"bins": BINS},
         check=check,
@@ -149,10 +150,11 @@ def _of_bins(check: Check, read: Read) -> StatisticKind:
     )
 
 
-MANNWHITNEY = _of_bins(of_two_groups, of_declared(mannwhitney))
-KRUSKAL = _of_bins(_exactly(of_groups, 'test = "anova"'), of_declared(kruskal))
-KS = _of_bins(_exactly(of_two_groups, 'test = "mannwhitney"'), of_declared(smirnov))
+MANNWHITNEY = _of_bins("Mann-Whitney test", of_two_groups, of_declared(mannwhitney))
+KRUSKAL = _of_bins("Kruskal-Wallis test", _exactly(of_groups, 'test = "anova"'), of_declared(kruskal))
+KS = _of_bins("Kolmogorov-Smirnov test", _exactly(of_two_groups, 'test = "mannwhitney"'), of_declared(smirnov))
 SPEARMAN = StatisticKind(
+    title="Spearman's correlation",
     keys=frozenset({"test", "columns", "bins"}),
     usual={"bins": BINS},
     check=_exactly(of_bins, 'test = "correlation"'),

@@ -53,6 +53,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 CONTINGENCY = StatisticKind(
+    title="Counts",
     keys=frozenset({"columns"}),
     check=check,
     cells=cells,

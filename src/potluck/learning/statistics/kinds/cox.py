@@ -40,6 +40,7 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 COX = StatisticKind(
+    title="Cox regression",
     keys=frozenset({"time", "event", "events", "bins", "features", "strata", "rounds"}),
     check=check,
     course=Cox,

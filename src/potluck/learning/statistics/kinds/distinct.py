@@ -84,6 +84,7 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 DISTINCT = StatisticKind(
+    title="Persons",
     keys=frozenset({"column"}),
     check=check,
     half=lambda plan, one, std, rows: Z * std,

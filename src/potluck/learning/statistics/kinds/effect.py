@@ -49,6 +49,7 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 EFFECT = StatisticKind(
+    title="Effect",
     keys=KEYS,
     usual={"clip": CLIP},
     check=check,

@@ -188,6 +188,7 @@ def _moved(counts: Floats, means: Floats, variances: Floats) -> Floats:
 
 
 KMEANS = StatisticKind(
+    title="Clusters (k-means)",
     keys=frozenset({"columns", "k", "rounds"}),
     usual={"k": CLUSTERS},
     check=check,

@@ -22,10 +22,10 @@ from potluck.learning.data.declared import find, measured, there
 from potluck.learning.data.encode import scale
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
 from potluck.learning.statistics.events import events, some_of
-from potluck.learning.statistics.forms import AnyForm, Frame
+from potluck.learning.statistics.forms import AnyForm, Dot, Dots, Frame
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.regressions.coefficients import Coefficient, told
-from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.result import Result, axis
 
 FEWEST = 5
 """Honest sites whose estimates the sums leave open."""
@@ -58,9 +58,11 @@ class Pooled(Result, frozen=True, kw_only=True, omit_defaults=True, rename={"q":
             (name, found.value, found.se, found.low, found.high)
             for name, found in (("fixed", self.fixed), ("random", self.random))
         )
+        dots = tuple(Dot(name=name, value=value, low=low, high=high) for name, value, _, low, high in rows)
         differ = (("Q", self.q), ("p", self.p), ("I2", self.i2), ("tau2", self.tau2), ("sites", self.sites))
         return (
             Frame(head=("effects", "value", "se", "low", "high"), rows=rows, note="95 % intervals of rows like these"),
+            Dots(title="pooled, 95 %", x=axis(plan, one.column), dots=dots),
             Frame(name="between", title="between sites", head=("what", "value"), rows=differ),
         )
 
@@ -200,6 +202,7 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 META = StatisticKind(
+    title="Meta-analysis",
     keys=frozenset({"of", "column", "events", "rounds"}),
     check=check,
     half=None,

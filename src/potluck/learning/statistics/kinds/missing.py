@@ -82,6 +82,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Rates:
 
 
 MISSING = StatisticKind(
+    title="Missing and other faults",
     keys=frozenset({"columns"}),
     check=of_columns,
     cells=cells,

@@ -71,6 +71,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Components:
 
 
 PCA = StatisticKind(
+    title="Principal components",
     keys=frozenset({"columns", "k"}),
     check=check,
     cells=gram.cells,

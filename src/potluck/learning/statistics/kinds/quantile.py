@@ -20,14 +20,15 @@ from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame
+from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Curve, Curves, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
 from potluck.learning.statistics.reading import groups, names, together
-from potluck.learning.statistics.result import EVERYBODY, Result, called, plain
+from potluck.learning.statistics.result import EVERYBODY, Result, axis, called, plain
 from potluck.learning.statistics.spread import Spread, rising, running
 
 ROUNDED = 1e-12
 """What floats get wrong about a share of a total, beside it: a row is more, of up to 10^11."""
+QUARTILES = (0.25, 0.5, 0.75)
 Ends = tuple[float | None, float | None]
 
 
@@ -64,7 +65,7 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
         return {**msgspec.to_builtins(every), **({"by": by} if by else {})}
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """The quantiles, and the curve that they are read off."""
+        """Box plots of groups, the curve, and the quantiles that are read off it."""
         every = {EVERYBODY: self, **(self.by or {})}
         unit = required(find(plan, one.column or "")).unit or "value"
         edges = edges_of(plan, one, one.column)
@@ -84,10 +85,21 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
                 curves.append(Curve(name=called(one, name), x=of.edges, y=of.share, low=low, high=high))
                 points += [(name, *row) for row in zip(of.edges, of.share, low, high, strict=True)]
         said = "share of rows below"
-        drawn = Curves(x=f"{one.column} ({unit})", y=said, curves=tuple(curves))
+        drawn = Curves(x=axis(plan, one.column), y=said, curves=tuple(curves))
         columns = ("of", unit, "share", "low", "high")
         longer = Frame(name="shares", long=True, title=said, head=columns, rows=tuple(points))
-        return (first, drawn, longer)
+        boxes = [box for name, group in every.items() if (box := _box(called(one, name), group)) is not None]
+        whole = (Boxes(x=axis(plan, one.column), boxes=tuple(boxes)),) if boxes and self.by else ()
+        return (*whole, drawn, first, longer)
+
+
+def _box(name: str, of: Quantiles) -> Box | None:
+    """Of quartiles, where they are asked for; lines reach to the outermost quantiles beyond them."""
+    found = {each.q: each.value for each in of.quantiles}
+    if not found.keys() >= set(QUARTILES):
+        return None
+    (q1, median, q3), ends = (found[q] for q in QUARTILES), (found[min(found)], found[max(found)])
+    return Box(name=name, q1=q1, median=median, q3=q3, low=ends[0], high=ends[1])
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -174,8 +186,9 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 
 QUANTILE = StatisticKind(
+    title="Quantiles",
     keys=frozenset({"column", "q", "bins"}),
-    usual={"q": (0.25, 0.5, 0.75), "bins": 256},
+    usual={"q": QUARTILES, "bins": 256},
     check=check,
     cells=cells,
     read=read,

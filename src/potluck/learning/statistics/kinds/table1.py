@@ -16,14 +16,13 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.statistics.estimates import count, share
-from potluck.learning.statistics.forms import AnyForm, Cell, Frame
+from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind, of_columns
 from potluck.learning.statistics.kinds import mean, quantile, variance
 from potluck.learning.statistics.reading import Opened, each_group
-from potluck.learning.statistics.result import Estimate, Result, Values, each
+from potluck.learning.statistics.result import Estimate, Result, Values, axis, called, each
 
 ROWS, QUARTERS = "rows", "quarters"
-QUARTILES = (0.25, 0.5, 0.75)
 NUMBER = ("percent", "mean", "sd", "median", "q1", "q3")
 """Of a line, what is there or not: a category has the first, a number the others."""
 
@@ -52,7 +51,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
     by: "dict[str, Table] | None" = None
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """The same lines without intervals."""
+        """The same lines without intervals, and how each number is spread."""
         head = (one.by or "rows", "column", "level", "n", *NUMBER, "missing", "smd")
         rows = tuple(
             (name, line.column, line.level or "", *_values(line), line.smd)
@@ -60,7 +59,19 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
             for line in table.rows
         )
         note = "The interval of each number is in run.json." if plan.noisy else ""
-        return (Frame(head=head, rows=rows, note=note),)
+        return (Frame(head=head, rows=rows, note=note), *self._boxes(plan, one))
+
+    def _boxes(self, plan: Plan, one: Statistic) -> Iterator[Boxes]:
+        """Of each number, all rows and each group."""
+        for place, line in enumerate(self.rows):
+            if line.median is not None:
+                boxes = tuple(_box(called(one, name), table.rows[place]) for name, table in each(self, self.by))
+                yield Boxes(title=line.column, x=axis(plan, line.column), boxes=boxes)
+
+
+def _box(name: str, line: Line) -> Box:
+    q1, median, q3 = (None if one is None else one.value for one in (line.q1, line.median, line.q3))
+    return Box(name=name, q1=q1, median=median, q3=q3)
 
 
 def _values(line: Line) -> Iterator[Cell]:
@@ -80,7 +91,7 @@ def parts(plan: Plan, one: Statistic) -> Mapping[str, Statistic]:
         if measured(plan, name):
             found[name] = Statistic(name=name, kind="variance", column=name, by=one.by)
             found[f"{name}/{QUARTERS}"] = Statistic(
-                name=name, kind="quantile", column=name, by=one.by, q=QUARTILES, bins=one.bins
+                name=name, kind="quantile", column=name, by=one.by, q=quantile.QUARTILES, bins=one.bins
             )
         else:
             found[name] = Statistic(name=name, kind="top", column=name, by=one.by)
@@ -115,7 +126,7 @@ def _lines(plan: Plan, one: Statistic, cells: Opened) -> Iterator[Line]:
 
 
 def _number(plan: Plan, one: Statistic, name: str, cells: Opened, missing: Estimate) -> Line:
-    of, (values, std) = Statistic(name=name, kind="", column=name, q=QUARTILES, bins=one.bins), cells[name]
+    of, (values, std) = Statistic(name=name, kind="", column=name, q=quantile.QUARTILES, bins=one.bins), cells[name]
     n = float(values[0])
     quarters = quantile.QUANTILE.read(plan, of, *(each[None] for each in cells[f"{name}/{QUARTERS}"]))
     assert isinstance(quarters, quantile.Quantiles)
@@ -168,6 +179,7 @@ def _moments(line: Line) -> tuple[float | None, float | None]:
 
 
 TABLE1 = StatisticKind(
+    title="Table 1",
     keys=frozenset({"columns", "bins"}),
     usual={"bins": 256},
     check=of_columns,

@@ -73,6 +73,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Top:
 
 
 TOP = StatisticKind(
+    title="Most frequent values",
     keys=frozenset({"column", "k"}),
     usual={"k": 10},
     check=check,

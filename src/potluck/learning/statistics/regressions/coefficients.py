@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
+from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame, Number
 from potluck.learning.statistics.result import Result
 
 INTERCEPT = "intercept"
@@ -51,18 +51,23 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
     baseline: "dict[str, Hazard] | UnsetType" = UNSET
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """A table of coefficients and a forest of them, ratios where they mean something; the baseline's curve."""
+        """A forest of coefficients, of ratios where they mean something, and all numbers; the baseline's curve."""
         if self.coefficients is None:
             return (Frame(head=("refused",), rows=((self.refused or "",),)),)
         every = self.coefficients
         ratios = any(coefficient.ratio is not UNSET for coefficient in every.values())
-        head = ("coefficient", "value", "se", "low", "high", "p", *(("ratio",) if ratios else ()))
-        rows = tuple((name, *(getattr(found, key) for key in head[1:])) for name, found in every.items())
-        shown = tuple(_dot(name, found, ratios=ratios) for name, found in every.items() if name != INTERCEPT)
-        title = "ratios" if ratios else "coefficients"
+        keys = ("value", "se", "low", "high", "p")
+        head = ("coefficient", *keys, *(("ratio", "ratio low", "ratio high") if ratios else ()))
+        dots = {name: _dot(name, found, ratios=ratios) for name, found in every.items()}
+        rows = tuple(
+            (name, *(getattr(found, key) for key in keys), *(_ends(dots[name]) if ratios else ()))
+            for name, found in every.items()
+        )
+        shown = tuple(dot for name, dot in dots.items() if name != INTERCEPT)
+        title = "ratios, 95 %" if ratios else "coefficients, 95 %"
         return (
+            Dots(title=title, dots=shown, level=float(ratios), factors=ratios),
             Frame(head=head, rows=rows, note="95 % intervals of rows like these"),
-            Dots(title=title, dots=shown, level=float(ratios)),
             *self._hazards(),
         )
 
@@ -112,6 +117,10 @@ def _dot(name: str, found: Coefficient, *, ratios: bool) -> Dot:
     ends = (found.value, found.low, found.high)
     value, low, high = ((math.exp(one) if one < MOST else None) for one in ends) if ratios else ends
     return Dot(name=name, value=value, low=low, high=high)
+
+
+def _ends(dot: Dot) -> tuple[Number, ...]:
+    return dot.value, dot.low, dot.high
 
 
 def whole(count: float) -> float | int:

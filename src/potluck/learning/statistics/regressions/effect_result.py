@@ -5,7 +5,7 @@ import msgspec
 from potluck.core.plan import Plan, Statistic
 from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
 from potluck.learning.statistics.regressions.coefficients import Coefficient
-from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.result import Result, axis
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +37,14 @@ class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
         each = {name: coefficient for name, coefficient in named.items() if coefficient is not None}
         head = ("what", "value", "se", "low", "high", "p")
         rows = tuple((name, *(getattr(found, key) for key in head[1:])) for name, found in each.items())
-        means = tuple(Dot(name=name, value=one.value, low=one.low, high=one.high) for name, one in each.items())
-        found: list[AnyForm] = [Frame(head=head, rows=rows, note="95 % intervals of rows like these"), Dots(dots=means)]
+        effect, *means = (Dot(name=name, value=mean.value, low=mean.low, high=mean.high) for name, mean in each.items())
+        found: list[AnyForm] = [
+            Dots(title="effect, 95 %", dots=(effect,), level=0.0),
+            Dots(title="means, 95 %", x=axis(plan, one.outcome), dots=tuple(means)),
+            Frame(head=head, rows=rows, note="95 % intervals of rows like these"),
+        ]
         if self.overlap is not None:
             lines = (("treated", self.overlap.treated), ("untreated", self.overlap.untreated))
-            curves = tuple(Curve(name=name, x=self.overlap.edges[:-1], y=counts) for name, counts in lines)
+            curves = tuple(Curve(name=name, x=self.overlap.edges, y=(*counts, counts[-1])) for name, counts in lines)
             found.append(Curves(title="overlap", x="propensity", y="rows", curves=curves, steps=True))
         return tuple(found)
