@@ -20,7 +20,7 @@ from support.report.tree import Tree
 
 pytestmark = pytest.mark.browser
 
-SHOWN = ("heart", "across", "statistics", "clear", "aborted", "sixty")
+SHOWN = ("heart", "across", "statistics", "shown", "clear", "aborted", "sixty")
 WIDTHS = (360, 390, 768, 1280)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",

@@ -67,10 +67,12 @@ def test_marks_have_contrast(theme):
 @pytest.mark.parametrize("theme", THEMES)
 def test_numbers_stay_readable_on_the_deepest_heat(theme):
     colours = THEMES[theme]
-    (share,) = re.findall(r"--depth, 0\) \* (\d+)%\), var\(--panel\)", CSS)
-    part = int(share) / 100
-    mixed = tuple(part * a + (1 - part) * p for a, p in zip(colours["accent"], colours["panel"], strict=True))
-    assert _contrast(colours["ink"], mixed) >= 4.5
+    grounds = re.findall(r"var\(--(\w+)\) calc\(var\(--depth, 0\) \* (\d+)%\), var\(--panel\)", CSS)
+    assert [name for name, _ in grounds] == ["accent", "warn"]
+    for name, share in grounds:
+        part = int(share) / 100
+        mixed = tuple(part * a + (1 - part) * p for a, p in zip(colours[name], colours["panel"], strict=True))
+        assert _contrast(colours["ink"], mixed) >= 4.5, name
 
 
 def test_focus_is_visible_and_motion_can_be_refused():

@@ -51,7 +51,7 @@ def test_hazards_of_rossis_rows_are_the_known_ones(tmp_path):
     assert hazard["at_risk"][0] == one["n"] == 432
     assert sum(hazard["events"]) == one["events"] == 114
     assert len(run.document["rounds"]) == one["rounds"] <= 6
-    assert run.frames["one"].shape == (7, 7)
+    assert run.frames["one"].shape == (7, 9)
     assert run.frames["one.baseline"]["events"].sum() == 114
 
 

@@ -273,13 +273,16 @@ def test_the_same_release_says_the_same_and_claims_no_mean():
 def test_what_is_shown_has_curves_from_time_zero_and_every_number():
     plan = asked(weeks(by="fin"), weeks("c", event="kind", events=(), outcomes=("even", "odd")))
     found = run(build(plan), frames(plan, prisoners())).results
-    first, test, curves, points = found["s"].shown(plan, plan.statistics[0])
+    curves, first, test, points = found["s"].shown(plan, plan.statistics[0])
     assert [row[:3] for row in first.rows] == [("all", 432, 114), ("0", 216, 66), ("1", 216, 48)]
     assert test.rows[0][0] == "log-rank, by fin"
     assert [(one.name, one.x[0], one.y[0], len(one.x)) for one in curves.curves] == [
         ("fin = 0", 0.0, 1.0, 53),
         ("fin = 1", 0.0, 1.0, 53),
     ]
+    assert curves.beneath == "at risk"
+    there = [(rows["week"] >= 52).sum() for _, rows in prisoners().groupby("fin")]
+    assert [one.counts[:2] + one.counts[-1:] for one in curves.curves] == [(216, 216, there[0]), (216, 216, there[1])]
     assert len(points.rows) == 3 * 52
     forms = found["c"].shown(plan, plan.statistics[1])
     assert [one.name for one in forms[2].curves] == ["even", "odd"]

@@ -7,9 +7,13 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.party import BROKER, SERVER, site
+from potluck.core.plan import Column, Data, Statistic
 from potluck.core.views import AnyOf, Assumption, Form, Never, Together, View
-from potluck.learning.statistics.forms import Curve, Curves, Dot, Dots, Frame, Grid
+from potluck.learning.statistics.asked import asks, unit_of
+from potluck.learning.statistics.forms import Bars, Box, Boxes, Curve, Curves, Dot, Dots, Frame, Grid
+from potluck.learning.statistics.result import Values
 from potluck.report import details as d
+from support.learning.sums import make
 
 HEART = ("cleveland", "hungarian", "switzerland", "va")
 PLAN = """version = 1
@@ -301,21 +305,44 @@ def statistics() -> tuple[dict, d.Details]:
         sites=tuple(d.Site(name=name) for name in HEART),
         views=views(HEART),
         timeline=(d.Round(round=1, kind="statistics", seconds=0.2, bytes_up=90_000, bytes_down=61_000),),
-        questions=(
-            d.Question(name="mean_age", kind="mean", column="age", by="sex", unit="years"),
-            d.Question(name="patients", kind="count"),
-            d.Question(name="ages", kind="histogram", column="age", unit="years"),
-            d.Question(
-                name="pain",
-                kind="contingency",
-                row_title="sex",
-                column_title="cp",
-                rows=("0", "1"),
-                columns=("1", "2", "3", "4"),
-            ),
-        ),
+        questions=questions(run["results"]),
     )
     return run, details
+
+
+def values(found: dict, labels: tuple[tuple[str, ...], ...] | None) -> Values:
+    """A result of the JSON."""
+
+    def made(value: object) -> object:
+        return tuple(map(made, value)) if isinstance(value, list) else value
+
+    ends = {key: made(found[key]) for key in ("value", "low", "high")}
+    by = {name: values(one, labels) for name, one in found.get("by", {}).items()}
+    return Values(**ends, edges=made(found.get("edges")), labels=labels, by=by or None)
+
+
+def questions(results: dict) -> tuple[d.Question, ...]:
+    """What the kinds make of such results."""
+    columns = {
+        "age": Column(kind="number", low=20, high=90, unit="years"),
+        "sex": Column(kind="category", values=("0", "1")),
+        "cp": Column(kind="category", values=("1", "2", "3", "4")),
+    }
+    asked = (
+        Statistic(name="mean_age", kind="mean", column="age", by="sex"),
+        Statistic(name="patients", kind="count"),
+        Statistic(name="ages", kind="histogram", column="age", bins=10),
+        Statistic(name="pain", kind="contingency", columns=("sex", "cp")),
+    )
+    plan = make(task="statistics", data=Data(columns=columns), statistics=asked)
+    labels = {"pain": (columns["sex"].values, columns["cp"].values)}
+    found = []
+    for one in asked:
+        result = values(results[one.name], labels.get(one.name))
+        found.append(
+            d.Question(name=one.name, asks=asks(plan, one), unit=unit_of(plan, one), forms=result.shown(plan, one))
+        )
+    return tuple(found)
 
 
 def shown() -> tuple[dict, d.Details]:
@@ -326,10 +353,18 @@ def shown() -> tuple[dict, d.Details]:
         x="days",
         y="alive after days",
         curves=(
-            Curve(name="A", x=(0.0, 10.0, 20.0), y=(1.0, 0.75, 0.5), low=(1.0, 0.7, None), high=(1.0, 0.8, None)),
+            Curve(
+                name="A",
+                x=(0.0, 10.0, 20.0),
+                y=(1.0, 0.75, 0.5),
+                low=(1.0, 0.7, None),
+                high=(1.0, 0.8, None),
+                counts=(1234, 567, 89),
+            ),
             Curve(name="B", x=(0.0, 20.0), y=(1.0, None)),
         ),
         steps=True,
+        beneath="at risk",
     )
     forms = (
         Frame(head=("arm", "median", "low", "high"), rows=(("A", 20.0, 12.5, None),), note="whom it is about"),
@@ -341,12 +376,21 @@ def shown() -> tuple[dict, d.Details]:
             rows=(("A", 10.0, 0.75), ("A", 20.0, 0.5)),
         ),
         curves,
-        Dots(dots=(Dot(name="A", value=1.5, low=1.1, high=2.0), Dot(name="B", value=None)), level=1.0),
+        Dots(
+            dots=(Dot(name="A", value=1.5, low=1.1, high=2.0), Dot(name="B", value=None)),
+            x="ratio",
+            level=1.0,
+            factors=True,
+        ),
+        Bars(x="age", y="rows", edges=(0.0, 1.0, 2.0), values=(3, -1.5), low=(2, None), high=(4, None)),
+        Boxes(
+            x="age", boxes=(Box(name="A", q1=1, median=2, q3=4, low=0, high=9), Box(name="B", q1=1, median=None, q3=2))
+        ),
         Grid(
             down="sex", across="site", rows=("0",), columns=("u", "v"), values=((1, 2),), low=((0, 1),), high=((2, 3),)
         ),
     )
-    asked = d.Question(name="os", kind="odd", forms=forms)
+    asked = d.Question(name="os", asks="Odd", forms=forms)
     return run | {"results": {"os": {"times": [1]}}}, msgspec.structs.replace(details, questions=(asked,))
 
 

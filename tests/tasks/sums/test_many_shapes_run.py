@@ -61,10 +61,10 @@ def test_values_are_tidy_frames_too_from_the_run_and_from_its_folder(tmp_path):
     assert mean.set_index("of")["value"].to_dict() == pytest.approx(
         {"all": rows["age"].mean(), **{str(fin): one.mean() for fin, one in rows.groupby("fin")["age"]}}
     )
-    assert found.frames["bars"]["which"].tolist() == ["16 to 24", "24 to 32", "32 to 40", "40 to 48"]
-    assert found.frames["bars"]["value"].tolist() == np.histogram(rows["age"], bins=4, range=(16, 48))[0].tolist()
-    assert dict(zip(found.frames["table"]["which"], found.frames["table"]["value"], strict=True)) == {
-        "0, 0": 150, "0, 1": 66, "1, 0": 168, "1, 1": 48,
+    assert found.frames["bars"][["from", "to"]].values.tolist() == [[16, 24], [24, 32], [32, 40], [40, 48]]
+    assert found.frames["bars"]["rows"].tolist() == np.histogram(rows["age"], bins=4, range=(16, 48))[0].tolist()
+    assert found.frames["table"].set_index(["fin", "arrest"])["rows"].to_dict() == {
+        ("0", "0"): 150, ("0", "1"): 66, ("1", "0"): 168, ("1", "1"): 48,
     }  # fmt: skip
     assert all(one.equals(found.frames[name]) for name, one in Run.read(found.folder).frames.items())
 
@@ -86,4 +86,5 @@ def test_a_noised_run_is_shown_in_frames_report_and_terminal(tmp_path):
     for said in ("share without an event", "Do the groups differ?", "share of rows below", "lower edge of its bin"):
         assert said in page
     assert Run.read(found.folder).frames["ages"].equals(found.frames["ages"])
-    assert "free, all, median" in found._repr_html_()
+    assert "share without an event" in found._repr_html_()
+    assert "mean until 52" in found._repr_html_()
