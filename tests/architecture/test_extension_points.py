@@ -93,9 +93,9 @@ def test_a_statistic_runs_under_every_protection(scheme, tmp_path):
     with added("statistic"):
         found = potluck.run(counted(scheme, statistics=asked), SITES, out=tmp_path / "run")
     every = pd.concat(SITES.values())
-    assert found.document["results"]["part"]["value"] == pytest.approx((every["x"] > 5).mean())
+    assert found.document["results"]["part"]["value"] == pytest.approx((every["x"] >= 5).mean())
     one = every[every["y"] == 1]
-    assert found.document["results"]["each"]["by"]["1"]["value"] == pytest.approx((one["x"] > 5).mean())
+    assert found.document["results"]["each"]["by"]["1"]["value"] == pytest.approx((one["x"] >= 5).mean())
 
 
 def test_a_statistic_that_no_table_has_is_refused_with_the_nearest_word():

@@ -148,7 +148,7 @@ def _earlier(db: sqlite3.Connection, run: str, hash_: str, cell: Cell, mine: Sel
     ).fetchall()
     others, about = [], {}
     for what, part, columns, count, sketch, plan, its, at in rows:
-        one = Cell(what, part, _columns(columns), count, 0.0, np.frombuffer(zlib.decompress(sketch), np.uint64))
+        one = Cell(what, part, _columns(columns), count, sketch=np.frombuffer(zlib.decompress(sketch), np.uint64))
         day = datetime.fromtimestamp(at, UTC).date()
         about[id(one)] = f"{'the same plan' if its == hash_ else f'plan {plan!r}'}, granted {day},"
         others.append(one)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from potluck.core.errors import DataError
+from potluck.core.errors import DataError, Refused
 from potluck.core.plan import Column, Data, PrivacyPlan, Statistic
 from potluck.core.tables.derived import Join, Reduce, Reduced
 from potluck.dp.check import check
@@ -14,9 +14,12 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data.joining import joined
 from potluck.learning.data.source import limits_of, opened
 from potluck.learning.loops import build
+from potluck.owner.policy import Allow, Policy
 from potluck.secret.random import system
+from potluck.tasks.sums.disclosure import known_by
 from potluck.tasks.sums.rows import rows_of
-from support.learning.sums import number, replaced, stats
+from support.learning.sums import NONE, number, replaced, stats
+from support.places import ROOT
 
 MOST = 100
 """What a lab value is at most: the most that one row may add to the sum."""
@@ -37,14 +40,15 @@ def plan(on: str, unit: str, **data):
     )
 
 
+def joining(spec, rows, labs):
+    """The source: rows, and a table [key, lab]."""
+    theirs, limits = pd.DataFrame(labs, columns=[spec.data.join.on, "lab"]), limits_of(spec.data)
+    return joined(opened(rows, "a", limits), opened(theirs, "a", limits), spec.data, "a")
+
+
 def total(spec, rows, labs):
     """The sum before its noise: of rows [patient, ward] and of a table [key, lab]."""
-    mine, theirs = (
-        pd.DataFrame(rows, columns=["patient", "ward"]),
-        pd.DataFrame(labs, columns=[spec.data.join.on, "lab"]),
-    )
-    limits = limits_of(spec.data)
-    source = joined(opened(mine, "a", limits), opened(theirs, "a", limits), spec.data, "a")
+    source = joining(spec, pd.DataFrame(rows, columns=["patient", "ward"]), labs)
     task = build(spec)
     ask = next(task.lead())
     grid = mechanism(spec, ask).grid
@@ -102,3 +106,15 @@ def test_two_persons_of_one_key_stop_the_site(names, data):
 def test_a_whole_site_is_hidden_whatever_it_joins():
     spec = replaced(plan("ward", "site"), task="train")
     assert not any("data.join" in line for line in check(spec)[0])
+
+
+def test_a_joined_column_does_not_hide_one_by_which_rows_are_known_again():
+    """A plan that joins one of the same name would make other rows of all, and no earlier sum be compared."""
+    rules = Policy(version=1, allow=Allow(columns=("*",), min_cell=5))
+    spec = replaced(plan("ward", "row"), privacy=NONE)
+    rows, labs = pd.DataFrame({"patient": ["p", "q"], "ward": ["w", "w"]}), [("w", 1.0)]
+    assert known_by(joining(spec, rows, labs), spec, rules) == ("patient", "ward")
+    with pytest.raises(Refused, match="the plan joins a column whose name the rows have too") as refused:
+        known_by(joining(spec, rows.assign(lab=1.0), labs), spec, rules)
+    what = str(refused.value).partition("policy: ")[2].partition(". hint")[0]
+    assert what in (ROOT / "docs" / "guides" / "few-rows.md").read_text(encoding="utf-8")

@@ -8,19 +8,27 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError
+from potluck.core.plan import Statistic
 from potluck.learning.data.sources import arrow, csv_file, memory
 from potluck.learning.selection import cells as of
 from potluck.learning.selection.cells import BUCKETS, Part, differing
+from potluck.learning.selection.distances import sums_of
 from potluck.learning.selection.read import cells
-from potluck.learning.statistics.kind import KINDS, TESTS, StatisticKind
+from potluck.learning.statistics.kind import KINDS, TESTS, StatisticKind, no_cells
+from potluck.learning.statistics.opens import Number, elsewhere, rows_alone
 from potluck.learning.statistics.parts import parted
 from potluck.secret.container import Secret
 from potluck.secret.multiset import numbers
 from potluck.tasks.sums.rows import rows_of
 from support.examples import examples
+from support.learning.sums import number, stats
 from support.owner.engines import IN_PROCESS, ROWS, opened, statistics
 
 KEY = Secret(b"k" * 32)
+X, Y = Number("x"), Number("y")
+SUMS = sums_of(
+    stats({"x": number(0, 10), "y": number(0, 10)}, Statistic(name="s", kind="count")), [(X,), (X, Y), (Y, Y)]
+)
 FEW = 5
 
 
@@ -76,15 +84,65 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
             assert fine == sorted(count for count in counts_of_sums(plan, rows, one) if count)
 
 
-SCALES = {"quantile", "survival", "missing"}
-"""Kinds whose places are steps of a scale, or faults, which are not judged one by one."""
+def test_only_kinds_that_count_rows_alone_or_on_a_scale_open_no_tables():
+    """All others say what they open; one that says nothing cannot be made."""
+    every = KINDS.entries | TESTS.entries
+    nothing = {word for word, one in every.items() if one.opens is rows_alone}
+    assert nothing == {"count", "distinct", "quantile", "missing"}
+    assert {word for word, one in every.items() if one.opens is elsewhere} == {"table1", "test"}
+    with pytest.raises(TypeError, match="opens"):
+        StatisticKind(keys=frozenset(), check=no_cells)
 
 
-def test_a_kind_that_counts_rows_in_places_says_what_its_cells_go_by():
-    fields, kinds = StatisticKind.__dataclass_fields__, KINDS.entries | TESTS.entries
-    tables = {word for word, one in kinds.items() if one.whole and one.width is not fields["width"].default}
-    said = {word for word, one in kinds.items() if one.axes is not fields["axes"].default}
-    assert said == tables - SCALES
+def summed(values, low, high, places=None):
+    """The cells of sums of one number."""
+    plan = stats({"x": number(low, high)}, Statistic(name="s", kind="sum", column="x"))
+    part = Part("s", frozenset({"x"}), ["", " there"], sums_of(plan, [(Number("x"),)]))
+    rows = np.array(values, float)
+    part.add(
+        np.zeros(len(rows), np.int64) if places is None else np.array(places), marked(range(len(rows))), {"x": rows}
+    )
+    return {one.of: (one.rows, one.share) for one in part.cells(0)}
+
+
+def test_a_sum_is_of_the_rows_away_from_either_end_of_its_range():
+    found = summed([0, 90, 95, 120], 90, 100)
+    assert found == {"s": (4, 0.0), "s, x above 90": (2, 10 / 15), "s, x below 100": (3, 10 / 25)}
+    found = summed([-3, 0, 1], -3, 1, places=[1, 0, -1])
+    assert found == {
+        "s": (1, 0.0),
+        "s, x above -3": (1, 1.0),
+        "s, x below 1": (1, 1.0),
+        "s there": (1, 0.0),
+        "s there, x below 1": (1, 1.0),
+        "s there, x other than 0": (1, 1.0),
+    }
+
+
+def test_cells_do_not_depend_on_how_rows_are_read():
+    every, some = (of.Part("s", frozenset(), ["", " there"], SUMS) for _ in range(2))
+    draw = np.random.default_rng(1)
+    x, y, place = draw.uniform(-2, 12, 50), draw.uniform(-2, 12, 50), draw.integers(-1, 2, 50)
+    marks = marked(range(50))
+    every.add(place, marks, {"x": x, "y": y})
+    for at in (slice(0, 7), slice(7, 8), slice(8, 8), slice(8, 50)):
+        some.add(place[at], marks[at], {"x": x[at], "y": y[at]})
+    first, second = (
+        [(one.of, one.rows, pytest.approx(one.share), one.sketch.tolist()) for one in part.cells(0)]
+        for part in (every, some)
+    )
+    assert first == second
+    inside = (place == 0) & (np.clip(x, 0, 10) > 0) & (np.clip(y, 0, 10) < 10)
+    assert ("s, x above 0 and y below 10", int(inside.sum())) in [(one.of, one.rows) for one in every.cells(0)]
+
+
+def test_clusters_are_as_few_as_the_smallest_has_rows_or_as_they_are_many():
+    for sizes, rows in (([1, 119], 2), ([60, 60], 60), ([1] * 40, 40), ([], None)):
+        part = of.Clusters("s", "k", frozenset({"k"}))
+        for at in (slice(0, 50), slice(50, None)):
+            values = np.repeat(np.arange(len(sizes), dtype=float), sizes)[at]
+            part.add(np.ones(len(values), np.bool_), {"k": values})
+        assert [one.rows for one in part.cells(0)] == [one for one in [rows] if one]
 
 
 rows_by_number = st.sets(st.integers(0, 10**6), min_size=1, max_size=300)

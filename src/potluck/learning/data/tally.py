@@ -258,16 +258,22 @@ class Counting:
         )
 
 
-def with_value(plan: Plan, one: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
-    """How many of the rows in `index` have a value in every column of a statistic, and of one with features a declared
-    one: the others add nothing to it."""
-    mine = {name: columns[name][index] for name in named(one)}
+def having(plan: Plan, one: Statistic, columns: Mapping[str, Floats]) -> Mask:
+    """Which rows [n] have a value in every column of a statistic, and of one with features a declared one: the others
+    add nothing to it. columns: those that it names, [n]."""
+    mine = {name: columns[name] for name in named(one)}
     if one.features:
-        return int(there(plan, tuple(mine), mine).sum())
-    found = np.ones(len(index), np.bool_)
+        return there(plan, tuple(mine), mine)
+    found = np.ones(len(next(iter(columns.values()), ())), np.bool_)
     for values in mine.values():
         found &= ~np.isnan(values)
-    return int(found.sum())
+    return found
+
+
+def with_value(plan: Plan, one: Statistic, columns: Mapping[str, Floats], index: Index) -> int:
+    """How many of the rows in `index` these are."""
+    mine = {name: columns[name][index] for name in named(one)}
+    return int(having(plan, one, mine).sum()) if mine else len(index)
 
 
 def rests_on(plan: Plan, tally: Tally) -> int:

@@ -11,111 +11,171 @@ Hashes tell rows apart by all columns that the site's policy lets plans read, no
 one column more would be another selection of other rows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
-from potluck.core.tables.statistic import named
+from potluck.core.tables.statistic import counted
 from potluck.learning.data.declared import find
-from potluck.learning.data.tally import Index
-from potluck.learning.statistics.kind import Axis
+from potluck.learning.data.tally import Index, having
+from potluck.learning.selection.distances import Sum, sums_of
 from potluck.learning.statistics.kinds import kind_of
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.parts import parted
 
 BUCKETS = 512
-MOST_PLACES = 4096
-"""Of one table, occupied or not."""
+MOST_PLACES = 1 << 14
+"""Of all tables of a plan, occupied or not."""
 ROWS = ""
 """What rows that are counted open, as a column."""
 Words = NDArray[np.uint64]
 Mark = Callable[[Index], Words]
 """Keyed hashes of rows, by their hashes."""
+There = Callable[[Mapping[str, Floats]], NDArray[np.bool_]]
+"""Of columns [n], which rows count."""
+UNKNOWN = np.zeros(BUCKETS, np.uint64)
+"""The sketch of rows that are not to be known again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """Rows whose numbers are opened as one. of: which they are, for their owner; part: cells of one share no row;
     columns: whose values are opened, ROWS where rows are counted. rows: how many, at least 1; share: of the sum of
-    absolute values the largest one, 0 where no numbers are added up; sketch [BUCKETS]."""
+    absolute values the largest one, 0 where no numbers are added up; parameters: how many numbers are fitted to them;
+    sketch [BUCKETS]."""
 
     of: str
     part: int
     columns: frozenset[str]
     rows: int = field(repr=False)
-    share: float = field(repr=False)
-    sketch: Words = field(repr=False)
+    share: float = field(repr=False, default=0.0)
+    parameters: int = 0
+    sketch: Words = field(repr=False, default_factory=lambda: UNKNOWN)
 
 
 class Part:
-    """Rows in places, each of which becomes a cell, while rows are read."""
+    """Rows in places, each of which becomes a cell, while rows are read; and of each sum over the rows of a place those
+    that add to it, which are known again with the place."""
 
-    def __init__(self, of: str, columns: frozenset[str], places: Sequence[str] = ("",)) -> None:
+    def __init__(
+        self,
+        of: str,
+        columns: frozenset[str],
+        places: Sequence[str] = ("",),
+        sums: Sequence[Sum] = (),
+        parameters: int = 0,
+    ) -> None:
         """of: whose they are; places: what tells them apart, for words."""
-        self.of, self.columns, self.places = of, columns, places
+        self.of, self.columns, self.places, self.sums, self.parameters = of, columns, places, sums, parameters
         self._rows = np.zeros(len(places), np.int64)
         self._sketch = np.zeros(len(places) * BUCKETS, np.uint64)
-        self._total, self._largest = np.zeros(len(places)), np.zeros(len(places))
+        shape = len(places), len(sums)
+        self._adding, self._total, self._largest = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
 
-    def add(self, place: Index, marks: Words, numbers: Floats | None = None) -> None:
-        """Some rows. place [n]: of each, -1 where it is in none; marks [n]; numbers [n]: that are added up."""
-        there = place >= 0
+    def add(self, place: Index, marks: Words, columns: Mapping[str, Floats] | None = None) -> None:
+        """Some rows. place [n]: of each, -1 where it is in none; marks [n]; columns: whose numbers are added up [n]."""
+        there = np.flatnonzero(place >= 0)
+        there = there[np.argsort(place[there], kind="stable")]
         place, marks = place[there], marks[there]
         self._rows += np.bincount(place, minlength=len(self._rows))
         np.add.at(self._sketch, place * BUCKETS + (marks % BUCKETS).astype(np.int64), marks)
-        if numbers is not None:
-            size = np.abs(numbers[there])
-            self._total += np.bincount(place, size, minlength=len(self._rows))
-            np.maximum.at(self._largest, place, size)
+        if not len(there):
+            return
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        at = place[starts]
+        for number, one in enumerate(self.sums):
+            size = one.of(columns or {})[there]
+            self._adding[at, number] += np.add.reduceat((size > 0).astype(np.int64), starts)
+            self._total[at, number] += np.add.reduceat(size, starts)
+            self._largest[at, number] = np.maximum(self._largest[at, number], np.maximum.reduceat(size, starts))
 
     def cells(self, part: int) -> Iterator[Cell]:
         """Those that have rows. part: a number of its own."""
         for at in np.flatnonzero(self._rows).tolist():
-            share = float(self._largest[at] / self._total[at]) if self._total[at] else 0.0
-            sketch = self._sketch[at * BUCKETS : (at + 1) * BUCKETS]
-            yield Cell(f"{self.of}{self.places[at]}", part, self.columns, int(self._rows[at]), share, sketch)
+            of, sketch = f"{self.of}{self.places[at]}", self._sketch[at * BUCKETS : (at + 1) * BUCKETS]
+            yield Cell(of, part, self.columns, int(self._rows[at]), parameters=self.parameters, sketch=sketch)
+            for number in np.flatnonzero(self._adding[at]).tolist():
+                share = float(self._largest[at, number] / self._total[at, number])
+                words = f"{of}, {self.sums[number].words}"
+                yield Cell(words, part, self.columns, int(self._adding[at, number]), share)
+
+
+class Clusters:
+    """Rows that are added up by a column before their products are: as few as the smallest cluster has, or as many as
+    there are clusters."""
+
+    def __init__(self, of: str, column: str, columns: frozenset[str]) -> None:
+        self.of, self.column, self.columns = f"{of}, clusters of {column}", column, columns
+        self._rows: Counter[float] = Counter()
+
+    def add(self, there: NDArray[np.bool_], columns: Mapping[str, Floats]) -> None:
+        """Some rows. there [n]: which of them count."""
+        values, rows = np.unique(columns[self.column][there], return_counts=True)
+        self._rows.update(dict(zip(values.tolist(), rows.tolist(), strict=True)))
+
+    def cells(self, part: int) -> Iterator[Cell]:
+        """One, where there are rows."""
+        if self._rows:
+            yield Cell(self.of, part, self.columns, max(len(self._rows), min(self._rows.values())))
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A part of one statistic, or of all rows, and how rows find their places in it. present: columns that a row needs
-    a value in; number: whose numbers are added up."""
+    """A part of one statistic, or of all rows, and how rows find their places in it. there: which rows count."""
 
     part: Part
-    present: tuple[str, ...] = ()
+    there: There | None = None
     axes: tuple[Axis, ...] = ()
     sizes: tuple[int, ...] = ()
-    number: tuple[str, float, float] | None = None
 
     def add(self, columns: Mapping[str, Floats], marks: Words) -> None:
-        there = np.ones(len(marks), np.bool_)
-        for name in self.present:
-            there &= ~np.isnan(columns[name])
+        there = np.ones(len(marks), np.bool_) if self.there is None else self.there(columns)
         place = np.zeros(len(marks), np.int64)
         for axis, size in zip(self.axes, self.sizes, strict=True):
-            values = np.where(there, columns[axis.column], 0.0)
-            codes = np.searchsorted(axis.edges, values, "right") if axis.edges else values.astype(np.int64)
-            place = place * size + np.where(codes < 0, size - 1, codes)
-        numbers = None
-        if self.number is not None:
-            name, low, high = self.number
-            numbers = np.clip(columns[name], low, high)
-        self.part.add(np.where(there, place, -1), marks, numbers)
+            there = there & ~np.isnan(columns[axis.column])
+            place = place * size + _codes(axis, np.where(there, columns[axis.column], 0.0), size)
+        self.part.add(np.where(there, place, -1), marks, columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clustered:
+    part: Clusters
+    there: There
+
+    def add(self, columns: Mapping[str, Floats], marks: Words) -> None:
+        self.part.add(self.there(columns), columns)
+
+
+def _codes(axis: Axis, values: Floats, size: int) -> Index:
+    """[n] places along an axis; the last one is of values that are not declared."""
+    if axis.edges is not None:
+        return np.asarray(np.searchsorted(axis.edges, values, "right"), np.int64)
+    codes = values.astype(np.int64)
+    if axis.sides:
+        sides = np.full(len(codes), len(axis.sides))
+        for place, some in enumerate(axis.sides):
+            sides[np.isin(codes, some)] = place
+        return np.where(codes < 0, size - 1, sides)
+    return np.where(codes < 0, size - 1, codes)
 
 
 class Statistics:
     """The cells of a plan's statistics, while rows are read."""
 
     def __init__(self, plan: Plan) -> None:
-        """Raises ValueError: a table has too many places."""
-        self._plan = plan
+        """Raises ValueError: its tables have too many places."""
+        self._plan, self._places = plan, 0
         wanted = parted(plan)
         groups = dict.fromkeys(one.by for one in wanted if one.by)
-        self._reads = [_Read(Part("all rows", frozenset({ROWS})))]
-        self._reads += [self._part("rows", frozenset({ROWS}), (Axis(by),), (by,)) for by in groups]
+        self._reads: list[_Read | _Clustered] = [_Read(Part("all rows", frozenset({ROWS})))]
+        self._reads += [self._part("rows", frozenset({ROWS}), None, Table((Axis(by),))) for by in groups]
         for one in wanted:
             self._reads += self._of(one)
 
@@ -128,42 +188,43 @@ class Statistics:
         """Of all rows so far."""
         return tuple(cell for part, read in enumerate(self._reads) for cell in read.part.cells(part))
 
-    def _of(self, one: Statistic) -> Iterator[_Read]:
-        kind, present = kind_of(one), named(one)
-        columns = frozenset(name for name in present if name != one.by) or frozenset({ROWS})
-        if kind.every:
-            present = (one.by,) if one.by else ()
-        column = find(self._plan, one.column) if kind.summed and one.column else None
-        number = (one.column or "", *column.bounds) if column is not None else None
-        by, axes = (Axis(one.by),) if one.by else (), kind.axes(self._plan, one)
-        yield _Read(Part(one.name, columns), present, number=number)
-        if by:
-            yield self._part(one.name, columns, by, present, number)
-        if axes:
-            yield self._part(one.name, columns, (*by, *axes), present)
+    def _of(self, one: Statistic) -> Iterator[_Read | _Clustered]:
+        kind = kind_of(one)
+        columns = frozenset(counted(one)) or frozenset({ROWS})
+        # Of a kind in which every row counts all have a value, but for those without a group.
+        there = None if kind.every else partial(having, self._plan, one)
+        by = (Axis(one.by),) if one.by else ()
+        tables = tuple(kind.opens(self._plan, one))
+        whole = any(table.clusters is None and not table.axes for table in tables)
+        for table in tables if whole else (Table(), *tables):
+            if table.clusters is not None:
+                yield _Clustered(Clusters(one.name, table.clusters, columns), partial(having, self._plan, one))
+                continue
+            if not table.axes:
+                yield self._part(one.name, columns, there, table)
+            if by or table.axes:
+                axes = (*by, *(axis for axis in table.axes if axis not in by))
+                yield self._part(one.name, columns, there, replace(table, axes=axes))
 
-    def _part(
-        self,
-        of: str,
-        columns: frozenset[str],
-        axes: tuple[Axis, ...],
-        present: tuple[str, ...],
-        number: tuple[str, float, float] | None = None,
-    ) -> _Read:
-        labels = [self._labels(axis) for axis in axes]
+    def _part(self, of: str, columns: frozenset[str], there: There | None, table: Table) -> _Read:
+        labels = [self._labels(axis) for axis in table.axes]
         sizes = tuple(map(len, labels))
-        if np.prod(sizes, dtype=np.float64) > MOST_PLACES:
-            raise ValueError(f"{of} has more than {MOST_PLACES:,} cells")
-        places = [""]
-        for some in labels:
-            places = [f"{before}{', ' if before else ' where '}{label}" for before in places for label in some]
-        return _Read(Part(of, columns, places), present, axes, sizes, number)
+        self._places += int(np.prod(sizes, dtype=np.float64))
+        if self._places > MOST_PLACES:
+            raise ValueError(f"the plan's tables have more than {MOST_PLACES:,} cells")
+        places = ["".join(some) and " where " + ", ".join(some) for some in product(*labels)]
+        part = Part(of, columns, places, sums_of(self._plan, table.products), table.parameters)
+        return _Read(part, there, table.axes, sizes)
 
     def _labels(self, axis: Axis) -> list[str]:
-        if axis.edges:
-            return [f"{axis.column} is in bin {place}" for place in range(1, len(axis.edges) + 2)]
-        values = required(find(self._plan, axis.column)).values
-        return [*(f"{axis.column} is {value!r}" for value in values), f"{axis.column} is not declared"]
+        name = axis.column
+        if axis.edges is not None:
+            return [f"{name} is in bin {place}" for place in range(1, len(axis.edges) + 2)]
+        values, other = required(find(self._plan, name)).values, f"{name} is not declared"
+        if axis.sides:
+            named = [" or ".join(repr(values[place]) for place in some) for some in axis.sides]
+            return [*(f"{name} is {one}" for one in named), f"{name} is another value", other]
+        return [*(f"{name} is {value!r}" for value in values), other]
 
 
 def differing(one: Cell, others: Words) -> Index:

@@ -15,6 +15,7 @@ from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped, placed
 from potluck.learning.statistics.course import MakeCourse
+from potluck.learning.statistics.opens import Opens
 from potluck.learning.statistics.reading import Half, Join, Read, each_number
 from potluck.learning.statistics.spread import Spread
 
@@ -39,14 +40,6 @@ class Cells:
     clipped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """What a table counts rows by: the values of a category, or, between these edges, the numbers of a column."""
-
-    column: str
-    edges: tuple[float, ...] = ()
-
-
 MakeCells = Callable[[Plan, Statistic, Mapping[str, str], Layer], Cells]
 
 
@@ -69,7 +62,7 @@ class StatisticKind:
     then that of what one row adds.
     read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
-    axes: what a table of it counts rows by; none: it is no table. summed: sums of its column's numbers open.
+    opens: tables of rows whose numbers open together, as an owner's policy judges them; each kind says it.
     products: a cell is (1, x, upper triangle of x x^T) of numbers on [-1, 1], and variances are read off it.
     every: a row counts too that has no value in a column of the statistic.
     parts: what is added up in its place, by what each part is called in it, where it is made of other statistics; join:
@@ -84,6 +77,7 @@ class StatisticKind:
 
     keys: frozenset[str]
     check: Check
+    opens: Opens
     title: str = ""
     cells: MakeCells = no_cells
     read: Read = no_cells
@@ -105,8 +99,6 @@ class StatisticKind:
     course: MakeCourse | None = None
     rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     pauses: Callable[[Plan, Statistic, str], Iterator[str]] = lambda plan, one, at: iter(())
-    axes: Callable[[Plan, Statistic], tuple[Axis, ...]] = lambda plan, one: ()
-    summed: bool = False
 
 
 KINDS: Registry[StatisticKind] = table("statistics.kind")

@@ -70,6 +70,6 @@ CHI2 = StatisticKind(
     read=by_group(read),
     width=contingency.width,
     whole=True,
-    axes=contingency.CONTINGENCY.axes,
+    opens=contingency.CONTINGENCY.opens,
     half=None,
 )

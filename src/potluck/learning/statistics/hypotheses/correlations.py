@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics import gram
+from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Frame, Grid
 from potluck.learning.statistics.hypotheses import tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
@@ -83,5 +83,6 @@ CORRELATION = StatisticKind(
     norm=gram.norm,
     alone=False,
     products=True,
+    opens=opens.gram,
     half=None,
 )

@@ -26,6 +26,7 @@ from potluck.learning.statistics.hypotheses.tested import (
     of_two_groups,
 )
 from potluck.learning.statistics.kind import ONE, Cells, Check, MakeCells, StatisticKind, powers
+from potluck.learning.statistics.opens import Number, Opens, Table, among, squares
 from potluck.learning.statistics.reading import Read, by_group
 
 
@@ -110,7 +111,14 @@ def differences(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: L
     return Cells((ONE, x, f"{x} * {x}"), clipped=True)
 
 
-def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: str) -> StatisticKind:
+def pairs(plan: Plan, one: Statistic) -> tuple[Table, ...]:
+    """Differences and their squares, and so products of both numbers too where another statistic has their squares."""
+    first, second = one.columns
+    apart = Number(first, less=second)
+    return (Table(products=(*among([Number(first), Number(second)]), (apart,), (apart, apart))),)
+
+
+def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: str, opens: Opens) -> StatisticKind:
     return StatisticKind(
         title=title,
         keys=frozenset({"test", column}),
@@ -122,16 +130,17 @@ def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: s
         alone=False,
         products=True,
         half=None,
-        summed=column == "column",
+        opens=opens,
     )
 
 
-WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), of_declared(welch), "column")
-ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), of_declared(anova), "column")
+WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), of_declared(welch), "column", squares)
+ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), of_declared(anova), "column", squares)
 PAIRED = _of_powers(
     "Paired t-test",
     of_pairs,
     differences,
     by_group(lambda plan, one, values, std: paired(values, noise(std))),
     "columns",
+    pairs,
 )

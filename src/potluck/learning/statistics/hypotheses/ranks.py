@@ -25,8 +25,9 @@ from potluck.learning.statistics.hypotheses.tested import (
     of_pairs,
     of_two_groups,
 )
-from potluck.learning.statistics.kind import ONE, Axis, Cells, Check, StatisticKind, binned, edges_of
+from potluck.learning.statistics.kind import ONE, Cells, Check, StatisticKind, binned, edges_of
 from potluck.learning.statistics.kinds import histogram
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Read, by_group
 
 BINS = 20
@@ -145,7 +146,7 @@ def _of_bins(title: str, check: Check, read: Read) -> StatisticKind:
         read=read,
         width=lambda plan, one: required(one.bins),
         whole=True,
-        axes=histogram.HISTOGRAM.axes,
+        opens=histogram.HISTOGRAM.opens,
         half=None,
     )
 
@@ -162,6 +163,6 @@ SPEARMAN = StatisticKind(
     read=by_group(square),
     width=lambda plan, one: required(one.bins) ** 2,
     whole=True,
-    axes=lambda plan, one: tuple(Axis(name, edges_of(plan, one, name)[1:-1]) for name in one.columns),
+    opens=lambda plan, one: (Table(tuple(Axis(name, edges_of(plan, one, name)[1:-1]) for name in one.columns)),),
     half=None,
 )

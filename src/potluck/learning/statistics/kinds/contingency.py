@@ -10,7 +10,8 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
-from potluck.learning.statistics.kind import ONE, Axis, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Value, Values, counts
 
@@ -61,5 +62,5 @@ CONTINGENCY = StatisticKind(
     width=width,
     whole=True,
     lists=True,
-    axes=lambda plan, one: tuple(map(Axis, one.columns)),
+    opens=lambda plan, one: (Table(tuple(map(Axis, one.columns))),),
 )

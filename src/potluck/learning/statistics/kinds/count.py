@@ -6,6 +6,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, single
 
@@ -26,4 +27,6 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
     return single(values, std, whole=True)
 
 
-COUNT = StatisticKind(keys=frozenset({"column"}), check=check, cells=cells, read=by_group(read), whole=True)
+COUNT = StatisticKind(
+    keys=frozenset({"column"}), check=check, cells=cells, read=by_group(read), whole=True, opens=rows_alone
+)

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Plan, Statistic
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, required
+from potluck.learning.data.declared import find
 from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
-from potluck.learning.statistics.regressions.design import columns_of, faults
+from potluck.learning.statistics.opens import Axis, Table
+from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.hazards import Cox
+from potluck.learning.statistics.regressions.opens import designed, fitted, sides
 
 ROUNDS, BINS = 10, 52
 """Where a plan does not say: fits that there are take about 5 rounds."""
@@ -39,10 +44,20 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.bins: {what}. hint: fewer bins"
 
 
+def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
+    """Products of all columns of the design, of those who exit in a bin, by stratum; and who has the event there."""
+    edges = np.linspace(*required(find(plan, required(one.time))).bounds, required(one.bins) + 1).tolist()
+    bins = (*((Axis(one.strata),) if one.strata else ()), Axis(required(one.time), tuple(edges[1:-1])))
+    yield Table(parameters=len(design(plan, one.features, constant=False).terms))
+    yield from fitted(designed(plan, one.features), bins)
+    yield Table((*bins, sides(plan, one.event, one.events)))
+
+
 COX = StatisticKind(
     title="Cox regression",
     keys=frozenset({"time", "event", "events", "bins", "features", "strata", "rounds"}),
     check=check,
+    opens=opens,
     course=Cox,
     half=None,
     usual={"bins": BINS},

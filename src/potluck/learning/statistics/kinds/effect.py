@@ -6,8 +6,10 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.declared import find, measured
 from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
-from potluck.learning.statistics.regressions.design import columns_of, faults
+from potluck.learning.statistics.opens import Table
+from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.effects import CLIP, METHODS, Treatment
+from potluck.learning.statistics.regressions.opens import designed, fitted, outcome, sides
 
 ROUNDS = 13
 """Where a plan does not say: one more than a logistic regression takes."""
@@ -48,11 +50,19 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.features: {what}. hint: name them all, and look at overlap"
 
 
+def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
+    """Products of all columns of the design and the outcome, by arm, to each of which a model is fitted."""
+    columns = [*designed(plan, one.features), outcome(plan, one.outcome, one.events)]
+    arms = (sides(plan, one.treatment, one.treated),)
+    yield from fitted(columns, arms, parameters=len(design(plan, one.features, constant=True).names))
+
+
 EFFECT = StatisticKind(
     title="Effect",
     keys=KEYS,
     usual={"clip": CLIP},
     check=check,
+    opens=opens,
     half=None,
     course=Treatment,
     rounds=lambda plan, one: ROUNDS,

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
-from potluck.learning.statistics.kind import ONE, Axis, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, counts
 
@@ -29,5 +30,5 @@ HISTOGRAM = StatisticKind(
     width=lambda plan, one: required(one.bins),
     whole=True,
     lists=True,
-    axes=lambda plan, one: (Axis(one.column or "", edges_of(plan, one, one.column)[1:-1]),),
+    opens=lambda plan, one: (Table((Axis(one.column or "", edges_of(plan, one, one.column)[1:-1]),)),),
 )

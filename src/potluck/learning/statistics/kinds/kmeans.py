@@ -12,7 +12,7 @@ Quantization in PCM", IEEE Transactions on Information Theory 28; the start is R
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
+from potluck.learning.statistics.opens import Table, squares
 from potluck.learning.statistics.result import Result
 
 ROUNDS, CLUSTERS, MOST = 50, 3, 1000
@@ -187,11 +188,18 @@ def _moved(counts: Floats, means: Floats, variances: Floats) -> Floats:
     return found
 
 
+def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
+    """Squares of all rows, and as many numbers as centers have; rows by center are known in each round alone."""
+    (table,) = squares(plan, one)
+    yield replace(table, parameters=(one.k or CLUSTERS) * len(one.columns))
+
+
 KMEANS = StatisticKind(
     title="Clusters (k-means)",
     keys=frozenset({"columns", "k", "rounds"}),
     usual={"k": CLUSTERS},
     check=check,
+    opens=opens,
     half=None,
     course=KMeans,
     rounds=lambda plan, one: ROUNDS,

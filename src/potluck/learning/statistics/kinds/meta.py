@@ -24,7 +24,9 @@ from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Par
 from potluck.learning.statistics.events import events, some_of
 from potluck.learning.statistics.forms import AnyForm, Dot, Dots, Frame
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
+from potluck.learning.statistics.opens import Table, squares
 from potluck.learning.statistics.regressions.coefficients import Coefficient, told
+from potluck.learning.statistics.regressions.opens import sides
 from potluck.learning.statistics.result import Result, axis
 
 FEWEST = 5
@@ -201,10 +203,18 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.kind: {what}. hint: only among sites of like sizes"
 
 
+def opens(plan: Plan, one: Statistic) -> tuple[Table, ...]:
+    """A site's own estimate is in a sum of few numbers: its rows are judged as those of a mean and of a table."""
+    if one.of == MEAN:
+        return squares(plan, one)
+    return (Table((sides(plan, one.column, one.events),)),)
+
+
 META = StatisticKind(
     title="Meta-analysis",
     keys=frozenset({"of", "column", "events", "rounds"}),
     check=check,
+    opens=opens,
     half=None,
     course=Meta,
     rounds=lambda plan, one: ROUNDS,

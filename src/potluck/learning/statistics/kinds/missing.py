@@ -14,6 +14,7 @@ from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.statistics.estimates import share
 from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns
+from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import Opened, each_group
 from potluck.learning.statistics.result import Estimate, Result, each
 
@@ -85,6 +86,7 @@ MISSING = StatisticKind(
     title="Missing and other faults",
     keys=frozenset({"columns"}),
     check=of_columns,
+    opens=rows_alone,
     cells=cells,
     read=read,
     width=lambda plan, one: len(faults(plan, one.columns[0])) + 1,

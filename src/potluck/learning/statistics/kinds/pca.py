@@ -12,7 +12,7 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics import gram
+from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.reading import by_group
@@ -80,5 +80,6 @@ PCA = StatisticKind(
     norm=gram.norm,
     alone=False,
     products=True,
+    opens=opens.gram,
     half=None,
 )

@@ -22,6 +22,7 @@ from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Curve, Curves, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import groups, names, together
 from potluck.learning.statistics.result import EVERYBODY, Result, axis, called, plain
 from potluck.learning.statistics.spread import Spread, rising, running
@@ -190,6 +191,7 @@ QUANTILE = StatisticKind(
     keys=frozenset({"column", "q", "bins"}),
     usual={"q": QUARTILES, "bins": 256},
     check=check,
+    opens=rows_alone,
     cells=cells,
     read=read,
     width=lambda plan, one: required(one.bins),

@@ -7,10 +7,12 @@ from potluck.learning.data.declared import find, measured
 from potluck.learning.statistics.course import Course
 from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted
-from potluck.learning.statistics.regressions.design import columns_of, faults
+from potluck.learning.statistics.opens import Table
+from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.families import FAMILIES
 from potluck.learning.statistics.regressions.glm import Glm
 from potluck.learning.statistics.regressions.noised import NewtonSteps, OneSum
+from potluck.learning.statistics.regressions.opens import designed, fitted, offset, outcome
 from potluck.learning.statistics.regressions.regression import Regression
 
 KEYS = frozenset({"family", "target", "events", "features", "offset", "weights", "errors", "cluster", "rounds"})
@@ -112,4 +114,12 @@ def _noised(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f'{at}.errors: these are not known to hold with noise. hint: errors = "model"'
 
 
-REGRESSION = StatisticKind(keys=KEYS, check=check, half=None, course=course, rounds=rounds, pauses=pauses)
+def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
+    """Products of all columns of the design and the target, and of the scores of clusters."""
+    columns = [*designed(plan, one.features), outcome(plan, one.target, one.events), *offset(one)]
+    yield from fitted(columns, weights=one.weights, parameters=len(design(plan, one.features, constant=True).names))
+    if one.cluster:
+        yield Table(clusters=one.cluster)
+
+
+REGRESSION = StatisticKind(keys=KEYS, check=check, opens=opens, half=None, course=course, rounds=rounds, pauses=pauses)

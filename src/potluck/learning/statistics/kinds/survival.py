@@ -23,6 +23,7 @@ from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics import lifetimes
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, wanted
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import groups, names, together
 from potluck.learning.statistics.result import Estimate, plain
 from potluck.learning.statistics.spread import Spread, rising, running
@@ -76,6 +77,12 @@ def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) 
         found += [(f"{code} = {double(declared.index(value))}", double(place)) for value in values]
     digit = (cases(found, double(lines(one) - 2)), lines(one))
     return Cells((ONE,), (digit, binned(plan, one, one.time, columns, layer)))
+
+
+def opens(plan: Plan, one: Statistic) -> tuple[Table, ...]:
+    """How many leave with each outcome; times are not judged one by one."""
+    values = required(find(plan, one.event or "")).values
+    return (Table((Axis(one.event or "", sides=tuple(tuple(map(values.index, some)) for some in outcomes(one))),)),)
 
 
 def totals(plan: Plan, one: Statistic) -> Spread:
@@ -172,6 +179,7 @@ SURVIVAL = StatisticKind(
     keys=frozenset({"time", "event", "events", "outcomes", "bins", "horizon"}),
     usual={"events": ("1",), "bins": 50},
     check=check,
+    opens=opens,
     cells=cells,
     read=read,
     width=lambda plan, one: lines(one) * required(one.bins),

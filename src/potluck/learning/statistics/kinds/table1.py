@@ -19,6 +19,7 @@ from potluck.learning.statistics.estimates import count, share
 from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind, of_columns
 from potluck.learning.statistics.kinds import mean, quantile, variance
+from potluck.learning.statistics.opens import elsewhere
 from potluck.learning.statistics.reading import Opened, each_group
 from potluck.learning.statistics.result import Estimate, Result, Values, axis, called, each
 
@@ -183,6 +184,7 @@ TABLE1 = StatisticKind(
     keys=frozenset({"columns", "bins"}),
     usual={"bins": 256},
     check=of_columns,
+    opens=elsewhere,
     half=None,
     parts=parts,
     join=join,

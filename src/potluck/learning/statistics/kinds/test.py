@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from potluck.core.plan import Plan, Statistic
 from potluck.learning.statistics.hypotheses import TESTS
 from potluck.learning.statistics.kind import StatisticKind
+from potluck.learning.statistics.opens import elsewhere
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -12,4 +13,6 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield f"{at}.test: is missing. hint: one of {', '.join(TESTS.words())}"
 
 
-TEST = StatisticKind(keys=frozenset({"test"}), check=check, which=lambda one: TESTS.of(one.test) if one.test else None)
+TEST = StatisticKind(
+    keys=frozenset({"test"}), check=check, opens=elsewhere, which=lambda one: TESTS.of(one.test) if one.test else None
+)

@@ -15,7 +15,8 @@ from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
 from potluck.learning.statistics.estimates import count
 from potluck.learning.statistics.forms import AnyForm, Frame
-from potluck.learning.statistics.kind import ONE, Axis, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Estimate, Result, each
 
@@ -82,5 +83,5 @@ TOP = StatisticKind(
     width=width,
     whole=True,
     lists=True,
-    axes=lambda plan, one: (Axis(one.column or ""),),
+    opens=lambda plan, one: (Table((Axis(one.column or ""),)),),
 )

@@ -6,6 +6,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics.kind import Cells, StatisticKind, of_numbers
+from potluck.learning.statistics.opens import sums
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, declared, single
 
@@ -27,5 +28,5 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 SUM = StatisticKind(
-    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same", summed=True
+    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same", opens=sums
 )

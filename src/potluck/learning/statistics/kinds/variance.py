@@ -7,6 +7,7 @@ from potluck.core.stages import Floats
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
+from potluck.learning.statistics.opens import squares
 from potluck.learning.statistics.reading import by_group, even
 from potluck.learning.statistics.result import Values, declared, undefined
 
@@ -39,5 +40,5 @@ VARIANCE = StatisticKind(
     products=True,
     half=even((1.0, 0.0, 1 / 3), read),
     unit="square",
-    summed=True,
+    opens=squares,
 )
