@@ -6,7 +6,7 @@ Plans and policies are read by it, each with errors of its own kind. It checks f
 import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -83,7 +83,10 @@ class Strict:
         if get_origin(kind) is tuple:
             if not isinstance(value, list | tuple):
                 raise self._fault(f"{path} must be a list", _expected(kind))
-            return tuple(self._value(get_args(kind)[0], item, path) for item in value)
+            inner = get_args(kind)[0]
+            if not is_struct(inner):
+                return tuple(self._value(inner, item, path) for item in value)
+            return tuple(self._numbered(path, place)._value(inner, one, path) for place, one in enumerate(value, 1))
         if known := words(kind):
             return self._word(known, value, path)
         if isinstance(kind, type) and kind in self.make:
@@ -92,6 +95,10 @@ class Strict:
             return msgspec.convert(value, type=kind, strict=True)
         except msgspec.ValidationError:
             raise self._fault(f"{path} does not fit", f"it takes {_expected(kind)}") from None
+
+    def _numbered(self, path: str, place: int) -> "Strict":
+        """The same for one table of a list: its errors say which."""
+        return replace(self, where=f"{self.where}, [[{path}]] {place}")
 
     def _word(self, known: tuple[object, ...], value: object, path: str) -> object:
         for word in known:

@@ -72,6 +72,14 @@ def test_a_wrong_key_or_word_is_named_with_the_nearest_known_one(old, new, expec
     assert expected in error(GOOD.replace(old, new))
 
 
+def test_of_several_tables_of_one_kind_the_wrong_one_is_named():
+    tables = "".join(
+        f'[[statistics]]\nname = "{name}"\nkind = "{kind}"\n' for name, kind in (("a", "count"), ("b", "meann"))
+    )
+    expected = "heart.toml, [[statistics]] 2: statistics.kind does not know 'meann'. hint: did you mean \"mean\"?"
+    assert expected in error(GOOD + tables)
+
+
 def test_set_replaces_one_key_or_a_whole_table():
     tables = read_toml(GOOD, "x")
     assert override(tables, "protect.with='\"clear\"'".replace("'", ""))["protect"] == {"with": "clear"}

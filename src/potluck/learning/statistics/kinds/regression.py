@@ -29,8 +29,10 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         return
     if not found:
         yield from _target(plan, one, at)
-    if (one.cluster is None) is (one.errors == "cluster"):
-        yield f'{at}.cluster: goes with errors = "cluster" alone. hint: name the column, or leave it out'
+    if one.errors == "cluster" and one.cluster is None:
+        yield f"{at}.cluster: is missing. hint: name the column that says whose rows go together"
+    if one.errors != "cluster" and one.cluster is not None:
+        yield f'{at}.cluster: goes with errors = "cluster" alone. hint: leave it out'
     yield from _rounds(plan, one, at)
     yield from _noised(plan, one, at) if plan.noisy else ()
 
