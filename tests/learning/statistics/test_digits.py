@@ -1,9 +1,10 @@
 """Digits that sums lose where numbers differ by little of their declared range: a run says so.
 
-Known: scipy and NumPy on the rows themselves.
+Known: scipy and NumPy on the rows themselves, and fractions, which lose nothing.
 """
 
 import json
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -88,10 +89,42 @@ def test_a_p_that_lost_its_digits_is_said_to_have_lost_them():
     assert "spread: x (g = all, g = b, all) is the same" in " ".join(warnings)
 
 
-def test_where_no_digit_is_sure_nothing_is_found():
-    found, warnings = outcome(rows_of(1e-8))
-    assert set(mine(found).values()) == {None}
+def test_where_no_digit_is_sure_a_variance_is_zero_and_no_test_is_made_of_it():
+    rows = rows_of(1e-8)
+    found, warnings = outcome(rows)
+    variances = [found["spread"], found["spread"]["by"]["all"]]
+    assert [one["value"] for one in variances] == [0, 0]
+    assert all(0 < scipys(rows)[name] <= one["high"] for name, one in zip(("spread", "of all"), variances, strict=True))
+    assert {value for name, value in mine(found).items() if name not in ("spread", "of all")} == {None}
     assert len(warnings) >= len(WANTED)
+
+
+def exactly(x):
+    """The variance of doubles, in fractions."""
+    every = [Fraction(one) for one in x]
+    return float(sum(one * one for one in every) / len(every) - (sum(every) / len(every)) ** 2)
+
+
+def test_an_exact_variance_lies_between_the_ends_and_where_nothing_is_said_it_is_the_value():
+    rng, size = np.random.default_rng(11), 300
+    middles, deviations = (0.0, 1e6, 5e6, 9.9e6), (0.0, 1e-6, 1e-3, 1e-2, 0.1, 1.0, 10.0, 1e3, 1e5)
+    made = {f"x{m:g}_{d:g}": (m + d * rng.normal(size=size)).clip(0, 1e7) for m in middles for d in deviations}
+    rows = pd.DataFrame(made)
+    spec = plan_of(
+        {name: number(0, 1e7) for name in made}, *(Statistic(name=name, kind="variance", column=name) for name in made)
+    )
+    found = run(build(spec), frames(spec, rows[:100], rows[100:]), grid=True)
+    said = {line.split(":")[0] for line in found.warnings}
+    for name, x in made.items():
+        one, exact = found.results[name], exactly(x)
+        if name in said:
+            assert one.low * (1 - 1e-6) <= exact <= one.high * (1 + 1e-6), name
+            assert one.low <= one.value <= one.high
+        else:
+            assert one.low == one.value == one.high == pytest.approx(exact, rel=1e-4), name
+    assert all(found.results[f"x{m:g}_0"].value == rows[f"x{m:g}_0"].var(ddof=0) == 0 for m in middles)
+    assert {"x1e+06_1", "x5e+06_1", "x9.9e+06_1"} <= said  # a million, give or take one, within ten million
+    assert not said & {f"x{m:g}_{d:g}" for m in middles for d in (1e3, 1e5)}
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss")  # what scipy says of the same rows
@@ -100,9 +133,8 @@ def test_a_group_whose_rows_are_all_the_same_leaves_the_others_right():
     rows.loc[rows["g"] == "all", "x"] = 0.3
     found, warnings = outcome(rows)
     known = scipys(rows)
-    for name in ("paired", "welch", "anova", "r", "spread", "pca"):
+    for name in ("paired", "welch", "anova", "r", "spread", "pca", "table", "of all"):
         assert mine(found)[name] == pytest.approx(known[name], rel=1e-6), name
-    assert found["spread"]["by"]["all"]["value"] is None
     assert {line.split(":")[0] for line in warnings} == {"welch", "anova", "spread", "table/x"}
     assert "spread: x (g = all) is the same" in " ".join(warnings)
 

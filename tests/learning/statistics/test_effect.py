@@ -76,6 +76,21 @@ def test_effects_and_their_errors_are_those_of_statsmodels(found, method, theirs
     assert ("overlap" in mine) is (method != "gformula")
 
 
+def test_errors_are_right_or_refused_however_wide_the_outcome_is_declared(found, tmp_path):
+    """Beyond that sums of squares hold nothing of what the rows differ by."""
+    methods, told = ("ipw", "aipw", "gformula"), []
+    for wide in (100, 10_000, 1_000_000):
+        y = {"kind": "number", "low": -30 * wide, "high": 40 * wide}
+        spec = plan(*({"name": one, "method": one} for one in methods), columns=COLUMNS | {"y": y})
+        for name, one in results(spec, rows(), tmp_path / str(wide)).items():
+            if one["ate"] is None:
+                assert "errors are not sure" in one["refused"]
+            else:
+                assert one["ate"]["se"] == pytest.approx(found[name]["ate"]["se"], rel=5e-3)
+                told.append((name, wide))
+    assert told == [("ipw", 100), ("aipw", 100), ("gformula", 100), ("gformula", 10_000)]
+
+
 def test_overlap_counts_rows_by_their_propensity(found):
     frame = rows()
     propensity = sm.Logit((frame["t"] == "yes").astype(int), design(frame)).fit(disp=0).predict()

@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 
 import potluck
 from potluck.learning.statistics.statistics import courses
+from potluck.learning.statistics.sums import Part
 from support.learning.rossi import COLUMNS, by_age, rossi
 
 MADE = {name: {"kind": "number", "low": -10, "high": 30} for name in "xyz"}
@@ -52,28 +53,67 @@ def test_clusters_that_are_apart_are_found(tmp_path):
     assert one["n"] == 380
 
 
-def test_centers_are_those_of_scikit_learn_from_the_same_start(tmp_path):
-    names = ["age", "prio", "week"]
-    spec = plan({"name": "one", "columns": names, "k": 5}, columns=COLUMNS)
-    frame = rossi()
-    one = results(spec, by_age(frame), tmp_path / "run")["one"]
-    low, high = np.array([[COLUMNS[name]["low"], COLUMNS[name]["high"]] for name in names]).T
-    z = 2 * (frame[names].clip(low, high, axis=1).to_numpy() - low) / (high - low) - 1
+NAMES = ["age", "prio", "week"]
+
+
+def scaled(frame):
+    """The columns on [-1, 1]; and where in their own units -1 lies, and how long 1 is."""
+    low, high = np.array([[COLUMNS[name]["low"], COLUMNS[name]["high"]] for name in NAMES]).T
+    return 2 * (frame[NAMES].clip(low, high, axis=1).to_numpy() - low) / (high - low) - 1, low, (high - low) / 2
+
+
+def start_of(spec, z):
+    """The first centers that the server asks for."""
     (course,) = courses(spec.spec).values()
     lead = course.lead()
-    next(lead)
-    first = np.zeros((5, 7))
+    size = len(next(lead)) // 3
+    first = np.zeros((size, 7))
     first[0] = [len(z), *z.sum(axis=0), *(z**2).sum(axis=0)]
-    start = lead.send(type("Part", (), {"values": first.ravel()})).reshape(5, 3)
-    theirs = KMeans(5, init=start, n_init=1, algorithm="lloyd", tol=0, max_iter=1000).fit(z)
+    return lead.send(Part(first.ravel(), np.zeros(first.size), 2.0**-48)).reshape(size, 3)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_centers_are_those_of_scikit_learn_from_the_same_start(seed, tmp_path):
+    spec = plan({"name": "one", "columns": NAMES, "k": 5, "seed": seed}, columns=COLUMNS)
+    z, low, half = scaled(rossi())
+    one = results(spec, by_age(rossi()), tmp_path / "run")["one"]
+    theirs = KMeans(5, init=start_of(spec, z), n_init=1, algorithm="lloyd", tol=0, max_iter=1000).fit(z)
     assert one["within"] == pytest.approx(theirs.inertia_, rel=1e-9)
     order = np.argsort(-np.bincount(theirs.labels_), kind="stable")
-    assert np.array(one["centers"]) == pytest.approx(low + (theirs.cluster_centers_[order] + 1) * (high - low) / 2)
+    assert np.array(one["centers"]) == pytest.approx(low + (theirs.cluster_centers_[order] + 1) * half)
     assert one["sizes"] == np.bincount(theirs.labels_)[order].tolist()
+    assert one["settled"]
+
+
+def test_another_seed_begins_elsewhere_within_the_same_bounds():
+    z, *_ = scaled(rossi())
+    starts = [
+        start_of(plan({"name": "one", "columns": NAMES, "k": 5, "seed": seed}, columns=COLUMNS), z) for seed in (0, 3)
+    ]
+    assert np.abs(starts[0] - starts[1]).max() > 0.05
+    for start in starts:
+        assert (np.abs(start - z.mean(axis=0)) <= 1.5 * z.std(axis=0) + 1e-9).all()
+
+
+@pytest.mark.filterwarnings("ignore:.*:sklearn.exceptions.ConvergenceWarning")
+def test_centers_that_still_move_are_given_and_said_to_move(tmp_path):
+    spec = plan({"name": "one", "columns": NAMES, "k": 5, "rounds": 4}, columns=COLUMNS)
+    z, low, half = scaled(rossi())
+    document = potluck.run(spec, by_age(rossi()), out=tmp_path / "run").document
+    one = document["results"]["one"]
+    theirs = KMeans(5, init=start_of(spec, z), n_init=1, algorithm="lloyd", tol=0, max_iter=3).fit(
+        z
+    )  # and one to begin
+    mine = np.array(one["centers"])
+    centers = low + (theirs.cluster_centers_ + 1) * half
+    assert mine[np.lexsort(mine.T)] == pytest.approx(centers[np.lexsort(centers.T)])
+    assert (one["settled"], one["rounds"]) == (False, 4)
+    assert one["move"] > 1e-3
+    assert any("one: after 4 rounds centers still move" in line for line in document["warnings"])
 
 
 def test_a_center_without_rows_goes_where_rows_are_spread(tmp_path):
-    """Two tight clusters far apart, three centers: none stays empty."""
+    """Two tight clusters far apart, more centers: none stays empty."""
     draw = np.random.default_rng(1)
     frame = pd.DataFrame({"x": np.r_[draw.normal(-9, 0.1, 60), draw.normal(29, 0.1, 30)], "y": 0.0, "z": 0.0})
     one = results(plan({"name": "one", "columns": ["x"], "k": 6}), split(frame), tmp_path / "run")["one"]
@@ -82,16 +122,29 @@ def test_a_center_without_rows_goes_where_rows_are_spread(tmp_path):
     assert sum(one["sizes"]) == 90
 
 
-def test_what_there_is_too_little_of_is_refused_in_words(tmp_path):
-    few = rows()[:3]
-    one = results(plan({"name": "one", "columns": ["x"], "k": 4}), split(few), tmp_path / "1")["one"]
+def test_a_lopsided_cluster_is_divided_too(tmp_path):
+    """One row far to one side: no row is near the mean and a deviation to the other."""
+    frame = pd.DataFrame({"x": np.r_[-9.0, np.full(59, 0.1), np.full(30, 29.0)], "y": 0.0, "z": 0.0})
+    one = results(plan({"name": "one", "columns": ["x"], "k": 3}), split(frame), tmp_path / "run")["one"]
+    assert one["sizes"] == [59, 30, 1]
+    assert [center[0] for center in one["centers"]] == pytest.approx([0.1, 29.0, -9.0])
+
+
+def test_more_clusters_than_places_leaves_none_without_rows_and_says_so(tmp_path):
+    frame = pd.DataFrame({"x": np.repeat([-3.7, 11.0], [40, 20]), "y": 0.0, "z": 0.0})
+    document = potluck.run(plan({"name": "one", "columns": ["x"], "k": 4}), split(frame), out=tmp_path / "run").document
+    one = document["results"]["one"]
+    assert (one["sizes"], one["settled"]) == ([40, 20], True)
+    assert [center[0] for center in one["centers"]] == pytest.approx([-3.7, 11.0])
+    assert [spread[0] for spread in one["spread"]] == [0, 0]
+    assert any("there are 2 clusters with rows, where 4 were asked for" in line for line in document["warnings"])
+    assert any("one: x is the same in a cluster" in line for line in document["warnings"])
+
+
+def test_fewer_rows_than_clusters_are_refused_in_words(tmp_path):
+    one = results(plan({"name": "one", "columns": ["x"], "k": 4}), split(rows()[:3]), tmp_path / "1")["one"]
     assert one["centers"] is None
     assert "fewer rows than clusters" in one["refused"]
-    one = results(plan({"name": "one", "columns": list("xyz"), "k": 5, "rounds": 3}), split(rows()), tmp_path / "2")[
-        "one"
-    ]
-    assert one["centers"] is None
-    assert "centers still move" in one["refused"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +155,7 @@ def test_what_there_is_too_little_of_is_refused_in_words(tmp_path):
         ({"columns": ["gone"]}, "columns: gone is not a declared column"),
         ({"k": 1}, "k: 1 clusters"),
         ({"k": 1001}, "k: 1001 clusters"),
+        ({"rounds": 1}, "rounds: the first one finds where to begin"),
         ({"bins": 5}, "bins: a kmeans does not read it"),
     ],
 )

@@ -7,8 +7,8 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 import potluck
 from potluck.core.plan import Statistic
-from potluck.learning.statistics.course import Part
 from potluck.learning.statistics.kinds.meta import Meta, numbers
+from potluck.learning.statistics.sums import Part
 from support.learning.sums import number, stats
 
 COLUMNS = {

@@ -6,10 +6,10 @@ import pytest
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.dp.mechanism import mechanism
 from potluck.learning.loops import build
-from potluck.learning.statistics.course import Part
 from potluck.learning.statistics.regressions import noised
 from potluck.learning.statistics.regressions.noised import covariance
 from potluck.learning.statistics.statistics import courses
+from potluck.learning.statistics.sums import Part
 from support.learning.sums import category, number, stats
 
 COLUMNS = {

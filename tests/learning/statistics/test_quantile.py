@@ -101,7 +101,7 @@ def covered(bins, n, q, tries, seed, low=0.0, high=100.0):
         rows = draw.choice(everybody, n)
         counts = np.histogram(rows, bins=edges)[0]
         opened = np.array(how.steps(counts.tolist())) / how.parts + draw.normal(0, sigma, bins)
-        (found,) = quantile.read(plan, one, opened[None], np.full((1, bins), sigma)).quantiles
+        (found,) = quantile.read(plan, one, opened, np.full(bins, sigma)).quantiles
         mine = edges[np.argmax(np.cumsum(counts) >= q * n)]
         assert found.low <= found.value <= found.high
         hits += (found.low <= mine <= found.high, found.population[0] <= truth <= found.population[1])
@@ -138,7 +138,7 @@ def test_the_noise_of_a_contrast_is_that_of_the_matrix_written_out(bins):
 
 def test_noise_may_leave_fewer_than_no_rows_and_then_all_is_open():
     plan, one = asked(0, 10, 20, (0.5,), NOISE)
-    found = quantile.read(plan, one, np.full((1, 20), -3.0), np.full((1, 20), 1.0)).quantiles[0]
+    found = quantile.read(plan, one, np.full(20, -3.0), np.full(20, 1.0)).quantiles[0]
     assert (found.value, found.low, found.high) == (None, 0.0, 9.5)
 
 
@@ -148,6 +148,6 @@ def test_a_forecast_is_half_the_interval_of_even_rows():
     foreseen = quantile.half(plan, one, sigma, n)
     how = quantile.totals(plan, one)
     opened = np.convolve(np.full(256, n / 256), np.array(how.column) / 256)[:256]
-    (found,) = quantile.read(plan, one, opened[None], np.full((1, 256), sigma)).quantiles
+    (found,) = quantile.read(plan, one, opened, np.full(256, sigma)).quantiles
     assert foreseen == pytest.approx((found.high - found.low) / 2, abs=100 / 256)
     assert quantile.half(plan, one, sigma, None) is None

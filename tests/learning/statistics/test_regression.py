@@ -243,3 +243,17 @@ def test_what_nobody_has_shown_to_hold_with_noise_is_refused(change, words):
 def test_a_family_that_nobody_knows_is_refused_with_the_known_ones():
     with pytest.raises(PlanError, match="known: gaussian, binomial, poisson"):
         plan({"name": "one", "family": "gamma", "target": "y", "features": ["x"]}, columns=MADE)
+
+
+@pytest.mark.parametrize("max_rows", [500, 10**6, 10**8])
+def test_errors_by_cluster_are_right_or_refused_however_many_rows_may_come(max_rows, found, tmp_path):
+    """What a cluster adds is divided by the most rows that it may have."""
+    asked = fit("arrest_by_age", "binomial", "arrest", errors="cluster", cluster="age")
+    spec = plan(asked, data={"columns": COLUMNS, "max_rows": max_rows})
+    one = results(spec, by_age(rossi()), tmp_path / "run")["arrest_by_age"]
+    if max_rows < 10**8:
+        known = found["arrest_by_age"]["coefficients"]
+        for name, mine in one["coefficients"].items():
+            assert mine["se"] == pytest.approx(known[name]["se"], rel=5e-3), name
+    else:
+        assert "errors by cluster are not sure" in one["refused"]

@@ -15,6 +15,7 @@ from potluck.learning.loops import build
 from potluck.learning.statistics import lifetimes
 from potluck.learning.statistics.check import check
 from potluck.learning.statistics.kinds import survival
+from potluck.learning.statistics.sums import Part
 from potluck.secret.random import system
 from support.learning.rossi import rossi
 from support.learning.sums import category, frames, number, replaced, run, stats, summed
@@ -179,7 +180,7 @@ def noised(plan, one, exits, sigma, draw):
     counts = whole.reshape(-1).astype(int).tolist()
     opened = np.array(how.steps(counts)) / how.parts + draw.normal(0, sigma, len(counts))
     opened = opened.reshape(len(whole), -1)
-    return survival.read(plan, one, opened, np.full(opened.shape, sigma))
+    return survival.read(plan, one, Part(opened, np.full(opened.shape, sigma), 1.0))
 
 
 def drawn(n, bins, draw, hazard=1.0):
@@ -254,7 +255,7 @@ def test_more_groups_than_are_measured_are_not_compared_with_noise():
     open_, private = asked(one, columns=columns), asked(one, privacy=NOISE, columns=columns)
     counts = np.concatenate([exits, np.zeros((5, 1, 20))], axis=1).reshape(5, -1)
     counts = np.concatenate([counts, np.zeros((1, 60))])
-    assert survival.read(open_, one, counts, np.zeros_like(counts)).logrank.df == 4
+    assert survival.read(open_, one, Part(counts, np.zeros_like(counts), 1.0)).logrank.df == 4
     assert noised(private, one, exits, 6.0, np.random.default_rng(0)).logrank is None
 
 

@@ -37,6 +37,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Names = ()
     q: Annotated[tuple[Annotated[float, Bounds(gt=0, lt=1, hint="e.g. 0.5, the median")], ...], Size(100)] = ()
     rounds: Annotated[int | None, Bounds(ge=1, le=100)] = None
+    seed: int = 0
     strata: Text | None = None
     target: Text | None = None
     test: Annotated[str | None, Known("statistics.test")] = None

@@ -19,6 +19,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Clip, Encoded, Floats, Grid, GridBlock, L
 from potluck.learning.data.units import Index, most_rows, most_units
 from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.sums import Part
 
 Columns = Mapping[str, Floats]
 """By name, columns [n] of a table: numbers, or codes of declared values; of `data.person` a number for each person."""
@@ -51,15 +52,6 @@ class Added:
     values: Floats = field(repr=False)
     at: int | Index = 0
     rows: Index | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """The opened numbers of one round. values, std [size]; step: of the grid, which cuts off less than one a row."""
-
-    values: Floats
-    std: Floats
-    step: float
 
 
 Lead = Generator[Floats, Part, Result]

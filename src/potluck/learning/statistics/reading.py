@@ -13,15 +13,18 @@ from potluck.learning.data.declared import find
 from potluck.learning.evaluation.intervals import half
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.result import Result, Values
+from potluck.learning.statistics.sums import Part
 
 R = TypeVar("R", bound=Result)
-Read = Callable[[Plan, Statistic, Floats, Floats], Result]
-"""Of values [groups, width] and the noise in each, std [groups, width]. Without `by` there is one group; with it one a
-declared value, and a last one of all other values."""
+Read = Callable[[Plan, Statistic, Part], Result]
+"""Of [groups, width]. Without `by` there is one group; with it one a declared value, and a last one of all other
+values."""
+ReadPart = Callable[[Plan, Statistic, Part], R]
+"""Of one cell [width]."""
 ReadCell = Callable[[Plan, Statistic, Floats, Floats], R]
-"""Of one cell: values [width] and std [width]."""
-Opened = Mapping[str, tuple[Floats, Floats]]
-"""Of a kind that is made of others: by part, values and std as for `Read`, or of one of their groups."""
+"""The same to which the grid is nothing: values [width] and std [width]."""
+Opened = Mapping[str, Part]
+"""Of a kind that is made of others: by part, as for `Read`, or of one of their groups."""
 Join = Callable[[Plan, Statistic, Opened], Result]
 Half = Callable[[Plan, Statistic, float, float | None], float | None]
 """Of the noise in each number, and of how many rows count (None: not known), half a 95 % interval of the result. None:
@@ -38,27 +41,25 @@ def groups(plan: Plan, one: Statistic) -> int:
     return len(names(plan, one)) + 1 if one.by else 1
 
 
-def together(values: Floats, std: Floats) -> tuple[Floats, Floats]:
-    """[groups, width] of all groups, "other" included: values [width] and std [width]."""
-    return values.sum(axis=0), np.sqrt((std**2).sum(axis=0))
-
-
-def by_group(read: ReadCell[R]) -> Read:
+def by_part(read: ReadPart[R]) -> Read:
     """The read of a kind whose groups are alike: of all together, and of each declared value. Its result has `by`."""
 
-    def every(plan: Plan, one: Statistic, values: Floats, std: Floats) -> R:
-        return each_group(plan, one, {"": (values, std)}, lambda cell: read(plan, one, *cell[""]))
+    def every(plan: Plan, one: Statistic, part: Part) -> R:
+        return each_group(plan, one, {"": part}, lambda cell: read(plan, one, cell[""]))
 
     return every
 
 
+def by_group(read: ReadCell[R]) -> Read:
+    """The same of a kind to which the grid is nothing."""
+    return by_part(lambda plan, one, part: read(plan, one, part.values, part.std))
+
+
 def each_group(plan: Plan, one: Statistic, opened: Opened, read: Callable[[Opened], R]) -> R:
     """What `read` says of all groups together, and of each declared value `by`."""
-    cells = {
-        name: read({key: (values[i], std[i]) for key, (values, std) in opened.items()})
-        for i, name in enumerate(names(plan, one))
-    }
-    whole = read({key: together(*part) for key, part in opened.items()})
+    each = {key: tuple(part.groups()) for key, part in opened.items()}
+    cells = {name: read({key: parts[i] for key, parts in each.items()}) for i, name in enumerate(names(plan, one))}
+    whole = read({key: part.together() for key, part in opened.items()})
     return msgspec.structs.replace(whole, by=cells or None)
 
 

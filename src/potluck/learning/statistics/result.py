@@ -34,6 +34,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """As tables and pictures, what is read first before the rest."""
         return ()
 
+    def warnings(self, one: Statistic) -> Iterator[str]:
+        """What to mind of it, a line each."""
+        yield from ()
+
 
 def each(whole: R, by: Mapping[str, R] | None) -> list[tuple[str, R]]:
     """The result of all rows, and that of each group, by what a table calls them."""

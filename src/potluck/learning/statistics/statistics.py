@@ -28,13 +28,14 @@ from potluck.learning.data.source import opened
 from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import counted, most_rows, most_units
+from potluck.learning.statistics import gram
 from potluck.learning.statistics.adding import Query
-from potluck.learning.statistics.course import Asked, Course, CourseRows, Part, pack, unpack
-from potluck.learning.statistics.digits import settled
+from potluck.learning.statistics.course import Asked, Course, CourseRows, pack, unpack
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parted, parts_of
 from potluck.learning.statistics.reading import groups
 from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.sums import Part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,18 +56,15 @@ def results(plan: Plan, answer: Answer) -> tuple[dict[str, Result], tuple[str, .
     warnings: list[str] = []
     steps = {part.name: part.step for part in answer.grid.parts}
     for one in plan.statistics:
-        kind, opened = kind_of(one), {}
+        kind, opened = kind_of(one), dict[str, Part]()
         if kind.course is not None:
             continue
         for key, each in parts_of(plan, one).items():
             part, rows = answer.part(each.name), groups(plan, each)
-            values, std = part.values.reshape(rows, -1), part.std.reshape(rows, -1)
-            if kind_of(each).products and not plan.noisy:
-                values, lines = settled(plan, each, values, steps[each.name])
-                warnings += lines
-            opened[key] = values, std
+            opened[key] = Part(part.values.reshape(rows, -1), part.std.reshape(rows, -1), steps[each.name])
+            warnings += gram.unsure(plan, each, opened[key]) if kind_of(each).products else ()
         whole = kind.join is not None and "" not in opened
-        found[one.name] = required(kind.join)(plan, one, opened) if whole else kind.read(plan, one, *opened[""])
+        found[one.name] = required(kind.join)(plan, one, opened) if whole else kind.read(plan, one, opened[""])
     return found, tuple(warnings)
 
 
@@ -100,7 +98,8 @@ class StatisticsTask:
             if not states:
                 break
             answer = yield self._asked(step, states)
-        return Counted({one.name: found[one.name] for one in self.plan.statistics}, warnings)
+        more = (line for one in self.plan.statistics for line in found[one.name].warnings(one))
+        return Counted({one.name: found[one.name] for one in self.plan.statistics}, (*warnings, *more))
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no state of it."""

@@ -14,8 +14,9 @@ from potluck.learning.statistics.forms import AnyForm, Frame, Grid
 from potluck.learning.statistics.hypotheses import tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
 from potluck.learning.statistics.kind import StatisticKind
-from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.reading import by_part
 from potluck.learning.statistics.result import Result, each, titled
+from potluck.learning.statistics.sums import Part
 
 Matrix = tuple[tuple[float | None, ...], ...]
 
@@ -45,26 +46,29 @@ class Correlated(Result, frozen=True, kw_only=True, omit_defaults=True):
         return *grids, Frame(head=(one.by or "rows", "column", "with", "correlation", "p"), rows=pairs)
 
 
-def correlations(sums: Floats, std: float) -> tuple[Floats, Floats]:
-    """The correlations [p, p] and their p values of a `gram.square`; nan where the rows or the noise say none."""
+def correlations(sums: Floats, std: float, blur: float = 0.0) -> tuple[Floats, Floats]:
+    """The correlations [p, p] and their p values of a `gram.square`; nan where the rows or the noise say none. blur:
+    of `sums.Part`."""
     width = len(sums) - 1
     if sums[0, 0] < max(3.0, ENOUGH * std):
         return np.full((width, width), np.nan), np.full((width, width), np.nan)
-    rows, mean, spread = gram.covariances(sums)
+    found = gram.covariances(sums, blur)
+    rows, mean, spread = found.rows, found.mean, found.spread
     own = np.where(np.diag(spread) > 0, np.diag(spread), np.nan)
     matrix = np.clip(spread / np.sqrt(np.outer(own, own)), -1, 1)
     moved = std**2 * np.outer(1 + mean**2, 1 + mean**2) / np.outer(own, own) / rows**2
     with np.errstate(divide="ignore"):
         away = np.abs(matrix) / np.sqrt((1 - matrix**2) / (rows - 2) + moved)
     p = tails.student(away, rows - 2)
-    for found, same in ((matrix, 1.0), (p, 0.0)):
-        np.fill_diagonal(found, np.where(np.isnan(own), np.nan, same))
+    for one, same in ((matrix, 1.0), (p, 0.0)):
+        np.fill_diagonal(one, np.where(np.isnan(own), np.nan, same))
     return matrix, p
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Correlated:
+def read(plan: Plan, one: Statistic, cell: Part) -> Correlated:
     """Of one cell."""
-    matrix, p = (listed(found) for found in correlations(gram.square(values, len(one.columns)), noise(std)))
+    sums = gram.square(cell.values, len(one.columns))
+    matrix, p = map(listed, correlations(sums, noise(cell.std), cell.blur))
     return Correlated(matrix=matrix, columns=one.columns, p=p)
 
 
@@ -78,7 +82,7 @@ CORRELATION = StatisticKind(
     keys=frozenset({"test", "columns"}),
     check=gram.of_several,
     cells=gram.cells,
-    read=by_group(read),
+    read=by_part(read),
     width=gram.width,
     norm=gram.norm,
     alone=False,

@@ -6,7 +6,7 @@ are involved"; Student 1908, "The probable error of a mean".
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -14,25 +14,26 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped
+from potluck.learning.statistics import gram
 from potluck.learning.statistics.hypotheses import tails
 from potluck.learning.statistics.hypotheses.tested import (
     ENOUGH,
     UNKNOWN,
     Tested,
     noise,
-    of_declared,
     of_groups,
     of_pairs,
     of_two_groups,
 )
 from potluck.learning.statistics.kind import ONE, Cells, Check, MakeCells, StatisticKind, powers
 from potluck.learning.statistics.opens import Number, Opens, Table, among, squares
-from potluck.learning.statistics.reading import Read, by_group
+from potluck.learning.statistics.reading import Read, by_part
 
 
-def welch(powers: Floats, std: float) -> Tested:
-    """Whether two groups have one mean, of powers [2, 3]; the first group's mean minus the second's."""
-    rows, mean, spread = _moments(powers)
+def welch(powers: Floats, std: float, blur: float = 0.0) -> Tested:
+    """Whether two groups have one mean, of powers [2, 3]; the first group's mean minus the second's. blur: of
+    `sums.Part`, here and below."""
+    rows, mean, spread = _moments(powers, blur)
     if _few(rows, std) or (spread <= 0).all():
         return UNKNOWN
     drawn = spread / rows
@@ -41,21 +42,21 @@ def welch(powers: Floats, std: float) -> Tested:
     return _student(float(mean[0] - mean[1]), float(every.sum()), df)
 
 
-def paired(powers: Floats, std: float) -> Tested:
+def paired(powers: Floats, std: float, blur: float = 0.0) -> Tested:
     """Whether differences have mean zero, of powers [3]."""
-    rows, mean, spread = _moments(powers[None])
+    rows, mean, spread = _moments(powers[None], blur)
     if _few(rows, std) or spread[0] <= 0:
         return UNKNOWN
     every = spread / rows + _moved(rows, mean, std)
     return _student(float(mean[0]), float(every[0]), float(rows[0]) - 1)
 
 
-def anova(powers: Floats, std: float) -> Tested:
+def anova(powers: Floats, std: float, blur: float = 0.0) -> Tested:
     """Whether groups have one mean, of powers [groups, 3]: one way, variances alike. Groups without rows are left out.
 
     Without noise Fisher's F; with noise the means' distances by their variances, as chi-squared.
     """
-    rows, mean, spread = _moments(powers if std else powers[powers[:, 0] > 0], least=1)
+    rows, mean, spread = _moments(powers if std else powers[powers[:, 0] > 0], blur)
     groups, total = len(rows), float(rows.sum())
     if groups < 2 or total <= groups or (std and _few(rows, std)):
         return UNKNOWN
@@ -71,12 +72,11 @@ def anova(powers: Floats, std: float) -> Tested:
     return Tested(statistic=statistic / df[0], df=df, p=tails.fisher(statistic / df[0], *df))
 
 
-def _moments(powers: Floats, least: int = 2) -> tuple[Floats, Floats, Floats]:
-    """Of each group rows, mean and variance (by rows - 1; nan of fewer than `least` rows)."""
-    rows, total, squares = powers.T
-    safe = np.where(rows < least, np.nan, rows)
-    spread = np.where(rows > 1, (squares - total**2 / safe) / np.maximum(safe - 1, 1e-9), 0.0)
-    return rows, total / safe, spread
+def _moments(powers: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
+    """Of each group rows, mean and variance (by rows - 1; 0 of one row)."""
+    rows, totals, squares = powers.T
+    mean, spread, _ = gram.variances(rows, totals, squares, blur)
+    return rows, mean, np.where(rows > 1, spread * rows / np.maximum(rows - 1, 1e-9), 0.0)
 
 
 def _moved(rows: Floats, mean: Floats, std: float) -> Floats:
@@ -111,6 +111,10 @@ def differences(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: L
     return Cells((ONE, x, f"{x} * {x}"), clipped=True)
 
 
+def _of_declared(test: Callable[[Floats, float, float], Tested]) -> Read:
+    return lambda plan, one, part: test(part.values[:-1], noise(part.std), part.blur)
+
+
 def pairs(plan: Plan, one: Statistic) -> tuple[Table, ...]:
     """Differences and their squares, and so products of both numbers too where another statistic has their squares."""
     first, second = one.columns
@@ -134,13 +138,13 @@ def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: s
     )
 
 
-WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), of_declared(welch), "column", squares)
-ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), of_declared(anova), "column", squares)
+WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), _of_declared(welch), "column", squares)
+ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), _of_declared(anova), "column", squares)
 PAIRED = _of_powers(
     "Paired t-test",
     of_pairs,
     differences,
-    by_group(lambda plan, one, values, std: paired(values, noise(std))),
+    by_part(lambda plan, one, cell: paired(cell.values, noise(cell.std), cell.blur)),
     "columns",
     pairs,
 )

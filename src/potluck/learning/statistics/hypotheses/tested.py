@@ -8,6 +8,7 @@ from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import of_numbers, wanted
 from potluck.learning.statistics.reading import Read, names
 from potluck.learning.statistics.result import Result, each
+from potluck.learning.statistics.sums import Part
 
 ENOUGH = 5.0
 """With noise a group counts if it has so many times the standard deviation of the noise in its count. Below that the
@@ -86,7 +87,7 @@ def of_pairs(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 def of_declared(test: Callable[[Floats, float], Tested]) -> Read:
     """The read of a test between groups: the declared ones [groups, width], and the noise in each number."""
 
-    def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Tested:
-        return test(values[:-1], noise(std))
+    def read(plan: Plan, one: Statistic, part: Part) -> Tested:
+        return test(part.values[:-1], noise(part.std))
 
     return read

@@ -20,7 +20,7 @@ from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured, there
 from potluck.learning.data.encode import scale
-from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.events import events, some_of
 from potluck.learning.statistics.forms import AnyForm, Dot, Dots, Frame
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
@@ -28,6 +28,7 @@ from potluck.learning.statistics.opens import Table, squares
 from potluck.learning.statistics.regressions.coefficients import Coefficient, told
 from potluck.learning.statistics.regressions.opens import sides
 from potluck.learning.statistics.result import Result, axis
+from potluck.learning.statistics.sums import Part
 
 FEWEST = 5
 """Honest sites whose estimates the sums leave open."""

@@ -7,7 +7,6 @@ column's `missing` is "refuse", a missing cell stops the site, so none is counte
 from collections.abc import Mapping
 
 from potluck.core.plan import Plan, Statistic, required
-from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, cases
@@ -17,6 +16,7 @@ from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_colum
 from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import Opened, each_group
 from potluck.learning.statistics.result import Estimate, Result, each
+from potluck.learning.statistics.sums import Part
 
 NUMBER, CATEGORY = ("missing", "below", "above"), ("missing", "undeclared")
 
@@ -69,17 +69,17 @@ def join(plan: Plan, one: Statistic, opened: Opened) -> Rates:
     def rates(cells: Opened) -> Rates:
         return Rates(
             rates={
-                name: {word: share(values, std, place) for place, word in enumerate(faults(plan, name), 1)}
-                for name, (values, std) in cells.items()
+                name: {word: share(part.values, part.std, place) for place, word in enumerate(faults(plan, name), 1)}
+                for name, part in cells.items()
             }
         )
 
     return each_group(plan, one, opened, rates)
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Rates:
+def read(plan: Plan, one: Statistic, part: Part) -> Rates:
     """The same of one column."""
-    return join(plan, one, {one.columns[0]: (values, std)})
+    return join(plan, one, {one.columns[0]: part})
 
 
 MISSING = StatisticKind(

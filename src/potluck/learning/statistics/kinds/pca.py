@@ -15,8 +15,9 @@ from potluck.core.stages import Floats
 from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind
-from potluck.learning.statistics.reading import by_group
+from potluck.learning.statistics.reading import by_part
 from potluck.learning.statistics.result import Result, each
+from potluck.learning.statistics.sums import Part
 
 
 class Components(Result, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,12 +47,11 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f'{what}. hint: kind = "test", test = "correlation", or privacy.noise = "none"'
 
 
-def components(sums: Floats, k: int) -> tuple[Floats, Floats] | None:
+def components(sums: Floats, k: int, blur: float) -> tuple[Floats, Floats] | None:
     """The first k components [k, p] and what they explain [k], of a `gram.square`; None where rows do not differ."""
     if sums[0, 0] < 2:
         return None
-    _, _, spread = gram.covariances(sums)
-    found, axes = np.linalg.eigh(spread)
+    found, axes = np.linalg.eigh(gram.covariances(sums, blur).spread)
     found = np.maximum(found[::-1], 0.0)
     if found.sum() <= 0:
         return None
@@ -60,10 +60,10 @@ def components(sums: Floats, k: int) -> tuple[Floats, Floats] | None:
     return (axes * np.sign(largest)[:, None])[:k], (found / found.sum())[:k]
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Components:
+def read(plan: Plan, one: Statistic, cell: Part) -> Components:
     """Of one cell."""
     columns = len(one.columns)
-    found = components(gram.square(values, columns), one.k or columns)
+    found = components(gram.square(cell.values, columns), one.k or columns, cell.blur)
     if found is None:
         return Components(components=None, explained=None)
     axes, shares = found
@@ -75,7 +75,7 @@ PCA = StatisticKind(
     keys=frozenset({"columns", "k"}),
     check=check,
     cells=gram.cells,
-    read=by_group(read),
+    read=by_part(read),
     width=gram.width,
     norm=gram.norm,
     alone=False,

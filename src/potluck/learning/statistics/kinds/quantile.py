@@ -23,7 +23,7 @@ from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Curve, Curves, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
 from potluck.learning.statistics.opens import rows_alone
-from potluck.learning.statistics.reading import groups, names, together
+from potluck.learning.statistics.reading import by_group, groups
 from potluck.learning.statistics.result import EVERYBODY, Result, axis, called, plain
 from potluck.learning.statistics.spread import Spread, rising, running
 
@@ -121,12 +121,7 @@ def totals(plan: Plan, one: Statistic) -> Spread:
 
 
 def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Quantiles:
-    """Of all rows, "other" included, and by declared group."""
-    by = {name: _group(plan, one, values[i], std[i]) for i, name in enumerate(names(plan, one))}
-    return msgspec.structs.replace(_group(plan, one, *together(values, std)), by=by or None)
-
-
-def _group(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Quantiles:
+    """Of one cell."""
     how, sigma = totals(plan, one), float(std.max())
     opened = how.cumulated(values)
     made = rising(opened) if sigma else opened
@@ -193,7 +188,7 @@ QUANTILE = StatisticKind(
     check=check,
     opens=rows_alone,
     cells=cells,
-    read=read,
+    read=by_group(read),
     width=lambda plan, one: required(one.bins),
     norm=lambda plan, one: totals(plan, one).norm,
     spread=totals,

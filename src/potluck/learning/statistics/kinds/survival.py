@@ -24,9 +24,10 @@ from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics import lifetimes
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, wanted
 from potluck.learning.statistics.opens import Axis, Table
-from potluck.learning.statistics.reading import groups, names, together
+from potluck.learning.statistics.reading import groups, names
 from potluck.learning.statistics.result import Estimate, plain
 from potluck.learning.statistics.spread import Spread, rising, running
+from potluck.learning.statistics.sums import Part
 from potluck.learning.statistics.survived import Incidence, LogRank, Restricted, Survival
 
 DRAWS = 60
@@ -90,20 +91,20 @@ def totals(plan: Plan, one: Statistic) -> Spread:
     return running(required(one.bins), noisy=plan.noisy)
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Survival:
+def read(plan: Plan, one: Statistic, part: Part) -> Survival:
     """Of all rows, those of undeclared groups included, and by declared group."""
-    seed = int.from_bytes(hashlib.sha256(np.ascontiguousarray(values, "<f8").tobytes()).digest()[:8])
-    made = [_drawn(plan, one, values[i], std[i], seed, name) for i, name in enumerate(names(plan, one))]
-    whole = _drawn(plan, one, *together(values, std), seed, "")
+    seed = int.from_bytes(hashlib.sha256(np.ascontiguousarray(part.values, "<f8").tobytes()).digest()[:8])
+    made = [_drawn(plan, one, cell, seed, name) for cell, name in zip(part.groups(), names(plan, one), strict=False)]
+    whole = _drawn(plan, one, part.together(), seed, "")
     by = {name: _group(plan, one, exits) for name, exits in zip(names(plan, one), made, strict=True)}
     found = _group(plan, one, whole)
     return msgspec.structs.replace(found, by=by or None, logrank=_compared(made) if len(made) > 1 else None)
 
 
-def _drawn(plan: Plan, one: Statistic, values: Floats, std: Floats, seed: int, name: str) -> Floats:
+def _drawn(plan: Plan, one: Statistic, cell: Part, seed: int, name: str) -> Floats:
     """[1 + draws, outcomes + 1, m] exits: as they are, and with as much noise again, none where there is none."""
-    how, sigma = totals(plan, one), float(std.max())
-    opened = values.reshape(lines(one), -1)[:-1]
+    how, sigma = totals(plan, one), float(cell.std.max())
+    opened = cell.values.reshape(lines(one), -1)[:-1]
     if not sigma:
         return opened[None]
     clean = _cleaned(how.cumulated(opened))

@@ -113,10 +113,10 @@ def join(plan: Plan, one: Statistic, opened: Opened) -> Table:
 def _lines(plan: Plan, one: Statistic, cells: Opened) -> Iterator[Line]:
     everything = cells[ROWS]
     for name in one.columns:
-        values, std = cells[name]
+        values, std = cells[name].values, cells[name].std
         known = (values[:1], std[:1]) if measured(plan, name) else (values, std)
         n, noise = float(known[0].sum()), math.sqrt(float((known[1] ** 2).sum()))
-        missing = count(float(everything[0][0]) - n, math.hypot(float(everything[1][0]), noise))
+        missing = count(float(everything.values[0]) - n, math.hypot(float(everything.std[0]), noise))
         if measured(plan, name):
             yield _number(plan, one, name, cells, missing)
             continue
@@ -127,20 +127,18 @@ def _lines(plan: Plan, one: Statistic, cells: Opened) -> Iterator[Line]:
 
 
 def _number(plan: Plan, one: Statistic, name: str, cells: Opened, missing: Estimate) -> Line:
-    of, (values, std) = Statistic(name=name, kind="", column=name, q=quantile.QUARTILES, bins=one.bins), cells[name]
-    n = float(values[0])
-    quarters = quantile.QUANTILE.read(plan, of, *(each[None] for each in cells[f"{name}/{QUARTERS}"]))
-    assert isinstance(quarters, quantile.Quantiles)
+    of, cell = Statistic(name=name, kind="", column=name, q=quantile.QUARTILES, bins=one.bins), cells[name]
+    n, bins = float(cell.values[0]), cells[f"{name}/{QUARTERS}"]
     first, middle, third = (
         Estimate(value=each.value, low=each.low, high=each.high, population=each.population)
-        for each in quarters.quantiles
+        for each in quantile.read(plan, of, bins.values, bins.std).quantiles
     )
     return Line(
         column=name,
-        n=count(n, float(std[0])),
-        mean=_estimate(mean.read(plan, of, values[:2], std[:2])),
+        n=count(n, float(cell.std[0])),
+        mean=_estimate(mean.read(plan, of, cell.values[:2], cell.std[:2])),
         sd=_changed(
-            _estimate(variance.read(plan, of, values, std)),
+            _estimate(variance.read(plan, of, cell)),
             lambda x: math.sqrt(x * n / (n - 1)) if n > 1 and x >= 0 else None,
         ),
         median=middle,

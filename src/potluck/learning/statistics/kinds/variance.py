@@ -3,29 +3,30 @@
 import math
 
 from potluck.core.plan import Plan, Statistic
-from potluck.core.stages import Floats
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
+from potluck.learning.statistics import gram
 from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
 from potluck.learning.statistics.opens import squares
-from potluck.learning.statistics.reading import by_group, even
+from potluck.learning.statistics.reading import by_part, even
 from potluck.learning.statistics.result import Values, declared, undefined
+from potluck.learning.statistics.sums import Part
 
 WIDTH = 3
 
 
-def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
-    """The variance, over n, in the square of the column's own units; None where no row has a value,
-    or no digit is sure (`digits.py`)."""
+def read(plan: Plan, one: Statistic, cell: Part) -> Values:
+    """The variance, over n, in the square of the column's own units; None where no row has a value. Without noise its
+    ends are apart where few digits are sure."""
     low, high = declared(plan, one)
     square = ((high - low) / 2) ** 2
-    rows, total, squares = (Noised(float(v), float(s)) for v, s in zip(values, std, strict=True))
+    rows, total, squares = (Noised(float(v), float(s)) for v, s in zip(cell.values, cell.std, strict=True))
     if rows.value <= 0:
         return undefined(rows, (0.0, square))
-    value = squares.value / rows.value - (total.value / rows.value) ** 2
-    if value < 0 and not rows.std:
-        return undefined(rows, (0.0, square))
-    ends = intervals.variance(rows, total, squares, (0.0, 1.0)) if rows.std else (value, value)
+    _, variance, lost = gram.variances(cell.values[0], cell.values[1], cell.values[2], cell.blur)
+    value, off = float(variance), 0.0 if gram.is_sure(variance, lost) else float(lost)
+    exact = max(value - off, 0.0), value + off
+    ends = intervals.variance(rows, total, squares, (0.0, 1.0)) if rows.std else exact
     return Values(value=value * square, low=ends[0] * square, high=ends[1] * square)
 
 
@@ -33,12 +34,12 @@ VARIANCE = StatisticKind(
     keys=frozenset({"column"}),
     check=of_numbers,
     cells=powers(WIDTH),
-    read=by_group(read),
+    read=by_part(read),
     width=lambda plan, one: WIDTH,
     norm=lambda plan, one: math.sqrt(WIDTH),
     alone=False,
     products=True,
-    half=even((1.0, 0.0, 1 / 3), read),
+    half=even((1.0, 0.0, 1 / 3), lambda plan, one, values, std: read(plan, one, Part(values, std, 0.0))),
     unit="square",
     opens=squares,
 )

@@ -18,6 +18,8 @@ WHOLE = 1e-6
 """A count this near to a whole number is one."""
 MOST = 700.0
 """A larger exponent would be no float."""
+CLOSE = 1e-2
+"""A variance that the grid may move by more of itself is not told."""
 
 
 class Coefficient(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,6 +107,11 @@ def told(names: Sequence[str], values: Floats, covariance: Floats, *, ratios: bo
         name: _one(value, se, ratios=ratios)
         for name, value, se in zip(names, values.tolist(), errors.tolist(), strict=True)
     }
+
+
+def are_sure(variances: Floats, turn: Floats, lost: Floats) -> bool:
+    """Whether the diagonal [k] of turn M turn^T is known, where M [d, d] may be off by lost [d] times itself."""
+    return bool((np.asarray(np.abs(turn) @ lost) ** 2 <= CLOSE * variances).all())
 
 
 def _one(value: float, se: float, *, ratios: bool) -> Coefficient:

@@ -25,13 +25,14 @@ from potluck.core.registry import Registry, table
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, measured
 from potluck.learning.data.units import batches
-from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.events import events
 from potluck.learning.statistics.regressions.climb import Ended
-from potluck.learning.statistics.regressions.coefficients import products, square, told
+from potluck.learning.statistics.regressions.coefficients import are_sure, products, square, told
 from potluck.learning.statistics.regressions.effect_result import Effect, Overlap
 from potluck.learning.statistics.regressions.glm import Glm, Opened
 from potluck.learning.statistics.regressions.regression import Regression
+from potluck.learning.statistics.sums import Part
 
 CLIP, BINS = 0.02, 20
 """Propensities are kept so far from 0 and 1, where a plan does not say; and bins of them."""
@@ -116,7 +117,7 @@ class Treatment:
             if not self.models[name].of.reaches(weights[name]):
                 return Effect(ate=None, rounds=rounds, refused=f"the model of {name} does not settle")
         part = yield self._state(weights, (), last=True)
-        return self._result(part.values, weights, {name: opened for name, (_, opened) in ended.items()}, rounds + 1)
+        return self._result(part, weights, {name: opened for name, (_, opened) in ended.items()}, rounds + 1)
 
     @property
     def method(self) -> Method:
@@ -266,10 +267,8 @@ class Treatment:
                 slopes.append(x * ((1 - weight) * bend)[:, None])
         return np.hstack([*u, *means]), np.hstack(slopes), propensity
 
-    def _result(
-        self, values: Floats, weights: Mapping[str, Floats], opened: Mapping[str, Opened], rounds: int
-    ) -> Effect:
-        length, size, count = self._length, self._size, len(self.models)
+    def _result(self, part: Part, weights: Mapping[str, Floats], opened: Mapping[str, Opened], rounds: int) -> Effect:
+        values, length, size, count = part.values, self._length, self._size, len(self.models)
         upper = length * (length + 1) // 2
         largest, steepest = self._scales(weights)
         meat = square(values[:upper], length) * np.outer(largest, largest)
@@ -297,13 +296,15 @@ class Treatment:
             if self.method.models:
                 first = (arm + self.method.weighs) * size
                 bread[row, first : first + size] = -mine[-1]
-        turned = np.linalg.solve(bread, change)
-        spread = (turned @ meat @ turned.T)[-2:, -2:]
-        units, middle = self._outcome.half, self._outcome.middle
         both = np.array([[1.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
-        found = told(
-            ("ate", *ARMS), both @ means * units + [0, middle, middle], both @ spread @ both.T * units**2, ratios=False
-        )
+        turned = both @ np.linalg.solve(bread, change)[-2:]
+        spread = turned @ meat @ turned.T
+        # What the grid cuts off the slopes is nothing beside what it cuts off these products.
+        if not are_sure(np.diag(spread), turned, math.sqrt(n * part.step) * largest):
+            why = "outcomes differ by so little of what is declared that errors are not sure. hint: narrower ranges"
+            return msgspec.structs.replace(none, refused=why)
+        units, middle = self._outcome.half, self._outcome.middle
+        found = told(("ate", *ARMS), both @ means * units + [0, middle, middle], spread * units**2, ratios=False)
         return msgspec.structs.replace(none, **found, overlap=self._overlap(values[upper + len(steepest) :]))
 
     def _overlap(self, counts: Floats) -> Overlap | None:

@@ -19,11 +19,12 @@ from msgspec import UNSET
 
 from potluck.core.stages import Floats
 from potluck.learning.data.units import batches
-from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.regressions.climb import Ended, Sums, climb
-from potluck.learning.statistics.regressions.coefficients import Coefficients, products, square, told, whole
+from potluck.learning.statistics.regressions.coefficients import Coefficients, are_sure, products, square, told, whole
 from potluck.learning.statistics.regressions.families import Bounds
 from potluck.learning.statistics.regressions.regression import Regression
+from potluck.learning.statistics.sums import Part
 
 COUNTS = 5
 """Numbers before the slope: rows, y, fit, and its two constants."""
@@ -162,7 +163,7 @@ class Glm:
         events = UNSET if family.scaled else whole(opened.y)
         step = None if family.scaled and self.of.one.errors == "model" else ended.step  # whose one step is exact
         none = Coefficients(coefficients=None, n=whole(opened.rows), events=events, rounds=rounds, step=step)
-        why = self._few(opened) or ended.why or self._close(ended, opened)
+        why = self._few(opened) or ended.why or self._close(ended, opened) or self._blurred(ended, opened)
         if why:
             return msgspec.structs.replace(none, refused=why)
         free = opened.rows - self._size
@@ -193,6 +194,17 @@ class Glm:
         if self.of.family.scaled and -2 * ended.value <= NEAR * lost:
             return "the fit is closer to the rows than the sums are exact. hint: declare narrower ranges"
         return ""
+
+    def _blurred(self, ended: Ended, opened: Opened) -> str:
+        """Why robust errors are not known; empty where they are, or where others are asked for."""
+        of = self.of.one.errors
+        cut = {"model": 0.0, "hc0": opened.rows, "cluster": opened.clusters * self.of.plan.data.max_rows}[of]
+        most = self.of.heaviest * self._bounds(ended.point).off
+        bread = np.asarray(np.linalg.inv(ended.sums.curvature), dtype=np.float64)
+        lost = np.full(self._size, math.sqrt(cut * opened.step) * most)
+        if are_sure(np.diag(bread @ opened.meat @ bread), bread, lost):
+            return ""
+        return f"errors by {of} are not sure in sums of so many rows. hint: lower data.max_rows, or narrower ranges"
 
     def _covariance(self, ended: Ended, opened: Opened, dispersion: float, free: float) -> Floats:
         bread = np.linalg.inv(ended.sums.curvature)

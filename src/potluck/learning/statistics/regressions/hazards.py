@@ -21,11 +21,12 @@ from potluck.core.plan import Column, Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, there
 from potluck.learning.data.units import batches
-from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.events import events
 from potluck.learning.statistics.regressions.climb import Ended, Sums, climb
 from potluck.learning.statistics.regressions.coefficients import Coefficients, Hazard, products, square, told, whole
 from potluck.learning.statistics.regressions.design import Design, columns_of, design
+from potluck.learning.statistics.sums import Part
 
 REACH = 50.0
 """The largest |x b| at which sums are asked."""

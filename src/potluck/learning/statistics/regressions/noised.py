@@ -24,9 +24,10 @@ import numpy as np
 
 from potluck.core.stages import Floats
 from potluck.learning.data.units import batches
-from potluck.learning.statistics.course import Added, Columns, Layout, Lead, Part, none_of_this_plan
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.regressions.coefficients import Coefficients, products, square, told
 from potluck.learning.statistics.regressions.regression import Regression
+from potluck.learning.statistics.sums import Part
 
 ONCE, STEPS = 3.0, 2.0
 """How far above its noise the curvature must be: where one sum is all there is, and at each of several steps."""
