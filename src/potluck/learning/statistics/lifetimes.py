@@ -37,28 +37,29 @@ def lifetimes(exits: Floats) -> Lifetimes:
     """Survival and its variance."""
     leaving, events = exits.sum(axis=0), exits[:-1].sum(axis=0)
     at_risk = leaving[::-1].cumsum()[::-1]
-    survival = np.asarray(np.cumprod(1 - _over(events, at_risk)), np.float64)
-    variance = np.asarray(survival**2 * np.cumsum(_over(events, at_risk * (at_risk - events))), np.float64)
+    survival = np.asarray(np.cumprod(1 - over(events, at_risk)), np.float64)
+    variance = np.asarray(survival**2 * np.cumsum(over(events, at_risk * (at_risk - events))), np.float64)
     return Lifetimes(exits, at_risk, events, survival, variance)
 
 
-def _over(part: Floats, whole: Floats) -> Floats:
+def over(part: Floats, whole: Floats) -> Floats:
     """part / whole, and 0 where that is not defined."""
-    return np.divide(part, whole, out=np.zeros_like(part, dtype=np.float64), where=whole > 0)
+    shape = np.broadcast_shapes(part.shape, whole.shape)
+    return np.divide(part, whole, out=np.zeros(shape), where=whole > 0)
 
 
 def incidence(of: Lifetimes) -> tuple[Floats, Floats]:
     """Aalen-Johansen: the share [outcomes, m] to which each outcome has happened by each time, and its variance."""
     n, every = of.at_risk, of.events
-    step = _over(of.before, n)
-    total = _over(every, n * (n - every))
+    step = over(of.before, n)
+    total = over(every, n * (n - every))
     shares, variances = [], []
     for d in of.exits[:-1]:
         share = np.cumsum(step * d)
-        own = _over(d * (n - d), n)
+        own = over(d * (n - d), n)
         variance = share**2 * np.cumsum(total) - 2 * share * np.cumsum(share * total) + np.cumsum(share**2 * total)
         variance += np.cumsum(step**2 * own)
-        variance += 2 * (np.cumsum(share * _over(step * d, n)) - share * np.cumsum(_over(step * d, n)))
+        variance += 2 * (np.cumsum(share * over(step * d, n)) - share * np.cumsum(over(step * d, n)))
         shares.append(share)
         variances.append(np.maximum(variance, 0.0))
     return np.array(shares), np.array(variances)
@@ -88,24 +89,28 @@ def first_below(times: Sequence[float], values: Sequence[float | None], level: f
     return next((t for t, value in zip(times, values, strict=True) if value is not None and value <= level), None)
 
 
+def steps(times: Floats, horizon: float) -> Floats:
+    """[m] how long each time lasts before the horizon: until the next one, the last one to the horizon."""
+    until = np.minimum(np.append(times[1:], max(horizon, times[-1])), horizon)
+    return np.asarray(np.maximum(until - np.minimum(times, horizon), 0.0), np.float64)
+
+
 def restricted_mean(of: Lifetimes, times: Floats, horizon: float) -> tuple[float, float]:
     """The mean time until an event or the horizon, from 0 on, and its variance: the area under the curve."""
-    until = np.minimum(np.append(times[1:], max(horizon, times[-1])), horizon)
-    wide = np.maximum(until - np.minimum(times, horizon), 0.0)
-    areas = of.survival * wide
+    areas = of.survival * steps(times, horizon)
     after = areas[::-1].cumsum()[::-1]
-    variance = float((after**2 * _over(of.events, of.at_risk * (of.at_risk - of.events)))[times < horizon].sum())
+    variance = float((after**2 * over(of.events, of.at_risk * (of.at_risk - of.events)))[times < horizon].sum())
     return float(min(times[0], horizon) + areas.sum()), variance
 
 
-def log_rank(groups: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Of each group's exits: observed less expected events [groups - 1], and the hypergeometric covariance. The last
-    group follows from the others."""
-    events = np.array([one[:-1].sum(axis=0) for one in groups])
-    at_risk = np.array([one.sum(axis=0)[::-1].cumsum()[::-1] for one in groups])
+def log_rank(groups: Sequence[Lifetimes], until: int, exits: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Of each group: observed less expected events [groups - 1] at the first `until` times, and the hypergeometric
+    covariance. exits: those in which events are counted, noise and all. The last group follows from the others."""
+    happened = np.array([one[:-1].sum(axis=0) for one in exits])[:, :until]
+    events, at_risk = np.array([(one.events, one.at_risk) for one in groups]).swapaxes(0, 1)[..., :until]
     d, n = events.sum(axis=0), at_risk.sum(axis=0)
     share = at_risk / np.where(n > 0, n, 1.0)
-    apart = (events - share * d).sum(axis=1)
+    apart = (happened - share * happened.sum(axis=0)).sum(axis=1)
     weight = d * (n - d) / np.maximum(n - 1, 1.0)  # of whole rows the same; of noised ones near 1 nothing explodes
     covariance = np.diag((share * weight).sum(axis=1)) - (share * weight) @ share.T
     return apart[:-1], covariance[:-1, :-1]

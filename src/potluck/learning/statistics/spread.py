@@ -12,7 +12,7 @@ Continual Observation". Up to FLAT places this gains nothing, and counts are as 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +23,8 @@ from potluck.core.stages import Floats
 PARTS = 256
 FLAT = 16
 """The most places at which counts alone do as well."""
+TOGETHER = 256
+"""Numbers whose ways are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,14 @@ class Spread:
     def reach(self) -> Floats:
         """[m] the first column of A C^-1: how much of a number of y is in each cumulative count from its place on."""
         return np.cumsum(_inverse(self.column, self.parts))
+
+    def ways(self) -> Iterator[Floats]:
+        """[k, m] how opened numbers move the counts of their block: columns of C^-1, a line each, some at a time."""
+        size = len(self.column)
+        inverse = np.append(_inverse(self.column, self.parts), np.zeros(size))
+        for start in range(0, size, TOGETHER):
+            numbers = np.arange(start, min(start + TOGETHER, size))
+            yield inverse[np.arange(size) - numbers[:, None]]  # before its place: the zeros, which lie at the end
 
     def cumulated(self, sums: Floats) -> Floats:
         """[..., m] the cumulative counts A C^-1 y of opened blocks [..., m]."""

@@ -14,7 +14,7 @@ Points = tuple[float | None, ...]
 
 
 class Restricted(Estimate, frozen=True, kw_only=True):
-    """The mean time until an event or the horizon. low and high are `None` with noise."""
+    """The mean time until an event or the horizon."""
 
     horizon: float
 
@@ -46,8 +46,8 @@ class LogRank(msgspec.Struct, frozen=True, kw_only=True):
 
 class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
     """Of one group, or of all and by group. [m] by time: survival with its interval, at_risk and events; all but these
-    are `None` where nobody is. median: the first time at which half are without an event no more; outcomes: by name,
-    where they compete."""
+    are `None` where nobody is, and low and high where noise leaves too few at risk. median: the first time at which
+    half are without an event no more; outcomes: by name, where they compete."""
 
     times: tuple[float, ...]
     survival: Points
@@ -69,7 +69,7 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
         head = ("of", "rows", "events", "median", "median low", "median high", mean, f"{mean}, low", f"{mean}, high")
         rows = tuple((name, *_summary(group)) for name, group in every.items())
         note = "95 % intervals are for rows like these." + (
-            " Of means with noise none is claimed." if plan.noisy else ""
+            " There is none from where noise hides how many are at risk." if plan.noisy else ""
         )
         drawn = self.by or {EVERYBODY: self}
         curves = tuple(

@@ -2,37 +2,44 @@
 
 A row adds 1 to the cell of its time's bin and its outcome: the events, in declared order, then censored, then values
 that the plan does not declare, which are left out. Times are the bins' left edges. With noise each outcome of a group
-is released as running totals, made monotone. What the noise does to a curve is then found by adding as much again,
-DRAWS times; that variance comes to Greenwood's. These draws are public: their seed is the opened sum. Intervals are for
-rows like these. With noise nothing is claimed of a restricted mean, and competing outcomes are refused, as is a person
-who counts with several rows.
+is released as running totals, made monotone. What the noise does to a curve (`moved.py`) comes to Greenwood's variance.
+Intervals are for rows like these; so with noise a person who counts with several rows is refused.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
-from potluck.core.plan import Plan, Statistic, required
-from potluck.core.seeded import generator
+from potluck.core.plan import Plan, Statistic, repeated, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics import lifetimes
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, wanted
+from potluck.learning.statistics.lifetimes import (
+    Lifetimes,
+    ends,
+    first_below,
+    incidence,
+    lifetimes,
+    log_rank,
+    restricted_mean,
+    steps,
+)
+from potluck.learning.statistics.moved import Moved, moved, moved_apart
+from potluck.learning.statistics.moved import ends as noised_ends
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import groups, names
 from potluck.learning.statistics.result import Estimate, plain
 from potluck.learning.statistics.spread import Spread, rising, running
 from potluck.learning.statistics.sums import Part
-from potluck.learning.statistics.survived import Incidence, LogRank, Restricted, Survival
+from potluck.learning.statistics.survived import Incidence, LogRank, Points, Restricted, Survival
 
-DRAWS = 60
-MOST_COMPARED = 4
-"""Groups whose log-rank test holds its level with noise, as measured."""
+EVENTS = ("1",)
+"""The values that are an event, where a plan names none."""
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -40,25 +47,25 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield from wanted(plan, f"{at}.time", one.time, measured=True)
     yield from wanted(plan, f"{at}.event", one.event, measured=False)
     time, event = (find(plan, name or "") for name in (one.time, one.event))
-    key = "outcomes" if one.outcomes else "events"
-    for value in event.values and getattr(one, key) if event else ():
+    key, named = ("outcomes" if one.outcomes else "events"), [value for some in outcomes(one) for value in some]
+    for value in event.values and named if event else ():
         if value not in required(event).values:
             yield f"{at}.{key}: {value} is not declared. hint: name values of data.columns.{one.event}"
-    if len(set(getattr(one, key))) < len(getattr(one, key)):
+    if repeated(named):
         yield f"{at}.{key}: a value is there twice. hint: name each once"
+    if one.outcomes and one.events:
+        yield f"{at}.events: outcomes are events, each its own. hint: leave events out"
     if time and time.low is not None and time.low < 0:
         yield f"{at}.time: {one.time} begins below 0. hint: count time from when a row comes into the study"
     if one.horizon is not None and time and time.high is not None and one.horizon > time.high:
         yield f"{at}.horizon: is beyond the declared range of {one.time}. hint: at most {time.high:g}"
-    if plan.noisy and one.outcomes:
-        yield f"{at}.outcomes: competing outcomes are not measured with noise. hint: a survival of each, by `events`"
     if plan.noisy and most_rows(plan) > 1:
         yield f"{at}: a person counts with several rows. hint: rows_per_person = 1, or data.reduce"
 
 
 def outcomes(one: Statistic) -> tuple[tuple[str, ...], ...]:
     """The values of each outcome."""
-    return tuple((value,) for value in one.outcomes) or (one.events,)
+    return tuple((value,) for value in one.outcomes) or (one.events or EVENTS,)
 
 
 def lines(one: Statistic) -> int:
@@ -93,80 +100,105 @@ def totals(plan: Plan, one: Statistic) -> Spread:
 
 def read(plan: Plan, one: Statistic, part: Part) -> Survival:
     """Of all rows, those of undeclared groups included, and by declared group."""
-    seed = int.from_bytes(hashlib.sha256(np.ascontiguousarray(part.values, "<f8").tobytes()).digest()[:8])
-    made = [_drawn(plan, one, cell, seed, name) for cell, name in zip(part.groups(), names(plan, one), strict=False)]
-    whole = _drawn(plan, one, part.together(), seed, "")
-    by = {name: _group(plan, one, exits) for name, exits in zip(names(plan, one), made, strict=True)}
-    found = _group(plan, one, whole)
-    return msgspec.structs.replace(found, by=by or None, logrank=_compared(made) if len(made) > 1 else None)
+    groups = [_opened(plan, one, cell) for cell, _ in zip(part.groups(), names(plan, one), strict=False)]
+    by = {name: _said(plan, one, group) for name, group in zip(names(plan, one), groups, strict=True)}
+    found = _said(plan, one, _opened(plan, one, part.together()))
+    return msgspec.structs.replace(found, by=by or None, logrank=_compared(groups) if len(groups) > 1 else None)
 
 
-def _drawn(plan: Plan, one: Statistic, cell: Part, seed: int, name: str) -> Floats:
-    """[1 + draws, outcomes + 1, m] exits: as they are, and with as much noise again, none where there is none."""
-    how, sigma = totals(plan, one), float(cell.std.max())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """What was opened of a group: exits as they are, and what they say, with noise once it is cleaned up; and what
+    noise does to that."""
+
+    exits: Floats
+    of: Lifetimes
+    how: Spread
+    std: float
+    noise: Moved | None
+
+    @property
+    def until(self) -> int:
+        """How many times there are at which something can be said."""
+        return self.noise.until if self.noise else len(self.of.survival)
+
+
+def _opened(plan: Plan, one: Statistic, cell: Part) -> _Group:
+    how, noise = totals(plan, one), float(cell.std.max())
     opened = cell.values.reshape(lines(one), -1)[:-1]
-    if not sigma:
-        return opened[None]
-    clean = _cleaned(how.cumulated(opened))
-    draw = generator(seed, "survival", one.name, name)
-    more = [_cleaned(clean + how.cumulated(sigma * draw.standard_normal(opened.shape))) for _ in range(DRAWS)]
-    return np.diff(np.array([clean, *more]), axis=-1, prepend=0.0).astype(np.float64)
+    if not noise:
+        return _Group(opened, lifetimes(opened), how, noise, None)
+    running = how.cumulated(opened)
+    cleaned = np.maximum([rising(line) for line in running], 0.0)
+    exits, of = (np.diff(one, axis=-1, prepend=0.0) for one in (running, cleaned))
+    of = lifetimes(of)
+    return _Group(exits, of, how, noise, moved(of, how, noise, steps(*_scale(plan, one))))
 
 
-def _cleaned(running: Floats) -> Floats:
-    """Running totals [outcomes + 1, m] that begin at 0 or above and never fall."""
-    return np.asarray(np.maximum([rising(line) for line in running], 0.0), np.float64)
+def _scale(plan: Plan, one: Statistic) -> tuple[Floats, float]:
+    """The times [m], and the horizon."""
+    times = edges_of(plan, one, one.time)[:-1]
+    return np.array(times), times[-1] if one.horizon is None else one.horizon
 
 
-def _group(plan: Plan, one: Statistic, exits: Floats) -> Survival:
-    of, *again = (lifetimes.lifetimes(each) for each in exits)
-    times, noisy = edges_of(plan, one, one.time)[:-1], bool(again)
-    variance = of.variance + (np.var([each.survival for each in again], axis=0, ddof=1) if again else 0.0)
+def _said(plan: Plan, one: Statistic, group: _Group) -> Survival:
+    of, noise, (times, horizon) = group.of, group.noise, _scale(plan, one)
     empty = of.at_risk[0] <= 0
-    nothing = [None] * len(times)
-    alive = nothing if empty else of.survival.tolist()
-    low, high = (nothing, nothing) if empty else lifetimes.ends(of.survival, variance)
-    half = [lifetimes.first_below(times, curve) for curve in (alive, low, high)]
-    horizon = times[-1] if one.horizon is None else one.horizon
-    mean, spread = lifetimes.restricted_mean(of, np.array(times), horizon)
-    reach = None if noisy else Z * spread**0.5
+    nothing = (None,) * len(times)
+    alive = nothing if empty else tuple(of.survival.tolist())
+    low, high = (
+        (nothing, nothing) if empty else _ends(group, of.survival, of.variance, noise.survival if noise else None)
+    )
+    middle = [first_below(times.tolist(), curve) for curve in (alive, low, high)]
+    mean, variance = restricted_mean(of, times, horizon)
+    reach = Z * (variance + (noise.mean if noise else 0.0)) ** 0.5
+    unsure = empty or bool((times < horizon)[group.until :].any())
     return Survival(
-        times=times,
-        survival=tuple(alive),
-        low=tuple(low),
-        high=tuple(high),
-        at_risk=tuple(plain(float(n), noisy, True) for n in of.at_risk),
-        events=tuple(plain(float(d), noisy, True) for d in of.events),
-        median=Estimate(value=half[0], low=half[1], high=half[2]),
+        times=tuple(times.tolist()),
+        survival=alive,
+        low=low,
+        high=high,
+        at_risk=tuple(plain(float(n), group.std, True) for n in of.at_risk),
+        events=tuple(plain(float(d), group.std, True) for d in of.events),
+        median=Estimate(value=middle[0], low=middle[1], high=middle[2]),
         rmst=Restricted(
             horizon=horizon,
             value=None if empty else mean,
-            low=None if empty or reach is None else mean - reach,
-            high=None if empty or reach is None else mean + reach,
+            low=None if unsure else mean - reach,
+            high=None if unsure else mean + reach,
         ),
-        outcomes=_incidence(one, of) if one.outcomes else None,
+        outcomes=_incidences(one, group) if one.outcomes else None,
     )
 
 
-def _incidence(one: Statistic, of: lifetimes.Lifetimes) -> dict[str, Incidence]:
+def _ends(group: _Group, share: Floats, variance: Floats, noise: Floats | None) -> tuple[Points, Points]:
+    """The interval of a probability at each time; None where noise leaves too few at risk."""
+    if noise is None:
+        low, high = ends(share, variance)
+        return tuple(low), tuple(high)
+    sides = (side[: group.until].tolist() for side in noised_ends(share, variance, noise, group.of.at_risk))
+    first, second = ((*side, *[None] * (len(share) - group.until)) for side in sides)
+    return first, second
+
+
+def _incidences(one: Statistic, group: _Group) -> dict[str, Incidence]:
     found = {}
-    for name, share, variance in zip(one.outcomes, *lifetimes.incidence(of), strict=True):
-        above, below = lifetimes.ends(1 - share, variance)
-        ends = ([None if end is None else 1 - end for end in side] for side in (below, above))
-        low, high = map(tuple, ends)
+    for place, (name, share, variance) in enumerate(zip(one.outcomes, *incidence(group.of), strict=True)):
+        sides = _ends(group, 1 - share, variance, group.noise.shares[place] if group.noise else None)
+        high, low = (tuple(None if end is None else 1 - end for end in side) for side in sides)
         found[name] = Incidence(incidence=tuple(share.tolist()), low=low, high=high)
     return found
 
 
-def _compared(exits: list[Floats]) -> LogRank | None:
-    """Of the groups in which anybody is; None where noise leaves too many to compare, or only one."""
-    some = [one for one in exits if one[0].sum() > 0]
-    noisy = len(exits[0]) > 1
-    if len(some) < 2 or (noisy and len(some) > MOST_COMPARED):
+def _compared(groups: Sequence[_Group]) -> LogRank | None:
+    """Of the groups in which anybody is. None of fewer than two, and where noise hides who is in one of them."""
+    some = [one for one in groups if one.noise or one.of.at_risk[0] > 0]
+    until = min((one.until for one in some), default=0)
+    if len(some) < 2 or not until:
         return None
-    (apart, covariance), *again = (lifetimes.log_rank([one[draw] for one in some]) for draw in range(len(some[0])))
-    if again:
-        covariance = covariance + np.cov([each for each, _ in again], rowvar=False).reshape(covariance.shape)
+    apart, covariance = log_rank([one.of for one in some], until, [one.exits for one in some])
+    if some[0].noise:
+        covariance = covariance + moved_apart([one.of for one in some], some[0].how, some[0].std, until)
     return LogRank.of(apart, covariance)
 
 
@@ -178,7 +210,7 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 SURVIVAL = StatisticKind(
     keys=frozenset({"time", "event", "events", "outcomes", "bins", "horizon"}),
-    usual={"events": ("1",), "bins": 50},
+    usual={"bins": 50},
     check=check,
     opens=opens,
     cells=cells,
