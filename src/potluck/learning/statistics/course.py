@@ -93,13 +93,13 @@ class Asked:
     def layout(self) -> Layout:
         return self.course.layout(self.step, self.state)
 
-    def steps(self, part: GridBlock, columns: Columns, *, clip: bool) -> NDArray[np.int64]:
-        """[size] whole steps that rows add to a part of the grid.
+    def steps(self, part: GridBlock, columns: Columns, *, clip: bool, few: int = 0) -> NDArray[np.int64]:
+        """[size] whole steps that rows add to a part of the grid. few: see `CourseRows`.
 
         The bound: a row's numbers are each within `high`, and with a clip their norm within `norm`; both are checked in
-        whole steps, and truncation only shortens. Raises Abort(RANGE): they are not.
+        whole steps, and truncation only shortens. Raises Abort(RANGE): they are not; Abort(REFUSED): rows are too few.
         """
-        layout, total = self.layout, np.zeros(part.size, dtype=np.int64)
+        layout, total, there = self.layout, np.zeros(part.size, dtype=np.int64), np.zeros(part.size)
         for one in self.course.add(self.step, self.state, columns):
             steps = np.trunc(one.values / part.step)
             rows = np.ones(len(steps)) if one.rows is None else one.rows
@@ -110,24 +110,37 @@ class Asked:
             whole, width = steps.astype(np.int64), steps.shape[1]
             if isinstance(one.at, int):
                 total[one.at : one.at + width] += whole.sum(axis=0)
+                there[one.at] += rows.sum()
             else:
                 np.add.at(total, one.at[:, None] + np.arange(width), whole)
+                np.add.at(there, one.at, rows)
+        if ((there > 0) & (there < few)).any():
+            where = f"{part.name}, one of its places in sum {self.step + 1}"
+            what = f"there are fewer rows than allow.min_cell ({few}): {where}"
+            raise Abort(Cause.REFUSED, detail=what)
         return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CourseRows:
-    """What a site's rows add to the courses of a round. See `core.stages.Unlaid`."""
+    """What a site's rows add to the courses of a round. See `core.stages.Unlaid`.
+
+    few: where some rows are added up in one place of the sum, there have to be as many: which place a row has may
+    follow from an announced state alone, as that of a cluster does.
+    """
 
     asked: Mapping[str, Asked]
     columns: Columns = field(repr=False)
+    few: int = 0
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """A unit of several rows is within as many times what one may add. Raises Abort(RANGE)."""
         parts, total = {part.name: part for part in grid.parts}, np.zeros(grid.length, dtype=np.int64)
         for name, where in grid.slices().items():
             if name in self.asked:
-                total[where] = self.asked[name].steps(parts[name], self.columns, clip=isinstance(limit, Clip))
+                total[where] = self.asked[name].steps(
+                    parts[name], self.columns, clip=isinstance(limit, Clip), few=self.few
+                )
         return Encoded(total.astype(word(grid.bits)), grid, limit)
 
 

@@ -20,6 +20,7 @@ from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow, on_card
 from potluck.learning.models.model import Model, model
+from potluck.learning.statistics.course import CourseRows
 from potluck.learning.training.local import keeps
 from potluck.learning.training.own import own_of
 from potluck.members.home import SiteHome
@@ -51,7 +52,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     demand = demanded(plan, rules, home)
     protection = across(plan, demand)  # first: where it cannot be had, no row is read
     plan = on_card(plan, rules.models.gpu)
-    task = build(plan)
+    task: Task[Table, object] = build(plan)
     calibrate(plan)
     follow(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
@@ -61,6 +62,8 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     selected = judged(source, plan, rows, known, rules, home)
     tie = of_table(rows, key_of(home.ties), by_order(plan))
 
+    if not plan.noisy and plan.traits.counts and rules.allow.min_cell is not None:
+        task = _Judged(task, rules.allow.min_cell)
     scored = rules.keep.predictions and plan.traits.labelled
 
     @cache
@@ -113,6 +116,27 @@ class _Noted:
         if ask.kind is Kind.EVALUATE:
             self.note(np.frombuffer(ask.state, dtype="<f8"))
         return self.task.contribute(ask, rows, draw)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Exact statistics, whose rounds add up nothing of fewer rows than allow.min_cell. few: that many."""
+
+    task: Task[Table, object]
+    few: int
+
+    def lead(self) -> Lead[object]:
+        """The server's side."""
+        return self.task.lead()
+
+    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
+        """See `Task`."""
+        return self.task.ask(kind, step, state)
+
+    def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """See `Task`."""
+        for one in self.task.contribute(ask, rows, draw):
+            yield replace(one, few=self.few) if isinstance(one, CourseRows) else one
 
 
 def _common(plan: Plan, weights: Floats | None) -> Model | None:
