@@ -14,8 +14,6 @@ from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots,
 from potluck.learning.statistics.result import Result
 
 INTERCEPT = "intercept"
-WHOLE = 1e-6
-"""A count this near to a whole number is one."""
 MOST = 700.0
 """A larger exponent would be no float."""
 CLOSE = 1e-2
@@ -130,10 +128,10 @@ def _ends(dot: Dot) -> tuple[Number, ...]:
     return dot.value, dot.low, dot.high
 
 
-def whole(count: float) -> float | int:
-    """A count as it is shown: what the grid cut off is put back."""
+def whole(count: float, lost: float = 0.0) -> float | int:
+    """A count as it is shown. lost: how far below a whole number the grid may bring it, at most."""
     near = round(count)
-    return near if abs(count - near) < WHOLE else count
+    return near if abs(count - near) <= lost else count
 
 
 def square(upper: Floats, size: int) -> Floats:

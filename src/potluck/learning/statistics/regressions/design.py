@@ -143,6 +143,10 @@ def faults(plan: Plan, at: str, features: Sequence[str]) -> Iterator[str]:
             yield f'{at}: {feature} could be a product. hint: another name, by data.derive with kind = "recode"'
         elif len(parts) > 2 or len(set(parts)) < len(parts):
             yield f'{at}: {feature} is not one column or two different ones. hint: "age:sex"'
+    for name in columns_of(features):
+        column = find(plan, name)
+        if column is not None and not column.ignored and not measured(column) and len(column.values) == 1:
+            yield f"{at}: {name} has one declared value, and so explains nothing. hint: leave it out"
     if len(set(features)) < len(features):
         yield f"{at}: a feature is there twice. hint: name each once"
 

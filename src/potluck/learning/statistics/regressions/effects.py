@@ -301,7 +301,8 @@ class Treatment:
         spread = turned @ meat @ turned.T
         # What the grid cuts off the slopes is nothing beside what it cuts off these products.
         if not are_sure(np.diag(spread), turned, math.sqrt(n * part.step) * largest):
-            why = "outcomes differ by so little of what is declared that errors are not sure. hint: narrower ranges"
+            what = "the outcomes of an arm differ by so little of what is declared that its errors are not sure"
+            why = f"{what}. hint: more rows in it, or narrower ranges"
             return msgspec.structs.replace(none, refused=why)
         units, middle = self._outcome.half, self._outcome.middle
         found = told(("ate", *ARMS), both @ means * units + [0, middle, middle], spread * units**2, ratios=False)

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from potluck.core.stages import Floats
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
+from potluck.learning.statistics.limbs import finer, joined, limbs
 from potluck.learning.statistics.regressions.climb import Ended, Sums, climb
 from potluck.learning.statistics.regressions.coefficients import Coefficients, are_sure, products, square, told, whole
 from potluck.learning.statistics.regressions.families import Bounds
@@ -30,6 +31,8 @@ COUNTS = 5
 """Numbers before the slope: rows, y, fit, and its two constants."""
 FEWEST = 2
 """Clusters: of one nothing is known."""
+LIMBS = 3
+"""What a cluster adds is divided by the most rows that it may have, and so needs a finer grid than rows do."""
 NEAR = 1e5
 """The squares that a fit leaves must be so many times what the grid cut off."""
 
@@ -62,7 +65,7 @@ class Glm:
         if not self.of.reaches(state):
             raise none_of_this_plan()
         whole = COUNTS + self._size + self._square
-        size = whole + {"model": 0, "hc0": self._square, "cluster": 1 + self._square}[self.of.one.errors]
+        size = whole + {"model": 0, "hc0": self._square, "cluster": 1 + self._square * LIMBS}[self.of.one.errors]
         return Layout(size, norm=math.sqrt(size))
 
     def add(self, step: int, state: Floats, columns: Columns) -> Iterator[Added]:
@@ -128,12 +131,11 @@ class Glm:
     def _clusters(self, slopes: Floats, who: Floats) -> Added:
         """Slopes are summed as whole numbers, so that the order of rows is nothing; a cluster of k rows adds at most
         k^2 / max_rows, which is at most k."""
-        most = self.of.plan.data.max_rows
-        fine = 2.0 ** min(48, 62 - most.bit_length())
+        fine = 2.0 ** min(48, 62 - len(who).bit_length())
         _, place = np.unique(who, return_inverse=True)
         sums = np.zeros((int(place.max()) + 1, self._size), dtype=np.int64)
         np.add.at(sums, place, np.trunc(np.clip(slopes, -1.0, 1.0) * fine).astype(np.int64))
-        meat = products(sums / fine) / most
+        meat = limbs(products(sums / fine) / self.of.plan.data.max_rows, LIMBS).reshape(len(sums), -1)
         first = COUNTS + self._size + self._square
         return Added(np.column_stack([np.ones(len(sums)), meat]), first, np.bincount(place))
 
@@ -152,7 +154,7 @@ class Glm:
         first, second = (one * heaviest * self._largest for one in constants)
         clusters, meat = 0.0, np.zeros((size, size))
         if self.of.one.errors == "cluster":
-            clusters, rest = float(rest[0]), rest[1:] * self.of.plan.data.max_rows
+            clusters, rest = float(rest[0]), joined(rest[1:].reshape(-1, LIMBS)) * self.of.plan.data.max_rows
         if len(rest):
             meat = square(rest, size) * (heaviest * bounds.off) ** 2
         return Opened(rows, part.step, y * self._most_y, sums, (first, second), clusters, meat)
@@ -160,7 +162,7 @@ class Glm:
     def _result(self, ended: Ended, opened: Opened) -> Coefficients:
         family, units = self.of.family, self.of.half**2
         rounds = ended.rounds + (family.first is not None)
-        events = UNSET if family.scaled else whole(opened.y)
+        events = UNSET if family.scaled else whole(opened.y, opened.rows * opened.step * self._most_y)
         step = None if family.scaled and self.of.one.errors == "model" else ended.step  # whose one step is exact
         none = Coefficients(coefficients=None, n=whole(opened.rows), events=events, rounds=rounds, step=step)
         why = self._few(opened) or ended.why or self._close(ended, opened) or self._blurred(ended, opened)
@@ -182,6 +184,8 @@ class Glm:
         """Why there are too few rows; empty where there are not."""
         if not opened.rows:
             return "no row counts. hint: each site's owner is told what became of its rows"
+        if not self.of.family.scaled and not opened.y:
+            return "every outcome is 0. hint: statistics.events, and the selection"
         if opened.rows <= self._size:
             return "there are no more rows than coefficients. hint: fewer features"
         if self.of.one.errors == "cluster" and opened.clusters < FEWEST:
@@ -198,7 +202,11 @@ class Glm:
     def _blurred(self, ended: Ended, opened: Opened) -> str:
         """Why robust errors are not known; empty where they are, or where others are asked for."""
         of = self.of.one.errors
-        cut = {"model": 0.0, "hc0": opened.rows, "cluster": opened.clusters * self.of.plan.data.max_rows}[of]
+        cut = {
+            "model": 0.0,
+            "hc0": opened.rows,
+            "cluster": opened.clusters * self.of.plan.data.max_rows / finer(LIMBS),
+        }[of]
         most = self.of.heaviest * self._bounds(ended.point).off
         bread = np.asarray(np.linalg.inv(ended.sums.curvature), dtype=np.float64)
         lost = np.full(self._size, math.sqrt(cut * opened.step) * most)

@@ -46,7 +46,8 @@ class Regression:
     def used(self) -> tuple[str, ...]:
         """The columns in which a row needs a value."""
         one = self.one
-        return (required(one.target), *columns_of(one.features), *filter(None, (one.offset, one.weights)))
+        beside = filter(None, (one.offset, one.weights, one.cluster))
+        return (required(one.target), *columns_of(one.features), *beside)
 
     @property
     def middle(self) -> float:
