@@ -143,6 +143,10 @@ def test_what_has_no_answer_is_refused_in_words(tmp_path):
     one = results(plan({"name": "one", "method": "gformula"}), frame.assign(t="no"), tmp_path / "2")["one"]
     assert one["ate"] is None
     assert "the model of treated: no row counts" in one["refused"]
+    lone = frame.assign(t=np.where(np.arange(len(frame)) == frame["x"].abs().argmin(), "yes", "no"))
+    one = results(plan({"name": "one", "method": "ipw", "features": ["x"]}), lone, tmp_path / "3")["one"]
+    assert (one["ate"], one["n_treated"]) == (None, 1)
+    assert "the outcomes of an arm differ by so little" in one["refused"]
 
 
 @pytest.mark.parametrize(

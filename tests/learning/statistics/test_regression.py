@@ -192,7 +192,7 @@ def test_a_fit_that_does_not_exist_is_refused_in_words(tmp_path):
     )
 
 
-FAR = {"far": {"kind": "number", "low": 0, "high": 400}}
+FAR = {"far": {"kind": "number", "low": 0, "high": 400}, "same": {"kind": "category", "values": ["only"]}}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,8 @@ FAR = {"far": {"kind": "number", "low": 0, "high": 400}}
         ({"features": ["x", "b"]}, "features: b is the target"),
         ({"features": ["x:x"]}, "x:x is not one column or two"),
         ({"features": ["x", "x"]}, "a feature is there twice"),
+        ({"features": ["x", "same"]}, "features: same has one declared value"),
+        ({"features": ["x:same"]}, "features: same has one declared value"),
         ({"features": ["gone"]}, "features: gone is not a declared column"),
         ({"errors": "cluster"}, "cluster: is missing"),
         ({"cluster": "h"}, "cluster: goes with errors"),
@@ -306,3 +308,9 @@ def test_robust_errors_are_right_or_refused_however_wide_counts_are_declared(vis
     assert [high for name, high in told if name == "hc0"] == [60, 1e4]
     for (name, _), errors in told.items():
         assert errors == pytest.approx(told[name, 60.0], rel=5e-3), name
+
+
+def test_an_outcome_that_never_happens_is_said_to(visits, tmp_path):
+    one = of_visits(visits.assign(y=0), 60, tmp_path / "run", {"name": "one"})["one"]
+    assert (one["coefficients"], one["events"]) == (None, 0)
+    assert "every outcome is 0" in one["refused"]
