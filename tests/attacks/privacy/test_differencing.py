@@ -168,6 +168,13 @@ ONE_ROW = [
         lambda: asked(MEAN | {"by": "ward"}, columns=COLUMNS | {"ward": {"kind": "category", "values": WARDS[:9]}}),
         id="values that the plan does not declare",
     ),
+    pytest.param(
+        lambda: asked(
+            derive={"rare": {"kind": "recode", "from": "ward", "map": {"w9": "yes", **dict.fromkeys(WARDS[:9], "no")}}},
+            where=[{"column": "rare", "in": ["yes"]}],
+        ),
+        id="a value that is made of others",
+    ),
 ]
 
 
@@ -177,6 +184,15 @@ def test_no_exact_sum_is_of_fewer_rows_than_min_cell(fed, site, spec):
     assert "allow.min_cell (5)" in site.heard
     without(fed, "min_cell", "dominance")
     site.grants(spec())
+
+
+def test_a_column_that_one_row_has_does_not_choose_it(fed, site):
+    """A plan that drops rows without a value in a column of its statistics leaves that row alone."""
+    changed(fed, lambda frame: frame.assign(seen=[1 if at == TARGET else None for at in range(len(frame))]))
+    seen, many = {"kind": "number", "low": 0, "high": 2, "missing": "drop"}, {"name": "k", "kind": "count"}
+    assert site.answer(asked(MEAN, many | {"column": "seen"}, columns=COLUMNS | {"seen": seen})) == UNFIT
+    assert "allow.min_cell (5): all rows" in site.heard
+    site.grants(asked(MEAN, many, columns=COLUMNS | {"seen": seen}))  # nothing reads the column
 
 
 def test_a_refusal_by_min_cell_is_that_of_rows_that_do_not_fit(fed, site):

@@ -70,13 +70,13 @@ ONE_OF_TWO = {"rare": {"kind": "recode", "from": "ward", "map": {"w9": "yes", **
 def written(one, columns):
     """A plan of one statistic. columns: that it declares otherwise, or derives."""
     columns = dict(columns)
-    derive = columns.pop("derive", {})
+    more = {key: columns.pop(key) for key in ("derive", "person") if key in columns}
     return Plan(
         name="p",
         purpose="test",
         task="statistics",
         federation={"sites": list("abcdef")},
-        data={"columns": COLUMNS | columns, "derive": derive, "max_rows": 1000},
+        data={"columns": COLUMNS | columns, "max_rows": 1000, **more},
         statistics=[{"name": "it", **one}],
         protect={"with": "mask"},
         privacy={"noise": "none"},
@@ -238,6 +238,19 @@ def test_a_range_that_all_but_one_are_clamped_to_opens_that_row():
     assert read == pytest.approx(277, abs=0.01)
     with pytest.raises(Refused, match="it, age above 79"):
         judged(plan, data["a"], FEW)
+
+
+def test_persons_are_counted_as_persons():
+    """A group of ten rows of one person opens that there is one, and a cluster of them what they add."""
+    frame = ELSEWHERE.assign(ward=["w9" if at < 10 else ward for at, ward in enumerate(ELSEWHERE["ward"])])
+    for patients, few in (([1000] * 10, True), (range(1000, 1010), False)):
+        mine = frame.assign(patient=[*patients, *frame["patient"][10:]])
+        plan = written(of("distinct", by="ward"), {"person": "patient"})
+        if few:
+            with pytest.raises(Refused, match="it where ward is 'w9', different values of patient"):
+                judged(plan, mine, FEW)
+        else:
+            judged(plan, mine, FEW)
 
 
 def test_two_plans_whose_ranges_part_at_one_row_still_tell_of_it():

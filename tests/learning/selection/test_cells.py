@@ -88,7 +88,7 @@ def test_only_kinds_that_count_rows_alone_or_on_a_scale_open_no_tables():
     """All others say what they open; one that says nothing cannot be made."""
     every = KINDS.entries | TESTS.entries
     nothing = {word for word, one in every.items() if one.opens is rows_alone}
-    assert nothing == {"count", "distinct", "quantile", "missing"}
+    assert nothing == {"count", "quantile", "missing"}
     assert {word for word, one in every.items() if one.opens is elsewhere} == {"table1", "test"}
     with pytest.raises(TypeError, match="opens"):
         StatisticKind(keys=frozenset(), check=no_cells)
@@ -138,10 +138,10 @@ def test_cells_do_not_depend_on_how_rows_are_read():
 
 def test_clusters_are_as_few_as_the_smallest_has_rows_or_as_they_are_many():
     for sizes, rows in (([1, 119], 2), ([60, 60], 60), ([1] * 40, 40), ([], None)):
-        part = of.Clusters("s", "k", frozenset({"k"}))
+        part = of.Clusters("s", frozenset({"k"}), "k")
         for at in (slice(0, 50), slice(50, None)):
             values = np.repeat(np.arange(len(sizes), dtype=float), sizes)[at]
-            part.add(np.ones(len(values), np.bool_), {"k": values})
+            part.add(np.zeros(len(values), np.int64), marked(range(len(values))), {"k": values})
         assert [one.rows for one in part.cells(0)] == [one for one in [rows] if one]
 
 

@@ -111,13 +111,13 @@ class Clusters:
     """Rows that are added up by a column before their products are: as few as the smallest cluster has, or as many as
     there are clusters."""
 
-    def __init__(self, of: str, column: str, columns: frozenset[str]) -> None:
-        self.of, self.column, self.columns = f"{of}, clusters of {column}", column, columns
+    def __init__(self, of: str, columns: frozenset[str], column: str) -> None:
+        self.of, self.columns, self.column = f"{of}, clusters of {column}", columns, column
         self._rows: Counter[float] = Counter()
 
-    def add(self, there: NDArray[np.bool_], columns: Mapping[str, Floats]) -> None:
-        """Some rows. there [n]: which of them count."""
-        values, rows = np.unique(columns[self.column][there], return_counts=True)
+    def add(self, place: Index, marks: Words, columns: Mapping[str, Floats]) -> None:
+        """See `Part`: there is one place."""
+        values, rows = np.unique(columns[self.column][place >= 0], return_counts=True)
         self._rows.update(dict(zip(values.tolist(), rows.tolist(), strict=True)))
 
     def cells(self, part: int) -> Iterator[Cell]:
@@ -126,11 +126,29 @@ class Clusters:
             yield Cell(self.of, part, self.columns, max(len(self._rows), min(self._rows.values())))
 
 
+class Distinct:
+    """Values of a column that are counted once in each place, as persons are: of one with many rows it is one."""
+
+    def __init__(self, of: str, columns: frozenset[str], places: Sequence[str], column: str) -> None:
+        self.of, self.columns, self.places, self.column = of, columns, places, column
+        self._seen: set[tuple[int, float]] = set()
+
+    def add(self, place: Index, marks: Words, columns: Mapping[str, Floats]) -> None:
+        """See `Part`."""
+        there = place >= 0
+        self._seen.update(zip(place[there].tolist(), columns[self.column][there].tolist(), strict=True))
+
+    def cells(self, part: int) -> Iterator[Cell]:
+        """Those that have values."""
+        for at, count in sorted(Counter(place for place, _ in self._seen).items()):
+            yield Cell(f"{self.of}{self.places[at]}, different values of {self.column}", part, self.columns, count)
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A part of one statistic, or of all rows, and how rows find their places in it. there: which rows count."""
 
-    part: Part
+    part: Part | Clusters | Distinct
     there: There | None = None
     axes: tuple[Axis, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -142,15 +160,6 @@ class _Read:
             there = there & ~np.isnan(columns[axis.column])
             place = place * size + _codes(axis, np.where(there, columns[axis.column], 0.0), size)
         self.part.add(np.where(there, place, -1), marks, columns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Clustered:
-    part: Clusters
-    there: There
-
-    def add(self, columns: Mapping[str, Floats], marks: Words) -> None:
-        self.part.add(self.there(columns), columns)
 
 
 def _codes(axis: Axis, values: Floats, size: int) -> Index:
@@ -174,10 +183,16 @@ class Statistics:
         self._plan, self._places = plan, 0
         wanted = parted(plan)
         groups = dict.fromkeys(one.by for one in wanted if one.by)
-        self._reads: list[_Read | _Clustered] = [_Read(Part("all rows", frozenset({ROWS})))]
+        self._reads = [_Read(Part("all rows", frozenset({ROWS})))]
         self._reads += [self._part("rows", frozenset({ROWS}), None, Table((Axis(by),))) for by in groups]
         for one in wanted:
             self._reads += self._of(one)
+
+    @property
+    def person(self) -> str | None:
+        """The column that says whose a row is, where something is added up by it."""
+        name, parts = self._plan.data.person, [read.part for read in self._reads]
+        return name if any(isinstance(one, Clusters | Distinct) and one.column == name for one in parts) else None
 
     def add(self, columns: Mapping[str, Floats], marks: Words) -> None:
         """Some rows. columns: by name [n], numbers or codes, NaN where there is no value."""
@@ -188,21 +203,18 @@ class Statistics:
         """Of all rows so far."""
         return tuple(cell for part, read in enumerate(self._reads) for cell in read.part.cells(part))
 
-    def _of(self, one: Statistic) -> Iterator[_Read | _Clustered]:
+    def _of(self, one: Statistic) -> Iterator[_Read]:
         kind = kind_of(one)
         columns = frozenset(counted(one)) or frozenset({ROWS})
         # Of a kind in which every row counts all have a value, but for those without a group.
         there = None if kind.every else partial(having, self._plan, one)
         by = (Axis(one.by),) if one.by else ()
         tables = tuple(kind.opens(self._plan, one))
-        whole = any(table.clusters is None and not table.axes for table in tables)
+        whole = any(not (table.axes or table.clusters or table.distinct) for table in tables)
         for table in tables if whole else (Table(), *tables):
-            if table.clusters is not None:
-                yield _Clustered(Clusters(one.name, table.clusters, columns), partial(having, self._plan, one))
-                continue
             if not table.axes:
                 yield self._part(one.name, columns, there, table)
-            if by or table.axes:
+            if (by or table.axes) and not table.clusters:
                 axes = (*by, *(axis for axis in table.axes if axis not in by))
                 yield self._part(one.name, columns, there, replace(table, axes=axes))
 
@@ -213,7 +225,13 @@ class Statistics:
         if self._places > MOST_PLACES:
             raise ValueError(f"the plan's tables have more than {MOST_PLACES:,} cells")
         places = ["".join(some) and " where " + ", ".join(some) for some in product(*labels)]
-        part = Part(of, columns, places, sums_of(self._plan, table.products), table.parameters)
+        part: Part | Clusters | Distinct
+        if table.clusters is not None:
+            part = Clusters(of, columns, table.clusters)
+        elif table.distinct is not None:
+            part = Distinct(of, columns, places, table.distinct)
+        else:
+            part = Part(of, columns, places, sums_of(self._plan, table.products), table.parameters)
         return _Read(part, there, table.axes, sizes)
 
     def _labels(self, axis: Axis) -> list[str]:

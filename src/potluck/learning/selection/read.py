@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.data import table
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding, referred
 from potluck.learning.data.parts import RowBatch, Wish, parts
+from potluck.learning.data.persons import persons
 from potluck.learning.data.problems import Problems, carefully
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Source
@@ -32,16 +33,31 @@ def cells(source: Source, plan: Plan, rows: Table, site: str, known: tuple[str, 
 
 def _statistics(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
     if plan.data.reduce is not None:
-        persons, found = table.read(source, plan, site), Statistics(plan)
-        found.add(persons.columns, _unknown(persons.rows))
+        reduced, found = table.read(source, plan, site), Statistics(plan)
+        who = {} if reduced.person is None else {required(plan.data.person): reduced.person.astype(np.float64)}
+        found.add({**reduced.columns, **who}, _unknown(reduced.rows))
         return found.cells()
     how = encoding(plan)
-    wish = Wish(how.fields, how.notation, how.layout or None, helpers=how.beside, where=plan.data.where, known=known)
+    person = Statistics(plan).person
+    wish = Wish(
+        how.fields,
+        how.notation,
+        how.layout or None,
+        None,
+        person,
+        helpers=how.beside,
+        where=plan.data.where,
+        known=known,
+    )
 
     def reading(careful: bool) -> tuple[Cell, ...]:
-        found = Statistics(plan)
-        for part in _parts(source, wish, Problems(site, careful)):
-            found.add({one.name: referred(one, part.columns[one.name]) for one in how.fields}, mark(part.known))
+        found, numbers, problems = Statistics(plan), dict[str, int](), Problems(site, careful)
+        for part in _parts(source, wish, problems):
+            columns = {one.name: referred(one, part.columns[one.name]) for one in how.fields}
+            if person is not None:
+                who = persons(part.persons, part.lines, person, how.notation, problems)
+                columns[person] = np.array([numbers.setdefault(name, len(numbers)) for name in who], np.float64)
+            found.add(columns, mark(part.known))
         return found.cells()
 
     return carefully(reading)

@@ -42,13 +42,14 @@ class Table:
     """Rows whose numbers open together: those of each place of `axes`, without axes all that count and each group.
 
     products: what is added up over them. parameters: how many numbers are fitted to them. clusters: a column by which
-    rows are added up before their products are.
+    rows are added up before their products are; distinct: one whose values are counted, each once.
     """
 
     axes: tuple[Axis, ...] = ()
     products: tuple[Product, ...] = ()
     parameters: int = 0
     clusters: str | None = None
+    distinct: str | None = None
 
 
 Opens = Callable[[Plan, Statistic], Iterable[Table]]

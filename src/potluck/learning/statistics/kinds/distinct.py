@@ -17,7 +17,7 @@ from potluck.learning.data.units import batches, most_rows
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead
 from potluck.learning.statistics.kind import StatisticKind, wanted
-from potluck.learning.statistics.opens import rows_alone
+from potluck.learning.statistics.opens import Table
 from potluck.learning.statistics.reading import groups, names
 from potluck.learning.statistics.result import Values, single
 
@@ -88,7 +88,7 @@ DISTINCT = StatisticKind(
     title="Persons",
     keys=frozenset({"column"}),
     check=check,
-    opens=rows_alone,
+    opens=lambda plan, one: (Table(distinct=plan.data.person),),
     half=lambda plan, one, std, rows: Z * std,
     course=Distinct,
     pauses=pauses,
