@@ -10,7 +10,7 @@ values fill a small part of their declared ranges: scores then lie in few bins, 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -27,6 +27,7 @@ from potluck.learning.evaluation.intervals import Noised, half
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parted
+from potluck.learning.statistics.reading import Reach
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
 FILLED = 1 / 3
@@ -42,17 +43,19 @@ class Forecast:
     """rows: about how many the result is of; None: the plan does not say.
 
     noise: by name, half the interval of the value on these rows, from the noise alone; population: that of rows like
-    them. None: no bound, or it depends on rows that are not known.
+    them. None: no bound, or it depends on rows that are not known. reach: of what has no such interval.
     """
 
     rows: float | None
     noise: Mapping[str, float | None]
     population: Mapping[str, float | None]
+    reach: Mapping[str, Reach] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
         wider = {f"{name}_population": half for name, half in self.population.items()}
-        return {"rows": None if self.rows is None else round(self.rows), **self.noise, **wider}
+        reach = {name: one.document() for name, one in self.reach.items()}
+        return {"rows": None if self.rows is None else round(self.rows), **self.noise, **wider, **reach}
 
     def useless(self) -> tuple[str, ...]:
         """The metrics that the noise leaves too uncertain to be of use."""
@@ -128,9 +131,11 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
     rows: how many count, where they are at hand; each: by statistic, how many of them have a value in it. A mean or
     variance has no forecast without.
     """
-    noise = {}
+    noise, reach = {}, {}
     for one in parted(plan):
-        foreseen = kind_of(one).half
-        if foreseen:
-            noise[one.name] = foreseen(plan, one, stds[one.name], each.get(one.name))
-    return Forecast(rows, noise, {})
+        kind, given = kind_of(one), (plan, one, stds[one.name], each.get(one.name))
+        if kind.half:
+            noise[one.name] = kind.half(*given)
+        if kind.reach:
+            reach[one.name] = kind.reach(*given)
+    return Forecast(rows, noise, {}, reach)

@@ -88,13 +88,15 @@ class Estimate:
     """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
     measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`.
     rate, pace: of descent, which rate is recommended, likewise; room, needs: what training a graph takes of a site.
-    bytes_look: as bytes_up, of a look at validation rows."""
+    bytes_look: as bytes_up, of a look at validation rows; bytes_later: of a round of statistics after the first, at
+    most."""
 
     warnings: list[str] = field(default_factory=list)
     bytes_up: int | None = None
     bytes_look: int | None = None
     seconds: float | None = None
     grid: Mapping[str, object] = field(default_factory=dict)
+    bytes_later: int | None = None
     forecast: Mapping[str, object] | None = None
     outlook: str = ""
     data: Mapping[str, Tally] = field(default_factory=dict)

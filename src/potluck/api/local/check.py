@@ -25,8 +25,9 @@ class Verdict:
     values, where its rows are here: for their owner. absent: files that `run` and `up` need and do not find, by key
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
-    validation rows, at most; bytes_look: one site's in one of them. room: what training a graph takes of a site, and
-    `needs` the same in words.
+    validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
+    site's in a round after the first, at most. room: what training a graph takes of a site, and `needs` the same in
+    words.
     """
 
     errors: list[str]
@@ -46,6 +47,7 @@ class Verdict:
     pace: str = ""
     looks: int = 0
     bytes_look: int | None = None
+    bytes_later: int | None = None
     room: Mapping[str, object] | None = None
     needs: str = ""
 
@@ -79,6 +81,8 @@ class Verdict:
         }
         if self.looks:
             found |= {"looks": self.looks, "bytes_up_per_site_look": self.bytes_look}
+        if self.bytes_later is not None:
+            found |= {"bytes_up_per_site_later_round": self.bytes_later, "bytes_up_per_site": self.bytes_all}
         more = {"forecast": self.forecast, "rate": self.rate, "room": self.room}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
@@ -89,6 +93,11 @@ class Verdict:
     def row_notes(self) -> list[str]:
         """What of their rows may be worth a look, a line each."""
         return noted(self.data)
+
+    @property
+    def bytes_all(self) -> int:
+        """One site's in all rounds, at most: the first, and later ones."""
+        return (self.bytes_up or 0) + ((self.rounds or 1) - 1) * (self.bytes_later or 0)
 
     @property
     def can(self) -> str:
@@ -109,6 +118,8 @@ class Verdict:
         size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
         size += f" in words of {self.grid['bits']} bits" if size and "bits" in self.grid else ""
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
+        if self.bytes_later is not None:
+            size += f" ({self.bytes_later:,} in a later one; at most {self.bytes_all:,} in all)"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
         spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
@@ -151,6 +162,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.pace,
         plan.spec.looks,
         found.bytes_look,
+        found.bytes_later,
         found.room,
         found.needs,
     )

@@ -78,7 +78,8 @@ def words(tally: Tally) -> list[str]:
         *(line for one in tally.columns for line in _column(one, counted=bool(tally.statistics))),
     ]
     for name, count in tally.statistics.items():
-        if count < tally.counted:
+        same = tally.statistics.get(name.rpartition("/")[0]) == count  # of the same column: it is said there
+        if count < tally.counted and not same:
             rows = agree(tally.counted, "person", "persons") if tally.persons else agree(tally.counted, "row", "rows")
             found.append(
                 f"statistic {name!r}: {count:,} of {tally.counted:,} {rows} {agree(count, 'has', 'have')} a value"

@@ -16,7 +16,7 @@ from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped, placed
 from potluck.learning.statistics.course import MakeCourse
 from potluck.learning.statistics.opens import Opens
-from potluck.learning.statistics.reading import Half, Join, Read, each_number
+from potluck.learning.statistics.reading import Foresee, Half, Join, Read, each_number
 from potluck.learning.statistics.spread import Spread
 
 Check = Callable[[Plan, Statistic, str], Iterator[str]]
@@ -69,9 +69,10 @@ class StatisticKind:
     what their opened numbers come to. Then `cells`, `width` and `read` are not asked.
     title: what a heading calls it; empty: its word.
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
-    half: what a forecast says; None: there is none. unit: of the value, beside the column's: the same, its square, or
-    none. lists: the value is several numbers.
-    course: of a kind of several rounds, which has no cells; rounds: where a plan does not say, how many at most.
+    half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.
+    unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
+    course: of a kind of several rounds, which has no cells; later: how many numbers its sums have after the first, at
+    most; None: as many. rounds: where a plan does not say, how many at most.
     pauses: what runs, but should give pause, likewise one line each.
     """
 
@@ -94,9 +95,11 @@ class StatisticKind:
     join: Join | None = None
     which: Callable[[Statistic], "StatisticKind | None"] | None = None
     half: Half | None = each_number
+    reach: Foresee | None = None
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
     course: MakeCourse | None = None
+    later: Callable[[Plan, Statistic], int] | None = None
     rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1
     pauses: Callable[[Plan, Statistic, str], Iterator[str]] = lambda plan, one, at: iter(())
 

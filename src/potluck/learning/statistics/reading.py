@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +30,24 @@ Join = Callable[[Plan, Statistic, Opened], Result]
 Half = Callable[[Plan, Statistic, float, float | None], float | None]
 """Of the noise in each number, and of how many rows count (None: not known), half a 95 % interval of the result. None:
 rows are not known, or the noise leaves no bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a statistic with noise will be able to say. least: rows, about, below which it is mostly refused, or says
+    nothing; value: with the rows that count, None where they are not known or too few; of: what the value is."""
+
+    least: float
+    value: float | None
+    of: str
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"least_rows": math.ceil(self.least), "value": self.value, "of": self.of}
+
+
+Foresee = Callable[[Plan, Statistic, float, float | None], Reach]
+"""Of the noise in each number, and of how many rows count (None: not known)."""
 
 
 def names(plan: Plan, one: Statistic) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ sensitivity is that many times a row's. Noised values are neither clamped nor ro
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -120,6 +120,18 @@ class StatisticsTask:
             index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
             who = {} if rows.person is None else {required(self.plan.data.person): rows.person.astype(np.float64)}
             yield CourseRows(asked, {name: values[index] for name, values in {**rows.columns, **who}.items()})
+
+    @property
+    def later(self) -> Ask | None:
+        """A sum after the first, with no fewer numbers than any; None: there is none."""
+        every = courses(self.plan)
+        going = [one for one in self.plan.statistics if one.name in every and self.plan.sums > 1]
+        blocks = []
+        for one in going:
+            block = every[one.name].layout(0, every[one.name].start()).block(self.plan, one.name)
+            later = kind_of(one).later
+            blocks.append(replace(block, size=later(self.plan, one)) if later else block)
+        return Ask(Kind.STATISTICS, 1, tuple(blocks), b"") if blocks else None
 
     def _asked(self, step: int, states: Mapping[str, Floats]) -> Ask:
         every = courses(self.plan)

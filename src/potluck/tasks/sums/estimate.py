@@ -17,6 +17,7 @@ from potluck.learning.loops import build
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graphs import lacks_base
 from potluck.learning.models.room import room
+from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.learning.training import rates
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
@@ -37,13 +38,21 @@ def estimate(plan: Written) -> Estimate:
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
     look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
+    later, _, widest = _rehearsal(spec, task.later) if isinstance(task, StatisticsTask) and task.later else (None, 0, 0)
     need = room(spec)
     outlook, useless = words(spec, ahead) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.labelled else None
     return Estimate(
-        warnings=[*more, *_baseless(spec), *useless, *_heavy(largest), *(rates.warnings(spec, pace) if pace else ())],
+        warnings=[
+            *more,
+            *_baseless(spec),
+            *useless,
+            *_heavy(max(largest, widest)),
+            *(rates.warnings(spec, pace) if pace else ()),
+        ],
         bytes_up=size,
         bytes_look=look,
+        bytes_later=later,
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,

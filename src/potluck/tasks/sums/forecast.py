@@ -7,16 +7,18 @@ import numpy as np
 
 from potluck.core.asks import Ask, Kind
 from potluck.core.plan import Plan as Spec
+from potluck.core.plan import Statistic
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.learning import forecast
-from potluck.learning.data.declared import find
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
 from potluck.learning.forecast import Forecast
 from potluck.learning.loops import build
+from potluck.learning.statistics.asked import unit_of
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parted
+from potluck.learning.statistics.reading import Reach
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
 MANY = 1e9
@@ -51,9 +53,9 @@ def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
 
 
 def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
-    """(a sentence, warnings): a warning where metrics would be of no use."""
+    """(a sentence, warnings): a warning where metrics would be of no use, or a statistic mostly be refused."""
     if spec.traits.counts:
-        return _statistics(spec, found), []
+        return _statistics(spec, found), _few(found)
     privacy = spec.privacy
     epsilon = (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
     at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
@@ -101,23 +103,39 @@ def _statistics(spec: Spec, found: Forecast) -> str:
     many = {one.name: MANY for one in parted(spec)}
     per_row = forecast.statistics(spec, _stds(spec, next(build(spec).lead())), MANY, many).noise
     said = []
-    for one in (one for one in parted(spec) if one.name in found.noise):
-        half, kind = found.noise[one.name], kind_of(one)
-        column = find(spec, one.column) if one.column and kind.unit == "same" else None
-        unit = f" {column.unit}" if column and column.unit else ""
-        rest = per_row[one.name]
-        of = " each" if kind.lists else ""
-        if kind.half is None:
-            said.append(f"{one.name} is not forecast")
-            continue
-        if half is None and found.rows is None and rest is not None:
-            said.append(f"{one.name} +- {rest * MANY:.3g} / rows{unit}")
+    for one in parted(spec):
+        if one.name in found.noise:
+            said.append(_interval(spec, one, found, per_row[one.name]))
+        elif one.name in found.reach:
+            said.append(f"{one.name} {_least(found.reach[one.name])}")
         else:
-            said.append(f"{one.name} {_reach(half)}{unit}{of}")
-    if not said:
-        return "forecast: none; what the noise leaves of these statistics depends on the rows"
+            said.append(f"{one.name} is not forecast")
     of = "" if found.rows is None else f" with {round(found.rows):,} rows"
-    return f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
+    even = " (if values are even over what is declared and groups alike: real rows mostly need more)"
+    what = f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
+    return what + (even if found.reach else "")
+
+
+def _few(found: Forecast) -> list[str]:
+    return [
+        f"statistics.{name}: takes about {math.ceil(one.least):,} rows with this noise, and here are fewer."
+        " hint: a larger epsilon, more rows, or fewer statistics"
+        for name, one in found.reach.items()
+        if found.rows is not None and one.value is None
+    ]
+
+
+def _interval(spec: Spec, one: Statistic, found: Forecast, rest: float | None) -> str:
+    half, unit = found.noise[one.name], unit_of(spec, one) if kind_of(one).unit == "same" else ""
+    unit = f" {unit}" if unit else ""
+    if half is None and found.rows is None and rest is not None:
+        return f"{one.name} +- {rest * MANY:.3g} / rows{unit}"
+    return f"{one.name} {_reach(half)}{unit}{' each' if kind_of(one).lists else ''}"
+
+
+def _least(reach: Reach) -> str:
+    value = "" if reach.value is None else f", and has {reach.of}: {reach.value:.2g}"
+    return f"takes about {math.ceil(reach.least):,} rows or more{value}"
 
 
 def _reach(half: float | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
-from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses import power, tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, UNKNOWN, Tested, noise
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.kinds import contingency
@@ -72,4 +72,5 @@ CHI2 = StatisticKind(
     whole=True,
     opens=contingency.CONTINGENCY.opens,
     half=None,
+    reach=power.of_counts,
 )

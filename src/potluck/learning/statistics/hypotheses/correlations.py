@@ -11,7 +11,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Frame, Grid
-from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses import power, tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.reading import by_part
@@ -89,4 +89,5 @@ CORRELATION = StatisticKind(
     products=True,
     opens=opens.gram,
     half=None,
+    reach=power.of_correlations,
 )

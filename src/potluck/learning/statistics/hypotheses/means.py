@@ -15,7 +15,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped
 from potluck.learning.statistics import gram
-from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses import power, tails
 from potluck.learning.statistics.hypotheses.tested import (
     ENOUGH,
     UNKNOWN,
@@ -27,7 +27,7 @@ from potluck.learning.statistics.hypotheses.tested import (
 )
 from potluck.learning.statistics.kind import ONE, Cells, Check, MakeCells, StatisticKind, powers
 from potluck.learning.statistics.opens import Number, Opens, Table, among, squares
-from potluck.learning.statistics.reading import Read, by_part
+from potluck.learning.statistics.reading import Foresee, Read, by_part
 
 
 def welch(powers: Floats, std: float, blur: float = 0.0) -> Tested:
@@ -122,7 +122,9 @@ def pairs(plan: Plan, one: Statistic) -> tuple[Table, ...]:
     return (Table(products=(*among([Number(first), Number(second)]), (apart,), (apart, apart))),)
 
 
-def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: str, opens: Opens) -> StatisticKind:
+def _of_powers(
+    title: str, check: Check, cells: MakeCells, read: Read, reach: Foresee, column: str, opens: Opens
+) -> StatisticKind:
     return StatisticKind(
         title=title,
         keys=frozenset({"test", column}),
@@ -134,17 +136,23 @@ def _of_powers(title: str, check: Check, cells: MakeCells, read: Read, column: s
         alone=False,
         products=True,
         half=None,
+        reach=reach,
         opens=opens,
     )
 
 
-WELCH = _of_powers("Welch's t-test", of_two_groups, powers(POWERS), _of_declared(welch), "column", squares)
-ANOVA = _of_powers("Analysis of variance", of_groups, powers(POWERS), _of_declared(anova), "column", squares)
+WELCH = _of_powers(
+    "Welch's t-test", of_two_groups, powers(POWERS), _of_declared(welch), power.of_means, "column", squares
+)
+ANOVA = _of_powers(
+    "Analysis of variance", of_groups, powers(POWERS), _of_declared(anova), power.of_means, "column", squares
+)
 PAIRED = _of_powers(
     "Paired t-test",
     of_pairs,
     differences,
     by_part(lambda plan, one, cell: paired(cell.values, noise(cell.std), cell.blur)),
+    power.of_differences,
     "columns",
     pairs,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
-from potluck.learning.statistics.hypotheses import tails
+from potluck.learning.statistics.hypotheses import power, tails
 from potluck.learning.statistics.hypotheses.tested import (
     ENOUGH,
     UNKNOWN,
@@ -28,7 +28,7 @@ from potluck.learning.statistics.hypotheses.tested import (
 from potluck.learning.statistics.kind import ONE, Cells, Check, StatisticKind, binned, edges_of
 from potluck.learning.statistics.kinds import histogram
 from potluck.learning.statistics.opens import Axis, Table
-from potluck.learning.statistics.reading import Read, by_group
+from potluck.learning.statistics.reading import Foresee, Read, by_group
 
 BINS = 20
 PAIRS = 1 << 16
@@ -136,7 +136,7 @@ def _exactly(check: Check, instead: str) -> Check:
     return every
 
 
-def _of_bins(title: str, check: Check, read: Read) -> StatisticKind:
+def _of_bins(title: str, check: Check, read: Read, reach: Foresee | None = None) -> StatisticKind:
     return StatisticKind(
         title=title,
         keys=frozenset({"test", "column", "bins"}),
@@ -148,10 +148,11 @@ def _of_bins(title: str, check: Check, read: Read) -> StatisticKind:
         whole=True,
         opens=histogram.HISTOGRAM.opens,
         half=None,
+        reach=reach,
     )
 
 
-MANNWHITNEY = _of_bins("Mann-Whitney test", of_two_groups, of_declared(mannwhitney))
+MANNWHITNEY = _of_bins("Mann-Whitney test", of_two_groups, of_declared(mannwhitney), power.of_ranks)
 KRUSKAL = _of_bins("Kruskal-Wallis test", _exactly(of_groups, 'test = "anova"'), of_declared(kruskal))
 KS = _of_bins("Kolmogorov-Smirnov test", _exactly(of_two_groups, 'test = "mannwhitney"'), of_declared(smirnov))
 SPEARMAN = StatisticKind(

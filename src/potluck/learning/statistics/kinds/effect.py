@@ -65,6 +65,7 @@ EFFECT = StatisticKind(
     opens=opens,
     half=None,
     course=Treatment,
+    later=lambda plan, one: Treatment(plan, one).most,
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
 )

@@ -4,17 +4,19 @@ A cell of a number may be missing, below or above its declared range; one of a c
 column's `missing` is "refuse", a missing cell stops the site, so none is counted.
 """
 
+import math
 from collections.abc import Mapping
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, cases
+from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.estimates import share
 from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns
 from potluck.learning.statistics.opens import rows_alone
-from potluck.learning.statistics.reading import Opened, each_group
+from potluck.learning.statistics.reading import Opened, each_group, groups
 from potluck.learning.statistics.result import Estimate, Result, each
 from potluck.learning.statistics.sums import Part
 
@@ -93,7 +95,7 @@ MISSING = StatisticKind(
     whole=True,
     every=True,
     lists=True,
-    half=None,
+    half=lambda plan, one, std, rows: Z * std * math.sqrt(groups(plan, one)) / rows if rows else None,
     parts=parts,
     join=join,
 )

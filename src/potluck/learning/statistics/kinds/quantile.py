@@ -173,7 +173,7 @@ def _between(apart: Floats, variance: Floats, at: int, edges: Floats) -> tuple[f
 
 
 def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    """If values are even over the declared range."""
+    """If values are even over the declared range, and beside the bin, to which a quantile is known at best."""
     if not rows:
         return None
     worst = max(float(contrast(totals(plan, one), q).max()) for q in one.q)

@@ -8,6 +8,7 @@ from potluck.learning.statistics.course import Course
 from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted
 from potluck.learning.statistics.opens import Table
+from potluck.learning.statistics.regressions.ahead import reach
 from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.families import FAMILIES
 from potluck.learning.statistics.regressions.glm import Glm
@@ -124,4 +125,6 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
         yield Table(clusters=one.cluster)
 
 
-REGRESSION = StatisticKind(keys=KEYS, check=check, opens=opens, half=None, course=course, rounds=rounds, pauses=pauses)
+REGRESSION = StatisticKind(
+    keys=KEYS, check=check, opens=opens, half=None, reach=reach, course=course, rounds=rounds, pauses=pauses
+)

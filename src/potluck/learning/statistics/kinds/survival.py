@@ -18,6 +18,7 @@ from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
+from potluck.learning.statistics.foreseen import curve
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, wanted
 from potluck.learning.statistics.lifetimes import (
     Lifetimes,
@@ -203,9 +204,8 @@ def _compared(groups: Sequence[_Group]) -> LogRank | None:
 
 
 def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | None:
-    """Of a point of the curve, if nobody left before: most where all is added up."""
-    reach = totals(plan, one).reach
-    return Z * std * float(reach @ reach * groups(plan, one)) ** 0.5 / rows if rows else None
+    """Of the point of the curve that is known worst."""
+    return Z * std * curve(totals(plan, one)) * groups(plan, one) ** 0.5 / rows if rows else None
 
 
 SURVIVAL = StatisticKind(

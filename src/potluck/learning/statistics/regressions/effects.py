@@ -176,6 +176,11 @@ class Treatment:
         return 2 * self.method.weighs + self.method.models
 
     @property
+    def most(self) -> int:
+        """The numbers of its largest sum: of all models together, or of the last."""
+        return max(self.layout(0, self.start()).size, self._last_size)
+
+    @property
     def _last_size(self) -> int:
         square = self._length * (self._length + 1) // 2
         return square + 2 * self._slopes * self._size + (2 * BINS + 1) * self.method.weighs

@@ -94,7 +94,7 @@ class NewtonSteps:
 
     def add(self, step: int, state: Floats, columns: Columns) -> Iterator[Added]:
         """One row each."""
-        family, (off, bent) = self.of.family, self._sensitivity
+        family, (off, bent) = self.of.family, self.sensitivity
         for some in batches(self.of.counts(columns), self.layout(step, state).size):
             batch = self.of.batch(columns, some)
             mu = family.mean(batch.x @ state)
@@ -104,7 +104,7 @@ class NewtonSteps:
 
     def lead(self) -> Lead:
         """Steps from zero; the fit ends where the noise drowns one."""
-        size, point, (off, bent) = len(self.start()), self.start(), self._sensitivity
+        size, point, (off, bent) = len(self.start()), self.start(), self.sensitivity
         none, before = _none(math.nan, 0), None
         for number in range(1, (self.of.one.rounds or 1) + 1):
             part: Part = yield point
@@ -126,7 +126,7 @@ class NewtonSteps:
         return _found(self.of, none, point, spread, 1.0)
 
     @property
-    def _sensitivity(self) -> tuple[float, float]:
+    def sensitivity(self) -> tuple[float, float]:
         """The largest norm of a row's slope, and of its curvature."""
         size = len(self.of.design.names)
         return math.sqrt(size), math.sqrt(size * (size + 1) / 2) / 4
