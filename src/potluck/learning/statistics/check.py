@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from potluck.core.plan import Plan, Statistic, repeated
+from potluck.learning.data.units import most_rows
 from potluck.learning.models.layers import MOST_VALUES
+from potluck.learning.statistics import gram
 from potluck.learning.statistics.kind import wanted
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parts_of
@@ -47,6 +49,17 @@ def pauses(plan: Plan) -> Iterator[str]:
     """What of each statistic runs, but should give pause."""
     for one in plan.statistics:
         yield from kind_of(one).pauses(plan, one, f"statistics.{one.name}")
+    infer = [one.name for one in plan.statistics if kind_of(one).infers and one.errors != "cluster"]
+    if infer and _several_rows(plan):
+        what = f"rows of one person count as independent of each other in {gram.listed(infer)}"
+        hint = 'data.reduce makes one row of them; a regression without noise has errors = "cluster"'
+        yield f"data.person: {what}, whose p values and errors are too small if persons have several rows. hint: {hint}"
+
+
+def _several_rows(plan: Plan) -> bool:
+    """Whether more than one row of a person may count, as far as the plan knows of persons."""
+    once = plan.noisy and plan.privacy.unit == "person" and most_rows(plan) == 1
+    return plan.data.person is not None and plan.data.reduce is None and not once
 
 
 def _unread(one: Statistic, at: str) -> Iterator[str]:

@@ -71,6 +71,8 @@ class StatisticKind:
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
+    infers: it says something of rows like these, as p values, errors and intervals of a population do, and takes rows
+    to be independent of each other for it.
     course: of a kind of several rounds, which has no cells; later: how many numbers its sums have after the first, at
     most; None: as many. rounds: where a plan does not say, how many at most.
     pauses: what runs, but should give pause, likewise one line each.
@@ -98,6 +100,7 @@ class StatisticKind:
     reach: Foresee | None = None
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
+    infers: bool = False
     course: MakeCourse | None = None
     later: Callable[[Plan, Statistic], int] | None = None
     rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1

@@ -73,4 +73,5 @@ CHI2 = StatisticKind(
     opens=contingency.CONTINGENCY.opens,
     half=None,
     reach=power.of_counts,
+    infers=True,
 )

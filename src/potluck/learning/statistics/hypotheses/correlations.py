@@ -90,4 +90,5 @@ CORRELATION = StatisticKind(
     opens=opens.gram,
     half=None,
     reach=power.of_correlations,
+    infers=True,
 )

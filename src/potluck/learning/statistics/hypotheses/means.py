@@ -138,6 +138,7 @@ def _of_powers(
         half=None,
         reach=reach,
         opens=opens,
+        infers=True,
     )
 
 

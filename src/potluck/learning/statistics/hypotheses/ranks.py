@@ -149,6 +149,7 @@ def _of_bins(title: str, check: Check, read: Read, reach: Foresee | None = None)
         opens=histogram.HISTOGRAM.opens,
         half=None,
         reach=reach,
+        infers=True,
     )
 
 
@@ -166,4 +167,5 @@ SPEARMAN = StatisticKind(
     whole=True,
     opens=lambda plan, one: (Table(tuple(Axis(name, edges_of(plan, one, name)[1:-1]) for name in one.columns)),),
     half=None,
+    infers=True,
 )

@@ -63,4 +63,5 @@ COX = StatisticKind(
     usual={"bins": BINS},
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
+    infers=True,
 )

@@ -68,4 +68,5 @@ EFFECT = StatisticKind(
     later=lambda plan, one: Treatment(plan, one).most,
     rounds=lambda plan, one: ROUNDS,
     pauses=pauses,
+    infers=True,
 )

@@ -196,4 +196,5 @@ QUANTILE = StatisticKind(
     half=half,
     unit="same",
     lists=True,
+    infers=True,
 )

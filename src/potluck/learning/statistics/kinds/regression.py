@@ -52,9 +52,6 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """What only the owners can know."""
     if one.errors == "cluster":
         yield f"{at}.cluster: one that lies at two sites counts as two. hint: a column whose values each site has alone"
-    person = plan.noisy and plan.privacy.unit == "person"
-    if person and (plan.privacy.rows_per_person or 1) > 1:
-        yield f"{at}.errors: rows of one person count as independent of each other. hint: rows_per_person = 1"
 
 
 def course(plan: Plan, one: Statistic) -> Course:
@@ -126,5 +123,13 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
 
 
 REGRESSION = StatisticKind(
-    keys=KEYS, check=check, opens=opens, half=None, reach=reach, course=course, rounds=rounds, pauses=pauses
+    keys=KEYS,
+    check=check,
+    opens=opens,
+    half=None,
+    infers=True,
+    reach=reach,
+    course=course,
+    rounds=rounds,
+    pauses=pauses,
 )

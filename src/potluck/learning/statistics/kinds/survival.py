@@ -221,4 +221,5 @@ SURVIVAL = StatisticKind(
     whole=True,
     half=half,
     lists=True,
+    infers=True,
 )
