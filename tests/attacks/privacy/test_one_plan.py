@@ -202,6 +202,42 @@ def test_one_plan_tells_of_no_single_row(word):
                 judged(plan, HERE, Allow(dominance=0.5))
 
 
+BOTH = ["age", "chol"]
+FOUR = [*BOTH, "before", "after"]
+SUMMED = [
+    (of("sum", column="age"), ["age"]),
+    (of("mean", column="age"), ["age"]),
+    (of("variance", column="age"), ["age"]),
+    (
+        of("regression", **LINE, features=["age", "before:after"], weights="weeks", offset="same"),
+        [*FOUR, "weeks", "same"],
+    ),
+    (of("cox", **HAZARD, features=BOTH), BOTH),
+    (of("effect", **EFFECT, features=["age", "before:after"]), FOUR),
+    (of("kmeans", columns=BOTH, k=2), BOTH),
+    (of("meta", of="mean", column="age"), ["age"]),
+    (of("table1", columns=BOTH), BOTH),
+    (of("pca", columns=BOTH), BOTH),
+    (test_of("welch", column="age", by="sex"), ["age"]),
+    (test_of("anova", column="age", by="sex"), ["age"]),
+    (test_of("paired", columns=BOTH), BOTH),
+    (test_of("correlation", columns=BOTH), BOTH),
+]
+"""What adds up numbers, and of which columns."""
+
+
+@pytest.mark.parametrize(("one", "names"), SUMMED, ids=[one.get("test") or one["kind"] for one, _ in SUMMED])
+def test_no_range_of_any_number_that_is_added_up_points_at_one_row(one, names):
+    """From below and from above: all others are clamped to one end, and the row lies at the other."""
+    for name in names:
+        values = 1000.0 + ELSEWHERE[name]
+        for value, low, high in ((3000, values.max(), 3000), (1, 1, values.min())):
+            frame = ELSEWHERE.assign(**{name: [value if at == TARGET else one for at, one in enumerate(values)]})
+            plan = written(one, {"same": number(0, 500), name: number(float(low), float(high))})
+            with pytest.raises(Refused, match=rf"fewer rows than allow\.min_cell \(5\): .*{name} "):
+                judged(plan, frame, FEW)
+
+
 def test_a_row_alone_in_its_bin_of_hazards_is_seen():
     """Bins hold all columns of the design: the narrower, the fewer rows are in each."""
     wide, narrow = (written(of("cox", **HAZARD | {"bins": bins}, features=["before"]), {}) for bins in (5, 52))
