@@ -217,3 +217,10 @@ def test_with_noise_a_test_still_sees_what_is_there():
         for _ in range(300)
     ]
     assert 0.45 <= np.mean([independence(table, COUNTS).p < 0.05 for table in tables]) <= 0.65
+
+
+def test_noise_that_leaves_a_negative_variance_says_nothing():
+    below_zero = np.array([[100.0, 0, -30], [100, 0, 0.5]])
+    assert welch(below_zero, 0.5) == UNKNOWN
+    assert paired(below_zero[0], 0.5) == UNKNOWN
+    assert anova(below_zero, 0.5) == UNKNOWN

@@ -89,6 +89,8 @@ def _few(rows: Floats, std: float) -> bool:
 
 
 def _student(distance: float, variance: float, df: float) -> Tested:
+    if variance <= 0:  # as noise may have it
+        return UNKNOWN
     statistic = distance / variance**0.5
     return Tested(statistic=statistic, df=df, p=float(tails.student(statistic, df)))
 
