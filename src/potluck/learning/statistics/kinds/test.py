@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 
 from potluck.core.plan import Plan, Statistic
-from potluck.learning.statistics.hypotheses import TESTS
+from potluck.learning.statistics import hypotheses
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.opens import elsewhere
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """That it says which."""
-    yield f"{at}.test: is missing. hint: one of {', '.join(TESTS.words())}"
+    yield f"{at}.test: is missing. hint: one of {', '.join(hypotheses.TESTS.words())}"
 
 
 TEST = StatisticKind(
-    keys=frozenset({"test"}), check=check, opens=elsewhere, which=lambda one: TESTS.of(one.test) if one.test else None
+    keys=frozenset({"test"}),
+    check=check,
+    opens=elsewhere,
+    which=lambda one: hypotheses.TESTS.of(one.test) if one.test else None,
 )
