@@ -31,7 +31,7 @@ class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     horizon: Annotated[float | None, Bounds(gt=0, hint="in the unit of time")] = None
     k: Annotated[int | None, Bounds(ge=1, le=10_000)] = None
     method: Annotated[str, Known("statistics.method")] | None = None
-    of: Literal["mean", "proportion"] | None = None
+    of: Annotated[str, Known("statistics.of")] | None = None
     offset: Text | None = None
     outcome: Text | None = None
     outcomes: Names = ()

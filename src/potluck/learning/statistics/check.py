@@ -67,5 +67,5 @@ def _unread(one: Statistic, at: str) -> Iterator[str]:
     keys = kind_of(one).keys
     for field in msgspec.structs.fields(Statistic):
         if field.name not in COMMON | keys and getattr(one, field.name) != field.default:
-            what = f"{at}.{field.name}: a {one.test or ''} {one.kind} does not read it".replace("  ", " ")
+            what = f"{at}.{field.name}: a {one.test or one.of or ''} {one.kind} does not read it".replace("  ", " ")
             yield f"{what}. hint: leave {field.name} out; it reads {', '.join(sorted(keys))}"

@@ -7,13 +7,14 @@ sums have the same bytes in any order of rows.
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.asks import Block
-from potluck.core.fixed import margin, word
+from potluck.core.fixed import FINEST, margin, word
 from potluck.core.plan import Plan, Statistic
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Clip, Encoded, Floats, Grid, GridBlock, L
@@ -142,6 +143,23 @@ class CourseRows:
                     parts[name], self.columns, clip=isinstance(limit, Clip), few=self.few
                 )
         return Encoded(total.astype(word(grid.bits)), grid, limit)
+
+
+def alone(course: Course, columns: Columns, rows: int) -> Result:
+    """What a course comes to if one site goes it by itself. rows: how many count, at least 1. Sums are whole numbers of
+    steps, so that the order of rows is nothing."""
+    lead, step = course.lead(), 2.0 ** -min(-FINEST, 62 - rows.bit_length())
+    state = next(lead)
+    for number in count():  # a course ends
+        asked = Asked(course, number, state)
+        size = asked.layout.size
+        sums = asked.steps(GridBlock("alone", size, step, float(rows)), columns, clip=False).astype(np.float64) * step
+        try:
+            state = lead.send(Part(sums, np.zeros(size), step))
+        except StopIteration as stop:
+            found: Result = stop.value
+            return found
+    raise AssertionError
 
 
 def pack(states: Mapping[str, Floats], names: tuple[str, ...]) -> bytes:

@@ -109,7 +109,9 @@ class StatisticKind:
 
 KINDS: Registry[StatisticKind] = table("statistics.kind")
 TESTS: Registry[StatisticKind] = table("statistics.test")
-"""Tests of hypotheses, which are kinds too: `kinds/test.py` is the word for all of them."""
+METAS: Registry[StatisticKind] = table("statistics.of")
+"""Tests of hypotheses, and what meta-analyses pool, are kinds too: `kinds/test.py` and `kinds/meta.py` are the words
+for all of them."""
 
 
 def kind_of(one: Statistic) -> StatisticKind:

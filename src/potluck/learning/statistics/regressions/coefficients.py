@@ -1,7 +1,7 @@
 """Coefficients with standard errors, intervals and p-values, in the data's own units, or why there are none."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -54,22 +54,7 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
         """A forest of coefficients, of ratios where they mean something, and all numbers; the baseline's curve."""
         if self.coefficients is None:
             return (Frame(head=("refused",), rows=((self.refused or "",),)),)
-        every = self.coefficients
-        ratios = any(coefficient.ratio is not UNSET for coefficient in every.values())
-        keys = ("value", "se", "low", "high", "p")
-        head = ("coefficient", *keys, *(("ratio", "ratio low", "ratio high") if ratios else ()))
-        dots = {name: _dot(name, found, ratios=ratios) for name, found in every.items()}
-        rows = tuple(
-            (name, *(getattr(found, key) for key in keys), *(_ends(dots[name]) if ratios else ()))
-            for name, found in every.items()
-        )
-        shown = tuple(dot for name, dot in dots.items() if name != INTERCEPT)
-        title = "ratios, 95 %" if ratios else "coefficients, 95 %"
-        return (
-            Dots(title=title, dots=shown, level=float(ratios), factors=ratios),
-            Frame(head=head, rows=rows, note="95 % intervals of rows like these"),
-            *self._hazards(),
-        )
+        return (*forest(self.coefficients, "coefficient", "coefficients, 95 %"), *self._hazards())
 
     def _hazards(self) -> tuple[AnyForm, ...]:
         if self.baseline is UNSET:
@@ -116,6 +101,23 @@ def _one(value: float, se: float, *, ratios: bool) -> Coefficient:
     p = math.erfc(abs(value) / se / math.sqrt(2)) if se > 0 else float(value == 0)
     ratio = (math.exp(value) if value < MOST else None) if ratios else UNSET
     return Coefficient(value=value, se=se, low=value - Z * se, high=value + Z * se, p=p, ratio=ratio)
+
+
+def forest(every: Mapping[str, Coefficient], what: str, title: str) -> tuple[Dots, Frame]:
+    """A picture of all but the intercept, of ratios where they mean something, and all numbers. what: they are."""
+    ratios = any(coefficient.ratio is not UNSET for coefficient in every.values())
+    keys = ("value", "se", "low", "high", "p")
+    head = (what, *keys, *(("ratio", "ratio low", "ratio high") if ratios else ()))
+    dots = {name: _dot(name, found, ratios=ratios) for name, found in every.items()}
+    rows = tuple(
+        (name, *(getattr(found, key) for key in keys), *(_ends(dots[name]) if ratios else ()))
+        for name, found in every.items()
+    )
+    shown = tuple(dot for name, dot in dots.items() if name != INTERCEPT)
+    return (
+        Dots(title="ratios, 95 %" if ratios else title, dots=shown, level=float(ratios), factors=ratios),
+        Frame(head=head, rows=rows, note="95 % intervals of rows like these"),
+    )
 
 
 def _dot(name: str, found: Coefficient, *, ratios: bool) -> Dot:
