@@ -68,6 +68,7 @@ COLUMNS = {
     "ward": {"kind": "category", "values": WARDS},
     "chol": {"kind": "number", "low": 0, "high": 500},
 }
+NARROW = {"kind": "number", "low": 0, "high": 90}
 MEAN = {"name": "m", "kind": "mean", "column": "chol"}
 
 
@@ -160,6 +161,10 @@ ONE_ROW = [
     pytest.param(lambda: asked(MEAN | {"by": "ward"}), id="a rare group"),
     pytest.param(
         lambda: asked({"name": "t", "kind": "contingency", "columns": ["sex", "ward"]}), id="a rare cell of a table"
+    ),
+    pytest.param(
+        lambda: asked({"name": "f", "kind": "missing", "columns": ["sex", "age"]}, columns=COLUMNS | {"age": NARROW}),
+        id="a rare fault",
     ),
     pytest.param(
         lambda: asked({"name": "h", "kind": "histogram", "column": "age", "bins": 12}), id="a rare bin of a histogram"

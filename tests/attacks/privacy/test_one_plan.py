@@ -132,11 +132,16 @@ ATTACKS = {
     ],
     "kmeans": [(of("kmeans", columns=["age", "chol"], k=2), POINTED)],
     "meta": [
+        (of("meta", of="coefficient", **LINE, features=["before", "age"], column="before"), POINTED),
         (of("meta", of="mean", column="age"), POINTED),
         (of("meta", of="proportion", column="ward", events=["w9"]), {}),
     ],
     "table1": [(of("table1", columns=["ward"]), {}), (of("table1", columns=["age"]), POINTED)],
-    "missing": [(of("missing", columns=["chol"], by="ward"), {})],
+    "missing": [
+        (of("missing", columns=["chol"], by="ward"), {}),
+        (of("missing", columns=["sex", "age"]), {"age": number(0, 90)}),
+        (of("missing", columns=["ward"]), {"ward": {"kind": "category", "values": WARDS}}),
+    ],
     "top": [(of("top", column="ward"), {})],
     "pca": [(of("pca", columns=["age", "chol"]), POINTED)],
     "distinct": [(of("distinct", by="ward"), {})],

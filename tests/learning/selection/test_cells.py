@@ -14,7 +14,7 @@ from potluck.learning.selection import cells as of
 from potluck.learning.selection.cells import BUCKETS, Part, differing
 from potluck.learning.selection.distances import sums_of
 from potluck.learning.selection.read import cells
-from potluck.learning.statistics.kind import KINDS, TESTS, StatisticKind, no_cells
+from potluck.learning.statistics.kind import KINDS, METAS, TESTS, StatisticKind, no_cells
 from potluck.learning.statistics.opens import Number, elsewhere, rows_alone
 from potluck.learning.statistics.parts import parted
 from potluck.secret.container import Secret
@@ -78,7 +78,7 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
         mine = [some for some in found if some.of == one.name or some.of.startswith(f"{one.name} where ")]
         whole = [some.rows for some in mine if some.of == one.name]
         assert whole == [count for count in [rows.tally.statistics[one.name]] if count]
-        if one.kind in ("count", "histogram", "contingency") and (one.by or one.kind != "count"):
+        if one.kind in ("count", "histogram", "contingency", "missing") and (one.by or one.kind != "count"):
             last = max((some.part for some in mine), default=0)  # the finest one
             fine = sorted(some.rows for some in mine if some.part == last)
             assert fine == sorted(count for count in counts_of_sums(plan, rows, one) if count)
@@ -86,10 +86,10 @@ def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, give
 
 def test_only_kinds_that_count_rows_alone_or_on_a_scale_open_no_tables():
     """All others say what they open; one that says nothing cannot be made."""
-    every = KINDS.entries | TESTS.entries
+    every = KINDS.entries | TESTS.entries | METAS.entries
     nothing = {word for word, one in every.items() if one.opens is rows_alone}
-    assert nothing == {"count", "quantile", "missing"}
-    assert {word for word, one in every.items() if one.opens is elsewhere} == {"table1", "test"}
+    assert nothing == {"count", "quantile"}
+    assert {word for word, one in every.items() if one.opens is elsewhere} == {"table1", "test", "meta"}
     with pytest.raises(TypeError, match="opens"):
         StatisticKind(keys=frozenset(), check=no_cells)
 

@@ -210,6 +210,8 @@ WANTED = (
     Statistic(name="table", kind="contingency", columns=("c", "b")),
     Statistic(name="short", kind="contingency", columns=("kind", "group")),
     Statistic(name="log", kind="mean", column="log"),
+    Statistic(name="faults", kind="missing", columns=("x", "c", "log")),
+    Statistic(name="gaps", kind="missing", columns=("n",), by="c"),
 )
 
 

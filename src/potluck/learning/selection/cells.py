@@ -157,13 +157,18 @@ class _Read:
         there = np.ones(len(marks), np.bool_) if self.there is None else self.there(columns)
         place = np.zeros(len(marks), np.int64)
         for axis, size in zip(self.axes, self.sizes, strict=True):
-            there = there & ~np.isnan(columns[axis.column])
-            place = place * size + _codes(axis, np.where(there, columns[axis.column], 0.0), size)
+            values = columns[axis.column]
+            there = there if axis.faults else there & ~np.isnan(values)
+            place = place * size + _codes(axis, np.where(there, values, 0.0), size)
         self.part.add(np.where(there, place, -1), marks, columns)
 
 
 def _codes(axis: Axis, values: Floats, size: int) -> Index:
     """[n] places along an axis; the last one is of values that are not declared."""
+    if axis.faults:
+        low, high = axis.edges or (0, np.inf)
+        wrong = [np.isnan(values), values < low, values > high]
+        return np.select(wrong, [1, 2, 3], 0)
     if axis.edges is not None:
         return np.asarray(np.searchsorted(axis.edges, values, "right"), np.int64)
     codes = values.astype(np.int64)
@@ -236,6 +241,8 @@ class Statistics:
 
     def _labels(self, axis: Axis) -> list[str]:
         name = axis.column
+        if axis.faults:
+            return [f"{name} is {what}" for what in ("as declared", *axis.faults)]
         if axis.edges is not None:
             return [f"{name} is in bin {place}" for place in range(1, len(axis.edges) + 2)]
         values, other = required(find(self._plan, name)).values, f"{name} is not declared"

@@ -17,12 +17,14 @@ from potluck.core.plan import Plan, Statistic, required
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What a table counts rows by: the values of a category; between `edges`, the numbers of a column; or `sides`: some
-    of a category's values, by their places, each side together, then all others."""
+    """What a table counts rows by: the values of a category; between `edges`, the numbers of a column; `sides`: some of
+    a category's values, by their places, each side together, then all others; or `faults`, in words, behind a place of
+    cells as declared: missing, then below and above `edges`, or of a category undeclared."""
 
     column: str
     edges: tuple[float, ...] | None = None
     sides: tuple[tuple[int, ...], ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, order=True)

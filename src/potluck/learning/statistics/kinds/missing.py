@@ -15,7 +15,7 @@ from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.estimates import share
 from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns
-from potluck.learning.statistics.opens import rows_alone
+from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Opened, each_group, groups
 from potluck.learning.statistics.result import Estimate, Result, each
 from potluck.learning.statistics.sums import Part
@@ -43,6 +43,13 @@ class Rates(Result, frozen=True, kw_only=True, omit_defaults=True):
 def faults(plan: Plan, name: str) -> tuple[str, ...]:
     """What a cell of a column may be beside as declared."""
     return NUMBER if COLUMNS.of(required(find(plan, name)).kind).measured else CATEGORY
+
+
+def opens(plan: Plan, one: Statistic) -> tuple[Table, ...]:
+    """Each fault is a cell of a table."""
+    (name,) = one.columns
+    what = faults(plan, name)
+    return (Table((Axis(name, required(find(plan, name)).bounds if what is NUMBER else None, faults=what),)),)
 
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
@@ -88,7 +95,7 @@ MISSING = StatisticKind(
     title="Missing and other faults",
     keys=frozenset({"columns"}),
     check=of_columns,
-    opens=rows_alone,
+    opens=opens,
     cells=cells,
     read=read,
     width=lambda plan, one: len(faults(plan, one.columns[0])) + 1,

@@ -32,7 +32,7 @@ from potluck.learning.statistics.sums import Part
 TITLE = "Meta-analysis"
 FEWEST = 5
 """Honest sites whose estimates the sums leave open."""
-ROUNDS = 3
+ROUNDS, NUMBERS = 3, (0, 4, 2)
 """How many there are, how they differ, and what they have in common."""
 FINE = 2.0**-80
 """The smallest variance of an estimate in units of its largest square: far below what 1e9 rows give."""
@@ -101,7 +101,7 @@ class Meta:
         """Of each site a count, then limbs."""
         if step >= ROUNDS or state[0] != step or not 0 <= state[1] <= 1 / FINE:
             raise none_of_this_plan()
-        size = 1 + LIMBS * (0, 4, 2)[step]
+        size = 1 + LIMBS * NUMBERS[step]
         return Layout(size, norm=math.sqrt(size))
 
     def add(self, step: int, state: Floats, columns: Columns) -> Iterator[Added]:
@@ -199,7 +199,9 @@ def pooling(of: Estimator, keys: frozenset[str], check: Check, opens: Opens) -> 
         check=every,
         opens=opens,
         half=None,
+        infers=True,
         course=lambda plan, one: Meta(of, plan, one),
+        later=lambda plan, one: 1 + LIMBS * max(NUMBERS),
         rounds=lambda plan, one: ROUNDS,
         pauses=_pauses,
     )
