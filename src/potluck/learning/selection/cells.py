@@ -18,6 +18,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, Statistic, required
@@ -212,7 +213,7 @@ class Statistics:
         kind = kind_of(one)
         columns = frozenset(counted(one)) or frozenset({ROWS})
         # Of a kind in which every row counts all have a value, but for those without a group.
-        there = None if kind.every else partial(having, self._plan, one)
+        there = partial(having, self._plan, structs.replace(one, columns=()) if kind.every else one)
         by = (Axis(one.by),) if one.by else ()
         tables = tuple(kind.opens(self._plan, one))
         whole = any(not (table.axes or table.clusters or table.distinct) for table in tables)
