@@ -214,6 +214,9 @@ def test_one_row_is_no_larger_share_of_a_sum_than_dominance(fed, site):
     assert "one row is more of a sum than allow.dominance (0.5): total, chol above 0" in site.heard
     changed(fed, lambda frame: frame.assign(chol=[100 if at == TARGET else 1 for at in range(len(frame))]))
     site.grants(spec)  # 100 of 219: less than half
+    without(fed, "min_cell")  # a rule by itself
+    changed(fed, lambda frame: frame.assign(chol=[500 if at == TARGET else 1 for at in range(len(frame))]))
+    assert site.answer(spec) == UNFIT
 
 
 def trained(columns, **data):

@@ -114,6 +114,7 @@ def test_a_joined_column_does_not_hide_one_by_which_rows_are_known_again():
     spec = replaced(plan("ward", "row"), privacy=NONE)
     rows, labs = pd.DataFrame({"patient": ["p", "q"], "ward": ["w", "w"]}), [("w", 1.0)]
     assert known_by(joining(spec, rows, labs), spec, rules) == ("patient", "ward")
+    assert known_by(joining(spec, rows, labs), spec, Policy(version=1, allow=Allow(dominance=0.5))) == ()
     with pytest.raises(Refused, match="the plan joins a column whose name the rows have too") as refused:
         known_by(joining(spec, rows.assign(lab=1.0), labs), spec, rules)
     what = str(refused.value).partition("policy: ")[2].partition(". hint")[0]

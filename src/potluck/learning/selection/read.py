@@ -20,6 +20,7 @@ from potluck.learning.data.problems import Problems, carefully
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
+from potluck.learning.data.tally import Index
 from potluck.learning.selection.cells import ROWS, Cell, Mark, Part, Statistics, Words
 
 
@@ -35,20 +36,12 @@ def _statistics(source: Source, plan: Plan, site: str, known: tuple[str, ...], m
     if plan.data.reduce is not None:
         reduced, found = table.read(source, plan, site), Statistics(plan)
         who = {} if reduced.person is None else {required(plan.data.person): reduced.person.astype(np.float64)}
-        found.add({**reduced.columns, **who}, _unknown(reduced.rows))
+        found.add({**reduced.columns, **who}, np.zeros(reduced.rows, np.uint64))
         return found.cells()
     how = encoding(plan)
     person = Statistics(plan).person
-    wish = Wish(
-        how.fields,
-        how.notation,
-        how.layout or None,
-        None,
-        person,
-        helpers=how.beside,
-        where=plan.data.where,
-        known=known,
-    )
+    wish = Wish(how.fields, how.notation, how.layout or None, person=person, helpers=how.beside)
+    wish = replace(wish, where=plan.data.where, known=known)
 
     def reading(careful: bool) -> tuple[Cell, ...]:
         found, numbers, problems = Statistics(plan), dict[str, int](), Problems(site, careful)
@@ -57,7 +50,7 @@ def _statistics(source: Source, plan: Plan, site: str, known: tuple[str, ...], m
             if person is not None:
                 who = persons(part.persons, part.lines, person, how.notation, problems)
                 columns[person] = np.array([numbers.setdefault(name, len(numbers)) for name in who], np.float64)
-            found.add(columns, mark(part.known))
+            found.add(columns, _marks(part.known, len(part.lines), mark))
         return found.cells()
 
     return carefully(reading)
@@ -70,7 +63,7 @@ def _counted(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark
     def reading(careful: bool) -> tuple[Cell, ...]:
         found = Part("the rows of persons", _every(plan))
         for part in _parts(source, wish, Problems(site, careful)):
-            found.add(np.zeros(part.rows, np.int64), mark(part.known))
+            found.add(np.zeros(part.rows, np.int64), _marks(part.known, part.rows, mark))
         return tuple(found.cells(0))
 
     return carefully(reading)
@@ -78,7 +71,7 @@ def _counted(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark
 
 def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
     """Of the rows that train, of those that are looked at meanwhile, and of the held-out ones."""
-    marks = mark(rows.known) if len(rows.known) else _unknown(rows.rows)
+    marks = _marks(rows.known, rows.rows, mark)
     sides = {"rows that train": rows.train, "held-out rows": rows.test, "validation rows": rows.validation}
     found: list[Cell] = []
     for number, (of, side) in enumerate(sides.items()):
@@ -95,8 +88,9 @@ def _every(plan: Plan) -> frozenset[str]:
     return frozenset({ROWS, *plan.data.columns, *declared(plan), *target})
 
 
-def _unknown(rows: int) -> Words:
-    return np.zeros(rows, np.uint64)
+def _marks(known: Index, rows: int, mark: Mark) -> Words:
+    """[rows] zeros, which make no sketch, of rows that are not to be known again."""
+    return mark(known) if len(known) else np.zeros(rows, np.uint64)
 
 
 def _parts(source: Source, wish: Wish, problems: Problems) -> Iterator[RowBatch]:
