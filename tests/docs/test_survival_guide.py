@@ -59,7 +59,7 @@ def test_its_numbers_are_those_of_pandas_and_statsmodels_on_the_pooled_rows(plan
         theirs = sm.SurvfuncRight(rows["days"], rows["status"])
         ours = curves[curves["of"] == str(sex)].set_index("days")["survival"][theirs.surv_times]
         assert ours.tolist() == pytest.approx(theirs.surv_prob.tolist(), rel=1e-9)
-        mine = table[table["sex"] == str(sex)].set_index(["column", "level"])
+        mine = table[table["of"] == str(sex)].set_index(["column", "level"])
         for name in ("age", "loss"):
             quarters = rows[name].quantile([0.5, 0.25, 0.75], interpolation="inverted_cdf")
             known = [rows[name].count(), rows[name].mean(), rows[name].std(), *quarters, rows[name].isna().sum()]

@@ -15,6 +15,8 @@ from potluck.learning.statistics.forms import AnyForm, Bars, Cell, Dot, Dots, Fr
 
 EVERYBODY = "all"
 """What a table calls all groups together."""
+OF = "of"
+"""The column of a table that says of which group a row is."""
 ROWS = "rows"
 """What counts are of."""
 R = TypeVar("R")
@@ -73,13 +75,13 @@ class Values(Result, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """A number, a histogram or a table of counts, of all and of each group; all numbers are looked up."""
         every = each(self, self.by)
-        head: tuple[str, ...] = ("of", "value", "low", "high")
+        head: tuple[str, ...] = (OF, "value", "low", "high")
         drawn: tuple[AnyForm, ...]
         if self.edges is not None:
-            head = ("of", "from", "to", ROWS, "low", "high")
+            head = (OF, "from", "to", ROWS, "low", "high")
             drawn = tuple(_bars(plan, one, name, values) for name, values in every)
         elif self.labels is not None:
-            head = ("of", *one.columns, ROWS, "low", "high")
+            head = (OF, *one.columns, ROWS, "low", "high")
             drawn = tuple(_grid(one, name, values) for name, values in every)
         else:
             drawn = (Dots(dots=tuple(_dot(one, name, values) for name, values in every)),)

@@ -15,7 +15,7 @@ from potluck.learning.statistics.hypotheses import power, tails
 from potluck.learning.statistics.hypotheses.tested import ENOUGH, noise
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.reading import by_part
-from potluck.learning.statistics.result import Result, each, titled
+from potluck.learning.statistics.result import OF, Result, each, titled
 from potluck.learning.statistics.sums import Part
 
 Matrix = tuple[tuple[float | None, ...], ...]
@@ -43,7 +43,7 @@ class Correlated(Result, frozen=True, kw_only=True, omit_defaults=True):
             msgspec.structs.replace(empty, title=titled(one, name), values=mine.matrix)
             for name, mine in each(self, self.by)
         ]
-        return *grids, Frame(head=(one.by or "rows", "column", "with", "correlation", "p"), rows=pairs)
+        return *grids, Frame(head=(OF, "column", "with", "correlation", "p"), rows=pairs)
 
 
 def correlations(sums: Floats, std: float, blur: float = 0.0) -> tuple[Floats, Floats]:

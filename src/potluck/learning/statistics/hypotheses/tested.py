@@ -7,7 +7,7 @@ from potluck.core.stages import Floats
 from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import of_numbers, wanted
 from potluck.learning.statistics.reading import Read, names
-from potluck.learning.statistics.result import Result, each
+from potluck.learning.statistics.result import OF, Result, each
 from potluck.learning.statistics.sums import Part
 
 ENOUGH = 5.0
@@ -32,7 +32,7 @@ class Tested(Result, frozen=True, kw_only=True, omit_defaults=True):
         """A line for all rows and each group."""
         freedom = {name: _freedom(mine.df) for name, mine in each(self, self.by)}
         wide = max(map(len, freedom.values()))
-        head = (one.by if self.by else None) or "rows", "statistic", *("df", "df within")[:wide], "p"
+        head = OF, "statistic", *("df", "df within")[:wide], "p"
         rows = tuple(
             (name, mine.statistic, *freedom[name], *[None] * (wide - len(freedom[name])), mine.p)
             for name, mine in each(self, self.by)

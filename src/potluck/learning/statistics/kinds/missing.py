@@ -17,7 +17,7 @@ from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Opened, each_group, groups
-from potluck.learning.statistics.result import Estimate, Result, each
+from potluck.learning.statistics.result import OF, Estimate, Result, each
 from potluck.learning.statistics.sums import Part
 
 NUMBER, CATEGORY = ("missing", "below", "above"), ("missing", "undeclared")
@@ -37,7 +37,7 @@ class Rates(Result, frozen=True, kw_only=True, omit_defaults=True):
             for column, faults in some.rates.items()
             for fault, rate in faults.items()
         )
-        return (Frame(head=(one.by or "rows", "column", "what", "rate", "low", "high"), rows=rows),)
+        return (Frame(head=(OF, "column", "what", "rate", "low", "high"), rows=rows),)
 
 
 def faults(plan: Plan, name: str) -> tuple[str, ...]:

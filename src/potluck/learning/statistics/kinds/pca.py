@@ -16,7 +16,7 @@ from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.reading import by_part
-from potluck.learning.statistics.result import Result, each
+from potluck.learning.statistics.result import OF, Result, each
 from potluck.learning.statistics.sums import Part
 
 
@@ -34,7 +34,7 @@ class Components(Result, frozen=True, kw_only=True, omit_defaults=True):
         for name, mine in each(self, self.by):
             found = zip(mine.explained or (), mine.components or (), strict=True)
             rows += [(name, f"component {place}", share, *axis) for place, (share, axis) in enumerate(found, 1)]
-        return (Frame(head=(one.by or "rows", "component", "explained", *one.columns), rows=tuple(rows)),)
+        return (Frame(head=(OF, "component", "explained", *one.columns), rows=tuple(rows)),)
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from potluck.learning.statistics.kind import StatisticKind, of_columns
 from potluck.learning.statistics.kinds import mean, quantile, variance
 from potluck.learning.statistics.opens import elsewhere
 from potluck.learning.statistics.reading import Opened, each_group
-from potluck.learning.statistics.result import Estimate, Result, Values, axis, called, each
+from potluck.learning.statistics.result import OF, Estimate, Result, Values, axis, called, each
 
 ROWS, QUARTERS = "rows", "quarters"
 NUMBER = ("percent", "mean", "sd", "median", "q1", "q3")
@@ -53,7 +53,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """The same lines without intervals, and how each number is spread."""
-        head = (one.by or "rows", "column", "level", "n", *NUMBER, "missing", "smd")
+        head = (OF, "column", "level", "n", *NUMBER, "missing", "smd")
         rows = tuple(
             (name, line.column, line.level or "", *_values(line), line.smd)
             for name, table in each(self, self.by)

@@ -18,7 +18,7 @@ from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
-from potluck.learning.statistics.result import Estimate, Result, each
+from potluck.learning.statistics.result import OF, Estimate, Result, each
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Top(Result, frozen=True, kw_only=True, omit_defaults=True):
             for name, some in each(self, self.by)
             for mine in some.top
         )
-        return (Frame(head=(one.by or "rows", one.column or "", "count", "low", "high"), rows=rows),)
+        return (Frame(head=(OF, one.column or "", "count", "low", "high"), rows=rows),)
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:

@@ -46,5 +46,18 @@ class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
         if self.overlap is not None:
             lines = (("treated", self.overlap.treated), ("untreated", self.overlap.untreated))
             curves = tuple(Curve(name=name, x=self.overlap.edges, y=(*counts, counts[-1])) for name, counts in lines)
+            found.append(_rows(self, self.overlap))
             found.append(Curves(title="overlap", x="propensity", y="rows", curves=curves, steps=True))
+            found.append(_bins(self.overlap))
         return tuple(found)
+
+
+def _rows(effect: Effect, overlap: Overlap) -> Frame:
+    counts = (("all", effect.n), ("treated", effect.n_treated), ("clipped", overlap.clipped))
+    return Frame(name="rows", title="rows", head=("what", "rows"), rows=counts)
+
+
+def _bins(overlap: Overlap) -> Frame:
+    bins = zip(overlap.edges, overlap.edges[1:], overlap.treated, overlap.untreated, strict=False)
+    head = ("from", "to", "treated", "untreated")
+    return Frame(name="overlap", title="overlap", long=True, head=head, rows=tuple(bins))
