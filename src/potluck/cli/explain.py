@@ -29,11 +29,16 @@ def command(plan: Path, collude: str, every: bool, settings: tuple[str, ...]) ->
     names = [name.strip() for name in collude.split(",") if name.strip()]
     found = explain(Plan.read(plan, settings), names)
     document = {"views": found.rows(), "collude": list(found.collude), "rows": list(found.about)}
+    document |= {"statistics": list(found.opens)} if found.opens else {}
 
     def text(out: Terminal) -> None:
         if found.about:
             out.say("Which rows", "bold")
             out.lines(found.about)
+            out.print()
+        if found.opens:
+            out.say("What opens", "bold")
+            out.lines(found.opens)
             out.print()
         (_whole if every or found.collude else _short)(found, out)
 

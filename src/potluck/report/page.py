@@ -96,9 +96,10 @@ def render(folder: Path) -> str:
     )
 
 
-def explain_html(views: Sequence[Seen]) -> str:
-    """The same claims as a small table, for a notebook: a fragment that brings its own few styles."""
-    return _environment().get_template("explain.html").render(views=views)
+def explain_html(views: Sequence[Seen], opens: Sequence[str] = ()) -> str:
+    """The same claims as a small table, for a notebook: a fragment that brings its own few styles. opens: what each
+    statistic opens, a sentence each."""
+    return _environment().get_template("explain.html").render(views=views, opens=opens)
 
 
 def run_html(folder: Path) -> str:

@@ -8,6 +8,7 @@ from potluck.learning.data.joining import said as joined
 from potluck.learning.data.reduce import said as reduced
 from potluck.learning.data.texts.words import said as texts
 from potluck.learning.evaluation import evaluate
+from potluck.learning.statistics.asked import tells
 from potluck.owner.reach import columns_read
 
 
@@ -24,6 +25,18 @@ def about_rows(plan: Plan) -> tuple[str, ...]:
     """What rows a plan is about and what it makes of them, in the order in which it happens: sentences without their
     points. Empty of a plan that takes rows as they stand."""
     return tuple(filter(None, (joined(plan), derived(plan), conditions(plan), reduced(plan), texts(plan))))
+
+
+def about_statistics(plan: Plan) -> tuple[str, ...]:
+    """What each statistic of a plan opens, and what that may say of one row: sentences without their points."""
+    said = [tells(plan, one) for one in plan.statistics]
+    if said and plan.noisy:
+        unit, epsilon = plan.privacy.unit, plan.privacy.epsilon
+        said.append(
+            "Noise is in all of these numbers: what is said here of one row is so without it, and with it no more can"
+            f" be told of one {unit} than epsilon {epsilon:g} allows"
+        )
+    return tuple(said)
 
 
 def left_out(plan: Plan) -> str:

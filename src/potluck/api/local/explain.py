@@ -15,18 +15,19 @@ from potluck.report.details import seen
 from potluck.report.matrix import Matrix, short
 from potluck.report.page import explain_html
 from potluck.tasks import catalog
-from potluck.tasks.words import about_rows
+from potluck.tasks.words import about_rows, about_statistics
 
 
 @dataclass(frozen=True)
 class Explanation:
     """The views of a plan: as rows for machines, as a table in a terminal, as HTML in a notebook. about: which rows the
-    plan is about and what it makes of them, a sentence each."""
+    plan is about and what it makes of them, a sentence each; opens: likewise of each statistic, what it opens."""
 
     views: tuple[View, ...]
     collude: tuple[str, ...]
     sites: tuple[str, ...]
     about: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
 
     def rows(self) -> list[dict[str, str]]:
         """One row a claim: party, of, form, breaks_if, source, note."""
@@ -41,13 +42,13 @@ class Explanation:
         rows = [{head: visible(text) for head, text in row.items()} for row in self.rows()]
         heads = ("party", "of", "form", "breaks_if")
         wide = {head: max([len(head), *(len(row[head]) for row in rows)]) for head in heads[:-1]}
-        lines = [visible(text) for text in self.about]
+        lines = [visible(text) for text in (*self.about, *self.opens)]
         lines += ["  ".join(head.ljust(wide.get(head, 0)) for head in heads)]
         lines += ["  ".join(row[head].ljust(wide.get(head, 0)) for head in heads) for row in rows]
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
-        return explain_html([seen(view) for view in self.views])
+        return explain_html([seen(view) for view in self.views], self.opens)
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
@@ -57,9 +58,9 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     """
     plan = opened(plan)
     plan.require()
-    every, about = catalog.views(plan.spec), about_rows(plan.spec)
+    every, about = catalog.views(plan.spec), (about_rows(plan.spec), about_statistics(plan.spec))
     if not collude:
-        return Explanation(tuple(every), (), plan.spec.federation.sites, about)
+        return Explanation(tuple(every), (), plan.spec.federation.sites, *about)
     parties = (SERVER, BROKER, *plan.spec.sites, *plan.spec.compute)
     known = dict.fromkeys(map(str, parties))
     strangers = sorted(set(collude) - set(known))
@@ -68,4 +69,4 @@ def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation
     # Who has rows and computes is one, whatever it does.
     coalition: frozenset[Party] = frozenset(party for party in parties if str(party) in collude)
     shown, names = tuple(together(every, coalition)), tuple(dict.fromkeys(collude))
-    return Explanation(shown, names, plan.spec.federation.sites, about)
+    return Explanation(shown, names, plan.spec.federation.sites, *about)

@@ -27,3 +27,9 @@ def asks(plan: Plan, one: Statistic) -> str:
         f", in {unit}" if unit else "",
     )
     return prose.capital("".join(parts))
+
+
+def tells(plan: Plan, one: Statistic) -> str:
+    """What its sums open, and what that may say of one row, where there is no noise."""
+    said = kind_of(one).tells
+    return f"{one.name} ({asks(plan, one)})" + (f" opens {said}" if said else "")

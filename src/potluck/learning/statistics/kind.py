@@ -67,7 +67,7 @@ class StatisticKind:
     every: a row counts too that has no value in a column of the statistic.
     parts: what is added up in its place, by what each part is called in it, where it is made of other statistics; join:
     what their opened numbers come to. Then `cells`, `width` and `read` are not asked.
-    title: what a heading calls it; empty: its word.
+    title: what a heading calls it; empty: its word. tells: what opens without noise; and what that may say of one row.
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
@@ -82,6 +82,7 @@ class StatisticKind:
     check: Check
     opens: Opens
     title: str = ""
+    tells: str = ""
     cells: MakeCells = no_cells
     read: Read = no_cells
     usual: Mapping[str, object] = field(default_factory=dict)

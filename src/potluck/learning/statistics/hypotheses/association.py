@@ -63,6 +63,9 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Tested:
 
 
 CHI2 = StatisticKind(
+    tells=(
+        "how many rows have each pair of values; whoever knows one value of a row that is alone with it reads the other"
+    ),
     title="Chi-squared test",
     keys=frozenset({"test", "columns"}),
     check=contingency.check,

@@ -78,6 +78,10 @@ def listed(matrix: Floats) -> Matrix:
 
 
 CORRELATION = StatisticKind(
+    tells=(
+        "how many rows there are, sums of the columns and of their products by pairs; of few rows, their "
+        "columns can be worked out"
+    ),
     title="Correlations",
     keys=frozenset({"test", "columns"}),
     check=gram.of_several,

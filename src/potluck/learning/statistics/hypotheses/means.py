@@ -125,10 +125,11 @@ def pairs(plan: Plan, one: Statistic) -> tuple[Table, ...]:
 
 
 def _of_powers(
-    title: str, check: Check, cells: MakeCells, read: Read, reach: Foresee, column: str, opens: Opens
+    title: str, of: str, check: Check, cells: MakeCells, read: Read, reach: Foresee, column: str, opens: Opens
 ) -> StatisticKind:
     return StatisticKind(
         title=title,
+        tells=f"how many rows there are, sums and sums of squares of {of}; of two rows alone in a group, both",
         keys=frozenset({"test", column}),
         check=check,
         cells=cells,
@@ -145,13 +146,28 @@ def _of_powers(
 
 
 WELCH = _of_powers(
-    "Welch's t-test", of_two_groups, powers(POWERS), _of_declared(welch), power.of_means, "column", squares
+    "Welch's t-test",
+    "each group",
+    of_two_groups,
+    powers(POWERS),
+    _of_declared(welch),
+    power.of_means,
+    "column",
+    squares,
 )
 ANOVA = _of_powers(
-    "Analysis of variance", of_groups, powers(POWERS), _of_declared(anova), power.of_means, "column", squares
+    "Analysis of variance",
+    "each group",
+    of_groups,
+    powers(POWERS),
+    _of_declared(anova),
+    power.of_means,
+    "column",
+    squares,
 )
 PAIRED = _of_powers(
     "Paired t-test",
+    "the differences",
     of_pairs,
     differences,
     by_part(lambda plan, one, cell: paired(cell.values, noise(cell.std), cell.blur)),

@@ -139,6 +139,7 @@ def _exactly(check: Check, instead: str) -> Check:
 def _of_bins(title: str, check: Check, read: Read, reach: Foresee | None = None) -> StatisticKind:
     return StatisticKind(
         title=title,
+        tells="how many rows of each group lie in each bin; of a row alone in its bin, about what its value is",
         keys=frozenset({"test", "column", "bins"}),
         usual={"bins": BINS},
         check=check,
@@ -158,6 +159,7 @@ KRUSKAL = _of_bins("Kruskal-Wallis test", _exactly(of_groups, 'test = "anova"'),
 KS = _of_bins("Kolmogorov-Smirnov test", _exactly(of_two_groups, 'test = "mannwhitney"'), of_declared(smirnov))
 SPEARMAN = StatisticKind(
     title="Spearman's correlation",
+    tells="how many rows lie in each pair of bins; of a row alone in its pair, about what both values are",
     keys=frozenset({"test", "columns", "bins"}),
     usual={"bins": BINS},
     check=_exactly(of_bins, 'test = "correlation"'),

@@ -54,6 +54,9 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 CONTINGENCY = StatisticKind(
+    tells=(
+        "how many rows have each pair of values; whoever knows one value of a row that is alone with it reads the other"
+    ),
     title="Counts",
     keys=frozenset({"columns"}),
     check=check,

@@ -28,5 +28,11 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 COUNT = StatisticKind(
-    keys=frozenset({"column"}), check=check, cells=cells, read=by_group(read), whole=True, opens=rows_alone
+    tells="how many rows there are; of one row alone in its group, that it is there",
+    keys=frozenset({"column"}),
+    check=check,
+    cells=cells,
+    read=by_group(read),
+    whole=True,
+    opens=rows_alone,
 )

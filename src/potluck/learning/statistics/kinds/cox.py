@@ -54,6 +54,10 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
 
 
 COX = StatisticKind(
+    tells=(
+        "in each round and for each bin of time, sums of the columns of all who leave in it; of a row alone "
+        "in its bin, all its columns"
+    ),
     title="Cox regression",
     keys=frozenset({"time", "event", "events", "bins", "features", "strata", "rounds"}),
     check=check,

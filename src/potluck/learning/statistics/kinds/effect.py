@@ -58,6 +58,10 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
 
 
 EFFECT = StatisticKind(
+    tells=(
+        "in each round, sums of products of treatment, outcome and features, and rows by propensity; of few "
+        "rows in an arm, their columns can be worked out"
+    ),
     title="Effect",
     keys=KEYS,
     usual={"clip": CLIP},

@@ -22,6 +22,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 HISTOGRAM = StatisticKind(
+    tells="how many rows lie in each bin; of a row alone in its bin, about what its value is",
     keys=frozenset({"column", "bins"}),
     usual={"bins": 10},
     check=of_numbers,

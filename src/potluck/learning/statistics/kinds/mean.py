@@ -29,6 +29,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 MEAN = StatisticKind(
+    tells="how many rows there are, and their sum; whoever knows all rows but one reads that one's value",
     keys=frozenset({"column"}),
     check=of_numbers,
     cells=powers(WIDTH),

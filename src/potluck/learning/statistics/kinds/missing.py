@@ -92,6 +92,7 @@ def read(plan: Plan, one: Statistic, part: Part) -> Rates:
 
 
 MISSING = StatisticKind(
+    tells="how many cells of each column are missing or not as declared; of a single one, that there is one",
     title="Missing and other faults",
     keys=frozenset({"columns"}),
     check=of_columns,

@@ -71,6 +71,10 @@ def read(plan: Plan, one: Statistic, cell: Part) -> Components:
 
 
 PCA = StatisticKind(
+    tells=(
+        "how many rows there are, sums of the columns and of their products by pairs; of few rows, their "
+        "columns can be worked out"
+    ),
     title="Principal components",
     keys=frozenset({"columns", "k"}),
     check=check,

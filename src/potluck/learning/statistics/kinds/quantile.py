@@ -182,6 +182,10 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 
 QUANTILE = StatisticKind(
+    tells=(
+        "how many rows lie in each bin, also in those that hold no quantile; of a row alone in its bin, what "
+        "its value is"
+    ),
     title="Quantiles",
     keys=frozenset({"column", "q", "bins"}),
     usual={"q": QUARTILES, "bins": 256},

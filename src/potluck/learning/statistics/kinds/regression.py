@@ -123,6 +123,10 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
 
 
 REGRESSION = StatisticKind(
+    tells=(
+        "in each round, sums of products of the columns and the target; of few rows, or of one that alone has "
+        "a value, its columns and target can be worked out"
+    ),
     keys=KEYS,
     check=check,
     opens=opens,

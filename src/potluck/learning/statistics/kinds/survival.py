@@ -209,6 +209,9 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 
 SURVIVAL = StatisticKind(
+    tells=(
+        "how many rows leave in each bin of time, and by which outcome; of a row alone in its bin, when it left and how"
+    ),
     keys=frozenset({"time", "event", "events", "outcomes", "bins", "horizon"}),
     usual={"bins": 50},
     check=check,

@@ -178,6 +178,10 @@ def _moments(line: Line) -> tuple[float | None, float | None]:
 
 
 TABLE1 = StatisticKind(
+    tells=(
+        "how many rows there are, of each number its sum, its sum of squares and rows by bin, of each category rows by"
+        " value; of a row alone in a bin or with a value, what its value is"
+    ),
     title="Table 1",
     keys=frozenset({"columns", "bins"}),
     usual={"bins": 256},

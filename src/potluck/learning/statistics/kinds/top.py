@@ -74,6 +74,10 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Top:
 
 
 TOP = StatisticKind(
+    tells=(
+        "how many rows have each declared value, also those that are not named; of a row alone with its "
+        "value, that it is there"
+    ),
     title="Most frequent values",
     keys=frozenset({"column", "k"}),
     usual={"k": 10},

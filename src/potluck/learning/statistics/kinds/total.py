@@ -28,5 +28,12 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 SUM = StatisticKind(
-    keys=frozenset({"column"}), check=of_numbers, cells=cells, read=by_group(read), most=most, unit="same", opens=sums
+    tells="the sum of the column; whoever knows all rows but one reads that one's value",
+    keys=frozenset({"column"}),
+    check=of_numbers,
+    cells=cells,
+    read=by_group(read),
+    most=most,
+    unit="same",
+    opens=sums,
 )

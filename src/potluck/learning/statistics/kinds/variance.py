@@ -31,6 +31,7 @@ def read(plan: Plan, one: Statistic, cell: Part) -> Values:
 
 
 VARIANCE = StatisticKind(
+    tells=("how many rows there are, their sum and their sum of squares; of two rows alone in a group, both values"),
     keys=frozenset({"column"}),
     check=of_numbers,
     cells=powers(WIDTH),
