@@ -345,7 +345,7 @@ def test_a_noised_run_charges_and_shows_what_it_found(tmp_path):
     assert results["gaps"]["rates"]["age"]["missing"]["low"] >= 0  # 0, but for one run in forty
     assert results["top"]["top"][0]["value"] == "-24"
     frames = done.frames
-    assert list(frames["welch"].columns) == ["rows", "statistic", "df", "p"]
+    assert list(frames["welch"].columns) == ["of", "statistic", "df", "p"]
     assert len(frames["correlation"]) == 3
     assert len(frames["baseline"]) == 3 * 6
     prio = results["baseline"]["rows"][0]
