@@ -3,11 +3,14 @@
 import pytest
 
 import potluck
-from potluck.learning.statistics.kind import TESTS
+from potluck.learning.statistics.kind import METAS, TESTS
 from potluck.learning.statistics.kinds import KINDS
 from support.learning.rossi import rossi
 
-KINDS_OF_THEIR_OWN = {name: one for name, one in (*KINDS.entries.items(), *TESTS.entries.items()) if not one.which}
+EVERY_WORD = [("", KINDS), ("test ", TESTS), ("meta ", METAS)]
+KINDS_OF_THEIR_OWN = {
+    f"{of}{name}": one for of, table in EVERY_WORD for name, one in table.entries.items() if not one.which
+}
 COLUMNS = {
     "age": {"kind": "number", "low": 16, "high": 48, "unit": "years"},
     "prio": {"kind": "number", "low": 0, "high": 20},

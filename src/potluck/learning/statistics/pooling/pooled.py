@@ -194,6 +194,10 @@ def pooling(of: Estimator, keys: frozenset[str], check: Check, opens: Opens) -> 
         yield from without_noise(plan, one, at, "its numbers have no bound that noise could hide", "means of all rows")
 
     return StatisticKind(
+        tells=(
+            "sums of the sites' own estimates and their weights; of no row anything, but a site that is far more precise"
+            " than the others stands out"
+        ),
         title=TITLE,
         keys=keys | {"of", "rounds"},
         check=every,
