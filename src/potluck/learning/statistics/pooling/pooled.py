@@ -195,8 +195,8 @@ def pooling(of: Estimator, keys: frozenset[str], check: Check, opens: Opens) -> 
 
     return StatisticKind(
         tells=(
-            "sums of the sites' own estimates and their weights; of no row anything, but a site that is far more precise"
-            " than the others stands out"
+            "sums of the sites' own estimates and their weights; of no row anything, but a site that is far more"
+            " precise than the others stands out"
         ),
         title=TITLE,
         keys=keys | {"of", "rounds"},
