@@ -437,6 +437,10 @@ MANY = {"kind": "category", "values": [f"p{number:03}" for number in range(130)]
 OWN = [
     lambda gaps: asked(LINE | {"features": ["ward"]}, columns=gaps),
     lambda gaps: asked(
+        HAZARDS | {"name": "risk", "bins": 4},
+        columns=gaps | {"sick": {"kind": "category", "values": ["0", "1"]}},
+    ),
+    lambda gaps: asked(
         {"name": "oldest", "kind": "mean", "column": "age"},
         columns=gaps | {"age": {"kind": "number", "low": 90, "high": 91}},
     ),
@@ -472,6 +476,6 @@ def test_each_line_of_the_guide_is_what_an_owner_reads(fed, site):
     changed(fed, lambda frame: frame.assign(chol=[500 if at == TARGET else 1 for at in range(len(frame))]))
     allowed(fed, site, asked({"name": "total", "kind": "sum", "column": "chol"}, columns=gaps))
     lines = [line for line in quoted() if line not in ELSEWHERE]
-    assert len(lines) == 12
+    assert len(lines) == 13
     today = datetime.now(UTC).date().isoformat()
     assert [line for line in lines if line.replace("DAY", today) not in site.heard] == [], site.heard
