@@ -16,7 +16,8 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import GridBlock
 from potluck.learning.loops import build
 from potluck.learning.statistics.course import Asked
-from potluck.learning.statistics.pooling.pooled import BITS, FINE, LIMBS, Own, numbers
+from potluck.learning.statistics.limbs import BITS
+from potluck.learning.statistics.pooling.pooled import FINE, LIMBS, Own, numbers
 from potluck.learning.statistics.statistics import courses
 from potluck.learning.statistics.sums import Part
 from support.learning.sums import category, number, stats

@@ -24,6 +24,7 @@ from potluck.core.stages import Floats
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.forms import AnyForm, Frame
 from potluck.learning.statistics.kind import Check, StatisticKind, without_noise
+from potluck.learning.statistics.limbs import joined, limbs
 from potluck.learning.statistics.opens import Opens
 from potluck.learning.statistics.regressions.coefficients import Coefficient, forest, told
 from potluck.learning.statistics.result import Result, axis
@@ -36,8 +37,8 @@ ROUNDS, NUMBERS = 3, (0, 4, 2)
 """How many there are, how they differ, and what they have in common."""
 FINE = 2.0**-80
 """The smallest variance of an estimate in units of its largest square: far below what 1e9 rows give."""
-LIMBS, BITS = 12, 16
-"""A square of FINE keeps 32 bits. No grid has steps above 2^-BITS (`dp/grid.py`), so that limbs lose nothing."""
+LIMBS = 12
+"""A square of FINE keeps 32 bits."""
 
 
 class Pooled(Result, frozen=True, kw_only=True, omit_defaults=True, rename={"q": "Q", "i2": "I2"}):
@@ -118,12 +119,12 @@ class Meta:
             why = f"{sites} sites have an estimate, and {self._least} are needed. hint: each takes {self.of.needs}"
             return Pooled(q=None, sites=sites, refused=why)
         part = yield np.array([1.0, 0.0])
-        weight, first, second, square = _whole(part.values[1:], 4) / [FINE, FINE, FINE, FINE**2]
+        weight, first, second, square = joined(part.values[1:].reshape(4, LIMBS)) / [FINE, FINE, FINE, FINE**2]
         q = max(float(second - first**2 / weight), 0.0)
         free = round(float(part.values[0])) - 1
         tau2 = max(0.0, (q - free) / float(weight - square / weight))
         part = yield np.array([2.0, tau2])
-        again, moved = _whole(part.values[1:], 2) / FINE
+        again, moved = joined(part.values[1:].reshape(2, LIMBS)) / FINE
         return self._result(free, q, tau2, (weight, first), (again, moved))
 
     @property
@@ -156,22 +157,7 @@ def numbers(step: int, own: Own, tau2: float) -> Floats:
     """What a site adds: 1, and each number as limbs, all within [-1, 1]."""
     weight, value = FINE / (max(own.variance, FINE) + tau2), own.value
     found = ([], [weight, weight * value, weight * value**2, weight**2], [weight, weight * value])[step]
-    return np.array([1.0, *(limb for number in found for limb in _limbs(number))])
-
-
-def _limbs(number: float) -> list[float]:
-    """A number of [-1, 1] as whole multiples of 2^-BITS, what is left of it times 2^BITS, and so on."""
-    found = []
-    for _ in range(LIMBS - 1):
-        top = math.trunc(math.ldexp(number, BITS))
-        found.append(math.ldexp(top, -BITS))
-        number = math.ldexp(number, BITS) - top
-    return [*found, number]
-
-
-def _whole(limbs: Floats, count: int) -> Floats:
-    """[count] numbers of the sums of their limbs."""
-    return np.asarray(limbs.reshape(count, LIMBS) @ np.ldexp(1.0, -BITS * np.arange(LIMBS)), dtype=np.float64)
+    return np.array([1.0, *limbs(np.array(found), LIMBS).ravel()])
 
 
 def pooling(of: Estimator, keys: frozenset[str], check: Check, opens: Opens) -> StatisticKind:
