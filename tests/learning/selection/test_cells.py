@@ -2,7 +2,9 @@
 
 import random
 
+import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -143,6 +145,21 @@ def test_clusters_are_as_few_as_the_smallest_has_rows_or_as_they_are_many():
             values = np.repeat(np.arange(len(sizes), dtype=float), sizes)[at]
             part.add(np.zeros(len(values), np.int64), marked(range(len(values))), {"k": values})
         assert [one.rows for one in part.cells(0)] == [one for one in [rows] if one]
+
+
+def test_clusters_of_persons_are_those_of_a_column_that_says_the_same():
+    rows = pd.DataFrame({"x": np.arange(60.0), "k": [0] * 3 + [1] * 27 + [2] * 30})
+    rows["who"] = [f"person {one}" for one in rows["k"]]
+    line = {"name": "s", "kind": "regression", "family": "gaussian", "target": "x", "features": ("k",)}
+    found = {}
+    for by in ("k", "who"):
+        asked = Statistic(**line, errors="cluster", cluster=by)
+        plan = stats({"x": number(0, 60), "k": number(0, 2)}, asked)
+        plan = msgspec.structs.replace(plan, data=msgspec.structs.replace(plan.data, person="who"))
+        source = opened(rows, plan.data)
+        read = rows_of(source, plan, "a")
+        found[by] = [one.rows for one in cells(source, plan, read, "a", source.names(), marked) if "clusters" in one.of]
+    assert found == {"k": [3], "who": [3]}
 
 
 rows_by_number = st.sets(st.integers(0, 10**6), min_size=1, max_size=300)

@@ -159,9 +159,12 @@ def test_with_noise_persons_have_an_interval_and_only_their_first_rows_count(tmp
 def test_a_group_of_few_rows_is_a_cell_that_an_owner_may_refuse():
     read = Statistics(of(PrivacyPlan(noise="none"), by="sex", column="lab"))
     sex, lab = np.array([0, 0, 0, 1, 1, -1, np.nan]), np.array([1, 2, np.nan, 3, 4, 5, 6])
-    read.add({"sex": sex, "lab": lab}, np.arange(1, 8, dtype=np.uint64))
+    who = np.array([7.0, 7, 8, 8, 9, 9, 9])
+    read.add({"sex": sex, "lab": lab, "who": who}, np.arange(1, 8, dtype=np.uint64))
     found = {cell.of: cell.rows for cell in read.cells() if cell.of.startswith("one")}
-    assert found == {"one": 5, "one where sex is 'f'": 2, "one where sex is 'm'": 2, "one where sex is not declared": 1}
+    rows = {"one": 5, "one where sex is 'f'": 2, "one where sex is 'm'": 2, "one where sex is not declared": 1}
+    persons = {"one": 3, "one where sex is 'f'": 1, "one where sex is 'm'": 2, "one where sex is not declared": 1}
+    assert found == rows | {f"{of}, different values of who": count for of, count in persons.items()}
 
 
 @pytest.mark.parametrize(

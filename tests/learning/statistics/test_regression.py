@@ -247,6 +247,15 @@ def test_a_family_that_nobody_knows_is_refused_with_the_known_ones():
         plan({"name": "one", "family": "gamma", "target": "y", "features": ["x"]}, columns=MADE)
 
 
+def test_rows_of_a_person_go_together_whatever_their_names_are(found, tmp_path):
+    """Persons of texts that no plan declares: the same as numbers of a declared column."""
+    who = rossi().assign(who=lambda rows: [f"person {age}" for age in rows["age"]])
+    asked = fit("arrest_by_age", "binomial", "arrest", errors="cluster", cluster="who")
+    spec = plan(asked, data={"columns": COLUMNS, "person": "who", "max_rows": 500})
+    assert potluck.check(spec).errors == []
+    assert results(spec, by_age(who), tmp_path / "run")["arrest_by_age"] == found["arrest_by_age"]
+
+
 @pytest.mark.parametrize("max_rows", [10**6, 10**8])
 def test_errors_by_cluster_are_the_same_however_many_rows_may_come(max_rows, found, tmp_path):
     """What a cluster adds is divided by the most rows that it may have."""

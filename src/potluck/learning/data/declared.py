@@ -38,12 +38,12 @@ def measured(column: Column) -> bool:
 
 
 def there(plan: Plan, names: Sequence[str], columns: Mapping[str, Floats]) -> NDArray[np.bool_]:
-    """[n] which rows have a value in all of these columns; of a category one that is declared."""
+    """[n] which rows have a value in all of these columns; of a category one that is declared. All have a person."""
     found = np.ones(len(next(iter(columns.values()), ())), dtype=np.bool_)
     for name in names:
         values = columns[name]
         found &= ~np.isnan(values)
-        if not measured(required(find(plan, name))):
+        if name != plan.data.person and not measured(required(find(plan, name))):
             found &= values >= 0
     return found
 

@@ -33,7 +33,7 @@ from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, lacking, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
-from potluck.learning.data.units import counted, most_rows
+from potluck.learning.data.units import counted, most_rows, with_persons
 from potluck.learning.kept import InMemory, Kept
 from potluck.learning.statistics.parts import with_values
 
@@ -323,7 +323,7 @@ def _sums(
         held=len(index) if train else 0,
         beyond=len(index) - len(mine),
         most=most_rows(plan),
-        statistics={} if train else with_values(plan, columns, mine),
+        statistics={} if train else with_values(plan, with_persons(plan, columns, person), mine),
     )
 
 

@@ -3,13 +3,13 @@
 A batch is some hundred thousand numbers, whatever the site holds: they and what is made of them stay in the cache.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.errors import PlanError
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats, Update
 
 NUMBERS = 1 << 17
@@ -67,6 +67,11 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     starts = np.flatnonzero(np.diff(who[order], prepend=-1))
     place = np.arange(len(who)) - np.repeat(starts, np.diff(starts, append=len(who)))  # of a row among its person's
     return index[np.sort(order[place < most_rows(plan)])]
+
+
+def with_persons(plan: Plan, columns: Mapping[str, Floats], person: Index | None) -> Mapping[str, Floats]:
+    """Columns [n], and beside them that of persons, where the plan names one: a number for each person."""
+    return columns if person is None else {**columns, required(plan.data.person): person.astype(np.float64)}
 
 
 def batches(index: Index, size: int, times: int = 1) -> Iterator[Index]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Plan
 from potluck.learning.data import table
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import encoding, referred
@@ -21,6 +21,7 @@ from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Index
+from potluck.learning.data.units import with_persons
 from potluck.learning.selection.cells import ROWS, Cell, Mark, Part, Statistics, Words
 
 
@@ -35,8 +36,7 @@ def cells(source: Source, plan: Plan, rows: Table, site: str, known: tuple[str, 
 def _statistics(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
     if plan.data.reduce is not None:
         reduced, found = table.read(source, plan, site), Statistics(plan)
-        who = {} if reduced.person is None else {required(plan.data.person): reduced.person.astype(np.float64)}
-        found.add({**reduced.columns, **who}, np.zeros(reduced.rows, np.uint64))
+        found.add(with_persons(plan, reduced.columns, reduced.person), np.zeros(reduced.rows, np.uint64))
         return found.cells()
     how = encoding(plan)
     person = Statistics(plan).person

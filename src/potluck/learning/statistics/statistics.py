@@ -27,7 +27,7 @@ from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.table import Table
-from potluck.learning.data.units import counted, most_rows, most_units
+from potluck.learning.data.units import counted, most_rows, most_units, with_persons
 from potluck.learning.statistics import gram
 from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.course import Asked, Course, CourseRows, pack, unpack
@@ -118,8 +118,8 @@ class StatisticsTask:
             yield _Held(self.plan, rows)
         if asked:
             index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
-            who = {} if rows.person is None else {required(self.plan.data.person): rows.person.astype(np.float64)}
-            yield CourseRows(asked, {name: values[index] for name, values in {**rows.columns, **who}.items()})
+            columns = with_persons(self.plan, rows.columns, rows.person)
+            yield CourseRows(asked, {name: values[index] for name, values in columns.items()})
 
     @property
     def later(self) -> Ask | None:

@@ -71,7 +71,7 @@ def _columns(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     for key, beside in (("offset", one.offset), ("weights", one.weights)):
         if beside is not None:
             yield from wanted(plan, f"{at}.{key}", beside, measured=True)
-    if one.cluster is not None:
+    if one.cluster not in (None, plan.data.person):
         yield from wanted(plan, f"{at}.cluster", one.cluster)
 
 
