@@ -178,6 +178,24 @@ def test_a_state_that_points_at_one_row_opens_it_where_no_cell_is_too_small(fed)
         assert (3 * x, 3 * z) == pytest.approx(TARGET, abs=1e-4)
 
 
+def beside(distance):
+    """Two large clusters whose border runs so far beside the row, on one side or the other."""
+    across = np.array([-TARGET[1], TARGET[0]]) / np.hypot(*TARGET)
+    return centers(*((distance + 0.3) * across), *((distance - 0.3) * across))
+
+
+def test_a_row_that_alone_changes_its_cluster_shows_between_two_rounds(fed):
+    """What still succeeds, as THREATS says: each cluster is large in each round, and two of them differ by one row. An
+    honest server comes to such rounds too when centers settle."""
+    careful(fed)
+    with begun(fed) as lying:
+        first, second = lying.sum(1, beside(1e-5)), lying.sum(2, beside(-1e-5))
+    apart = (second - first)[:3]
+    assert min(first[0], second[0], first[5], second[5]) > 50
+    assert apart[0] == 1
+    assert 3 * apart[1:] == pytest.approx(TARGET, abs=1e-4)
+
+
 def test_no_state_of_a_server_makes_a_cluster_of_fewer_rows_than_min_cell(fed):
     careful(fed, "a")
     with begun(fed) as lying:

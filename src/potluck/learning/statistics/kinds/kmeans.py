@@ -229,7 +229,7 @@ def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
 KMEANS = StatisticKind(
     tells=(
         "in each round, how many rows each cluster has, their sums and sums of squares; of a row alone in its "
-        "cluster, all its columns"
+        "cluster, or that alone changes its cluster between two rounds, all its columns"
     ),
     title="Clusters (k-means)",
     keys=frozenset({"columns", "k", "rounds", "seed"}),
