@@ -145,8 +145,36 @@ def test_what_has_no_answer_is_refused_in_words(tmp_path):
     assert "the model of treated: no row counts" in one["refused"]
     lone = frame.assign(t=np.where(np.arange(len(frame)) == frame["x"].abs().argmin(), "yes", "no"))
     one = results(plan({"name": "one", "method": "ipw", "features": ["x"]}), lone, tmp_path / "3")["one"]
-    assert (one["ate"], one["n_treated"]) == (None, 1)
+    assert one["ate"] is None
+    assert "an arm has 1 rows, and a model 2 coefficients" in one["refused"]
+    close = frame.assign(y=frame["y"].round(0) * 1e-6)
+    one = results(plan({"name": "one", "method": "ipw"}), close, tmp_path / "4")["one"]
     assert "the outcomes of an arm differ by so little" in one["refused"]
+    few = frame.assign(t=np.where(np.arange(len(frame)) % 450 == 7, "yes", "no"))
+    for place, method in enumerate(("gformula", "aipw", "ipw")):
+        one = results(plan({"name": "one", "method": method, "features": ["x"]}), few, tmp_path / f"5{place}")["one"]
+        assert (one["ate"], "an arm has 2 rows, and a model 2 coefficients" in one["refused"]) == (None, True)
+
+
+def warned(frame, out, **keys):
+    """What a run says beside its result."""
+    sites = {name: frame.iloc[place::3].reset_index(drop=True) for place, name in enumerate("abc")}
+    return potluck.run(plan({"name": "one", "method": "ipw", **keys}), sites, out=out).document["warnings"]
+
+
+def test_a_run_says_where_arms_do_not_overlap_and_where_weights_are_clipped(tmp_path):
+    frame = rows(3000)
+    assert not any(line.startswith("one:") for line in warned(frame, tmp_path / "1"))
+    draw = np.random.default_rng(1)
+    rare = frame.assign(t=np.where(draw.uniform(size=len(frame)) < 0.015, "yes", "no"))
+    (clipped,) = (line for line in warned(rare, tmp_path / "2") if line.startswith("one:"))
+    assert "of 3000 rows have a propensity beyond clip (0.02)" in clipped
+    assert not any(line.startswith("one:") for line in warned(rare, tmp_path / "3", clip=0.001))
+    given = draw.uniform(size=len(frame)) < 1 / (1 + np.exp(-6 * frame["x"]))
+    apart = frame.assign(t=np.where(given, "yes", "no"))
+    assert any("hardly a row of the other arm has" in line for line in warned(apart, tmp_path / "4", clip=1e-3))
+    checked = potluck.check(plan({"name": "one", "method": "gformula"})).warnings
+    assert any("does not show whether arms overlap" in line for line in checked)
 
 
 @pytest.mark.parametrize(

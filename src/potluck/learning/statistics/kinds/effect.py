@@ -48,6 +48,9 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """What no number shows."""
     what = "the effect is the treatment's only if features hold all that treatment and outcome have in common"
     yield f"{at}.features: {what}. hint: name them all, and look at overlap"
+    if one.method is not None and not METHODS.of(one.method).weighs:
+        what = f"{one.method} counts no rows by propensity, so that it does not show whether arms overlap"
+        yield f'{at}.method: {what}. hint: method = "aipw"'
 
 
 def opens(plan: Plan, one: Statistic) -> Iterator[Table]:

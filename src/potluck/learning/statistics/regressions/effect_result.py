@@ -1,11 +1,17 @@
 """What is told of a treatment's effect: the means of both arms, their difference, and how far the arms overlap."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from potluck.core.plan import Plan, Statistic
 from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
 from potluck.learning.statistics.regressions.coefficients import Coefficient
 from potluck.learning.statistics.result import Result, axis
+
+MANY, HARDLY = 0.05, 0.02
+"""Of what part of the rows it is said. An arm has hardly any rows in a bin of propensities where so much less of it
+lies there than of the other."""
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +34,21 @@ class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
     n_treated: int = 0
     rounds: int
     refused: str | None = None
+
+    def warnings(self, one: Statistic) -> Iterator[str]:
+        """Where it is less the rows' than the models', or that of `clip`."""
+        if self.overlap is None:
+            return
+        pairs = [*zip(self.overlap.treated, self.overlap.untreated, strict=True)]
+        arms = [max(1, sum(arm)) for arm in (self.overlap.treated, self.overlap.untreated)]
+        parts = [sorted(count / arm for count, arm in zip(pair, arms, strict=True)) for pair in pairs]
+        alone = sum(sum(pair) for pair, (less, more) in zip(pairs, parts, strict=True) if less <= HARDLY * more)
+        if alone > MANY * self.n:
+            what = f"{alone} of {self.n} rows have a propensity that hardly a row of the other arm has"
+            yield f"{one.name}: {what}, so that the effect there is the models' guess. hint: data.where, or say so"
+        if self.overlap.clipped > MANY * self.n:
+            what = f"{self.overlap.clipped} of {self.n} rows have a propensity beyond clip ({one.clip:g})"
+            yield f"{one.name}: {what}, and weights that are not their own. hint: a smaller clip, or fewer features"
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """The effect, both means, and who could have been in either arm."""

@@ -116,6 +116,10 @@ class Treatment:
                 return Effect(ate=None, rounds=rounds, refused=f"the model of {name}: {why}")
             if not self.models[name].of.reaches(weights[name]):
                 return Effect(ate=None, rounds=rounds, refused=f"the model of {name} does not settle")
+        few = min(self._arms({name: opened for name, (_, opened) in ended.items()}))
+        if few <= self._size:
+            what = f"an arm has {few} rows, and a model {self._size} coefficients: it could be nothing but those rows"
+            return Effect(ate=None, rounds=rounds, refused=f"{what}. hint: fewer features")
         part = yield self._state(weights, (), last=True)
         return self._result(part, weights, {name: opened for name, (_, opened) in ended.items()}, rounds + 1)
 
@@ -272,6 +276,13 @@ class Treatment:
                 slopes.append(x * ((1 - weight) * bend)[:, None])
         return np.hstack([*u, *means]), np.hstack(slopes), propensity
 
+    def _arms(self, opened: Mapping[str, Opened]) -> tuple[int, int]:
+        """The rows of both."""
+        if self.method.weighs:
+            return round(opened[GIVEN].y), round(opened[GIVEN].rows - opened[GIVEN].y)
+        treated, untreated = (round(opened[arm].rows) for arm in ARMS)
+        return treated, untreated
+
     def _result(self, part: Part, weights: Mapping[str, Floats], opened: Mapping[str, Opened], rounds: int) -> Effect:
         values, length, size, count = part.values, self._length, self._size, len(self.models)
         upper = length * (length + 1) // 2
@@ -279,8 +290,8 @@ class Treatment:
         meat = square(values[:upper], length) * np.outer(largest, largest)
         slopes = (values[upper : upper + len(steepest)] * steepest).reshape(2, self._slopes, size)
         totals, fitted = meat[0], 1 + count * size
-        n, treated = round(totals[0]), round(opened[GIVEN].y if self.method.weighs else opened[ARMS[0]].rows)
-        none = Effect(ate=None, n=n, n_treated=treated, rounds=rounds)
+        n = round(totals[0])
+        none = Effect(ate=None, n=n, n_treated=self._arms(opened)[0], rounds=rounds)
         ends = totals[fitted:].reshape(2, 2)
         if not (ends[:, 1] > 0).all():
             return msgspec.structs.replace(none, refused="an arm has no rows. hint: statistics.treated")
