@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.learning.loops import build
@@ -56,6 +57,29 @@ def ranks(draw, n, effect):
     return np.array([*(np.histogram(one, 20, (0, 1))[0] for one in made), np.zeros(20)], float)
 
 
+def ordered(draw, n, effect):
+    """Four groups, the first two as far apart as those of `ranks`, the others between them."""
+    first, second, other = ranks(draw, n // 2, effect)
+    between = [np.histogram(draw.uniform(size=n // 4), 20, (0, 1))[0] for _ in "ab"]
+    return np.array([first, second, *between, other], float)
+
+
+def distances(draw, n, effect):
+    """Two groups whose distributions are apart by this much in the middle, and less to either side."""
+    halves = (
+        draw.uniform(0, 0.5, n // 2) + 0.5 * (draw.uniform(size=n // 2) < 0.5 + part / 2) for part in (effect, -effect)
+    )
+    return np.array([*(np.histogram(one, 20, (0, 1))[0] for one in halves), np.zeros(20)], float)
+
+
+def ranked(draw, n, effect):
+    """Pairs of bins of two numbers that are normal, and even over their ranges once ranked, with this correlation."""
+    x, other = draw.normal(size=(2, n))
+    by = 2 * np.sin(np.pi * effect / 6)  # of ranks that is `effect`
+    both = ndtr(np.array([x, by * x + np.sqrt(1 - by**2) * other]))
+    return np.histogram2d(*both, bins=20, range=[(0, 1), (0, 1)])[0].reshape(1, -1)
+
+
 def table(draw, n, effect):
     """Of 2 x 2, and no undeclared values."""
     cells = np.zeros((3, 3))
@@ -67,6 +91,9 @@ TESTS = {
     "welch": ({"column": "x", "by": "g"}, lambda *given: groups(*given, 2)),
     "anova": ({"column": "x", "by": "h"}, lambda *given: groups(*given, 4)),
     "mannwhitney": ({"column": "x", "by": "g", "bins": 20}, ranks),
+    "kruskal": ({"column": "x", "by": "h", "bins": 20}, ordered),
+    "ks": ({"column": "x", "by": "g", "bins": 20}, distances),
+    "spearman": ({"columns": ("x", "z"), "bins": 20}, ranked),
     "chi2": ({"columns": ("g", "b")}, table),
     "correlation": ({"columns": ("x", "z")}, pair),
     "paired": ({"columns": ("x", "z")}, difference),

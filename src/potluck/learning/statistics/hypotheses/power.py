@@ -9,7 +9,7 @@ import math
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.declared import find
-from potluck.learning.statistics.hypotheses.tested import ENOUGH
+from potluck.learning.statistics.hypotheses.tested import ENOUGH, ENOUGH_PAIRS
 from potluck.learning.statistics.kinds import contingency
 from potluck.learning.statistics.reading import Reach, groups, names
 from potluck.learning.statistics.result import declared
@@ -78,11 +78,34 @@ def of_counts(plan: Plan, one: Statistic, std: float, rows: float | None) -> Rea
 
 
 def of_ranks(plan: Plan, one: Statistic, std: float, rows: float | None) -> Reach:
-    """Of two groups: how far from one half the chance lies that a row of one is above a row of the other."""
+    """Of two groups, and others between them: how far from one half the chance lies that a row of one is above a row of
+    the other."""
+    bins, many = required(one.bins), len(names(plan, one))
+    least = many * max(1.0, SAFE * std * math.sqrt(bins))
+    each = (rows or least) / many
+    drawn = (2 * each + 2 / many) / (12 * each**2) * (1 - 1 / bins**2)
+    moved = std**2 * bins / (6 * each**2) + std**4 * bins * (bins - 1) / (2 * many * each**4)
+    effect = math.sqrt(noncentrality(many - 1) * (drawn + moved))
+    return _reach(least, rows, min(effect, 0.5), "distance of the chance to be above from one half")
+
+
+def of_distances(plan: Plan, one: Statistic, std: float, rows: float | None) -> Reach:
+    """Of two groups whose distributions are farthest apart in the middle. Rows and noise move both alike: as a Brownian
+    bridge, seen at the ends of bins (Chernoff 1965, "Sequential tests for the mean of a normal distribution IV")."""
+    from scipy.special import kolmogi, ndtri
+
     bins = required(one.bins)
     least = 2 * max(1.0, SAFE * std * math.sqrt(bins))
     each = (rows or least) / 2
-    drawn = (2 * each + 1) / (12 * each**2) * (1 - 1 / bins**2)
-    moved = std**2 * bins / (6 * each**2) + std**4 * bins * (bins - 1) / (4 * each**4)
-    effect = math.sqrt(noncentrality(1) * (drawn + moved))
-    return _reach(least, rows, min(effect, 0.5), "distance of the chance to be above from one half")
+    scale = math.sqrt(2 / each * (1 + std**2 * bins / each))
+    effect = scale * (float(kolmogi(LEVEL)) - 0.583 / math.sqrt(bins) + float(ndtri(POWER)) / 2)
+    return _reach(least, rows, min(effect, 1.0), "largest distance of two distributions")
+
+
+def of_pairs(plan: Plan, one: Statistic, std: float, rows: float | None) -> Reach:
+    """Of the ranks of two numbers."""
+    std *= math.sqrt(groups(plan, one)) * required(one.bins)
+    least = max(3.0, (ENOUGH_PAIRS + 2) * std)
+    n = rows or least
+    effect = math.sqrt(noncentrality(1) * (1 / n + (std / n) ** 2))
+    return _reach(least, rows, min(effect, 1.0), "correlation of ranks")

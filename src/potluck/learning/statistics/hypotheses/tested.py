@@ -14,6 +14,9 @@ ENOUGH = 5.0
 """With noise a group counts if it has so many times the standard deviation of the noise in its count. Below that the
 error rates of these tests were measured to be wrong."""
 
+ENOUGH_PAIRS = 6.0
+"""The same of pairs of bins. At 5 the test is wrong too often where values crowd in few bins."""
+
 
 class Tested(Result, frozen=True, kw_only=True, omit_defaults=True):
     """statistic; df: degrees of freedom, of an F statistic two, none of a statistic that has none; p: two-sided.
@@ -66,13 +69,6 @@ def of_two_groups(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield from problems
     if not problems and len(names(plan, one)) != 2:
         yield f"{at}.by: {one.by} has {len(names(plan, one))} declared values. hint: {one.test} compares two groups"
-
-
-def exact(plan: Plan, one: Statistic, at: str, instead: str) -> Iterator[str]:
-    """A line where a plan has noise. instead: what holds with noise."""
-    if plan.noisy:
-        what = f"{at}.test: how often {one.test} is wrong is not known with noise"
-        yield f'{what}. hint: {instead}, or privacy.noise = "none"'
 
 
 def of_pairs(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
