@@ -140,10 +140,24 @@ def _means(test, spreads):
     return make
 
 
-def _mannwhitney(rng, n, std):
+def _ranked(test, parts):
+    def make(rng, n, std):
+        ends = np.cumsum([round(part * n) for part in parts])[:-1]
+
+        def once(said):
+            x = np.minimum((rng.beta(2, 3, n) * 20).astype(int), 19)
+            return test(bins(*np.split(x, ends), size=20) + rng.normal(0, std, (len(parts), 20)), said).p
+
+        return once
+
+    return make
+
+
+def _spearman(rng, n, std):
     def once(said):
-        x = np.minimum((rng.beta(2, 3, n) * 20).astype(int), 19)
-        return mannwhitney(bins(x[: n // 3], x[n // 3 :], size=20) + rng.normal(0, std, (2, 20)), said).p
+        table = np.zeros((12, 12))
+        np.add.at(table, ((rng.beta(2, 3, n) * 12).astype(int), (rng.beta(1, 2, n) * 12).astype(int)), 1)
+        return spearman(table + rng.normal(0, std, (12, 12)), said).p
 
     return once
 
@@ -165,7 +179,10 @@ NULL = {
     "welch": (_means(welch, (0.3, 0.45)), POWERS),
     "paired": (_means(lambda one, std: paired(one[0], std), (0.3,)), POWERS),
     "anova": (_means(anova, (0.3, 0.3, 0.3)), POWERS),
-    "mannwhitney": (_mannwhitney, COUNTS),
+    "mannwhitney": (_ranked(mannwhitney, (1 / 3, 2 / 3)), COUNTS),
+    "kruskal": (_ranked(kruskal, (0.4, 0.3, 0.3)), COUNTS),
+    "ks": (_ranked(smirnov, (1 / 3, 2 / 3)), COUNTS),
+    "spearman": (_spearman, COUNTS),
     "correlation": (_correlation, GRAM),
 }
 """Rows of which nothing is true that a test looks for, and the noise in each number that they add: at epsilon 1, of the

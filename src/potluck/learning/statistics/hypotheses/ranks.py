@@ -118,16 +118,11 @@ def smirnov(counts: Floats, std: float = 0.0) -> Tested:
 def _distances(shares: Floats, drawn: float, moved: float, seed: int) -> Floats:
     """[DRAWS] largest distances of two groups of the same shares [bins], which rows move by `drawn` times the root of a
     share, and noise by `moved`."""
-    draw, below = generator(seed, "smirnov"), np.cumsum(shares)
+    draw, below, spread = generator(seed, "smirnov"), np.cumsum(shares), np.sqrt(drawn**2 * shares + moved**2)
     found: list[Floats] = []
-    left = DRAWS
-    while left:
-        size = (min(left, max(1, TOGETHER // len(shares))), len(shares))
-        apart = np.cumsum(
-            drawn * np.sqrt(shares) * draw.standard_normal(size) + moved * draw.standard_normal(size), axis=1
-        )
+    for start in range(0, DRAWS, step := max(1, TOGETHER // len(shares))):
+        apart = np.cumsum(spread * draw.standard_normal((min(step, DRAWS - start), len(shares))), axis=1)
         found.append(np.abs(apart - apart[:, -1:] * below).max(axis=1))
-        left -= size[0]
     return np.concatenate(found)
 
 
