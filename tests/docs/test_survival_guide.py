@@ -46,7 +46,7 @@ def test_the_page_shows_what_check_and_the_snippets_print(plan, capsys):
             shown += 1
             for line in body.splitlines():
                 assert words(line) in words(printed), line
-    assert shown == 7
+    assert shown == 6
 
 
 def test_its_numbers_are_those_of_pandas_and_statsmodels_on_the_pooled_rows(plan, pooled):

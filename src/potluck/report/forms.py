@@ -133,7 +133,7 @@ def _tabled(name: str, frame: Frame) -> Tabled:
     decimals = _decimals(frame)
     rows = tuple(tuple(_cell(row[at], decimals[at]) for at in kept) for row in frame.rows)
     texts = [all(isinstance(row[at], str) for row in frame.rows) for at in kept]
-    leading = next((place for place, one in enumerate(texts) if not one), len(texts))
+    leading = 1 if all(texts) else texts.index(False)
     return Tabled(frame.title or name, tuple(frame.head[at] for at in kept), rows, leading, frame.note, frame.long)
 
 

@@ -91,6 +91,12 @@ def test_tables_of_every_kind_are_tidy_and_say_the_group_alike(plan, tmp_path):
     overlap = run.frames["effect.overlap"]
     assert overlap[["treated", "untreated"]].sum().tolist() == [216, 216]
     assert run.frames["effect.rows"].set_index("what")["rows"].to_dict() == {"all": 432, "treated": 216, "clipped": 0}
+    printed = run.frames["first.printed"].set_index("column")
+    assert list(printed.columns) == ["all", "fin = 0", "fin = 1", "smd"]
+    paid = rows[rows["fin"] == 1]
+    assert printed.loc["age (years), mean (sd)", "fin = 1"] == f"{paid['age'].mean():.1f} ({paid['age'].std():.1f})"
+    assert printed.loc["age (years), median [q1, q3]", "all"] == "23 [20, 27]"
+    assert printed.loc["arrest = 1, n (%)", "all"] == "114 (26.4)"
     page, notebook = (run.folder / "report.html").read_text(encoding="utf-8"), run._repr_html_()
     for one in EVERY:
         assert f"<bdi>{one['name']}</bdi>" in page

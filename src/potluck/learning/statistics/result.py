@@ -146,7 +146,7 @@ def called(one: Statistic, name: str) -> str:
 def axis(plan: Plan, name: str | None) -> str:
     """A column of the plan as a picture names it, with its unit; empty without a column."""
     column = find(plan, name) if name else None
-    return f"{name} ({column.unit})" if column and column.unit else name or ""
+    return f"{name} ({column.unit})" if column and column.unit not in ("", name) else name or ""
 
 
 def declared(plan: Plan, one: Statistic) -> tuple[float, float]:

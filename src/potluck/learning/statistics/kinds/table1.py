@@ -52,7 +52,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
     by: "dict[str, Table] | None" = None
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
-        """The same lines without intervals, and how each number is spread."""
+        """As papers print it, groups side by side; how each number is spread; and all lines, without intervals."""
         head = (OF, "column", "level", "n", *NUMBER, "missing", "smd")
         rows = tuple(
             (name, line.column, line.level or "", *_values(line), line.smd)
@@ -60,7 +60,31 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
             for line in table.rows
         )
         note = "The interval of each number is in run.json." if plan.noisy else ""
-        return (Frame(head=head, rows=rows, note=note), *self._boxes(plan, one))
+        lines = Frame(head=head, rows=rows, note=note, long=True)
+        return (self._printed(plan, one), *self._boxes(plan, one), lines)
+
+    def _printed(self, plan: Plan, one: Statistic) -> Frame:
+        """A line a number and a declared value, a column a group."""
+        every = each(self, self.by)
+        apart = any(line.smd is not None for line in self.rows)
+        rows = []
+        for place, line in enumerate(self.rows):
+            here = [table.rows[place] for _, table in every]
+            smd = ("" if line.smd is None else _said(line.smd, 2),) if apart else ()
+            if line.level is not None:
+                rows.append((f"{line.column} = {line.level}, n (%)", *map(_counted, here), *smd))
+            else:
+                name = axis(plan, line.column)
+                digits = _digits(plan, line.column)
+                rows.append((f"{name}, mean (sd)", *(_pair(one.mean, one.sd, digits, digits) for one in here), *smd))
+                nothing = ("",) * len(smd)
+                rows.append((f"{name}, median [q1, q3]", *map(_middle, here), *nothing))
+            last = place + 1 == len(self.rows) or self.rows[place + 1].column != line.column
+            if last and any(one.missing.value for one in here):
+                missing = (_said(one.missing.value, 0) for one in here)
+                rows.append((f"{line.column}, missing", *missing, *(("",) * len(smd))))
+        head = ("column", *(called(one, name) for name, _ in every), *(("smd",) if apart else ()))
+        return Frame(name="printed", head=head, rows=tuple(rows))
 
     def _boxes(self, plan: Plan, one: Statistic) -> Iterator[Boxes]:
         """Of each number, all rows and each group."""
@@ -68,6 +92,34 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
             if line.median is not None:
                 boxes = tuple(_box(called(one, name), table.rows[place]) for name, table in each(self, self.by))
                 yield Boxes(title=line.column, x=axis(plan, line.column), boxes=boxes)
+
+
+def _said(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:,.{decimals}f}"
+
+
+def _digits(plan: Plan, name: str) -> int:
+    """Decimals by which numbers of a column are told apart: hundredths to thousandths of its declared range."""
+    low, high = required(find(plan, name)).bounds
+    return max(1, 2 - math.floor(math.log10(high - low)))
+
+
+def _pair(first: Estimate | None, second: Estimate | None, decimals: int, more: int) -> str:
+    found = [None if one is None else one.value for one in (first, second)]
+    return "" if found[0] is None else f"{_said(found[0], decimals)} ({_said(found[1], more)})"
+
+
+def _counted(line: Line) -> str:
+    return _pair(line.n, line.percent, 0, 1)
+
+
+def _middle(line: Line) -> str:
+    median, q1, q3 = (None if one is None else one.value for one in (line.median, line.q1, line.q3))
+    return "" if median is None else f"{median:,g} [{_bare(q1)}, {_bare(q3)}]"
+
+
+def _bare(value: float | None) -> str:
+    return "" if value is None else f"{value:,g}"
 
 
 def _box(name: str, line: Line) -> Box:

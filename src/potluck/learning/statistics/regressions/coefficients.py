@@ -11,7 +11,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame, Number
-from potluck.learning.statistics.result import Result
+from potluck.learning.statistics.result import Result, axis
 
 INTERCEPT = "intercept"
 MOST = 700.0
@@ -54,9 +54,9 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
         """A forest of coefficients, of ratios where they mean something, and all numbers; the baseline's curve."""
         if self.coefficients is None:
             return (Frame(head=("refused",), rows=((self.refused or "",),)),)
-        return (*forest(self.coefficients, "coefficient", "coefficients, 95 %"), *self._hazards())
+        return (*forest(self.coefficients, "coefficient", "coefficients, 95 %"), *self._hazards(axis(plan, one.time)))
 
-    def _hazards(self) -> tuple[AnyForm, ...]:
+    def _hazards(self, time: str) -> tuple[AnyForm, ...]:
         if self.baseline is UNSET:
             return ()
         curves = tuple(Curve(name=name, x=hazard.times, y=hazard.cumulative) for name, hazard in self.baseline.items())
@@ -68,7 +68,7 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
         head = ("stratum", "time", "cumulative hazard", "at risk", "events")
         title = "cumulative hazard where every column is 0"
         return (
-            Curves(title=title, x="time", y="cumulative hazard", curves=curves, steps=True),
+            Curves(title=title, x=time, y="cumulative hazard", curves=curves, steps=True),
             Frame(title=title, name="baseline", long=True, head=head, rows=rows),
         )
 
