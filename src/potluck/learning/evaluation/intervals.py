@@ -60,10 +60,15 @@ def half(ends: Interval | None) -> float | None:
 
 
 def _within(found: Interval | None, widest: Interval) -> Interval:
-    """What lies in the widest one, in which the truth is; all of that where nothing does."""
+    """What lies in the widest one, in which the truth is. Where noise brought all of it beyond an end, it is as if its
+    middle were there."""
     low, high = found or widest
-    low, high = max(low, widest[0]), min(high, widest[1])
-    return (low, high) if low <= high else widest
+    half = (high - low) / 2
+    if low > widest[1]:
+        low, high = widest[1] - half, widest[1]
+    elif high < widest[0]:
+        low, high = widest[0], widest[0] + half
+    return max(low, widest[0]), min(high, widest[1])
 
 
 def _between(a: float, b: float, c: float) -> Interval | None:

@@ -14,14 +14,19 @@ def count(value: float, std: float) -> Estimate:
 
 
 def share(values: Floats, std: Floats, place: int) -> Estimate:
-    """Of rows counted at several places, the share of those at one of them."""
+    """Of rows counted at several places, the share of those at one of them.
+
+    Its interval takes a count that noise brought below zero as zero: this is nearer to the truth, whatever it is, so
+    that the interval covers it at least as often, and it is never that of nothing known.
+    """
     hits = Noised(float(values[place]), float(std[place]))
     others = Noised(float(values.sum() - values[place]), float((std**2).sum() - std[place] ** 2) ** 0.5)
     rows = hits.value + others.value
     if rows <= 0:
         return Estimate(value=None, low=0.0 if hits.std else None, high=1.0 if hits.std else None)
     value = hits.value / rows
-    low, high = metric_intervals.share(hits, others).noise or (value, value)
+    above = (Noised(max(one.value, 0.0), one.std) for one in (hits, others))
+    low, high = metric_intervals.share(*above).noise or (value, value)
     return Estimate(value=value, low=low, high=high)
 
 
