@@ -66,7 +66,8 @@ class StatisticKind:
     products: a cell is (1, x, upper triangle of x x^T) of numbers on [-1, 1], and variances are read off it.
     every: a row counts too that has no value in a column of the statistic.
     parts: what is added up in its place, by what each part is called in it, where it is made of other statistics; join:
-    what their opened numbers come to. Then `cells`, `width` and `read` are not asked.
+    what their opened numbers come to, of a course of one round in one line. Then `cells`, `width` and `read` are not
+    asked.
     title: what a heading calls it; empty: its word. tells: what opens without noise; and what that may say of one row.
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.

@@ -60,7 +60,7 @@ def results(plan: Plan, answer: Answer) -> tuple[dict[str, Result], tuple[str, .
         if kind.course is not None:
             continue
         for key, each in parts_of(plan, one).items():
-            part, rows = answer.part(each.name), groups(plan, each)
+            part, rows = answer.part(each.name), 1 if kind_of(each).course else groups(plan, each)
             opened[key] = Part(part.values.reshape(rows, -1), part.std.reshape(rows, -1), steps[each.name])
             warnings += gram.unsure(plan, each, opened[key]) if kind_of(each).products else ()
         whole = kind.join is not None and "" not in opened
@@ -69,8 +69,8 @@ def results(plan: Plan, answer: Answer) -> tuple[dict[str, Result], tuple[str, .
 
 
 def courses(plan: Plan) -> dict[str, Course]:
-    """The statistics of several rounds, by name."""
-    makes = {one.name: (kind_of(one).course, one) for one in plan.statistics}
+    """Of what is added up those that are courses, by name: statistics, and parts of one round."""
+    makes = {one.name: (kind_of(one).course, one) for one in parted(plan)}
     return {name: make(plan, one) for name, (make, one) in makes.items() if make is not None}
 
 
@@ -114,7 +114,7 @@ class StatisticsTask:
             return
         every = courses(self.plan)
         asked = {name: Asked(every[name], ask.step, one) for name, one in self._states(ask.step, ask.state).items()}
-        if ask.step == 0 and len(every) < len(self.plan.statistics):
+        if ask.step == 0 and len(every) < len(parted(self.plan)):
             yield _Held(self.plan, rows)
         if asked:
             index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))

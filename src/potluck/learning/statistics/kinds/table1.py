@@ -229,6 +229,13 @@ def _moments(line: Line) -> tuple[float | None, float | None]:
     return line.mean.value if line.mean else None, None if spread is None else spread**2
 
 
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Columns, none of which has the name of a part."""
+    yield from of_columns(plan, one, at)
+    if ROWS in one.columns:
+        yield f"{at}.columns: all {ROWS} are counted by that name. hint: call the column otherwise"
+
+
 TABLE1 = StatisticKind(
     tells=(
         "how many rows there are, of each number its sum, its sum of squares and rows by bin, of each category rows by"
@@ -237,7 +244,7 @@ TABLE1 = StatisticKind(
     title="Table 1",
     keys=frozenset({"columns", "bins"}),
     usual={"bins": 256},
-    check=of_columns,
+    check=check,
     opens=elsewhere,
     half=None,
     parts=parts,
