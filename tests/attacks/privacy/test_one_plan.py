@@ -281,14 +281,19 @@ def test_a_range_that_all_but_one_are_clamped_to_opens_that_row():
         judged(plan, data["a"], FEW)
 
 
-def test_persons_are_counted_as_persons():
+@pytest.mark.parametrize(
+    ("one", "of_which"),
+    [(of("distinct", by="ward"), "it"), (of("missing", columns=["patient", "age"], by="ward"), "it/patient")],
+    ids=["distinct", "missing"],
+)
+def test_persons_are_counted_as_persons(one, of_which):
     """A group of ten rows of one person opens that there is one, and a cluster of them what they add."""
     frame = ELSEWHERE.assign(ward=["w9" if at < 10 else ward for at, ward in enumerate(ELSEWHERE["ward"])])
     for patients, few in (([1000] * 10, True), (range(1000, 1010), False)):
         mine = frame.assign(patient=[*patients, *frame["patient"][10:]])
-        plan = written(of("distinct", by="ward"), {"person": "patient"})
+        plan = written(one, {"person": "patient"})
         if few:
-            with pytest.raises(Refused, match="it where ward is 'w9', different values of patient"):
+            with pytest.raises(Refused, match=f"{of_which} where ward is 'w9', different values of patient"):
                 judged(plan, mine, FEW)
         else:
             judged(plan, mine, FEW)
