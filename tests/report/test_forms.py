@@ -141,6 +141,7 @@ def test_a_box_spans_the_quartiles():
         [float(one[key].rstrip("%")) for one in tree.named("line") if one["stroke-width"] == width for key in keys]
         for width, keys in (("3.5", ["x1"]), ("1.5", ["x1", "x2"]))
     )
+    assert "20.0" not in tree.words()
     assert (median - first) / wide == pytest.approx(1 / 3, abs=0.01)
     assert (end - start) / wide == pytest.approx(5 / 3, abs=0.01)
 

@@ -141,14 +141,18 @@ def _decimals(frame: Frame) -> list[int]:
     """Of each column, no more than its numbers have; the ends of an interval have those of what stands before them."""
     found: list[int] = []
     for at, name in enumerate(frame.head):
-        values = _numbers(row[at] for row in frame.rows)
-        own = words.places(values)
-        while own and all(abs(round(one, own - 1) - one) <= SAME * abs(one) for one in values):
-            own -= 1
-        found.append(own)
+        found.append(_places(_numbers(row[at] for row in frame.rows)))
         if name.endswith(ENDS):
             first = next((place for place in range(at, 0, -1) if not frame.head[place].endswith(ENDS)), 0)
             found[first:] = [max(found[first:])] * (at - first + 1)
+    return found
+
+
+def _places(values: list[float]) -> int:
+    """The decimals that numbers share, no more than they have."""
+    found = words.places(values)
+    while found and all(abs(round(one, found - 1) - one) <= SAME * abs(one) for one in values):
+        found -= 1
     return found
 
 
@@ -187,7 +191,7 @@ def _ends(said: str) -> str:
 
 
 def _boxes(ident: str, title: str, form: Boxes) -> str:
-    decimals = words.places(_numbers(end for one in form.boxes for end in (one.q1, one.median, one.q3)))
+    decimals = _places(_numbers(end for one in form.boxes for end in (one.q1, one.median, one.q3)))
     rows, said = [], []
     for one in form.boxes:
         median = _cell(one.median, decimals)
