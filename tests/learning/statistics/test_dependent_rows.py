@@ -48,7 +48,7 @@ def test_a_plan_with_persons_names_the_statistics_that_take_rows_to_be_independe
     (line,) = lines(DESCRIBE | INFER)
     assert "in welch, chi2, fit," in line
     assert "data.reduce" in line
-    assert 'errors = "cluster"' in line
+    assert 'cluster = "who"' in line
 
 
 @pytest.mark.parametrize(

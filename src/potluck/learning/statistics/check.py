@@ -52,7 +52,7 @@ def pauses(plan: Plan) -> Iterator[str]:
     infer = [one.name for one in plan.statistics if kind_of(one).infers and one.errors != "cluster"]
     if infer and _several_rows(plan):
         what = f"rows of one person count as independent of each other in {gram.listed(infer)}"
-        hint = 'data.reduce makes one row of them; a regression without noise has errors = "cluster"'
+        hint = f'data.reduce makes one row of them; regressions without noise take cluster = "{plan.data.person}"'
         yield f"data.person: {what}, whose p values and errors are too small if persons have several rows. hint: {hint}"
 
 
