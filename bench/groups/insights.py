@@ -43,6 +43,11 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "lab": {"kind": "number", "low": 0, "high": 10, "missing": "drop"},
 }
 MEASURED = ["age", "x", "z"]
+DRUGS = ("aspirin", "insulin", "statin", "warfarin")
+STRING: Mapping[str, Mapping[str, Any]] = {
+    "drug": {"kind": "string", "length": 8, "alphabet": "abcdefghijklmnopqrstuvwxyz"}
+}
+NOISE = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-6}
 Numbers = Sequence[float]
 Found = Mapping[str, Any]
 
@@ -51,7 +56,7 @@ Found = Mapping[str, Any]
 class Case:
     """A kind: what a plan asks for, what of its result is compared, the same by the oracle, and who that is.
 
-    near: how near they are; sites: at how many.
+    near: how near they are; sites: at how many; noised: it takes noise.
     """
 
     keys: Mapping[str, object]
@@ -60,11 +65,18 @@ class Case:
     by: str
     near: float = EXACT
     sites: int = 3
+    noised: bool = False
 
 
 def value(found: Found) -> Any:
     """Of a result that is one value, or lists of them."""
     return found["value"]
+
+
+def of_drugs(found: Found) -> list[float]:
+    """Counts of strings, in the order of what rows are drawn from."""
+    counts = {one["value"]: one["count"]["value"] for one in found["top"]}
+    return [counts[name] for name in DRUGS]
 
 
 def fitted(found: Found) -> list[float]:
@@ -210,6 +222,14 @@ CASES: Mapping[str, Case] = {
         lambda rows: rows["stage"].value_counts(),
         "pandas",
     ),
+    "discover": Case(
+        {"column": "drug", "k": len(DRUGS)},
+        of_drugs,
+        lambda rows: rows["drug"].value_counts()[list(DRUGS)],
+        "pandas",
+        near=0.04,
+        noised=True,
+    ),
     "distinct": Case({}, value, lambda rows: rows["who"].nunique(), "pandas"),
     "pca": Case({"columns": MEASURED}, lambda found: found["explained"], explained, "NumPy"),
     "kmeans": Case({"columns": ["x", "z"], "k": 3}, lambda found: np.ravel(found["centers"]), centers, "SciPy", 1e-4),
@@ -258,21 +278,24 @@ def made(many: int, seed: int) -> pd.DataFrame:
             "week": np.minimum(week, left),
             "event": (week <= left).astype(int),
             "lab": np.where(draw.random(many) < 0.1, np.nan, draw.uniform(0, 9, many) + np.linspace(0, 1, many)),
+            "drug": draw.choice(np.array(DRUGS), many, p=[0.4, 0.3, 0.2, 0.1]),
         }
     )
 
 
 def planned(kinds: Sequence[str], word: str, sites: Sequence[str]) -> potluck.Plan:
-    """A plan of one statistic a kind, without noise, for a server that follows the protocol."""
+    """A plan of one statistic a kind, without noise where they take none, for a server that follows the protocol."""
+    (noised,) = {CASES[kind].noised for kind in kinds}
     return potluck.Plan(
         name="insights",
         purpose="time statistics",
         task="statistics",
         federation={"sites": list(sites), "server": "curious", "corrupt": 1},
-        data={"columns": COLUMNS} | ({"person": "who"} if "distinct" in kinds else {}),
+        data={"columns": {**COLUMNS, **(STRING if noised else {})}}
+        | ({"person": "who"} if "distinct" in kinds else {}),
         statistics=[{"name": kind, "kind": kind, **CASES[kind].keys} for kind in kinds],
         protect={"with": word},
-        privacy={"noise": "none"},
+        privacy=NOISE if noised else {"noise": "none"},
     )
 
 

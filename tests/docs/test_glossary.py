@@ -17,7 +17,7 @@ course credentials dealer demand desk dialect driver encoded engine exchange fac
 half head helper home house journal kind label learner lease ledger letter line link look marker member note notice
 opened owner
 parcel participation party plan policy port promise proposal protection reader record redo reduction rehearsal release
-room roster round run runner seat settled site spread step survivors tally task terms tie traits transcript
+room roster round run runner seat settled site spread step string survivors tally task terms tie traits transcript
 unit Unlaid update view word worker"""
 
 

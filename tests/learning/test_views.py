@@ -62,7 +62,7 @@ def test_sites_see_the_coefficients_of_fits_and_a_lying_server_can_choose_them()
     assert {view.form for view in every} == {Form.SUM}
     server, *sites = every
     assert "up to 12 sums of slope and curvature" in server.note
-    assert "a lying server may ask at other weights" in server.note
+    assert "a lying server may ask at other coefficients" in server.note
     assert all("announced to all" in view.note for view in sites)
 
 

@@ -64,7 +64,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column. low, high: the declared range of a number; values: of a category; reference: the one of
     them that becomes no feature, so that the others are told against it; None: each becomes one; format: of a date;
     shape: of a tensor; tokenizer, length: of a text, the file of its tokenizer and how many tokens a text has; digest:
-    sha256:... of that file, by which parties know it.
+    sha256:... of that file, by which parties know it; of a string length is how many characters it has, and alphabet
+    which ones.
 
     owner: with columns at different owners, the site that has it.
     """
@@ -82,6 +83,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: Text | None = None
     length: Annotated[int, Bounds(ge=1, le=MOST_TOKENS, hint="e.g. 128")] | None = None
     digest: Text | None = None
+    alphabet: Text | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -126,7 +126,8 @@ def _scores(bins: int, spread: float) -> tuple[Floats, Floats]:
 
 
 def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: Mapping[str, float]) -> Forecast:
-    """Of each statistic, over all groups; stds: the noise in each of its cells. Of several numbers, of one of them.
+    """Of each statistic, over all groups; stds: the noise in each of its cells. Of several numbers, of one of them; of
+    one that finds values also how many rows one needs.
 
     rows: how many count, where they are at hand; each: by statistic, how many of them have a value in it. A mean or
     variance has no forecast without.
@@ -136,6 +137,8 @@ def statistics(plan: Plan, stds: Mapping[str, float], rows: float | None, each: 
         kind, given = kind_of(one), (plan, one, stds[one.name], each.get(one.name))
         if kind.half:
             noise[one.name] = kind.half(*given)
+        if kind.needed:
+            noise[f"{one.name}_needed"] = kind.needed(plan, one, stds[one.name])
         if kind.reach:
             reach[one.name] = kind.reach(*given)
     return Forecast(rows, noise, {}, reach)

@@ -11,6 +11,7 @@ from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never,
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
+from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.training.local import personal
 from potluck.learning.training.methods import METHODS
 
@@ -49,7 +50,21 @@ def _goes_on(plan: Plan) -> str:
     if plan.sums == 1:
         return ""
     few = "" if plan.noisy else ": with few rows a coefficient, or a row alone in a bin of time, rows can be read off"
-    return f"; of fits up to {plan.sums} sums of slope and curvature, each at coefficients that all see{few}"
+    said = (
+        f"; of {which} up to {plan.sums} sums of {what}, each at {state} that all see"
+        for which, what, state in later(plan)
+    )
+    return "".join(said) + few
+
+
+def later(plan: Plan) -> tuple[tuple[str, str, str], ...]:
+    """Of statistics of several rounds, which go on, what their sums are of, and at what they are asked."""
+    several = (kind_of(one) for one in plan.statistics if (one.rounds or 1) > 1)
+    return tuple(dict.fromkeys(kind.follows for kind in several))
+
+
+def _asked_at(plan: Plan) -> str:
+    return " and ".join(dict.fromkeys(state for _, _, state in later(plan)))
 
 
 def _looked_at(plan: Plan) -> str:
@@ -91,11 +106,12 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     if plan.noisy and plan.privacy.unit == "person":
         note += f"; the noise hides a person, who is whatever column {plan.data.person!r} says"
     if (plan.traits.labelled or plan.sums > 1) and plan.federation.server == "lying":
-        note += "; a lying server may ask at other weights than the sums give, one choice a step"
+        at = "weights" if plan.traits.labelled else _asked_at(plan)
+        note += f"; a lying server may ask at other {at} than the sums give, one choice a step"
         note += "" if plan.noisy else ", and so single out rows: only noise prevents that"
     found = [View(SERVER, "the sum", Form.SUM if central else public, Never(), SOURCE, note=note)]
     if not plan.traits.labelled and plan.sums > 1:
-        every = "the coefficients of each round are announced to all, and follow from the sums"
+        every = f"the {_asked_at(plan)} of each round are announced to all, and follow from the sums"
         return found + [
             View(party, "the sum", public, Never(), SOURCE, note=every) for party in (*plan.compute, *plan.sites)
         ]

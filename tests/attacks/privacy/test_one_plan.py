@@ -158,8 +158,8 @@ ATTACKS = {
     "correlation": [(test_of("correlation", columns=["age", "chol"]), POINTED)],
     "spearman": [(test_of("spearman", columns=["age", "chol"], bins=2), POINTED)],
 }
-WORDS = {"test": "each test is attacked by its own name"}
-"""Kinds that are words for others."""
+WORDS = {"test": "each test is attacked by its own name", "discover": "it takes noise, so no plan of it is exact"}
+"""Kinds that are words for others, or open nothing exact."""
 
 
 NOT_HELD = Table(np.zeros((0, 0)), np.zeros(0), None, np.zeros(0, np.bool_), {}, ())

@@ -27,6 +27,7 @@ from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow
+from potluck.learning.views import later
 from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
 from potluck.owner.reading import read as read_policy
@@ -192,8 +193,11 @@ def _persons(plan: Spec, rows: Table) -> Persons | None:
 
 def _later(plan: Spec) -> str:
     if plan.training is None:
-        more = f"up to {plan.sums - 1} sums of fits follow, each at the coefficients that the sums before it gave"
-        return "this is the only sum" if plan.sums == 1 else more
+        each = (
+            f"of {which} up to {plan.sums - 1} sums follow, each at the {state} that the sums before it gave"
+            for which, _, state in later(plan)
+        )
+        return "this is the only sum" if plan.sums == 1 else "; ".join(each)
     then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
     then += ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (

@@ -1,11 +1,13 @@
 """What is wrong with a plan's declared columns and its split. One line a problem, with a hint."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
 
 from potluck.core.plan import IGNORED, Column, Data, Plan, repeated
 from potluck.core.prose import a
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.conditions import of_where
 from potluck.learning.data.declared import of_rows
 from potluck.learning.data.derive import named, of_derive
@@ -45,6 +47,13 @@ def of_columns(plan: Plan) -> list[str]:
     return found
 
 
+WORDS: Mapping[str, Callable[[ColumnKind], bool]] = {
+    "tokenizer": lambda kind: kind.worded,
+    "length": lambda kind: kind.worded or kind.spelled,
+    "digest": lambda kind: kind.worded,
+    "alphabet": lambda kind: kind.spelled,
+}
+"""Keys of a column of texts or strings, and whether a kind takes them."""
 SEPARATORS = (",", ";", "\t", "|", ":")
 CODED = frozenset({"utf_7", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 """Codecs of texts in which no file of rows is written."""
@@ -87,15 +96,13 @@ def _target(data: Data) -> list[tuple[str, str]]:
 
 
 def _unworded(at: str, column: Column) -> list[str]:
-    """Words of a text where a column is none."""
-    if COLUMNS.of(column.kind).worded:
-        return []
-    kinds = " or ".join(f'"{word}"' for word, one in COLUMNS.entries.items() if one.worded)
-    return [
-        f"{at}.{word}: a {column.kind} has none. hint: kind = {kinds}, or leave it out"
-        for word in ("tokenizer", "length", "digest")
-        if getattr(column, word) is not None
-    ]
+    """Words of a text or a string where a column is none."""
+    found = list[str]()
+    for word, taken in WORDS.items():
+        if getattr(column, word) not in (None, msgspec.UNSET) and not taken(COLUMNS.of(column.kind)):
+            kinds = " or ".join(f'"{one}"' for one, kind in COLUMNS.entries.items() if taken(kind))
+            found.append(f"{at}.{word}: {a(column.kind)} has none. hint: kind = {kinds}, or leave it out")
+    return found
 
 
 def _apart(plan: Plan) -> list[str]:
@@ -104,7 +111,11 @@ def _apart(plan: Plan) -> list[str]:
     apart = {name for name, one in data.columns.items() if not one.ignored and COLUMNS.of(one.kind).reader is not None}
     if FEATURES in apart:
         found.append(f"data.columns.{FEATURES}: is what a graph calls the encoded table. hint: another name")
-    for name in sorted(apart):
+    strings = {name for name in apart if COLUMNS.of(data.columns[name].kind).spelled}
+    for name in sorted(strings) if not plan.traits.counts else ():
+        what = f"{a(data.columns[name].kind)} is what statistics take alone"
+        found.append(f'data.columns.{name}: {what}. hint: kind = "{IGNORED}", or leave it out')
+    for name in sorted(apart - strings):
         if not plan.drawn:
             what = f"{a(data.columns[name].kind)} is what a network of a graph takes alone"
             found.append(f'data.columns.{name}: {what}. hint: model.kind = "network" with model.graph, or leave it out')
@@ -125,7 +136,8 @@ def _apart(plan: Plan) -> list[str]:
             what = f"{one} is {a(data.columns[one or ''].kind)}, which has no value there"
             found.append(f"{at}: {what}. hint: another column")
     if apart and data.reduce is not None:
-        found.append("data.reduce: a person is not made of tensors. hint: rows that are persons, without reduce")
+        what = "a person is not made of tensors, texts or strings"
+        found.append(f"data.reduce: {what}. hint: rows that are persons, without reduce")
     return found
 
 

@@ -26,7 +26,8 @@ from potluck.learning.data.texts.worded import Tokenizers
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
     (unset: each is one); missing: what a missing value does; format: of a date; shape: of a tensor; tokenizer,
-    length: of a text, sha256:... and how many tokens; derive: what it is made of, where it stands in no source."""
+    length: of a text, sha256:... and how many tokens, of a string how many characters; alphabet: of a string; derive:
+    what it is made of, where it stands in no source."""
 
     name: str
     kind: str
@@ -40,6 +41,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] | msgspec.UnsetType = msgspec.UNSET
     tokenizer: str | msgspec.UnsetType = msgspec.UNSET
     length: int | msgspec.UnsetType = msgspec.UNSET
+    alphabet: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def referred(self) -> bool:
@@ -91,11 +93,12 @@ def not_number(typed: bool) -> tuple[str, str]:
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What cells are read with. store: of files that they name; None: no column names any. tokenizers: at hand; fewest:
-    tokens that a text has to have."""
+    tokens that a text has to have; fold: as of `Notation`."""
 
     store: Store | None
     tokenizers: Tokenizers
     fewest: int = 0
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,8 @@ class ColumnKind:
     none; without it a condition lists declared values.
     reader: of a kind whose cells are tensors, which stand beside the features: how they are read. It raises DataError
     where what they are read with is not here. filed: they name files; listed: or are
-    lists of numbers; worded: they are texts, with a tokenizer.
+    lists of numbers; worded: they are texts, with a tokenizer; spelled: or strings, with an alphabet, which statistics
+    take and networks do not.
     """
 
     check: Callable[[str, Column, Notation], list[str]]
@@ -132,6 +136,7 @@ class ColumnKind:
     filed: bool = False
     listed: bool = False
     worded: bool = False
+    spelled: bool = False
 
 
 COLUMNS: Registry[ColumnKind] = table("data.columns.kind")

@@ -25,7 +25,7 @@ from potluck.learning.data.sql.values import CASE
 from potluck.learning.data.target import Goal
 
 Mask = NDArray[np.bool_]
-OF_TENSORS = {"numbers", "clamped", "unusable", "cut"}
+OF_TENSORS = {"numbers", "clamped", "unusable", "cut", "foreign"}
 WORD_OF_CASE = {"undeclared": "case", "left_out": "left_out_case"}
 """Of undeclared values, those whose case alone differs: the word for them in a tally."""
 Index = NDArray[np.int64]
@@ -39,7 +39,7 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     a number, values beyond the declared range, which are clamped to it. declared: what a hint repeats of the plan;
     referred: undeclared values count as missing. numbers, clamped: of a column of tensors, how many numbers these have,
     and of them lie beyond the declared range; unusable: why files count as missing, with their lines; cut: texts that
-    are longer than the plan says.
+    are longer than the plan says; foreign: strings with a character that their alphabet lacks.
     """
 
     column: str
@@ -57,13 +57,14 @@ class ColumnTally(msgspec.Struct, frozen=True, kw_only=True):
     clamped: int = 0
     unusable: tuple[str, ...] = ()
     cut: int = 0
+    foreign: int = 0
 
     @property
     def useless(self) -> bool:
         """Whether no value of it is as the plan declares."""
         if self.numbers:
             return self.clamped == self.numbers
-        return self.values > 0 and self.undeclared + self.below + self.above == self.values
+        return self.values > 0 and self.undeclared + self.below + self.above + self.foreign == self.values
 
 
 class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +137,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _shown(one: ColumnTally, hidden: set[str]) -> dict[str, object]:
-    hidden = hidden if one.numbers or one.unusable or one.cut else hidden | OF_TENSORS
+    hidden = hidden if one.numbers or one.unusable or one.cut or one.foreign else hidden | OF_TENSORS
     return {name: value for name, value in msgspec.to_builtins(one).items() if name not in hidden}
 
 
@@ -164,6 +165,7 @@ class Counting:
     def tensors(self, name: str, found: Found) -> None:
         """The numbers of some cells of a column of tensors."""
         sums = {"numbers": found.numbers, "clamped": found.clamped, "cut": found.cut}
+        sums |= {} if found.foreign is None else {"foreign": found.foreign}
         self.add(name, {word: int(one.sum()) for word, one in sums.items()})
 
     def drop(self, one: Field, values: Floats, gone: Mask) -> None:

@@ -24,6 +24,10 @@ def required(tally: Tally, where: str) -> None:
             what = agree(one.values, "its one value is not", f"none of {one.values:,} values is")
             texts.append(f"column {one.column!r}: {what} a declared one{_in_case(one.case)}")
             hints.append(spelled(values=one.declared))
+        elif one.useless and one.foreign:
+            what = agree(one.values, "its one value has", f"each of {one.values:,} values has")
+            texts.append(f"column {one.column!r}: {what} characters that its alphabet lacks")
+            hints.append("data.fold = true where the case does not count, or data.columns.*.alphabet")
         elif one.useless:
             some = one.numbers or one.values
             what = agree(some, "its one value is", f"all {some:,} values are")
@@ -168,6 +172,9 @@ def _column(one: ColumnTally, *, counted: bool) -> list[str]:
         found.append(f"column {one.column!r}: {_share(one.clamped, one.numbers, 'number')} clamped")
     if one.cut:
         found.append(f"column {one.column!r}: {_share(one.cut, one.values, 'text')} cut to the plan's length")
+    if one.foreign:
+        of = agree(one.values, "1 value has", f"{one.values:,} values {agree(one.foreign, 'has', 'have')}")
+        found.append(f"column {one.column!r}: {one.foreign:,} of {of} characters that its alphabet lacks")
     if one.below or one.above:
         what = f"{_share(one.below + one.above, one.values, 'value')} clamped"
         return [f"column {one.column!r}: {what} ({_sides(one)})"]

@@ -38,7 +38,7 @@ def readers_of(
     apart = [one for one in how.fields if one.apart]
     filed = next((one.name for one in apart if COLUMNS.of(one.kind).filed), None)
     store, found = None if filed is None else _store(filed, source, where), dict[str, Reader]()
-    beside = Beside(store, tokenizers, FEWEST if goal is not None and not goal.apart else 0)
+    beside = Beside(store, tokenizers, FEWEST if goal is not None and not goal.apart else 0, bool(how.fold))
     for one in apart:
         made = COLUMNS.of(one.kind).reader
         assert made is not None
@@ -78,7 +78,7 @@ def looked_into(
         if not one.apart:
             continue
         values = columns[one.name].copy()
-        there = wanted & ~np.isnan(values)
+        there = (wanted | COLUMNS.of(one.kind).spelled) & ~np.isnan(values)  # statistics leave no row out
         said = zip(part.texts[one.name], there.tolist(), strict=True)
         found[one.name] = readers[one.name].read([text if look else None for text, look in said])
         faults: dict[str, list[int]] = {}

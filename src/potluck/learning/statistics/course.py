@@ -23,23 +23,26 @@ from potluck.learning.statistics.result import Result
 from potluck.learning.statistics.sums import Part
 
 Columns = Mapping[str, Floats]
-"""By name, columns [n] of a table: numbers, or codes of declared values; of `data.person` a number for each person."""
+"""By name, columns [n] of a table: numbers, or codes of declared values; of `data.person` a number for each person; of
+strings [n, length] the places of their characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What a row may add in one round. size: numbers of the sum; high: the largest |number| of a row; norm: the L2 norm
-    of all numbers of a row. person: all rows that count of one person add no more than this together."""
+    of all numbers of a row. person: all rows that count of one person add no more than this together; whole: rows are
+    counted, so numbers are whole."""
 
     size: int
     high: float = 1.0
     norm: float = 1.0
     person: bool = False
+    whole: bool = False
 
     def block(self, plan: Plan, name: str) -> Block:
         """The block of the sum: of a person with all rows that count."""
         rows = 1 if self.person else most_rows(plan)
-        return Block(name, self.size, self.high * rows, self.norm * rows, most_units(plan))
+        return Block(name, self.size, self.high * rows, self.norm * rows, most_units(plan), int(self.whole))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -72,10 +72,13 @@ class StatisticKind:
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
+    needed: of a kind that finds values, how many rows one needs to be found in 95 of 100 runs, given the noise in each
+    number.
     infers: it says something of rows like these, as p values, errors and intervals of a population do, and takes rows
     to be independent of each other for it.
     course: of a kind of several rounds, which has no cells; later: how many numbers its sums have after the first, at
-    most; None: as many. rounds: where a plan does not say, how many at most.
+    most; None: as many. rounds: where a plan does not say, how many at most. follows: words for what goes on, what
+    its sums are of, and at which public state they are asked.
     pauses: what runs, but should give pause, likewise one line each.
     """
 
@@ -102,10 +105,12 @@ class StatisticKind:
     reach: Foresee | None = None
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
+    needed: Callable[[Plan, Statistic, float], float] | None = None
     infers: bool = False
     course: MakeCourse | None = None
     later: Callable[[Plan, Statistic], int] | None = None
     rounds: Callable[[Plan, Statistic], int] = lambda plan, one: 1
+    follows: tuple[str, str, str] = ("fits", "slope and curvature", "coefficients")
     pauses: Callable[[Plan, Statistic, str], Iterator[str]] = lambda plan, one, at: iter(())
 
 
@@ -122,21 +127,25 @@ def kind_of(one: Statistic) -> StatisticKind:
     return (kind.which(one) if kind.which else None) or kind
 
 
-def wanted(plan: Plan, at: str, name: str | None, measured: bool | None = None) -> Iterator[str]:
+def wanted(
+    plan: Plan, at: str, name: str | None, measured: bool | None = None, *, spelled: bool = False
+) -> Iterator[str]:
     """What is wrong with a column that a statistic names. measured: whether it takes numbers on a declared range, or
-    else declared values; None: any column."""
-    known = " or ".join(word for word, one in COLUMNS.entries.items() if _fits(one, measured))
+    else declared values; None: any of both. spelled: or it takes strings."""
+    known = " or ".join(word for word, one in COLUMNS.entries.items() if _fits(one, measured, spelled))
     if name is None:
         yield f"{at}: is missing. hint: name a declared column of kind {known}"
         return
     column = find(plan, name)
     if column is None or column.ignored or name == plan.data.person:
         yield f"{at}: {name} is not a declared column. hint: declare it in data.columns"
-    elif not _fits(COLUMNS.of(column.kind), measured):
+    elif not _fits(COLUMNS.of(column.kind), measured, spelled):
         yield f"{at}: {name} is a {column.kind}. hint: it takes a {known}"
 
 
-def _fits(kind: ColumnKind, measured: bool | None) -> bool:
+def _fits(kind: ColumnKind, measured: bool | None, spelled: bool) -> bool:
+    if spelled or kind.spelled:
+        return spelled and kind.spelled
     return not kind.dated and kind.reader is None and measured in (None, kind.measured)
 
 

@@ -27,7 +27,7 @@ from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import opened
 from potluck.learning.data.sources.memory import ByName
 from potluck.learning.data.table import Table
-from potluck.learning.data.units import counted, most_rows, most_units, with_persons
+from potluck.learning.data.units import Index, counted, most_rows, most_units, with_persons
 from potluck.learning.statistics import gram
 from potluck.learning.statistics.adding import Query
 from potluck.learning.statistics.course import Asked, Course, CourseRows, pack, unpack
@@ -119,7 +119,8 @@ class StatisticsTask:
         if asked:
             index = counted(self.plan, rows.person, np.arange(rows.rows, dtype=np.int64))
             columns = with_persons(self.plan, rows.columns, rows.person)
-            yield CourseRows(asked, {name: values[index] for name, values in columns.items()})
+            held = {name: values[index] for name, values in columns.items()}
+            yield CourseRows(asked, held | {name: _spelled(rows, name, index) for name in rows.cells})
 
     @property
     def later(self) -> Ask | None:
@@ -156,6 +157,13 @@ class StatisticsTask:
         parts = spread.parts if spread else int(kind.whole)
         single = rows == 1 and kind.alone and (spread is None or spread.flat)
         return Block(one.name, size, high, kind.norm(self.plan, one) * high, units, parts, single)
+
+
+def _spelled(rows: Table, name: str, index: Index) -> Floats:
+    """[k, length] the characters of strings, NaN where there is none."""
+    found = rows.cells[name].take(index).astype(np.float64)
+    found[np.isnan(rows.columns[name][index])] = np.nan
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

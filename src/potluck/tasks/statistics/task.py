@@ -18,7 +18,7 @@ def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Jso
 
 def _learnt(plan: Plan, me: str) -> str:
     what = f"statistics: {', '.join(map(_statistic, plan.statistics))}"
-    more = f" Fits among them take up to {plan.sums} sums." if plan.sums > 1 else ""
+    more = f" Those of several rounds take up to {plan.sums} sums." if plan.sums > 1 else ""
     return f"{what}. It reads the columns {columns(plan)}.{more}{left_out(plan)}"
 
 

@@ -130,7 +130,9 @@ def _interval(spec: Spec, one: Statistic, found: Forecast, rest: float | None) -
     unit = f" {unit}" if unit else ""
     if half is None and found.rows is None and rest is not None:
         return f"{one.name} +- {rest * MANY:.3g} / rows{unit}"
-    return f"{one.name} {_reach(half)}{unit}{' each' if kind_of(one).lists else ''}"
+    needed = found.noise.get(f"{one.name}_needed")
+    more = f", of values that have {needed:,.0f} rows or more (fewer may be missed)" if needed else ""
+    return f"{one.name} {_reach(half)}{unit}{' each' if kind_of(one).lists else ''}{more}"
 
 
 def _least(reach: Reach) -> str:

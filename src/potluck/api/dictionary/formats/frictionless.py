@@ -11,6 +11,8 @@ from potluck.learning.data.notation import Notation
 NUMBERS = ("integer", "number", "year")
 DAYS = {"date": "%Y-%m-%d", "datetime": "%Y-%m-%dT%H:%M:%S"}
 """What it writes where it names no format."""
+PLAIN = {"string": "text without declared values"}
+"""Why a type is left to the reader, in words that say more than its name."""
 
 
 def claims(document: object) -> bool:
@@ -73,7 +75,7 @@ def _column(field: object, how: Notation, keys: frozenset[str]) -> Described:
         said = word(field, "format") or "default"
         form = DAYS[kind] if said == "default" else said
         return Described(called, "" if said == "any" else "date", format=form, note=note, why="a date of any format")
-    return Described(called, why="text without declared values" if kind == "string" else f"of type {kind}")
+    return Described(called, why=PLAIN.get(kind, f"of type {kind}"))
 
 
 FRICTIONLESS = Format("frictionless", claims, sheets, read)

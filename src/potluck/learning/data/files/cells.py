@@ -46,7 +46,7 @@ class Cells(Protocol):
 class Found:
     """What cells of k rows are. held [k]: what is kept of each; digests [k, 32]; numbers, clamped [k]: how many each
     has, and how many of them lie beyond the declared range; wrong: by place, why a cell cannot be used; cut [k]: 1 of a
-    text that is longer than the plan says."""
+    text that is longer than the plan says; foreign [k]: 1 of a string with a character that its alphabet lacks."""
 
     held: NDArray[np.generic] = field(repr=False)
     digests: NDArray[np.uint8] = field(repr=False)
@@ -54,10 +54,13 @@ class Found:
     clamped: Index = field(repr=False)
     wrong: Mapping[int, Unreadable] = field(repr=False)
     cut: Index = field(repr=False)
+    foreign: Index | None = field(default=None, repr=False)
 
     def of(self, rows: NDArray[np.bool_]) -> "Found":
         """Of some of the rows. What was wrong is told by then."""
-        return Found(self.held[rows], self.digests[rows], self.numbers[rows], self.clamped[rows], {}, self.cut[rows])
+        foreign = None if self.foreign is None else self.foreign[rows]
+        numbers, clamped, cut = self.numbers[rows], self.clamped[rows], self.cut[rows]
+        return Found(self.held[rows], self.digests[rows], numbers, clamped, {}, cut, foreign)
 
 
 class Reader(Protocol):

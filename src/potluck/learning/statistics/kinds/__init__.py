@@ -5,6 +5,7 @@ from potluck.learning.statistics.kinds import (
     contingency,
     count,
     cox,
+    discover,
     distinct,
     effect,
     histogram,
@@ -44,3 +45,4 @@ KINDS.register("missing", missing.MISSING)
 KINDS.register("top", top.TOP)
 KINDS.register("pca", pca.PCA)
 KINDS.register("distinct", distinct.DISTINCT)
+KINDS.register("discover", discover.DISCOVER)

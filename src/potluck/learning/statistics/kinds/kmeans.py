@@ -239,5 +239,6 @@ KMEANS = StatisticKind(
     half=None,
     course=KMeans,
     rounds=lambda plan, one: ROUNDS,
+    follows=("clusters", "rows, numbers and squares by the nearest center", "centers"),
     pauses=pauses,
 )

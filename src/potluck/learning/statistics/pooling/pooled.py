@@ -193,6 +193,7 @@ def pooling(of: Estimator, keys: frozenset[str], check: Check, opens: Opens) -> 
         course=lambda plan, one: Meta(of, plan, one),
         later=lambda plan, one: 1 + LIMBS * max(NUMBERS),
         rounds=lambda plan, one: ROUNDS,
+        follows=("meta-analyses", "each site's weights of its own value", "pooled values"),
         pauses=_pauses,
     )
 
