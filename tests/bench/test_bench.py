@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from potluck.learning.statistics.kinds import KINDS
 from support.places import ROOT
 
 BENCH = ROOT / "bench"
@@ -16,6 +17,9 @@ BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")
 STEPS = ("client encrypts", "owner scores", "client decrypts")
 BESIDE = ("floor", "peer")
+PROTECTIONS = ("clear", "mask", "share", "he", "tee")
+SITES = {"meta": 6}
+"""Of statistics, where they are not 3."""
 PROMISED = [
     "mask client d=1e6 k=20 u32",
     "server unmask n=50",
@@ -73,6 +77,13 @@ PROMISED = [
     "round over the network, 3 sites, d=1e7, mask",
     "round over the network, 3 sites, ResNet",
     "round over the network, 3 sites, MiniLM with LoRA",
+    *(
+        f"{kind} of 60,000 rows at {SITES.get(kind, 3)} sites, {word}: {what}"
+        for kind in KINDS.words()
+        for word in PROTECTIONS
+        for what in ("seconds", "a site sends")
+        if (word, what) != ("clear", "a site sends")
+    ),
     *(f"Fashion-MNIST, 5 sites, {split}" for split in ("evenly", "Dirichlet 0.5")),
 ]
 
