@@ -83,13 +83,15 @@ def _ways(how: Spread, lines: int) -> Iterator[tuple[int, Floats, Floats]]:
             yield line, way, staying
 
 
-def ends(share: Floats, variance: Floats, noise: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
+def ends(found: Floats, shown: Floats, variance: Floats, noise: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
     """95 % of probabilities [m], with their variances by rows and by noise; where rows alone have none, at_risk says
-    how many rows there are."""
-    inside = share * (1 - share)
+    how many rows there are. It is around what was found and around what is shown of it once it is cleaned up: that is
+    nearer, but pulled down where the curve ends."""
+    inside = shown * (1 - shown)
     rows = np.where((variance > 0) & (inside > 0), inside / np.where(variance > 0, variance, 1.0), at_risk)
     part = Z**2 / np.maximum(rows, 1.0)
-    middle, width = share + part / 2, 1 + part
-    reach = np.sqrt(np.maximum(middle**2 - width * (share**2 - Z**2 * noise), 0.0))
+    both, width = np.array([found, shown]), 1 + part
+    middle = both + part / 2
+    reach = np.sqrt(np.maximum(middle**2 - width * (both**2 - Z**2 * noise), 0.0))
     low, high = (np.clip((middle + side * reach) / width, 0.0, 1.0) for side in (-1, 1))
-    return np.asarray(low, np.float64), np.asarray(high, np.float64)
+    return np.asarray(low.min(axis=0), np.float64), np.asarray(high.max(axis=0), np.float64)

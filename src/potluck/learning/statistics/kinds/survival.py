@@ -109,10 +109,9 @@ def read(plan: Plan, one: Statistic, part: Part) -> Survival:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Group:
-    """What was opened of a group: exits as they are, and what they say, with noise once it is cleaned up; and what
-    noise does to that."""
+    """What was opened of a group, as it is and as it is shown: with noise cleaned up; and what noise does to it."""
 
-    exits: Floats
+    found: Lifetimes
     of: Lifetimes
     how: Spread
     std: float
@@ -128,12 +127,11 @@ def _opened(plan: Plan, one: Statistic, cell: Part) -> _Group:
     how, noise = totals(plan, one), float(cell.std.max())
     opened = cell.values.reshape(lines(one), -1)[:-1]
     if not noise:
-        return _Group(opened, lifetimes(opened), how, noise, None)
+        return _Group(of := lifetimes(opened), of, how, noise, None)
     running = how.cumulated(opened)
     cleaned = np.maximum([rising(line) for line in running], 0.0)
-    exits, of = (np.diff(one, axis=-1, prepend=0.0) for one in (running, cleaned))
-    of = lifetimes(of)
-    return _Group(exits, of, how, noise, moved(of, how, noise, steps(*_scale(plan, one))))
+    found, of = (lifetimes(np.diff(one, axis=-1, prepend=0.0)) for one in (running, cleaned))
+    return _Group(found, of, how, noise, moved(of, how, noise, steps(*_scale(plan, one))))
 
 
 def _scale(plan: Plan, one: Statistic) -> tuple[Floats, float]:
@@ -148,10 +146,13 @@ def _said(plan: Plan, one: Statistic, group: _Group) -> Survival:
     nothing = (None,) * len(times)
     alive = nothing if empty else tuple(of.survival.tolist())
     low, high = (
-        (nothing, nothing) if empty else _ends(group, of.survival, of.variance, noise.survival if noise else None)
+        (nothing, nothing)
+        if empty
+        else _ends(group, group.found.survival, of.survival, of.variance, noise.survival if noise else None)
     )
     middle = [first_below(times.tolist(), curve) for curve in (alive, low, high)]
     mean, variance = restricted_mean(of, times, horizon)
+    found, _ = restricted_mean(group.found, times, horizon)
     reach = Z * (variance + (noise.mean if noise else 0.0)) ** 0.5
     unsure = empty or bool((times < horizon)[group.until :].any())
     return Survival(
@@ -165,27 +166,28 @@ def _said(plan: Plan, one: Statistic, group: _Group) -> Survival:
         rmst=Restricted(
             horizon=horizon,
             value=None if empty else mean,
-            low=None if unsure else mean - reach,
-            high=None if unsure else mean + reach,
+            low=None if unsure else min(found, mean) - reach,
+            high=None if unsure else max(found, mean) + reach,
         ),
         outcomes=_incidences(one, group) if one.outcomes else None,
     )
 
 
-def _ends(group: _Group, share: Floats, variance: Floats, noise: Floats | None) -> tuple[Points, Points]:
+def _ends(group: _Group, found: Floats, share: Floats, variance: Floats, noise: Floats | None) -> tuple[Points, Points]:
     """The interval of a probability at each time; None where noise leaves too few at risk."""
     if noise is None:
         low, high = ends(share, variance)
         return tuple(low), tuple(high)
-    sides = (side[: group.until].tolist() for side in noised_ends(share, variance, noise, group.of.at_risk))
+    sides = (side[: group.until].tolist() for side in noised_ends(found, share, variance, noise, group.of.at_risk))
     first, second = ((*side, *[None] * (len(share) - group.until)) for side in sides)
     return first, second
 
 
 def _incidences(one: Statistic, group: _Group) -> dict[str, Incidence]:
     found = {}
+    before, _ = incidence(group.found)
     for place, (name, share, variance) in enumerate(zip(one.outcomes, *incidence(group.of), strict=True)):
-        sides = _ends(group, 1 - share, variance, group.noise.shares[place] if group.noise else None)
+        sides = _ends(group, 1 - before[place], 1 - share, variance, group.noise.shares[place] if group.noise else None)
         high, low = (tuple(None if end is None else 1 - end for end in side) for side in sides)
         found[name] = Incidence(incidence=tuple(share.tolist()), low=low, high=high)
     return found
@@ -197,7 +199,7 @@ def _compared(groups: Sequence[_Group]) -> LogRank | None:
     until = min((one.until for one in some), default=0)
     if len(some) < 2 or not until:
         return None
-    apart, covariance = log_rank([one.of for one in some], until, [one.exits for one in some])
+    apart, covariance = log_rank([one.of for one in some], until, [one.found.exits for one in some])
     if some[0].noise:
         covariance = covariance + moved_apart([one.of for one in some], some[0].how, some[0].std, until)
     return LogRank.of(apart, covariance)
