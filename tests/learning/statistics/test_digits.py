@@ -67,7 +67,7 @@ def mine(found):
         "spread": found["spread"]["value"],
         "of all": found["spread"]["by"]["all"]["value"],
         "pca": (found["pca"]["explained"] or [None])[0],
-        "table": found["table"]["rows"][0].get("smd"),
+        "table": found["table"]["rows"][0].get("smd", {}).get("value"),
     }
 
 

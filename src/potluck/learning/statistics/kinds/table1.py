@@ -1,10 +1,8 @@
 """The table that describes the rows of a study: what the values of some columns are, of all rows and by group.
 
 A number has rows, mean, standard deviation (over n - 1), median and quartiles; each declared value of a category has
-rows and percent, of those with a declared value. `smd` is the standardised mean difference of two groups: the second
-less the first, over the root of the mean of both variances; of a category it is each value's. With noise there is none.
-Each of these is read off a statistic that has a kind of its own, and has that kind's interval. Reference: Austin 2009,
-"Balance diagnostics for comparing the distribution of baseline covariates between treatment groups".
+rows and percent, of those with a declared value. Each of these is read off a statistic that has a kind of its own, and
+has that kind's interval. `smd` says how far two groups are apart (`apart.py`); of a category it is each value's.
 """
 
 import math
@@ -15,6 +13,7 @@ import msgspec
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import find
+from potluck.learning.statistics.apart import apart, of_number, of_value
 from potluck.learning.statistics.estimates import count, share
 from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Frame
 from potluck.learning.statistics.kind import StatisticKind, of_columns
@@ -42,7 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     q1: Estimate | None = None
     q3: Estimate | None = None
     missing: Estimate
-    smd: float | None = None
+    smd: Estimate | None = None
 
 
 class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,7 +54,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
         """As papers print it, groups side by side; how each number is spread; and all lines, without intervals."""
         head = (OF, "column", "level", "n", *NUMBER, "missing", "smd")
         rows = tuple(
-            (name, line.column, line.level or "", *_values(line), line.smd)
+            (name, line.column, line.level or "", *_values(line))
             for name, table in each(self, self.by)
             for line in table.rows
         )
@@ -70,7 +69,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
         rows = []
         for place, line in enumerate(self.rows):
             here = [table.rows[place] for _, table in every]
-            smd = ("" if line.smd is None else _said(line.smd, 2),) if apart else ()
+            smd = ("" if line.smd is None else _said(line.smd.value, 2),) if apart else ()
             if line.level is not None:
                 rows.append((f"{line.column} = {line.level}, n (%)", *map(_counted, here), *smd))
             else:
@@ -128,7 +127,7 @@ def _box(name: str, line: Line) -> Box:
 
 
 def _values(line: Line) -> Iterator[Cell]:
-    for found in (line.n, *(getattr(line, name) for name in NUMBER), line.missing):
+    for found in (line.n, *(getattr(line, name) for name in NUMBER), line.missing, line.smd):
         yield None if found is None else found.value
 
 
@@ -154,12 +153,21 @@ def parts(plan: Plan, one: Statistic) -> Mapping[str, Statistic]:
 def join(plan: Plan, one: Statistic, opened: Opened) -> Table:
     """The lines of all rows and of each group, and how far two groups are apart."""
     whole = each_group(plan, one, opened, lambda cells: Table(rows=tuple(_lines(plan, one, cells))))
-    groups = list((whole.by or {}).values())
-    if len(groups) != 2 or plan.noisy:
+    if len(whole.by or {}) != 2:
         return whole
-    apart = [_apart(*pair) for pair in zip(groups[0].rows, groups[1].rows, strict=True)]
-    lines = [msgspec.structs.replace(line, smd=smd) for line, smd in zip(whole.rows, apart, strict=True)]
-    return msgspec.structs.replace(whole, rows=tuple(lines))
+    lines = zip(whole.rows, _apart(plan, one, opened), strict=True)
+    return msgspec.structs.replace(whole, rows=tuple(msgspec.structs.replace(line, smd=smd) for line, smd in lines))
+
+
+def _apart(plan: Plan, one: Statistic, opened: Opened) -> Iterator[Estimate | None]:
+    """Of each line, how far both groups are apart."""
+    for name in one.columns:
+        first, second, *_ = opened[name].groups()
+        if measured(plan, name):
+            yield apart(of_number(first), of_number(second))
+            continue
+        for place in range(len(required(find(plan, name)).values)):
+            yield apart(of_value(first, place), of_value(second, place))
 
 
 def _lines(plan: Plan, one: Statistic, cells: Opened) -> Iterator[Line]:
@@ -209,24 +217,6 @@ def _changed(found: Estimate, change: Callable[[float], float | None]) -> Estima
     """An estimate of a rising function of what is estimated."""
     value, low, high = (None if end is None else change(end) for end in (found.value, found.low, found.high))
     return Estimate(value=value, low=low, high=high)
-
-
-def _apart(first: Line, second: Line) -> float | None:
-    """The standardised mean difference of two groups."""
-    pairs = [_moments(line) for line in (first, second)]
-    (mean_of, spread), (other, wide) = pairs
-    if mean_of is None or other is None or spread is None or wide is None or spread + wide <= 0:
-        return None
-    return (other - mean_of) / math.sqrt((spread + wide) / 2)
-
-
-def _moments(line: Line) -> tuple[float | None, float | None]:
-    """Mean and variance; of a category those of being this value."""
-    if line.percent is not None:
-        part = None if line.percent.value is None else line.percent.value / 100
-        return part, None if part is None else part * (1 - part)
-    spread = line.sd.value if line.sd else None
-    return line.mean.value if line.mean else None, None if spread is None else spread**2
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
