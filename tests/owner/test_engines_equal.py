@@ -315,12 +315,34 @@ def meets(row, plan):
     return True
 
 
+def faults_by_hand(plan, part, rows, name, by):
+    """What is counted of a column that is missing, below, above or undeclared, row by row."""
+    column = {**plan.data.columns, **plan.data.derive}[name]
+    out = [0] * part.size
+    width = part.size // (1 if by is None else SIZES[by] + 1)
+    for row in rows:
+        value = row[name]
+        if by is not None and row[by] is None:
+            continue
+        if value is None:
+            fault = 1
+        elif name in SIZES:
+            fault = 2 if value == SIZES[name] else 0
+        else:
+            fault = 2 if value < column.low else 3 if value > column.high else 0
+        out[(0 if by is None else row[by]) * width + fault] += int(1 / part.step)
+    return out
+
+
 SIZES = {"c": 4, "b": 2, "group": 3, "kind": 2}
 
 
 def by_hand(plan, part, rows):
     """A statistic's whole steps, row by row."""
-    one = next(one for one in plan.statistics if one.name == part.name)
+    name, _, column = part.name.partition("/")
+    one = next(one for one in plan.statistics if one.name == name)
+    if one.kind == "missing":
+        return faults_by_hand(plan, part, rows, column or one.columns[0], one.by)
     columns = {**plan.data.columns, **plan.data.derive}
     low, high = (columns[one.column].low, columns[one.column].high) if one.column else (None, None)
     out = [0] * part.size
