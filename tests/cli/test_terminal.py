@@ -10,13 +10,16 @@ import msgspec
 import pytest
 from rich.console import Console
 
+import potluck
 from potluck.api.results.outcome import Run
 from potluck.cli.terminal import Terminal
+from potluck.cli.text import show_run
 from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, RoundId
 from potluck.core.visible import json_text, seen, visible
 from potluck.drivers.transcript import Transcript
+from support.learning.rossi import COLUMNS, FEATURES, by_age, rossi
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b1A\u202e[red]x[/] :smile:"
 ACTS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -186,6 +189,28 @@ def test_words_of_a_plan_cannot_act_in_a_notebook(evil, cli, monkeypatch):
     assert f"<li>a: &lt;b&gt;{SEEN}</li>" in done._repr_html_()
     monkeypatch.setattr("potluck.api.results.outcome.visible", lambda line: line)  # the control
     assert ACTS.search(done._repr_html_())
+
+
+@pytest.mark.parametrize("width", ["60", "80"])
+def test_no_digit_of_a_result_is_cut_off(tmp_path, capsys, monkeypatch, width):
+    """A fit has more columns than such a terminal has room for."""
+    monkeypatch.setenv("COLUMNS", width)
+    plan = potluck.Plan(
+        name="fits",
+        purpose="a wide table",
+        task="statistics",
+        federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": COLUMNS, "max_rows": 500},
+        protect={"with": "clear"},
+        privacy={"noise": "none"},
+        statistics=[
+            {"name": "r", "kind": "regression", "family": "binomial", "target": "arrest", "features": FEATURES}
+        ],
+    )
+    show_run(Terminal(), potluck.run(plan, by_age(rossi()), out=tmp_path / "run"))
+    said = capsys.readouterr().out
+    assert "ratio" in said
+    assert "…" not in said
 
 
 @pytest.mark.parametrize("call", [("explain", "plan.toml", "--all"), ("explain", "plan.toml", "--json")])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from potluck.api.results.outcome import Run
@@ -194,7 +195,10 @@ def _results(out: Terminal, run: Run) -> None:
             every.setdefault((one.head, one.texts), []).extend((one.caption, *row) for row in one.rows)
     for (head, _), rows in every.items():
         several = len({name for name, *_ in rows}) > 1
-        table = Table(*(("statistic", *head) if several else head), title=None if several else rows[0][0])
+        title = None if several else rows[0][0]
+        table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+        for name in ("statistic", *head) if several else head:
+            table.add_column(name, overflow="fold")  # a digit that is cut off makes another number
         for row in rows:
             table.add_row(*(row if several else row[1:]))
         out.print(table)
