@@ -272,10 +272,10 @@ def test_a_part_is_not_called_what_another_statistic_is():
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (Statistic(name="t", kind="pca", columns=("age", "prio")), "statistics.t.kind: what noise does to components"),
+        (Statistic(name="t", kind="pca", columns=("age", "prio")), "statistics.t.kind: noise turns components"),
     ],
 )
-def test_what_nobody_has_measured_with_noise_is_refused_by_name(one, said):
+def test_what_does_not_hold_with_noise_is_refused_by_name(one, said):
     assert problems(one) == []
     (line,) = problems(one, "shared")
     assert line.startswith(said)

@@ -2,7 +2,8 @@
 
 They are the eigenvectors of the covariances (divided by rows) of the scaled numbers, so declared ranges weigh: a column
 that fills its range has a larger part in the first ones. Components whose shares are alike may be turned in their plane
-by the last digit of a sum. It does not hold with noise: nobody has measured what noise does to them. Reference:
+by the last digit of a sum. With noise it is refused: noise turns components and moves what they explain to one side, by
+more than an interval around what was found could tell (docs/concepts/statistics.md). Reference:
 Jolliffe 2002, "Principal Component Analysis", chapter 1.
 """
 
@@ -43,7 +44,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     if one.k is not None and one.k > len(one.columns):
         yield f"{at}.k: {len(one.columns)} columns have no {one.k} components. hint: k = {len(one.columns)} or less"
     if plan.noisy:
-        what = f"{at}.kind: what noise does to components is not known"
+        what = f"{at}.kind: noise turns components and moves what they explain to one side"
         yield f'{what}. hint: kind = "test", test = "correlation", or privacy.noise = "none"'
 
 
