@@ -347,7 +347,8 @@ def test_a_noised_run_charges_and_shows_what_it_found(tmp_path):
     assert len(frames["baseline"]) == 3 * 6
     prio = results["baseline"]["rows"][0]
     assert all(prio[key]["low"] < prio[key]["value"] < prio[key]["high"] for key in ("n", "mean", "sd", "missing"))
-    assert "smd" not in prio
+    apart = prio.get("smd")  # noise may leave too little of a variance
+    assert apart is None or apart["low"] < apart["value"] < apart["high"]
     page = (done.folder / "report.html").read_text(encoding="utf-8")
     for name, test in (("chi2", "chi2 test"), ("gaps", "undeclared")):
         assert name in page
