@@ -241,3 +241,14 @@ def test_noise_that_leaves_a_negative_variance_says_nothing():
     assert welch(below_zero, 0.5) == UNKNOWN
     assert paired(below_zero[0], 0.5) == UNKNOWN
     assert anova(below_zero, 0.5) == UNKNOWN
+
+
+def test_what_is_drawn_follows_from_the_counts():
+    """And with many bins and little noise p is nearly scipy's of the numbers."""
+    rng = np.random.default_rng(SEED)
+    x, y = rng.random(4000), rng.random(4000) ** 1.05
+    counts = bins((x * 2000).astype(int), (y * 2000).astype(int), size=2000)
+    found = smirnov(counts, 0.02)
+    assert found == smirnov(counts.copy(), 0.02)
+    assert found.p == pytest.approx(stats.ks_2samp(x, y).pvalue, rel=0.2)
+    assert 0.005 < found.p < 0.2
