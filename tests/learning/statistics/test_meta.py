@@ -374,6 +374,14 @@ def test_a_coefficient_that_does_not_fit_is_an_error_of_check(change, words):
     assert any(words in error for error in potluck.check(plan(asked)).errors)
 
 
+def test_a_fit_that_no_site_has_room_for_is_an_error_of_check():
+    columns = {**COLUMNS, "many": {"kind": "category", "values": [str(one) for one in range(9000)]}}
+    asked = {"name": "odds", "of": "coefficient", **FITS["odds"][0], "features": ["x", "many"]}
+    errors = potluck.check(plan(asked, data={"columns": columns, "max_rows": 1000})).errors
+    size = 9001  # an intercept, a number, and all values but the reference
+    assert any(f"a sum would have {5 + size + size * (size + 1) // 2:,} numbers" in error for error in errors)
+
+
 def test_four_honest_sites_are_too_few_and_five_are_enough():
     for sites, more in ((SITES[:4], {}), (SITES[:5], {"corrupt": 1}), (SITES[:5], {"dropouts": 1})):
         federation = {"sites": sites, "server": "curious", **more}

@@ -6,9 +6,8 @@ import msgspec
 
 from potluck.core.plan import Plan, Statistic, repeated
 from potluck.learning.data.units import most_rows
-from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.statistics import gram
-from potluck.learning.statistics.kind import wanted
+from potluck.learning.statistics.kind import too_large, wanted
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.parts import parts_of
 
@@ -37,12 +36,9 @@ def check(plan: Plan) -> Iterator[str]:
 
 
 def _too_large(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """A sum of a fit that nobody has room for."""
     make = kind_of(one).course
-    course = make(plan, one) if make else None
-    size = course.layout(0, course.start()).size if course else 0
-    if size > MOST_VALUES:
-        yield f"{at}.features: a sum would have {size:,} numbers, {MOST_VALUES:,} are the most. hint: fewer features"
+    if make is not None:
+        yield from too_large(make(plan, one), at)
 
 
 def pauses(plan: Plan) -> Iterator[str]:

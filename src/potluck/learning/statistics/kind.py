@@ -14,7 +14,8 @@ from potluck.core.registry import Registry, table
 from potluck.learning.data.column import COLUMNS, ColumnKind
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer, clipped, placed
-from potluck.learning.statistics.course import MakeCourse
+from potluck.learning.models.layers import MOST_VALUES
+from potluck.learning.statistics.course import Course, MakeCourse
 from potluck.learning.statistics.opens import Opens
 from potluck.learning.statistics.reading import Foresee, Half, Join, Read, each_number
 from potluck.learning.statistics.spread import Spread
@@ -161,6 +162,13 @@ def of_columns(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         return
     for name in one.columns:
         yield from wanted(plan, f"{at}.columns", name)
+
+
+def too_large(course: Course, at: str) -> Iterator[str]:
+    """The check of a fit: a sum that nobody has room for."""
+    size = course.layout(0, course.start()).size
+    if size > MOST_VALUES:
+        yield f"{at}.features: a sum would have {size:,} numbers, {MOST_VALUES:,} are the most. hint: fewer features"
 
 
 def without_noise(plan: Plan, one: Statistic, at: str, why: str, instead: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from potluck.core.plan import Plan, Statistic, required
 from potluck.learning.statistics.course import Columns, alone
-from potluck.learning.statistics.kind import wanted
+from potluck.learning.statistics.kind import too_large, wanted
 from potluck.learning.statistics.kinds import regression
 from potluck.learning.statistics.pooling.pooled import Estimator, Own, pooling
 from potluck.learning.statistics.regressions.coefficients import Coefficients
@@ -59,7 +59,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     fit = msgspec.structs.replace(one, kind="regression", rounds=None)
     fit = msgspec.structs.replace(fit, rounds=regression.rounds(plan, fit))
     found = [*regression.REGRESSION.check(plan, fit, at)] if not plan.noisy else []
-    yield from found
+    yield from found or too_large(Glm(Regression(plan, fit)), at)
     if one.errors not in ("model", ROBUST):
         yield f'{at}.errors: of a site by itself they have few clusters. hint: errors = "model" or "{ROBUST}"'
     if one.column not in one.features:
