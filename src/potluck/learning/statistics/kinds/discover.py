@@ -228,8 +228,8 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 DISCOVER = StatisticKind(
     tells=(
-        "noised counts of beginnings and of whole strings that many rows share; of one that a single person has nothing, "
-        "but with probability delta at most"
+        "noised counts of beginnings and of whole strings that many rows share; of one that a single person has, "
+        "nothing but with probability delta at most"
     ),
     title="Most frequent strings",
     keys=frozenset({"column", "k", "rounds"}),
