@@ -16,6 +16,7 @@ from potluck.learning.data.source import opened
 from potluck.learning.data.table import Table
 from potluck.learning.selection.read import cells
 from potluck.learning.statistics.kind import KINDS, TESTS
+from potluck.learning.statistics.regressions.glm import Glm
 from potluck.owner.disclosure import cells_allowed
 from potluck.owner.policy import Allow
 from potluck.secret.container import Secret
@@ -93,6 +94,8 @@ def test_of(test, **keys):
 
 test_of.__test__ = False
 LINE = {"family": "gaussian", "target": "chol"}
+LATE, NEAR = {"late": number(-30, 30)}, {"near": number(-20, 20)}
+"""Offsets by which one row weighs much more than all others."""
 HAZARD = {"time": "weeks", "event": "sick", "bins": 3}
 EFFECT = {"method": "aipw", "treatment": "sick", "outcome": "chol"}
 ATTACKS = {
@@ -117,6 +120,9 @@ ATTACKS = {
             of("regression", family="poisson", target="weeks", features=["before"], offset="point"),
             {"point": number(0, 1)},
         ),
+        (of("regression", family="poisson", target="weeks", features=["before"], offset="late"), LATE),
+        (of("regression", family="binomial", target="sick", features=["before"], offset="late"), LATE),
+        (of("regression", family="binomial", target="sick", features=["before"], offset="near"), NEAR),
         (of("regression", family="binomial", target="ward", events=["w9"], features=["before"]), {}),
         (of("regression", **LINE, features=["before"], errors="cluster", cluster="rare"), {"derive": ONE_OF_TWO}),
     ],
@@ -181,9 +187,11 @@ def judged(plan, frame, allow):
 
 
 def pointed(frame, target=True):
-    """With columns that a site might have: who changed, and what points at one row."""
-    one = (np.arange(len(frame)) == TARGET) & target
-    return frame.assign(point=one.astype(int), same=frame["before"] + one * 7)
+    """With columns that a site might have: who changed, what points at one row, and days before or behind its own."""
+    at = np.arange(len(frame))
+    one = (at == TARGET) & target
+    late, near = np.where(one, 0, at % 5 - 20), np.where(one, 0, (16 + at % 5) * (-1) ** (at // 5))
+    return frame.assign(point=one.astype(int), same=frame["before"] + one * 7, late=late, near=near)
 
 
 HERE, ELSEWHERE = pointed(rows()), pointed(rows(target=False), target=False)
@@ -297,6 +305,32 @@ def test_persons_are_counted_as_persons(one, of_which):
                 judged(plan, mine, FEW)
         else:
             judged(plan, mine, FEW)
+
+
+def test_an_offset_that_makes_one_row_weigh_opens_that_row(monkeypatch):
+    """Why offsets are judged by what rows weigh: where all others are far from even odds, the curvature is one row's.
+
+    Every range is that of many rows, and so is each sum of distances.
+    """
+    line = of("regression", family="binomial", target="sick", features=["chol"])
+    plan = written(line | {"offset": "near"}, NEAR)
+    data = {name: pointed(rows(seed, target=name == "a"), name == "a") for seed, name in enumerate("abcdef")}
+    rounds, opened = [], Glm._opened
+    monkeypatch.setattr(Glm, "_opened", lambda *given: rounds.append(opened(*given)) or rounds[-1])
+    potluck.run(plan, data=data)
+    weight, turned = rounds[0].sums.curvature[0]
+    assert 300 + 200 * turned / weight == pytest.approx(277, abs=0.1)
+    with pytest.raises(Refused, match="it, those that near makes weigh most"):
+        judged(plan, data["a"], FEW)
+
+
+def test_an_offset_of_times_at_risk_is_allowed():
+    """Rates by person-time, as epidemiology has them: from some days to five years, also in small groups."""
+    risk = np.log(np.random.default_rng(5).uniform(0.05, 5, len(ELSEWHERE)))
+    frame = ELSEWHERE.assign(risk=risk, ward=["w9" if at < 20 else one for at, one in enumerate(ELSEWHERE["ward"])])
+    columns = {"risk": number(-4.0, 2.0)}
+    rate = of("regression", family="poisson", target="weeks", features=["age", "sex", "ward"], offset="risk")
+    judged(written(rate, columns), frame, STRICT)
 
 
 def test_two_plans_whose_ranges_part_at_one_row_still_tell_of_it():

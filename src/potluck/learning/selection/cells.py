@@ -11,6 +11,7 @@ Hashes tell rows apart by all columns that the site's policy lets plans read, no
 one column more would be another selection of other rows.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,8 @@ Mark = Callable[[Index], Words]
 """Keyed hashes of rows, by their hashes."""
 There = Callable[[Mapping[str, Floats]], NDArray[np.bool_]]
 """Of columns [n], which rows count."""
+NEARLY = 1e-9
+"""Rows that weigh alike are as many as they are, however their weights are added up."""
 UNKNOWN = np.zeros(BUCKETS, np.uint64)
 """The sketch of rows that are not to be known again."""
 
@@ -63,7 +66,8 @@ class Cell:
 
 class Part:
     """Rows in places, each of which becomes a cell, while rows are read; and of each sum over the rows of a place those
-    that add to it, which are known again with the place."""
+    that add to it, which are known again with the place. Where they weigh, they are as many as their
+    effective number (Kish, Survey Sampling, 1965): among a thousand of next to no weight one row is alone."""
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class Part:
         self._rows = np.zeros(len(places), np.int64)
         self._sketch = np.zeros(len(places) * BUCKETS, np.uint64)
         shape = len(places), len(sums)
-        self._adding, self._total, self._largest = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
+        self._adding, self._squares, self._total, self._largest = np.zeros((4, *shape))
 
     def add(self, place: Index, marks: Words, columns: Mapping[str, Floats] | None = None) -> None:
         """Some rows. place [n]: of each, -1 where it is in none; marks [n]; columns: whose numbers are added up [n]."""
@@ -93,7 +97,9 @@ class Part:
         at = place[starts]
         for number, one in enumerate(self.sums):
             size = one.of(columns or {})[there]
-            self._adding[at, number] += np.add.reduceat((size > 0).astype(np.int64), starts)
+            weight = np.where(size > 0, one.weight(columns or {})[there], 0.0)
+            self._adding[at, number] += np.add.reduceat(weight, starts)
+            self._squares[at, number] += np.add.reduceat(weight**2, starts)
             self._total[at, number] += np.add.reduceat(size, starts)
             self._largest[at, number] = np.maximum(self._largest[at, number], np.maximum.reduceat(size, starts))
 
@@ -105,7 +111,8 @@ class Part:
             for number in np.flatnonzero(self._adding[at]).tolist():
                 share = float(self._largest[at, number] / self._total[at, number])
                 words = f"{of}, {self.sums[number].words}"
-                yield Cell(words, part, self.columns, int(self._adding[at, number]), share)
+                rows = math.floor(self._adding[at, number] ** 2 / self._squares[at, number] + NEARLY)
+                yield Cell(words, part, self.columns, rows, share)
 
 
 class Clusters:

@@ -10,6 +10,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.statistics.opens import Number, Product
+from potluck.learning.statistics.regressions.families import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,31 @@ class Distance:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
-    """A product of distances, of each row, that is added up."""
+class Weight:
+    """What a column's number, clamped to [low, high], makes a row weigh as an offset of a regression. place: by which
+    of its family's sums."""
 
-    factors: tuple[Distance, ...]
+    column: str
+    low: float
+    high: float
+    family: str
+    place: int
+
+    @property
+    def words(self) -> str:
+        """For the owner: which rows it is large at."""
+        return f"those that {self.column} makes weigh most"
+
+    def of(self, columns: Mapping[str, Floats]) -> Floats:
+        """[n], above 0."""
+        return FAMILIES.of(self.family).weighs[self.place](np.clip(columns[self.column], self.low, self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A product of distances and weights, of each row, that is added up."""
+
+    factors: tuple[Distance | Weight, ...]
 
     @property
     def words(self) -> str:
@@ -58,20 +80,32 @@ class Sum:
             found = found * one.of(columns)
         return found
 
+    def weight(self, columns: Mapping[str, Floats]) -> Floats:
+        """[n] what rows weigh in it, wherever they lie; 1 where all weigh alike."""
+        found = np.ones(len(columns[self.factors[0].column]))
+        for one in self.factors:
+            if isinstance(one, Weight):
+                found *= one.of(columns)
+        return found
+
 
 def sums_of(plan: Plan, products: Sequence[Product]) -> tuple[Sum, ...]:
     """Of products, each from either end of every number in it."""
-    found: dict[tuple[Distance, ...], None] = {}
+    found: dict[tuple[Distance | Weight, ...], None] = {}
     for one in products:
         for factors in product(*(_ends(plan, number) for number in one)):
             found[tuple(sorted(factors, key=repr))] = None
     return tuple(map(Sum, found))
 
 
-def _ends(plan: Plan, one: Number) -> Iterator[Distance]:
+def _ends(plan: Plan, one: Number) -> Iterator[Distance | Weight]:
     low, high = required(find(plan, one.column)).bounds
+    if one.link:
+        yield from (Weight(one.column, low, high, one.link, at) for at in range(len(FAMILIES.of(one.link).weighs)))
+        return
     if one.less:
-        yield Distance(one.column, low, high, next(_ends(plan, Number(one.less))))
+        less, bounds = one.less, required(find(plan, one.less)).bounds
+        yield Distance(one.column, low, high, Distance(less, *bounds, bounds[0]))
         return
     for away in (low, high, *([0.0] if low < 0 < high else [])):
         yield Distance(one.column, low, high, away)

@@ -29,10 +29,12 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Number:
-    """A column's numbers, clamped to their range; less: another column's are taken off."""
+    """A column's numbers, clamped to their range; less: another column's are taken off. link: they are an offset of a
+    regression of this family, and what is meant is what each row weighs by it."""
 
     column: str
     less: str = ""
+    link: str = ""
 
 
 Product = tuple[Number, ...]

@@ -7,7 +7,7 @@ from potluck.learning.data.declared import find, measured
 from potluck.learning.statistics.course import Course
 from potluck.learning.statistics.events import some_of
 from potluck.learning.statistics.kind import StatisticKind, wanted
-from potluck.learning.statistics.opens import Table
+from potluck.learning.statistics.opens import Number, Table
 from potluck.learning.statistics.regressions.ahead import reach
 from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.families import FAMILIES
@@ -115,9 +115,14 @@ def _noised(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
-    """Products of all columns of the design and the target, and of the scores of clusters."""
-    columns = [*designed(plan, one.features), outcome(plan, one.target, one.events), *offset(one)]
-    yield from fitted(columns, weights=one.weights, parameters=len(design(plan, one.features, constant=True).names))
+    """Products of all columns of the design and the target, and of the scores of clusters. By an offset rows weigh as
+    much as their predicted outcomes and these' variances, by orders of magnitude more or less than others."""
+    features, parameters = [*designed(plan, one.features)], len(design(plan, one.features, constant=True).names)
+    beside = (Number(one.weights),) if one.weights else ()
+    columns = [*features, outcome(plan, one.target, one.events), *offset(one)]
+    yield from fitted(columns, beside=beside, parameters=parameters)
+    if one.offset and FAMILIES.of(one.family).weighs:
+        yield from fitted(features, beside=(*beside, Number(one.offset, link=required(one.family))))
     if one.cluster:
         yield Table(clusters=one.cluster)
 

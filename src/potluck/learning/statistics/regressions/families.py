@@ -34,6 +34,7 @@ class Family:
     the largest y.
     scaled: y is a number on its declared range, which is brought to [-1, 1]; its dispersion is estimated.
     ratios: exp(b) means something. rounds: where a plan does not say; noised: the same with noise, 0: noise is refused.
+    weighs: of the linear predictor [n], what a row's x is multiplied by in the sums, beside its outcome.
     first: the intercept to go on with from b = 0, of the summed y - mu and V there; None: Newton's step.
     """
 
@@ -49,6 +50,7 @@ class Family:
     ratios: bool = True
     rounds: int
     noised: int = 0
+    weighs: tuple[Callable[[Floats], Floats], ...] = ()
     first: Callable[[float, float], float] | None = None
 
 
@@ -114,6 +116,7 @@ FAMILIES.register(
         constants=_of_shares,
         rounds=12,
         noised=3,
+        weighs=(_sigmoid, lambda eta: _sigmoid(-eta), lambda eta: _sigmoid(eta) * _sigmoid(-eta)),
     ),
 )
 FAMILIES.register(
@@ -128,6 +131,7 @@ FAMILIES.register(
         constants=_of_counts,
         largest=lambda y: math.lgamma(y + 1) + y * abs(math.log(max(y, 1.0))) + y + 1,
         rounds=12,
+        weighs=(np.exp,),
         first=lambda off, variance: math.log1p(off / variance) if off > -variance else 0.0,
     ),
 )

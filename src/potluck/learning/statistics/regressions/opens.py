@@ -18,11 +18,11 @@ Column = tuple[tuple[Axis, ...], Product]
 
 
 def fitted(
-    columns: Iterable[Column], within: tuple[Axis, ...] = (), weights: str | None = None, parameters: int = 0
+    columns: Iterable[Column], within: tuple[Axis, ...] = (), beside: Product = (), parameters: int = 0
 ) -> Iterator[Table]:
-    """Of a design with a constant, in each place of `within`. parameters: fitted there."""
+    """Of a design with a constant, in each place of `within`. beside: what all products are multiplied by; parameters:
+    fitted there."""
     found: defaultdict[tuple[Axis, ...], dict[Product, None]] = defaultdict(dict)
-    beside = (Number(weights),) if weights else ()
     for (left, first), (right, second) in combinations_with_replacement([((), ()), *columns], 2):
         product = tuple(sorted((*first, *second, *beside)))
         mine = found[tuple(dict.fromkeys((*within, *left, *right)))]
