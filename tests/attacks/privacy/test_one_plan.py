@@ -333,6 +333,29 @@ def test_an_offset_of_times_at_risk_is_allowed():
     judged(written(rate, columns), frame, STRICT)
 
 
+def test_robust_errors_and_errors_by_cluster_that_part_at_two_rows_still_tell_of_both(monkeypatch):
+    """Every row is a cluster, but for two that are one: the squares of scores differ by the product of these two's, a
+    matrix of rank 2 whose factors are their columns, up to a scale that the constant gives. THREATS says so."""
+    names = "abcdef"
+    data = {name: rows(seed, count=60, target=name == "a") for seed, name in enumerate(names)}
+    data = {name: one.assign(who=[f"{name}{at}" for at in range(len(one))]) for name, one in data.items()}
+    who = [one for frame in data.values() for one in frame["who"]]
+    pair = {"pair": {"kind": "recode", "from": "who", "map": {one: "a17" if one == "a40" else one for one in who}}}
+    line = of("regression", **LINE, features=["before", "after"])
+    columns = {"who": {"kind": "category", "values": who}, "derive": pair}
+    plans = [written(line | one, columns) for one in ({"errors": "hc0"}, {"errors": "cluster", "cluster": "pair"})]
+    meats, opened = [], Glm._opened
+    monkeypatch.setattr(Glm, "_opened", lambda *given: meats.append(opened(*given)) or meats[-1])
+    for plan in plans:
+        judged(plan, data["a"], STRICT)
+        potluck.run(plan, data=data)
+    apart = meats[-1].meat - meats[len(meats) // 2 - 1].meat
+    sizes, turned = np.linalg.eigh(apart)
+    one, other = (turned[:, at] * np.sqrt(abs(sizes[at]) / 2) for at in (-1, 0))
+    read = sorted(tuple(np.round(150 + 100 * (row / row[0])[1:]).tolist()) for row in (one + other, one - other))
+    assert read == sorted(tuple(data["a"].loc[at, ["before", "after"]]) for at in (TARGET, 40))
+
+
 def test_two_plans_whose_ranges_part_at_one_row_still_tell_of_it():
     """Each is of many rows and of the same ones, so that nothing is seen of it: THREATS says so. Only noise answers."""
     data = {name: pointed(rows(seed, target=name == "a")) for seed, name in enumerate("abcdef")}
