@@ -39,8 +39,7 @@ class Op:
     arguments: names by place, as torch's operator has them; required: so many of them have to be given; keywords: those
     that go by name alone. rule: the types, shapes and rows of its results, in the order of torch's; it raises Misfit
     where an argument does not fit or rows would mix. cost: its bound. evaluating: an argument that has another value
-    where nothing is trained. norm: how the norm of each row's gradient is found without laying rows out. It is None
-    for every operation today: private training of graphs fills it in.
+    where nothing is trained. How each row's gradient of a weight is found is said in another table, `graph.per_row`.
     """
 
     run: str
@@ -50,7 +49,6 @@ class Op:
     cost: Callable[[Bound, Outputs], Cost] = per_entry
     keywords: tuple[str, ...] = ()
     evaluating: tuple[str, bool | float] | None = None
-    norm: None = None
 
     def bound(self, node: Node) -> dict[str, Argument]:
         """The node's arguments by name. Raises Misfit: one is unknown, missing, or given twice."""

@@ -1,0 +1,200 @@
+"""Each row's gradient of a batch, clipped and added up, by one pass forward and one back.
+
+Weights ask for no gradient: the pass back stops at what the nodes make that take them, and each row's gradient is then
+a product of what entered such a node and what came back to it (`pieces`). So no gradient is laid out but small ones,
+and there is no second pass: the weighted sum is one product more. What is made of weights alone (a transpose, a product
+of two) is followed back for all rows at once.
+
+Rows of one unit stand one after another. A unit with a row that is not finite counts as zero: zeros stand on both sides
+of its products, for zero times what is no number is none. It does NOT keep anyone from seeing factors or norms: they stay here.
+References: Goodfellow 2015, arXiv 1510.01799; Lee and Kifer 2021, arXiv 2009.03106; Bu et al. 2022, arXiv 2210.00038
+(one pass back).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from potluck.core.errors import GraphError
+from potluck.learning.graph.per_row.call import Call
+from potluck.learning.graph.per_row.pieces import WIDER, Laid, Piece, compact, gamma, together, unit
+from potluck.learning.graph.per_row.uses import Uses
+from potluck.learning.graph.steps import FAILURES, Values, run_step, torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_LAID = 2**25
+"""Numbers of gradients of one weight that are laid out, of all rows of a batch."""
+SPREAD = 16.0
+"""How many times the clip a unit's reach may be, where a row has several products: see `Clip`."""
+Lost = Callable[["Tensor"], "Tensor"]
+"""The output [b, ...] -> the loss of each row [b], which depends on that row alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """Of units, not yet clipped. pieces: by weight; there [units]: whether a unit has a row."""
+
+    pieces: Mapping[str, Piece] = field(repr=False)
+    there: "Tensor" = field(repr=False)
+
+    @property
+    def terms(self) -> int:
+        """At most so many products of a unit are added up in an entry."""
+        return max((one.terms for one in self.pieces.values()), default=1)
+
+    @property
+    def spread(self) -> float:
+        """R: how many times its clip a unit's reach may be. 1 where reaches are norms."""
+        return SPREAD if self.terms > 1 else 1.0
+
+    @cached_property
+    def sound(self) -> "Tensor":
+        """[units] whether all numbers of a unit are finite, and none too large."""
+        found: Tensor = torch().ones_like(self.there)
+        for one in self.pieces.values():
+            found &= one.sound
+        return found
+
+    @cached_property
+    def norms(self) -> "Tensor":
+        """[units] in float64: no unit's norm is larger."""
+        return self._root([one.norm for one in self.pieces.values()])
+
+    @cached_property
+    def reaches(self) -> "Tensor":
+        """[units] in float64: no unit's reach is larger."""
+        return self._root([one.reach for one in self.pieces.values()])
+
+    def _root(self, squares: "Sequence[Tensor]") -> "Tensor":
+        total: Tensor = sum(squares, start=torch().zeros(len(self.there), device=self.there.device).double())
+        return total.sqrt() * WIDER
+
+    def error(self, clip: float, *, double: bool) -> float:
+        """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order it is
+        added up: gamma(n) of the sum of reaches, of which each is at most R clip. n counts the products of an entry, a
+        factor's own product, what is too small for a float, and one to spare."""
+        units = len(self.there)
+        least = max((unit(_numbers(one)) for one in self.pieces.values()), default=0.0)
+        n = units * self.terms + 3
+        return gamma(n, 2.0**-53 if double else least) * units * self.spread * clip
+
+    def factors(self, clip: float, *, double: bool) -> "Tensor":
+        """[units] min(1, clip / N, R clip / A), rounded down, in float64 or float32; 0 for a unit that is not there, or
+        is not sound. A unit's has the same bits whatever the others are."""
+        loaded = torch()
+        wide: Tensor = loaded.minimum(clip / self.norms, self.spread * clip / self.reaches) / WIDER
+        wide = loaded.where(self.there & self.sound & (wide >= 0), wide.clamp(max=1.0), 0.0)
+        if double:
+            return wide
+        narrow = wide.float()
+        found: Tensor = loaded.where(narrow.double() > wide, narrow.nextafter(loaded.zeros_like(narrow)), narrow)
+        return found
+
+    def clipped(self, clip: float, *, double: bool = False) -> "dict[str, Tensor]":
+        """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
+        up in float64."""
+        factors, lost = self.factors(clip, double=double), ~self.sound
+        found = {}
+        for name, one in self.pieces.items():
+            kept = one.without(lost) if bool(lost.any()) else one
+            found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
+        return found
+
+
+def gradients(
+    uses: Uses,
+    weights: "Mapping[str, Tensor]",
+    inputs: "Mapping[str, Tensor]",
+    lost: Lost,
+    there: "Tensor",
+    *,
+    each: int = 1,
+    train: bool = True,
+    most: int = MOST_LAID,
+) -> Gradients:
+    """Of a batch of b rows. weights: and constants, by name; inputs [b, ...], by name; there [b]: whether a row counts:
+    what stands elsewhere is any row, as zeros; each: so many rows after another are one unit; most: numbers that are
+    laid out of one weight. Raises GraphError: torch fails, or more would have to be laid out."""
+    loaded, graph, batch = torch(), uses.program.graph, len(there)
+    leaves = {name: weights[name].detach().requires_grad_() for name in uses.trained}
+    public: Values = {name: one.detach() for name, one in weights.items()} | leaves
+    for place in uses.public:
+        run_step(uses.program.steps[place], public, batch, train=train)
+    values = {name: one.detach() for name, one in public.items()} | dict(inputs)
+    calls = _forward(uses, values, batch, train=train)
+    total = (lost(values.pop(graph.output)) * there).sum()
+    values.clear()
+    back = loaded.autograd.grad(total, [made for _, made, _ in calls], materialize_grads=True) if calls else ()
+    pieces: dict[str, list[Piece]] = {name: [] for name in (*uses.trained, *uses.made)}
+    known = uses.program.checked.values
+    with loaded.no_grad():
+        for (place, _, given), came in zip(calls, back, strict=True):
+            step, out = uses.program.steps[place], known[graph.nodes[place].out[0]]
+            for use in uses.at[place]:
+                call = Call(step, use.argument, use.arguments, known, given, out, came, batch, train, most)
+                pieces[use.name].append(use.rule(call))
+        _followed(uses, pieces, public, leaves, batch, most)
+        whole = {name: compact(_one(pieces[name], leaves[name], batch), most) for name in uses.trained}
+        units = there.reshape(-1, each).any(1)
+        return Gradients({name: one.joined(each) for name, one in whole.items()}, units)
+
+
+def _forward(uses: Uses, values: Values, batch: int, *, train: bool) -> "list[tuple[int, Tensor, Values]]":
+    """Every node with rows; of those that take a weight the place, the result, and what they took. What stands in
+    `values` afterwards is the output, and what nobody has let go."""
+    found = []
+    for place in uses.with_rows:
+        step, node = uses.program.steps[place], uses.program.graph.nodes[place]
+        given = {name: values[name].detach() for name in node.takes} if place in uses.at else {}
+        run_step(step, values, batch, train=train)
+        if place in uses.at:
+            made = values[node.out[0]]
+            found.append((place, made if made.requires_grad else made.requires_grad_(), given))
+        for name in step.done:
+            values.pop(name, None)
+    return found
+
+
+def _followed(
+    uses: Uses,
+    pieces: dict[str, list[Piece]],
+    public: Values,
+    leaves: "Mapping[str, Tensor]",
+    batch: int,
+    most: int,
+) -> None:
+    """Back from values that are made of weights alone to these weights, for all rows at once: what is made is the same
+    for every row, so its derivative is."""
+    made = [name for name in uses.made if public[name].requires_grad]
+    if not made:
+        return
+    numbers = batch * max(prod(public[name].shape) for name in (*made, *leaves))
+    if numbers > most:
+        hint = "fewer rows at once, or weights that nodes take as they are"
+        raise GraphError(f"{numbers} numbers of gradients would be laid out", where="graph", hint=hint)
+    each = [together(pieces[name]).laid().each for name in made]
+    names, loaded = list(leaves), torch()
+    try:
+        found = loaded.autograd.grad(
+            [public[name] for name in made], [leaves[name] for name in names], each, is_grads_batched=True,
+            allow_unused=True,
+        )  # fmt: skip
+    except FAILURES as failure:
+        said = str(failure).partition("\n")[0][:200]
+        raise GraphError(f"torch does not derive what is made of weights alone: {said}", where="graph") from None
+    for name, one in zip(names, found, strict=True):
+        if one is not None:
+            pieces[name].append(Laid(one))
+
+
+def _one(pieces: Sequence[Piece], weight: "Tensor", batch: int) -> Piece:
+    """The gradient of one weight; zeros where nothing of a row depends on it."""
+    return together(pieces) if pieces else Laid(weight.new_zeros(1, *weight.shape).expand(batch, *weight.shape))
+
+
+def _numbers(piece: Piece) -> "Tensor":
+    return piece.each if isinstance(piece, Laid) else piece.right

@@ -1,0 +1,328 @@
+"""The gradients of one weight, of each row of a batch, not laid out where that is large: norms, and weighted sums.
+
+A layer's gradient of one row is a sum of products of what enters and what comes back: sum_t left_t (x) right_t. Such a
+sum has a norm and enters a weighted sum without being laid out (`Outer`, and `Picked` of a table); where its numbers
+are few, or no rule knows its products, it is laid out (`Laid`).
+
+What each row gives is exactly such a sum, in real numbers, of factors that are floats. Two numbers of it are bounded
+here, rounding included: its L2 norm N, and its reach A, the sum of the norms of its products (of what is laid out N
+itself). A says how much a sum of floats can be off, in whatever order they are added up: gamma(n) times the sum of all
+reaches, with gamma(n) = n u / (1 - n u), n what is added up in one entry and its products, u the type's unit.
+
+Norms by factors are those of Goodfellow 2015, arXiv 1510.01799, and Li et al. 2022, arXiv 2110.05679, section 4: with
+several products they come from two small matrices, whose entries cancel, so that N is widened by its error.
+Reference: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1 (gamma, in any order).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from potluck.learning.graph.steps import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LARGEST = 2.0**40
+"""A unit with a factor of a larger norm counts as zero. Below it nothing overflows, and what is too small for a float
+is less than what is rounded."""
+WIDER = 1 + 2.0**-24
+"""More than float64 gets wrong about sums of up to 2^27 numbers that are not below 0, each rounded a few times."""
+
+TINY = 2.0**-200
+"""More than sums of squares miss in float64, where numbers are too small for it."""
+
+CHUNK = 64
+"""Squares that are added up in float32, if the graph is of these: so few that a norm is off by less than 3e-6."""
+
+
+def gamma(terms: int, unit: float) -> float:
+    """How much a sum of so many products may be off, beside the sum of their sizes. Raises ValueError: anything."""
+    if not terms * unit < 0.5:
+        raise ValueError("so many products have no bound in this type")
+    return terms * unit / (1 - terms * unit)
+
+
+def unit(tensor: "Tensor") -> float:
+    """By how much of itself an operation in the tensor's type may be off."""
+    return float(torch().finfo(tensor.dtype).eps) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Outer:
+    """left [b, s, t, m], right [b, s, t, n]: seen as s blocks [m, n], a row's gradient is sum_t left_t (x) right_t in
+    each. shape: the weight's."""
+
+    left: "Tensor" = field(repr=False)
+    right: "Tensor" = field(repr=False)
+    shape: tuple[int, ...]
+
+    @cached_property
+    def lefts(self) -> "Tensor":
+        """[b, s, t] norms of left_t."""
+        return norms(self.left)
+
+    @cached_property
+    def rights(self) -> "Tensor":
+        """[b, s, t] norms of right_t."""
+        return norms(self.right)
+
+    @property
+    def terms(self) -> int:
+        """How many products of a row are added up in an entry."""
+        return int(self.left.shape[2])
+
+    @property
+    def numbers(self) -> int:
+        """Of all rows, if they were laid out."""
+        return len(self.left) * prod(self.shape)
+
+    @property
+    def sound(self) -> "Tensor":
+        """[b] whether each number of a row is finite, and none too large."""
+        most = torch().maximum(self.lefts, self.rights).amax(dim=(1, 2))
+        found: Tensor = most <= LARGEST  # not so of what is no number
+        return found
+
+    def without(self, lost: "Tensor") -> "Outer":
+        """Zeros in place of these rows [b]."""
+        here = lost[:, None, None, None]
+        return Outer(self.left.masked_fill(here, 0.0), self.right.masked_fill(here, 0.0), self.shape)
+
+    def joined(self, rows: int) -> "Outer":
+        """So many rows after another are one unit, whose gradient is their sum."""
+        if rows == 1:
+            return self
+        sides = [one.reshape(-1, rows, *one.shape[1:]).transpose(1, 2).flatten(2, 3) for one in (self.left, self.right)]
+        return Outer(sides[0], sides[1], self.shape)
+
+    def laid(self) -> "Laid":
+        """Laid out."""
+        return Laid((self.left.mT @ self.right).reshape(len(self.left), *self.shape))
+
+    @cached_property
+    def _reaches(self) -> "Tensor":
+        """[b] squares of reaches."""
+        return (self.lefts * self.rights).sum(2).square().sum(1)
+
+    @property
+    def reach(self) -> "Tensor":
+        """[b] at least A^2."""
+        return self._reaches * WIDER
+
+    @property
+    def norm(self) -> "Tensor":
+        """[b] at least N^2.
+
+        Two matrices [t, t] hold products of left_t and left_t', and of right_t and right_t', in float64: their entries
+        multiplied and added up are N^2, in which much may cancel. So what float64 gets wrong is a part of A^2.
+        """
+        if self.terms == 1:
+            return self._reaches * WIDER
+        inner = [one @ one.mT for one in (self.left.double(), self.right.double())]
+        count = self.left.shape[3] + self.right.shape[3] + self.left.shape[1] * self.terms**2 + 8
+        found = (inner[0] * inner[1]).sum((1, 2, 3)).clamp(min=0.0)
+        return (found + gamma(count, 2.0**-53) * self._reaches + TINY) * WIDER
+
+    def total(self, factors: "Tensor") -> "Tensor":
+        """[*shape] the sum of rows times their factors [b], in the factors' type."""
+        (b, s, t, m), n = self.left.shape, self.right.shape[3]
+        left, right = self.left.to(factors.dtype), self.right.to(factors.dtype)
+        weigh = factors[:, None, None, None]
+        left, right = (left * weigh, right) if m < n else (left, right * weigh)
+        sides = [one.transpose(0, 1).reshape(s, b * t, -1) for one in (left, right)]
+        return (sides[0].mT @ sides[1]).reshape(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """Of a table [v, n]: places [b, t] of whole numbers, right [b, t, n]. A row's gradient has right_t added to the
+    table's row at places_t."""
+
+    places: "Tensor" = field(repr=False)
+    right: "Tensor" = field(repr=False)
+    shape: tuple[int, ...]
+
+    @cached_property
+    def rights(self) -> "Tensor":
+        """[b, t] norms of right_t."""
+        return norms(self.right)
+
+    @property
+    def terms(self) -> int:
+        """As `Outer.terms`."""
+        return int(self.places.shape[1])
+
+    @property
+    def numbers(self) -> int:
+        """As `Outer.numbers`."""
+        return len(self.places) * prod(self.shape)
+
+    @property
+    def sound(self) -> "Tensor":
+        """As `Outer.sound`."""
+        return self.rights.amax(dim=1) <= LARGEST
+
+    def without(self, lost: "Tensor") -> "Picked":
+        """As `Outer.without`."""
+        return Picked(self.places, self.right.masked_fill(lost[:, None, None], 0.0), self.shape)
+
+    def joined(self, rows: int) -> "Picked":
+        """As `Outer.joined`."""
+        if rows == 1:
+            return self
+        places, right = (one.reshape(-1, rows, *one.shape[1:]).flatten(1, 2) for one in (self.places, self.right))
+        return Picked(places, right, self.shape)
+
+    def laid(self) -> "Laid":
+        """Laid out."""
+        b, (v, n) = len(self.places), self.shape
+        here = self.places + v * torch().arange(b, device=self.places.device)[:, None]
+        flat = self.right.new_zeros(b * v, n).index_add_(0, here.reshape(-1), self.right.reshape(-1, n))
+        return Laid(flat.reshape(b, v, n))
+
+    def as_outer(self) -> Outer:
+        """With a 1 at its place in left_t: for a table that another layer takes too."""
+        hot = torch().zeros(*self.places.shape, self.shape[0], dtype=self.right.dtype, device=self.right.device)
+        hot.scatter_(2, self.places[..., None], 1.0)
+        return Outer(hot[:, None], self.right[:, None], self.shape)
+
+    @cached_property
+    def _same(self) -> "Tensor":
+        """[b, t, t] 1 where two places are the same."""
+        return (self.places[:, :, None] == self.places[:, None, :]).double()
+
+    @cached_property
+    def _reaches(self) -> "Tensor":
+        return (self._same @ self.rights[..., None])[..., 0].mul(self.rights).sum(1)
+
+    @property
+    def reach(self) -> "Tensor":
+        """[b] at least A^2: products meet in the same row of the table alone."""
+        return self._reaches * WIDER
+
+    @property
+    def norm(self) -> "Tensor":
+        """[b] at least N^2, as `Outer.norm` has it."""
+        right = self.right.double()
+        found = ((right @ right.mT) * self._same).sum((1, 2)).clamp(min=0.0)
+        count = right.shape[2] + self.terms**2 + 8
+        return (found + gamma(count, 2.0**-53) * self._reaches + TINY) * WIDER
+
+    def total(self, factors: "Tensor") -> "Tensor":
+        """As `Outer.total`."""
+        weighed = self.right.to(factors.dtype) * factors[:, None, None]
+        return weighed.new_zeros(self.shape).index_add_(0, self.places.reshape(-1), weighed.flatten(0, 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """each [b, *shape]: a row's gradient, laid out."""
+
+    each: "Tensor" = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The weight's."""
+        return tuple(self.each.shape[1:])
+
+    @property
+    def terms(self) -> int:
+        """Of a row one number is added to an entry."""
+        return 1
+
+    @cached_property
+    def _norms(self) -> "Tensor":
+        """[b]."""
+        return norms(self.each.reshape(len(self.each), -1))
+
+    @property
+    def sound(self) -> "Tensor":
+        """As `Outer.sound`."""
+        return self._norms <= LARGEST
+
+    def without(self, lost: "Tensor") -> "Laid":
+        """As `Outer.without`."""
+        return Laid(self.each.masked_fill(lost.reshape(-1, *[1] * len(self.shape)), 0.0))
+
+    def joined(self, rows: int) -> "Laid":
+        """As `Outer.joined`."""
+        return self if rows == 1 else Laid(self.each.reshape(-1, rows, *self.shape).sum(1))
+
+    def laid(self) -> "Laid":
+        """Itself."""
+        return self
+
+    @property
+    def norm(self) -> "Tensor":
+        """[b] at least N^2."""
+        return self._norms.square() * WIDER
+
+    @property
+    def reach(self) -> "Tensor":
+        """[b] at least A^2, which is N^2."""
+        return self.norm
+
+    def total(self, factors: "Tensor") -> "Tensor":
+        """As `Outer.total`."""
+        flat = self.each.reshape(len(self.each), -1).to(factors.dtype)
+        return (factors @ flat).reshape(self.shape)
+
+
+Piece = Outer | Picked | Laid
+
+
+def norms(tensor: "Tensor") -> "Tensor":
+    """In float64, no less than the norms of what stands along the last axis.
+
+    Stretches of CHUNK are added up in the tensor's type, and these in float64. A square is off by at most gamma(CHUNK +
+    4) of itself, and by what is too small for the type, a number.
+    """
+    loaded, size = torch(), tensor.shape[-1]
+    info, whole = loaded.finfo(tensor.dtype), size - size % CHUNK
+    parts = [tensor[..., whole:]] if size > whole else []
+    if whole:
+        parts.append(tensor[..., :whole].reshape(*tensor.shape[:-1], whole // CHUNK, CHUNK))
+    squares = [loaded.linalg.vector_norm(one, dim=-1).double().square() for one in parts]
+    total = sum(one.sum(-1) if one.dim() == tensor.dim() else one for one in squares)
+    found: Tensor = total * (1 + gamma(CHUNK + 4, float(info.eps) / 2)) + 2 * size * float(info.tiny)
+    return found.sqrt() * WIDER
+
+
+def together(pieces: Sequence[Piece]) -> Piece:
+    """The gradients of one weight that is used in several places: each row's is the sum of its parts, so its norm
+    comes after they are added up."""
+    if len(pieces) == 1:
+        return pieces[0]
+    if all(isinstance(one, Picked) for one in pieces):
+        tables = [one for one in pieces if isinstance(one, Picked)]
+        places, right = (torch().cat([getattr(one, name) for one in tables], 1) for name in ("places", "right"))
+        return Picked(places, right, tables[0].shape)
+    factors = [one.as_outer() if isinstance(one, Picked) else one for one in pieces if not isinstance(one, Laid)]
+    if len(factors) == len(pieces) and len({_blocks(one) for one in factors}) == 1:
+        left, right = (torch().cat([getattr(one, name) for one in factors], 2) for name in ("left", "right"))
+        return Outer(left, right, factors[0].shape)
+    first, *rest = (one.laid().each for one in pieces)
+    for one in rest:
+        first = first + one
+    return Laid(first)
+
+
+def _blocks(one: Outer) -> tuple[int, int, int]:
+    return one.left.shape[1], one.left.shape[3], one.right.shape[3]
+
+
+def compact(piece: Piece, most: int) -> Piece:
+    """Laid out where that is better."""
+    if isinstance(piece, Outer):
+        (b, s, t, m), n = piece.left.shape, piece.right.shape[3]
+        return piece.laid() if better_laid(b * s, t, m, n, most) else piece
+    return piece
+
+
+def better_laid(blocks: int, terms: int, m: int, n: int, most: int) -> bool:
+    """Whether so many sums of products are laid out [m, n]: that takes no more room or work than the products, or not
+    much, and what is added up of it is off by far less. Never more than `most` numbers."""
+    return terms > 1 and m * n <= 2 * terms * max(terms, m + n) and blocks * m * n <= most
