@@ -98,6 +98,17 @@ def forward(
     most_flops (operations). Raises GraphError: the inputs do not fit, a bound does not, or torch fails. Inputs that are
     places in a table have to lie within it (`Checked.below`): that is for whoever loads rows, before any batch.
     """
+    batch = admitted(made, inputs, most_memory, most_flops)
+    return _run(made, {**weights, **inputs}, batch, train=train)
+
+
+def admitted(
+    made: Program,
+    inputs: Mapping[str, "Tensor"],
+    most_memory: int = MOST_MEMORY,
+    most_flops: int = MOST_FLOPS,
+) -> int:
+    """The rows of a batch that may run. Raises GraphError: inputs do not fit, or it is beyond a bound."""
     batch = _batch(made, inputs)
     need = memory(made.checked, batch)
     if need > most_memory:
@@ -106,7 +117,7 @@ def forward(
     if (work := made.checked.flops * batch) > most_flops:
         hint = f"at most {most_flops}: take fewer rows at once"
         raise GraphError(f"{batch} rows may take {work} operations", where="graph", hint=hint)
-    return _run(made, {**weights, **inputs}, batch, train=train)
+    return batch
 
 
 def memory(checked: Checked, rows: int) -> int:

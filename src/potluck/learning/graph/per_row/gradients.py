@@ -6,7 +6,8 @@ and there is no second pass: the weighted sum is one product more. What is made 
 of two) is followed back for all rows at once.
 
 Rows of one unit stand one after another. A unit with a row that is not finite counts as zero: zeros stand on both sides
-of its products, for zero times what is no number is none. It does NOT keep anyone from seeing factors or norms: they stay here.
+of its products, for zero times what is no number is none. It does NOT keep anyone from seeing factors or norms: they
+stay here.
 References: Goodfellow 2015, arXiv 1510.01799; Lee and Kifer 2021, arXiv 2009.03106; Bu et al. 2022, arXiv 2210.00038
 (one pass back).
 """
@@ -18,6 +19,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from potluck.core.errors import GraphError
+from potluck.learning.graph.interpreter import admitted
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import WIDER, Laid, Piece, compact, gamma, together, unit
 from potluck.learning.graph.per_row.uses import Uses
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 MOST_LAID = 2**25
 """Numbers of gradients of one weight that are laid out, of all rows of a batch."""
 SPREAD = 16.0
-"""How many times the clip a unit's reach may be, where a row has several products: see `Clip`."""
+"""How many times the clip a unit's reach may be, where a row has several products. That of networks is 1 to 8 times its
+norm, and the larger this is, the more of the clip is kept for rounding."""
 Lost = Callable[["Tensor"], "Tensor"]
 """The output [b, ...] -> the loss of each row [b], which depends on that row alone."""
 
@@ -45,6 +48,11 @@ class Gradients:
     def terms(self) -> int:
         """At most so many products of a unit are added up in an entry."""
         return max((one.terms for one in self.pieces.values()), default=1)
+
+    @property
+    def unit(self) -> float:
+        """By how much of itself an operation in the types of these gradients may be off."""
+        return max((unit(_numbers(one)) for one in self.pieces.values()), default=0.0)
 
     @property
     def spread(self) -> float:
@@ -77,10 +85,8 @@ class Gradients:
         """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order it is
         added up: gamma(n) of the sum of reaches, of which each is at most R clip. n counts the products of an entry, a
         factor's own product, what is too small for a float, and one to spare."""
-        units = len(self.there)
-        least = max((unit(_numbers(one)) for one in self.pieces.values()), default=0.0)
-        n = units * self.terms + 3
-        return gamma(n, 2.0**-53 if double else least) * units * self.spread * clip
+        units, n = len(self.there), len(self.there) * self.terms + 3
+        return gamma(n, 2.0**-53 if double else self.unit) * units * self.spread * clip
 
     def factors(self, clip: float, *, double: bool) -> "Tensor":
         """[units] min(1, clip / N, R clip / A), rounded down, in float64 or float32; 0 for a unit that is not there, or
@@ -118,8 +124,8 @@ def gradients(
 ) -> Gradients:
     """Of a batch of b rows. weights: and constants, by name; inputs [b, ...], by name; there [b]: whether a row counts:
     what stands elsewhere is any row, as zeros; each: so many rows after another are one unit; most: numbers that are
-    laid out of one weight. Raises GraphError: torch fails, or more would have to be laid out."""
-    loaded, graph, batch = torch(), uses.program.graph, len(there)
+    laid out of one weight. Raises GraphError: torch fails, a bound of a batch is broken, or more would be laid out."""
+    loaded, graph, batch = torch(), uses.program.graph, admitted(uses.program, inputs)
     leaves = {name: weights[name].detach().requires_grad_() for name in uses.trained}
     public: Values = {name: one.detach() for name, one in weights.items()} | leaves
     for place in uses.public:

@@ -1,5 +1,7 @@
 """Products with a weight, and tables: a row's gradient is a sum of products of what enters and what comes back."""
 
+from math import prod
+
 from potluck.learning.graph.per_row.any_node import any_node
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import Laid, Outer, Picked, Piece
@@ -24,18 +26,18 @@ def addmm(call: Call) -> Piece:
 
 
 def matmul(call: Call) -> Piece:
-    """y = self other, one of them a weight: [.., k, n] of which every block meets rows of its own, or one [k, n]."""
+    """y = self other, one of them a weight, [k, n] or a block of it for each block of rows."""
     first = call.argument == "self"
     wide, beside = call.shape, call.value("other" if first else "self").shape
     blocks, lengths = wide[:-2], call.out.shape[:-2]
-    if blocks and not (blocks == lengths == beside[:-2]):
-        return any_node(call)  # it is repeated, or repeats
+    if beside[:-2] != lengths or lengths[len(lengths) - len(blocks) :] != blocks:
+        return any_node(call)  # one of them is repeated
     rows, back = call.rows("other" if first else "self"), call.pulled()
-    left, right = (back.mT, rows.mT) if first else (rows, back)
-    count = 1
-    for size in blocks:
-        count *= size
-    return Outer(left.reshape(call.batch, count, -1, wide[-2]), right.reshape(call.batch, count, -1, wide[-1]), wide)
+    sides = (back.mT, rows.mT) if first else (rows, back)
+    left, right = (
+        one.reshape(call.batch, -1, prod(blocks), *one.shape[-2:]).transpose(1, 2).flatten(2, 3) for one in sides
+    )
+    return Outer(left, right, wide)
 
 
 def embedding(call: Call) -> Piece:
