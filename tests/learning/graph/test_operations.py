@@ -88,10 +88,6 @@ def test_every_operation_is_made_of_an_operator_of_torch():
     assert {elsewhere.get(word, word) for word in OPS.words()} <= lowered
 
 
-def test_none_has_a_norm_rule_yet():
-    assert all(OPS.of(word).norm is None for word in OPS.words())
-
-
 def test_the_reference_lists_every_operation():
     page = (DOCS / "reference" / "graphs.md").read_text(encoding="utf-8").partition("\n## Operations")[2]
     listed = [word for line in page.splitlines() if line.startswith("|") for word in ticks(line)]

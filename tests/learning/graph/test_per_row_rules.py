@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from potluck.learning.graph.ops import OPS
 from potluck.learning.graph.per_row import RULES
 from support.examples import examples
 from support.graph.rows_alone import compared
@@ -22,5 +23,5 @@ def test_norms_and_clipped_sums_are_those_of_rows_alone(name, data, seed, units,
     compared(program, weights, inputs, trained, each=each)
 
 
-def test_every_rule_has_a_scene():
-    assert set(RULES.words()) <= set(SCENES)
+def test_every_rule_is_of_an_operation_and_has_a_scene():
+    assert set(RULES.words()) <= set(SCENES) & set(OPS.words())

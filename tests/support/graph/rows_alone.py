@@ -1,25 +1,14 @@
 """Gradients of rows, one at a time: what clipping by factors is compared with. Nothing of `graph.per_row` is used."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from potluck.learning.graph.interpreter import Program, forward
-from potluck.learning.graph.per_row.gradients import gradients
+from potluck.learning.graph.per_row.gradients import Gradients, gradients
 from potluck.learning.graph.per_row.uses import uses
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Of units: norms [units], and the sum of those that are clipped, by weight. weight: what factors and norms of
-    all units that are summed come to, beside which an error is judged."""
-
-    norms: Tensor
-    clipped: dict[str, Tensor]
-    weight: float
 
 
 def lost(made: Tensor) -> Tensor:
@@ -38,19 +27,17 @@ def alone(program: Program, weights: Mapping[str, Tensor], inputs: Mapping[str, 
     return found
 
 
-def sums(rows: Sequence[Sequence[Tensor]], trained: Sequence[str], clip: float, each: int = 1) -> Sums:
-    """Clipped in float64 by the definition: rows of a unit are added up, then cut to the clip."""
-    units = [
+def units(rows: Sequence[Sequence[Tensor]], each: int) -> list[list[Tensor]]:
+    """So many rows after another, added up, in float64: a list of [*shape] a unit."""
+    return [
         [torch.stack(parts).double().sum(0) for parts in zip(*rows[i : i + each], strict=True)]
         for i in range(0, len(rows), each)
     ]
-    norms = torch.stack([torch.sqrt(sum(part.square().sum() for part in one)) for one in units])
-    factors = torch.where(norms > clip, clip / norms, 1.0)
-    clipped = {
-        name: sum(float(factor) * one[i] for factor, one in zip(factors, units, strict=True))
-        for i, name in enumerate(trained)
-    }
-    return Sums(norms, clipped, float((factors * norms).sum()))
+
+
+def norms(given: Sequence[Sequence[Tensor]]) -> Tensor:
+    """[units] by the definition."""
+    return torch.stack([torch.sqrt(sum(part.square().sum() for part in one)) for one in given])
 
 
 def compared(
@@ -61,18 +48,25 @@ def compared(
     *,
     each: int = 1,
     near: float = 1e-5,
-) -> None:
-    """By factors and row by row: norms, reaches, and clipped sums of units, half of which are above the clip."""
+) -> Gradients:
+    """By factors and row by row: norms, and clipped sums of units, half of which are above the clip.
+
+    Where products of a unit cancel, floats know its gradient less well, by as much as its reach is beyond its norm; so
+    that is what errors are judged by, and it says how far a unit is clipped below its norm.
+    """
     batch = len(next(iter(inputs.values())))
-    found = gradients(
-        uses(program, trained), weights, inputs, lost, torch.ones(batch, dtype=torch.bool), each=each, train=False
-    )
-    rows = alone(program, weights, inputs, trained)
-    clip = float(np.median(sums(rows, trained, 1.0, each).norms))
-    wanted = sums(rows, trained, max(clip, 1e-6), each)
-    assert (found.norms >= wanted.norms * (1 - near) - 1e-9).all()
-    assert (found.norms <= wanted.norms * (1 + near) + 1e-9).all()
-    assert (found.reaches >= wanted.norms * (1 - near) - 1e-9).all()
-    clipped = found.clipped(max(clip, 1e-6))
-    apart = sum((clipped[name].double() - wanted.clipped[name]).square().sum() for name in trained)
-    assert float(apart) ** 0.5 <= near * wanted.weight + 1e-9
+    there = torch.ones(batch, dtype=torch.bool)
+    found = gradients(uses(program, trained), weights, inputs, lost, there, each=each, train=False)
+    wanted = units(alone(program, weights, inputs, trained), each)
+    real, reach = norms(wanted), found.reaches
+    assert ((found.norms - real).abs() <= near * reach + 1e-9).all()
+    assert (reach >= real * (1 - near) - 1e-9).all()
+    clip = max(float(np.median(real)), 1e-6)
+    factors = torch.minimum(clip / real, found.spread * clip / reach).clamp(max=1.0)
+    clipped = found.clipped(clip)
+    apart = 0.0
+    for i, name in enumerate(trained):
+        total = sum(float(factor) * one[i] for factor, one in zip(factors, wanted, strict=True))
+        apart += float((clipped[name].double() - total).square().sum())
+    assert apart**0.5 <= near * float((factors * reach).sum()) + 1e-9
+    return found

@@ -281,7 +281,7 @@ def where(draw) -> Scene:
 def attention_with_a_bias_that_trains(draw) -> Scene:
     h, t, n = draw(few), draw(few), draw(few)
     nodes = (node("scaled_dot_product_attention", X, v("k"), v("u"), W, out="y"),)
-    return Scene({name: ("float", (h, t, n)) for name in "xku"}, {"w": (h, t, t)}, nodes, "y")
+    return Scene(dict.fromkeys("xku", ("float", (h, t, n))), {"w": (h, t, t)}, nodes, "y")
 
 
 @_scene

@@ -4,17 +4,17 @@ A unit is a row, or rows of one person. Units stand in slots, some of which are 
 microbatch: one pass (`graph.per_row`), whose sum of floats is truncated toward zero on the grid. The whole numbers of
 all microbatches are added up exactly.
 
-The bound. Let C be the clip, u the grid's step, d the numbers of the sum, E how far a microbatch's sum of floats is from
-the sum in real numbers (`Gradients.error`). Fill or empty one slot, and leave the others. In the microbatch of that slot
-the other units' gradients and factors have the same bits, for they are computed of their rows alone, in a batch of the
-same size, on one thread. So its sum in real numbers changes by at most C in L2 norm, its sum of floats by C + 2E, and
-that in whole steps by at most (C + 2E) / u + sqrt(d): truncation moves each number by less than one step more than it
-moved itself (Minkowski). Other microbatches do not change. Since E is C times a number that follows from the graph, the
-rows and the slots alone, C is chosen such that the bound is `most` / u.
+The bound. Let C be the clip, u the grid's step, d the numbers of the sum, E how far a microbatch's sum of floats is
+from the sum in real numbers (`Gradients.error`). Fill or empty one slot, and leave the others. In the microbatch of
+that slot the other units' gradients and factors have the same bits, for they are computed of their rows alone, in a
+batch of the same size, on one thread. So its sum in real numbers changes by at most C in L2 norm, its sum of floats by
+C + 2E, and that in whole steps by at most (C + 2E) / u + sqrt(d): truncation moves each number by less than one step
+more than it moved itself (Minkowski). Other microbatches do not change. Since E is C times a number that follows from
+the graph, the rows of a unit and the slots alone, C is chosen such that the bound is `most` / u.
 
-Slots are whoever draws them: which unit stands where, the seeds and the size of a microbatch may not depend on other
-units. It does NOT hide how long it takes to read rows. Where the float type would cost much of the clip, the last
-sum is added up in float64.
+Which unit stands in which slot, the seeds and the size of a microbatch may not depend on other units: that is for
+whoever fills slots. It does NOT hide how long it takes to read rows. Where rounding in the graph's type would take much
+of the clip, the sum is added up in float64.
 """
 
 import math
