@@ -1,5 +1,7 @@
 """Clipped sums of whole networks beside vmap over torch's own modules, and what no row may do to another."""
 
+import json
+
 import pytest
 import torch
 from torch.func import functional_call, grad, vmap
@@ -15,9 +17,14 @@ from support.graph.modules import CASES, SOME_SLOW, Case
 from support.graph.rows_alone import alone, compared, lost, norms, units
 from support.graph.running import graph, network, node, ready, same
 from support.graph.scenes import X, v
+from support.places import TESTS
 
 pytestmark = pytest.mark.torch
 ROWS = 6
+OPACUS = json.loads((TESTS / "support/graph/opacus.json").read_text(encoding="utf-8"))["networks"]
+"""What opacus 1.6.0 finds by hooks (GradSampleModule), in float64 and with nothing dropped, of networks that it takes:
+norms of rows, and sums that are clipped at their median. Tied weights it refuses, and of a table that is looked up once
+for all rows, as places in `bert`, it takes the batch's gradient for that of each row."""
 
 
 def case(name):
@@ -80,6 +87,25 @@ def test_clipped_sums_of_every_architecture_are_those_of_vmap(one):
     for i, name in enumerate(names):
         total = sum(float(factor) * row[i] for factor, row in zip(factors, wanted, strict=True))
         assert float((clipped[name].double() - total).norm()) <= 1e-5 * weight, name
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one in ("mlp", "cnn", "vit") else pytest.mark.slow) for one in OPACUS]
+)
+def test_norms_and_clipped_sums_are_those_of_opacus(name):
+    """Of each weight's clipped sum its norm, and its product with numbers from -1 to 1."""
+    wanted, mine = OPACUS[name], found(name, inputs(case(name)))
+    real = torch.tensor(wanted["norms"], dtype=torch.float64)
+    assert torch.allclose(mine.norms, real, rtol=1e-5, atol=0)
+    clip = float(real.median())
+    near = 1e-5 * float(real.clamp(max=clip).sum())
+    clipped = mine.clipped(clip)
+    assert sorted(clipped) == sorted(wanted["sums"])
+    for key, (norm, product) in wanted["sums"].items():
+        flat = clipped[key].double().flatten()
+        line = torch.linspace(-1, 1, len(flat), dtype=torch.float64) if len(flat) > 1 else torch.ones(1).double()
+        assert float(flat.norm()) == pytest.approx(norm, abs=near), key
+        assert float(flat @ line) == pytest.approx(product, abs=near * float(line.norm())), key
 
 
 @pytest.mark.parametrize("name", ["vit", "lora", pytest.param("bert", marks=pytest.mark.slow)])
@@ -189,7 +215,7 @@ def test_what_would_be_laid_out_beyond_a_bound_is_refused():
         gradients(uses(made, ["w"]), weights, given, lost, there, most=59)
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet", "vit"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("resnet", marks=pytest.mark.slow), "vit"])
 def test_without_any_rule_the_same_follows_from_torchs_derivative_of_each_node(name, monkeypatch):
     for word in RULES.words():
         monkeypatch.delitem(RULES.entries, word)

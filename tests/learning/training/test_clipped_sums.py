@@ -168,6 +168,17 @@ def test_long_sums_in_float32_would_cost_the_clip_and_are_made_in_float64():
     assert narrow[64, 8].error(1.0, double=False) == pytest.approx(n / (1 - n) * 8 * 16, rel=1e-12)
 
 
+def test_a_unit_whose_products_cancel_is_clipped_by_its_reach():
+    """Of the first unit every two products cancel: its norm is 0, and its reach 64 * 8. Rounding grows with that."""
+    left, right = torch.ones(4, 1, 64, 8), torch.ones(4, 1, 64, 8)
+    right[0] = torch.tensor([1.0, -1.0] * 32)[None, :, None]
+    flat = Gradients({"w": Outer(left, right, (8, 8))}, torch.ones(4, dtype=torch.bool))
+    factors = flat.factors(1.0, double=True)
+    assert float(factors[0]) == pytest.approx(16 / (64 * 8), rel=1e-5)
+    assert float(factors[1]) == pytest.approx(1 / (64 * 8), rel=1e-5)
+    assert float((factors * flat.reaches).max()) <= 16.0
+
+
 def test_a_grid_that_is_too_coarse_and_a_short_microbatch_are_refused():
     found = Gradients({"w": Laid(torch.ones(4, 100))}, torch.ones(4, dtype=torch.bool))
     with pytest.raises(ValueError, match="too coarse"):
