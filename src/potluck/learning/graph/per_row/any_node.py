@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import Laid, Piece
+from potluck.learning.graph.schema import Special
 from potluck.learning.graph.steps import run_step, torch
 
 if TYPE_CHECKING:
@@ -36,5 +37,4 @@ def any_node(call: Call) -> Piece:
 
 def _with_rows(call: Call, argument: str) -> bool:
     raw = call.arguments[argument]
-    name = getattr(raw, "v", None)
-    return name is not None and call.known[name].rows is not None
+    return isinstance(raw, Special) and raw.v is not None and call.known[raw.v].rows is not None

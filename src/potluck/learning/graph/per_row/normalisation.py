@@ -42,31 +42,35 @@ def channels(run: Normalised) -> Rule:
 
 def layer(call: Call, given: "Tensor", wide: tuple[int, ...]) -> "Tensor":
     """Mean 0, variance 1."""
-    return _of("layer_norm")(given, wide, None, None, call.number("eps", 1e-5))
+    found: Tensor = torch().nn.functional.layer_norm(given, wide, None, None, call.number("eps", 1e-5))
+    return found
 
 
 def root_mean_square(call: Call, given: "Tensor", wide: tuple[int, ...]) -> "Tensor":
     """Mean square 1."""
     eps = None if call.arguments.get("eps") is None else call.number("eps", 0.0)
-    return _of("rms_norm")(given, wide, None, eps)
+    found: Tensor = torch().nn.functional.rms_norm(given, wide, None, eps)
+    return found
 
 
 def group(call: Call, given: "Tensor", wide: tuple[int, ...]) -> "Tensor":
     """Within groups of channels."""
-    return _of("group_norm")(given, int(call.number("num_groups", 1)), None, None, call.number("eps", 1e-5))
+    found: Tensor = torch().nn.functional.group_norm(
+        given, int(call.number("num_groups", 1)), None, None, call.number("eps", 1e-5)
+    )
+    return found
 
 
 def instance(call: Call, given: "Tensor", wide: tuple[int, ...]) -> "Tensor":
     """Within each channel."""
-    return _of("instance_norm")(given, None, None, None, None, True, 0.0, call.number("eps", 1e-5))
+    found: Tensor = torch().nn.functional.instance_norm(
+        given, None, None, None, None, True, 0.0, call.number("eps", 1e-5)
+    )
+    return found
 
 
 def frozen(call: Call, given: "Tensor", wide: tuple[int, ...]) -> "Tensor":
     """By statistics that are fixed."""
     mean, var = call.tensor("running_mean"), call.tensor("running_var")
-    return _of("batch_norm")(given, mean, var, None, None, False, 0.0, call.number("eps", 1e-5))
-
-
-def _of(name: str) -> "Callable[..., Tensor]":
-    found: Callable[..., Tensor] = getattr(torch().nn.functional, name)
+    found: Tensor = torch().nn.functional.batch_norm(given, mean, var, None, None, False, 0.0, call.number("eps", 1e-5))
     return found

@@ -298,12 +298,12 @@ def together(pieces: Sequence[Piece]) -> Piece:
         return pieces[0]
     if all(isinstance(one, Picked) for one in pieces):
         tables = [one for one in pieces if isinstance(one, Picked)]
-        places, right = (torch().cat([getattr(one, name) for one in tables], 1) for name in ("places", "right"))
-        return Picked(places, right, tables[0].shape)
+        places, right = ([one.places for one in tables], [one.right for one in tables])
+        return Picked(torch().cat(places, 1), torch().cat(right, 1), tables[0].shape)
     factors = [one.as_outer() if isinstance(one, Picked) else one for one in pieces if not isinstance(one, Laid)]
     if len(factors) == len(pieces) and len({_blocks(one) for one in factors}) == 1:
-        left, right = (torch().cat([getattr(one, name) for one in factors], 2) for name in ("left", "right"))
-        return Outer(left, right, factors[0].shape)
+        left, right = ([one.left for one in factors], [one.right for one in factors])
+        return Outer(torch().cat(left, 2), torch().cat(right, 2), factors[0].shape)
     first, *rest = (one.laid().each for one in pieces)
     for one in rest:
         first = first + one
