@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 import potluck
 from potluck.core.asks import Answer, Kind
@@ -191,6 +192,17 @@ def test_a_string_that_one_person_alone_has_is_told_with_probability_delta_at_mo
         assert np.mean([bool(led(spec, ["a"], std, draw).top) for _ in range(4000)]) < privacy.delta / 5
         return
     assert told_of_single_persons(privacy, 1500, seed=2, std=std) < 0.14 < privacy.delta
+
+
+def test_several_lists_of_strings_share_delta():
+    """Ten of one column look ten times for one person's string: a run tells it with probability delta all the same."""
+    spec = of()
+    one = spec.statistics[0]
+    ten = structs.replace(spec, statistics=tuple(structs.replace(one, name=f"s{number}") for number in range(10)))
+    tenth = of(structs.replace(ROW, delta=ROW.delta / 10))
+    alone, found, wanted = (Discover(it, it.statistics[0]).threshold(1.0, 0.25) for it in (spec, ten, tenth))
+    assert found == pytest.approx(wanted, rel=1e-12)
+    assert found > alone + 0.1
 
 
 def found_at(needed, times, seed):

@@ -5,7 +5,8 @@ piece of its string. What reaches the threshold is followed in the next round, o
 piece. So a row moves one cell by 1 a round, and each round is charged as a sum like any other.
 
 The threshold is m + step + S q: m rows of one person that count, the grid's step, S the noise of all who gave, q the
-upper delta / N quantile of a standard normal, N the cells that a run can open at all, rounds run again included.
+upper delta / N quantile of a standard normal, N the cells that a run can open at all, rounds run again included, times
+the statistics of this kind in the plan.
 `docs/concepts/statistics.md` proves that strings and prefixes which one person alone has, or nobody, reach it anywhere
 in a run with probability delta at most. It does NOT hold against a site that makes up rows: that one lifts prefixes.
 
@@ -133,7 +134,8 @@ class Discover:
     def threshold(self, std: float, step: float) -> float:
         """What a count has to reach, given the noise in it and the grid's step. See the module."""
         privacy = self.plan.privacy
-        cells = (self.rounds + privacy.redo) * self.width * self.pieces
+        alike = sum(one.kind == self.one.kind for one in self.plan.statistics)
+        cells = alike * (self.rounds + privacy.redo) * self.width * self.pieces
         return most_rows(self.plan) + step + std * -NormalDist().inv_cdf(required(privacy.delta) / cells)
 
     def needed(self, std: float) -> float:
