@@ -216,9 +216,17 @@ def _columns(allow: Allow, case: Case) -> Denial | None:
     if not denied and not case.plan.data.header and not case.watched and ANY not in allow.columns:
         words = "the plan takes columns by position: the names it gives them are its own and say nothing"
         return Denial("columns", words, 'such a plan needs allow.columns = ["*"], or somebody who looks: another rule')
+    if not denied and not case.plan.data.header and not case.watched and _remembers(allow, case.plan):
+        words = "the plan takes columns by position, so that rows would not be known again"
+        return Denial("columns", words, "beside allow.min_cell such a plan needs noise, or somebody who looks")
     if not denied:
         return None
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", allow.columns))
+
+
+def _remembers(allow: Allow, plan: Plan) -> bool:
+    """Whether rows are to be known again: as `allow.columns` lets plans read them, which is by name."""
+    return allow.min_cell is not None and not plan.noisy
 
 
 def _sites(allow: Allow, case: Case) -> Denial | None:

@@ -283,6 +283,24 @@ def test_a_group_and_a_selection_do_not_differ_by_few_rows(site):
     assert site.answer(asked(where=few)) == ("pending", ())
 
 
+PATIENTS = {"kind": "category", "values": [f"p{number:03}" for number in range(120)]}
+BARE = {"patient": PATIENTS} | {name: COLUMNS[name] for name in ("age", "sex", "ward", "chol")}
+
+
+def test_a_plan_by_position_does_not_make_known_rows_new(fed, site):
+    """It takes the line of names for a row, which has no values, and leaves out one patient."""
+    bare = asked(
+        columns={name: one | {"missing": "drop"} for name, one in BARE.items()} | {"sick": {"kind": "ignore"}},
+        header=False,
+        missing=[*BARE],
+        where=[{"column": "patient", "not_in": [f"p{TARGET:03}"]}],
+    )
+    site.grants(asked())
+    assert site.answer(bare) == ("denied", ("columns",))
+    without(fed, "min_cell")
+    site.grants(bare)
+
+
 def test_one_plan_does_not_differ_from_itself_by_few_rows(fed, site):
     changed(fed, lambda frame: frame.assign(sex=[None if at == TARGET else one for at, one in enumerate(frame["sex"])]))
     gaps = COLUMNS | {"sex": COLUMNS["sex"] | {"missing": "drop"}}
