@@ -19,6 +19,8 @@ from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by
 
+UTF_8 = "utf-8"
+
 
 @dataclass(frozen=True, slots=True)
 class Year:
@@ -216,17 +218,21 @@ def _columns(allow: Allow, case: Case) -> Denial | None:
     if not denied and not case.plan.data.header and not case.watched and ANY not in allow.columns:
         words = "the plan takes columns by position: the names it gives them are its own and say nothing"
         return Denial("columns", words, 'such a plan needs allow.columns = ["*"], or somebody who looks: another rule')
-    if not denied and not case.plan.data.header and not case.watched and _remembers(allow, case.plan):
-        words = "the plan takes columns by position, so that rows would not be known again"
-        return Denial("columns", words, "beside allow.min_cell such a plan needs noise, or somebody who looks")
+    if not denied and not case.watched and _remembers(allow, case.plan):
+        how = "" if case.plan.data.header else "takes columns by position"
+        how = how if case.plan.data.encoding == UTF_8 else f"reads {case.plan.data.encoding} where {UTF_8} is usual"
+        if how:
+            words = f"the plan {how}, so that rows would not be known again"
+            return Denial("columns", words, "beside allow.min_cell such a plan needs noise, or somebody who looks")
     if not denied:
         return None
     return Denial("columns", f"the plan reads {_list(denied)}", _allowed("columns", allow.columns))
 
 
 def _remembers(allow: Allow, plan: Plan) -> bool:
-    """Whether rows are to be known again: as `allow.columns` lets plans read them, which is by name."""
-    return allow.min_cell is not None and not plan.noisy
+    """Whether rows are to be known again: as `allow.columns` lets plans read them, which is by name, and in one
+    encoding, or letters beyond ASCII would make them others."""
+    return allow.min_cell is not None and plan.traits.sums and not plan.noisy
 
 
 def _sites(allow: Allow, case: Case) -> Denial | None:

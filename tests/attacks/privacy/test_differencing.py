@@ -301,6 +301,17 @@ def test_a_plan_by_position_does_not_make_known_rows_new(fed, site):
     site.grants(bare)
 
 
+def test_a_plan_in_another_encoding_does_not_make_known_rows_new(fed, site):
+    """Twelve patients have a letter that is another one in it: more rows than min_cell."""
+    changed(fed, lambda frame: frame.assign(name=["Müller" if at % 10 == 0 else "Meier" for at in range(len(frame))]))
+    columns = COLUMNS | {"patient": PATIENTS}
+    other = asked(columns=columns, encoding="latin-1", where=[{"column": "patient", "not_in": [f"p{TARGET:03}"]}])
+    site.grants(asked(columns=columns))
+    assert site.answer(other) == ("denied", ("columns",))
+    without(fed, "min_cell")
+    site.grants(other)
+
+
 def test_one_plan_does_not_differ_from_itself_by_few_rows(fed, site):
     changed(fed, lambda frame: frame.assign(sex=[None if at == TARGET else one for at, one in enumerate(frame["sex"])]))
     gaps = COLUMNS | {"sex": COLUMNS["sex"] | {"missing": "drop"}}
