@@ -85,7 +85,7 @@ def test_ranks_are_scipys_where_each_number_has_a_bin():
 def test_correlations_are_scipys():
     rows = np.column_stack(draws(50, 50, 50))
     rows[:, 2] = np.clip(rows[:, 0] * 0.7 + rows[:, 2] * 0.2, -1, 1)
-    matrix, p = correlations(gram.square(triangle(rows), 3), 0.0)
+    matrix, p = correlations(gram.square(triangle(rows)), 0.0)
     for i in range(3):
         for j in range(3):
             known = stats.pearsonr(rows[:, i], rows[:, j])
@@ -110,7 +110,7 @@ def test_where_rows_say_nothing_no_test_does():
     assert kruskal(bins(few, few[:0], size=5)) == UNKNOWN
     assert kruskal(bins(few[:1], few[:1], size=5)) == UNKNOWN
     assert spearman(np.diag([4.0, 0, 0])) == UNKNOWN
-    matrix, p = correlations(gram.square(triangle(np.array([[0.5, 0.1], [0.5, 0.2], [0.5, 0.4]])), 2), 0.0)
+    matrix, p = correlations(gram.square(triangle(np.array([[0.5, 0.1], [0.5, 0.2], [0.5, 0.4]]))), 0.0)
     assert np.isnan(matrix[0]).all()
     assert np.isnan(p[0]).all()
     assert matrix[1, 1] == 1
@@ -166,7 +166,7 @@ def _correlation(rng, n, std):
     def once(said):
         rows = np.column_stack([np.ones(n), np.clip(rng.normal(0.2, 0.3, (n, 3)), -1, 1)])
         sums = (rows.T @ rows)[np.triu_indices(4)]
-        return correlations(gram.square(sums + rng.normal(0, std, len(sums)), 3), said)[1][0, 1]
+        return correlations(gram.square(sums + rng.normal(0, std, len(sums))), said)[1][0, 1]
 
     return once
 

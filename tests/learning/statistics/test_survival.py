@@ -349,11 +349,11 @@ def test_an_interval_of_a_probability_is_wilsons_and_wider_by_noise():
     """Known: statsmodels, of shares of 50 rows."""
     proportion = pytest.importorskip("statsmodels.stats.proportion")
     share, rows = np.array([0, 1, 20, 50]) / 50, np.full(4, 50.0)
-    low, high = moved.ends(share, share, share * (1 - share) / 50, np.zeros(4), rows)
+    low, high = moved.wilson(share, share, share * (1 - share) / 50, np.zeros(4), rows)
     known = proportion.proportion_confint([0, 1, 20, 50], 50, method="wilson")
     assert low == pytest.approx(known[0], abs=1e-12)
     assert high == pytest.approx(known[1], abs=1e-12)
-    wide = moved.ends(share, share, share * (1 - share) / 50, np.full(4, 0.01), rows)
+    wide = moved.wilson(share, share, share * (1 - share) / 50, np.full(4, 0.01), rows)
     assert (wide[0][1:] < low[1:]).all()
     assert (wide[1][:3] > high[:3]).all()
     assert (wide[0][0], wide[1][3]) == (0, 1)

@@ -21,7 +21,7 @@ ENOUGH = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spread:
+class Group:
     """Mean and variance of a group, and the covariance of both by noise [2, 2]."""
 
     mean: float
@@ -29,7 +29,7 @@ class Spread:
     noise: Floats
 
 
-def of_number(cell: Part) -> Spread | None:
+def of_number(cell: Part) -> Group | None:
     """Of sums of (1, x, x^2); the variance is over rows - 1. None where too few rows are known."""
     rows, std = float(cell.values[0]), float(cell.std[0])
     if rows <= 1 or rows < ENOUGH * std:
@@ -39,10 +39,10 @@ def of_number(cell: Part) -> Spread | None:
     moves = np.array([[-mean, 1, 0], [mean**2 - variance, -2 * mean, 1]]) * std / rows
     over = rows / (rows - 1)
     moves[1] *= over
-    return Spread(mean, variance * over, moves @ moves.T)
+    return Group(mean, variance * over, moves @ moves.T)
 
 
-def of_value(cell: Part, place: int) -> Spread | None:
+def of_value(cell: Part, place: int) -> Group | None:
     """Of counts of declared values, and of others at the end: of being the one at this place."""
     counts, std = cell.values[:-1], float(cell.std[0])
     rows = float(counts.sum())
@@ -51,10 +51,10 @@ def of_value(cell: Part, place: int) -> Spread | None:
     share = float(counts[place]) / rows
     move = (np.eye(len(counts))[place] - share) * std / rows
     moves = np.array([move, (1 - 2 * share) * move])
-    return Spread(share, share * (1 - share), moves @ moves.T)
+    return Group(share, share * (1 - share), moves @ moves.T)
 
 
-def apart(first: Spread | None, second: Spread | None) -> Estimate | None:
+def apart(first: Group | None, second: Group | None) -> Estimate | None:
     """The difference with the interval that noise leaves; None where it is not defined or not known."""
     if first is None or second is None:
         return None

@@ -114,3 +114,8 @@ class Grid(Form, frozen=True, kw_only=True, omit_defaults=True, tag="grid"):
 
 AnyForm = Frame | Dots | Bars | Boxes | Curves | Grid
 """The forms there are."""
+
+
+def refusal(why: str | None) -> tuple[Frame]:
+    """What a result without numbers shows: why there are none."""
+    return (Frame(head=("refused",), rows=((why or "",),)),)

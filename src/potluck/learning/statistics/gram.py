@@ -64,11 +64,18 @@ def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) 
     return Cells((ONE, *xs, *products))
 
 
-def square(values: Floats, columns: int) -> Floats:
-    """[1 + p, 1 + p], symmetric, of opened numbers."""
-    full = np.zeros((columns + 1, columns + 1))
-    full[np.triu_indices(columns + 1)] = values
-    return np.asarray(np.triu(full) + np.triu(full, 1).T, dtype=np.float64)
+def products(rows: Floats) -> Floats:
+    """[n, d (d + 1) / 2] the upper triangle of x x^T of each row [n, d]."""
+    i, j = np.triu_indices(rows.shape[1])
+    return np.asarray(rows[:, i] * rows[:, j], dtype=np.float64)
+
+
+def square(upper: Floats) -> Floats:
+    """[d, d], symmetric, of its upper triangle [d (d + 1) / 2]."""
+    size = (math.isqrt(8 * len(upper) + 1) - 1) // 2
+    found = np.zeros((size, size))
+    found[np.triu_indices(size)] = upper
+    return np.asarray(found + np.triu(found, 1).T, dtype=np.float64)
 
 
 def variances(rows: Floats, totals: Floats, squares: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
@@ -102,7 +109,7 @@ def unsure(plan: Plan, one: Statistic, part: Part) -> Iterator[str]:
     groups = [f"{one.by} = {name}" for name in names(plan, one)]
     for where, cell in (*zip(groups, part.groups(), strict=False), (EVERYBODY, part.together())):
         if cell.values[0] > 0:
-            made = covariances(square(cell.values, size), part.blur)
+            made = covariances(square(cell.values), part.blur)
             for place in np.flatnonzero(~is_sure(np.diag(made.spread), made.lost)):
                 few[columns[place]].append(where)
     for name, found in few.items():

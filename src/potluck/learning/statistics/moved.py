@@ -83,7 +83,7 @@ def _ways(how: Spread, lines: int) -> Iterator[tuple[int, Floats, Floats]]:
             yield line, way, staying
 
 
-def ends(found: Floats, shown: Floats, variance: Floats, noise: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
+def wilson(found: Floats, shown: Floats, variance: Floats, noise: Floats, at_risk: Floats) -> tuple[Floats, Floats]:
     """95 % of probabilities [m], with their variances by rows and by noise; where rows alone have none, at_risk says
     how many rows there are. It is around what was found and around what is shown of it once it is cleaned up: that is
     nearer, but pulled down where the curve ends."""

@@ -8,7 +8,7 @@ import numpy as np
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Frame, Number
-from potluck.learning.statistics.result import EVERYBODY, Estimate, Result, axis, called
+from potluck.learning.statistics.result import EVERYBODY, OF, Estimate, Result, axis, called, each, titled
 
 Points = tuple[float | None, ...]
 
@@ -63,11 +63,11 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """The curves, medians and means, and what is beneath them."""
-        every = {EVERYBODY: self, **(self.by or {})}
+        every = each(self, self.by)
         time = axis(plan, one.time)
         mean = f"mean until {self.rmst.horizon:g}"
-        head = ("of", "rows", "events", "median", "median low", "median high", mean, f"{mean}, low", f"{mean}, high")
-        rows = tuple((name, *_summary(group)) for name, group in every.items())
+        head = (OF, "rows", "events", "median", "median low", "median high", mean, f"{mean}, low", f"{mean}, high")
+        rows = tuple((name, *_summary(group)) for name, group in every)
         note = "95 % intervals are for rows like these." + (
             " There is none from where noise hides how many are at risk." if plan.noisy else ""
         )
@@ -88,8 +88,8 @@ class Survival(Result, frozen=True, kw_only=True, omit_defaults=True):
                 )
             )
         forms += _incidences(one, drawn, time)
-        points = tuple((name, *row) for name, group in every.items() for row in _points(group))
-        columns = ("of", one.time or "time", "at risk", "events", "survival", "low", "high")
+        points = tuple((name, *row) for name, group in every for row in _points(group))
+        columns = (OF, one.time or "time", "at risk", "events", "survival", "low", "high")
         forms.append(Frame(name="curve", long=True, title="survival by time", head=columns, rows=points))
         return tuple(forms)
 
@@ -116,11 +116,10 @@ def _incidences(asked: Statistic, every: dict[str, Survival], time: str) -> Iter
     for name, group in every.items():
         found = (group.outcomes or {}).items()
         curves = tuple(_curve(what, group, 0.0, one.incidence, one.low, one.high) for what, one in found)
-        title = "" if name == EVERYBODY else called(asked, name)
         if curves:
-            yield Curves(title=title, x=time, y="share with this outcome", curves=curves, steps=True)
+            yield Curves(title=titled(asked, name), x=time, y="share with this outcome", curves=curves, steps=True)
         for what, one in found:
             rows += [(name, what, *row) for row in zip(group.times, one.incidence, one.low, one.high, strict=True)]
     if rows:
-        columns = ("of", "outcome", "time", "incidence", "low", "high")
+        columns = (OF, "outcome", "time", "incidence", "low", "high")
         yield Frame(name="incidence", long=True, title="outcomes by time", head=columns, rows=tuple(rows))

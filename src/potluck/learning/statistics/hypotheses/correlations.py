@@ -67,7 +67,7 @@ def correlations(sums: Floats, std: float, blur: float = 0.0) -> tuple[Floats, F
 
 def read(plan: Plan, one: Statistic, cell: Part) -> Correlated:
     """Of one cell."""
-    sums = gram.square(cell.values, len(one.columns))
+    sums = gram.square(cell.values)
     matrix, p = map(listed, correlations(sums, noise(cell.std), cell.blur))
     return Correlated(matrix=matrix, columns=one.columns, p=p)
 

@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from potluck.core.plan import Plan, Statistic, required
-from potluck.learning.data.declared import find
 from potluck.learning.statistics.events import some_of
-from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
+from potluck.learning.statistics.kind import StatisticKind, edges_of, wanted, without_noise
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.regressions.design import columns_of, design, faults
 from potluck.learning.statistics.regressions.hazards import Cox
@@ -46,8 +43,8 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
     """Products of all columns of the design, of those who exit in a bin, by stratum; and who has the event there."""
-    edges = np.linspace(*required(find(plan, required(one.time))).bounds, required(one.bins) + 1).tolist()
-    bins = (*((Axis(one.strata),) if one.strata else ()), Axis(required(one.time), tuple(edges[1:-1])))
+    edges = edges_of(plan, one, one.time)
+    bins = (*((Axis(one.strata),) if one.strata else ()), Axis(required(one.time), edges[1:-1]))
     yield Table(parameters=len(design(plan, one.features, constant=False).terms))
     yield from fitted(designed(plan, one.features), bins)
     yield Table((*bins, sides(plan, one.event, one.events)))

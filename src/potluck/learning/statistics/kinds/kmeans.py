@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from potluck.core.plan import Plan, Statistic, required
+from potluck.core.plan import Plan, Statistic, repeated, required
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data.declared import find, there
@@ -23,7 +23,7 @@ from potluck.learning.data.encode import scale
 from potluck.learning.data.units import batches
 from potluck.learning.statistics import gram
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
-from potluck.learning.statistics.forms import AnyForm, Cell, Frame
+from potluck.learning.statistics.forms import AnyForm, Cell, Frame, refusal
 from potluck.learning.statistics.kind import StatisticKind, wanted, without_noise
 from potluck.learning.statistics.opens import Table, squares
 from potluck.learning.statistics.result import Result
@@ -71,7 +71,7 @@ class Clusters(Result, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """A line a cluster."""
         if self.centers is None:
-            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+            return refusal(self.refused)
         head = ("cluster", "rows", *(f"{name}{what}" for name in self.columns for what in ("", " sd")))
         rows: tuple[tuple[Cell, ...], ...] = tuple(
             (f"{place}", size, *(number for pair in zip(center, spread, strict=True) for number in pair))
@@ -188,7 +188,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     """Numbers, each once."""
     for name in one.columns:
         yield from wanted(plan, f"{at}.columns", name, measured=True)
-    if not one.columns or len(set(one.columns)) < len(one.columns):
+    if not one.columns or repeated(one.columns):
         yield f'{at}.columns: needs columns of numbers, each once. hint: columns = ["age", "chol"]'
     if one.by is not None:
         yield f"{at}.by: rows have one set of clusters. hint: one statistic a group with data.where"

@@ -63,8 +63,7 @@ def components(sums: Floats, k: int, blur: float) -> tuple[Floats, Floats] | Non
 
 def read(plan: Plan, one: Statistic, cell: Part) -> Components:
     """Of one cell."""
-    columns = len(one.columns)
-    found = components(gram.square(cell.values, columns), one.k or columns, cell.blur)
+    found = components(gram.square(cell.values), one.k or len(one.columns), cell.blur)
     if found is None:
         return Components(components=None, explained=None)
     axes, shares = found

@@ -24,7 +24,7 @@ from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Curve, 
 from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
 from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import by_group, groups
-from potluck.learning.statistics.result import EVERYBODY, Result, axis, called, plain
+from potluck.learning.statistics.result import OF, Result, axis, called, each, plain
 from potluck.learning.statistics.spread import Spread, rising, running
 
 ROUNDED = 1e-12
@@ -67,19 +67,19 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """Box plots of groups, the curve, and the quantiles that are read off it."""
-        every = {EVERYBODY: self, **(self.by or {})}
+        every = each(self, self.by)
         unit = required(find(plan, one.column or "")).unit or "value"
         edges = edges_of(plan, one, one.column)
-        head = ("of", "quantile", unit, "low", "high", "population low", "population high")
+        head = (OF, "quantile", unit, "low", "high", "population low", "population high")
         rows: list[tuple[Cell, ...]] = [
-            (name, f"{each.q:g}", each.value, each.low, each.high, *(each.population or (None, None)))
-            for name, group in every.items()
-            for each in group.quantiles
+            (name, f"{found.q:g}", found.value, found.low, found.high, *(found.population or (None, None)))
+            for name, group in every
+            for found in group.quantiles
         ]
         note = f"A quantile is the lower edge of its bin, which is {edges[1] - edges[0]:g} wide."
         first = Frame(head=head, rows=tuple(rows), note=note)
         curves, points = [], list[tuple[Cell, ...]]()
-        for name, group in every.items():
+        for name, group in every:
             if (of := group.shares) is not None:
                 ends = [(max(0.0, y - r), min(1.0, y + r)) for y, r in zip(of.share, of.reach, strict=True)]
                 low, high = zip(*ends, strict=True)
@@ -87,16 +87,16 @@ class Quantiles(Result, frozen=True, kw_only=True, omit_defaults=True):
                 points += [(name, *row) for row in zip(of.edges, of.share, low, high, strict=True)]
         said = "share of rows below"
         drawn = Curves(x=axis(plan, one.column), y=said, curves=tuple(curves))
-        columns = ("of", unit, "share", "low", "high")
+        columns = (OF, unit, "share", "low", "high")
         longer = Frame(name="shares", long=True, title=said, head=columns, rows=tuple(points))
-        boxes = [box for name, group in every.items() if (box := _box(called(one, name), group)) is not None]
+        boxes = [box for name, group in every if (box := _box(called(one, name), group)) is not None]
         whole = (Boxes(x=axis(plan, one.column), boxes=tuple(boxes)),) if boxes and self.by else ()
         return (*whole, drawn, first, longer)
 
 
 def _box(name: str, of: Quantiles) -> Box | None:
     """Of quartiles, where they are asked for; lines reach to the outermost quantiles beyond them."""
-    found = {each.q: each.value for each in of.quantiles}
+    found = {one.q: one.value for one in of.quantiles}
     if not found.keys() >= set(QUARTILES):
         return None
     (q1, median, q3), ends = (found[q] for q in QUARTILES), (found[min(found)], found[max(found)])

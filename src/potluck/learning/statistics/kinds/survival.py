@@ -30,8 +30,7 @@ from potluck.learning.statistics.lifetimes import (
     restricted_mean,
     steps,
 )
-from potluck.learning.statistics.moved import Moved, moved, moved_apart
-from potluck.learning.statistics.moved import ends as noised_ends
+from potluck.learning.statistics.moved import Moved, moved, moved_apart, wilson
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import groups, names
 from potluck.learning.statistics.result import Estimate, plain
@@ -76,11 +75,8 @@ def lines(one: Statistic) -> int:
 
 def cells(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
     """A 1 at the outcome and time of each row."""
-    code, declared, double = (
-        columns[one.event or ""],
-        required(find(plan, one.event or "")).values,
-        layer.dialect.double,
-    )
+    code, double = columns[one.event or ""], layer.dialect.double
+    declared = required(find(plan, one.event or "")).values
     found = [(f"{code} IS NULL", "NULL"), (f"{code} < {double(0)}", double(lines(one) - 1))]
     for place, values in enumerate(outcomes(one)):
         found += [(f"{code} = {double(declared.index(value))}", double(place)) for value in values]
@@ -101,10 +97,11 @@ def totals(plan: Plan, one: Statistic) -> Spread:
 
 def read(plan: Plan, one: Statistic, part: Part) -> Survival:
     """Of all rows, those of undeclared groups included, and by declared group."""
-    groups = [_opened(plan, one, cell) for cell, _ in zip(part.groups(), names(plan, one), strict=False)]
-    by = {name: _said(plan, one, group) for name, group in zip(names(plan, one), groups, strict=True)}
-    found = _said(plan, one, _opened(plan, one, part.together()))
-    return msgspec.structs.replace(found, by=by or None, logrank=_compared(groups) if len(groups) > 1 else None)
+    cells = zip(names(plan, one), part.groups(), strict=False)  # the last one is of other values
+    opened = {name: _opened(plan, one, cell) for name, cell in cells}
+    by = {name: _said(plan, one, group) for name, group in opened.items()}
+    found, compared = _said(plan, one, _opened(plan, one, part.together())), _compared([*opened.values()])
+    return msgspec.structs.replace(found, by=by or None, logrank=compared)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,14 +121,15 @@ class _Group:
 
 
 def _opened(plan: Plan, one: Statistic, cell: Part) -> _Group:
-    how, noise = totals(plan, one), float(cell.std.max())
+    how, std = totals(plan, one), float(cell.std.max())
     opened = cell.values.reshape(lines(one), -1)[:-1]
-    if not noise:
-        return _Group(of := lifetimes(opened), of, how, noise, None)
-    running = how.cumulated(opened)
-    cleaned = np.maximum([rising(line) for line in running], 0.0)
-    found, of = (lifetimes(np.diff(one, axis=-1, prepend=0.0)) for one in (running, cleaned))
-    return _Group(found, of, how, noise, moved(of, how, noise, steps(*_scale(plan, one))))
+    if not std:
+        exact = lifetimes(opened)
+        return _Group(exact, exact, how, std, None)
+    sums = how.cumulated(opened)
+    cleaned = np.maximum([rising(line) for line in sums], 0.0)
+    found, of = (lifetimes(np.diff(some, axis=-1, prepend=0.0)) for some in (sums, cleaned))
+    return _Group(found, of, how, std, moved(of, how, std, steps(*_scale(plan, one))))
 
 
 def _scale(plan: Plan, one: Statistic) -> tuple[Floats, float]:
@@ -178,7 +176,7 @@ def _ends(group: _Group, found: Floats, share: Floats, variance: Floats, noise: 
     if noise is None:
         low, high = ends(share, variance)
         return tuple(low), tuple(high)
-    sides = (side[: group.until].tolist() for side in noised_ends(found, share, variance, noise, group.of.at_risk))
+    sides = (side[: group.until].tolist() for side in wilson(found, share, variance, noise, group.of.at_risk))
     first, second = ((*side, *[None] * (len(share) - group.until)) for side in sides)
     return first, second
 

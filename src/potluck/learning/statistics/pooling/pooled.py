@@ -22,7 +22,7 @@ import numpy as np
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
-from potluck.learning.statistics.forms import AnyForm, Frame
+from potluck.learning.statistics.forms import AnyForm, Frame, refusal
 from potluck.learning.statistics.kind import Check, StatisticKind, without_noise
 from potluck.learning.statistics.limbs import joined, limbs
 from potluck.learning.statistics.opens import Opens
@@ -58,7 +58,7 @@ class Pooled(Result, frozen=True, kw_only=True, omit_defaults=True, rename={"q":
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """Both pooled values, and how sites differ."""
         if self.fixed is None or self.random is None:
-            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+            return refusal(self.refused)
         dots, frame = forest({"fixed": self.fixed, "random": self.random}, "effects", "pooled, 95 %")
         if one.family is None:  # no effect is no value of a mean or a share
             dots = msgspec.structs.replace(dots, level=None, x=axis(plan, one.column))

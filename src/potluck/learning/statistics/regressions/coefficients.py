@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.evaluation.ranking import Z
-from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame, Number
+from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame, Number, refusal
 from potluck.learning.statistics.result import Result, axis
 
 INTERCEPT = "intercept"
@@ -53,7 +53,7 @@ class Coefficients(Result, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """A forest of coefficients, of ratios where they mean something, and all numbers; the baseline's curve."""
         if self.coefficients is None:
-            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+            return refusal(self.refused)
         return (*forest(self.coefficients, "coefficient", "coefficients, 95 %"), *self._hazards(axis(plan, one.time)))
 
     def _hazards(self, time: str) -> tuple[AnyForm, ...]:
@@ -134,16 +134,3 @@ def whole(count: float, lost: float = 0.0) -> float | int:
     """A count as it is shown. lost: how far below a whole number the grid may bring it, at most."""
     near = round(count)
     return near if abs(count - near) <= lost else count
-
-
-def square(upper: Floats, size: int) -> Floats:
-    """[size, size] of its upper triangle [size (size + 1) / 2]."""
-    found = np.zeros((size, size))
-    found[np.triu_indices(size)] = upper
-    return np.asarray(found + np.triu(found, 1).T, dtype=np.float64)
-
-
-def products(rows: Floats) -> Floats:
-    """[n, d (d + 1) / 2] the upper triangle of x x^T of each row [n, d]."""
-    i, j = np.triu_indices(rows.shape[1])
-    return np.asarray(rows[:, i] * rows[:, j], dtype=np.float64)

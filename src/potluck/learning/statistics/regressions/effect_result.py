@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from potluck.core.plan import Plan, Statistic
-from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame
+from potluck.learning.statistics.forms import AnyForm, Curve, Curves, Dot, Dots, Frame, refusal
 from potluck.learning.statistics.regressions.coefficients import Coefficient
 from potluck.learning.statistics.result import Result, axis
 
@@ -53,7 +53,7 @@ class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """The effect, both means, and who could have been in either arm."""
         if self.ate is None:
-            return (Frame(head=("refused",), rows=((self.refused or "",),)),)
+            return refusal(self.refused)
         named = {"effect": self.ate, "treated": self.treated, "untreated": self.untreated}
         each = {name: coefficient for name, coefficient in named.items() if coefficient is not None}
         head = ("what", "value", "se", "low", "high", "p")

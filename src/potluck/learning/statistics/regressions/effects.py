@@ -27,8 +27,9 @@ from potluck.learning.data.declared import find, measured
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.events import events
+from potluck.learning.statistics.gram import products, square
 from potluck.learning.statistics.regressions.climb import Ended
-from potluck.learning.statistics.regressions.coefficients import are_sure, products, square, told
+from potluck.learning.statistics.regressions.coefficients import are_sure, told
 from potluck.learning.statistics.regressions.effect_result import Effect, Overlap
 from potluck.learning.statistics.regressions.glm import Glm, Opened
 from potluck.learning.statistics.regressions.regression import Regression
@@ -287,7 +288,7 @@ class Treatment:
         values, length, size, count = part.values, self._length, self._size, len(self.models)
         upper = length * (length + 1) // 2
         largest, steepest = self._scales(weights)
-        meat = square(values[:upper], length) * np.outer(largest, largest)
+        meat = square(values[:upper]) * np.outer(largest, largest)
         slopes = (values[upper : upper + len(steepest)] * steepest).reshape(2, self._slopes, size)
         totals, fitted = meat[0], 1 + count * size
         n = round(totals[0])

@@ -20,9 +20,10 @@ from msgspec import UNSET
 from potluck.core.stages import Floats
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
+from potluck.learning.statistics.gram import products, square
 from potluck.learning.statistics.limbs import finer, joined, limbs
 from potluck.learning.statistics.regressions.climb import Ended, Sums, climb
-from potluck.learning.statistics.regressions.coefficients import Coefficients, are_sure, products, square, told, whole
+from potluck.learning.statistics.regressions.coefficients import Coefficients, are_sure, told, whole
 from potluck.learning.statistics.regressions.families import Bounds
 from potluck.learning.statistics.regressions.regression import Regression
 from potluck.learning.statistics.sums import Part
@@ -147,7 +148,7 @@ class Glm:
         sums = Sums(
             fit * heaviest * bounds.fit,
             slope * heaviest * bounds.off,
-            square(curved, size) * scale,
+            square(curved) * scale,
             rows * part.step * heaviest * bounds.off,
             rows * part.step * scale,
         )
@@ -156,7 +157,7 @@ class Glm:
         if self.of.one.errors == "cluster":
             clusters, rest = float(rest[0]), joined(rest[1:].reshape(-1, LIMBS)) * self.of.plan.data.max_rows
         if len(rest):
-            meat = square(rest, size) * (heaviest * bounds.off) ** 2
+            meat = square(rest) * (heaviest * bounds.off) ** 2
         return Opened(rows, part.step, y * self._most_y, sums, (first, second), clusters, meat)
 
     def _result(self, ended: Ended, opened: Opened) -> Coefficients:

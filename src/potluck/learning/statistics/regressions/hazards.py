@@ -23,14 +23,15 @@ from potluck.learning.data.declared import find, there
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
 from potluck.learning.statistics.events import events
+from potluck.learning.statistics.gram import products, square
 from potluck.learning.statistics.regressions.climb import Ended, Sums, climb
-from potluck.learning.statistics.regressions.coefficients import Coefficients, Hazard, products, square, told, whole
+from potluck.learning.statistics.regressions.coefficients import Coefficients, Hazard, told, whole
 from potluck.learning.statistics.regressions.design import Design, columns_of, design
+from potluck.learning.statistics.result import EVERYBODY
 from potluck.learning.statistics.sums import Part
 
 REACH = 50.0
 """The largest |x b| at which sums are asked."""
-EVERYBODY = "all"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +155,7 @@ class Cox:
         s0 = s0[:, 0]
         means, seconds = s1 / s0[:, None], s2 / s0[:, None]
         value = float(exits.moved @ state - d @ (np.log(s0) + math.log(most)))
-        curvature = square(d @ (seconds - products(means)), self._size)
+        curvature = square(d @ (seconds - products(means)))
         blur = float((4 * d * exits.at_risk[some] * step / s0).sum())
         return Sums(value, exits.moved - d @ means, curvature, blur, blur), sets[:, :, 0] * most
 

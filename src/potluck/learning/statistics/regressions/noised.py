@@ -25,7 +25,8 @@ import numpy as np
 from potluck.core.stages import Floats
 from potluck.learning.data.units import batches
 from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
-from potluck.learning.statistics.regressions.coefficients import Coefficients, products, square, told
+from potluck.learning.statistics.gram import products, square
+from potluck.learning.statistics.regressions.coefficients import Coefficients, told
 from potluck.learning.statistics.regressions.regression import Regression
 from potluck.learning.statistics.sums import Part
 
@@ -62,7 +63,7 @@ class OneSum:
         """Least squares, once."""
         part: Part = yield self.start()
         size, std = len(self.of.design.names), float(part.std[0])
-        whole = square(part.values, size + 1)
+        whole = square(part.values)
         gram, slope, squares = whole[:size, :size], whole[:size, size], float(whole[size, size])
         rows = float(gram[0, 0])
         none = _none(rows, 1)
@@ -109,7 +110,7 @@ class NewtonSteps:
         for number in range(1, (self.of.one.rounds or 1) + 1):
             part: Part = yield point
             std = float(part.std[0])
-            slope, curved = part.values[:size] * off, square(part.values[size:] * bent, size)
+            slope, curved = part.values[:size] * off, square(part.values[size:] * bent)
             rows = float(curved[0, 0]) / float(self.of.family.variance(np.full(1, 0.5))[0]) if number == 1 else none.n
             none = _none(rows, number)
             if drowned(curved, std * bent, STEPS):
