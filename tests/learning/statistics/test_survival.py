@@ -13,7 +13,7 @@ from potluck.core.asks import Kind
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
-from potluck.learning.statistics import lifetimes, moved
+from potluck.learning.statistics import foreseen, lifetimes, moved
 from potluck.learning.statistics.check import check
 from potluck.learning.statistics.kinds import survival
 from potluck.learning.statistics.sums import Part
@@ -343,6 +343,16 @@ def test_what_noise_moves_is_the_derivative(bins):
     ours = np.concatenate([found.survival, *found.shares, [found.mean]])
     assert ours == pytest.approx(9 * squares, rel=1e-3)
     assert moved.moved_apart(every, how, 3.0, until) == pytest.approx(9 * crossed, rel=1e-3)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 16, 17, 52])
+def test_a_forecast_of_a_curve_is_what_noise_moves_where_it_is_known_worst(bins):
+    """Known: the derivatives above, of the rows that the forecast makes up."""
+    how = survival.totals(*study(bins)[:2])
+    exits = np.full((2, bins), [[foreseen.EVENTS / bins], [0.0]])
+    exits[1, -1] = 1 - foreseen.EVENTS
+    worst = moved.moved(lifetimes.lifetimes(exits), how, 1.0, np.zeros(bins)).survival.max()
+    assert foreseen.curve(how) == pytest.approx(math.sqrt(worst), rel=1e-3)
 
 
 def test_an_interval_of_a_probability_is_wilsons_and_wider_by_noise():

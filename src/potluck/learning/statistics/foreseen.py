@@ -2,7 +2,8 @@
 
 Of made-up rows half have an event, as many at each time, and all others leave at the end. A curve is a product of
 1 - d / r, and r adds up all who leave later: so noise in any count moves it, by the derivative. Running totals that are
-made monotone hold a little less noise than this says, and the steps of a few rows more.
+made monotone hold a little less noise than this says, and the steps of a few rows more. `moved.py` finds the same of
+all times, and of rows that are there; of a few times this is fast also with thousands of bins.
 """
 
 import math

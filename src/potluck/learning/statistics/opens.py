@@ -17,9 +17,12 @@ from potluck.core.plan import Plan, Statistic, required
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What a table counts rows by: the values of a category; between `edges`, the numbers of a column; `sides`: some of
-    a category's values, by their places, each side together, then all others; or `faults`, in words, behind a place of
-    cells as declared: missing, then below and above `edges`, or of a category undeclared."""
+    """What a table counts rows by: the values of a category, unless one of these says otherwise.
+
+    edges: between which numbers of a column lie. sides: of a category, places of values that are counted together; all
+    other values are one more side. faults: words for what may be wrong with a cell, after the place of cells as
+    declared: it is missing; then of a number below or above `edges`, of a category undeclared.
+    """
 
     column: str
     edges: tuple[float, ...] | None = None

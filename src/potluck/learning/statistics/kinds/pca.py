@@ -15,7 +15,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.statistics import gram, opens
 from potluck.learning.statistics.forms import AnyForm, Cell, Frame
-from potluck.learning.statistics.kind import StatisticKind
+from potluck.learning.statistics.kind import StatisticKind, without_noise
 from potluck.learning.statistics.reading import by_part
 from potluck.learning.statistics.result import OF, Result, each
 from potluck.learning.statistics.sums import Part
@@ -43,9 +43,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     yield from gram.of_several(plan, one, at)
     if one.k is not None and one.k > len(one.columns):
         yield f"{at}.k: {len(one.columns)} columns have no {one.k} components. hint: k = {len(one.columns)} or less"
-    if plan.noisy:
-        what = f"{at}.kind: noise turns components and moves what they explain to one side"
-        yield f'{what}. hint: kind = "test", test = "correlation", or privacy.noise = "none"'
+    yield from without_noise(
+        plan, one, at, "it turns components and moves what they explain to one side", "correlations"
+    )
 
 
 def components(sums: Floats, k: int, blur: float) -> tuple[Floats, Floats] | None:
