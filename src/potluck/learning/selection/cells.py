@@ -116,8 +116,8 @@ class Part:
 
 
 class Clusters:
-    """Rows that are added up by a column before their products are: as few as the smallest cluster has, or as many as
-    there are clusters."""
+    """Rows that are added up by a column before their products are. They count as the rows of the smallest cluster, or
+    as the number of clusters, whichever is more."""
 
     def __init__(self, of: str, columns: frozenset[str], column: str) -> None:
         self.of, self.columns, self.column = f"{of}, clusters of {column}", columns, column

@@ -71,7 +71,8 @@ class StatisticKind:
     asked.
     title: what a heading calls it; empty: its word. tells: what opens without noise; and what that may say of one row.
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
-    half: what a forecast says; reach: of what is no number with an interval of its own; None: there is none.
+    half: a forecast with noise, half the 95 % interval of the result; reach: where the result has no such interval,
+    from how many rows on it says anything, and what it says then; None: there is none.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
     needed: of a kind that finds values, how many rows one needs to be found in 95 of 100 runs, given the noise in each
     number.

@@ -34,8 +34,9 @@ rows are not known, or the noise leaves no bound."""
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a statistic with noise will be able to say. least: rows, about, below which it is mostly refused, or says
-    nothing; value: with the rows that count, None where they are not known or too few; of: what the value is."""
+    """What a statistic with noise will be able to say. least: about how many rows it takes: with fewer it is mostly
+    refused, or says nothing; value: at the rows that count, None where these are not known or too few; of: what the
+    value is."""
 
     least: float
     value: float | None

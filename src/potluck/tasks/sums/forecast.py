@@ -59,7 +59,7 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     privacy = spec.privacy
     epsilon = (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
     at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
-    said = ", ".join(f"{TITLES[name]} {_reach(half)}" for name, half in found.noise.items())
+    said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}" for name, half in found.noise.items())
     known = [_known(name, found.noise[name]) for name in found.useless()]
     hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
     what = f"{at} {' and '.join(known)}; this variance is not usable"
@@ -69,7 +69,7 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
 
 
 def _known(name: str, half: float | None) -> str:
-    known = "without any bound" if half is None else f"to about {_reach(half)}"
+    known = "without any bound" if half is None else f"to about {_plus_minus(half)}"
     return f"the {TITLES[name]} will be known {known}"
 
 
@@ -132,7 +132,7 @@ def _interval(spec: Spec, one: Statistic, found: Forecast, rest: float | None) -
         return f"{one.name} +- {rest * MANY:.3g} / rows{unit}"
     needed = found.noise.get(f"{one.name}_needed")
     more = f", of values that have {needed:,.0f} rows or more (fewer may be missed)" if needed else ""
-    return f"{one.name} {_reach(half)}{unit}{' each' if kind_of(one).lists else ''}{more}"
+    return f"{one.name} {_plus_minus(half)}{unit}{' each' if kind_of(one).lists else ''}{more}"
 
 
 def _least(reach: Reach) -> str:
@@ -140,5 +140,5 @@ def _least(reach: Reach) -> str:
     return f"takes about {math.ceil(reach.least):,} rows or more{value}"
 
 
-def _reach(half: float | None) -> str:
+def _plus_minus(half: float | None) -> str:
     return "has no bound" if half is None else f"+- {half:.2g}"

@@ -7,6 +7,7 @@ are involved"; Student 1908, "The probable error of a mean".
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,9 +26,9 @@ from potluck.learning.statistics.hypotheses.tested import (
     of_pairs,
     of_two_groups,
 )
-from potluck.learning.statistics.kind import ONE, Cells, Check, MakeCells, StatisticKind, powers
-from potluck.learning.statistics.opens import Number, Opens, Table, among, squares
-from potluck.learning.statistics.reading import Foresee, Read, by_part
+from potluck.learning.statistics.kind import ONE, Cells, Check, StatisticKind, powers
+from potluck.learning.statistics.opens import Number, Table, among, squares
+from potluck.learning.statistics.reading import Read, by_part
 
 
 def welch(powers: Floats, std: float, blur: float = 0.0) -> Tested:
@@ -97,6 +98,7 @@ def _student(distance: float, variance: float, df: float) -> Tested:
 
 POWERS = 3
 """A row adds (1, x, x^2), with x scaled to [-1, 1]."""
+TELLS = "how many rows there are, sums and sums of squares of {}; of two rows alone in a group, both"
 
 
 def differences(plan: Plan, one: Statistic, columns: Mapping[str, str], layer: Layer) -> Cells:
@@ -124,54 +126,35 @@ def pairs(plan: Plan, one: Statistic) -> tuple[Table, ...]:
     return (Table(products=(*among([Number(first), Number(second)]), (apart,), (apart, apart))),)
 
 
-def _of_powers(
-    title: str, of: str, check: Check, cells: MakeCells, read: Read, reach: Foresee, column: str, opens: Opens
-) -> StatisticKind:
+def _of_groups(title: str, check: Check, test: Callable[[Floats, float, float], Tested]) -> StatisticKind:
     return StatisticKind(
         title=title,
-        tells=f"how many rows there are, sums and sums of squares of {of}; of two rows alone in a group, both",
-        keys=frozenset({"test", column}),
+        tells=TELLS.format("each group"),
+        keys=frozenset({"test", "column"}),
         check=check,
-        cells=cells,
-        read=read,
+        cells=powers(POWERS),
+        read=_of_declared(test),
         width=lambda plan, one: POWERS,
         norm=lambda plan, one: math.sqrt(POWERS),
         alone=False,
         products=True,
         half=None,
-        reach=reach,
-        opens=opens,
+        reach=power.of_means,
+        opens=squares,
         infers=True,
     )
 
 
-WELCH = _of_powers(
-    "Welch's t-test",
-    "each group",
-    of_two_groups,
-    powers(POWERS),
-    _of_declared(welch),
-    power.of_means,
-    "column",
-    squares,
-)
-ANOVA = _of_powers(
-    "Analysis of variance",
-    "each group",
-    of_groups,
-    powers(POWERS),
-    _of_declared(anova),
-    power.of_means,
-    "column",
-    squares,
-)
-PAIRED = _of_powers(
-    "Paired t-test",
-    "the differences",
-    of_pairs,
-    differences,
-    by_part(lambda plan, one, cell: paired(cell.values, noise(cell.std), cell.blur)),
-    power.of_differences,
-    "columns",
-    pairs,
+WELCH = _of_groups("Welch's t-test", of_two_groups, welch)
+ANOVA = _of_groups("Analysis of variance", of_groups, anova)
+PAIRED = replace(
+    WELCH,
+    title="Paired t-test",
+    tells=TELLS.format("the differences"),
+    keys=frozenset({"test", "columns"}),
+    check=of_pairs,
+    cells=differences,
+    read=by_part(lambda plan, one, cell: paired(cell.values, noise(cell.std), cell.blur)),
+    reach=power.of_differences,
+    opens=pairs,
 )

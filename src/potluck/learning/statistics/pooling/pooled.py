@@ -32,9 +32,9 @@ from potluck.learning.statistics.sums import Part
 
 TITLE = "Meta-analysis"
 FEWEST = 5
-"""Honest sites whose estimates the sums leave open."""
+"""Honest sites: of so many, sums do not give each one's estimate."""
 ROUNDS, NUMBERS = 3, (0, 4, 2)
-"""How many there are, how they differ, and what they have in common."""
+"""What each sum has beside the count of sites: nothing; what says how estimates differ; what is pooled."""
 FINE = 2.0**-80
 """The smallest variance of an estimate in units of its largest square: far below what 1e9 rows give."""
 LIMBS = 12

@@ -20,8 +20,8 @@ from potluck.learning.statistics.regressions.noised import ONCE, STEPS, NewtonSt
 from potluck.learning.statistics.regressions.regression import Regression
 
 OFTEN = {True: 1.5, False: 4.0}
-"""By whether it is one sum: how far above the gate the curvature must be for fits to be refused rarely. With one sum 1
-in 20 is then, of several, which have to settle too, up to 3 in 10, as measured."""
+"""By whether a fit takes one sum: how many times the gate the curvature must be for fits to be refused rarely. As
+measured, that is 1 in 20 of those that take one; of the others, which have to settle too, up to 3 in 10."""
 MADE = 4096
 """Made-up rows: moments are known to one or two in a hundred."""
 EXPLAINED, EVEN = 0.5, 1 / 3

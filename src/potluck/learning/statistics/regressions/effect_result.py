@@ -10,8 +10,8 @@ from potluck.learning.statistics.regressions.coefficients import Coefficient
 from potluck.learning.statistics.result import Result, axis
 
 MANY, HARDLY = 0.05, 0.02
-"""Of what part of the rows it is said. An arm has hardly any rows in a bin of propensities where so much less of it
-lies there than of the other."""
+"""A warning is of more than MANY of the rows. In a bin of propensities an arm has hardly any rows where the share of it
+that lies there is at most HARDLY times the other arm's."""
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Effect(Result, frozen=True, kw_only=True, omit_defaults=True):
     refused: str | None = None
 
     def warnings(self, one: Statistic) -> Iterator[str]:
-        """Where it is less the rows' than the models', or that of `clip`."""
+        """Where the effect rests on the models more than on rows, or on `clip`."""
         if self.overlap is None:
             return
         pairs = [*zip(self.overlap.treated, self.overlap.untreated, strict=True)]
