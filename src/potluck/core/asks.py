@@ -43,7 +43,7 @@ class Block:
     parts: every contribution is made of whole multiples of 1 / parts, a power of two: of 1 a count. A grid step of
     that loses nothing. 0: of any numbers.
     single: with noise, one unit changes one coordinate only, as in a histogram. Tighter accounting is then allowed.
-    coarsest: without noise, the largest step of the grid for contributions up to 8. Above that it grows with them.
+    coarsest: the largest step of the grid; without noise for contributions up to 8, above which it grows with them.
     """
 
     name: str

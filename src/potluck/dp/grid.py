@@ -87,6 +87,8 @@ def _good(part: GridBlock, block: Block, noise: Loudness, bits: int) -> bool:
         return False
     if block.parts:
         return True
+    if part.step > block.coarsest:
+        return False
     if bits == 64:
         return part.step <= block.l2 * RELATIVE
     return part.step <= GOOD * min(1.0, block.l2) or block.units * part.step / 2 <= BIAS * noise.sigma

@@ -30,7 +30,7 @@ def updates(plan: Plan, index: Index, person: Index | None, size: int, rows: Row
     if unit == "site":
         yield Update(total(index, size, rows)[None, :])
     elif unit == "person":
-        yield from _by_person(index, _known(person)[index], size, rows)
+        yield from _by_person(index, whose(person)[index], size, rows)
     else:
         for part in batches(index, size):
             yield Update(rows(part))
@@ -44,7 +44,7 @@ def total(index: Index, size: int, rows: Rows) -> Floats:
     return out
 
 
-def _known(person: Index | None) -> Index:
+def whose(person: Index | None) -> Index:
     """Whose rows they are. Raises PlanError: nobody said so, and rows must not stand in for persons."""
     if person is None:
         raise PlanError('unit = "person" needs data.person', hint="name the column that says whose row it is")
@@ -62,7 +62,7 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     order; else all."""
     if not plan.noisy or plan.privacy.unit != "person":
         return index
-    who = _known(person)[index]
+    who = whose(person)[index]
     order = np.argsort(who, kind="stable")
     starts = np.flatnonzero(np.diff(who[order], prepend=-1))
     place = np.arange(len(who)) - np.repeat(starts, np.diff(starts, append=len(who)))  # of a row among its person's

@@ -22,6 +22,7 @@ from potluck.learning.data.target import TWO_SIDED, Goal, sigmoid
 from potluck.learning.data.units import Index, batches, counted, most_rows
 from potluck.learning.evaluation import bins
 from potluck.learning.evaluation.confusion import paired
+from potluck.learning.evaluation.steady import margins
 from potluck.learning.models.model import Model
 
 BINS = 1024
@@ -72,7 +73,7 @@ def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.in
     bounds = bins.edges(model, bins.count(plan)) if plan.noisy and model.target.side in TWO_SIDED else None
     total = np.zeros(size(plan, model.target), dtype=np.int64)
     for some in batches(index, rows.features.shape[1] + 1):
-        add(total, model, model.margins(rows.inputs[some]), rows.target[some], bounds)
+        add(total, model, margins(plan, model, rows.inputs[some]), rows.target[some], bounds)
     return total
 
 

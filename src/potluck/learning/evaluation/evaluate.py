@@ -24,7 +24,7 @@ from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, counted, most_rows, most_units, total, updates
-from potluck.learning.evaluation import bins, cells, confusion, metric_intervals, tokens, two_sided
+from potluck.learning.evaluation import bins, cells, confusion, metric_intervals, steady, tokens, two_sided
 from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
@@ -129,7 +129,7 @@ def numbers(plan: Plan, model: Model, rows: Table, index: Index) -> Iterator[Con
 def _numbers(plan: Plan, model: Model, rows: Inputs, target: Floats) -> Floats:
     """rows k, target [k] -> [k, 4]: 1, the squared error, target, and its square."""
     # Whatever the announced model, every row has an error: a failure would tell of a row.
-    guess = np.nan_to_num(model.margins(rows))[:, 0]
+    guess = np.nan_to_num(steady.margins(plan, model, rows))[:, 0]
     off = (np.clip(guess, -1, 1) - target) / 2 if plan.noisy else guess - target
     return np.column_stack([np.ones(len(target)), off**2, target, target**2])
 

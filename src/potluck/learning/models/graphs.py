@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from potluck.core.errors import PlanError, UsageError
+from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Sliced, digest_of, whole
 from potluck.core.visible import visible
@@ -19,11 +19,13 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.data.texts import tokenizer
 from potluck.learning.data.texts.worded import Tokenizers, Worded, tokenizers_of
+from potluck.learning.data.units import most_rows
 from potluck.learning.graph import chosen
 from potluck.learning.graph.bases import FOLDER, LOOKED, base_in
 from potluck.learning.graph.batches import rows_at_once
 from potluck.learning.graph.file import Network, contents, parsed
 from potluck.learning.graph.interpreter import MOST_FLOPS, MOST_MEMORY, memory, program
+from potluck.learning.graph.per_row import foreseen
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import device
 from potluck.learning.graph.value import FLOATS
@@ -185,12 +187,28 @@ def needed(plan: Plan) -> int | None:
     """Bytes that a batch of a plan's graph may take; None of a plan that has none at hand."""
     if not isinstance(plan, Equipped):
         return None
+    if parted(plan):
+        return microbatch(plan)[1]
     return memory(plan.network.checked, rows_held(plan))
 
 
 def rows_held(plan: Plan) -> int:
-    """How many rows of a plan's graph training goes through at a time: a batch where sites train by themselves."""
+    """How many rows of a plan's graph training goes through at a time: a batch where sites train by themselves, and a
+    microbatch where units are clipped."""
+    if parted(plan):
+        return microbatch(plan)[0] * most_rows(plan)
     return training(plan).batch or 0 if method_of(plan).by_site else at_once(network_of(plan))
+
+
+def parted(plan: Plan) -> bool:
+    """Whether each row's or person's gradient is clipped by itself."""
+    return plan.noisy and not method_of(plan).by_site
+
+
+def microbatch(plan: Plan) -> tuple[int, int]:
+    """(units of a microbatch, bytes it may take). Raises GraphError: units' gradients cannot be told apart."""
+    names = tuple(one.name for one in trained_of(plan))
+    return foreseen.at_once(network_of(plan).checked, names, most_rows(plan), LEAST_ROOM)
 
 
 def at_once(network: Network) -> int:
@@ -220,7 +238,10 @@ def faults(plan: Plan) -> Iterator[str]:
     yield from _cut_off(plan)
     if not patterned(plan):
         yield from fits(plan)
-    yield from _bounded(plan)
+    try:
+        yield from _bounded(plan)
+    except GraphError as error:
+        yield f"model.graph: {error.where}: {error.what}. hint: {error.hint}"
 
 
 def patterned(plan: Plan) -> bool:

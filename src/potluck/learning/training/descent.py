@@ -8,8 +8,9 @@ holds (`Form.penalised`). With `batch` each round is over rows drawn anew (`draw
 A site goes through its rows in parts of one size, so that it repeats its own bits; other machines may find others. What
 follows is the server's alone: the model's bytes come of the opened sums, whoever protected them. Without noise a
 coordinate of a site's sum is at most range x max_rows: nothing of a network bounds it, and beyond it the site stops.
-It promises nothing with noise: a site's sum is not clipped by rows (`check` refuses such plans).
-References: McMahan et al. 2017, arXiv 1602.05629 (FedSGD).
+With noise each row's or person's gradient is clipped before it is added up (`slots`), and the divisor is the plan's
+public `expected_rows`: T rounds are a T-fold composition of one Gaussian mechanism. The ridge is the server's.
+References: McMahan et al. 2017, arXiv 1602.05629 (FedSGD); Abadi et al. 2016, arXiv 1607.00133 (clipped gradients).
 """
 
 from collections.abc import Iterator
@@ -20,14 +21,14 @@ import numpy as np
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.slices import slices
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import Index
+from potluck.learning.data.units import Index, most_units
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form
 from potluck.learning.models.forms import form_of
@@ -37,6 +38,10 @@ from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import ServerSteps, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.schedule import factor
+from potluck.learning.training.slots import Net, net_of, slots_of
+
+ROUNDED = 2.0**-8
+"""With noise, no larger part of the clip is kept for what truncation may change."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,29 @@ class Descent:
         """What trains of the model."""
         return form_of(self.plan, self.goal, self.features)
 
+    @cached_property
+    def _net(self) -> Net:
+        return net_of(self.plan, self.form.size)
+
     def initial(self) -> Floats:
         """As the kind of model begins, or the graph."""
         return self.form.initial()
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """gradient [d], and the training rows of each side or class, whether they were drawn or not."""
-        return of_site(self.plan, self.goal, "gradient", self.form.size)
+        """gradient [d]; without noise also the training rows of each side or class, whether they were drawn or not."""
+        size = self.form.size
+        if self.plan.noisy:
+            clip = required(self.plan.privacy.clip)
+            finest = clip * ROUNDED / float(np.sqrt(size))
+            return (Block("gradient", size, clip, clip, most_units(self.plan), coarsest=finest),)
+        return of_site(self.plan, self.goal, "gradient", size)
 
-    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
-        """One unit: this site. Raises Abort(RANGE): its sum is beyond training.range for each of data.max_rows."""
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """One unit: this site; with noise a row or a person. Raises Abort(RANGE): its sum is beyond training.range for
+        each of data.max_rows."""
+        if self.plan.noisy:
+            yield slots_of(self.plan, self.goal, self._net, weights, rows, step, draw)
+            return
         if not rows.train.any():
             return
         values, size = np.zeros((1, self.form.size + self.goal.cells)), self.form.size
@@ -84,7 +102,7 @@ class Descent:
             answer = yield weights
             if answer is None:
                 return Fitted(weights)
-            rows = judge(self.plan, self.goal, answer)
+            rows = 0.0 if self.plan.noisy else judge(self.plan, self.goal, answer)
             divisor = float(spec.expected_rows or rows)
             total, rate, before = answer.part("gradient").values, spec.rate * factor(spec, number), weights
             del answer

@@ -29,6 +29,7 @@ from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
 from potluck.learning.models.started import first
 from potluck.learning.training import drawn
+from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
 from potluck.learning.training.descent import Descent
 from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import (
@@ -54,6 +55,8 @@ FLAT = 1e-6
 """A gradient's norm rises where it does by more than this a row: below lies what the grid cuts off."""
 TIMES = 2
 """So many more rows in a batch: of each number of theirs one is made at a time."""
+MANY = 8
+"""Times the expected rows: more slots than that mostly stand empty."""
 NOT_ARRIVED = (
     "gradient descent has not arrived: coefficients may be nearer to 0 than the fit's. Raise training.rounds or "
     'training.rate, or take method = "newton"'
@@ -185,11 +188,32 @@ def _at_most(norm: float, strength: float) -> float:
 
 def _noised(plan: Plan) -> Iterator[str]:
     if _deep(plan):
-        what = "with noise each row's gradient of a network would be clipped, which this version does not do"
-        yield f'training.method: {what}. hint: "average" with privacy.unit = "site", or noise = "none"'
+        yield from _of_network(plan)
     if training(plan).expected_rows is None:
         what = "is missing: with noise the number of rows is private"
         yield f"training.expected_rows: {what}. hint: give a public guess of the training rows"
+
+
+def _of_network(plan: Plan) -> Iterator[str]:
+    """Its units are clipped in microbatches (`slots`)."""
+    wanted = plan.privacy
+    if wanted.unit == "site":
+        what = "gradient clips each row or person of a network, and hides no site"
+        yield f'training.method: {what}. hint: "average" with privacy.unit = "site", or privacy.unit = "row"'
+    if wanted.unit == "person" and plan.data.reduce is None and wanted.rows_per_person is None:
+        what = "is missing: it bounds what a person adds to a network's gradient"
+        yield f"privacy.rows_per_person: {what}. hint: e.g. 10; further rows of a person are left out"
+    if wanted.clip is not None and not 2 * LEAST_CLIP <= wanted.clip <= MOST_CLIP:
+        what = f"{wanted.clip:g} does not fit a network's numbers"
+        yield f"privacy.clip: {what}. hint: between {2 * LEAST_CLIP:g} and {MOST_CLIP:g}, for example 1.0"
+
+
+def _pauses(plan: Plan) -> Iterator[str]:
+    yield from drawn.pauses(plan)
+    expected, slots = training(plan).expected_rows, plan.data.max_rows * len(plan.federation.sites)
+    if plan.noisy and _deep(plan) and expected and slots > MANY * expected:
+        what = f"with noise each site goes through as many slots in a round, {plan.data.max_rows:,}, whatever it has"
+        yield f"data.max_rows: {what}. hint: as few as the largest site needs"
 
 
 def _opened(plan: Plan, counts: str) -> str:
@@ -219,7 +243,7 @@ GRADIENT = TrainingMethod(
     steps=True,
     batched=True,
     weighed=True,
-    whole=_deep,
+    whole=lambda plan: _deep(plan) and not plan.noisy,
     noised=_noised,
-    pauses=drawn.pauses,
+    pauses=_pauses,
 )

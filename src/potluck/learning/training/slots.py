@@ -1,0 +1,143 @@
+"""With noise: each unit's gradient of a network in a slot of its own, clipped, and added up (`clipped_sums`).
+
+A site has as many slots as the plan allows it rows (`data.max_rows`), and goes through all of them, whatever it holds:
+time says nothing of how many units there are. Each unit stands in a slot that is drawn in secret for each sum, all ways
+alike. So to take one unit away leaves the others where they are, as the bound of `clipped_sums` asks: the chances of
+where they stand do not depend on it. A unit is a row, or the first `privacy.rows_per_person` rows of a person.
+
+Layers are trained as the graph that says the same (`models.exports.as_graph`). It all runs on the processor, also where
+an owner lets a graphics card train: there the order of sums, and so the bits of other units, can change by themselves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from potluck.core.party import Draw
+from potluck.core.plan import Plan
+from potluck.core.seeded import generator
+from potluck.core.stages import Encoded, Floats, Grid, L
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal
+from potluck.learning.data.units import Index, counted, most_rows, whose
+from potluck.learning.graph.file import Network
+from potluck.learning.graph.interpreter import program, tensors
+from potluck.learning.graph.per_row.foreseen import at_once
+from potluck.learning.graph.per_row.uses import uses
+from potluck.learning.graph.schema import Weight
+from potluck.learning.graph.steps import torch
+from potluck.learning.graph.tensors import Array
+from potluck.learning.models import graphs
+from potluck.learning.models.exports.as_graph import as_graph
+from potluck.learning.models.fitted import training
+from potluck.learning.models.graph_model import columns, parts, vector
+from potluck.learning.models.losses import loss_of, wanted
+from potluck.learning.models.model import model
+from potluck.learning.training.clipped_sums import Work, clipped_sum
+from potluck.learning.training.row_sums import encoded, noised
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """A plan's network as a graph. trained: its weights that train; order [d]: of their numbers, one after another,
+    where each stands among the plan's weights."""
+
+    network: Network = field(repr=False)
+    trained: tuple[Weight, ...] = field(repr=False)
+    order: Index = field(repr=False)
+
+    def at_once(self, each: int) -> int:
+        """Units of a microbatch, of so many rows each."""
+        names = tuple(one.name for one in self.trained)
+        return at_once(self.network.checked, names, each, graphs.LEAST_ROOM)[0]
+
+
+def net_of(plan: Plan, size: int) -> Net:
+    """Of a plan whose network has so many weights that train."""
+    if plan.drawn:
+        return Net(graphs.network_of(plan), graphs.trained_of(plan), np.arange(size))
+    network = as_graph(model(plan, np.arange(size, dtype=np.float64)))  # each weight says its own place
+    weights = network.graph.weights
+    return Net(network, weights, vector(network, weights).astype(np.int64))
+
+
+def units_of(plan: Plan, rows: Table) -> Index:
+    """[units, each] a site's training rows by unit: their numbers, and -1 where a person has fewer rows."""
+    index = counted(plan, rows.person, np.flatnonzero(rows.train))
+    if plan.privacy.unit != "person":
+        return index[:, None]
+    who = whose(rows.person)[index]
+    order = np.argsort(who, kind="stable")
+    first = np.diff(who[order], prepend=-1) != 0
+    unit = np.cumsum(first) - 1
+    found = np.full((int(first.sum()), most_rows(plan)), -1)
+    found[unit, np.arange(len(who)) - np.flatnonzero(first)[unit]] = index[order]
+    return found
+
+
+def scattered(units: Index, count: int, draw: Draw) -> Index:
+    """[count, each]: each unit in a slot of its own, all ways alike, and -1 in the others. Raises ValueError: there are
+    more units than slots."""
+    if len(units) > count:
+        raise ValueError("more units than a site may have")
+    found = np.full((count, units.shape[1]), -1)
+    found[_shuffled(count, draw)[: len(units)]] = units
+    return found
+
+
+def _shuffled(count: int, draw: Draw) -> Index:
+    """0 to count - 1 in an order that is drawn, all alike: by keys, drawn again where two are the same."""
+    while True:
+        keys = np.frombuffer(draw(8 * count), dtype="<u8")
+        order = np.argsort(keys)
+        if (np.diff(keys[order]) != 0).all():
+            return order
+
+
+@dataclass(frozen=True, eq=False)
+class Slots:
+    """What a site's units add at these weights. slots [n, each]: row numbers. See `core.stages.Unlaid`."""
+
+    plan: Plan
+    goal: Goal
+    net: Net = field(repr=False)
+    weights: Floats = field(repr=False)
+    rows: Table = field(repr=False)
+    slots: Index = field(repr=False)
+    step: int
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        """Each unit within the clip, as `clipped_sums` proves. Raises GraphError: torch fails."""
+        (part,) = grid.parts
+        found = np.empty(part.size, dtype=np.int64)
+        found[self.net.order] = clipped_sum(self._work(), self.slots, part, noised(limit).l2[0], self._seeds())
+        return encoded({part.name: found}, grid, limit)
+
+    def _work(self) -> Work:
+        network, trained = self.net.network, self.net.trained
+        held = {name: one.requires_grad_(False) for name, one in tensors(network).items()}
+        for name, array in parts(self.weights[self.net.order], trained).items():
+            held[name] = torch().from_numpy(array)
+        made = uses(program(network.checked), [one.name for one in trained])
+        return Work(made, loss_of(self.goal).rows, held, self._take, self.net.at_once(self.slots.shape[1]))
+
+    def _take(self, index: Index) -> tuple[dict[str, Array], Array]:
+        """What the graph takes of some rows, and what the loss does."""
+        network, some = self.net.network, self.rows.inputs[index]
+        kind = network.checked.values[network.graph.output].dtype
+        return columns(network, some), wanted(self.goal, some, self.rows.target[index], kind)
+
+    def _seeds(self) -> Iterator[int]:
+        """Public ones, of what a graph draws in each microbatch."""
+        seeds = generator(training(self.plan).seed, "gradient", self.step, "draws")
+        while True:
+            yield int(seeds.integers(2**63))
+
+
+def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, step: int, draw: Draw) -> Slots:
+    """A site's units, each in a slot that is drawn."""
+    units = units_of(plan, rows)
+    size = net.at_once(units.shape[1])
+    count = -(-plan.data.max_rows // size) * size
+    return Slots(plan, goal, net, weights, rows, scattered(units, count, draw), step)
