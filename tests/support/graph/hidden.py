@@ -76,7 +76,7 @@ def plan(graph, word="mask", privacy=(), data=(), **training):
             "columns": columns | {"y": {"kind": "category", "values": ["0", "1"]}}, "max_rows": 100,
             "target": {"column": "y", "positive": ["1"]}, "split": {"test": 0.25},
         } | dict(data),
-        model={"kind": "network", **model}, protect={"with": word}, privacy=noise,
+        model={"kind": "network", "l2": 0.0, **model}, protect={"with": word}, privacy=noise,
         training={"method": "gradient", "rounds": 2, "rate": 0.2, "expected_rows": 135} | training,
     )  # fmt: skip
 

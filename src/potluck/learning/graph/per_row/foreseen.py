@@ -1,4 +1,4 @@
-"""What a microbatch of units takes, and how many fit, before there is a row: gradients on torch's device without memory.
+"""What a microbatch of units takes, and how many fit, before there is a row: gradients on torch's device `meta`.
 
 It follows from the graph, its weights that train and the rows of a unit alone, so it is the same on every machine.
 """
