@@ -290,12 +290,11 @@ def test_a_batch_that_is_no_share_of_all_rows_is_refused_by_name(files, keys, sa
         plan(files, "binary", **keys).require()
 
 
-def test_with_noise_it_is_refused_by_name(files):
+def test_batches_with_noise_are_refused_by_name(files):
     noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
     one = plan(files, "binary", scheme="mask", batch=10, expected_rows=100).set("privacy", noise)
-    lines = "\n".join(potluck.check(one).errors)
-    assert "training.method: with noise each row's gradient of a network would be clipped" in lines
-    assert "training.batch: with noise rows would have to be drawn in secret" in lines
+    (line,) = potluck.check(one).errors
+    assert line.startswith("training.batch: with noise rows would have to be drawn in secret")
 
 
 def test_nothing_is_recommended_and_defaults_are_small_steps(files):
