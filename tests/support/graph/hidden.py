@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import potluck
 
@@ -90,7 +91,8 @@ def gradients(module, table):
     def loss(held, row, side):
         return functional.binary_cross_entropy_with_logits(functional_call(module, held, row[None])[:, 0], side[None])
 
-    found = vmap(grad(loss), in_dims=(None, 0, 0), randomness="same")(weights, x, y)
+    with sdpa_kernel(SDPBackend.MATH):  # vmap has no other
+        found = vmap(grad(loss), in_dims=(None, 0, 0))(weights, x, y)
     return torch.cat([found[name].flatten(1) for name in weights], 1).double().numpy()
 
 
