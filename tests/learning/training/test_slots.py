@@ -259,24 +259,24 @@ def fixed(monkeypatch):
     monkeypatch.setattr(halves, "contribution", fixed_draws.contribution)
 
 
-def digest_of(files, word, unit):
+def digest_of(files, word, unit, folder):
     privacy = {"noise": "site", "unit": unit} | ({"rows_per_person": 2} if unit == "person" else {})
     made = hidden.plan(files["picture"][1], word, privacy, {"person": "who"} if unit == "person" else {})
-    return potluck.run(made, hidden.frames(each=2)).document["model"]["digest"]
+    return potluck.run(made, hidden.frames(each=2), ledger=folder).document["model"]["digest"]
 
 
 @pytest.mark.parametrize(
     "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("share", "he", "tee"))]
 )
 @pytest.mark.parametrize("unit", ["row", pytest.param("person", marks=pytest.mark.slow)])
-def test_protections_open_the_same_noised_sums(files, word, unit, fixed, request):
+def test_protections_open_the_same_noised_sums(files, word, unit, fixed, request, tmp_path):
     if word in ("he", "share"):
         request.getfixturevalue({"he": "he_engine", "share": "mpc_engine"}[word])
-    assert digest_of(files, word, unit) == digest_of(files, "clear", unit)
+    assert digest_of(files, word, unit, tmp_path) == digest_of(files, "clear", unit, tmp_path)
 
 
-def test_noise_is_drawn_afresh_in_every_run(files):
-    assert digest_of(files, "mask", "row") != digest_of(files, "mask", "row")
+def test_noise_is_drawn_afresh_in_every_run(files, tmp_path):
+    assert digest_of(files, "mask", "row", tmp_path) != digest_of(files, "mask", "row", tmp_path)
 
 
 def test_a_sum_asked_for_again_is_placed_again_and_charged_as_another(files, tmp_path):
@@ -399,7 +399,7 @@ def test_a_held_out_row_has_the_same_score_whatever_others_there_are(files, name
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["picture", "encoder"])
-def test_epsilon_8_trains_as_well_as_no_noise_and_epsilon_02_does_not(files, name, fixed):
+def test_epsilon_8_trains_as_well_as_no_noise_and_epsilon_02_does_not(files, name, fixed, tmp_path):
     """Three sites of 4,000 rows, a quarter of them held out; noise is the test's own, so that numbers repeat."""
     found = {}
     for epsilon in (None, 8.0, 0.02):
@@ -407,7 +407,7 @@ def test_epsilon_8_trains_as_well_as_no_noise_and_epsilon_02_does_not(files, nam
         made = hidden.plan(files[name][1], privacy={"epsilon": epsilon or 8.0}, data={"max_rows": 4000}, **keys)
         if epsilon is None:
             made.set("privacy", {"noise": "none"})
-        found[epsilon] = potluck.run(made, hidden.frames(4000)).metrics["federated"]["auc"]
+        found[epsilon] = potluck.run(made, hidden.frames(4000), ledger=tmp_path).metrics["federated"]["auc"]
     assert found[None] > 0.9
     assert found[8.0] > found[None] - 0.05
     assert found[0.02] < found[None] - 0.15
