@@ -41,19 +41,15 @@ class Kill:
     round: int = 2
     optimizer: str = "sgd"
     looks: bool = False
-    deep: bool = False
 
     def __str__(self) -> str:
         said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
         said += "-looks" if self.looks else ""
-        said += "-deep" if self.deep else ""
         return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
 
     def plan(self, privacy: Mapping[str, Any]) -> Plan:
         """What is run. Where an optimizer has a state, models are averaged too, which is another."""
         made = plan(self.word, privacy)
-        if self.deep:
-            made.set("model", {"kind": "network", "layers": [3], "activation": "tanh"})
         if self.looks:  # its second look is worse than its first: it ends there
             made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
