@@ -160,6 +160,13 @@ def _run(made: Program, values: Values, batch: int, *, train: bool, watch: "_Wat
 _Watch = Callable[[Step, Values], None]
 
 
+def numberless(checked: Checked, name: str, batch: int) -> "Tensor":
+    """A value's shape and type for so many rows, on the device `meta`: no memory is taken."""
+    value, loaded = checked.values[name], torch()
+    found: Tensor = loaded.empty(value.of_batch(batch), dtype=getattr(loaded, value.dtype), device="meta")
+    return found
+
+
 def meta(made: Program, batch: int) -> None:
     """Follow the graph without memory. Raises GraphError: a value has another shape or type than was found."""
     loaded = torch()
@@ -174,9 +181,6 @@ def meta(made: Program, batch: int) -> None:
                 )
 
     given = [one.name for one in made.graph.inputs] + [one.name for one in made.graph.held]
-    env = {}
-    for name in given:
-        value = made.checked.values[name]
-        env[name] = loaded.empty(value.of_batch(batch), dtype=getattr(loaded, value.dtype), device="meta")
+    env = {name: numberless(made.checked, name, batch) for name in given}
     with loaded.no_grad():
         _run(made, env, batch, train=False, watch=same)

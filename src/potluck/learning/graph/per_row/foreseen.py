@@ -5,17 +5,13 @@ It follows from the graph, its weights that train and the rows of a unit alone, 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from potluck.learning.graph.check import Checked
-from potluck.learning.graph.interpreter import MOST_FLOPS, memory, program
+from potluck.learning.graph.interpreter import MOST_FLOPS, memory, numberless, program
 from potluck.learning.graph.per_row.gradients import Gradients, gradients
 from potluck.learning.graph.per_row.pieces import Laid, Outer, Piece
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.steps import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MOST_UNITS, FEWEST_ROWS = 128, 16
 """Units at a time: of more, sums in float32 lose much of the clip. Rows at a time: of fewer, the bits of some
@@ -30,13 +26,8 @@ def foreseen(checked: Checked, trained: Sequence[str], units: int, each: int) ->
     more would be laid out than may be."""
     loaded, made, rows = torch(), program(checked), units * each
 
-    def empty(name: str) -> "Tensor":
-        value = checked.values[name]
-        found: Tensor = loaded.empty(value.of_batch(rows), dtype=getattr(loaded, value.dtype), device="meta")
-        return found
-
-    held = {one.name: empty(one.name) for one in checked.graph.held}
-    inputs = {one.name: empty(one.name) for one in checked.graph.inputs}
+    held = {one.name: numberless(checked, one.name, rows) for one in checked.graph.held}
+    inputs = {one.name: numberless(checked, one.name, rows) for one in checked.graph.inputs}
     there = loaded.ones(rows, dtype=loaded.bool, device="meta")
     return gradients(uses(made, trained), held, inputs, lambda out: out.flatten(1).sum(1), there, each=each)
 
