@@ -315,5 +315,6 @@ def test_a_key_lies_in_no_file_and_the_worker_holds_no_file_but_sockets(tmp_path
         for engine in engines:
             folder = f"/proc/{engine._worker.pid}/fd"
             names = [os.readlink(f"{folder}/{number}") for number in os.listdir(folder)]
-            kept = ("socket:", "pipe:", "anon_inode:", "/dev/null")
+            # the engine's network library (brpc) counts its own descriptors now and then: that folder is on no disk
+            kept = ("socket:", "pipe:", "anon_inode:", "/dev/null", folder)
             assert [name for name in names if not name.startswith(kept)] == []
