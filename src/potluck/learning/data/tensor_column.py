@@ -18,13 +18,20 @@ from potluck.learning.data.sql.values import Cell, absent
 MOST, LARGEST = 8, 1 << 24
 """Axes of a shape, and numbers."""
 FOREIGN = ("values", "reference", "format")
+SPELLED = ("low", "high", *FOREIGN, "shape")
+"""What a column has none of whose cells are tensors, or words of some length."""
+
+
+def foreign(at: str, column: Column, words: tuple[str, ...], what: str) -> list[str]:
+    """The first of these keys that a column has all the same. what: it is, for words."""
+    found = (word for word in words if getattr(column, word) not in (None, ()))
+    return [f"{at}.{word}: {what} has none. hint: leave it out" for word in found][:1]
 
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
     """A shape and a range."""
-    for word in FOREIGN:
-        if getattr(column, word) not in (None, ()):
-            return [f'{at}.{word}: a column of kind "{column.kind}" has none. hint: leave it out']
+    if wrong := foreign(at, column, FOREIGN, f'a column of kind "{column.kind}"'):
+        return wrong
     low, high, shape = column.low, column.high, column.shape
     if not shape or len(shape) > MOST or min(shape) < 1 or math.prod(shape) > LARGEST:
         hint = f"e.g. shape = [1, 28, 28]; at most {MOST} axes, and {LARGEST:,} numbers in all"

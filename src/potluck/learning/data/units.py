@@ -62,11 +62,19 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
     order; else all."""
     if not plan.noisy or plan.privacy.unit != "person":
         return index
-    who = whose(person)[index]
+    order, starts = sorted_by_person(whose(person)[index])
+    return index[np.sort(order[among_own(starts, len(order)) < most_rows(plan)])]
+
+
+def sorted_by_person(who: Index) -> tuple[Index, Index]:
+    """who [n] -> an order [n] in which each person's rows follow one another as they did, and where each begins."""
     order = np.argsort(who, kind="stable")
-    starts = np.flatnonzero(np.diff(who[order], prepend=-1))
-    place = np.arange(len(who)) - np.repeat(starts, np.diff(starts, append=len(who)))  # of a row among its person's
-    return index[np.sort(order[place < most_rows(plan)])]
+    return order, np.flatnonzero(np.diff(who[order], prepend=-1))
+
+
+def among_own(starts: Index, rows: int) -> Index:
+    """[rows], in that order: the place of each among its person's rows."""
+    return np.asarray(np.arange(rows) - np.repeat(starts, np.diff(starts, append=rows)))
 
 
 def with_persons(plan: Plan, columns: Mapping[str, Floats], person: Index | None) -> Mapping[str, Floats]:
@@ -91,9 +99,8 @@ def space(size: int, times: int = 1) -> Floats:
 
 def _by_person(index: Index, person: Index, size: int, rows: Rows) -> Iterator[Update]:
     """One unit a person: its rows are summed FIRST; only then may anything be clipped."""
-    order = np.argsort(person, kind="stable")
-    index, person = index[order], person[order]
-    starts = np.flatnonzero(np.diff(person, prepend=-1))
+    order, starts = sorted_by_person(person)
+    index = index[order]
     ends = np.append(starts[1:], len(index))
     step = max(1, NUMBERS // max(size, 1))
     here = 0

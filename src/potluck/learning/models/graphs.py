@@ -206,9 +206,14 @@ def parted(plan: Plan) -> bool:
 
 
 def microbatch(plan: Plan) -> tuple[int, int]:
-    """(units of a microbatch, bytes it may take). Raises GraphError: units' gradients cannot be told apart."""
-    names = tuple(one.name for one in trained_of(plan))
-    return foreseen.at_once(network_of(plan).checked, names, most_rows(plan), LEAST_ROOM)
+    """Of a plan's graph: see `units_at_once`."""
+    return units_at_once(network_of(plan), trained_of(plan), most_rows(plan))
+
+
+def units_at_once(network: Network, trained: tuple[Weight, ...], each: int) -> tuple[int, int]:
+    """(units of a microbatch, of so many rows each; bytes it may take). Raises GraphError: units' gradients cannot be
+    told apart."""
+    return foreseen.at_once(network.checked, tuple(one.name for one in trained), each, LEAST_ROOM)
 
 
 def at_once(network: Network) -> int:

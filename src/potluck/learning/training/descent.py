@@ -23,7 +23,6 @@ from potluck.core.asks import Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
-from potluck.core.seeded import generator
 from potluck.core.slices import slices
 from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.table import Table
@@ -38,7 +37,7 @@ from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import ServerSteps, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.schedule import factor
-from potluck.learning.training.slots import Net, net_of, slots_of
+from potluck.learning.training.slots import Net, net_of, seeds, slots_of
 
 ROUNDED = 2.0**-8
 """With noise, no larger part of the clip is kept for what truncation may change."""
@@ -117,6 +116,5 @@ class Descent:
 
     def _batches(self, step: int, some: Index) -> Iterator[Batch]:
         """Some rows in their order, each part with a public seed for what a graph draws."""
-        seeds = generator(training(self.plan).seed, "gradient", step, "draws")
-        for part in slices(len(some), self.form.at_once):
-            yield Batch(some[part], int(seeds.integers(2**63)))
+        for part, seed in zip(slices(len(some), self.form.at_once), seeds(self.plan, step), strict=False):
+            yield Batch(some[part], seed)

@@ -20,10 +20,9 @@ from potluck.core.seeded import generator
 from potluck.core.stages import Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.data.units import Index, counted, most_rows, whose
+from potluck.learning.data.units import Index, among_own, most_rows, sorted_by_person, whose
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import program, tensors
-from potluck.learning.graph.per_row.foreseen import at_once
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
@@ -49,8 +48,7 @@ class Net:
 
     def at_once(self, each: int) -> int:
         """Units of a microbatch, of so many rows each."""
-        names = tuple(one.name for one in self.trained)
-        return at_once(self.network.checked, names, each, graphs.LEAST_ROOM)[0]
+        return graphs.units_at_once(self.network, self.trained, each)[0]
 
 
 def net_of(plan: Plan, size: int) -> Net:
@@ -64,15 +62,14 @@ def net_of(plan: Plan, size: int) -> Net:
 
 def units_of(plan: Plan, rows: Table) -> Index:
     """[units, each] a site's training rows by unit: their numbers, and -1 where a person has fewer rows."""
-    index = counted(plan, rows.person, np.flatnonzero(rows.train))
+    index = np.flatnonzero(rows.train)
     if plan.privacy.unit != "person":
         return index[:, None]
-    who = whose(rows.person)[index]
-    order = np.argsort(who, kind="stable")
-    first = np.diff(who[order], prepend=-1) != 0
-    unit = np.cumsum(first) - 1
-    found = np.full((int(first.sum()), most_rows(plan)), -1)
-    found[unit, np.arange(len(who)) - np.flatnonzero(first)[unit]] = index[order]
+    order, starts = sorted_by_person(whose(rows.person)[index])
+    place = among_own(starts, len(order))
+    unit, kept = np.cumsum(place == 0) - 1, place < most_rows(plan)
+    found = np.full((len(starts), most_rows(plan)), -1)
+    found[unit[kept], place[kept]] = index[order[kept]]
     return found
 
 
@@ -111,7 +108,9 @@ class Slots:
         """Each unit within the clip, as `clipped_sums` proves. Raises GraphError: torch fails."""
         (part,) = grid.parts
         found = np.empty(part.size, dtype=np.int64)
-        found[self.net.order] = clipped_sum(self._work(), self.slots, part, noised(limit).l2[0], self._seeds())
+        found[self.net.order] = clipped_sum(
+            self._work(), self.slots, part, noised(limit).l2[0], seeds(self.plan, self.step)
+        )
         return encoded({part.name: found}, grid, limit)
 
     def _work(self) -> Work:
@@ -128,11 +127,12 @@ class Slots:
         kind = network.checked.values[network.graph.output].dtype
         return columns(network, some), wanted(self.goal, some, self.rows.target[index], kind)
 
-    def _seeds(self) -> Iterator[int]:
-        """Public ones, of what a graph draws in each microbatch."""
-        seeds = generator(training(self.plan).seed, "gradient", self.step, "draws")
-        while True:
-            yield int(seeds.integers(2**63))
+
+def seeds(plan: Plan, step: int) -> Iterator[int]:
+    """Public ones, of what a graph draws in each part of a round."""
+    drawn = generator(training(plan).seed, "gradient", step, "draws")
+    while True:
+        yield int(drawn.integers(2**63))
 
 
 def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, step: int, draw: Draw) -> Slots:

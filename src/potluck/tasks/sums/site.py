@@ -97,11 +97,10 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
 
 @dataclass(frozen=True)
-class _Noted:
-    """A task, and of the model that its rows are evaluated with a note: the site hears of it nowhere else."""
+class _Around:
+    """A task, of which a site does something about what its rows add."""
 
     task: Task[Table, object]
-    note: Callable[[Floats], None] = field(repr=False)
 
     def lead(self) -> Lead[object]:
         """The server's side."""
@@ -110,6 +109,13 @@ class _Noted:
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """See `Task`."""
         return self.task.ask(kind, step, state)
+
+
+@dataclass(frozen=True)
+class _Noted(_Around):
+    """Of the model that its rows are evaluated with a note: the site hears of it nowhere else."""
+
+    note: Callable[[Floats], None] = field(repr=False)
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """See `Task`. Raises UsageError: the note cannot be written."""
@@ -119,19 +125,10 @@ class _Noted:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Judged(_Around):
     """Exact statistics, whose rounds add up nothing of fewer rows than allow.min_cell. few: that many."""
 
-    task: Task[Table, object]
     few: int
-
-    def lead(self) -> Lead[object]:
-        """The server's side."""
-        return self.task.lead()
-
-    def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
-        """See `Task`."""
-        return self.task.ask(kind, step, state)
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """See `Task`."""

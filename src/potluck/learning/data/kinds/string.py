@@ -11,18 +11,16 @@ from potluck.learning.data.texts.spelled import SpelledReader, alphabet_of, odd
 
 LONGEST = 100
 """Characters: as many as a statistic has sums at most."""
-FOREIGN = ("low", "high", "values", "reference", "format", "shape")
 
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
     """A length, and an alphabet of characters that cells can have."""
-    for word in FOREIGN:
-        if getattr(column, word) not in (None, ()):
-            return [f"{at}.{word}: a string has none. hint: leave it out"]
+    if wrong := tensor_column.foreign(at, column, tensor_column.SPELLED, "a string"):
+        return wrong
     if column.length is None or column.length > LONGEST:
         return [f"{at}.length: says how many characters a string has. hint: e.g. length = 16, at most {LONGEST}"]
-    wrong = odd(column.alphabet) if isinstance(column.alphabet, str) else ""
-    return [f"{at}.alphabet: {wrong}"] if wrong else []
+    unfit = odd(column.alphabet) if isinstance(column.alphabet, str) else ""
+    return [f"{at}.alphabet: {unfit}"] if unfit else []
 
 
 def field(name: str, column: Column) -> Field:

@@ -14,14 +14,11 @@ from potluck.learning.data.notation import Notation
 from potluck.learning.data.texts.cells import TextReader
 from potluck.learning.graph.schema import DIGEST
 
-FOREIGN = ("low", "high", "values", "reference", "format", "shape")
-
 
 def check(at: str, column: Column, how: Notation) -> list[str]:
     """A tokenizer and a length."""
-    for word in FOREIGN:
-        if getattr(column, word) not in (None, ()):
-            return [f"{at}.{word}: a text has none. hint: leave it out"]
+    if wrong := tensor_column.foreign(at, column, tensor_column.SPELLED, "a text"):
+        return wrong
     if column.tokenizer is None and column.digest is None:
         hint = 'tokenizer = "tokenizer.json", a file of the Hugging Face library, beside the plan'
         return [f"{at}.tokenizer: says how a text becomes tokens. hint: {hint}"]

@@ -39,7 +39,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
                 yield f"{at}.events: {one.outcome} is a number. hint: leave it out, or declare a category"
         else:
             yield from some_of(plan, f"{at}.events", one.outcome, one.events)
-    if (one.rounds or ROUNDS) < 2:
+    if required(one.rounds) < 2:
         yield f"{at}.rounds: the models take some, and the effect one more. hint: leave it out"
     yield from without_noise(plan, one, at, "nobody has shown that its intervals hold", "means by group")
 

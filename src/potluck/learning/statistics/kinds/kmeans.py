@@ -63,7 +63,7 @@ class Clusters(Result, frozen=True, kw_only=True, omit_defaults=True):
         if not self.settled:
             what = f"after {self.rounds} rounds centers still move, the last time by {self.move:.2g} of half a range"
             yield f"{one.name}: {what}. hint: more rounds, or another seed"
-        found, asked = len(self.centers), one.k or CLUSTERS
+        found, asked = len(self.centers), required(one.k)
         if found < asked:
             yield f"{one.name}: there are {found} clusters with rows, where {asked} were asked for. hint: a smaller k"
         yield from (gram.narrow(one, name, "a cluster") for name in self.unsure)
@@ -125,7 +125,7 @@ class KMeans:
 
     @property
     def _k(self) -> int:
-        return self.one.k or CLUSTERS
+        return required(self.one.k)
 
     @property
     def _p(self) -> int:
@@ -192,9 +192,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f'{at}.columns: needs columns of numbers, each once. hint: columns = ["age", "chol"]'
     if one.by is not None:
         yield f"{at}.by: rows have one set of clusters. hint: one statistic a group with data.where"
-    if not 1 < (one.k or CLUSTERS) <= MOST:
+    if not 1 < required(one.k) <= MOST:
         yield f"{at}.k: {one.k} clusters. hint: 2 to {MOST}"
-    if (one.rounds or ROUNDS) < 2:
+    if required(one.rounds) < 2:
         yield f"{at}.rounds: the first one finds where to begin. hint: leave it out"
     yield from without_noise(plan, one, at, "nobody has shown how good its centers are", "histograms")
 
@@ -223,7 +223,7 @@ def _moved(counts: Floats, means: Floats, variances: Floats) -> Floats:
 def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
     """Squares of all rows, and as many numbers as centers have; rows by center are known in each round alone."""
     (table,) = squares(plan, one)
-    yield replace(table, parameters=(one.k or CLUSTERS) * len(one.columns))
+    yield replace(table, parameters=required(one.k) * len(one.columns))
 
 
 KMEANS = StatisticKind(

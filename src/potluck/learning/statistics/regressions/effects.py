@@ -208,7 +208,7 @@ class Treatment:
 
     def _scales(self, weights: Mapping[str, Floats]) -> tuple[Floats, Floats]:
         """The largest of each number of u, and of each vector of slopes, whatever the row."""
-        most = 1 / (self.one.clip or CLIP)
+        most = 1 / required(self.one.clip)
         u, slopes = [np.ones(1)], list[float]()
         ends = list[tuple[float, float]]()
         if self.method.weighs:
@@ -242,7 +242,7 @@ class Treatment:
             if propensity is not None:
                 places = np.minimum((propensity * BINS).astype(np.int64), BINS - 1) + BINS * ~given
                 yield Added(np.ones((len(some), 1)), at + size + places)
-                low = self.one.clip or CLIP
+                low = required(self.one.clip)
                 beyond = int(((propensity < low) | (propensity > 1 - low)).sum())
                 yield Added(np.ones((beyond, 1)), at + size + 2 * BINS)
 
@@ -250,7 +250,7 @@ class Treatment:
         self, x: Floats, y: Floats, given: Mask, weights: Mapping[str, Floats]
     ) -> tuple[Floats, Floats, Floats | None]:
         """u [n, l], slopes [n, 2 s d] and propensities [n] of some rows."""
-        low, ones, propensity = self.one.clip or CLIP, np.ones((len(y), 1)), None
+        low, ones, propensity = required(self.one.clip), np.ones((len(y), 1)), None
         u, means, slopes = [ones], list[Floats](), list[Floats]()
         if self.method.weighs:
             propensity = self.models[GIVEN].of.family.mean(x @ weights[GIVEN])
