@@ -9,9 +9,10 @@ import msgspec
 from potluck.core import plan as core
 from potluck.core.errors import PlanError
 from potluck.core.party import Party
+from potluck.learning.data.declared import resolve
 from potluck.learning.data.joining import beside, joined
 from potluck.learning.data.source import Rows, Source, limits_of, opened
-from potluck.learning.data.table import Table, header, resolve
+from potluck.learning.data.table import Table, header
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have

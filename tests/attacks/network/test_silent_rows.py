@@ -4,6 +4,7 @@ The mistake comes first (nobody hears of it), the attack after it: a server that
 of them, or by whether it stops.
 """
 
+import re
 import threading
 
 import msgspec
@@ -166,11 +167,11 @@ def statistics(missing: tuple[str, ...], column: str):
     return quick(plan)
 
 
-def visits(fed):
-    """A plan of means over persons, of whom each has two of b's 40 rows; its owner allows it."""
-    policy = fed.folder / "b" / "policy.toml"
+def visits(fed, name="b", each=2):
+    """A plan of means over persons, of whom each has so many of a site's 40 rows; its owner allows it."""
+    policy = fed.folder / name / "policy.toml"
     policy.write_text(policy.read_text().replace("[approve]", 'person = ["who"]\n[approve]'))
-    rows(fed, who=lambda frame: [f"p{row % 20}" for row in range(len(frame))])
+    rows(fed, name, who=lambda frame: [f"p{row % (len(frame) // each)}" for row in range(len(frame))])
     spec = statistics(missing=(), column="x")
     data = msgspec.structs.replace(spec.data, person="who")
     privacy = PrivacyPlan(noise="shared", unit="person", epsilon=1.0, delta=1e-5, rows_per_person=1)
@@ -195,6 +196,26 @@ def test_rows_of_persons_that_are_left_out_are_told_in_inbox_preview_and_the_sit
     assert counted(fed) == [(BEYOND,)] * 2
     monkeypatch.setattr(table, "counted", lambda plan, person, index: index)  # the control: nobody hears of it
     assert preview(home, which).document()["data"]["beyond"] == 0
+
+
+def test_training_rows_of_persons_that_are_left_out_are_told_to_their_site_and_to_nobody_else(fed):
+    """Of whom each has two of b's 40 rows; elsewhere each has one."""
+    for name in "abcd":
+        visits(fed, name, each=2 if name == "b" else 1)
+    spec = quick(scene.plan(privacy={**scene.SHARED, "unit": "person", "rows_per_person": 1, "evaluation": 0.2}))
+    spec = msgspec.structs.replace(spec, data=msgspec.structs.replace(spec.data, person="who"))
+    with fed.attending(*"abcd"):
+        outcome, _ = fed.run(spec, wait=60.0)
+    assert outcome.model is not None
+    said = "left out: beyond the first row of a person (privacy.rows_per_person)"
+    found = [re.search(r"(\d+) of (\d+) training rows are " + re.escape(said), text) for text in fed.heard["b"]]
+    (training,) = filter(None, found)
+    assert 2 * int(training[1]) == int(training[2])
+    assert not [text for name in "acd" for text in fed.heard[name] if "rows_per_person" in text]
+    assert not [text for _, text in fed.said if "left out" in text]
+    written = b"".join(path.read_bytes() for path in [fed.folder / f"{RUN}.sqlite", *_files(fed.folder / "fed")])
+    assert said.encode() not in written
+    assert said.encode() in (fed.folder / "b" / "access.jsonl").read_bytes()  # the control: it would be found
 
 
 def test_rows_of_persons_that_are_left_out_do_not_make_up_for_the_owners_min_rows(fed, monkeypatch):

@@ -114,7 +114,7 @@ def test_held_out_rows_of_a_person_that_metrics_leave_out_are_told_and_not_forec
     frame = frame.assign(age=frame.age % 70 + 20)
     rows = read(frame, spec, "a")
     held = int(rows.test.sum())
-    assert (rows.tally.held, rows.tally.beyond) == (held, held * 3 // 4)
+    assert (rows.tally.held, rows.tally.beyond, rows.tally.beyond_held) == (held, held * 3 // 4, held * 3 // 4)
     line = f"{held * 3 // 4} of {held} held-out rows are left out of the metrics: beyond the first row of a person"
     assert tally_words.words(rows.tally) == [f"{line} (privacy.rows_per_person)"]
     assert rests_on(spec, rows.tally) == 160 - held  # all rows are trained on
@@ -124,3 +124,42 @@ def test_held_out_rows_of_a_person_that_metrics_leave_out_are_told_and_not_forec
     assert forecast_of(spec, []).rows == 80  # where no rows are here: as the plan expects, and the words say of whom
     none = read(frame, trained(), "a").tally  # the control: a plan without metrics leaves no row out of them
     assert (none.beyond, tally_words.words(none)) == (0, [])
+
+
+def persons(each, count=40) -> pd.DataFrame:
+    """So many rows of every person, of ages that differ."""
+    rows = each * count
+    frame = pd.DataFrame({"who": np.repeat(np.arange(count), each), "y": [0, 1] * (rows // 2)})
+    return frame.assign(age=np.random.default_rng(1).uniform(20, 90, rows).round(3))
+
+
+def added(spec, rows):
+    """[persons, d] what each adds to the first sum, before it is clipped."""
+    task = build(spec)
+    return np.vstack([one.values for one in task.contribute(next(task.lead()), rows, system)])
+
+
+def test_training_rows_beyond_a_persons_first_are_in_no_sum_and_their_owner_is_told():
+    """Known answer: the sum of a file that never had them."""
+    spec, frame = trained(rows_per_person=3), persons(each=5)
+    first = frame[frame.groupby("who").cumcount() < 3]
+    every, less = read(frame, spec, "a"), read(first, spec, "a")
+    np.testing.assert_array_equal(added(spec, every), added(spec, less))
+    everything = read(frame, trained(), "a")  # the control: a plan that bounds no rows trains on all, and says nothing
+    assert np.abs(added(trained(), everything) - added(spec, every)).max() > 0.1
+    assert tally_words.words(everything.tally) == tally_words.words(less.tally) == []
+    held, train = every.tally.held, 200 - every.tally.held
+    assert (every.tally.beyond, every.tally.beyond_held) == (train * 2 // 5, 0)
+    assert rests_on(spec, every.tally) == train * 3 // 5 == int(every.train.sum())
+    why = "beyond the first 3 rows of a person (privacy.rows_per_person)"
+    line = f"{train * 2 // 5} of {train} training rows are left out: {why}"
+    assert tally_words.words(every.tally) == [line]
+    assert every.tally.document()["beyond"] == train * 2 // 5
+    both = read(frame, trained(rows_per_person=3, evaluation=0.5), "a").tally
+    assert (both.beyond, both.beyond_held) == (80, held * 2 // 5)
+    assert tally_words.words(both) == [
+        line,
+        f"{held * 2 // 5} of {held} held-out rows are left out of the metrics: {why}",
+    ]
+    alone = read(frame, replaced(spec, privacy=noised("row", rows_per_person=3)), "a")
+    assert (alone.tally.beyond, int(alone.train.sum())) == (0, 200 - alone.tally.held)

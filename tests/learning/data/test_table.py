@@ -10,8 +10,9 @@ import pytest
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Data, PrivacyPlan, Split, Target
 from potluck.learning.data import table as table_module
+from potluck.learning.data.declared import resolve
 from potluck.learning.data.sql import duck
-from potluck.learning.data.table import header, read, resolve
+from potluck.learning.data.table import header, read
 from support.learning.sums import HEART, HOSPITALS, category, heart, hospitals, make, number, replaced, stats
 
 SECRET = "s3cr3t-31337"

@@ -4,7 +4,6 @@ What does not fit the plan is a DataError that names the column, the line and th
 Columns that the plan does not name are not kept; with a header they are not even looked at.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.errors import DataError
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats, Unlaid
 from potluck.learning.data.declared import declared
@@ -33,7 +31,7 @@ from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, lacking, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
-from potluck.learning.data.units import counted, most_rows, with_persons
+from potluck.learning.data.units import Index, Mask, counted, most_rows, untrained, with_persons
 from potluck.learning.kept import InMemory, Kept
 from potluck.learning.statistics.parts import with_values
 
@@ -58,24 +56,26 @@ class Table:
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
-    from 0; names, of rows that persons were reduced to: whose each is, else empty; known: as of `RowBatch`.
+    from 0; names, of rows that persons were reduced to: whose each is, else empty; known: as of `RowBatch`; beyond: as
+    of `units.untrained`.
     """
 
     features: Floats = field(repr=False)
     target: Floats = field(repr=False)
-    person: NDArray[np.int64] | None = field(repr=False)
-    test: NDArray[np.bool_] = field(repr=False)
+    person: Index | None = field(repr=False)
+    test: Mask = field(repr=False)
     columns: Mapping[str, Floats] = field(repr=False)
     schema: tuple[tuple[str, Column], ...]
     tally: Tally = field(default=Tally(), repr=False)
     sums: Added | None = field(default=None, repr=False)
-    validation: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
+    validation: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     site: str = field(default="", repr=False)
     kept: Kept = field(default_factory=InMemory, repr=False)
-    places: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    places: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     names: Sequence[str] = field(default=(), repr=False)
-    known: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    known: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    beyond: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -104,9 +104,12 @@ class Table:
         return len(self.target) if self.sums is None else self.tally.used
 
     @property
-    def train(self) -> NDArray[np.bool_]:
+    def train(self) -> Mask:
         """[n] which rows are trained on."""
-        return ~(self.test | self.validation) if len(self.validation) else ~self.test
+        left = self.test
+        for some in (self.validation, self.beyond):
+            left = left | some if len(some) else left
+        return ~left
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,64 +121,15 @@ class _Block:
     features: Floats
     target: Floats
     persons: list[str]
-    held: NDArray[np.bool_]
+    held: Mask
     found: Mapping[str, Found]
-    places: NDArray[np.int64]
-    known: NDArray[np.int64]
+    places: Index
+    known: Index
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
     """The names of a source's columns; those of the plan where it has no header. Raises DataError."""
     return names_of(source, site, limits_of(plan.data)) if plan.data.header else tuple(plan.data.columns)
-
-
-def resolve(plan: Plan, headers: Mapping[str, Sequence[str]]) -> Plan:
-    """The plan with each pattern like "px*" replaced by the columns that it matches, in natural order (px2, px10).
-
-    The order does not depend on any file's, so that sites whose files differ in order still agree. A name that is
-    itself a column is no pattern, and the columns of target, person and split match none. Raises DataError: a pattern
-    matches nothing, or not the same at every site.
-    """
-    data = plan.data
-    patterns = [n for n in data.columns if "*" in n and not any(n in present for present in headers.values())]
-    if not patterns or not data.header:
-        return plan
-    reserved = {data.person, data.split.column if data.split else None, *data.columns}
-    reserved |= set(data.target.names) if data.target else set()
-    columns: dict[str, Column] = {}
-    source: dict[str, str] = {}
-    for name, column in data.columns.items():
-        if name not in patterns:
-            columns[name] = column
-            continue
-        for match in _expanded(name, headers, reserved):
-            if source.setdefault(match, name) != name:
-                what = f"patterns {source[match]!r} and {name!r} match the same column"
-                raise DataError(what, where="data.columns", hint="narrow one")
-            columns[match] = column
-    return msgspec.structs.replace(plan, data=msgspec.structs.replace(data, columns=columns))
-
-
-def _expanded(pattern: str, headers: Mapping[str, Sequence[str]], reserved: set[str | None]) -> list[str]:
-    shape = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-    found: dict[str, list[str]] = {}
-    for site, present in headers.items():
-        matches = [name for name in present if name not in reserved and shape.fullmatch(name)]
-        found[site] = sorted(matches, key=_natural)
-    first, names = next(iter(found.items()))
-    for site, others in found.items():
-        if others != names:
-            # A file's names are not said: of a file without a header they are a row's values.
-            counts = f"{len(names)} at {first}, {len(others)} at {site}"
-            what = f"pattern {pattern!r} matches other columns at {first} than at {site} ({counts})"
-            raise DataError(what, where="data.columns", hint="name the columns one by one, or correct the files")
-    if not names:
-        raise DataError(f"pattern {pattern!r} matches no column", where="data.columns", hint="see the files' headers")
-    return names
-
-
-def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
 
 
 def read(source: Source, plan: Plan, site: str, known: tuple[str, ...] = ()) -> Table:
@@ -231,12 +185,12 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
             one_side(person, validation, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
-    tally = _sums(counting.done(told, goal), plan, columns, person, test)
-    tally = msgspec.structs.replace(tally, validation=int(validation.sum()))
+    beyond = untrained(plan, person, ~(test | validation) if len(validation) else ~test) if train else validation[:0]
+    tally = _sums(counting.done(told, goal), plan, columns, person, test, validation, beyond)
     names = who if plan.data.reduce is not None and train else ()
     return Table(
         features, target, person, test, columns, schema, tally, None, validation, cells, site,
-        places=places, names=names, known=known,
+        places=places, names=names, known=known, beyond=beyond,
     )  # fmt: skip
 
 
@@ -289,7 +243,7 @@ def _kept(
     goal: Goal | None,
     problems: Problems,
     counting: Counting,
-) -> NDArray[np.bool_]:
+) -> Mask:
     """Which rows stay [n]. Statistics keep all: a row without a value adds nothing to those that need it."""
     gaps = {name: np.isnan(values) for name, values in columns.items()}
     keep = ~lacking(target)
@@ -311,23 +265,32 @@ def _kept(
 
 
 def _sums(
-    tally: Tally, plan: Plan, columns: Mapping[str, Floats], person: NDArray[np.int64] | None, test: NDArray[np.bool_]
+    tally: Tally,
+    plan: Plan,
+    columns: Mapping[str, Floats],
+    person: Index | None,
+    test: Mask,
+    looked: Mask,
+    beyond: Mask,
 ) -> Tally:
-    """A tally with what its rows add to statistics, or to metrics."""
+    """A tally with what its rows add to statistics, or to training and metrics."""
     train = plan.traits.labelled
     index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
     judged = not train or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
     mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
+    out = len(index) - len(mine)
     return msgspec.structs.replace(
         tally,
         held=len(index) if train else 0,
-        beyond=len(index) - len(mine),
+        validation=int(looked.sum()),
+        beyond=out + int(beyond.sum()),
+        beyond_held=out if train else 0,
         most=most_rows(plan),
         statistics={} if train else with_values(plan, with_persons(plan, columns, person), mine),
     )
 
 
-def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[Mask, Mask]:
     """(test, validation): the second is empty where the plan looks at no row. rows: with what a column said of them."""
     split, none, held = plan.data.split, np.zeros(0, dtype=np.bool_), rows.test
     if not plan.traits.labelled or split is None:
@@ -337,7 +300,7 @@ def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[NDArray[np.bool_], 
     if who:
         places = by_person(split.seed, who)
     else:  # beside a split column: else a row for the test would move an equal one out of training
-        rest: NDArray[np.bool_] | slice = ~held if split.column is not None else slice(None)
+        rest: Mask | slice = ~held if split.column is not None else slice(None)
         marks = None if rows.marks is None else rows.marks[rest]
         places = np.ones(len(held))
         places[rest] = by_row(split.seed, rows.features[rest], rows.target[rest], marks)

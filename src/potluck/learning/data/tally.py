@@ -92,9 +92,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     targets: of one of two sides, or of each label.
 
-    beyond: with noise for persons, rows that stay and do not count in statistics, or, of the held-out ones, in metrics:
-    each is beyond the first `most` (`privacy.rows_per_person`) of its person. statistics: by name, rows that count and
-    have a value in each of its columns.
+    beyond: with noise for persons, rows that stay and count in no statistic, do not train, or, of the held-out ones,
+    count in no metric (these are `beyond_held`): each is beyond the first `most` (`privacy.rows_per_person`) of its
+    person. statistics: by name, rows that count and have a value in each of its columns.
     """
 
     read: int = 0
@@ -104,6 +104,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     held: int = 0
     validation: int = 0
     beyond: int = 0
+    beyond_held: int = 0
     most: int = 0
     dropped: dict[str, int] = {}
     columns: tuple[ColumnTally, ...] = ()
@@ -114,6 +115,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self) -> int:
         """How many rows statistics are of, before any lacks a value."""
         return self.used - self.beyond
+
+    @property
+    def trained(self) -> int:
+        """How many rows are to train, those of `beyond` among them."""
+        return self.used - self.held - self.validation
 
     def document(self) -> dict[str, object]:
         """The JSON, for the owner of the rows."""
@@ -129,6 +135,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             **({"persons": self.persons} if self.persons else {}),
             **({"validation": self.validation} if self.validation else {}),
             "beyond": self.beyond,
+            **({"beyond_held": self.beyond_held} if self.beyond_held else {}),
             "dropped": self.dropped,
             "columns": [_shown(one, hidden) for one in self.columns],
             "target": targets[0] if len(targets) == 1 else targets or None,
@@ -283,7 +290,7 @@ def rests_on(plan: Plan, tally: Tally) -> int:
     fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
     count."""
     if not plan.traits.counts:
-        return tally.used - tally.held - tally.validation
+        return tally.trained - (tally.beyond - tally.beyond_held)
     if not plan.noisy:
         return min((count for count in tally.statistics.values() if count), default=0)
     return tally.counted

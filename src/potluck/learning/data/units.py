@@ -14,6 +14,7 @@ from potluck.core.stages import Floats, Update
 
 NUMBERS = 1 << 17
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Rows = Callable[[Index], Floats]
 """Row numbers [k] -> what each of these rows contributes [k, d]."""
 
@@ -64,6 +65,16 @@ def counted(plan: Plan, person: Index | None, index: Index) -> Index:
         return index
     order, starts = sorted_by_person(whose(person)[index])
     return index[np.sort(order[among_own(starts, len(order)) < most_rows(plan)])]
+
+
+def untrained(plan: Plan, person: Index | None, train: Mask) -> Mask:
+    """Of the rows that are to train [n], those beyond the first `privacy.rows_per_person` of their person: none where a
+    plan does not say it, or its noise is not for persons."""
+    beyond = np.zeros_like(train)
+    if plan.privacy.rows_per_person is not None:
+        beyond |= train
+        beyond[counted(plan, person, np.flatnonzero(train))] = False
+    return beyond
 
 
 def sorted_by_person(who: Index) -> tuple[Index, Index]:
