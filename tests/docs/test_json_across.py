@@ -71,10 +71,10 @@ def asked(plan, said) -> str:
     return digest(spec).hex()
 
 
-def test_every_key_of_an_owners_verbs_is_documented(said, asked):
+def test_every_key_of_an_owners_verbs_is_documented(said, asked, plan):
     known = section("site")
     documents = [said("site", "inbox", "a-home"), said("site", "preview", "a-home", asked[:16])]
-    documents += [said("site", "budget", "a-home")]
+    documents += [said("site", "budget", "a-home"), said("site", "budget", "a-home", "--what-if", plan)]
     documents += [said("site", verb, "a-home", asked, "--person", "ann") for verb in ("approve", "revoke", "deny")]
     documents += [said("site", "log", "a-home")]
     for folder in ("own/r0", "rounds/r1"):

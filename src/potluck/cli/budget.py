@@ -9,6 +9,7 @@ from potluck.api.network.budget import budget, settle
 from potluck.cli.door import LEDGER, PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
+from potluck.core.errors import UsageError
 from potluck.dp.account import NEIGHBOURS
 from potluck.owner.policy import DELTA
 
@@ -16,14 +17,22 @@ from potluck.owner.policy import DELTA
 @click.command("budget")
 @click.argument("plan", required=False, type=PATH)
 @LEDGER
+@click.option("--what-if", "what_if", type=PATH, metavar="PLAN", help="Reckon with this plan; nothing is charged.")
 @click.option("--settle", "settling", is_flag=True, help="After a crash: keep what was charged as spent, and go on.")
 @settings
 @spoken
-def command(plan: Path | None, ledger: Path | None, settling: bool, settings: tuple[str, ...]) -> None:
-    """What each owner has spent and has left; with PLAN, what it would spend."""
+def command(
+    plan: Path | None, ledger: Path | None, what_if: Path | None, settling: bool, settings: tuple[str, ...]
+) -> None:
+    """What each owner has spent and has left; with PLAN, what it would spend.
+
+    --what-if: the same of another plan, with the owners and ledgers of PLAN, or its own.
+    """
+    if settling and what_if:
+        raise UsageError("--settle writes, and --what-if does not", hint="first the one, then the other")
     say = voice()
     settled = settle(plan, ledger) if settling else []
-    owners = budget(plan, ledger, settings)
+    owners = budget(plan, ledger, settings, what_if)
 
     def text(out: Terminal) -> None:
         at = next((row.together.delta for row in owners.values()), DELTA)

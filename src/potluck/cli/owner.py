@@ -3,6 +3,7 @@ holds: models, forget."""
 
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,10 +15,13 @@ from potluck.api.network import inbox as api
 from potluck.api.network.inbox import Asked
 from potluck.api.network.preview import Leaving, preview
 from potluck.api.network.site import attend, evidence, spending
+from potluck.api.network.what_if import WhatIf, what_if
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.text import scored
+from potluck.core.errors import UsageError
 from potluck.core.prose import agree
+from potluck.dp.account import NEIGHBOURS
 from potluck.learning.data.tally_words import lines
 from potluck.learning.graph.outline import some
 from potluck.owner.access import Event
@@ -152,9 +156,16 @@ revoke = _decision("revoke", "Take back all approvals of the plan with HASH; a r
 @click.command("budget")
 @click.argument("folder", type=PATH)
 @click.option("--export", type=PATH, metavar="FILE", help="Write the whole chain, with its signed head, as evidence.")
+@click.option("--what-if", "plan", type=PATH, metavar="PLAN", help="What a plan would leave; nothing is written.")
 @spoken
-def budget(folder: Path, export: Path | None) -> None:
+def budget(folder: Path, export: Path | None, plan: Path | None) -> None:
     """What was spent at FOLDER's site, from its verified ledger."""
+    if plan is not None:
+        if export is not None:
+            raise UsageError("--export writes, and --what-if does not", hint="first the one, then the other")
+        ahead = what_if(folder, plan)
+        voice().lines(ahead.document(), _ahead(ahead))
+        return
     found = spending(folder)
     if export is not None:
         evidence(folder, export)
@@ -180,6 +191,23 @@ def budget(folder: Path, export: Path | None) -> None:
         out.say(f"ledger: {found.entries} entries, head {found.head}")
 
     voice().data(found.document() | {"export": str(export.absolute()) if export else None}, text)
+
+
+def _ahead(found: WhatIf) -> Iterator[str]:
+    """What a plan would leave, in words."""
+    if found.would_spend is None or found.would_compose is None:
+        yield f"{found.plan} has no noise: it spends no epsilon, and what it opens is exact"
+    else:
+        unit = f"unit {found.unit}, {NEIGHBOURS}"
+        yield f"{found.plan} would spend at most epsilon {found.would_spend:.6g} at delta {found.delta:g} ({unit})"
+        both = f"{found.composed:.6g} as it stands, {found.would_compose:.6g} with all of it"
+        yield f"the last year, composed at delta {found.composed_delta:g}: epsilon {both}"
+    if found.left is None or found.would_leave is None:
+        yield "left: no cap"
+    else:
+        yield f"left this year: {found.left:.6g} as it stands, {found.would_leave:.6g} with all of it"
+    for line in found.refused:
+        yield f"the budget would refuse it: {line}"
 
 
 @click.command("log")

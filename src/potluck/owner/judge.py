@@ -72,6 +72,13 @@ def judge(
     return tuple(denial for denial in (*found, *beside) if denial is not None)
 
 
+def budgeted(policy: Policy, plan: Plan, *, now: datetime, year: Year, promised: float | None) -> tuple[Denial, ...]:
+    """The reasons of the policy's budget against the plan, and no others."""
+    case = Case(plan, frozenset(), now, year, promised, watched=True)
+    found = (rule(policy.allow, case) for rule in (_per_plan, _per_year))
+    return tuple(denial for denial in found if denial is not None)
+
+
 def rows_allowed(policy: Policy, rows: int) -> None:
     """Raises Refused, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said.
 

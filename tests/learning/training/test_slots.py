@@ -186,8 +186,7 @@ def _scene(files, unit, clip, each=4):
 def test_persons_are_clipped_whole_with_their_first_rows_alone(files):
     module, scene = files["perceptron"][0], _scene(files, "person", 1.0)
     for table in scene.tables.values():
-        rows, train = hidden.gradients(module, table), np.flatnonzero(table.train)
-        who = table.person[train]
+        rows, who = hidden.gradients(module, replace(table, beyond=table.test[:0])), table.person[~table.test]
         units = np.stack([rows[who == one][:3].sum(0) for one in dict.fromkeys(who.tolist())])
         assert max(np.bincount(who)) == 4
         assert (np.linalg.norm(units, axis=1) > 1).any()

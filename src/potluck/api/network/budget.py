@@ -1,4 +1,4 @@
-"""What each owner has spent and has left, and what a plan would spend."""
+"""What each owner has spent and has left, and what a plan would spend and leave."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from potluck.owner.scored import totals
 
 @dataclass(frozen=True)
 class Owner:
-    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan; together: composed.
+    """One owner, over all runs. left: None where nothing caps it; would_spend: None without a plan, or in one in which
+    the owner has no part; together: composed.
 
     cut_off: a run was killed after it had charged; until it is settled nothing more is charged. scored: by model and
     client, how many rows this owner's models have scored.
@@ -45,13 +46,24 @@ class Owner:
         }
 
 
-def budget(plan: Path | None, ledger: Path | None, settings: Sequence[str] = ()) -> Mapping[str, Owner]:
-    """Every owner's budget. Raises UsageError, PlanError, or Refused (a file that is no ledger)."""
-    read = Plan.read(plan, settings) if plan else None
+def budget(
+    plan: Path | None, ledger: Path | None, settings: Sequence[str] = (), what_if: Path | None = None
+) -> Mapping[str, Owner]:
+    """Every owner's budget. what_if: a plan to reckon with in the place of `plan`, whose owners and ledgers they are;
+    without one its own. settings: over the plan that is reckoned with. Nothing is charged, nor written.
+
+    Raises UsageError, PlanError, or Refused (a file that is no ledger).
+    """
+    reckoned = what_if or plan
+    read = Plan.read(reckoned, settings) if reckoned else None
     if read:
         read.require()
     spec = read.spec if read else None
-    return {name: _owner(path, spec) for name, path in _files(read, ledger).items()}
+    whose = Plan.read(plan) if plan and what_if else read
+    return {
+        name: _owner(path, spec if spec and name in spec.federation.sites else None)
+        for name, path in _files(whose, ledger).items()
+    }
 
 
 def settle(plan: Path | None, ledger: Path | None) -> list[str]:
