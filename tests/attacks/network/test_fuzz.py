@@ -37,7 +37,7 @@ GROWTH = 24 << 20
 """Bytes that a process may grow by, however many letters come."""
 LINES = 12
 """Lines of the access log that letters of strangers may leave within a minute: one a cause."""
-FEW, MANY = 5_000, 1_000_000
+FEW, MANY = 2_500, 1_000_000
 SIZES = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
 HALVES = [FEW // 2, pytest.param(MANY // 2, marks=pytest.mark.slow)]
 

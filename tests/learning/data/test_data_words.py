@@ -22,6 +22,7 @@ from potluck.learning.models.model import model
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
 from support.learning import days
 from support.learning.sums import category, make, number, replaced, stats
+from support.examples import examples
 
 BIRTH = Column(kind="date", format="%d.%m.%Y")
 
@@ -118,7 +119,7 @@ def test_case_is_folded_where_the_plan_says_so_and_nowhere_else(tmp_path):
     assert strict == [-1, -1, 0, -1, -1, -1, -1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=6), min_size=1, max_size=8),
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=4), max_size=3),
@@ -155,7 +156,7 @@ def years(birth, to):
     return to.year - birth.year - ((to.month, to.day) < (birth.month, birth.day))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(
     st.lists(st.dates(min_value=date(1, 1, 1)), min_size=1, max_size=20),
     st.dates(min_value=date(1, 1, 1)),
@@ -225,7 +226,7 @@ def test_values_are_recoded_and_what_is_not_named_is_not_declared():
     assert found["s"] == [0, 0, -1, 1, -1]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.lists(st.floats(min_value=1e-21, max_value=1e21), min_size=1, max_size=200))
 def test_the_logarithm_is_within_two_units_in_the_last_place(values):
     entry = Derive(kind="log", source="x", low=-50, high=50)

@@ -22,6 +22,7 @@ from potluck.learning.statistics.read import read as read_sums
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
 from support.learning.sums import category, make, number, replaced, stats
+from support.examples import examples
 
 COLUMNS = {"x": number(-100, 100), "lab": number(-50, 50, "flag"), "sex": category("f", "m", missing="flag")}
 JOIN = Join(table="labs", on="patient", to="id", columns=("lab", "sex"))
@@ -59,7 +60,7 @@ def fails(rows, table, spec):
 KEYS = ["1", "2", "10", "Müller", "a b", "x'--", '"; DROP TABLE joined', "", "7"]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(KEYS), st.integers(-90, 90)), min_size=1, max_size=25),
     st.lists(

@@ -24,6 +24,7 @@ from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
 from potluck.tasks.sums.rows import rows_of
 from support.learning.sums import NONE, category, make, number, replaced, stats
+from support.examples import examples
 
 DAY = Column(kind="date", format="%Y-%m-%d")
 ID = Column(kind="ignore")
@@ -116,7 +117,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=25), st.randoms(use_true_random=False))
 def test_every_kind_is_as_by_hand_from_every_source_in_any_order(tmp_path_factory, rows, drawn):
     spec, folder = plan(statistics=STATISTICS), tmp_path_factory.mktemp("rows")

@@ -117,9 +117,9 @@ def test_changed_files_are_refused_or_keep_rows_apart():
 
 
 def test_rewired_graphs_are_refused_or_keep_rows_apart():
-    found = fuzz(0, 300, rewiring)
-    assert found["mixes rows"] > 30
-    assert found[RAN] > 50
+    found = fuzz(0, 150, rewiring)
+    assert found["mixes rows"] > 15
+    assert found[RAN] > 25
 
 
 @pytest.mark.slow

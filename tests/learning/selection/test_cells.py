@@ -63,7 +63,9 @@ def counts_of_sums(plan, rows, one):
     return [round(steps * step) for steps in rows.sums.steps[one.name]]
 
 
-@pytest.mark.parametrize("maker", [IN_PROCESS[1][1], IN_PROCESS[2][1]], ids=["csv", "parquet"])
+@pytest.mark.parametrize(
+    "maker", [IN_PROCESS[1][1], pytest.param(IN_PROCESS[2][1], marks=pytest.mark.slow)], ids=["csv", "parquet"]
+)
 @given(plan=statistics(), given_rows=ROWS)
 @settings(deadline=None, max_examples=examples(15))
 def test_cells_have_the_rows_that_the_query_of_the_sums_counts(maker, plan, given_rows, tmp_path_factory):

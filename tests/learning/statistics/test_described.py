@@ -26,6 +26,7 @@ from potluck.learning.statistics.kinds import pca
 from potluck.secret.random import system
 from support.learning.sums import category, frames, number, run, summed
 from support.learning.sums import stats as plan_of
+from support.examples import examples
 
 ROSSI = pd.read_csv(Path(__file__).parents[2] / "support" / "learning" / "rossi.csv")
 ROSSI["old"] = pd.cut(ROSSI["age"], [0, 20, 25, 30, 100], right=False, labels=["-19", "-24", "-29", "30-"]).astype(str)
@@ -228,7 +229,7 @@ WIDE = {"x": number(-2, 10, "flag"), "y": number(0, 3, "flag"), "z": number(5, 6
 HOSTILE = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.tuples(HOSTILE, HOSTILE, HOSTILE, st.sampled_from(["a", "b", "z", ""]), st.sampled_from(["0", "1", "z"])))
 def test_no_row_adds_more_than_its_blocks_sensitivity(row):
     privacy = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5)

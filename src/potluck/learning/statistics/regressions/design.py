@@ -161,4 +161,5 @@ def _factors(plan: Plan, name: str) -> tuple[Factor, ...]:
     column = required(find(plan, name))
     if measured(column):
         return (Factor(name, name, None, *column.bounds),)
-    return tuple(Factor(name, f"{name}={value}", column.values.index(value), 0.0, 1.0) for value in levels(column))
+    code = {value: place for place, value in enumerate(column.values)}
+    return tuple(Factor(name, f"{name}={value}", code[value], 0.0, 1.0) for value in levels(column))
