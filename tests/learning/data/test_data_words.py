@@ -20,9 +20,9 @@ from potluck.learning.data.table import read
 from potluck.learning.models.card import fault
 from potluck.learning.models.model import model
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
+from support.examples import examples
 from support.learning import days
 from support.learning.sums import category, make, number, replaced, stats
-from support.examples import examples
 
 BIRTH = Column(kind="date", format="%d.%m.%Y")
 

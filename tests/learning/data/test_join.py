@@ -21,8 +21,8 @@ from potluck.learning.data.tally_words import lines
 from potluck.learning.statistics.read import read as read_sums
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
-from support.learning.sums import category, make, number, replaced, stats
 from support.examples import examples
+from support.learning.sums import category, make, number, replaced, stats
 
 COLUMNS = {"x": number(-100, 100), "lab": number(-50, 50, "flag"), "sex": category("f", "m", missing="flag")}
 JOIN = Join(table="labs", on="patient", to="id", columns=("lab", "sex"))

@@ -23,8 +23,8 @@ from potluck.learning.statistics.read import read as read_sums
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.owner import source as _source  # noqa: F401  Parquet is a kind of source that owners have
 from potluck.tasks.sums.rows import rows_of
-from support.learning.sums import NONE, category, make, number, replaced, stats
 from support.examples import examples
+from support.learning.sums import NONE, category, make, number, replaced, stats
 
 DAY = Column(kind="date", format="%Y-%m-%d")
 ID = Column(kind="ignore")

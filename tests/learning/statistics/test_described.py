@@ -24,9 +24,9 @@ from potluck.learning.statistics import gram
 from potluck.learning.statistics.check import check
 from potluck.learning.statistics.kinds import pca
 from potluck.secret.random import system
+from support.examples import examples
 from support.learning.sums import category, frames, number, run, summed
 from support.learning.sums import stats as plan_of
-from support.examples import examples
 
 ROSSI = pd.read_csv(Path(__file__).parents[2] / "support" / "learning" / "rossi.csv")
 ROSSI["old"] = pd.cut(ROSSI["age"], [0, 20, 25, 30, 100], right=False, labels=["-19", "-24", "-29", "30-"]).astype(str)
