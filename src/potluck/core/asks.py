@@ -62,12 +62,15 @@ class Ask:
 
     kind, step: which sum it is.
     state: the public model that the sum depends on, as bytes; its hash enters the Terms.
+    chance: (k, n): with noise, each unit is in the sum with the chance k/n alone, which its site draws in secret, anew
+    for every sum (`dp.sampling`). None: every unit is.
     """
 
     kind: Kind
     step: int
     blocks: tuple[Block, ...]
     state: Bytes = field(repr=False)
+    chance: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

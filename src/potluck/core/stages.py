@@ -4,9 +4,9 @@ Each stop is a frozen type and each arrow a function, so that forgetting to boun
 pass the type checker (tests/typing holds the bad examples).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +144,20 @@ class Unlaid(Protocol):
     """
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]: ...
+
+
+Coins = Callable[[int], NDArray[np.bool_]]
+"""coins(n) [n]: which of the next n privacy units are drawn for this sum. Nobody but their site may know."""
+
+
+@runtime_checkable
+class Drawable(Unlaid, Protocol):
+    """Units that are not laid out, of which some can be drawn for a sum."""
+
+    def among(self, coins: Coins) -> Unlaid:
+        """The same units, of which those that are not drawn add nothing. `coins` is asked once for each unit. The work
+        is that of all units, however many are drawn: time must not tell."""
+        ...
 
 
 Contribution = Update | Unlaid

@@ -60,8 +60,7 @@ Event = Gauss | SampledGauss | Laplace | DiscreteGauss | RandomisedResponse | Co
 def zcdp(event: Event) -> float:
     """The rho of an event (arXiv 1605.02065), by which a filter over several runs composes it.
 
-    inf: none is known under add-or-remove-one; a sampled release has none that holds at all orders. Such a release
-    counts by its distribution, in a run that is alone.
+    inf: none is known under add-or-remove-one; a sampled release has none that holds at all orders (`renyi`).
     """
     if isinstance(event, Concentrated):
         once = event.rho

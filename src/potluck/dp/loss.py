@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from potluck.dp.events import Concentrated, DiscreteGauss, Event, Gauss, Laplace, RandomisedResponse, SampledGauss
+from potluck.dp.renyi import DENSE
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
@@ -24,6 +25,10 @@ NEIGHBOURS: Literal["add-or-remove-one"] = "add-or-remove-one"
 REPLACE: Literal["replace-one"] = "replace-one"
 INTERVAL = 1e-4
 """The loss grid of a privacy loss distribution; rounding is pessimistic."""
+TIGHT = 0.01
+"""Below this epsilon the grid of losses is too coarse to be tighter than Renyi divergences."""
+LOOSE = 20.0
+"""Above it nothing is promised, and the tails that the tighter accounting compares are below any float."""
 
 
 def epsilon(
@@ -128,7 +133,7 @@ def _distribution(event: Event, neighbours: Neighbours) -> "PrivacyLossDistribut
 def _orders(events: Sequence[Event]) -> list[float]:
     """Renyi orders: dense and wide where the divergence is linear in them, the library's own elsewhere."""
     if all(isinstance(event, Gauss | DiscreteGauss | Concentrated) for event in events):
-        return [1 + 10 ** (power / 64) for power in range(-120, 400)]
+        return list(DENSE)
     return [1 + tenth / 10 for tenth in range(1, 100)] + [float(order) for order in (*range(11, 64), 128, 256, 512)]
 
 

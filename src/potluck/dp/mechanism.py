@@ -50,13 +50,11 @@ from potluck.dp.account import (
 )
 from potluck.dp.calibration import least_share, releases, shares, target
 from potluck.dp.events import DiscreteGauss
+from potluck.dp.loss import LOOSE, TIGHT
 from potluck.dp.noise import runs
+from potluck.dp.sampling import Drawn, drawn
 
 NoiseWord = Literal["site", "shared", "reveal"]
-TIGHT = 0.01
-"""Below this epsilon the grid of losses is too coarse to be tighter."""
-LOOSE = 20.0
-"""Above it nothing is promised, and the tails that the tighter accounting compares are below any float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,7 @@ class Exact:
 class Noised:
     """A clip and its noise. sigma, share: for each part, in grid steps, what is guaranteed and what one site adds.
 
+    sampling: how its units are drawn; None: it is of all.
     within: the noise of `reveal` is an enclave's to add, before the sum leaves it.
     """
 
@@ -96,6 +95,7 @@ class Noised:
     sigma: tuple[float, ...]
     share: tuple[float, ...]
     cost: Cost
+    sampling: Drawn | None = None
     within: bool = False
 
     def clip(self, update: Update) -> Bounded[Clip]:
@@ -147,7 +147,9 @@ def guarded(privacy: Exact | Noised, given: Iterable[Contribution], draw: Draw) 
     Raises Abort(RANGE): a contribution is beyond its range.
     """
     if isinstance(privacy, Noised):  # one text twice: the type checker wants a clip with its noise
-        return privacy.at_site(add((_encoded(privacy, one) for one in given), privacy.grid, privacy.limit), draw)
+        by = privacy.sampling
+        taken = given if by is None else (by.taken(one, draw) for one in given)
+        return privacy.at_site(add((_encoded(privacy, one) for one in taken), privacy.grid, privacy.limit), draw)
     return privacy.at_site(add((_encoded(privacy, one) for one in given), privacy.grid, privacy.limit), draw)
 
 
@@ -191,7 +193,8 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
     extra = slack * sum(block.size for block in ask.blocks) / 2
     limits = tuple(block.l2 * (1 + margin(block.size)) for block in ask.blocks)
     try:
-        ratio = calibrate(epsilon, delta, count, extra)
+        sampling = drawn(ask, epsilon, delta, count, sure)
+        ratio = calibrate(epsilon, delta, count, extra) if sampling is None else sampling.ratio
     except ValueError as error:
         raise PlanError(str(error), where="privacy.epsilon", hint="raise epsilon or delta") from None
     # Blocks of one release share its cost equally.
@@ -201,17 +204,20 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
     grid = grids.noised(ask, loud)
     steps = tuple(one / part.step for one, part in zip(sigmas, grid.parts, strict=True))
     sensitivity, guaranteed, single = 1.0, ratio, False
-    if _tight(ask.blocks) and TIGHT <= epsilon <= LOOSE:
-        moved = math.floor(limits[0] / grid.parts[0].step)
+    if sampling is not None:
+        moved = [limit * math.sqrt(len(limits)) / part.step for limit, part in zip(limits, grid.parts, strict=True)]
+        steps = tuple(sampling.sigma(one) for one in moved)
+    elif _tight(ask.blocks) and TIGHT <= epsilon <= LOOSE:
+        most = math.floor(limits[0] / grid.parts[0].step)
         tight = calibrate_steps(
-            epsilon - count * slack, delta * math.exp(-count * slack / 2), count, moved, enough=steps[0]
+            epsilon - count * slack, delta * math.exp(-count * slack / 2), count, most, enough=steps[0]
         )
         if FINEST_SHARE * math.sqrt(sure) <= tight < steps[0]:
-            steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(moved), True, slack
-    event, slack = event_of(guaranteed, sensitivity, extra, single)
+            steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(most), True, slack
+    event, slack = event_of(guaranteed, sensitivity, extra, single) if sampling is None else sampling.charged
     cost = Cost(2, ask.kind, required(plan.privacy.unit), NEIGHBOURS, how, event, slack, delta, count)
     share = tuple(least_share(one, sure) for one in steps)
-    return Noised(grid, Clip(limits), how, steps, share, cost, plan.enclosed)
+    return Noised(grid, Clip(limits), how, steps, share, cost, sampling, plan.enclosed)
 
 
 def _tight(blocks: tuple[Block, ...]) -> bool:

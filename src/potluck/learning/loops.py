@@ -20,6 +20,7 @@ from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import StatisticsTask
+from potluck.learning.training.drawn import chance
 from potluck.learning.training.looks import Looks, ended
 from potluck.learning.training.method import Method, within
 from potluck.learning.training.methods import method_of
@@ -69,7 +70,7 @@ class TrainTask:
         return looks.chosen(fitted)
 
     def _asked(self, kind: Kind, step: int, weights: Floats) -> Ask:
-        return Ask(kind, step, self._blocks(kind, weights), _state(weights))
+        return self._ask(kind, step, weights, _state(weights))
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
@@ -90,7 +91,7 @@ class TrainTask:
             raise Abort(Cause.TERMS, detail="the first model is not the plan's initial one")
         del start
         within(self.plan, weights)
-        return Ask(kind, step, self._blocks(kind, weights), state)
+        return self._ask(kind, step, weights, state)
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """Batches of disjoint units [units, d]: what this site adds."""
@@ -114,6 +115,9 @@ class TrainTask:
     @property
     def _evaluates(self) -> bool:
         return self.evaluated and evaluate.allowed(self.plan)
+
+    def _ask(self, kind: Kind, step: int, weights: Floats, state: Bytes) -> Ask:
+        return Ask(kind, step, self._blocks(kind, weights), state, chance(self.plan) if kind is Kind.TRAIN else None)
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""

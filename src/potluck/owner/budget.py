@@ -200,7 +200,7 @@ class Budget:
             raise Abort(Cause.BUDGET, detail=what)
         then = replace(charged, costs=Counter(charged.costs) + Counter([more]))
         for cap, since, words in ((self._cap, None, ""), (self._yearly, now - YEAR, " a year")):
-            if cap is not None and not self.composed(since, run, then) <= cap * (1 + 1e-9):
+            if cap is not None and not self.composed(since, run, then, cap) <= cap * (1 + 1e-9):
                 what = f"this sum would exceed the cap of {cap:g}{words}, composed at delta {self._delta:g}"
                 raise Abort(Cause.BUDGET, detail=what)
         return run
@@ -214,13 +214,19 @@ class Budget:
             )
             raise Refused("a run is still going or was cut off, settle it first", where=where, hint=hint)
 
-    def composed(self, since: float | None = None, run: str = "", instead: RunCosts | None = None) -> float:
+    def composed(
+        self,
+        since: float | None = None,
+        run: str = "",
+        instead: RunCosts | None = None,
+        cap: float | None = None,
+    ) -> float:
         """The epsilon, at this ledger's delta, of all runs together: what the caps compare.
 
         since: only of runs that began or were charged at that time (seconds since 1970) or later, and of open ones.
-        run: one that counts as `instead`, not as it was charged (None: not at all).
+        run: one that counts as `instead`, not as it was charged (None: not at all). cap: what it is compared with.
         """
-        return self._tally.composed(self._delta, since, run, instead)
+        return self._tally.composed(self._delta, since, run, instead, cap)
 
     def spent(self, since: float | None = None) -> float:
         """The runs' own epsilons, each at its plan's delta, added up. since: as above."""
@@ -238,8 +244,8 @@ class Budget:
     def left(self, cap: float | None = None) -> float | None:
         """What `cap` leaves (without one: the caps this was opened with, the tighter one; None: no cap)."""
         total, year = (self._cap, self._yearly) if cap is None else (cap, None)
-        room = [] if total is None else [total - self.composed()]
-        room += [] if year is None else [year - self.composed(self._clock() - YEAR)]
+        room = [] if total is None else [total - self.composed(cap=total)]
+        room += [] if year is None else [year - self.composed(self._clock() - YEAR, cap=year)]
         return max(0.0, min(room)) if room else None
 
     def history(self) -> list[Spending]:

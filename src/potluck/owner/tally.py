@@ -5,14 +5,13 @@ and not a difference, in which an older and very large loss would swallow small 
 or leaves the year. It is derived from the chain alone, decides nothing, and is never written down.
 """
 
-import math
 from bisect import bisect_left, insort
 from collections import Counter
 from dataclasses import dataclass, field
 
 from potluck.core.plan import Unit
 from potluck.dp.account import Cost
-from potluck.dp.composition import FINEST, NOTHING, Loss, RunCosts, composed
+from potluck.dp.composition import FINEST, NOTHING, Loss, RunCosts, composed, total
 from potluck.owner.chain import Chain
 from potluck.owner.entries import begun, cost, damaged
 
@@ -56,22 +55,12 @@ class _Closed:
         if first not in self.sums:
             if len(self.sums) == KEPT:
                 self.sums.clear()
-            lost = [run.lost for run in self.runs[first:]]
-            self.sums[first] = Loss(_sum([one.rho for one in lost]), _sum([one.slack for one in lost]))
+            self.sums[first] = total([run.lost for run in self.runs[first:]])
         return self.sums[first], self.runs[first : first + 2]
 
 
 def _last(run: _Run) -> float:
     return run.last
-
-
-def _sum(values: list[float]) -> float:
-    """Exact but for the last rounding; inf where there is no such number."""
-    try:
-        found = math.fsum(values)
-    except (OverflowError, ValueError):
-        return math.inf
-    return math.inf if math.isnan(found) else found
 
 
 class Tally:
@@ -91,11 +80,17 @@ class Tally:
         return self._open[run].charged() if run in self._open else None
 
     def composed(
-        self, delta: float, since: float | None = None, run: str = "", instead: RunCosts | None = None
+        self,
+        delta: float,
+        since: float | None = None,
+        run: str = "",
+        instead: RunCosts | None = None,
+        cap: float | None = None,
     ) -> float:
         """The epsilon at `delta` of all runs that began or were charged since then, and of open ones.
 
-        run: one that does not count as it is; instead: as what it counts. Raises Refused: an entry is damaged.
+        run: one that does not count as it is; instead: as what it counts; cap: what the figure is compared with.
+        Raises Refused: an entry is damaged.
         """
         self._follow()
         losses, some = dict.fromkeys(FINEST, NOTHING), list[RunCosts]()
@@ -106,7 +101,7 @@ class Tally:
         for one in live if instead is None else [*live, instead]:
             losses[one.unit] += one.loss()
             some.append(one)
-        return composed(losses, delta, some[0] if len(some) == 1 else None)
+        return composed(losses, delta, some[0] if len(some) == 1 else None, cap)
 
     def _follow(self) -> None:
         """Take in what was appended since the last look."""

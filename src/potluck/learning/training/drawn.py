@@ -1,9 +1,12 @@
-"""Which rows a round of `gradient` is over, where a plan says `batch`: public draws of (training.seed, round, row).
+"""Which rows a round of `gradient` is over, where a plan says `batch`.
 
-Each training row is drawn by itself, with the chance batch / expected_rows, by a keyed hash of what the row is (see
-`Table.keys`): the same rows whatever their order, the protection, or how often a round is asked for. So about `batch`
-rows of all sites are drawn, and expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a
-row knows when it is drawn: this is no amplification by sampling, and plans with noise have no batches (`check`).
+With noise the chance alone is said here (`chance`): units are drawn in secret, where their noise is (`dp.sampling`).
+
+Without noise they are public draws of (training.seed, round, row). Each training row is drawn by itself, with the
+chance batch / expected_rows, by a keyed hash of what the row is (see `Table.keys`): the same rows whatever their order,
+the protection, or how often a round is asked for. So about `batch` rows of all sites are drawn, and
+expected_rows / batch times their sum stands for the sum over all rows. Whoever knows a row knows when it is drawn: this
+is no amplification by sampling.
 
 An exact sum over few rows gives them away, and so does the difference of two over all but a few: a site of whose rows
 fewer than LEAST would be drawn, or left out, takes no part, nor one that by `average` would go through fewer in a round
@@ -16,7 +19,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Plan, Training, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import marks
 from potluck.learning.data.table import Table
@@ -29,9 +32,10 @@ LEAST = 32
 
 
 def drawn(plan: Plan, step: int, rows: Table) -> Index:
-    """The training rows of this round, by number, in their order. Raises Abort(REFUSED): too few would be drawn."""
+    """The training rows of this round, by number, in their order; with noise all, as nothing public draws. Raises
+    Abort(REFUSED): too few would be drawn."""
     spec, index = training(plan), np.flatnonzero(rows.train)
-    if spec.batch is None or spec.batch == spec.expected_rows:
+    if plan.noisy or spec.batch is None or spec.batch == spec.expected_rows:
         return index
     taken = a_round(plan, len(index))
     if taken < LEAST:
@@ -40,6 +44,14 @@ def drawn(plan: Plan, step: int, rows: Table) -> Index:
         raise _too_few("what a batch leaves out", "a smaller training.batch, or leave it out")
     bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
     return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
+
+
+def chance(plan: Plan) -> tuple[int, int] | None:
+    """With noise, that of each unit to be in a round's sum: see `core.asks.Ask`. None: every unit is."""
+    spec = training(plan)
+    if not plan.noisy or not method_of(plan).batched or spec.batch is None or spec.batch == spec.expected_rows:
+        return None
+    return spec.batch, required(spec.expected_rows)
 
 
 def stands_for(plan: Plan) -> float:
@@ -92,11 +104,24 @@ def faults(plan: Plan) -> Iterator[str]:
     if spec.batch is None:
         return
     if plan.noisy:
-        what = "with noise rows would have to be drawn in secret, which this version does not do"
-        yield f"training.batch: {what}. hint: leave it out: each round is over all rows"
+        yield from _in_secret(plan)  # and `gradient` says itself where expected_rows is missing
     elif spec.expected_rows is None:
         what = "rows are drawn with the chance batch / expected_rows, and that is missing"
         yield f"training.expected_rows: {what}. hint: give a public guess of the training rows of all sites"
-    elif spec.batch > spec.expected_rows:
+    if spec.expected_rows is not None and spec.batch > spec.expected_rows:
         what = f"{spec.batch} is more than training.expected_rows ({spec.expected_rows})"
         yield f"training.batch: {what}. hint: fewer, or leave it out for all rows"
+
+
+def _in_secret(plan: Plan) -> Iterator[str]:
+    """What of a plan with noise does not go with draws that nobody else may know."""
+    spec = training(plan)
+    if plan.privacy.unit == "site":
+        what = "a site that was not drawn would show, for it sends nothing"
+        yield f'training.batch: {what}. hint: privacy.unit = "row" or "person", or leave it out'
+    if plan.privacy.noise == "reveal" and not plan.enclosed:
+        what = "the server opens the sum before it adds noise, and so sees who was drawn"
+        yield f'training.batch: {what}. hint: noise = "shared" or "site", or leave it out'
+    if spec.seed != Training(method=spec.method).seed:
+        what = "with noise rows are drawn in secret, and a seed that all know draws none of them"
+        yield f"training.seed: {what}. hint: leave it out"

@@ -4,8 +4,10 @@ With noise each unit's gradient (a row's; all rows of a person; a site's) is cli
 T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
 never a count of the data. Without noise and without that key the opened row count stands in. What the server makes of
 opened sums costs nothing more: neither an optimizer's state nor the mean of models is charged.
-Without noise a plan may have each sum over rows that are drawn anew (`drawn`). Of a network see `descent`.
-Reference: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent).
+A plan may have each sum over units that are drawn anew: without noise in public (`drawn`), with it in secret, which
+costs less of epsilon. The divisor of a drawn sum is `batch`, whatever was drawn. Of a network see `descent`.
+Reference: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent); Abadi et al.
+2016, arXiv 1607.00133 (drawn batches).
 """
 
 import math
@@ -13,12 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.asks import Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
-from potluck.core.stages import Contribution, Encoded, Floats, Grid, L
+from potluck.core.stages import Coins, Contribution, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_units, space, updates
@@ -149,12 +152,20 @@ class Gradient:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What training rows of a site add at these weights, each a unit of its own. See `core.stages.Unlaid`."""
+    """What training rows of a site add at these weights, each a unit of its own. See `core.stages.Unlaid`.
+
+    drawn [len(some)]: with noise, which of them are in this sum. The others are gone through all the same.
+    """
 
     method: Gradient
     weights: Floats = field(repr=False)
     rows: Table = field(repr=False)
     some: Index = field(repr=False)
+    drawn: NDArray[np.bool_] | None = field(default=None, repr=False)
+
+    def among(self, coins: Coins) -> "_Rows":
+        """See `core.stages.Drawable`."""
+        return replace(self, drawn=coins(len(self.some)))
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Without a clip the words of rows that are laid out, bit for bit. With one each row is within it, as
@@ -164,8 +175,12 @@ class _Rows:
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
         batch, factors = space(part.size, TIMES), factors_of(plan, self.method.goal)
+        at = 0
         for x, y in read(self.rows, TIMES, self.some):
             off = residuals(by, self.weights, x, y, batch)
+            if self.drawn is not None:
+                off = np.where(self.drawn[at : at + len(y)], off, 0.0)
+            at += len(y)
             off = off if factors is None else off * factors[y.astype(np.int64)]
             totals[part.name] += add(x, off, part, most, batch)
         if not plan.noisy:
@@ -218,7 +233,9 @@ def _pauses(plan: Plan) -> Iterator[str]:
 
 def _opened(plan: Plan, counts: str) -> str:
     of = "all training rows"
-    if training(plan).batch is not None:
+    if drawn.chance(plan) is not None:
+        of = "those training rows that each site draws for it in secret"
+    elif not plan.noisy and training(plan).batch is not None:
         of = "training rows that a public seed draws anew, which many rounds tell more of than sums over all rows"
     said = "at zero weights it tells class means"
     if _deep(plan):

@@ -291,18 +291,19 @@ class Consent:
         here = datetime.now().astimezone()
         if self._owner.home.me.role is Role.COMPUTE:
             return computing(rules, plan, asker=self._asker, now=here)
-        before = self._owner.ledger.composed(now - YEAR, run)
+        yearly = rules.allow.epsilon_per_year
+        before = self._owner.ledger.composed(now - YEAR, run, cap=yearly)
         name, promised = self._owner.home.name, promise(plan)
         rule = partial(judge, rules, plan, asker=self._asker, now=here, promised=promised, owner=name)
         denials = rule(year=Year(before, before))
         if lacking or any(one.code != "hours" for one in denials):
             return denials  # what the plan would add can take seconds to reckon, and changes nothing
-        return rule(year=Year(before, self._with(run, plan, now)))
+        return rule(year=Year(before, self._with(run, plan, now, yearly)))
 
-    def _with(self, run: str, plan: Plan, now: float) -> float:
+    def _with(self, run: str, plan: Plan, now: float, cap: float) -> float:
         """What the last year comes to with all of a plan's run. Raises Denied: its noise cannot be kept."""
         try:
-            return self._owner.ledger.composed(now - YEAR, run, planned(plan))
+            return self._owner.ledger.composed(now - YEAR, run, planned(plan), cap)
         except PlanError as error:
             raise impossible(str(error)) from None
 
