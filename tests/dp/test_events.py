@@ -68,9 +68,10 @@ def test_a_run_of_sampled_releases_costs_what_the_accountant_says_of_them():
     assert RunCosts("row", 1e-5, {sampled(): 500}).alone(1e-5) == pytest.approx(spent([sampled()] * 500, 1e-5))
 
 
-def test_sampled_releases_beside_other_runs_have_no_figure_yet_and_so_pass_no_cap():
+def test_sampled_releases_have_no_rho_that_holds_at_all_orders():
     assert zcdp(SampledGauss(1.1, 0.01)) == math.inf
-    assert RunCosts("row", 1e-5, {sampled(): 1}).loss().epsilon(1e-5) == math.inf
+    assert RunCosts("row", 1e-5, {sampled(): 1}).loss().rho == 0
+    assert math.isfinite(RunCosts("row", 1e-5, {sampled(): 1}).loss().epsilon(1e-5))
 
 
 @pytest.mark.parametrize("event", [Gauss(5.0, 3), DiscreteGauss(20.0, 4), Laplace(8.0, 2)])

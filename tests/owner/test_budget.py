@@ -14,7 +14,8 @@ from potluck.core.asks import Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, event_of, spent
+from potluck.dp.account import NEIGHBOURS, Cost, calibrate_sampled, event_of, spent
+from potluck.dp.events import SampledGauss
 from potluck.owner.budget import Budget
 
 HASH = bytes(32)
@@ -443,3 +444,32 @@ def test_two_processes_that_make_the_same_file_share_it(path):
         begin(two, "other")
         one.write(Record("opened/x", b"1"))
         assert refused(two, Record("opened/x", b"1")).cause is Cause.REPLAY
+
+
+def test_runs_of_drawn_rows_are_charged_and_capped_like_others(path):
+    """The one run that a cap was written for passes, whole; another does not, nor one that would follow its first sum;
+    beside a larger cap both do."""
+    drawn = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", SampledGauss(calibrate_sampled(1.0, 1e-6, 4, 0.1), 0.1),
+                 1e-33, 1e-6, 4)  # fmt: skip
+    for cap, passes in ((1.0, False), (2.0, True)):
+        place = path.with_name(f"{cap}.sqlite")
+        with Budget(place, cap, delta=1e-6) as budget:
+            begin(budget)
+            budget.write(charge(value=drawn))
+            budget.finish("run")
+            begin(budget, "second", now=NOW + 1)
+            if passes:
+                budget.write(charge("second", value=drawn))
+                assert 1.0 < budget.composed() <= budget.composed(cap=cap) <= cap
+            else:
+                assert refused(budget, charge("second", value=drawn)).cause is Cause.BUDGET
+                assert refused(budget, charge("second", 2, cost(sigma=1e3))).cause is Cause.BUDGET
+        with Budget(place, 5.0, delta=1e-6) as later:
+            assert later.history()[0].epsilon == pytest.approx(spent([drawn], 1e-6))
+    with Budget(path, 1.0, delta=1e-6) as budget:
+        begin(budget)
+        for number in range(4):
+            budget.write(charge(number=number, value=drawn))
+        assert refused(budget, charge(number=4, value=drawn)).cause is Cause.BUDGET
+        assert 0.99 < budget.spent() <= 1.0
+        assert budget.composed(cap=1.0) <= 1.0
