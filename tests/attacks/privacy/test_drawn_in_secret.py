@@ -1,0 +1,234 @@
+"""Rows that are drawn in secret, against who would read off the draw: letters, work, seeds, and what a run opens."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from msgspec.structs import replace
+
+import potluck
+from potluck.core.asks import Answer
+from potluck.core.party import SERVER
+from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Training, digest
+from potluck.core.rounds import Cause, RoundId
+from potluck.core.stages import Release
+from potluck.dp.events import SampledGauss
+from potluck.dp.sampling import Drawn, rate
+from potluck.drivers.memory import Memory
+from potluck.learning.check import check
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
+from potluck.learning.training import gradient
+from potluck.learning.views import opened
+from potluck.owner.budget import Budget
+from potluck.owner.entries import cost
+from potluck.tasks.sums import halves, protections
+from potluck.tasks.sums.halves import RoundContext, join, lead
+from support.dp import fixed_draws
+from support.learning.sums import category, make, number
+
+NOISE = PrivacyPlan(noise="shared", unit="row", epsilon=2.0, delta=1e-5, clip=1.0)
+
+
+def plan(word="mask", privacy=NOISE, **training):
+    keys = {"method": "gradient", "rounds": 2, "batch": 40, "expected_rows": 120} | training
+    columns = {"who": number(0, 99), "x": number(0, 10), "y": category("0", "1")}
+    return make(
+        federation=Federation(sites=("a", "b", "c"), corrupt=1),
+        data=Data(columns=columns, person="who", target=make().data.target),
+        protect=Protect(scheme=word),
+        privacy=privacy,
+        model=Model(kind="logistic"),
+        training=Training(**keys),
+    )
+
+
+def frame(seed, n=40):
+    draw = np.random.default_rng(seed)
+    x = draw.uniform(0, 10, n)
+    return pd.DataFrame({"who": np.arange(n) // 2, "x": x, "y": (x + draw.normal(0, 2, n) > 5).astype(int)})
+
+
+def always(which):
+    """A sampler that draws all, or nobody."""
+
+    def taken(self, given, draw):
+        return given.among(lambda count: np.full(count, which)) if hasattr(given, "among") else _kept(given, which)
+
+    return taken
+
+
+def _kept(given, which):
+    return type(given)(given.values * which)
+
+
+def letters(word, which, monkeypatch):
+    """(from, to, step, bytes) of every letter of a round in which sites drew so."""
+    spec = plan(word, replace(NOISE, noise="site") if word == "clear" else NOISE)
+    memory, task, protection = Memory(spec.sites, digest(spec)), build(spec), protections.row(spec).build(spec, None)
+    context = RoundContext(spec, task, protection, RoundId("run", 1))
+    with monkeypatch.context() as patch:
+        if which is not None:
+            patch.setattr(Drawn, "taken", always(which))
+        tables = {one: read(frame(0), spec, one.name) for one in spec.sites}
+        seats = {one: join(context, tables[one], memory.seat(one)) for one in spec.sites}
+        desks = memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
+    assert desks[SERVER].abort is None
+    return [(str(one.sender), str(one.to), one.label.step, one.size) for one in memory.transcript.moves]
+
+
+@pytest.mark.parametrize("word", ["clear", "mask"])
+def test_letters_are_the_same_in_number_order_and_length_whoever_was_drawn(word, monkeypatch):
+    none, everyone, some = (letters(word, which, monkeypatch) for which in (False, True, None))
+    assert len(none) > 5
+    assert sorted(none) == sorted(everyone) == sorted(some)
+
+
+def test_a_row_that_was_not_drawn_is_gone_through_like_others(monkeypatch):
+    spec, went = plan(), []
+    table, ask = read(frame(1), spec, "a"), next(build(spec).lead())
+
+    def counted(x, off, *more):
+        went.append((x.shape, len(off)))
+        return clipped(x, off, *more)
+
+    clipped = gradient.clipped
+    monkeypatch.setattr(gradient, "clipped", counted)
+    words = []
+    for which in (False, True):
+        (given,) = build(spec).contribute(ask, table, lambda size: bytes(size))
+        bound = halves.mechanism(spec, ask)
+        words.append(
+            given.among(lambda count, which=which: np.full(count, which)).encode(bound.grid, bound.limit).words
+        )
+    assert went[: len(went) // 2] == went[len(went) // 2 :] != []
+    assert not words[0].any()
+    assert words[1].any()
+
+
+@pytest.mark.parametrize("unit", ["row", "person"])
+def test_the_sum_is_that_of_the_drawn_units_alone_each_as_it_is_without_drawing(unit):
+    spec = plan(privacy=replace(NOISE, unit=unit))
+    ask, bound = next(build(spec).lead()), halves.mechanism(spec, next(build(spec).lead()))
+    everyone = frame(2)
+    coins = np.random.default_rng(3).integers(0, 2, 20 if unit == "person" else 40).astype(bool)
+    draw = lambda size: np.where(coins, 0, 2**64 - 1).astype("<u8").tobytes()  # noqa: E731
+    kept = coins[everyone["who"]] if unit == "person" else coins
+    plain = replace(spec, training=replace(spec.training, batch=None))
+    whole = halves.mechanism(plain, next(build(plain).lead()))
+
+    def words(table, bound, draw):
+        silent = dataclasses.replace(bound, word="reveal")
+        return halves.guarded(silent, build(plain).contribute(ask, read(table, plain, "a"), draw), draw).words
+
+    assert bound.grid == whole.grid
+    assert (words(everyone, bound, draw) == words(everyone[kept], whole, draw)).all()
+    assert not (words(everyone, whole, draw) == words(everyone[kept], whole, draw)).all()
+
+
+def test_a_sum_asked_for_again_is_drawn_again_and_charged_as_another(tmp_path, monkeypatch):
+    spec = plan(rounds=1)
+    spec = replace(spec, privacy=replace(NOISE, redo=1))
+    task, protection, took = build(spec), protections.row(spec).build(spec, None), []
+
+    def noted(self, given, draw):
+        return taken(self, given, lambda size: took.append(draw(size)) or took[-1])
+
+    taken = Drawn.taken
+    monkeypatch.setattr(Drawn, "taken", noted)
+    ledgers = {one: Budget(tmp_path / f"{one}.sqlite") for one in spec.sites}
+    for ledger in ledgers.values():
+        ledger.begin("run", spec.name, digest(spec), "row", 1e-5, 0.0)
+    memory = Memory(spec.sites, digest(spec), ledgers=ledgers)
+    for turn in (1, 2, 3):
+        context = RoundContext(spec, task, protection, RoundId("run", turn))
+        seats = {one: join(context, read(frame(0), spec, one.name), memory.seat(one)) for one in spec.sites}
+        desks = memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
+        if turn < 3:
+            assert desks[SERVER].abort is None
+        else:
+            assert {desk.abort.cause for party, desk in desks.items() if party != SERVER} == {Cause.BUDGET}
+            assert "mask/input" not in memory.transcript.traffic(turn).steps
+    assert len(set(took)) == len(took) == 9  # three sites, three sums, no coins twice
+    for ledger in ledgers.values():
+        charged = [cost(value, "ledger") for _, _, value in ledger.facts("charge/")]
+        assert len(charged) == 2
+        assert {(type(one.event), one.event.rate, one.releases) for one in charged} == {
+            (SampledGauss, rate(40, 120), 2)
+        }
+        assert ledger.spent() <= 2.0
+
+
+def lines(**more):
+    return [*check(plan(**more))[0], ""]
+
+
+REFUSED = {
+    "privacy.unit": ({"privacy": replace(NOISE, unit="site")}, "training.batch: a site that was not drawn would show"),
+    "reveal": ({"privacy": replace(NOISE, noise="reveal")}, "training.batch: the server opens the sum before it adds"),
+    "seed": ({"seed": 7}, "training.seed: with noise rows are drawn in secret"),
+    "expected_rows": ({"expected_rows": None}, "training.expected_rows: is missing: with noise"),
+    "too many": ({"batch": 121}, "training.batch: 121 is more than training.expected_rows (120)"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_show_who_was_drawn_is_refused_by_name(case):
+    keys, said = REFUSED[case]
+    assert [line for line in lines(**keys) if line.startswith(said)], lines(**keys)
+    assert len(lines(**keys)) == 2
+    assert lines() == [""]  # the control
+
+
+def test_in_an_enclave_the_noise_may_be_the_enclaves():
+    spec = plan("tee", replace(NOISE, noise="reveal"))
+    assert check(spec)[0] == []
+    assert isinstance(halves.mechanism(spec, next(build(spec).lead())).cost.event, SampledGauss)
+
+
+def test_what_opens_is_said():
+    assert "those training rows that each site draws for it in secret" in opened(plan())
+    assert "all training rows" in opened(plan(batch=None)) == opened(plan(batch=120))
+
+
+def test_the_opened_sum_is_divided_by_the_batch_whatever_was_drawn():
+    spec = plan(rounds=1, rate=0.5)
+    course = build(spec)._method.course()
+    weights = next(course)
+    bound = halves.mechanism(spec, next(build(spec).lead()))
+    total = np.array([3.0, -8.0])
+    with pytest.raises(StopIteration) as stop:
+        course.send(Answer(_release(total), bound.grid))
+    assert weights == pytest.approx([0, 0])
+    assert stop.value.value.weights == pytest.approx(-0.5 * total / 40)
+
+
+def _release(values):
+    return Release(values, np.ones_like(values), frozenset())
+
+
+def trained(word, unit, noise="site"):
+    """The model's digest where noise and coins are the test's."""
+    data = {name: frame(place) for place, name in enumerate("abc")}
+    made = potluck.Plan(
+        name="drawn", purpose="test", task="train", federation={"sites": list(data), "corrupt": 1, "server": "curious"},
+        data={"person": "who", "target": {"column": "y", "positive": ["1"]}, "max_rows": 100,
+              "columns": {"who": {"kind": "ignore"}, "x": {"kind": "number", "low": 0, "high": 10}}},
+        model={"kind": "logistic"}, protect={"with": word},
+        privacy={"noise": noise, "unit": unit, "epsilon": 2.0, "delta": 1e-5, "clip": 1.0},
+        training={"method": "gradient", "rounds": 2, "batch": 40, "expected_rows": 120},
+    )  # fmt: skip
+    return potluck.run(made, data).document["model"]["digest"]
+
+
+@pytest.mark.parametrize(
+    "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("share", "he", "tee"))]
+)
+@pytest.mark.parametrize("unit", ["row", pytest.param("person", marks=pytest.mark.slow)])
+def test_protections_open_the_same_noised_sums_of_the_same_drawn_units(word, unit, monkeypatch, request):
+    if word == "he":
+        request.getfixturevalue("he_engine")
+    free = trained("clear", unit)
+    monkeypatch.setattr(halves, "contribution", fixed_draws.contribution)
+    assert trained(word, unit) == trained("clear", unit) != free
