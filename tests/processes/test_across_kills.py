@@ -75,6 +75,14 @@ def looking():
     yield Kill("site", "mask/input", "after send", round=4, looks=True)
 
 
+def drawing():
+    """Rows are drawn in secret: whoever begins a round again draws them again, and pays again."""
+    yield Kill("site", "mask/input", "after send", noise="shared", drawn=True)
+    yield Kill("site", "mask/input", "before send", noise="shared", round=3, drawn=True)
+    yield Kill("server", "mask/unmask", "on receipt", noise="shared", drawn=True)
+    yield Kill("server", "begin", "before send", noise="shared", round=1, drawn=True)
+
+
 FAST = [*[*few()][::4], *[*stateful()][:1]]
 
 
@@ -85,7 +93,9 @@ def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kill", [*(kill for kill in (*few(), *stateful(), *looking()) if kill not in FAST), *fewer(), *many()], ids=str
+    "kill",
+    [*(kill for kill in (*few(), *stateful(), *looking(), *drawing()) if kill not in FAST), *fewer(), *many()],
+    ids=str,
 )
 def test_no_kill_can_change_a_sum_or_lose_a_charge(shared, kill):
     print(kill, undergo(shared, kill))

@@ -60,9 +60,14 @@ class Drawn:
     slack: float
 
     @property
+    def chance(self) -> float:
+        """Of a unit, as it is charged."""
+        return rate(self.batch, self.of)
+
+    @property
     def charged(self) -> tuple[SampledGauss, float]:
         """What one sum is, and its slack, as `account.Cost` has them."""
-        return SampledGauss(self.ratio, rate(self.batch, self.of)), self.slack
+        return SampledGauss(self.ratio, self.chance), self.slack
 
     def sigma(self, sensitivity: float) -> float:
         """The discrete noise, in steps, for units of at most so many steps."""

@@ -2,7 +2,7 @@
 
 It wraps the line to the broker and nothing else. Every letter gets a line in FOLDER/NAME.letters before it moves, so
 that the lines outlive the kill. FOLDER/NAME.trap (JSON: see `Trap` in `rig`) says where to die; it is renamed to
-NAME.sprung at that moment, so that it springs once.
+NAME.sprung at that moment, so that it springs once. FOLDER/fixed has sites draw as `support.dp.fixed_draws` does.
 """
 
 import json
@@ -111,6 +111,12 @@ def noted_receive(self: Link, wait: float) -> Delivery | None:
 
     return Delivery(delivery.data, done)
 
+
+if (FOLDER / "fixed").exists():
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from support.dp import fixed_draws
+
+    fixed_draws.fix()
 
 Link.send, Link.send_all, Link.receive = noted_send, noted_send_all, noted_receive
 sys.argv = ["potluck", *sys.argv[3:]]

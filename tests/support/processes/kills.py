@@ -1,5 +1,6 @@
 """One kill in one run, and what must hold afterwards."""
 
+import contextlib
 import math
 import time
 from collections.abc import Mapping
@@ -8,6 +9,12 @@ from typing import Any
 
 from potluck import Plan
 from potluck.api.network.site import spending
+from potluck.core.asks import Kind
+from potluck.dp.account import Cost
+from potluck.dp.events import SampledGauss
+from potluck.members.home import SiteHome
+from potluck.owner.chain import Chain
+from potluck.owner.entries import cost
 from support.processes.hospitals import NAMES, NONE, SHARED, plan, reference
 from support.processes.rig import BROKER, SERVER, Ended, Rig, Trap, wait_for
 
@@ -41,15 +48,18 @@ class Kill:
     round: int = 2
     optimizer: str = "sgd"
     looks: bool = False
+    drawn: bool = False
 
     def __str__(self) -> str:
         said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
-        said += "-looks" if self.looks else ""
+        said += "-looks" if self.looks else "-drawn" if self.drawn else ""
         return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
 
     def plan(self, privacy: Mapping[str, Any]) -> Plan:
         """What is run. Where an optimizer has a state, models are averaged too, which is another."""
         made = plan(self.word, privacy)
+        if self.drawn:
+            made.set("training.batch", 50)
         if self.looks:  # its second look is worse than its first: it ends there
             made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
@@ -137,6 +147,8 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
         assert left <= set(charged)
         mine = kill.role == "site" and name == VICTIM and kill.moment == "before send"
         assert unsent <= ({kill.round} if mine else set()), (name, charged, left)
+        if kill.drawn:
+            assert {type(one.event) for one in costs(rig, name, run) if one.phase is Kind.TRAIN} == {SampledGauss}
         if kill.noise != "none":
             history = next(one for one in spending(rig.home(name)).runs if one.run == run)
             assert history.releases == len(charged)
@@ -149,6 +161,13 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
     for one in rig.rounds(run):
         for giver in one["givers"]:
             assert one["number"] in rig.charged(giver, run)
+
+
+def costs(rig: Rig, name: str, run: str) -> list[Cost]:
+    """What a site's ledger was charged, oldest first."""
+    with contextlib.closing(Chain(SiteHome.at(rig.home(name)).ledger)) as chain:
+        rows = chain.read("SELECT value FROM facts WHERE run = ? AND length(value) > 0 ORDER BY seq", run)
+    return [cost(value, name) for (value,) in rows]
 
 
 def result(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:

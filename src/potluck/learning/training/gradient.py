@@ -234,7 +234,8 @@ def _pauses(plan: Plan) -> Iterator[str]:
 def _opened(plan: Plan, counts: str) -> str:
     of = "all training rows"
     if drawn.chance(plan) is not None:
-        of = "those training rows that each site draws for it in secret"
+        of = "those training rows that each site draws for it in secret (epsilon reckons with that, and does not hold "
+        of += "against who watches a site's process)"
     elif not plan.noisy and training(plan).batch is not None:
         of = "training rows that a public seed draws anew, which many rounds tell more of than sums over all rows"
     said = "at zero weights it tells class means"

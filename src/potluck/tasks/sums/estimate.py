@@ -8,6 +8,8 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.stages import Guarded
+from potluck.dp.account import calibrate
+from potluck.dp.calibration import target
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
@@ -26,6 +28,8 @@ from potluck.tasks.sources import Written, none_read, not_here, tables, tallies
 from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
+
+DEAR = 1.05
 
 
 def estimate(plan: Written) -> Estimate:
@@ -48,6 +52,7 @@ def estimate(plan: Written) -> Estimate:
             *_baseless(spec),
             *useless,
             *_heavy(max(largest, widest)),
+            *_dear(spec, ask),
             *(rates.warnings(spec, pace) if pace else ()),
         ],
         bytes_up=size,
@@ -86,7 +91,12 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
         part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
     }
     found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
-    return found | {"sigma": list(bound.real(bound.sigma))} if isinstance(bound, Noised) else found
+    if not isinstance(bound, Noised):
+        return found
+    drawn = (
+        {} if bound.sampling is None else {"drawn": {"chance": bound.sampling.chance, "noise": bound.sampling.ratio}}
+    )
+    return found | {"sigma": list(bound.real(bound.sigma))} | drawn
 
 
 def _baseless(spec: Plan) -> list[str]:
@@ -94,6 +104,19 @@ def _baseless(spec: Plan) -> list[str]:
     base = lacks_base(spec)
     hint = f"put the file into {FOLDER}/ beside the plan for `run` and `up`; across machines each site holds it"
     return [f"model.base: {base} is not here. hint: {hint}"] if base else []
+
+
+def _dear(spec: Plan, ask: Ask) -> list[str]:
+    """Drawn rows whose sum has more noise beside it than all rows would have are a warning."""
+    bound = mechanism(spec, ask)
+    if not isinstance(bound, Noised) or bound.sampling is None:
+        return []
+    drawn = bound.sampling
+    times = drawn.ratio / drawn.chance / calibrate(*target(spec, ask.kind), bound.cost.releases)
+    if times < DEAR:
+        return []
+    what = f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"
+    return [f"training.batch: {what}. hint: leave it out, or take a larger batch or more rounds"]
 
 
 def _heavy(largest: int) -> list[str]:

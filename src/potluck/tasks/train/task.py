@@ -3,6 +3,7 @@
 from potluck.core.plan import Plan, required
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
+from potluck.learning.training.drawn import chance
 from potluck.learning.training.local import words
 from potluck.tasks import own, trained
 from potluck.tasks.spec import EXACT, TaskSpec
@@ -37,7 +38,9 @@ def _learnt(plan: Plan, me: str) -> str:
     of = ", ".join(map(repr, goal.names))
     of = of if goal.apart else f"the next tokens of {of} (a language model)"
     model = f"a {required(plan.model).kind} model of {of}"
-    what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{then}"
+    some = chance(plan)
+    each = "" if some is None else f", each over about {some[0]} of {some[1]} rows, which sites draw in secret"
+    what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{each}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
