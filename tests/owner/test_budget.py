@@ -473,3 +473,6 @@ def test_runs_of_drawn_rows_are_charged_and_capped_like_others(path):
         assert refused(budget, charge(number=4, value=drawn)).cause is Cause.BUDGET
         assert 0.99 < budget.spent() <= 1.0
         assert budget.composed(cap=1.0) <= 1.0
+        assert budget.course("run") == tuple((sums, spent([drawn] * sums, 1e-6)) for sums in (1, 2, 3, 4))
+        assert budget.course("run", 2) == budget.course("run")[1::2]
+        assert budget.course("another") == ()

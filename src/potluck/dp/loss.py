@@ -25,6 +25,8 @@ NEIGHBOURS: Literal["add-or-remove-one"] = "add-or-remove-one"
 REPLACE: Literal["replace-one"] = "replace-one"
 INTERVAL = 1e-4
 """The loss grid of a privacy loss distribution; rounding is pessimistic."""
+COARSEST, GRAIN = 2e-3, 0.03
+"""Of releases of drawn units alone: see `_interval`."""
 TIGHT = 0.01
 """Below this epsilon the grid of losses is too coarse to be tighter than Renyi divergences."""
 LOOSE = 20.0
@@ -73,7 +75,8 @@ def _pld(events: tuple[Event, ...], delta: float, neighbours: Neighbours) -> flo
         return 0.0
     if len(events) == 1 and isinstance(events[0], DiscreteGauss) and events[0].count == 1 and neighbours == NEIGHBOURS:
         return _once(events[0], delta)
-    every = [_distribution(event, neighbours) for event in events]
+    interval = _interval(events)
+    every = [_distribution(event, neighbours, interval) for event in events]
     return float(reduce(lambda left, right: left.compose(right), every).get_epsilon_for_delta(delta))
 
 
@@ -97,7 +100,19 @@ def _once(event: DiscreteGauss, delta: float) -> float:
     return high
 
 
-def _distribution(event: Event, neighbours: Neighbours) -> "PrivacyLossDistribution":
+def _interval(events: tuple[Event, ...]) -> float:
+    """The loss grid. Rounding a loss to a grid of steps i adds less than i^2 / 4 to its variance s^2; where s^2 is the
+    variance of a sampled release, q^2 (e^(1 / sigma^2) - 1), a step of 3 % of s adds less than a part in 5,000 to the
+    epsilon (measured: in 12,000), and takes a tenth of the time of a fine one where noise is small."""
+    found = COARSEST
+    for event in events:
+        if not isinstance(event, SampledGauss):
+            return INTERVAL
+        found = min(found, GRAIN * event.rate * math.sqrt(math.expm1(min(1 / event.sigma**2, 100.0))))
+    return max(found, INTERVAL)
+
+
+def _distribution(event: Event, neighbours: Neighbours, interval: float) -> "PrivacyLossDistribution":
     from dp_accounting import NeighboringRelation
     from dp_accounting.pld import privacy_loss_distribution as pld
 
@@ -105,7 +120,7 @@ def _distribution(event: Event, neighbours: Neighbours) -> "PrivacyLossDistribut
         relation = NeighboringRelation.REPLACE_ONE if neighbours == REPLACE else NeighboringRelation.ADD_OR_REMOVE_ONE
         once = pld.from_gaussian_mechanism(
             event.sigma,
-            value_discretization_interval=INTERVAL,
+            value_discretization_interval=interval,
             sampling_prob=event.rate,
             neighboring_relation=relation,
         )

@@ -237,6 +237,15 @@ class Budget:
         """The epsilon that one run spent; 0 where it never ran here."""
         return next((row.epsilon for row in self.history() if row.run == run), 0.0)
 
+    def course(self, run: str, points: int = 8) -> tuple[tuple[int, float], ...]:
+        """After so many sums of a run, what it had spent: so many points at most, the last sum's among them."""
+        known = self._known(run)
+        costs = [cost(value, str(self._path)) for _, _, value in self.facts(f"{CHARGE}{run}/") if value]
+        if known is None or known[0].delta is None or not costs:
+            return ()
+        at = sorted({-(-len(costs) * place // points) for place in range(1, points + 1)})
+        return tuple((sums, spent(costs[:sums], known[0].delta)) for sums in at)
+
     def delta(self) -> float:
         """The deltas of all runs that charged something, added up, as the plain epsilons are."""
         return sum(row.delta or 0.0 for row in self.history() if row.releases)

@@ -55,7 +55,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What one owner has spent in all (`spent`, at `spent_delta`), and in this run (at `delta`). Epsilons and deltas of
     several runs are added up.
 
-    unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one".
+    unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one"; course:
+    what this run had spent after so many of its sums.
     """
 
     site: str
@@ -66,6 +67,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     spent_delta: float | None = None
     run_epsilon: float | None = None
     history: tuple[Spend, ...] = ()
+    course: tuple[tuple[int, float], ...] = ()
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,8 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The budget section. reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows from."""
+    """The budget section. reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows from;
+    course: how it grew, at the owner who spent most."""
 
     secret: str
     question: str
@@ -38,6 +39,7 @@ class Owners:
     picture: str
     rows: tuple[Owner, ...]
     alike: bool
+    course: tuple[tuple[int, float], ...] = ()
 
 
 QUESTIONS = {
@@ -99,6 +101,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
         rows=tuple(_owner(one, ledgers) for one in found),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
+        course=worst.course if len(worst.course) > 1 else (),
     )
 
 

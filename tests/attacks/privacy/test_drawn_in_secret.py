@@ -1,6 +1,7 @@
 """Rows that are drawn in secret, against who would read off the draw: letters, work, seeds, and what a run opens."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from potluck.learning.training import gradient
 from potluck.learning.views import opened
 from potluck.owner.budget import Budget
 from potluck.owner.entries import cost
+from potluck.tasks.catalog import task_of
 from potluck.tasks.sums import halves, protections
 from potluck.tasks.sums.halves import RoundContext, join, lead
 from support.dp import fixed_draws
@@ -232,3 +234,31 @@ def test_protections_open_the_same_noised_sums_of_the_same_drawn_units(word, uni
     free = trained("clear", unit)
     monkeypatch.setattr(halves, "contribution", fixed_draws.contribution)
     assert trained(word, unit) == trained("clear", unit) != free
+
+
+def test_check_and_report_say_what_drawn_rows_cost(tmp_path):
+    """The chance and the noise, a warning where all rows would have less noise, and how epsilon grew."""
+    data = {name: frame(place) for place, name in enumerate("abc")}
+    keys = {"method": "gradient", "rounds": 8, "batch": 12, "expected_rows": 120}
+    made = potluck.Plan(
+        name="drawn", purpose="test", task="train", federation={"sites": list(data), "corrupt": 1},
+        data={"target": {"column": "y", "positive": ["1"]}, "max_rows": 100,
+              "columns": {"x": {"kind": "number", "low": 0, "high": 10}}},
+        model={"kind": "logistic"}, protect={"with": "mask"}, training=keys,
+        privacy={"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0},
+    )  # fmt: skip
+    verdict = potluck.check(made)
+    assert verdict.ok
+    assert verdict.grid["drawn"]["chance"] == 0.1
+    assert verdict.grid["sigma"][0] == pytest.approx(verdict.grid["drawn"]["noise"], rel=1e-6)
+    assert [
+        line for line in verdict.warnings if line.startswith("training.batch: beside a sum over drawn rows there is")
+    ]
+    assert "each over about 12 of 120 rows, which sites draw in secret" in task_of(made.spec).learnt(made.spec, "a")
+    potluck.run(made, data, out=tmp_path / "run")
+    course = [tuple(one["course"]) for one in json.loads((tmp_path / "run" / "details.json").read_text())["budget"]]
+    assert [sums for sums, _ in course[0]] == list(range(1, 9))
+    assert [spent for _, spent in course[0]] == sorted({spent for _, spent in course[0]})
+    assert 7.9 < course[0][-1][1] <= 8.0
+    assert "after so many of its sums" in (tmp_path / "run" / "report.html").read_text()
+    assert not potluck.check(made.set("training.batch", 100)).warnings

@@ -47,5 +47,6 @@ def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget
         unit=spec.privacy.unit or "row",
         neighbours=NEIGHBOURS,
         run_epsilon=ledger.spent_by(run),
+        course=ledger.course(run),
         history=tuple(details.Spend(run=h.run, plan=h.plan, epsilon=h.epsilon) for h in ledger.history()),
     )
