@@ -12,7 +12,7 @@ from potluck.core.plan import Model, PrivacyPlan, Split, Training
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
-from potluck.learning.training.drawn import a_round, drawn, stands_for
+from potluck.learning.training.drawn import a_round, chance, drawn, stands_for
 from support.learning.sums import frames, gridded, make, run
 
 TURNS = 2**64
@@ -99,10 +99,14 @@ def test_batches_say_nothing_of_whether_descent_has_arrived():
     assert run(build(plan()), frames(plan(), rows(0), rows(1)), grid=True).warnings == ()
 
 
-def test_with_noise_or_beside_newton_it_is_refused_or_said():
-    noise = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
-    errors, _ = check(make(training=plan().training, privacy=noise))
-    assert any(line.startswith("training.batch: with noise rows would have to be drawn in secret") for line in errors)
+def test_with_noise_nothing_public_draws_and_beside_newton_it_is_ignored():
+    noise = PrivacyPlan(noise="site", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)
+    noised = make(training=plan().training, privacy=noise)
+    assert check(noised)[0] == []
+    table = read(rows(), noised, "a")
+    assert drawn(noised, 0, table).tolist() == np.flatnonzero(table.train).tolist()
+    assert (chance(noised), chance(plan())) == ((80, 200), None)
+    assert chance(make(training=Training(method="average", batch=80, expected_rows=200), privacy=noise)) is None
     _, warnings = check(make(training=Training(method="newton", batch=5), data=make().data))
     assert any(line.startswith("training.batch: is ignored: every round of newton") for line in warnings)
     assert make().data.split == Split(test=0.25)
