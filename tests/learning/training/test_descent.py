@@ -290,13 +290,6 @@ def test_a_batch_that_is_no_share_of_all_rows_is_refused_by_name(files, keys, sa
         plan(files, "binary", **keys).require()
 
 
-def test_batches_with_noise_are_refused_by_name(files):
-    noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
-    one = plan(files, "binary", scheme="mask", batch=10, expected_rows=100).set("privacy", noise)
-    (line,) = potluck.check(one).errors
-    assert line.startswith("training.batch: with noise rows would have to be drawn in secret")
-
-
 def test_nothing_is_recommended_and_defaults_are_small_steps(files):
     made = {word: plan(files, "binary", optimizer=word).spec for word in ("sgd", "adam")}
     assert rates.advice(made["sgd"]) is rates.advice(made["adam"]) is None
