@@ -35,7 +35,7 @@ MOST = 40
 def plain(monkeypatch):
     """The mend taken out: caps compare the runs' own epsilons, added up."""
 
-    def added(tally: Tally, delta: float, since=None, run: str = "", instead: RunCosts | None = None) -> float:
+    def added(tally: Tally, delta: float, since=None, run="", instead: RunCosts | None = None, cap=None) -> float:
         tally._follow()
         runs = [one for closed in tally._closed.values() for one in closed.runs]
         runs += [one for name, one in tally._open.items() if name != run]
