@@ -154,6 +154,8 @@ def test_what_drawn_rows_cost_is_only_known_where_the_grid_of_losses_says_it():
             made(epsilon=budget)
     with pytest.raises(ValueError, match="between 0 and 1"):
         drawn(chanced(500, 500), 1.0, 1e-5, 1, 1)
+    with pytest.raises(ValueError, match="delta is too small"):
+        drawn(chanced(50, 500), 1.0, 1e-29, 20, 1)  # 2^-100 a sum that surplus is left out
 
 
 @given(st.integers(1, 2**53), st.integers(1, 2**53))

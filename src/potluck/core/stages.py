@@ -146,6 +146,8 @@ class Unlaid(Protocol):
     def encode(self, grid: Grid, limit: L) -> Encoded[L]: ...
 
 
+RARE = 2.0**-100
+"""With this chance at most a sum may be of fewer units than were drawn for it. Noise is calibrated with it."""
 Coins = Callable[[int], NDArray[np.bool_]]
 """coins(n) [n]: which of the next n privacy units are drawn for this sum. Nobody but their site may know."""
 
@@ -156,7 +158,7 @@ class Drawable(Unlaid, Protocol):
 
     def among(self, coins: Coins) -> Unlaid:
         """The same units, of which those that are not drawn add nothing. `coins` is asked once for each unit. The work
-        is that of all units, however many are drawn: time must not tell."""
+        is the same however many are drawn: time must not tell. So some may be left out, as rarely as RARE says."""
         ...
 
 

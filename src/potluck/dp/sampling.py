@@ -7,7 +7,9 @@ is charged has the chance rounded up.
 
 How many were drawn is private. No message says it: the sum has the length and the noise that it has anyway, also where
 nobody was drawn, and it is divided by the public batch. Time does not say it either: units that were not drawn are gone
-through like others, and add zero (`core.stages.Drawable`).
+through like others, and add zero, or all slots of a number that does for any draw are (`core.stages.Drawable`). For
+more units than that there is a chance of RARE: then the sum is another one, which costs RARE (1 + e^epsilon) of delta.
+What several runs cost together leaves that out: it is less than what floats round there.
 
 **The event.** Let a sum have discrete Gaussian noise of sigma steps, and let a unit that is drawn add whole numbers of
 an L2 norm of at most D. It is post-processing of the continuous sampled Gaussian mechanism with noise
@@ -35,7 +37,7 @@ from numpy.typing import NDArray
 
 from potluck.core.asks import Ask
 from potluck.core.party import Draw
-from potluck.core.stages import Contribution, Drawable, Update
+from potluck.core.stages import RARE, Contribution, Drawable, Update
 from potluck.dp.account import calibrate_sampled, shares_slack
 from potluck.dp.events import SampledGauss
 from potluck.dp.loss import LOOSE, TIGHT
@@ -109,6 +111,8 @@ def drawn(ask: Ask, epsilon: float, delta: float, releases: int, shares: int) ->
     if not 0 < batch < of:
         raise ValueError("units are drawn with a chance between 0 and 1")
     slack = sum(block.size for block in ask.blocks) * (shares_slack(shares) + ROUNDED)
-    all_of_it = releases * slack
-    ratio = calibrate_sampled(epsilon - all_of_it, delta * math.exp(-all_of_it / 2), releases, rate(batch, of))
+    all_of_it, rare = releases * slack, releases * RARE * (1 + math.exp(epsilon))
+    if rare >= delta:
+        raise ValueError("delta is too small for what drawn rows leave out")
+    ratio = calibrate_sampled(epsilon - all_of_it, delta * math.exp(-all_of_it / 2) - rare, releases, rate(batch, of))
     return Drawn(batch, of, ratio, slack)

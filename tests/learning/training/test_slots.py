@@ -23,19 +23,18 @@ from potluck.core.party import SERVER
 from potluck.core.plan import digest
 from potluck.core.rounds import Cause, RoundId
 from potluck.core.stages import Release
-from potluck.dp.mechanism import Noised, guarded, mechanism
+from potluck.dp.mechanism import mechanism
 from potluck.dp.noise import runs
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
 from potluck.learning.evaluation import steady
 from potluck.learning.graph.per_row import foreseen
-from potluck.learning.graph.per_row.gradients import Gradients
 from potluck.learning.loops import build
 from potluck.learning.models import graphs
 from potluck.learning.models.model import model
 from potluck.learning.models.room import room
 from potluck.learning.training import clipped_sums
-from potluck.learning.training.slots import scattered, units_of
+from potluck.learning.training.slots import Slots, shuffled, units_of
 from potluck.learning.views import opened
 from potluck.owner.budget import Budget
 from potluck.owner.entries import cost
@@ -45,46 +44,15 @@ from potluck.testing.draws import seeded
 from support.dp import fixed_draws
 from support.examples import examples
 from support.graph import hidden
+from support.graph.noised import KEPT, Scene, clip_of_the_sum, half_the_noise, without_clip
 
 pytestmark = pytest.mark.torch
-KEPT = 2.0**-8
-"""Of the clip, for rounding: 2E of 128 units in float32 is .2 %, and the grid takes less."""
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("graphs")
     return {name: hidden.made(folder, name) for name in hidden.MODULES}
-
-
-class Scene:
-    """A plan, its first sum, and the tables of its sites."""
-
-    def __init__(self, graph, rows=60, each=1, **keys):
-        self.plan = hidden.plan(graph, **keys)
-        self.spec = self.plan.spec
-        self.tables = {name: read(one, self.spec, name) for name, one in hidden.frames(rows, each).items()}
-        self.task = build(self.spec)
-        self.ask = next(self.task.lead())
-        self.bound = mechanism(self.spec, self.ask)
-
-    @property
-    def step(self):
-        return self.bound.grid.parts[0].step
-
-    def words(self, table, draw, noise=True):
-        """What leaves a site, as whole steps."""
-        bound = self.bound if noise else replace(self.bound, word="reveal")
-        given = self.task.contribute(self.ask, table, draw)
-        return signed(guarded(bound, given, draw).words).astype(np.int64)
-
-    def slots(self, table, draw):
-        (found,) = self.task.contribute(self.ask, table, draw)
-        return found
-
-    def added(self, table):
-        """[d] without noise, in real numbers."""
-        return self.words(table, seeded(table.site), noise=False) * self.step
 
 
 def halfway(module, graph):
@@ -97,7 +65,7 @@ def compared(scene, module):
     """Of each site: what leaves it, and what vmap and the noise's own sampler say of it."""
     for table in scene.tables.values():
         draw, again = seeded("site", table.site), seeded("site", table.site)
-        again(8 * len(scene.slots(table, seeded("other")).slots))
+        again(8 * len(scene.slots(table, seeded("other")).order))
         noise = np.concatenate([part for _, part in runs(scene.bound.share[0], scene.ask.blocks[0].size, again)])
         units, clip = hidden.gradients(module, table), scene.spec.privacy.clip
         assert 0.1 < (np.linalg.norm(units, axis=1) > clip).mean() < 0.9
@@ -111,24 +79,6 @@ def compared(scene, module):
 def test_what_leaves_is_vmaps_clipped_rows_and_the_noise_that_was_drawn(files, name):
     module, graph = files[name]
     compared(halfway(module, graph), module)
-
-
-def without_clip(monkeypatch):
-    monkeypatch.setattr(Gradients, "factors", lambda self, clip, *, double: torch.ones(len(self.there)))
-
-
-def clip_of_the_sum(monkeypatch):
-    def factors(self, clip, *, double):
-        return (clip / self.norms.sum()).float().expand(len(self.there))
-
-    monkeypatch.setattr(Gradients, "factors", factors)
-
-
-def half_the_noise(monkeypatch):
-    whole = Noised._noised
-    monkeypatch.setattr(
-        Noised, "_noised", lambda self, words, draw: whole(replace(self, share=(self.share[0] / 2,)), words, draw)
-    )
 
 
 @pytest.mark.parametrize("bug", [without_clip, clip_of_the_sum, half_the_noise])
@@ -167,13 +117,12 @@ def test_a_unit_less_moves_the_sum_by_no_more_than_the_noise_is_made_for(files, 
     features = scale * table.features
     features[3], features[5] = np.nan, features[4]
     whole = scene.slots(replace(table, features=features), seeded(data.draw(st.integers(0, 9))))
-    filled = np.flatnonzero(whole.slots.max(axis=1) >= 0)
     most = scene.bound.limit.l2[0] / scene.step
     before = signed(whole.encode(scene.bound.grid, scene.bound.limit).words).astype(float)
-    for place in data.draw(st.lists(st.sampled_from(filled.tolist()), min_size=1, max_size=3)):
-        fewer = whole.slots.copy()
-        fewer[place] = -1
-        after = signed(replace(whole, slots=fewer).encode(scene.bound.grid, scene.bound.limit).words)
+    for place in data.draw(st.lists(st.integers(0, len(whole.units) - 1), min_size=1, max_size=3)):
+        fewer = whole.units.copy()
+        fewer[place] = -1  # the slots of others are as likely without it as where they are
+        after = signed(replace(whole, units=fewer).encode(scene.bound.grid, scene.bound.limit).words)
         assert np.linalg.norm(before - after) <= most
 
 
@@ -206,9 +155,9 @@ def test_a_row_that_is_no_number_adds_nothing_and_stops_nobody(files):
     row = np.flatnonzero(table.train)[at]
     broken[row] = np.nan
     whole = scene.slots(replace(table, features=broken), seeded(1))
-    fewer = np.where(whole.slots == row, -1, whole.slots)
+    fewer = np.where(whole.units == row, -1, whole.units)
     encoded = [
-        replace(whole, slots=one).encode(scene.bound.grid, scene.bound.limit).words for one in (whole.slots, fewer)
+        replace(whole, units=one).encode(scene.bound.grid, scene.bound.limit).words for one in (whole.units, fewer)
     ]
     assert (encoded[0] == encoded[1]).all()
     assert encoded[0].any()
@@ -227,21 +176,25 @@ def test_a_site_goes_through_as_many_slots_whatever_it_holds(files, filled, monk
     assert found.any() == (filled > 0)
 
 
+def placed(units, count, draw):
+    return Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), 0).slots[:, 0].tolist()
+
+
 def test_every_way_to_place_units_is_as_likely_and_a_unit_less_leaves_the_chances_of_others():
     ways = {}
     for number in range(6000):
-        found = scattered(np.array([[5], [6]]), 3, seeded(number))[:, 0].tolist()
-        ways[tuple(found)] = ways.get(tuple(found), 0) + 1
+        found = tuple(placed([[5], [6]], 3, seeded(number)))
+        ways[found] = ways.get(found, 0) + 1
     assert len(ways) == 6
     # 1,000 of each expected: six standard deviations are 173.
     assert all(abs(count - 1000) < 173 for count in ways.values())
     with pytest.raises(ValueError, match="more units"):
-        scattered(np.zeros((4, 1), np.int64), 3, seeded(0))
+        placed([[0]] * 4, 3, seeded(0))
 
 
 def test_keys_that_meet_are_drawn_again():
     given = iter([b"\1" * 24, (b"\1" * 8 + b"\2" * 8 + b"\1" * 8), b"\3" * 8 + b"\2" * 8 + b"\1" * 8])
-    assert scattered(np.array([[7]]), 3, lambda size: next(given))[:, 0].tolist() == [-1, -1, 7]
+    assert placed([[7]], 3, lambda size: next(given)) == [-1, -1, 7]
     assert next(given, None) is None
 
 
@@ -258,9 +211,10 @@ def fixed(monkeypatch):
     monkeypatch.setattr(halves, "contribution", fixed_draws.contribution)
 
 
-def digest_of(files, word, unit, folder):
+def digest_of(files, word, unit, folder, **training):
     privacy = {"noise": "site", "unit": unit} | ({"rows_per_person": 2} if unit == "person" else {})
-    made = hidden.plan(files["picture"][1], word, privacy, {"person": "who"} if unit == "person" else {})
+    data = {"person": "who"} if unit == "person" else {}
+    made = hidden.plan(files["picture"][1], word, privacy, data, **training)
     return potluck.run(made, hidden.frames(each=2), ledger=folder).document["model"]["digest"]
 
 
@@ -268,10 +222,12 @@ def digest_of(files, word, unit, folder):
     "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("share", "he", "tee"))]
 )
 @pytest.mark.parametrize("unit", ["row", pytest.param("person", marks=pytest.mark.slow)])
-def test_protections_open_the_same_noised_sums(files, word, unit, fixed, request, tmp_path):
+@pytest.mark.parametrize("batch", [60, pytest.param(None, marks=pytest.mark.slow)])
+def test_protections_open_the_same_noised_sums(files, word, unit, batch, fixed, request, tmp_path):
     if word in ("he", "share"):
         request.getfixturevalue({"he": "he_engine", "share": "mpc_engine"}[word])
-    assert digest_of(files, word, unit, tmp_path) == digest_of(files, "clear", unit, tmp_path)
+    found = {one: digest_of(files, one, unit, tmp_path, batch=batch) for one in (word, "clear")}
+    assert found[word] == found["clear"]
 
 
 def test_noise_is_drawn_afresh_in_every_run(files, tmp_path):

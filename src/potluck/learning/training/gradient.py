@@ -50,6 +50,7 @@ from potluck.learning.training.method import (
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
 from potluck.learning.training.schedule import factor
+from potluck.learning.training.slots import enough
 from potluck.learning.training.units import units
 
 NEAR = 1e-4
@@ -225,9 +226,13 @@ def _of_network(plan: Plan) -> Iterator[str]:
 
 def _pauses(plan: Plan) -> Iterator[str]:
     yield from drawn.pauses(plan)
-    expected, slots = training(plan).expected_rows, plan.data.max_rows * len(plan.federation.sites)
-    if plan.noisy and _deep(plan) and expected and slots > MANY * expected:
-        what = f"with noise each site goes through as many slots in a round, {plan.data.max_rows:,}, whatever it has"
+    spec, most = training(plan), plan.data.max_rows
+    if not plan.noisy or not _deep(plan) or spec.expected_rows is None:
+        return
+    by = drawn.chance(plan)
+    slots, wanted = enough(most, by), spec.expected_rows if by is None else by[0]
+    if slots * len(plan.federation.sites) > MANY * wanted:
+        what = f"with noise each site goes through {slots:,} slots in a round, whatever it has"
         yield f"data.max_rows: {what}. hint: as few as the largest site needs"
 
 

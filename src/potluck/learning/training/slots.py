@@ -4,20 +4,23 @@ A site has as many slots as the plan allows it rows (`data.max_rows`), and goes 
 time says nothing of how many units there are. Each unit stands in a slot that is drawn in secret for each sum, all ways
 alike. So to take one unit away leaves the others where they are, as the bound of `clipped_sums` asks: the chances of
 where they stand do not depend on it. A unit is a row, or the first `privacy.rows_per_person` rows of a person.
+Where units are drawn for a sum in secret (`dp.sampling`) there are fewer slots: as many as the plan's public chance
+fills of `data.max_rows`, but for once in 2^100 sums, when the surplus is left out. All of them are gone through then.
 
 Layers are trained as the graph that says the same (`models.exports.as_graph`). It all runs on the processor, also where
 an owner lets a graphics card train: there the order of sums, and so the bits of other units, can change by themselves.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
-from potluck.core.stages import Encoded, Floats, Grid, L
+from potluck.core.stages import RARE, Coins, Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, among_own, most_rows, sorted_by_person, whose
@@ -34,6 +37,7 @@ from potluck.learning.models.graph_model import columns, parts, vector
 from potluck.learning.models.losses import loss_of, wanted
 from potluck.learning.models.model import model
 from potluck.learning.training.clipped_sums import Work, clipped_sum
+from potluck.learning.training.drawn import chance
 from potluck.learning.training.row_sums import encoded, noised
 
 
@@ -73,17 +77,25 @@ def units_of(plan: Plan, rows: Table) -> Index:
     return found
 
 
-def scattered(units: Index, count: int, draw: Draw) -> Index:
-    """[count, each]: each unit in a slot of its own, all ways alike, and -1 in the others. Raises ValueError: there are
-    more units than slots."""
-    if len(units) > count:
-        raise ValueError("more units than a site may have")
-    found = np.full((count, units.shape[1]), -1)
-    found[_shuffled(count, draw)[: len(units)]] = units
-    return found
+def enough(most: int, drawn: tuple[int, int] | None) -> int:
+    """How many of `most` units may be in a sum, where each is drawn with the chance k/n: more are less than once in
+    1 / RARE sums (Chernoff's bound). None: all are."""
+    if drawn is None:
+        return most
+    q, low, high = drawn[0] / drawn[1], 0, most
+    low = math.floor(q * most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if most * _apart(middle / most, q) >= -math.log(RARE) else (middle, high)
+    return high
 
 
-def _shuffled(count: int, draw: Draw) -> Index:
+def _apart(one: float, other: float) -> float:
+    """The relative entropy of two coins."""
+    return one * math.log(one / other) + (1 - one) * math.log((1 - one) / (1 - other))
+
+
+def shuffled(count: int, draw: Draw) -> Index:
     """0 to count - 1 in an order that is drawn, all alike: by keys, drawn again where two are the same."""
     while True:
         keys = np.frombuffer(draw(8 * count), dtype="<u8")
@@ -94,15 +106,33 @@ def _shuffled(count: int, draw: Draw) -> Index:
 
 @dataclass(frozen=True, eq=False)
 class Slots:
-    """What a site's units add at these weights. slots [n, each]: row numbers. See `core.stages.Unlaid`."""
+    """What a site's units add at these weights. See `core.stages.Drawable`.
+
+    units [k, each]: row numbers, -1 where a unit has fewer; order [n]: the slots, in the order in which units take
+    them. Raises ValueError: there are more units than slots.
+    """
 
     plan: Plan
     goal: Goal
     net: Net = field(repr=False)
     weights: Floats = field(repr=False)
     rows: Table = field(repr=False)
-    slots: Index = field(repr=False)
+    units: Index = field(repr=False)
+    order: Index = field(repr=False)
     step: int
+
+    @property
+    def slots(self) -> Index:
+        """[n, each]: each unit in a slot of its own, and -1 in the others."""
+        if len(self.units) > len(self.order):
+            raise ValueError("more units than a site may have")
+        found = np.full((len(self.order), self.units.shape[1]), -1)
+        found[self.order[: len(self.units)]] = self.units
+        return found
+
+    def among(self, coins: Coins) -> "Slots":
+        """See `core.stages.Drawable`."""
+        return replace(self, units=self.units[coins(len(self.units))][: len(self.order)])
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Each unit within the clip, as `clipped_sums` proves. Raises GraphError: torch fails."""
@@ -136,8 +166,8 @@ def seeds(plan: Plan, step: int) -> Iterator[int]:
 
 
 def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, step: int, draw: Draw) -> Slots:
-    """A site's units, each in a slot that is drawn."""
+    """A site's units, each to be in a slot that is drawn."""
     units = units_of(plan, rows)
     size = net.at_once(units.shape[1])
-    count = -(-plan.data.max_rows // size) * size
-    return Slots(plan, goal, net, weights, rows, scattered(units, count, draw), step)
+    count = -(-enough(plan.data.max_rows, chance(plan)) // size) * size
+    return Slots(plan, goal, net, weights, rows, units, shuffled(count, draw), step)
