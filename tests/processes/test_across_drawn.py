@@ -18,7 +18,7 @@ def test_processes_open_what_run_opens_of_the_same_draws(tmp_path, monkeypatch):
         (rig.watch / "fixed").touch()
         rig.start(BROKER, *NAMES)
         drawn = plan(privacy=SHARED).set("training.batch", 50)
-        there = rig.serve(rig.plan(drawn, "drawn"), "--out", rig.folder / "runs" / "drawn").end(240).document
+        there = rig.serve(rig.plan(drawn, "drawn"), "--out", rig.folder / "runs" / "drawn", wait=60).end(240).document
     finally:
         rig.close()
     free = potluck.run(drawn, frames()).document["model"]["digest"]
