@@ -57,6 +57,15 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSums:
+    """With noise: sums that each site takes over its rows by itself, one after another, each with all of its noise
+    inside, before it adds what follows from them. blocks: of each; times: how many."""
+
+    blocks: tuple[Block, ...]
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One sum of a run.
 
@@ -64,6 +73,8 @@ class Ask:
     state: the public model that the sum depends on, as bytes; its hash enters the Terms.
     chance: (k, n): with noise, each unit is in the sum with the chance k/n alone, which its site draws in secret, anew
     for every sum (`dp.sampling`). None: every unit is.
+    own: what each site adds follows from noised sums of its own (`dp.own_sums`), over which units count and are drawn.
+    None: units add to this sum.
     """
 
     kind: Kind
@@ -71,6 +82,7 @@ class Ask:
     blocks: tuple[Block, ...]
     state: Bytes = field(repr=False)
     chance: tuple[int, int] | None = None
+    own: OwnSums | None = None
 
 
 @dataclass(frozen=True, slots=True)

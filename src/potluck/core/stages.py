@@ -4,7 +4,7 @@ Each stop is a frozen type and each arrow a function, so that forgetting to boun
 pass the type checker (tests/typing holds the bad examples).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -162,7 +162,18 @@ class Drawable(Unlaid, Protocol):
         ...
 
 
-Contribution = Update | Unlaid
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """What a site adds that follows from noised sums of its own.
+
+    steps: yields what units add to the next of them, is resumed with that sum [d], noise inside, and returns what
+    leaves [d']. So what leaves follows from nothing of a unit but such sums.
+    """
+
+    steps: "Generator[Iterable[Contribution], Floats, Floats]" = field(repr=False)
+
+
+Contribution = Update | Unlaid | Walk
 """A batch of disjoint privacy units, as a task hands it over."""
 
 

@@ -17,7 +17,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Limit
 from potluck.core.stages import GridBlock
-from potluck.dp.mechanism import Exact, Noised
+from potluck.dp.mechanism import Bound, Noised
 
 BITS = 41
 """An honest site is beyond a bound, and beyond a norm, with probability 2^-41 each."""
@@ -25,7 +25,7 @@ MOST = (1 << 62) - 1
 """The largest bound that can be checked in a ring of 2^64."""
 
 
-def limits(plan: Plan, ask: Ask, privacy: Exact | Noised) -> tuple[Limit, ...]:
+def limits(plan: Plan, ask: Ask, privacy: Bound) -> tuple[Limit, ...]:
     """Of each part of the sum: the bound of a word and, with unit = "site", the part's L2 norm.
 
     Raises PlanError: it is beyond what can be checked (which no grid of a plan that holds is).
@@ -36,10 +36,10 @@ def limits(plan: Plan, ask: Ask, privacy: Exact | Noised) -> tuple[Limit, ...]:
         if not part.size:
             continue
         units = -(-block.units // sites)
-        if isinstance(privacy, Exact):
-            limit = Limit(part.size, units * math.floor(privacy.limit.high[index] / part.step))
-        else:
+        if isinstance(privacy, Noised):
             limit = _noised(plan, privacy, index, part, units, grid.length)
+        else:
+            limit = Limit(part.size, units * math.floor(privacy.limit.high[index] / part.step))
         if max(limit.bound, limit.norm) > MOST:
             raise PlanError(f"what a site adds to {part.name} is too large to be checked", hint="lower data.max_rows")
         found.append(limit)

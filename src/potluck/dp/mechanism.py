@@ -3,21 +3,23 @@
 `Noised` is the distributed discrete Gaussian (arXiv 2102.06387) without rotation: each unit is clipped, truncated
 toward zero on the grid and checked in integers (core.fixed), then integer noise is added, once: at the site in full
 (`site`), at the site as a share whose sum over the fewest honest survivors is enough (`shared`), or when the sum is
-opened (`reveal`). `Exact` is no noise, said aloud: it checks ranges and promises nothing about privacy.
+opened (`reveal`). `Exact` is no noise, said aloud: it checks ranges and promises nothing about privacy. `Walked` is for
+what a site makes of noised sums of its own: all noise is inside these, and what leaves is bounded alone.
 It does NOT hide that a site takes part, how many rows it has beyond the noise, or anything from someone who breaks
 the protection under `shared` and `reveal`: that noise is inside the protected sum, or not there yet.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from msgspec.structs import replace as replace_event
 
 from potluck.core.asks import Ask, Block
 from potluck.core.errors import PlanError
-from potluck.core.fixed import add, encode, margin
+from potluck.core.fixed import add, decode, encode, margin
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause, Words
@@ -36,6 +38,7 @@ from potluck.core.stages import (
     Range,
     Settled,
     Update,
+    Walk,
 )
 from potluck.core.wire import dump
 from potluck.dp import grid as grids
@@ -141,11 +144,80 @@ class Noised:
         return out
 
 
-def guarded(privacy: Exact | Noised, given: Iterable[Contribution], draw: Draw) -> Guarded:
-    """What a site adds to the sum: batches of disjoint units, encoded and added up, with its share of the noise.
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a site adds follows from `times` noised sums over its rows, one after another (`core.stages.Walk`).
+
+    Each of these has all of its noise when it is made, whose draws nothing else uses, and what follows from them is
+    post-processing: so it costs as much as they do, whatever comes of it, and what leaves needs no noise. That holds
+    for noise that a site adds in full (`site`) alone. A share would do for the sum over all sites, but not for the
+    site's next step, which begins where its own last one ended, with one share inside
+    (`tests/attacks/privacy/test_own_steps.py`).
+    sent: bounds what leaves; each: of one of the site's sums.
+    """
+
+    sent: Exact
+    each: Noised
+    times: int
+
+    @property
+    def grid(self) -> Grid:
+        """Of what leaves."""
+        return self.sent.grid
+
+    @property
+    def limit(self) -> Range:
+        """Of what leaves."""
+        return self.sent.limit
+
+    @property
+    def cost(self) -> Cost:
+        """Of all sums that one contribution takes."""
+        one, times = self.each.cost, self.times
+        event = replace_event(one.event, count=times * one.event.count)
+        return replace_event(one, event=event, slack=times * one.slack, releases=one.releases // times)
+
+    def at_site(self, given: Iterable[Contribution], draw: Draw) -> Guarded:
+        """words [d] of what follows from the site's sums, and what these cost. Reveals: nothing beyond that cost, to
+        whoever reads it. Raises ValueError: the steps are not as many as are charged."""
+        (walk,) = given
+        if not isinstance(walk, Walk):
+            raise ValueError("units in a sum of what follows from noised sums")
+        taken, last = 0, None
+        try:
+            units = next(walk.steps)
+            while taken < self.times:
+                found = decode(guarded(self.each, units, draw).words, self.each.grid)
+                taken += 1
+                units = walk.steps.send(found)
+        except StopIteration as stop:
+            last = stop.value
+        if last is None or taken != self.times:
+            raise ValueError("a site's steps are not as many as are charged")
+        made = encode(self.sent.clip(Update(last[None, :])))
+        return Guarded(made.words, dump(self.cost))
+
+    def at_reveal(self, opened: Opened, draw: Draw) -> Settled:
+        """The sum as it is. std is of no number: noise of one step went through the next ones."""
+        return Settled(opened.words, opened.givers, np.full(self.grid.length, np.nan))
+
+
+Bound = Exact | Noised | Walked
+
+
+def noise_of(privacy: Bound) -> Noised | None:
+    """The noised sum in it, the site's own or that of all; None: it is exact."""
+    return privacy.each if isinstance(privacy, Walked) else None if isinstance(privacy, Exact) else privacy
+
+
+def guarded(privacy: Bound, given: Iterable[Contribution], draw: Draw) -> Guarded:
+    """What a site adds to the sum: batches of disjoint units, encoded and added up, with its share of the noise; or
+    what follows from noised sums of its own.
 
     Raises Abort(RANGE): a contribution is beyond its range.
     """
+    if isinstance(privacy, Walked):
+        return privacy.at_site(given, draw)
     if isinstance(privacy, Noised):  # one text twice: the type checker wants a clip with its noise
         by = privacy.sampling
         taken = given if by is None else (by.taken(one, draw) for one in given)
@@ -156,6 +228,8 @@ def guarded(privacy: Exact | Noised, given: Iterable[Contribution], draw: Draw) 
 def _encoded(privacy: Privacy[L], one: Contribution) -> Encoded[L]:
     if isinstance(one, Update):
         return encode(privacy.clip(one))
+    if isinstance(one, Walk):
+        raise ValueError("what follows from noised sums, in a sum of units")
     made = one.encode(privacy.grid, privacy.limit)
     if made.grid != privacy.grid or made.limit != privacy.limit:
         raise ValueError("encoded for another sum")
@@ -178,17 +252,22 @@ def _one_coordinate(values: Floats) -> Floats:
     return np.where(np.arange(values.shape[1]) == largest[:, None], values, 0.0)
 
 
-def mechanism(plan: Plan, ask: Ask) -> Exact | Noised:
+def mechanism(plan: Plan, ask: Ask) -> Bound:
     """The bound and the noise that the plan owes for this sum. Raises PlanError: it cannot be kept."""
-    if plan.privacy.noise == "none":
-        grid = grids.exact(ask)
-        return Exact(grid, Range(tuple(block.high for block in ask.blocks)))
-    return _noised(plan, ask, plan.privacy.noise)
+    word, own = plan.privacy.noise, ask.own
+    if word != "none" and own is None:
+        return _noised(plan, ask, word)
+    sent = Exact(grids.exact(ask), Range(tuple(block.high for block in ask.blocks)))
+    if word == "none" or own is None:
+        return sent
+    if word != "site":
+        raise PlanError("steps of a site need all of its noise", where="privacy.noise", hint='noise = "site"')
+    return Walked(sent, _noised(plan, replace(ask, blocks=own.blocks), word, own.times), own.times)
 
 
-def _noised(plan: Plan, ask: Ask, how: NoiseWord) -> Noised:
+def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
     epsilon, delta = target(plan, ask.kind)
-    count, sure, sites = releases(plan, ask.kind), shares(plan), len(plan.federation.sites)
+    count, sure, sites = times * releases(plan, ask.kind), shares(plan), len(plan.federation.sites)
     slack = shares_slack(sure)
     extra = slack * sum(block.size for block in ask.blocks) / 2
     limits = tuple(block.l2 * (1 + margin(block.size)) for block in ask.blocks)

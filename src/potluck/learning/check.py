@@ -79,8 +79,7 @@ def _method(plan: Plan) -> list[str]:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
     found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method)]
-    if method.batched:
-        found += drawn.faults(plan)
+    found += drawn.faults(plan)
     if spec.warmup and spec.warmup >= spec.rounds:
         found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")
     if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:

@@ -22,7 +22,7 @@ from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.learning.training.drawn import chance
 from potluck.learning.training.looks import Looks, ended
-from potluck.learning.training.method import Method, within
+from potluck.learning.training.method import Method, Walking, within
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
 
@@ -117,12 +117,14 @@ class TrainTask:
         return self.evaluated and evaluate.allowed(self.plan)
 
     def _ask(self, kind: Kind, step: int, weights: Floats, state: Bytes) -> Ask:
-        return Ask(kind, step, self._blocks(kind, weights), state, chance(self.plan) if kind is Kind.TRAIN else None)
+        if kind is not Kind.TRAIN:
+            return Ask(kind, step, self._blocks(kind, weights), state)
+        method = self._method
+        own = method.own(weights) if isinstance(method, Walking) else None
+        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own)
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""
-        if kind is Kind.TRAIN:
-            return self._method.blocks(weights)
         if kind is Kind.VALIDATE:
             return validation.blocks(self.plan, weights)
         return evaluate.blocks(self.plan, weights)

@@ -19,7 +19,7 @@ from potluck.core.plan import digest
 from potluck.core.prose import agree
 from potluck.core.rounds import Half, RoundId
 from potluck.core.stages import Guarded
-from potluck.dp.mechanism import Exact, Noised, mechanism
+from potluck.dp.mechanism import mechanism
 from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally, rests_on
@@ -119,7 +119,7 @@ def preview(folder: Path, which: str) -> Leaving:
     required(rows.tally, home.name)
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
-    privacy: Exact | Noised = mechanism(plan, ask)
+    privacy = mechanism(plan, ask)
     memory = Memory((*plan.sites, *plan.compute), digest(plan))
     mine = contribution(task, ask, rows, privacy, memory.seat(home.me))
     values = decode(mine.words, privacy.grid)

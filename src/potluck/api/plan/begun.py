@@ -13,7 +13,7 @@ from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.model import Model
 from potluck.learning.models.started import Started, started
-from potluck.learning.training.methods import method_of
+from potluck.learning.training.method import held
 
 
 def begun(spec: Spec, folder: Path, where: str) -> Model | None:
@@ -64,6 +64,6 @@ def unlike(spec: Spec, model: Model) -> list[str]:
     if goal_of(spec) != model.target:
         return ["model.start: was trained to predict another target. hint: data.target as in its own plan"]
     reach = training(spec).range
-    if method_of(spec).by_site and not spec.noisy and not (np.abs(model.weights) <= reach).all():
+    if held(spec) and not (np.abs(model.weights) <= reach).all():
         return [f"model.start: a weight begins beyond training.range ({reach:g}). hint: a larger training.range"]
     return []

@@ -13,7 +13,7 @@ import msgspec
 
 from potluck.api.plan.grammar import Toml
 from potluck.core.json_schema import Schema
-from potluck.core.plan import NoiseWord, Plan, Statistic, Training
+from potluck.core.plan import NoiseWord, Plan, Statistic, Training, Unit
 from potluck.core.traits import TRAITS
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.statistics.kinds import KINDS, TESTS, kind_of
@@ -26,19 +26,20 @@ Number = int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What decides. kind: of model, None where a plan names none."""
+    """What decides. kind: of model, None where a plan names none; unit: whom noise hides, likewise."""
 
     method: str
     optimizer: str
     kind: str | None
     noise: str
+    unit: str | None
     task: str
 
 
 USUAL: Mapping[str, Callable[[Words], Number]] = {
     "rounds": lambda of: METHODS.of(of.method).usual_rounds(TRAITS.of(of.task).joins),
     "rate": lambda of: rate_of(of.method, of.optimizer, of.kind, of.noise != "none"),
-    "batch": lambda of: METHODS.of(of.method).batch,
+    "batch": lambda of: None if of.noise != "none" and of.unit in ("row", "person") else METHODS.of(of.method).batch,
 }
 """The keys of [training] whose default depends on words, and how."""
 
@@ -52,7 +53,8 @@ def filled(plan: Plan, tables: Toml) -> Plan:
         return plan
     written = tables.get("training")
     written = written if isinstance(written, Mapping) else {}
-    of = Words(spec.method, spec.optimizer, plan.model.kind if plan.model else None, plan.privacy.noise, plan.task)
+    kind, privacy = plan.model.kind if plan.model else None, plan.privacy
+    of = Words(spec.method, spec.optimizer, kind, privacy.noise, privacy.unit, plan.task)
     found = {key: usual(of) for key, usual in USUAL.items() if key not in written}
     return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, **found))
 
@@ -82,6 +84,7 @@ def rules() -> Iterator[Schema]:
         "training.optimizer": OPTIMIZERS.words(),
         "model.kind": MODELS.words(),
         "privacy.noise": get_args(NoiseWord),
+        "privacy.unit": get_args(Unit),
         "task": TRAITS.words(),
     }
     for key, usual in USUAL.items():

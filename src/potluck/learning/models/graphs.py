@@ -32,7 +32,7 @@ from potluck.learning.graph.value import FLOATS
 from potluck.learning.models.carried import joined, named, stretches, with_tokenizers
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graph_shapes import shape_faults
-from potluck.learning.training.method import WIDEST, method_of
+from potluck.learning.training.method import WIDEST, by_unit, held, method_of
 
 ALL = ("*",)
 LEAST_ROOM = 1 << 26
@@ -187,7 +187,7 @@ def needed(plan: Plan) -> int | None:
     """Bytes that a batch of a plan's graph may take; None of a plan that has none at hand."""
     if not isinstance(plan, Equipped):
         return None
-    if parted(plan):
+    if by_unit(plan):
         return microbatch(plan)[1]
     return memory(plan.network.checked, rows_held(plan))
 
@@ -195,14 +195,9 @@ def needed(plan: Plan) -> int | None:
 def rows_held(plan: Plan) -> int:
     """How many rows of a plan's graph training goes through at a time: a batch where sites train by themselves, and a
     microbatch where units are clipped."""
-    if parted(plan):
+    if by_unit(plan):
         return microbatch(plan)[0] * most_rows(plan)
     return training(plan).batch or 0 if method_of(plan).by_site else at_once(network_of(plan))
-
-
-def parted(plan: Plan) -> bool:
-    """Whether each row's or person's gradient is clipped by itself."""
-    return plan.noisy and not method_of(plan).by_site
 
 
 def microbatch(plan: Plan) -> tuple[int, int]:
@@ -295,12 +290,13 @@ def _bounded(plan: Plan) -> Iterator[str]:
     if work > MOST_FLOPS:
         what = f"a batch of {rows} rows may take {work} operations, {MOST_FLOPS} are the most"
         yield f"model.graph: {what}. hint: a smaller training.batch"
-    reach = training(plan).range if method_of(plan).by_site else WIDEST
+    narrow = held(plan)
+    reach = training(plan).range if narrow else WIDEST
     for one in trained_of(plan):
         array = network.tensors.get(one.name)
-        if not plan.noisy and array is not None and not (np.abs(array) <= reach).all():
-            bound = "training.range" if method_of(plan).by_site else "what a weight may be"
+        if (narrow or not plan.noisy) and array is not None and not (np.abs(array) <= reach).all():
+            bound = "training.range" if narrow else "what a weight may be"
             what = f"{one.name} begins beyond {bound} ({reach:g})"
-            hint = "a larger training.range, or other initial weights" if method_of(plan).by_site else "other ones"
+            hint = "a larger training.range, or other initial weights" if narrow else "other ones"
             yield f"model.graph: {what}. hint: {hint}"
             return

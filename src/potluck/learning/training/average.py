@@ -3,7 +3,8 @@
 The local objective is the mean loss over the site's rows plus l2/(2 expected rows) |w|^2, intercept and biases free.
 Where the plan gives no `expected_rows`, the site's own rows times the number of sites stand in: weighted by rows,
 the sites' penalties then add up to l2/(2 all rows) |w|^2 exactly. With noise the unit is the site: every site weighs
-1, and its change is clipped. The server takes the mean of the changes as a gradient, turned round, and steps as
+1, and its change is clipped; with noise for rows or persons sites step along noised sums of theirs
+(`training.own_steps`). The server takes the mean of the changes as a gradient, turned round, and steps as
 `training.optimizer` says; a plain step adds it. With `local = "prox"` the local objective has mu/2 |w - common|^2 too;
 what sites keep between rounds, as `scaffold` and `ditto` have them do, is in `training.local`.
 References: McMahan et al. 2017, arXiv 1602.05629, algorithm 1; Reddi et al. 2021, arXiv 2003.00295, algorithm 1 (the
@@ -18,13 +19,13 @@ from itertools import count
 
 import numpy as np
 
-from potluck.core.asks import Block
+from potluck.core.asks import Block, OwnSums
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.slices import slices
-from potluck.core.stages import Floats, Update
+from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
@@ -34,8 +35,11 @@ from potluck.learning.models.forms import form_of, weights_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.drawn import gone_through
 from potluck.learning.training.local import Own, before, corrects, keeps, pauses, personal, settled
-from potluck.learning.training.method import ServerSteps, TrainingMethod, judge, of_site, tallied, within
+from potluck.learning.training.method import ServerSteps, TrainingMethod, by_unit, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import Step, optimizer_of
+from potluck.learning.training.own_steps import OwnSteps, own_steps
+from potluck.learning.training.own_steps import faults as own_steps_faults
+from potluck.learning.training.own_steps import opened as own_steps_opened
 from potluck.learning.training.schedule import factor
 
 BATCH = 32
@@ -57,14 +61,20 @@ class Average:
         """What trains of the model."""
         return form_of(self.plan, self.goal, self.features)
 
+    @cached_property
+    def _own_steps(self) -> OwnSteps:
+        return own_steps(self.plan, self.goal, self.features, self.form)
+
     def initial(self) -> Floats:
         """As the kind of model begins, or the graph; behind it control variates of zero, where there are any."""
         weights = self.form.initial()
         return np.concatenate([weights, np.zeros(len(weights))]) if corrects(self.plan) else weights
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """delta [d]: rows x (local - common weights), or with noise the clipped change; without noise also rows, and
-        control [d]: rows x the change of the site's control variate."""
+        """delta [d]: rows x (local - common weights), or with noise the clipped change, or what noised sums made of it;
+        without noise also rows, and control [d]: rows x the change of the site's control variate."""
+        if by_unit(self.plan):
+            return self._own_steps.blocks()
         length = self.form.size
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
@@ -72,12 +82,20 @@ class Average:
         delta, rows = of_site(self.plan, self.goal, "delta", length)
         return (delta, replace(delta, name=CONTROL), rows) if corrects(self.plan) else (delta, rows)
 
-    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
-        """One unit: this site. What it keeps is there to stay before anything is handed over.
+    def own(self, weights: Floats) -> OwnSums | None:
+        """Where rows or persons are hidden, those of a round's steps."""
+        return self._own_steps.sums(weights) if by_unit(self.plan) else None
+
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """One unit: this site; or its steps along noised sums. What it keeps is there to stay before anything is
+        handed over.
 
         Raises Abort: RANGE, a local coefficient beyond training.range; KEPT, what the step before left is not there;
         REFUSED, a round would be over too few rows.
         """
+        if by_unit(self.plan):
+            yield self._own_steps.walk(weights, step, rows, draw)
+            return
         train = rows.train
         x, y = rows.inputs[train], rows.target[train]
         if not len(y):
@@ -121,6 +139,8 @@ class Average:
             if corrects(self.plan):
                 everyone = everyone or divisor
                 weights = np.concatenate([weights, announced[size:] + answer.part(CONTROL).values / everyone])
+            if by_unit(self.plan):  # where an exact run would end, epsilon is spent
+                np.clip(weights, -training(self.plan).range, training(self.plan).range, out=weights)
             announced = weights
             del answer, weights
             within(self.plan, announced)
@@ -185,9 +205,8 @@ def _moved(weights: Floats, change: Floats, divisor: float, step: Step, states: 
 
 
 def _noised(plan: Plan) -> Iterator[str]:
-    if plan.privacy.unit in ("row", "person"):
-        what = f"average clips a site's whole update, which does not hide a {plan.privacy.unit}"
-        yield f'training.method: {what}. hint: use "gradient", or privacy.unit = "site"'
+    if by_unit(plan):
+        yield from own_steps_faults(plan)
 
 
 def _values(plan: Plan, features: int) -> int:
@@ -195,6 +214,8 @@ def _values(plan: Plan, features: int) -> int:
 
 
 def _opened(plan: Plan, counts: str) -> str:
+    if by_unit(plan):
+        return own_steps_opened(plan)
     beside = "; beside it that of the mean gradients of their steps (control variates)" if corrects(plan) else ""
     return f"each round the summed change of the sites' weights{counts}{beside}"
 

@@ -25,7 +25,7 @@ from potluck.core.seeded import marks
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.models.fitted import training
-from potluck.learning.training.method import method_of
+from potluck.learning.training.method import by_unit, method_of
 
 LEAST = 32
 """Rows that a round takes at a site, on average."""
@@ -47,11 +47,20 @@ def drawn(plan: Plan, step: int, rows: Table) -> Index:
 
 
 def chance(plan: Plan) -> tuple[int, int] | None:
-    """With noise, that of each unit to be in a round's sum: see `core.asks.Ask`. None: every unit is."""
-    spec = training(plan)
-    if not plan.noisy or not method_of(plan).batched or spec.batch is None or spec.batch == spec.expected_rows:
+    """With noise, that of each unit to be in a sum over rows: see `core.asks.Ask`. None: every unit is."""
+    spec, some = training(plan), at_all_sites(plan)
+    if not plan.noisy or some is None or some == spec.expected_rows:
         return None
-    return spec.batch, required(spec.expected_rows)
+    return some, required(spec.expected_rows)
+
+
+def at_all_sites(plan: Plan) -> int | None:
+    """How many rows are drawn for a sum over rows, or for as many as there are sites where each takes its own; None:
+    none are drawn."""
+    spec, method = training(plan), method_of(plan)
+    if spec.batch is None or not (method.batched or (method.by_site and by_unit(plan))):
+        return None
+    return spec.batch * len(plan.federation.sites) if method.by_site else spec.batch
 
 
 def stands_for(plan: Plan) -> float:
@@ -100,16 +109,18 @@ def pauses(plan: Plan) -> Iterator[str]:
 
 def faults(plan: Plan) -> Iterator[str]:
     """What of a plan with a batch does not fit a method that draws rows. Lines as `check` makes them."""
-    spec = training(plan)
-    if spec.batch is None:
+    spec, some = training(plan), at_all_sites(plan)
+    if some is None:
         return
     if plan.noisy:
         yield from _in_secret(plan)  # and `gradient` says itself where expected_rows is missing
     elif spec.expected_rows is None:
         what = "rows are drawn with the chance batch / expected_rows, and that is missing"
         yield f"training.expected_rows: {what}. hint: give a public guess of the training rows of all sites"
-    if spec.expected_rows is not None and spec.batch > spec.expected_rows:
-        what = f"{spec.batch} is more than training.expected_rows ({spec.expected_rows})"
+    if spec.expected_rows is not None and some > spec.expected_rows:
+        what = (
+            f"{some}{' at all sites' * (some != spec.batch)} is more than training.expected_rows ({spec.expected_rows})"
+        )
         yield f"training.batch: {what}. hint: fewer, or leave it out for all rows"
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.core.asks import Answer, Block
+from potluck.core.asks import Answer, Block, OwnSums
 from potluck.core.errors import DataError
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
@@ -42,6 +42,15 @@ class Method(Protocol):
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]: ...
 
     def course(self) -> ServerSteps: ...
+
+
+@runtime_checkable
+class Walking(Method, Protocol):
+    """One whose sites may take sums of their own."""
+
+    def own(self, weights: Floats) -> OwnSums | None:
+        """Those of one round; None: units add to the sum of all sites."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,17 @@ METHODS: Registry[TrainingMethod] = table("training.method")
 def method_of(plan: Plan) -> TrainingMethod:
     """The method that a plan to train names."""
     return METHODS.of(training(plan).method)
+
+
+def by_unit(plan: Plan) -> bool:
+    """Whether each row or person is bounded by itself, before any sum."""
+    return plan.noisy and plan.privacy.unit in ("row", "person")
+
+
+def held(plan: Plan) -> bool:
+    """Whether coefficients stay within training.range: where sites train by themselves, and noise does not bound all
+    that they change."""
+    return method_of(plan).by_site and (by_unit(plan) or not plan.noisy)
 
 
 def tally(plan: Plan, goal: Goal) -> Block:
@@ -159,12 +179,12 @@ def few(rows: float, coefficients: int) -> tuple[str, ...]:
 def within(plan: Plan, weights: Floats) -> None:
     """Raises Abort(RANGE): not finite, or a coefficient beyond a wide public bound, within which no row's margin
     overflows: refusing public weights tells nothing of the rows. Sites that train by themselves add changes that no
-    row bounds: without noise their coefficients stay within training.range."""
+    row bounds: their coefficients may have to stay within training.range (`held`)."""
     parts = [weights[part] for part in slices(len(weights))]
     if not all(np.isfinite(part).all() for part in parts):
         raise Abort(Cause.RANGE, detail="a coefficient is not finite. hint: a lower training.rate, or more model.l2")
-    held = method_of(plan).by_site and not plan.noisy
-    reach = training(plan).range if held else WIDEST
+    narrow = held(plan)
+    reach = training(plan).range if narrow else WIDEST
     if any((np.abs(part) > reach).any() for part in parts):
-        hint = "raise training.range or model.l2" if held else "a lower training.rate, or more model.l2"
+        hint = "raise training.range or model.l2" if narrow else "a lower training.rate, or more model.l2"
         raise Abort(Cause.RANGE, detail=f"a coefficient is beyond its range ({reach:g}). hint: {hint}")

@@ -24,7 +24,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause
 from potluck.core.slices import slices
 from potluck.core.stages import Floats, Grid
-from potluck.dp.mechanism import Noised, mechanism
+from potluck.dp.mechanism import mechanism, noise_of
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
@@ -150,7 +150,7 @@ class Journal:
         givers = frozenset(site(name) for name in known["givers"])
         how = mechanism(self._plan, ask)
         values = self._kept(number, "values", how.grid, always=True)
-        std = self._kept(number, "std", how.grid, always=isinstance(how, Noised))
+        std = self._kept(number, "std", how.grid, always=noise_of(how) is not None)
         return _round(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid)
 
     def _keep(self, number: int, of: str, numbers: Floats) -> None:

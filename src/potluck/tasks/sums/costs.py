@@ -7,7 +7,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort
 from potluck.dp.account import Cost
-from potluck.dp.mechanism import Noised, mechanism
+from potluck.dp.mechanism import Exact, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
 from potluck.learning.models.layers import MOST_VALUES
@@ -30,7 +30,7 @@ def sums(plan: Plan) -> list[Ask]:
 def costs(plan: Plan) -> Mapping[Kind, Cost]:
     """What one sum of each kind costs. Raises PlanError: the noise cannot be kept."""
     bounds = {ask.kind: mechanism(plan, ask) for ask in sums(plan)}
-    return {kind: bound.cost for kind, bound in bounds.items() if isinstance(bound, Noised)}
+    return {kind: bound.cost for kind, bound in bounds.items() if not isinstance(bound, Exact)}
 
 
 def calibrate(plan: Plan) -> None:

@@ -10,7 +10,7 @@ from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.stages import Guarded
 from potluck.dp.account import calibrate
 from potluck.dp.calibration import target
-from potluck.dp.mechanism import Noised, mechanism
+from potluck.dp.mechanism import mechanism, noise_of
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
@@ -91,12 +91,11 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
         part.name: {"size": part.size, "step": part.step, "high": part.high} for part in bound.grid.parts
     }
     found: dict[str, object] = {"bits": bound.grid.bits, "length": bound.grid.length, "parts": parts}
-    if not isinstance(bound, Noised):
+    inside = noise_of(bound)
+    if inside is None:
         return found
-    drawn = (
-        {} if bound.sampling is None else {"drawn": {"chance": bound.sampling.chance, "noise": bound.sampling.ratio}}
-    )
-    return found | {"sigma": list(bound.real(bound.sigma))} | drawn
+    drawn = inside.sampling and {"drawn": {"chance": inside.sampling.chance, "noise": inside.sampling.ratio}}
+    return found | {"sigma": list(inside.real(inside.sigma))} | (drawn or {})
 
 
 def _baseless(spec: Plan) -> list[str]:
@@ -108,11 +107,11 @@ def _baseless(spec: Plan) -> list[str]:
 
 def _dear(spec: Plan, ask: Ask) -> list[str]:
     """Drawn rows whose sum has more noise beside it than all rows would have are a warning."""
-    bound = mechanism(spec, ask)
-    if not isinstance(bound, Noised) or bound.sampling is None:
+    inside = noise_of(mechanism(spec, ask))
+    if inside is None or inside.sampling is None:
         return []
-    drawn = bound.sampling
-    times = drawn.ratio / drawn.chance / calibrate(*target(spec, ask.kind), bound.cost.releases)
+    drawn = inside.sampling
+    times = drawn.ratio / drawn.chance / calibrate(*target(spec, ask.kind), inside.cost.releases)
     if times < DEAR:
         return []
     what = f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"

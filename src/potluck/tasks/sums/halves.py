@@ -13,7 +13,7 @@ from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Credentials, Exchange, Half, Record, RoundId, Rule, Sum, Terms
 from potluck.core.stages import Guarded
 from potluck.dp.limits import limits
-from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
+from potluck.dp.mechanism import Bound, Noised, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
 from potluck.learning.data.table import Table
 from potluck.learning.training.method import TALLY
@@ -21,7 +21,7 @@ from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, announce, announced
 
 
-def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Exact | Noised, file: bytes = b"") -> Terms:
+def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Bound, file: bytes = b"") -> Terms:
     """What all must agree on for this sum, from the plan and the announced model alone. file: see `Credentials`.
 
     Where the server sees exact sums, two of them over different sites at nearly the same model would differ by one
@@ -29,9 +29,10 @@ def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Exact | Noised, file: b
     """
     kind = fingerprint(b"potluck sums 1", digest(plan), round.run.encode(), ask.kind.encode())
     step = fingerprint(kind, b"%d" % ask.step, ask.state, repr((privacy.grid, privacy.limit)).encode())
-    noise = (privacy.word, privacy.sigma, privacy.share) if isinstance(privacy, Noised) else ()
+    inside = noise_of(privacy)
+    noise = (inside.word, inside.sigma, inside.share) if inside else ()
     whole = fingerprint(step, repr(noise).encode(), b"%d" % round.number, b"%d" % plan.fewest, file)
-    hidden = isinstance(privacy, Noised) and (privacy.word != "reveal" or privacy.within)
+    hidden = inside is not None and (inside.word != "reveal" or inside.within)
     once = whole if hidden else kind
     grid = privacy.grid
     return Terms(
@@ -40,7 +41,7 @@ def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Exact | Noised, file: b
     )  # fmt: skip
 
 
-def _rule(plan: Plan, ask: Ask, privacy: Exact | Noised) -> Rule:
+def _rule(plan: Plan, ask: Ask, privacy: Bound) -> Rule:
     """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up, with
     the central noise where that is an enclave's to add."""
     grid = privacy.grid
@@ -92,7 +93,7 @@ def aid(context: RoundContext, me: Credentials) -> Half[None]:
     yield from context.protection.assist(agreed, me)
 
 
-def _heard(context: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | Noised, Terms]]:
+def _heard(context: RoundContext, me: Credentials) -> Half[tuple[Ask, Bound, Terms]]:
     """What is asked, checked against the plan."""
     said = yield from announced(context.plan, context.round)
     ask = context.task.ask(said.kind, said.step, said.state)
@@ -104,6 +105,6 @@ def _heard(context: RoundContext, me: Credentials) -> Half[tuple[Ask, Exact | No
     return ask, privacy, agreed
 
 
-def contribution(task: Task[Table, object], ask: Ask, rows: Table, privacy: Exact | Noised, me: Credentials) -> Guarded:
+def contribution(task: Task[Table, object], ask: Ask, rows: Table, privacy: Bound, me: Credentials) -> Guarded:
     """rows -> Update -> Bounded -> Encoded -> Guarded: what a site's half hands to the protection."""
     return guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)

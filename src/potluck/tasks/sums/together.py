@@ -14,7 +14,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, RoundId, Sum
 from potluck.core.stages import Opened
 from potluck.core.steps import recorded
-from potluck.dp.mechanism import Exact, Noised, mechanism
+from potluck.dp.mechanism import mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.attempt import Attempt, quarrel, root_cause
 from potluck.drivers.memory import Memory
@@ -98,7 +98,7 @@ def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory:
     held = begun(plan, rows)
 
     def one_sum(ask: Ask) -> Answer:
-        privacy: Exact | Noised = mechanism(plan, ask)
+        privacy = mechanism(plan, ask)
         total = np.zeros(privacy.grid.length, dtype=word(privacy.grid.bits))
         for site, table in held.items():
             total += contribution(task, ask, table, privacy, memory.seat(site)).words

@@ -5,6 +5,7 @@ from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.drawn import chance
 from potluck.learning.training.local import words
+from potluck.learning.training.method import held
 from potluck.tasks import own, trained
 from potluck.tasks.spec import EXACT, TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
@@ -39,8 +40,9 @@ def _learnt(plan: Plan, me: str) -> str:
     of = of if goal.apart else f"the next tokens of {of} (a language model)"
     model = f"a {required(plan.model).kind} model of {of}"
     some = chance(plan)
+    steps = f", in each of which a site takes {training.steps} steps by itself" if held(plan) and plan.noisy else ""
     each = "" if some is None else f", each over about {some[0]} of {some[1]} rows, which sites draw in secret"
-    what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{each}{then}"
+    what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{steps}{each}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
