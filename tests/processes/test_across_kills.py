@@ -83,6 +83,14 @@ def drawing():
     yield Kill("server", "begin", "before send", noise="shared", round=1, drawn=True)
 
 
+def walking():
+    """Sites take steps of their own along noised sums: whoever begins a round again draws and pays for all of them."""
+    yield Kill("site", "mask/input", "before send", noise="site", walking=True)
+    yield Kill("site", "mask/input", "after send", noise="site", round=3, walking=True)
+    yield Kill("server", "mask/unmask", "on receipt", noise="site", walking=True)
+    yield Kill("site", "clear/input", "after send", word="clear", noise="site", walking=True)
+
+
 FAST = [*[*few()][::4], *[*stateful()][:1]]
 
 
@@ -94,7 +102,11 @@ def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kill",
-    [*(kill for kill in (*few(), *stateful(), *looking(), *drawing()) if kill not in FAST), *fewer(), *many()],
+    [
+        *(kill for kill in (*few(), *stateful(), *looking(), *drawing(), *walking()) if kill not in FAST),
+        *fewer(),
+        *many(),
+    ],
     ids=str,
 )
 def test_no_kill_can_change_a_sum_or_lose_a_charge(shared, kill):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from msgspec.structs import replace
 
 import potluck
 from potluck.core.plan import Model, PrivacyPlan, Split, Training
@@ -106,7 +107,9 @@ def test_with_noise_nothing_public_draws_and_beside_newton_it_is_ignored():
     table = read(rows(), noised, "a")
     assert drawn(noised, 0, table).tolist() == np.flatnonzero(table.train).tolist()
     assert (chance(noised), chance(plan())) == ((80, 200), None)
-    assert chance(make(training=Training(method="average", batch=80, expected_rows=200), privacy=noise)) is None
+    apart = make(training=Training(method="average", batch=80, expected_rows=200), privacy=noise)
+    assert chance(apart) == (160, 200)  # each of the two sites draws its own
+    assert chance(replace(apart, privacy=replace(noise, unit="site"))) is None
     _, warnings = check(make(training=Training(method="newton", batch=5), data=make().data))
     assert any(line.startswith("training.batch: is ignored: every round of newton") for line in warnings)
     assert make().data.split == Split(test=0.25)

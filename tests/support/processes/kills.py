@@ -51,10 +51,11 @@ class Kill:
     optimizer: str = "sgd"
     looks: bool = False
     drawn: bool = False
+    walking: bool = False
 
     def __str__(self) -> str:
         said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
-        said += "-looks" if self.looks else "-drawn" if self.drawn else ""
+        said += "-looks" if self.looks else "-drawn" if self.drawn else "-walking" if self.walking else ""
         return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
 
     def plan(self, privacy: Mapping[str, Any]) -> Plan:
@@ -62,6 +63,8 @@ class Kill:
         made = plan(self.word, privacy)
         if self.drawn:
             made.set("training.batch", 50)
+        if self.walking:
+            made.set("training.steps", 4).set("training.rate", 0.25).set("training.method", "average")
         if self.looks:  # its second look is worse than its first: it ends there
             made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
@@ -89,7 +92,7 @@ def undergo(rig: Rig, kill: Kill) -> dict[str, Any]:
     """Run, kill, start again, and hold everything against what must be. Gives what happened."""
     began = time.monotonic()
     rig.start(BROKER, *NAMES)
-    privacy = NONE if kill.noise == "none" else SHARED
+    privacy = NONE if kill.noise == "none" else SHARED | {"noise": kill.noise}
     of = kill.plan(privacy)
     name = f"{kill}-{rig.starts}"
     path = rig.plan(of, name)
@@ -151,6 +154,8 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
         assert unsent <= ({kill.round} if mine else set()), (name, charged, left)
         if kill.drawn:
             assert {type(one.event) for one in costs(rig, name, run) if one.phase is Kind.TRAIN} == {SampledGauss}
+        if kill.walking:
+            assert {one.event.count for one in costs(rig, name, run) if one.phase is Kind.TRAIN} == {4}
         if kill.noise != "none":
             history = next(one for one in spending(rig.home(name)).runs if one.run == run)
             assert history.releases == len(charged)
@@ -188,7 +193,7 @@ def result(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
         if kill.round > 1 and kill.word != "clear":  # mask: the sites of the first sum or none (decision 0011)
             assert document["model"]["digest"] == reference(clean).digest()
         return
-    quiet = {**SHARED, "noise": "shared"}
+    quiet = {**SHARED, "noise": kill.noise}
     wanted = reference(kill.plan(quiet), givers).coefficients
     for key, value in document["model"]["coefficients"].items():
         assert abs(value - wanted[key]) < 2.0, (key, value, wanted[key])
