@@ -1,5 +1,6 @@
 """Weights of a graph that stay at each site, against torch's own autograd, and what of them leaves a site: nothing."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,12 +16,15 @@ import potluck
 from potluck.api.results.outcome import summary
 from potluck.core.errors import PlanError
 from potluck.core.plan import required
+from potluck.core.stages import Clip
+from potluck.dp.mechanism import mechanism
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import held_of, trained_of
 from potluck.learning.models.model import Model
 from potluck.learning.training.own import own_of
+from potluck.testing.draws import seeded
 from support.graph import trained as drawn
 from support.learning.batches import batches
 from support.learning.sums import answer, run
@@ -170,11 +174,33 @@ def test_what_they_do_not_go_with_is_refused(graph, keys, said):
     assert any(line.startswith(said) for line in check(potluck.Plan(**given).spec)[0])
 
 
-def test_noise_is_refused_by_name(graph):
+def hiding(graph, **privacy):
     given = drawn.tables(graph, model={"local": ["4.*"]}, training=HOW)
-    given["privacy"] = {"noise": "shared", "unit": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
-    with pytest.raises(PlanError, match=r"model\.local: weights that stay at a site go without noise alone"):
-        potluck.Plan(**given).require()
+    given["privacy"] = {"noise": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1e3} | privacy
+    if privacy["unit"] == "row":
+        given["training"] |= {"expected_rows": 200, "batch": 20}
+    return potluck.Plan(**given)
+
+
+def test_rows_are_not_hidden_beside_weights_that_one_of_them_moves_without_noise(graph):
+    with pytest.raises(PlanError, match=r"model\.local: a row moves them without noise, and so all gradients"):
+        hiding(graph, unit="row").require()
+
+
+def test_of_a_hidden_site_heads_stay_and_its_change_is_clipped_whatever_they_are(graph):
+    """The change that leaves is that of the run without noise, in which it counts with the site's rows; and no more."""
+    noisy, plain = hiding(graph, unit="site"), planned(graph)
+    noisy.require()
+    ask, other = (next(build(one.spec).lead()) for one in (noisy, plain))
+    for name, table in tables_of(noisy).items():
+        (found,) = build(noisy.spec).contribute(ask, table, seeded(name))
+        (exact,) = build(plain.spec).contribute(other, tables_of(plain)[name], seeded(name))
+        size = ask.blocks[0].size
+        assert found.values.shape == (1, size)
+        np.testing.assert_allclose(found.values[0], exact.values[0, :size] / table.train.sum(), atol=1e-12)
+        short = mechanism(noisy.spec, ask)
+        assert np.linalg.norm(replace(short, limit=Clip((1e-3,))).clip(found).values) <= 1e-3
+        assert own_of(noisy.spec, table) is not None
 
 
 def test_a_retried_round_begins_from_the_heads_that_belong_to_it(graph):

@@ -161,8 +161,8 @@ def test_a_round_costs_its_steps_and_all_of_them_with_redo_come_to_epsilon(unit)
 
 
 def test_drawn_steps_cost_what_is_known_of_so_many_sampled_sums():
-    """512 of 15,000 rows at each of four sites, 293 rounds of two steps: as 586 sums over 2,048 of 60,000 rows, of which
-    the noise for (2.7, 1e-5) is 1.4948 (jax-privacy, dp-accounting)."""
+    """512 of 15,000 rows at each of four sites, 293 rounds of two steps: as 586 sums over 2,048 of 60,000 rows, whose
+    noise for (2.7, 1e-5) is 1.4948 (jax-privacy, dp-accounting)."""
     keys = {"rounds": 293, "steps": 2, "batch": 512, "expected_rows": 60_000}
     four = replace(plan(**keys), federation=Federation(sites=("a", "b", "c", "d"), server="curious"))
     spec = replace(four, privacy=replace(NOISE, epsilon=2.7))

@@ -93,11 +93,15 @@ class Average:
         Raises Abort: RANGE, a local coefficient beyond training.range; KEPT, what the step before left is not there;
         REFUSED, a round would be over too few rows.
         """
-        if by_unit(self.plan):
-            yield self._own_steps.walk(weights, step, rows, draw)
-            return
         train = rows.train
         x, y = rows.inputs[train], rows.target[train]
+        if by_unit(self.plan):
+            if keeps(self.plan) and len(y):
+                self._keep(
+                    rows, step, weights, self._ditto(before(self.plan, self.form, rows.kept, step), step, x, y, weights)
+                )
+            yield self._own_steps.walk(weights, step, rows, draw)
+            return
         if not len(y):
             return
         gone_through(self.plan, len(y))
@@ -107,8 +111,7 @@ class Average:
         change[:] = weights
         if keeps(self.plan):
             own = self._with_own(change, step, x, y, before(self.plan, self.form, rows.kept, step))
-            settled(own)
-            rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), own)
+            self._keep(rows, step, weights, own)
         else:
             self._descend(change, step, x, y, self._steps(step, len(y), weights))
         for part in slices(size):
@@ -156,18 +159,27 @@ class Average:
         whole = np.concatenate([common, own.model[size:]])
         self._descend(whole, step, x, y, steps)
         place[:size] = whole[:size]
-        model = whole
         if spec.local == "ditto":
-            model = own.model
-            self._descend(model, step, x, y, replace(steps, mu=spec.mu, anchor=common))
+            return self._ditto(own, step, x, y, common)
         if not corrects(self.plan):
-            return Own(model, np.zeros(0)).vector()
+            return Own(whole, np.zeros(0)).vector()
         slope = place[size:] = (common - whole[:size]) / (required(spec.steps) * steps.rate)
         after = own.control - control + slope
         if not (np.abs(after) <= spec.range).all():
             hint = "hint: lower training.rate, or raise training.range"
             raise Abort(Cause.RANGE, detail=f"a control variate is beyond training.range. {hint}")
-        return Own(model if personal(self.plan) else np.zeros(0), after).vector()
+        return Own(whole if personal(self.plan) else np.zeros(0), after).vector()
+
+    def _ditto(self, own: Own, step: int, x: Inputs, y: Floats, common: Floats) -> Floats:
+        """Local SGD of the site's own model, held to the common one: what is kept. Nothing that leaves reads it."""
+        steps = replace(self._steps(step, len(y), common), mu=training(self.plan).mu, anchor=common)
+        self._descend(own.model, step, x, y, steps)
+        return own.vector()
+
+    def _keep(self, rows: Table, step: int, weights: Floats, own: Floats) -> None:
+        """What a round at these weights leaves at the site."""
+        kept = settled(self.plan, own)
+        rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), kept)
 
     def _steps(self, step: int, rows: int, common: Floats) -> Steps:
         """How far local steps go in this round."""

@@ -12,7 +12,12 @@ Ditto: the common model is that of plain steps. Each site also keeps a model v_i
 batches down its gradient + mu (v_i - w). Weights that stay at a site (`model.local`) train with the rest, begin where
 they ended in the round before, and are no part of the sum; the site's own model is what its last steps came to.
 
-None of it holds with noise: what leaves is bounded as weights and control variates are, not as one unit's part.
+With noise the sum is bounded and noised as ever, and what stays is exact. Ditto's v_i is no part of what leaves: the
+common model's steps do not read it. So it costs nothing for as long as it stays; whoever publishes it, or what it says,
+tells of rows what no epsilon counts. Weights that stay (`model.local`) are in every gradient of those that leave. Where
+a unit is a site, whose whole change is clipped whatever it follows from, that is no matter. Where it is a row or a
+person they are refused: one row moves a head that has no noise, and all other rows' gradients with it. Control variates
+are bounded as no one unit's part, and go without noise alone.
 References: Karimireddy et al. 2020, arXiv 1910.06378, algorithm 1; Li et al. 2021, arXiv 2012.04221, algorithm 1;
 Arivazhagan et al. 2019, arXiv 1912.00818 (weights that stay).
 """
@@ -28,7 +33,7 @@ from potluck.core.stages import Floats
 from potluck.learning.kept import Kept
 from potluck.learning.models.fitted import training
 from potluck.learning.models.form import Form
-from potluck.learning.training.method import WIDEST, TrainingMethod
+from potluck.learning.training.method import WIDEST, TrainingMethod, by_unit
 
 PULLED = ("prox", "ditto")
 """Where `training.mu` holds a site's steps to the round's model."""
@@ -94,11 +99,16 @@ def _own(plan: Plan, form: Form, found: Floats) -> Own:
     return Own(found[:model], found[model:])
 
 
-def settled(numbers: Floats) -> None:
-    """Raises Abort(RANGE): what would be kept is no model any more, as `method.within` says of the common one."""
+def settled(plan: Plan, numbers: Floats) -> Floats:
+    """What is kept. With noise what is no model any more is brought back to one: an error would tell of rows.
+
+    Raises Abort(RANGE): without noise it is none, as `method.within` says of the common model."""
+    if plan.noisy:
+        return np.nan_to_num(np.clip(numbers, -WIDEST, WIDEST))
     if not (np.abs(numbers) <= WIDEST).all():
         what = f"what the site keeps between rounds is beyond {WIDEST:g}, or not finite"
         raise Abort(Cause.RANGE, detail=f"{what}. hint: lower training.rate or training.mu")
+    return numbers
 
 
 def faults(plan: Plan, method: TrainingMethod) -> Iterator[str]:
@@ -121,7 +131,10 @@ def faults(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     if spec.local == "scaffold" and method.by_site and spec.steps is None:
         yield "training.steps: scaffold divides by it, the same at every site. hint: steps = 50"
     for key, what in found.items():
-        if plan.noisy and method.by_site:
+        if key == "model.local" and method.by_site and by_unit(plan):
+            moved = f"a {plan.privacy.unit} moves them without noise, and so all gradients of the others"
+            yield f'{key}: {moved}. hint: local = "ditto", privacy.unit = "site", or leave it out'
+        if spec.local == "scaffold" and plan.noisy and method.by_site:
             yield f'{key}: {what} go without noise alone. hint: privacy.noise = "none", or leave it out'
         if spec.aggregation != "mean" and method.by_site:
             yield f'{key}: {what} go with the mean alone. hint: training.aggregation = "mean"'
@@ -132,6 +145,10 @@ def pauses(plan: Plan) -> Iterator[str]:
     if corrects(plan):
         what = "corrected steps do worse than plain ones where rounds are few or batches small"
         yield f'training.local: {what}. hint: compare it with "plain" and "prox" on validation rows'
+    if personal(plan) and plan.noisy:
+        key = "training.local" if training(plan).local == "ditto" else "model.local"
+        what = "what stays at a site has no noise, and epsilon does not count it"
+        yield f"{key}: {what}. hint: an owner who hands on its own model, or its scores of others' rows, tells of rows"
     if plan.model is not None and plan.model.local:
         what = "the model that the coordinator has holds these weights as they began, so that no metrics are told of it"
         yield f"model.local: {what}. hint: each owner scores with the model in its home, which `potluck site run` names"
@@ -144,6 +161,10 @@ def words(plan: Plan) -> tuple[str, ...]:
         whole = "a model of its own, held to the common one" if training(plan).local == "ditto" else _heads(plan)
         metrics = " with its metrics on the site's own held-out rows" if plan.data.split else ""
         found.append(f"Each site also trains {whole}: it stays there, for its owner alone{metrics}")
+        if plan.noisy:
+            found.append(
+                "It has no noise: whoever hands it on, or what it says of other rows, spends what nobody counts"
+            )
     if corrects(plan):
         found.append("Each site also gives the mean gradient of its steps, and corrects them by that of all sites")
     if found:

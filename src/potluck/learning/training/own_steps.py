@@ -6,7 +6,7 @@ added up on the grid, and all noise that the plan owes is inside before anything
 
     w -= rate (G / rows + l2 / expected_rows w + mu (w - c)),  then w is brought back to within training.range
 
-where `rows` is public: `batch`, or expected_rows over the number of sites. So a site with twice as many rows takes steps
+where `rows` is public: `batch`, or expected_rows over the number of sites. So a site of twice as many rows takes steps
 twice as long, and weighs more without a count of its rows being told; where sites add up, each weighs 1. Sites keep
 nothing from one step to the next but w: no optimizer has a state there. With `batch` each step is of units that are
 drawn in secret with the chance batch x sites / expected_rows.
