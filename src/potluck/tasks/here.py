@@ -87,7 +87,8 @@ class Here(Protocol):
 class Estimate:
     """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
     measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`.
-    rate, pace: of descent, which rate is recommended, likewise; room, needs: what training a graph takes of a site.
+    rate, pace: of descent, which rate is recommended, likewise; signal, noise: of training with noise, how much a round
+    can say beside it; room, needs: what training a graph takes of a site.
     bytes_look: as bytes_up, of a look at validation rows; bytes_later: of a round of statistics after the first, at
     most."""
 
@@ -102,5 +103,7 @@ class Estimate:
     data: Mapping[str, Tally] = field(default_factory=dict)
     rate: Mapping[str, object] | None = None
     pace: str = ""
+    signal: Mapping[str, object] | None = None
+    noise: str = ""
     room: Mapping[str, object] | None = None
     needs: str = ""

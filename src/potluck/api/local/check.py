@@ -26,7 +26,8 @@ class Verdict:
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
     validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
-    site's in a round after the first, at most. room: what training a graph takes of a site, and `needs` the same in
+    site's in a round after the first, at most. signal: of training with noise, how much a round can say beside it, and
+    `noise` the same in words. room: what training a graph takes of a site, and `needs` the same in
     words.
     """
 
@@ -50,6 +51,8 @@ class Verdict:
     bytes_later: int | None = None
     room: Mapping[str, object] | None = None
     needs: str = ""
+    signal: Mapping[str, object] | None = None
+    noise: str = ""
 
     @property
     def unit(self) -> object:
@@ -83,7 +86,7 @@ class Verdict:
             found |= {"looks": self.looks, "bytes_up_per_site_look": self.bytes_look}
         if self.bytes_later is not None:
             found |= {"bytes_up_per_site_later_round": self.bytes_later, "bytes_up_per_site": self.bytes_all}
-        more = {"forecast": self.forecast, "rate": self.rate, "room": self.room}
+        more = {"forecast": self.forecast, "rate": self.rate, "signal": self.signal, "room": self.room}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
     def row_warnings(self) -> list[str]:
@@ -165,6 +168,8 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.bytes_later,
         found.room,
         found.needs,
+        found.signal,
+        found.noise,
     )
 
 

@@ -8,8 +8,6 @@ from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.stages import Guarded
-from potluck.dp.account import calibrate
-from potluck.dp.calibration import target
 from potluck.dp.mechanism import mechanism, noise_of
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
@@ -28,8 +26,7 @@ from potluck.tasks.sources import Written, none_read, not_here, tables, tallies
 from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
-
-DEAR = 1.05
+from potluck.tasks.sums.signal import outlook
 
 
 def estimate(plan: Written) -> Estimate:
@@ -44,15 +41,16 @@ def estimate(plan: Written) -> Estimate:
     look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
     later, _, widest = _rehearsal(spec, task.later) if isinstance(task, StatisticsTask) and task.later else (None, 0, 0)
     need = room(spec)
-    outlook, useless = words(spec, ahead) if ahead else ("", [])
+    said, useless = words(spec, ahead) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.labelled else None
+    noise = outlook(spec, ask) if spec.traits.labelled and spec.noisy else None
     return Estimate(
         warnings=[
             *more,
             *_baseless(spec),
             *useless,
             *_heavy(max(largest, widest)),
-            *_dear(spec, ask),
+            *(noise.warnings() if noise else ()),
             *(rates.warnings(spec, pace) if pace else ()),
         ],
         bytes_up=size,
@@ -61,10 +59,12 @@ def estimate(plan: Written) -> Estimate:
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,
-        outlook=outlook,
+        outlook=said,
         data=data,
         rate=pace.document() if pace else None,
         pace=pace.words(training(spec).rate) if pace else "",
+        signal=noise.document() if noise else None,
+        noise=noise.words() if noise else "",
         room=need.document() if need else None,
         needs=need.words() if need else "",
     )
@@ -103,19 +103,6 @@ def _baseless(spec: Plan) -> list[str]:
     base = lacks_base(spec)
     hint = f"put the file into {FOLDER}/ beside the plan for `run` and `up`; across machines each site holds it"
     return [f"model.base: {base} is not here. hint: {hint}"] if base else []
-
-
-def _dear(spec: Plan, ask: Ask) -> list[str]:
-    """Drawn rows whose sum has more noise beside it than all rows would have are a warning."""
-    inside = noise_of(mechanism(spec, ask))
-    if inside is None or inside.sampling is None:
-        return []
-    drawn = inside.sampling
-    times = drawn.ratio / drawn.chance / calibrate(*target(spec, ask.kind), inside.cost.releases)
-    if times < DEAR:
-        return []
-    what = f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"
-    return [f"training.batch: {what}. hint: leave it out, or take a larger batch or more rounds"]
 
 
 def _heavy(largest: int) -> list[str]:

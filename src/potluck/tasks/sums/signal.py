@@ -1,0 +1,177 @@
+"""How much a round of training with noise can say beside its noise, from the plan alone, and which batch or number of
+rounds could say more.
+
+Let m units be in a sum on average, each clipped to an L2 norm of C, and let noise of standard deviation s be in each of
+its d numbers, from all sites. Then the mean of the clipped gradients is at most C long, and its noise about s sqrt(d)/m
+(the root of the mean of its square). So **signal to noise** of a round is at most m C / (s sqrt(d)), and of all T
+rounds together, whose steps add up and whose noises are independent, at most sqrt(T) times that. What is longer is
+never said: gradients of rows differ in direction, and near the end of training they cancel out.
+With all units in every round, the second figure does not depend on T: T times the rounds take sqrt(T) times the noise.
+With drawn units it is less the smaller their batch and the fewer the rounds. It compares plans whose steps lead as far
+in all: more rounds are taken with a rate that is as much lower.
+
+It does NOT say how good the model will be, nor count that a batch is a sample. m is what the plan expects; for persons
+as if each had one row.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+
+import msgspec
+
+from potluck.core.asks import Ask
+from potluck.core.plan import Plan
+from potluck.dp.mechanism import Noised, mechanism
+from potluck.learning.models.fitted import training
+from potluck.learning.training.method import method_of
+
+GAIN = 1.05
+"""What does better by less is not worth to be named."""
+ENOUGH = 0.95
+"""What comes so near to all rows in each round does as well."""
+TIMES = (2, 4, 8, 16)
+"""More rounds than so many times the plan's are not looked at."""
+WEAK = 1.0
+"""Below it noise alone leads farther than all rounds together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """batch: units of a sum, where they are drawn; None: all. rounds, rate: of training; multiplier: noise that is sure
+    over the clip; sigma: in each number of a sum, in real units, if no site drops out; step, run: see above."""
+
+    batch: int | None
+    rounds: int
+    rate: float
+    multiplier: float
+    sigma: float
+    step: float
+
+    @property
+    def run(self) -> float:
+        return self.step * math.sqrt(self.rounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Of a plan, and of plans that differ by their batch, or by rounds and rate, and do better. whole: with all rows in
+    each of as many rounds."""
+
+    now: Signal
+    whole: Signal
+    better: tuple[Signal, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        now = self.now
+        found = [
+            {
+                "batch": one.batch,
+                "rounds": one.rounds,
+                "rate": one.rate,
+                "step_at_most": one.step,
+                "run_at_most": one.run,
+            }
+            for one in self.better
+        ]
+        here = {"multiplier": now.multiplier, "sigma": now.sigma, "step_at_most": now.step, "run_at_most": now.run}
+        return {**here, "better": found}
+
+    def words(self) -> str:
+        """A line."""
+        now = self.now
+        noise = f"noise of {now.sigma:.3g} in each number of a sum ({now.multiplier:.3g} clips are sure)"
+        far = f"at most {now.step:.2g} times as long as its noise, of all {now.rounds:,} together {now.run:.2g} times"
+        return f"{noise}; signal to noise: the mean clipped gradient of a round is {far}"
+
+    def warnings(self) -> list[str]:
+        """Where another batch would do better, and where nothing can come of it."""
+        found = []
+        times = self.whole.run / self.now.run
+        if self.better:
+            hint = "leave it out" if self.better[0].batch is None else f"{self.better[0].batch:,}"
+            more = [f"training.rounds = {one.rounds} at training.rate = {one.rate:.3g}" for one in self.better[1:]]
+            what = (
+                f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"
+            )
+            found.append(f"training.batch: {what}. hint: {' or '.join([hint, *more])}")
+        if self.now.run < WEAK:
+            what = "noise alone leads farther than all rounds together, even if every gradient points one way"
+            hint = "more rows, a larger epsilon, or fewer weights that train"
+            found.append(f"privacy.epsilon: {what}. hint: {hint}")
+        return found
+
+
+def outlook(spec: Plan, ask: Ask) -> Outlook | None:
+    """ask: a plan's first sum. None: it is not of clipped gradients, or the plan does not say how many units it
+    expects. Raises PlanError: the noise cannot be kept."""
+    now = _signal(spec, ask)
+    if now is None:
+        return None
+    whole = now if ask.chance is None else _with(spec, ask, None, now.rounds)
+    if whole.run < GAIN * now.run or ask.chance is None:
+        return Outlook(now, whole)
+    batch, of = ask.chance
+    batches = [_of_batch(spec, ask, one) for one in takewhile(lambda one: one < of, (batch << k for k in range(1, 64)))]
+    rounds = [_of_rounds(spec, ask, now.rounds * times) for times in TIMES]
+    enough = ENOUGH * whole.run
+    larger, longer = _first(batches, enough) or whole, _first(rounds, enough)
+    return Outlook(now, whole, tuple(one for one in (larger, longer) if one and one.run >= GAIN * now.run))
+
+
+Made = Callable[[], Signal]
+
+
+def _of_batch(spec: Plan, ask: Ask, batch: int) -> Made:
+    return lambda: _with(spec, ask, batch, training(spec).rounds)
+
+
+def _of_rounds(spec: Plan, ask: Ask, rounds: int) -> Made:
+    return lambda: _with(spec, ask, ask.chance and ask.chance[0], rounds)
+
+
+def _first(found: Sequence[Made], enough: float) -> Signal | None:
+    """The first that does as well, where each does better than the one before; each look reckons its noise."""
+    low, high, best = 0, len(found), None
+    while low < high:
+        middle = (low + high) // 2
+        one = found[middle]()
+        if one.run >= enough:
+            high, best = middle, one
+        else:
+            low = middle + 1
+    return best
+
+
+def _with(spec: Plan, ask: Ask, batch: int | None, rounds: int) -> Signal:
+    """The same with another batch, None for all, and another number of rounds."""
+    chance = None if batch is None or ask.chance is None else (batch, ask.chance[1])
+    now = training(spec)
+    then = msgspec.structs.replace(now, rounds=rounds, rate=now.rate * now.rounds / rounds)
+    other = msgspec.structs.replace(spec, training=then)
+    found = _signal(other, replace(ask, chance=chance))
+    assert found is not None  # as of the plan itself
+    return found
+
+
+def _signal(spec: Plan, ask: Ask) -> Signal | None:
+    bound, units = mechanism(spec, ask), _units(spec, ask)
+    if not isinstance(bound, Noised) or units is None or len(bound.grid.parts) != 1:
+        return None
+    (part,), (clip,) = bound.grid.parts, bound.limit.l2
+    givers = 1 if bound.word == "reveal" else len(spec.federation.sites)
+    sigma, sure = bound.real(bound.share)[0] * math.sqrt(givers), bound.real(bound.sigma)[0]
+    step = units * clip / (sigma * math.sqrt(part.size))
+    batch = None if ask.chance is None else ask.chance[0]
+    return Signal(batch, training(spec).rounds, training(spec).rate, sure / clip, sigma, step)
+
+
+def _units(spec: Plan, ask: Ask) -> int | None:
+    """About how many are in a sum."""
+    if method_of(spec).by_site:
+        return len(spec.federation.sites) if spec.privacy.unit == "site" else None
+    if spec.privacy.unit == "site":
+        return len(spec.federation.sites)
+    return training(spec).expected_rows if ask.chance is None else ask.chance[0]
