@@ -83,8 +83,9 @@ class Outlook:
         """A line."""
         now = self.now
         noise = f"noise of {now.sigma:.3g} in each number of a sum ({now.multiplier:.3g} clips are sure)"
-        far = f"at most {now.step:.2g} times as long as its noise, of all {now.rounds:,} together {now.run:.2g} times"
-        return f"{noise}; signal to noise: the mean clipped gradient of a round is {far}"
+        far = f"at most {_few(now.step)} times as long as its noise"
+        all_ = f"of all {now.rounds:,} together {_few(now.run)} times"
+        return f"{noise}; signal to noise: the mean clipped gradient of a round is {far}, {all_}"
 
     def warnings(self) -> list[str]:
         """Where another batch would do better, and where nothing can come of it."""
@@ -102,6 +103,11 @@ class Outlook:
             hint = "more rows, a larger epsilon, or fewer weights that train"
             found.append(f"privacy.epsilon: {what}. hint: {hint}")
         return found
+
+
+def _few(value: float) -> str:
+    """A number of three figures at most."""
+    return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 def outlook(spec: Plan, ask: Ask) -> Outlook | None:
