@@ -14,7 +14,7 @@ from dp_accounting.pld import PLDAccountant
 from dp_accounting.rdp import RdpAccountant
 
 from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Split, Target, Training
-from potluck.dp.mechanism import mechanism
+from potluck.dp.mechanism import mechanism, noise_of
 from potluck.learning.loops import build
 from support.learning.sums import category, make, number
 
@@ -42,12 +42,12 @@ def plan(noise, unit, epsilon, batch=None, rounds=20, redo=2, method="gradient",
 
 def kept(spec, count=None):
     """(what all sums cost, by dp-accounting and the noise of honest shares alone; what they may cost)."""
-    bound = mechanism(spec, next(build(spec).lead()))
+    bound = noise_of(mechanism(spec, next(build(spec).lead())))
     sure = SURE[spec.privacy.noise]
     moved = [limit / part.step for limit, part in zip(bound.limit.l2, bound.grid.parts, strict=True)]
     sigma = [math.sqrt(sure) * share for share in bound.share]
     ratios = np.array(sigma) / np.array(moved)
-    count = count or spec.training.rounds + spec.privacy.redo
+    count = count or (spec.training.rounds + spec.privacy.redo) * (spec.training.steps or 1)
     apart = spec.privacy.unit != "row"
     delta = DELTA * (1 - OF_DELTA) if apart else DELTA
     allowed = spec.privacy.epsilon * (1 - METRICS) if apart else spec.privacy.epsilon
@@ -57,7 +57,7 @@ def kept(spec, count=None):
         accountant = RdpAccountant(ORDERS, RELATION).compose(dp_accounting.GaussianDpEvent(ratio), count)
     else:
         ratio = math.sqrt(sigma[0] ** 2 - 4) / moved[0]
-        rate = spec.training.batch / ROWS
+        rate = spec.training.batch * (SITES if spec.training.method == "average" else 1) / ROWS
         event = dp_accounting.PoissonSampledDpEvent(rate, dp_accounting.GaussianDpEvent(ratio))
         accountant = PLDAccountant(RELATION).compose(event, count)
     return accountant.get_epsilon(delta), allowed
@@ -77,6 +77,13 @@ def test_all_units_in_every_round(noise, unit, epsilon):
 def test_a_site_that_steps_by_itself_and_is_hidden_whole(epsilon):
     spent, allowed = kept(plan("shared", "site", epsilon, method="average"))
     assert 0.99 * allowed <= spent <= allowed * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("unit", ["row", "person"])
+@pytest.mark.parametrize("batch", [None, pytest.param(50, marks=pytest.mark.slow)])
+def test_steps_of_sites_own(unit, batch):
+    spent, allowed = kept(plan("site", unit, 1.0, batch, 5, method="average", steps=4))
+    assert 0.99 * allowed <= spent <= allowed * (1 + 1e-3)
 
 
 DRAWN = [

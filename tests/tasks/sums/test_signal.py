@@ -139,7 +139,7 @@ def test_a_plan_whose_noise_leads_farther_than_its_rounds_is_warned_of():
     hopeless, fine = ahead(wide(epsilon=0.02, rows=200)), ahead(wide(epsilon=1.0))
     assert hopeless.now.run < 1 < fine.now.run
     (line,) = hopeless.warnings()
-    assert line.startswith("privacy.epsilon: noise alone leads farther than all rounds together")
+    assert line.startswith("privacy.epsilon: noise alone leads farther than all steps together")
     assert fine.warnings() == []
 
 
@@ -150,9 +150,21 @@ def test_sites_and_persons_count_as_units():
     assert ahead(replaced(wide(), privacy=PrivacyPlan(noise="none"))) is None
 
 
-def test_check_says_it(tmp_path):
-    frame, path = table(200, 0), tmp_path / "rows.csv"
-    frame.to_csv(path, index=False)
+@pytest.mark.parametrize("batch", [None, pytest.param(20, marks=pytest.mark.slow)])
+def test_steps_of_sites_own_count_as_steps_along_all_their_sums(batch):
+    """Each site's sum has all of its noise; that of their mean is as that of one sum with all of theirs."""
+    own = {"method": "average", "rounds": 5, "steps": 8, "batch": batch, "expected_rows": 8000}
+    noise = PrivacyPlan(noise="site", unit="row", epsilon=3.0, delta=1e-5, clip=1.0)
+    spec = replaced(wide(), training=Training(**own), privacy=noise)
+    found, one = ahead(spec), ahead(wide(batch and 4 * batch, 40, epsilon=3.0, noise="site"))
+    assert (found.now.steps, found.now.batch) == (40, batch)
+    for name in ("step", "run", "sigma", "multiplier"):
+        assert getattr(found.now, name) == pytest.approx(getattr(one.now, name), rel=1e-3)
+    assert found.whole.run == pytest.approx(one.whole.run, rel=1e-3)
+    assert [other.batch for other in found.better] == [other.batch // 4 for other in one.better]
+
+
+def test_check_says_it():
     columns = {f"x{place}": {"kind": "number", "low": -3, "high": 3} for place in range(20)}
     plan = potluck.Plan(
         name="p", purpose="test", task="train", federation={"sites": list(NAMES), "corrupt": 1},
@@ -170,7 +182,7 @@ def test_check_says_it(tmp_path):
         "step_at_most": pytest.approx(said.better[0].step),
         "run_at_most": pytest.approx(said.better[0].run),
     }
-    assert "signal to noise: the mean clipped gradient of a round is at most" in verdict.noise
+    assert "signal to noise: the mean clipped gradient of a step is at most" in verdict.noise
     assert any(line.startswith("training.batch: beside a sum over drawn rows there is") for line in verdict.warnings)
     plan.set("privacy", {"noise": "none"})
     plan.set("training", {"method": "gradient"})

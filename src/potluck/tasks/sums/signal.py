@@ -3,10 +3,11 @@ rounds could say more.
 
 Let m units be in a sum on average, each clipped to an L2 norm of C, and let noise of standard deviation s be in each of
 its d numbers, from all sites. Then the mean of the clipped gradients is at most C long, and its noise about s sqrt(d)/m
-(the root of the mean of its square). So **signal to noise** of a round is at most m C / (s sqrt(d)), and of all T
-rounds together, whose steps add up and whose noises are independent, at most sqrt(T) times that. What is longer is
-never said: gradients of rows differ in direction, and near the end of training they cancel out.
-With all units in every round, the second figure does not depend on T: T times the rounds take sqrt(T) times the noise.
+(the root of the mean of its square). So **signal to noise** of a step is at most m C / (s sqrt(d)), and of all T steps
+together, which add up and whose noises are independent, at most sqrt(T) times that. What is longer is never said:
+gradients of rows differ in direction, and near the end of training they cancel out. Where sites take steps of their
+own and the server their mean, m and s are of all sites' sums of a step.
+With all units in every step, the second figure does not depend on T: T times the steps take sqrt(T) times the noise.
 With drawn units it is less the smaller their batch and the fewer the rounds. It compares plans whose steps lead as far
 in all: more rounds are taken with a rate that is as much lower.
 
@@ -23,7 +24,7 @@ import msgspec
 
 from potluck.core.asks import Ask
 from potluck.core.plan import Plan
-from potluck.dp.mechanism import Noised, mechanism
+from potluck.dp.mechanism import Walked, mechanism, noise_of
 from potluck.learning.models.fitted import training
 from potluck.learning.training.method import method_of
 
@@ -39,19 +40,21 @@ WEAK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """batch: units of a sum, where they are drawn; None: all. rounds, rate: of training; multiplier: noise that is sure
-    over the clip; sigma: in each number of a sum, in real units, if no site drops out; step, run: see above."""
+    """batch: as the plan says it; None: all. rounds, rate: of training; steps: in all rounds; multiplier: noise that is
+    sure over the clip; sigma: in each number of a step's sums, in real units, if no site drops out; step, run: see
+    above."""
 
     batch: int | None
     rounds: int
     rate: float
+    steps: int
     multiplier: float
     sigma: float
     step: float
 
     @property
     def run(self) -> float:
-        return self.step * math.sqrt(self.rounds)
+        return self.step * math.sqrt(self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ class Outlook:
         now = self.now
         noise = f"noise of {now.sigma:.3g} in each number of a sum ({now.multiplier:.3g} clips are sure)"
         far = f"at most {_few(now.step)} times as long as its noise"
-        all_ = f"of all {now.rounds:,} together {_few(now.run)} times"
-        return f"{noise}; signal to noise: the mean clipped gradient of a round is {far}, {all_}"
+        all_ = f"of all {now.steps:,} together {_few(now.run)} times"
+        return f"{noise}; signal to noise: the mean clipped gradient of a step is {far}, {all_}"
 
     def warnings(self) -> list[str]:
         """Where another batch would do better, and where nothing can come of it."""
@@ -99,7 +102,7 @@ class Outlook:
             )
             found.append(f"training.batch: {what}. hint: {' or '.join([hint, *more])}")
         if self.now.run < WEAK:
-            what = "noise alone leads farther than all rounds together, even if every gradient points one way"
+            what = "noise alone leads farther than all steps together, even if every gradient points one way"
             hint = "more rows, a larger epsilon, or fewer weights that train"
             found.append(f"privacy.epsilon: {what}. hint: {hint}")
         return found
@@ -119,23 +122,22 @@ def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     whole = now if ask.chance is None else _with(spec, ask, None, now.rounds)
     if whole.run < GAIN * now.run or ask.chance is None:
         return Outlook(now, whole)
-    batch, of = ask.chance
-    batches = [_of_batch(spec, ask, one) for one in takewhile(lambda one: one < of, (batch << k for k in range(1, 64)))]
-    rounds = [_of_rounds(spec, ask, now.rounds * times) for times in TIMES]
+    drawn, of = ask.chance
+    larger_ones = takewhile(lambda one: one < of, (drawn << k for k in range(1, 64)))
+    batches = [_with_later(spec, ask, (one, of), now.rounds) for one in larger_ones]
+    rounds = [_with_later(spec, ask, ask.chance, now.rounds * times) for times in TIMES]
     enough = ENOUGH * whole.run
     larger, longer = _first(batches, enough) or whole, _first(rounds, enough)
     return Outlook(now, whole, tuple(one for one in (larger, longer) if one and one.run >= GAIN * now.run))
 
 
 Made = Callable[[], Signal]
+Chance = tuple[int, int] | None
+"""As of `Ask`."""
 
 
-def _of_batch(spec: Plan, ask: Ask, batch: int) -> Made:
-    return lambda: _with(spec, ask, batch, training(spec).rounds)
-
-
-def _of_rounds(spec: Plan, ask: Ask, rounds: int) -> Made:
-    return lambda: _with(spec, ask, ask.chance and ask.chance[0], rounds)
+def _with_later(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Made:
+    return lambda: _with(spec, ask, chance, rounds)
 
 
 def _first(found: Sequence[Made], enough: float) -> Signal | None:
@@ -151,9 +153,8 @@ def _first(found: Sequence[Made], enough: float) -> Signal | None:
     return best
 
 
-def _with(spec: Plan, ask: Ask, batch: int | None, rounds: int) -> Signal:
-    """The same with another batch, None for all, and another number of rounds."""
-    chance = None if batch is None or ask.chance is None else (batch, ask.chance[1])
+def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal:
+    """The same where units are drawn otherwise, or with another number of rounds."""
     now = training(spec)
     then = msgspec.structs.replace(now, rounds=rounds, rate=now.rate * now.rounds / rounds)
     other = msgspec.structs.replace(spec, training=then)
@@ -163,21 +164,21 @@ def _with(spec: Plan, ask: Ask, batch: int | None, rounds: int) -> Signal:
 
 
 def _signal(spec: Plan, ask: Ask) -> Signal | None:
-    bound, units = mechanism(spec, ask), _units(spec, ask)
-    if not isinstance(bound, Noised) or units is None or len(bound.grid.parts) != 1:
+    bound, units, sites = mechanism(spec, ask), _units(spec, ask), len(spec.federation.sites)
+    inside = noise_of(bound)
+    if inside is None or units is None or len(inside.grid.parts) != 1:
         return None
-    (part,), (clip,) = bound.grid.parts, bound.limit.l2
-    givers = 1 if bound.word == "reveal" else len(spec.federation.sites)
-    sigma, sure = bound.real(bound.share)[0] * math.sqrt(givers), bound.real(bound.sigma)[0]
+    (part,), (clip,) = inside.grid.parts, inside.limit.l2
+    givers = 1 if inside.word == "reveal" else sites
+    sigma, sure = inside.real(inside.share)[0] * math.sqrt(givers), inside.real(inside.sigma)[0]
     step = units * clip / (sigma * math.sqrt(part.size))
-    batch = None if ask.chance is None else ask.chance[0]
-    return Signal(batch, training(spec).rounds, training(spec).rate, sure / clip, sigma, step)
+    batch = ask.chance and ask.chance[0] // (sites if method_of(spec).by_site else 1)
+    plan, own = training(spec), bound.times if isinstance(bound, Walked) else 1
+    return Signal(batch, plan.rounds, plan.rate, plan.rounds * own, sure / clip, sigma, step)
 
 
 def _units(spec: Plan, ask: Ask) -> int | None:
-    """About how many are in a sum."""
-    if method_of(spec).by_site:
-        return len(spec.federation.sites) if spec.privacy.unit == "site" else None
+    """About how many are in the sums of a step, of all sites."""
     if spec.privacy.unit == "site":
         return len(spec.federation.sites)
     return training(spec).expected_rows if ask.chance is None else ask.chance[0]
