@@ -44,6 +44,7 @@ class Block:
     that loses nothing. 0: of any numbers.
     single: with noise, one unit changes one coordinate only, as in a histogram. Tighter accounting is then allowed.
     coarsest: the largest step of the grid; without noise for contributions up to 8, above which it grows with them.
+    cost: with noise, its share of what the sum costs; those of a sum come to 1. None: all blocks share alike.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Block:
     parts: int = 0
     single: bool = False
     coarsest: float = math.inf
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

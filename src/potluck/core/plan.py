@@ -194,13 +194,17 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with
 
 
 class PrivacyPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What noise is owed. epsilon and delta are for the whole run; clip is the L2 bound of one unit in one sum."""
+    """What noise is owed. epsilon and delta are for the whole run; clip is the L2 bound of one unit in one sum.
+
+    clip_follows: it is that of the first sum alone, and then follows the median of units' norms.
+    """
 
     noise: NoiseWord
     unit: Unit | None = None
     epsilon: Epsilon | None = None
     delta: Annotated[float | None, Bounds(ge=1e-30, lt=1, hint="e.g. 1e-5, well below 1 / rows")] = None
     clip: Annotated[float | None, Bounds(ge=1e-100, le=1e100, hint="e.g. 1.0")] = None
+    clip_follows: Literal["median"] | None = None
     redo: Annotated[int, Bounds(ge=0, le=10_000, hint="0 allows no round to run again")] = 0
     evaluation: Epsilon | None = None
     rows_per_person: Annotated[int | None, Bounds(ge=1, hint="e.g. 10")] = None

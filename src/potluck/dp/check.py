@@ -28,7 +28,7 @@ def _said(findings: Iterator[Finding] | list[Finding]) -> list[str]:
 
 
 def _ignored(plan: Plan) -> Iterator[Finding]:
-    for key in ("unit", "epsilon", "delta", "clip", "evaluation", "rows_per_person"):
+    for key in ("unit", "epsilon", "delta", "clip", "clip_follows", "evaluation", "rows_per_person"):
         if getattr(plan.privacy, key) is not None:
             yield f"privacy.{key}", 'is ignored with noise = "none"', "remove it, or choose a noise"
 
@@ -106,8 +106,9 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     if wanted.delta is not None and expected and wanted.delta > 1 / expected:
         what = f"{wanted.delta:g} is above 1 / expected_rows: publishing one row at random would pass"
         yield "privacy.delta", what, f"take at most {0.1 / expected:.0e}"
-    if plan.traits.counts and wanted.clip is not None:
-        yield "privacy.clip", "is ignored beside statistics", "remove it"
+    for key in ("clip", "clip_follows"):
+        if plan.traits.counts and getattr(wanted, key) is not None:
+            yield f"privacy.{key}", "is ignored beside statistics", "remove it"
     if wanted.evaluation is not None and (wanted.unit == "row" or not plan.traits.labelled):
         why = "nothing of held-out rows is opened" if plan.traits.joins else HELD
         yield "privacy.evaluation", f"is ignored: {why}", "remove it"

@@ -276,16 +276,16 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
         ratio = calibrate(epsilon, delta, count, extra) if sampling is None else sampling.ratio
     except ValueError as error:
         raise PlanError(str(error), where="privacy.epsilon", hint="raise epsilon or delta") from None
-    # Blocks of one release share its cost equally.
-    sigmas = [ratio * limit * math.sqrt(len(limits)) * (1 + 2.0**-50) for limit in limits]
+    # A block's part of (sensitivity / sigma)^2 is its share of the cost.
+    apart = [limit / math.sqrt(share) for limit, share in zip(limits, _costs(ask.blocks), strict=True)]
+    sigmas = [ratio * one * (1 + 2.0**-50) for one in apart]
     givers = {"site": sites, "shared": sites / sure, "reveal": 1}[how]
     loud = tuple(grids.Loudness(one, one / math.sqrt(sure), one * math.sqrt(givers)) for one in sigmas)
     grid = grids.noised(ask, loud)
     steps = tuple(one / part.step for one, part in zip(sigmas, grid.parts, strict=True))
     sensitivity, guaranteed, single = 1.0, ratio, False
     if sampling is not None:
-        moved = [limit * math.sqrt(len(limits)) / part.step for limit, part in zip(limits, grid.parts, strict=True)]
-        steps = tuple(sampling.sigma(one) for one in moved)
+        steps = tuple(sampling.sigma(one / part.step) for one, part in zip(apart, grid.parts, strict=True))
     elif _tight(ask.blocks) and TIGHT <= epsilon <= LOOSE:
         most = math.floor(limits[0] / grid.parts[0].step)
         tight = calibrate_steps(
@@ -297,6 +297,14 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
     cost = Cost(2, ask.kind, required(plan.privacy.unit), NEIGHBOURS, how, event, slack, delta, count)
     share = tuple(least_share(one, sure) for one in steps)
     return Noised(grid, Clip(limits), how, steps, share, cost, sampling, plan.enclosed)
+
+
+def _costs(blocks: tuple[Block, ...]) -> list[float]:
+    """The share that each has of what a sum costs. Raises ValueError: they come to more than all of it."""
+    found = [1 / len(blocks) if block.cost is None else block.cost for block in blocks]
+    if math.fsum(found) > 1 + 2.0**-52:
+        raise ValueError("blocks share more than a sum costs")
+    return found
 
 
 def _tight(blocks: tuple[Block, ...]) -> bool:

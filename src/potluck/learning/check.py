@@ -86,6 +86,9 @@ def _method(plan: Plan) -> list[str]:
         found.append("training.steps: takes either steps or epochs. hint: leave one of them out")
     if plan.noisy:
         found += method.noised(plan)
+    if plan.noisy and plan.privacy.clip_follows is not None and not method.follows(plan):
+        what = "clips follow the norms of a network's gradients, where each round of gradient is one sum"
+        found.append(f'privacy.clip_follows: {what}. hint: method = "gradient", or leave it out')
     return found
 
 

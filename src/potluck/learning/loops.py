@@ -43,7 +43,7 @@ class TrainTask:
         fitted = yield from self._fitted(looks)
         trained = model(self.plan, fitted.weights)
         beside = basis(self.plan, trained.digest(), fitted)
-        found = Trained(trained, None, fitted.told, beside, tuple(looks.history), looks.kept)
+        found = Trained(trained, None, fitted.told, beside, tuple(looks.history), looks.kept, fitted.clips)
         if not self._evaluates:
             return found
         answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)

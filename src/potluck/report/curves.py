@@ -13,6 +13,7 @@ from potluck.report.scales import ticks
 
 POINTS = 120
 """Most looks that are drawn, and that the table holds."""
+MOST_CLIPS = 6
 NAMES = ("loss", "auc", "accuracy", "rmse")
 LOSS = "What training brings down. Smaller is better."
 TOP, TALL, LEFT, RIGHT = 20.0, 150.0, 13.0, 98.0
@@ -52,6 +53,13 @@ def history(outcome: Outcome) -> History | None:
     curves = tuple(Curve(TITLES.get(name, "Loss"), MEANS.get(name, LOSS), _chart(name, shown, kept)) for name in names)
     table = tuple((f"{one.round}", tuple(prose.number(getattr(one, name)) for name in names)) for one in shown)
     return History(curves, tuple(TITLES.get(name, "Loss") for name in names), table, kept, len(looks), every)
+
+
+def clips(outcome: Outcome) -> tuple[str, ...]:
+    """Of clips that followed what was opened some, evenly, the first and the last among them."""
+    last = len(outcome.clips) - 1
+    places = sorted({round(last * part / MOST_CLIPS) for part in range(MOST_CLIPS + 1)}) if last > 0 else []
+    return tuple(prose.number(outcome.clips[place]) for place in places)
 
 
 def _chart(name: str, looks: Sequence[Look], kept: int) -> str:

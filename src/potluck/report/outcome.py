@@ -136,6 +136,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelFile | None = None
     metrics: Metrics | None = None
     history: tuple[Look, ...] = ()
+    clips: tuple[float, ...] = ()
     held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()

@@ -76,6 +76,7 @@ def render(folder: Path) -> str:
             confusion=confusion.confusion(outcome),
             labels=labels.labels(outcome),
             history=curves.history(outcome),
+            clips=curves.clips(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(details),
             noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),

@@ -64,6 +64,8 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     if outcome.history:
         said["round"] = outcome.kept
         found["history"] = [_look(one) for one in outcome.history]
+    if outcome.clips:
+        found["clips"] = list(outcome.clips)
     return found
 
 

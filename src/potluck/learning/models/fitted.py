@@ -25,7 +25,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Fitted:
     """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
     the curvature there. averaged: they are the mean of those after several rounds. ending: what to mind beside of these
-    weights alone, not of those of an earlier round."""
+    weights alone, not of those of an earlier round. clips: of each round, where they followed what was opened."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Fitted:
     curvature: Sums | None = field(default=None, repr=False)
     averaged: bool = False
     ending: tuple[str, ...] = ()
+    clips: tuple[float, ...] = ()
 
     @property
     def told(self) -> tuple[str, ...]:

@@ -57,12 +57,19 @@ class Work:
     at_once: int
 
 
-def clipped_sum(work: Work, slots: Index, part: GridBlock, most: float, seeds: Iterator[int]) -> Whole:
+def clipped_sum(
+    work: Work,
+    slots: Index,
+    part: GridBlock,
+    most: float,
+    seeds: Iterator[int],
+    seen: Callable[[Gradients], None] = lambda found: None,
+) -> Whole:
     """[d] in whole steps of `part`, of the graph's weights that train, one after another.
 
     slots [n, each]: row numbers of a unit, -1 where there is none; n is a multiple of `at_once`. most: the sensitivity
-    in L2 norm, as the module proves it; seeds: public, of what a graph draws, one a microbatch. Raises ValueError: the
-    step is too coarse for the clip; GraphError: torch fails, or a batch is beyond a bound.
+    in L2 norm, as the module proves it; seeds: public, of what a graph draws, one a microbatch; seen: is told each of
+    these. Raises ValueError: the step is too coarse for the clip; GraphError: torch fails, or a batch is beyond bounds.
     """
     if len(slots) % work.at_once:
         raise ValueError("the last microbatch would be shorter than the others")
@@ -71,6 +78,7 @@ def clipped_sum(work: Work, slots: Index, part: GridBlock, most: float, seeds: I
         for some in slices(len(slots), work.at_once):
             torch().default_generator.manual_seed(next(seeds))
             found = _gradients(work, slots[some])
+            seen(found)
             double = dear(found)
             sums = found.clipped(clip(found, part, most, double=double), double=double)
             start = 0

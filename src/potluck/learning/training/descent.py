@@ -10,11 +10,21 @@ follows is the server's alone: the model's bytes come of the opened sums, whoeve
 coordinate of a site's sum is at most range x max_rows: nothing of a network bounds it, and beyond it the site stops.
 With noise each row's or person's gradient is clipped before it is added up (`slots`), and the divisor is the plan's
 public `expected_rows`: T rounds are a T-fold composition of one Gaussian mechanism. The ridge is the server's.
-References: McMahan et al. 2017, arXiv 1602.05629 (FedSGD); Abadi et al. 2016, arXiv 1607.00133 (clipped gradients).
+
+A clip may follow the median of the units' norms (`privacy.clip_follows`). Beside the weights the server announces the
+clip, and beside the gradient each sum has one number more: each unit adds 1/2 where its norm is within the clip, else
+-1/2. Its noise is made for a hundredth of what the sum costs, and the gradient's is larger by half a per cent. So units
+are as hidden as ever, whichever clip is announced. With s for that number, n for the units expected in a sum,
+
+    clip *= 1 - x + x^2 / 2,  x = FAST s / n, within [-FAST, FAST]
+
+which is exp(-x) nearly, in operations that every machine rounds alike.
+References: McMahan et al. 2017, arXiv 1602.05629 (FedSGD); Abadi et al. 2016, arXiv 1607.00133 (clipped gradients);
+Andrew, Thakkar, McMahan, Ramaswamy 2021, arXiv 1905.03871, algorithm 1 (the clip that follows).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +42,7 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
+from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
 from potluck.learning.training.drawn import drawn, stands_for
 from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import ServerSteps, judge, of_site, tallied, within
@@ -39,8 +50,20 @@ from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.schedule import factor
 from potluck.learning.training.slots import Net, net_of, seeds, slots_of
 
+LEAST = 2 * LEAST_CLIP
 ROUNDED = 2.0**-8
 """With noise, no larger part of the clip is kept for what truncation may change."""
+
+
+SHORT, COUNTED = "short", 0.01
+"""The block of the count of short units, and its share of what a sum costs."""
+FAST = 0.2
+"""How fast a clip follows: by a tenth in a round where all units are short, or none."""
+
+
+def follows(plan: Plan) -> bool:
+    """Whether the clip is announced with the weights."""
+    return plan.noisy and plan.privacy.clip_follows is not None
 
 
 @dataclass(frozen=True)
@@ -61,23 +84,34 @@ class Descent:
         return net_of(self.plan, self.form.size)
 
     def initial(self) -> Floats:
-        """As the kind of model begins, or the graph."""
-        return self.form.initial()
+        """As the kind of model begins, or the graph; behind it the clip, where it follows."""
+        return self._announced(self.form.initial(), self.plan.privacy.clip or 0.0)
+
+    def _announced(self, weights: Floats, clip: float) -> Floats:
+        return np.append(weights, clip) if follows(self.plan) else weights
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """gradient [d]; without noise also the training rows of each side or class, whether they were drawn or not."""
+        """gradient [d]; without noise also the training rows of each side or class, whether they were drawn or not;
+        with noise `short`, where the clip follows. Raises Abort(TERMS): no such clip can be announced."""
         size = self.form.size
         if self.plan.noisy:
-            clip = required(self.plan.privacy.clip)
+            clip, units = required(self.plan.privacy.clip), most_units(self.plan)
+            if follows(self.plan):
+                clip = float(weights[size])
+                if not LEAST <= clip <= MOST_CLIP:
+                    raise Abort(Cause.TERMS, detail="the announced clip is none of this plan")
             finest = clip * ROUNDED / float(np.sqrt(size))
-            return (Block("gradient", size, clip, clip, most_units(self.plan), coarsest=finest),)
+            block = Block("gradient", size, clip, clip, units, coarsest=finest)
+            if not follows(self.plan):
+                return (block,)
+            return replace(block, cost=1 - COUNTED), Block(SHORT, 1, 0.5, 0.5, units, parts=2, cost=COUNTED)
         return of_site(self.plan, self.goal, "gradient", size)
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit: this site; with noise a row or a person. Raises Abort(RANGE): its sum is beyond training.range for
         each of data.max_rows."""
         if self.plan.noisy:
-            yield slots_of(self.plan, self.goal, self._net, weights, rows, step, draw)
+            yield slots_of(self.plan, self.goal, self._net, weights[: self.form.size], rows, step, draw)
             return
         if not rows.train.any():
             return
@@ -93,17 +127,20 @@ class Descent:
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round."""
-        spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
+        spec, weights, optimizer = training(self.plan), self.form.initial(), optimizer_of(self.plan)
+        clips = [self.plan.privacy.clip or 0.0]
         ridge, held = l2(self.plan), self.form.penalised()
         states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
         mean = Mean(spec)
         for number in range(spec.rounds):
-            answer = yield weights
+            answer = yield self._announced(weights, clips[-1])
             if answer is None:
                 return Fitted(weights)
             rows = 0.0 if self.plan.noisy else judge(self.plan, self.goal, answer)
             divisor = float(spec.expected_rows or rows)
             total, rate, before = answer.part("gradient").values, spec.rate * factor(spec, number), weights
+            if follows(self.plan):
+                clips.append(_followed(clips[-1], float(answer.part(SHORT).values[0]), divisor / stands_for(self.plan)))
             del answer
             weights = np.empty(len(before))
             for place, part in enumerate(slices(len(weights))):
@@ -112,9 +149,16 @@ class Descent:
                 weights[part] = before[part] - move
             within(self.plan, weights)
             mean.add(number, weights)
-        return Fitted(mean.of(weights), averaged=mean.total is not None)
+        told = tuple(clips[:-1]) if follows(self.plan) else ()
+        return Fitted(mean.of(weights), averaged=mean.total is not None, clips=told)
 
     def _batches(self, step: int, some: Index) -> Iterator[Batch]:
         """Some rows in their order, each part with a public seed for what a graph draws."""
         for part, seed in zip(slices(len(some), self.form.at_once), seeds(self.plan, step), strict=False):
             yield Batch(some[part], seed)
+
+
+def _followed(clip: float, short: float, expected: float) -> float:
+    """The next clip. short: half the units that were within this one, less half of those beyond it."""
+    off = min(FAST, max(-FAST, FAST * short / expected))
+    return min(MOST_CLIP, max(LEAST, clip * (1 - off + off * off / 2)))

@@ -93,6 +93,8 @@ def _privacy(plan: Plan) -> Iterator[str]:
     if wanted.noise != "reveal":
         what = f'"{wanted.noise}" is for sums: here all who compute draw noise, before anything is opened'
         yield f'privacy.noise: {what}. hint: noise = "reveal"'
+    if wanted.clip_follows is not None:
+        yield "privacy.clip_follows: nothing of norms is opened on the way. hint: leave it out"
     if wanted.unit not in (None, "row"):
         yield f'privacy.unit: a row is what all owners have of one key, not a {wanted.unit}. hint: unit = "row"'
     if plan.model is not None and plan.model.kind in FITS.entries:

@@ -33,7 +33,7 @@ from potluck.learning.models.linear import l2, link, penalty, residuals, room
 from potluck.learning.models.started import first
 from potluck.learning.training import drawn
 from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
-from potluck.learning.training.descent import Descent
+from potluck.learning.training.descent import Descent, follows
 from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import (
     TALLY,
@@ -267,6 +267,8 @@ GRADIENT = TrainingMethod(
     batched=True,
     weighed=True,
     whole=lambda plan: _deep(plan) and not plan.noisy,
+    follows=_deep,
+    modelled=lambda plan, announced: announced[:-1] if follows(plan) else announced,
     noised=_noised,
     pauses=_pauses,
 )

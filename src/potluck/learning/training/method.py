@@ -72,6 +72,7 @@ class TrainingMethod:
     makes them, also of plans that have errors.
     values: about how many numbers one sum has for so many features, without making room for them; None: as many as
     weights train.
+    follows: of a plan with noise, whether its clip may follow what is opened.
     modelled: the model's weights among the numbers that are announced for a round of training.
     """
 
@@ -91,6 +92,7 @@ class TrainingMethod:
     noised: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] | None = None
+    follows: Callable[[Plan], bool] = lambda plan: False
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
 
     def usual_rounds(self, joins: bool) -> int:

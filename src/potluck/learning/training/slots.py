@@ -26,6 +26,7 @@ from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, among_own, most_rows, sorted_by_person, whose
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import program, tensors
+from potluck.learning.graph.per_row.gradients import Gradients
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.schema import Weight
 from potluck.learning.graph.steps import torch
@@ -135,13 +136,20 @@ class Slots:
         return replace(self, units=self.units[coins(len(self.units))][: len(self.order)])
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
-        """Each unit within the clip, as `clipped_sums` proves. Raises GraphError: torch fails."""
-        (part,) = grid.parts
+        """Each unit within the clip, as `clipped_sums` proves; and where that is asked, how many were short: half a
+        count more for each whose norm is within the clip, half less for each other. Raises GraphError: torch fails."""
+        part, *beside = grid.parts
+        most, short = noised(limit).l2[0], 0
         found = np.empty(part.size, dtype=np.int64)
-        found[self.net.order] = clipped_sum(
-            self._work(), self.slots, part, noised(limit).l2[0], seeds(self.plan, self.step)
-        )
-        return encoded({part.name: found}, grid, limit)
+
+        def seen(some: Gradients) -> None:
+            nonlocal short
+            within, there = some.norms <= most, some.there
+            short += int((there & within).sum()) - int((there & ~within).sum())
+
+        found[self.net.order] = clipped_sum(self._work(), self.slots, part, most, seeds(self.plan, self.step), seen)
+        counts = {one.name: np.array([round(short / (2 * one.step))]) for one in beside}
+        return encoded({part.name: found} | counts, grid, limit)
 
     def _work(self) -> Work:
         network, trained = self.net.network, self.net.trained

@@ -31,7 +31,7 @@ class Trained:
     """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
     None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said.
     own: by site, where all are in one process and each has a model of its own; scoring: likewise, where owners want
-    what a model says of their rows."""
+    what a model says of their rows. clips: of each round, where they followed the norms of units."""
 
     model: Model
     metrics: Metrics | None
@@ -39,5 +39,6 @@ class Trained:
     basis: Basis | None = None
     history: tuple[Look, ...] = ()
     kept: int = 0
+    clips: tuple[float, ...] = ()
     own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)
     scoring: Mapping[str, Scoring] = field(default_factory=dict, repr=False)
