@@ -222,11 +222,11 @@ def digest_of(files, word, unit, folder, **training):
     "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("share", "he", "tee"))]
 )
 @pytest.mark.parametrize("unit", ["row", pytest.param("person", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("batch", [60, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("batch", [{"batch": 60}, pytest.param({}, marks=pytest.mark.slow)], ids=["batch", "all"])
 def test_protections_open_the_same_noised_sums(files, word, unit, batch, fixed, request, tmp_path):
     if word in ("he", "share"):
         request.getfixturevalue({"he": "he_engine", "share": "mpc_engine"}[word])
-    found = {one: digest_of(files, one, unit, tmp_path, batch=batch) for one in (word, "clear")}
+    found = {one: digest_of(files, one, unit, tmp_path, **batch) for one in (word, "clear")}
     assert found[word] == found["clear"]
 
 
