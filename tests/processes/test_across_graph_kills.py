@@ -24,6 +24,7 @@ from potluck.tasks.sums import protections
 from potluck.tasks.sums.together import Together
 from support.graph import trained as drawn
 from support.processes.hospitals import NAMES, federation, frames, plan
+from support.processes.kills import Kill, undergo
 from support.processes.rig import BROKER, SERVER, Rig, need_broker, wait_for
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -72,6 +73,20 @@ def hold(rig: Rig, path, out, end: float) -> None:
         assert "bug" not in child.words.read_text()
         assert time.monotonic() < end
         rig.serve(path, "--out", out)
+
+
+def noised():
+    """With noise, over all units and over drawn ones, in every round: each try places units anew, and is paid for."""
+    for number in (1, 2, 3):
+        yield Kill("site", "mask/input", "after send", noise="shared", round=number, drawn=True, deep=True)
+        yield Kill("site", "mask/input", "before send", noise="shared", round=number, drawn=number == 2, deep=True)
+        yield Kill("server", "mask/unmask", "on receipt", noise="shared", round=number, drawn=number != 2, deep=True)
+    yield Kill("server", "begin", "before send", noise="shared", round=2, deep=True)
+
+
+@pytest.mark.parametrize("kill", [*noised()], ids=str)
+def test_a_try_of_a_noised_network_is_paid_for_once_whoever_is_killed(shared, kill):
+    print(kill, undergo(shared, kill))
 
 
 @pytest.mark.parametrize("how", HOW)

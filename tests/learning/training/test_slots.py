@@ -34,7 +34,7 @@ from potluck.learning.models import graphs
 from potluck.learning.models.model import model
 from potluck.learning.models.room import room
 from potluck.learning.training import clipped_sums
-from potluck.learning.training.slots import Slots, shuffled, units_of
+from potluck.learning.training.slots import Net, Slots, ready, shuffled, units_of
 from potluck.learning.views import opened
 from potluck.owner.budget import Budget
 from potluck.owner.entries import cost
@@ -234,8 +234,9 @@ def test_noise_is_drawn_afresh_in_every_run(files, tmp_path):
     assert digest_of(files, "mask", "row", tmp_path) != digest_of(files, "mask", "row", tmp_path)
 
 
-def test_a_sum_asked_for_again_is_placed_again_and_charged_as_another(files, tmp_path):
-    spec = hidden.plan(files["perceptron"][1], privacy={"redo": 1}, rounds=1).spec
+@pytest.mark.parametrize("batch", [{}, {"batch": 60}], ids=["all", "batch"])
+def test_a_sum_asked_for_again_is_placed_again_and_charged_as_another(files, batch, tmp_path):
+    spec = hidden.plan(files["perceptron"][1], privacy={"redo": 1}, rounds=1, **batch).spec
     task, protection = build(spec), protections.row(spec).build(spec, None)
     tables = {name: read(one, spec, name) for name, one in hidden.frames().items()}
     ledgers = {one: Budget(tmp_path / f"{one}.sqlite") for one in spec.sites}
@@ -262,6 +263,18 @@ def test_the_opened_sum_is_divided_by_the_expected_rows_alone(files):
     total = decode(scene.words(scene.tables["a"], seeded(1)).astype(np.uint32), scene.bound.grid)
     after = lead_.send(Answer(Release(total, np.ones_like(total), frozenset()), scene.bound.grid))
     np.testing.assert_allclose(np.frombuffer(after.state), start - 0.5 * total / 135, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["layers", "perceptron"])
+def test_what_takes_seconds_to_load_is_loaded_before_a_round(files, name, monkeypatch):
+    """Else a site's first gradient comes after a round's patience, on a busy machine."""
+    asked = []
+    monkeypatch.setattr(Net, "at_once", lambda self, each: asked.append(each))
+    graph = files[name][1] if name in files else None
+    ready(hidden.plan(graph).spec)
+    assert asked == [1]
+    ready(hidden.plan(graph).set("privacy", {"noise": "none"}).spec)
+    assert asked == [1]
 
 
 class Masked(nn.Module):

@@ -26,7 +26,7 @@ from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import follow
+from potluck.learning.training.slots import ready
 from potluck.learning.views import later
 from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
@@ -112,7 +112,7 @@ def preview(folder: Path, which: str) -> Leaving:
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
     if plan.sent:
         plan = graphs.kept(home.folder, plan, graphs.models_of(home)) or plan
-    follow(plan)
+    ready(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
     known = known_by(source, plan, rules)
     rows = rows_of(source, plan, home.name, known)

@@ -21,8 +21,9 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.core.stages import RARE, Coins, Encoded, Floats, Grid, L
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, among_own, most_rows, sorted_by_person, whose
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import program, tensors
@@ -34,11 +35,14 @@ from potluck.learning.graph.tensors import Array
 from potluck.learning.models import graphs
 from potluck.learning.models.exports.as_graph import as_graph
 from potluck.learning.models.fitted import training
+from potluck.learning.models.forms import form_of
 from potluck.learning.models.graph_model import columns, parts, vector
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.losses import loss_of, wanted
 from potluck.learning.models.model import model
 from potluck.learning.training.clipped_sums import Work, clipped_sum
 from potluck.learning.training.drawn import chance
+from potluck.learning.training.method import by_unit
 from potluck.learning.training.row_sums import encoded, noised
 
 
@@ -65,6 +69,17 @@ def net_of(plan: Plan, size: int) -> Net:
     return Net(network, weights, vector(network, weights).astype(np.int64))
 
 
+def ready(plan: Plan) -> None:
+    """Load what a plan's model is trained with, before a round's clock runs: it takes seconds. Raises GraphError,
+    UsageError as `graphs.follow`."""
+    graphs.follow(plan)
+    if not (plan.traits.sums and plan.traits.learns and by_unit(plan)) or graphs.patterned(plan):
+        return
+    if kind_of(plan).layered and kind_of(plan).link is None:
+        size = form_of(plan, goal_of(plan), len(encoding(plan).names)).size
+        net_of(plan, size).at_once(most_rows(plan))
+
+
 def units_of(plan: Plan, rows: Table) -> Index:
     """[units, each] a site's training rows by unit: their numbers, and -1 where a person has fewer rows."""
     index = np.flatnonzero(rows.train)
@@ -83,8 +98,8 @@ def enough(most: int, drawn: tuple[int, int] | None) -> int:
     1 / RARE sums (Chernoff's bound). None: all are."""
     if drawn is None:
         return most
-    q, low, high = drawn[0] / drawn[1], 0, most
-    low = math.floor(q * most)
+    q = drawn[0] / drawn[1]
+    low, high = math.floor(q * most), most
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if most * _apart(middle / most, q) >= -math.log(RARE) else (middle, high)

@@ -11,7 +11,7 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import follow
+from potluck.learning.training.slots import ready
 from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
 from potluck.tasks.sums.protections import row
@@ -65,5 +65,5 @@ def here(
     end: End = lambda spec, rows, outcome, scored: outcome,
 ) -> AllTables:
     """All sites' tables. Raises as `sources.tables`; UsageError: frozen weights of the plan's graph are not here."""
-    follow(plan.spec)
+    ready(plan.spec)
     return AllTables(*tables(plan, data), compare, end)

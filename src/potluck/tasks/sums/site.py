@@ -18,11 +18,12 @@ from potluck.core.steps import recorded
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
-from potluck.learning.models.graphs import follow, on_card
+from potluck.learning.models.graphs import on_card
 from potluck.learning.models.model import Model, model
 from potluck.learning.statistics.course import CourseRows
 from potluck.learning.training.local import keeps
 from potluck.learning.training.own import own_of
+from potluck.learning.training.slots import ready
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine
@@ -54,7 +55,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     plan = on_card(plan, rules.models.gpu)
     task: Task[Table, object] = build(plan)
     calibrate(plan)
-    follow(plan)
+    ready(plan)
     source = open_source(rules.source, home.folder, plan.data, home.name)
     known = known_by(source, plan, rules)
     rows = rows_of(source, plan, home.name, known)
