@@ -17,6 +17,7 @@ from potluck.core.stages import Release
 from potluck.dp.events import SampledGauss
 from potluck.dp.sampling import Drawn, rate
 from potluck.drivers.memory import Memory
+from potluck.drivers.transcript import Transcript
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
@@ -27,6 +28,7 @@ from potluck.owner.entries import cost
 from potluck.tasks.catalog import task_of
 from potluck.tasks.sums import halves, protections
 from potluck.tasks.sums.halves import RoundContext, join, lead
+from potluck.testing.draws import seeded
 from support.dp import fixed_draws
 from support.learning.sums import category, make, number
 
@@ -85,6 +87,33 @@ def test_letters_are_the_same_in_number_order_and_length_whoever_was_drawn(word,
     none, everyone, some = (letters(word, which, monkeypatch) for which in (False, True, None))
     assert len(none) > 5
     assert sorted(none) == sorted(everyone) == sorted(some)
+
+
+def bodies(which, adds, monkeypatch):
+    """What is in all letters of a round with no protection around it, where noise and keys are the test's.
+
+    adds: whether the drawn rows add anything. Rows whose numbers are none do not.
+    """
+    spec, found = plan("clear", replace(NOISE, noise="site")), []
+    task, protection = build(spec), protections.row(spec).build(spec, None)
+    memory = Memory(spec.sites, digest(spec), draw=seeded("keys"))
+    context = RoundContext(spec, task, protection, RoundId("run", 1))
+    table = read(frame(0), spec, "a")
+    table = table if adds else dataclasses.replace(table, features=np.full_like(table.features, np.nan))
+    with monkeypatch.context() as patch:
+        patch.setattr(Drawn, "taken", always(which))
+        patch.setattr(halves, "contribution", fixed_draws.contribution)
+        patch.setattr(Transcript, "read", lambda self, label, sender, to, body: found.append((label, sender, to, body)))
+        seats = {one: join(context, table, memory.seat(one)) for one in spec.sites}
+        memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
+    return sorted((one.step, str(sender), str(to), bytes(body)) for one, sender, to, body in found)
+
+
+def test_no_letter_has_a_number_that_follows_from_how_many_were_drawn(monkeypatch):
+    none, everyone = (bodies(which, adds=False, monkeypatch=monkeypatch) for which in (False, True))
+    assert len(none) > 5
+    assert none == everyone
+    assert bodies(True, adds=True, monkeypatch=monkeypatch) != everyone  # the control: what a sum is, is in them
 
 
 def test_a_row_that_was_not_drawn_is_gone_through_like_others(monkeypatch):
