@@ -72,46 +72,40 @@ class GraphForm:
     def descend(self, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats, steps: Steps) -> None:
         """Steps in the graph's type. Raises GraphError: torch is missing, or a batch is beyond a bound."""
         loaded, loss = torch(), loss_of(self.goal)
-        held, moved = self._held(weights)
+        held, trained = self.held_and_moved(weights)
         anchors, shifts = self._beside(steps.anchor), self._beside(steps.shift)
         with one_thread(), self._drawing():
             for batch in batches:
                 mean = loss.batch(*self._made(held, batch, x, y))
-                found = loaded.autograd.grad(mean, list(moved.values()), materialize_grads=True)
+                found = loaded.autograd.grad(mean, list(trained.values()), materialize_grads=True)
                 with loaded.no_grad():
-                    for name, gradient in zip(moved, found, strict=True):
-                        one = moved[name]
+                    for (name, one), gradient in zip(trained.items(), found, strict=True):
                         pull = steps.pull if one.dim() > 1 else 0.0
-                        down = gradient + pull * one if pull else gradient
-                        if name in anchors:
-                            down = down + steps.mu * (one - anchors[name])
-                        if name in shifts:
-                            down = down + shifts[name]
-                        one.sub_(steps.rate * down)
-        done = [np.asarray(one.detach().cpu().numpy(), np.float64).reshape(-1) for one in moved.values()]
+                        moved(one, gradient, steps, pull, anchors.get(name), shifts.get(name))
+        done = [np.asarray(one.detach().cpu().numpy(), np.float64).reshape(-1) for one in trained.values()]
         weights[:] = np.concatenate([np.zeros(0), *done])
 
     def add_slope(self, total: Floats, weights: Floats, batches: Iterable[Batch], x: Inputs, y: Floats) -> None:
         """Each batch's sum in the graph's type, those of all batches in float64. Raises as `descend`."""
         loaded, loss = torch(), loss_of(self.goal)
-        held, moved = self._held(weights)
+        held, trained = self.held_and_moved(weights)
         with one_thread(), self._drawing():
             for batch in batches:
                 lost = loss.total(*self._made(held, batch, x, y))
-                found = loaded.autograd.grad(lost, list(moved.values()), materialize_grads=True)
+                found = loaded.autograd.grad(lost, list(trained.values()), materialize_grads=True)
                 start = 0
                 for one in found:
                     stop = start + one.numel()
                     total[start:stop] += one.cpu().numpy().reshape(-1)
                     start = stop
 
-    def _held(self, weights: Floats) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
+    def held_and_moved(self, weights: Floats) -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
         """All weights of the graph, and of them those that train."""
         where = device(self.card)
         held = {name: one.requires_grad_(False).to(where) for name, one in tensors(self.network).items()}
         trained = parts(weights, (*self.trained, *self.kept))
-        moved = {name: self._there(part) for name, part in trained.items()}
-        return held | {name: one.requires_grad_(True) for name, one in moved.items()}, moved
+        moving = {name: self._there(part) for name, part in trained.items()}
+        return held | {name: one.requires_grad_(True) for name, one in moving.items()}, moving
 
     def _beside(self, numbers: Floats | None) -> "dict[str, Tensor]":
         """Numbers [d] of the weights that sites share, by name; none where there are none."""
@@ -122,17 +116,25 @@ class GraphForm:
         self, held: "dict[str, Tensor]", batch: Batch, x: Inputs, y: Floats
     ) -> "tuple[Tensor, Tensor, Tensor | None]":
         """What the graph makes of a batch in training, its targets, and how much each row counts."""
-        loaded, graph, rows, target = torch(), self.network.graph, x[batch.rows], y[batch.rows]
-        kind = self.network.checked.values[graph.output].dtype
+        loaded = torch()
         loaded.default_generator.manual_seed(batch.seed)
         if self.card:
             loaded.cuda.manual_seed(batch.seed)
-        where = device(self.card)
+        inputs, target, weighed = self.given(x[batch.rows], y[batch.rows])
+        return forward(program(self.network.checked), held, inputs, train=True), target, weighed
+
+    def given(
+        self, rows: Inputs, target: Floats, factors: Floats | None = None
+    ) -> "tuple[dict[str, Tensor], Tensor, Tensor | None]":
+        """What the graph takes of some rows n, what its loss does, and how much each counts [n]; None: all 1. factors
+        [n]: beside those of the rows' sides or classes."""
+        kind, where = self.network.checked.values[self.network.graph.output].dtype, device(self.card)
         inputs = {name: one.to(where) for name, one in given(self.network, rows).items()}
-        made = forward(program(self.network.checked), held, inputs, train=True)
-        factors = None if self.factors is None else self.factors[target.astype(np.int64)].astype(kind)
-        weighed = None if factors is None else self._there(factors)
-        return made, self._there(wanted(self.goal, rows, target, kind)), weighed
+        weights = None if self.factors is None else self.factors[target.astype(np.int64)]
+        if factors is not None:
+            weights = factors.reshape(-1) if weights is None else weights * factors.reshape(-1)
+        weighed = None if weights is None else self._there(weights.astype(kind))
+        return inputs, self._there(wanted(self.goal, rows, target, kind)), weighed
 
     def _there(self, array: Array) -> "Tensor":
         """Numbers where the graph trains."""
@@ -143,3 +145,21 @@ class GraphForm:
         """While it lasts, dropout draws, and afterwards torch's generators are as they were."""
         found: AbstractContextManager[None] = torch().random.fork_rng(devices=[0] if self.card else [])
         return found
+
+
+def moved(
+    one: "Tensor",
+    gradient: "Tensor",
+    steps: Steps,
+    pull: "float | Tensor",
+    anchor: "Tensor | None" = None,
+    shift: "Tensor | None" = None,
+) -> None:
+    """Move a weight by one step, in place. pull: `Steps.pull` where a ridge holds this weight; anchor, shift: likewise
+    the weight's own. Of several models side by side the first axis is theirs, also of `pull`."""
+    down = gradient + pull * one if isinstance(pull, torch().Tensor) or pull else gradient
+    if anchor is not None:
+        down = down + steps.mu * (one - anchor)
+    if shift is not None:
+        down = down + shift
+    one.sub_(down, alpha=steps.rate)

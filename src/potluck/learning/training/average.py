@@ -113,7 +113,7 @@ class Average:
             own = self._with_own(change, step, x, y, before(self.plan, self.form, rows.kept, step))
             self._keep(rows, step, weights, own)
         else:
-            self._descend(change, step, x, y, self._steps(step, len(y), weights))
+            self._descend(change, step, x, y, self.steps_of(step, len(y), weights))
         for part in slices(size):
             change[part] -= weights[part]
             if exact:
@@ -153,7 +153,7 @@ class Average:
         """Local SGD of a plan by which sites keep something: what is announced moves in place, gives what is kept."""
         size, spec = self.form.size, training(self.plan)
         common, control = np.array(place[:size]), np.array(place[size:])
-        steps = self._steps(step, len(y), common)
+        steps = self.steps_of(step, len(y), common)
         if corrects(self.plan):
             steps = replace(steps, shift=control - own.control)
         whole = np.concatenate([common, own.model[size:]])
@@ -181,7 +181,7 @@ class Average:
         kept = settled(self.plan, own)
         rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), kept)
 
-    def _steps(self, step: int, rows: int, common: Floats) -> Steps:
+    def steps_of(self, step: int, rows: int, common: Floats) -> Steps:
         """How far local steps go in this round."""
         spec = training(self.plan)
         expected = spec.expected_rows or rows * len(self.plan.federation.sites)
@@ -190,9 +190,9 @@ class Average:
 
     def _descend(self, weights: Floats, step: int, x: Inputs, y: Floats, steps: Steps) -> None:
         """Local SGD, in place."""
-        self.form.descend(weights, self._batches(step, len(y)), x, y, steps)
+        self.form.descend(weights, self.batches_of(step, len(y)), x, y, steps)
 
-    def _batches(self, step: int, rows: int) -> Iterator[Batch]:
+    def batches_of(self, step: int, rows: int) -> Iterator[Batch]:
         """Public shuffles that depend on the plan, the round and the number of rows alone."""
         spec = training(self.plan)
         size, left = spec.batch or BATCH, spec.steps
