@@ -8,13 +8,14 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]
+Generator = np.random.Generator
 
 
-def generator(seed: int, *labels: str | int) -> np.random.Generator:
+def generator(seed: int, *labels: str | int) -> Generator:
     """A public generator for (seed, labels); the same everywhere."""
     text = "\0".join(["potluck public", str(seed), *map(str, labels)])
     key = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "little")
-    return np.random.Generator(np.random.Philox(key=key))
+    return Generator(np.random.Philox(key=key))
 
 
 def fraction(seed: int, body: bytes) -> float:

@@ -61,7 +61,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file holds. coefficients: of encoded features (linear and logistic); graph: the SHA-256 of the file
     of a network that is a graph."""
 
-    format: Literal["potluck model 1"] = "potluck model 1"
+    format: Literal["potluck model 1", "potluck simulated model 1"] = "potluck model 1"
     kind: str
     encoding: Encoding
     target: Goal
@@ -81,7 +81,7 @@ class _Kind(msgspec.Struct, frozen=True):
 class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
     trees and of a graph none, which are in `forest` and `graph`. beside: the folder of its file, where it was read from
-    one. tokenizers: of its columns of texts."""
+    one. tokenizers: of its columns of texts. simulated: it comes of a simulation, and of no run."""
 
     kind: str
     encoding: Encoding
@@ -92,6 +92,7 @@ class Model:
     graph: GraphModel | None = field(default=None, repr=False)
     beside: Path | None = field(default=None, repr=False)
     tokenizers: Tokenizers = field(default_factory=dict, repr=False)
+    simulated: bool = False
 
     @property
     def card(self) -> Card:
@@ -222,6 +223,7 @@ class Model:
         if self.graph:
             body = (self.graph.content,)
         whole = File(
+            format="potluck simulated model 1" if self.simulated else "potluck model 1",
             kind=self.kind,
             encoding=self.encoding,
             target=self.target,
@@ -283,7 +285,8 @@ class Model:
                 raise UsageError("its coefficients do not fit its encoding", where=where)
             weights = np.array([given[name] for name in names])
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, Path(path).parent, words)
+        made, here = whole.format != "potluck model 1", Path(path).parent
+        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, here, words, made)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
