@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from potluck.api.local.check import check
     from potluck.api.local.explain import explain
     from potluck.api.local.run import run
+    from potluck.api.local.simulate import simulate
     from potluck.api.plan.plan import Plan
     from potluck.api.results.export import export
     from potluck.api.results.outcome import Run
@@ -28,8 +29,9 @@ _WHERE = {
     "export": "potluck.api.results.export",
     "graph": "potluck.api.graph.make",
     "run": "potluck.api.local.run",
+    "simulate": "potluck.api.local.simulate",
 }
-__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "export", "graph", "run"]
+__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
 
 
 def __getattr__(name: str) -> object:

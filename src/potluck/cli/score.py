@@ -27,6 +27,9 @@ def command(model: Path, csv: Path, output: Path | None) -> None:
         "predictions": scored.path or None,
         "data": scored.tally.document(),
     }
+    if scored.simulated:
+        document["simulated"] = True
+        say.warn(["the model is of a simulation, and of no run"])
     say.warn(words(scored.tally))
     if output:
         say.lines(document, [f"written: {output}"])

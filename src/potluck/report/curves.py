@@ -64,6 +64,11 @@ def clips(outcome: Outcome) -> tuple[str, ...]:
 
 def _chart(name: str, looks: Sequence[Look], kept: int) -> str:
     points = [(one.round, float(value)) for one in looks if (value := getattr(one, name)) is not None]
+    return curve(f"curve-{name}", f"{TITLES.get(name, 'Loss')} on validation rows", points, kept)
+
+
+def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int = 0) -> str:
+    """Values by round, at least one. kept: the round whose model is kept; 0: it is not said."""
     low, high = min(value for _, value in points), max(value for _, value in points)
     pad = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
     low, high = low - pad, high + pad
@@ -86,9 +91,8 @@ def _chart(name: str, looks: Sequence[Look], kept: int) -> str:
             parts.append(
                 text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, f"round {number}", anchor=anchor, muted=True)
             )
-    title = TITLES.get(name, "Loss")
     ends = f"{prose.number(points[0][1])} after round {first}, {prose.number(points[-1][1])} after round {last}"
     best = next(
         (f"; {prose.number(value)} after round {kept}, whose model is kept" for n, value in points if n == kept), ""
     )
-    return svg(f"curve-{name}", f"{title} on validation rows", f"{ends}{best}.", TOP + TALL + 28, parts)
+    return svg(ident, title, f"{ends}{best}.", TOP + TALL + 28, parts)

@@ -57,7 +57,7 @@ def render(folder: Path) -> str:
     short, full = _matrices(details)
     weights = outcome.model.coefficients if outcome.model else None
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             outcome=outcome,
@@ -100,7 +100,7 @@ def render(folder: Path) -> str:
 def explain_html(views: Sequence[Seen], opens: Sequence[str] = ()) -> str:
     """The same claims as a small table, for a notebook: a fragment that brings its own few styles. opens: what each
     statistic opens, a sentence each."""
-    return _environment().get_template("explain.html").render(views=views, opens=opens)
+    return environment().get_template("explain.html").render(views=views, opens=opens)
 
 
 def run_html(folder: Path) -> str:
@@ -119,7 +119,7 @@ def run_html(folder: Path) -> str:
     looks = curves.history(outcome)
     drawn = looks.curves if looks else ()
     found = statistics(details, f"{folder.name}-statistic")
-    page = _environment().get_template("run.html")
+    page = environment().get_template("run.html")
     return page.render(name=folder.name, rows=rows, curves=drawn, statistics=found)
 
 
@@ -147,7 +147,8 @@ def _fitted(details: Details) -> bool:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Of all templates."""
     made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,

@@ -28,8 +28,10 @@ from potluck.dp.account import spent
 from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.sums import drive
+from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.evaluation.evaluate import Metrics, exact
+from potluck.learning.evaluation.validation import row_losses
 from potluck.learning.models.model import Model, model
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
@@ -44,8 +46,8 @@ Progress = Callable[[Ask], None]
 @dataclass(frozen=True, slots=True)
 class Round:
     """One round. clients, rows: that took part; seconds: of training, not of looks; bytes_up, bytes_down: of the
-    vectors alone that a real run would send; epsilon: so far, None without noise; metrics: exact ones on held-out rows
-    after the round, None where nobody looked."""
+    vectors alone that a real run would send; epsilon: so far, None without noise; metrics, loss: exact, on held-out
+    rows after the round, None where nobody looked."""
 
     round: int
     clients: int
@@ -55,6 +57,7 @@ class Round:
     bytes_down: int
     epsilon: float | None
     metrics: Metrics | None = None
+    loss: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +167,18 @@ class Rounds:
         """What held-out rows say of the model after the last round."""
         held = self.cohorts.pooled.held
         if held.test.any():
-            self.done[-1] = replace(self.done[-1], metrics=exact(found, [held]))
+            metrics = exact(found, [held])
+            self.done[-1] = replace(self.done[-1], metrics=metrics, loss=_loss(found, held, metrics))
+
+
+def _loss(found: Model, held: Table, metrics: Metrics) -> float | None:
+    """The mean loss of held-out rows, as looks at validation rows have it."""
+    if metrics.rmse is not None:
+        return (2 * metrics.rmse / (found.target.high - found.target.low)) ** 2 / 2
+    if not found.target.apart:
+        return metrics.loss
+    rows = np.flatnonzero(held.test)
+    return float(row_losses(found, found.margins(held.inputs[rows]), held.target[rows]).mean())
 
 
 def _none(count: int) -> bytes:
@@ -182,6 +196,7 @@ def simulate(
     sites = len(cohorts.clients)
     cohort = wanted.cohort_of(sites)
     noise = peopled(cohorts.plan, wanted.noise_of(cohort))
+    cohorts.ready()
     with Pool(wanted.processes, Serving(cohorts, noise, wanted.seed, most)) as pool:
         rounds = Rounds(cohorts, wanted, noise, pool, most, progress)
         trained = drive(cohorts.task, rounds)

@@ -9,6 +9,7 @@ Noise is not added here: see `rounds`.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -29,7 +30,7 @@ from potluck.learning.data.units import Index
 from potluck.learning.kept import InMemory
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.fitted import training
-from potluck.learning.models.graphs import parted
+from potluck.learning.models.graphs import Equipped, parted
 from potluck.learning.training.average import Average
 from potluck.learning.training.local import keeps
 from potluck.learning.training.methods import method_of
@@ -91,6 +92,16 @@ class Cohorts:
         method = start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
         assert isinstance(method, Average)  # as `obstacle` says
         return Stacked(method)
+
+    def ready(self) -> None:
+        """Load what training loads when it is first used, before processes are forked. A graphics card is not touched:
+        it would be of no use in them."""
+        card = isinstance(self.plan, Equipped) and self.plan.card
+        if self.way is Way.STACKED and not card:
+            table, least = self.pooled.train, min(self.clients, key=len)
+            weights = self._stacked.method.initial()
+            with suppress(Abort):  # whatever is wrong is told when it counts
+                self._stacked.added(weights, 0, [least], table.inputs, table.target)
 
     def room(self) -> int:
         """Bytes that the client with the most rows takes while it trains, beside its rows."""

@@ -14,13 +14,14 @@ from potluck.tasks.trained import MODEL
 @dataclass(frozen=True)
 class Scored:
     """rows: how many; columns: what each score is called; path: where they were written, "" where not; tally: what
-    became of the rows' values, for whoever has them."""
+    became of the rows' values, for whoever has them. simulated: the model is of a simulation."""
 
     rows: int
     columns: tuple[str, ...]
     table: tuple[tuple[float | str, ...], ...]
     path: str
     tally: Tally
+    simulated: bool = False
 
     def values(self) -> list[list[float | str]]:
         """The scores, a list a row."""
@@ -34,10 +35,10 @@ class Scored:
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
     """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot
     write), DataError (rows do not fit)."""
-    held = Model.read(model / MODEL if model.is_dir() else model)
+    held = Model.read(model / MODEL if model.is_dir() else model, simulated=True)
     read = held.inputs(rows)
     columns, table = held.written(read)
-    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally)
+    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally, held.simulated)
     if output:
         try:
             private.write(output, scored.text())

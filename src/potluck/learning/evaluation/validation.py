@@ -77,12 +77,12 @@ class _Seen:
         for some in batches(np.flatnonzero(self.rows.validation), self.rows.features.shape[1] + 1):
             margins, target = self.model.margins(self.rows.inputs[some]), self.rows.target[some]
             cells.add(totals["cells"], self.model, margins, target)
-            totals[LOSS] += np.trunc(_losses(self.model, margins, target) / steps[LOSS]).astype(np.int64).sum()
+            totals[LOSS] += np.trunc(row_losses(self.model, margins, target) / steps[LOSS]).astype(np.int64).sum()
         totals["cells"] *= round(1 / steps["cells"])
         return encoded(totals, grid, limit)
 
 
-def _losses(model: Model, given: Floats, target: Floats) -> Floats:
+def row_losses(model: Model, given: Floats, target: Floats) -> Floats:
     """[k] the log-loss of each row with these margins [k, outputs], of labels the mean of theirs, cut off."""
     # Whatever the announced model, every row has a loss: a failure would tell of a row.
     margins = np.nan_to_num(given)

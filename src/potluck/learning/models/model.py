@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from potluck.learning.models.summary import Summary
 
-
 WEIGHTS, GRAPH = ".safetensors", ".graph"
 """What the file beside a model file ends in."""
 
@@ -249,9 +248,9 @@ class Model:
         held.write(Path(path).parent, self.tokenizers)
 
     @classmethod
-    def read(cls, path: str | Path, *folders: Path) -> "Model":
-        """The model of a file; folders: where frozen weights of a graph may be too. Raises UsageError: no such file, no
-        model, a broken one, or not its weights."""
+    def read(cls, path: str | Path, *folders: Path, simulated: bool = False) -> "Model":
+        """The model of a file; folders: where frozen weights of a graph may be too; simulated: also one of a
+        simulation. Raises UsageError: no such file, no model, a broken one, or not its weights."""
         where = str(path)
         try:
             body = Path(path).read_bytes()
@@ -286,6 +285,10 @@ class Model:
             weights = np.array([given[name] for name in names])
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
         made, here = whole.format != "potluck model 1", Path(path).parent
+        if made and not simulated:
+            raise UsageError(
+                "is of a simulation, and no run's", where=where, hint="train it in a run; or score with it"
+            )
         model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, here, words, made)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
