@@ -196,7 +196,6 @@ def simulate(
     sites = len(cohorts.clients)
     cohort = wanted.cohort_of(sites)
     noise = peopled(cohorts.plan, wanted.noise_of(cohort))
-    cohorts.ready()
     with Pool(wanted.processes, Serving(cohorts, noise, wanted.seed, most)) as pool:
         rounds = Rounds(cohorts, wanted, noise, pool, most, progress)
         trained = drive(cohorts.task, rounds)

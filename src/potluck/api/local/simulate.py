@@ -61,10 +61,12 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     )  # fmt: skip
     _possible(plan.spec, wanted)
     now = datetime.now(UTC)
-    with bounded(cap), run_folder(f"{plan.spec.name}-simulated", Path(out) if out else None, now) as folder:
+    with run_folder(f"{plan.spec.name}-simulated", Path(out) if out else None, now) as folder:
         cohorts = _cohorts(plan, data, wanted)
         each = shared(cap, cohorts.pooled.bytes, wanted.processes, cohorts.room())
-        found = rounds_of(cohorts, wanted, progress, each)
+        cohorts.ready()
+        with bounded(cap):
+            found = rounds_of(cohorts, wanted, progress, each)
         return write(folder, plan, found, now, [*warnings, *found.trained.warnings])
 
 

@@ -256,10 +256,9 @@ class Model:
             body = Path(path).read_bytes()
             kind = msgspec.json.decode(body, type=readable(_Kind)).kind
             if isinstance(kind, str) and kind not in MODELS.entries:
+                what = f"is a model of kind {kind[:20]!r}, which is not in this version"
                 hint = f"models of these kinds predict here: {', '.join(MODELS.words())}"
-                raise UsageError(
-                    f"is a model of kind {kind[:20]!r}, which is not in this version", where=where, hint=hint
-                )
+                raise UsageError(what, where=where, hint=hint)
             whole = msgspec.json.decode(body, type=readable(File))
         except FileNotFoundError:
             raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
@@ -345,8 +344,7 @@ def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
     if plan.drawn:
         trained = (*trained_of(plan), *held_of(plan)) if own else trained_of(plan)
         whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained)
-        return Model(
-            word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole, tokenizers=tokenizers_of(plan)
-        )
+        words = tokenizers_of(plan)
+        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole, tokenizers=words)
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), encoding(plan), goal_of(plan), weights, network)
