@@ -41,13 +41,16 @@ def shared(memory: int | None, rows: int, processes: int, least: int) -> int | N
 
 
 @contextmanager
-def bounded(memory: int | None) -> Iterator[None]:
-    """While it lasts, this process takes no more than so many bytes beyond what it has. Raises UsageError: it would."""
+def bounded(memory: int | None, base: int | None = None) -> Iterator[None]:
+    """While it lasts, this process takes no more than so many bytes beyond `base` (None: what it has taken by now).
+
+    Raises UsageError: it would.
+    """
     if memory is None:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = taken() + memory
+    limit = (taken() if base is None else base) + memory
     for known in (soft, hard):
         limit = limit if known == resource.RLIM_INFINITY else min(limit, known)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

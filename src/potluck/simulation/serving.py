@@ -14,7 +14,7 @@ from potluck.core.seeded import generator
 from potluck.core.slices import Bytes
 from potluck.dp.mechanism import Exact, Noised, mechanism
 from potluck.learning.data.units import Index
-from potluck.simulation.memory import bounded
+from potluck.simulation.memory import bounded, taken
 from potluck.simulation.ways import Cohorts, at_reveal
 
 
@@ -37,10 +37,12 @@ class Serving:
     seed: int
     memory: int | None
     _sum: _Sum | None = field(default=None, repr=False)
+    _base: int | None = None
 
     def __call__(self, op: str, given: tuple[bytes, ...]) -> Sequence[Bytes]:
         """`begin` (kind and step, state), `add` (numbers of clients), `take`: the words."""
-        with bounded(self.memory):
+        self._base = taken() if self._base is None else self._base
+        with bounded(self.memory, self._base):
             if op == "begin":
                 self._begin(*given)
                 return []

@@ -2,7 +2,7 @@
 
 - Sums over rows (`newton`, `gradient`) do not ask whose a row is: the rows of many clients are taken as one site's.
   Each row or person is bounded, put on the grid and added up as in a run; of linear models the words are a run's.
-- Sites that train by themselves (`average`) take their steps side by side (`training.stacked`), where that is possible.
+- Sites that train by themselves (`average`) take their steps side by side (`stacked`), where that is possible.
 - Else client by client, through the code of a run.
 
 Noise is not added here: see `rounds`.
@@ -34,13 +34,14 @@ from potluck.learning.models.graphs import Equipped, parted
 from potluck.learning.training.average import Average
 from potluck.learning.training.local import keeps
 from potluck.learning.training.methods import method_of
-from potluck.learning.training.stacked import Stacked, obstacle
 from potluck.simulation.pooled import Pooled
+from potluck.simulation.stacked import Stacked, obstacle
 
 ROWS = 1 << 13
 """Rows of several clients that are taken at a time."""
-STACK = 1 << 22
-"""Bytes of all weights of clients that train side by side: about what a processor's cache holds."""
+STACK = 1 << 24
+"""Bytes of all weights, in float64, of clients that train side by side: of fewer, what torch does between operations
+takes longer, and of more, memory does."""
 FEW = 16
 """Clients that are asked for at a time where each is by itself."""
 

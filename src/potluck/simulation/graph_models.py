@@ -1,9 +1,9 @@
 """Many models of one graph, side by side: steps of SGD of all of them at once, each on rows of its own.
 
-What one model does in a step is `graph_form`'s: the graph's loss, its gradient and how far weights move. Here torch
-does it for k models in the same operations (`torch.func.vmap`), which takes the time of a few: small models spend most
-of theirs between operations. Sums are of the graph's type, in torch's order for k models, so that a model's last digits
-are others than those it has by itself.
+What one model does in a step is `models.graph_form`'s: the graph's loss, its gradient and how far weights move. Here
+torch does it for k models in the same operations (`torch.func.vmap`), which takes the time of a few: small models spend
+most of theirs between operations. Sums are of the graph's type, in torch's order for k models, so that a model's last
+digits are others than those it has by itself.
 
 It does NOT draw: a graph with dropout would draw otherwise than each model by itself does (`draws`).
 """
@@ -25,7 +25,7 @@ from potluck.learning.models.form import Batch, Steps
 from potluck.learning.models.graph_form import GraphForm, moved
 from potluck.learning.models.losses import loss_of
 from potluck.learning.models.one_thread import one_thread
-from potluck.learning.models.stride import Stride, strides
+from potluck.simulation.stride import Stride, strides
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,8 @@ def draws(graph: Graph) -> bool:
     """Whether a graph draws at random while it trains."""
     for node in graph.nodes:
         op = OPS.of(node.op)
-        if op.evaluating and op.bound(node).get(*op.evaluating) != op.evaluating[1]:
+        given = op.bound(node)
+        if op.evaluating and given.get(*op.evaluating) != op.evaluating[1] and given.get("p") != 0:
             return True
     return False
 

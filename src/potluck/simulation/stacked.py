@@ -1,9 +1,9 @@
 """Rounds of `average` at many sites in one process: their local steps side by side, and what they add, added up.
 
-For simulations alone (`potluck.simulation`), where one process has all rows. The steps are those of `average` (the same
-batches, rates, ridge and pull), taken for many sites by the same operations (`models.graph_models`); a model of layers
-is trained as the graph that says the same. What differs from a run: a site's change is bounded or clipped as a float,
-and the sum of several sites is put on the grid, not each by itself. The two agree to the last digits of the type.
+The steps are those of `average` (the same batches, rates, ridge and pull), taken for many sites by the same operations
+(`graph_models`); a model of layers is trained as the graph that says the same. What differs from a run: a site's change
+is bounded or clipped as a float, and the sum of several sites is put on the grid, not each by itself. The two agree to
+the last digits of the graph's type.
 It promises nothing about privacy.
 """
 
@@ -23,7 +23,6 @@ from potluck.learning.models.class_weights import factors_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.form import Batch
 from potluck.learning.models.graph_form import GraphForm
-from potluck.learning.models.graph_models import descend_all, draws
 from potluck.learning.models.graphs import Equipped
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.slopes import present
@@ -32,6 +31,7 @@ from potluck.learning.training.drawn import gone_through
 from potluck.learning.training.local import keeps
 from potluck.learning.training.method import counts, method_of
 from potluck.learning.training.slots import Net, net_of
+from potluck.simulation.graph_models import descend_all, draws
 
 COPIES = 6
 """So many times its weights a model takes while it is trained: itself, its gradient, and what is made of them."""
