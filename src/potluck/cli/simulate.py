@@ -45,7 +45,8 @@ def command(plan: Path, settings: tuple[str, ...], **flags: object) -> None:
     """Simulate PLAN over many made-up clients: the same rounds, nothing sealed. Not a run, and not private."""
     say = voice()
     read = Plan.read(plan, settings)
-    say.say(STAMP)
+    if say.json:
+        say.say(STAMP)
     with progress(say, read) as bar:
         done = simulate(read, progress=bar, **flags)  # type: ignore[arg-type]  # as click has checked them
     say.warn([str(line) for line in list_of(done.document["warnings"])])

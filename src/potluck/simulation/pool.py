@@ -40,7 +40,7 @@ class _Process:
     pid: int
     line: socket.socket = field(repr=False)
 
-    def ask(self, op: str, buffers: Sequence[Bytes]) -> None:
+    def post(self, op: str, buffers: Sequence[Bytes]) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # the answer says why
             for piece in frames.pack(frames.REQUEST, op, 0, buffers):
                 self.line.sendall(piece)
@@ -81,7 +81,7 @@ class Pool:
     def all(self, op: str, *buffers: Bytes) -> list[tuple[bytes, ...]]:
         """Ask each the same. Raises as `Serve`; Abort(ENGINE): one is gone."""
         for one in self._processes:
-            one.ask(op, buffers)
+            one.post(op, buffers)
         return [one.answer() for one in self._processes]
 
     def share(self, op: str, given: Iterable[Sequence[Bytes]]) -> list[tuple[bytes, ...]]:
@@ -89,19 +89,19 @@ class Pool:
         left, found = iter(given), list[tuple[bytes, ...]]()
         with DefaultSelector() as busy:
 
-            def ask(one: _Process) -> None:
+            def occupy(one: _Process) -> None:
                 buffers = next(left, None)
                 if buffers is not None:
-                    one.ask(op, buffers)
+                    one.post(op, buffers)
                     busy.register(one.line, EVENT_READ, one)
 
             for one in self._processes:
-                ask(one)
+                occupy(one)
             while busy.get_map():
                 for key, _ in busy.select():
                     busy.unregister(key.fileobj)
                     found.append(key.data.answer())
-                    ask(key.data)
+                    occupy(key.data)
         return found
 
     def close(self) -> None:

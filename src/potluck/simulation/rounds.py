@@ -196,6 +196,7 @@ def simulate(
     sites = len(cohorts.clients)
     cohort = wanted.cohort_of(sites)
     noise = peopled(cohorts.plan, wanted.noise_of(cohort))
+    mechanism(noise, next(cohorts.task.lead()))  # noise is reckoned once, before there are several processes
     with Pool(wanted.processes, Serving(cohorts, noise, wanted.seed, most)) as pool:
         rounds = Rounds(cohorts, wanted, noise, pool, most, progress)
         trained = drive(cohorts.task, rounds)
