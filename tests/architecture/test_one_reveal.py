@@ -9,7 +9,7 @@ from support.code import nodes, sources
 
 MAKER = "dp/reveal.py"
 CALLERS = {"tasks/sums/halves.py", "tasks/sums/together.py", "simulation/rounds.py"}
-"""The driver's server half, the same task computed where one party holds all rows, and a simulation, which is no run."""
+"""The driver's server half, the same task computed where one party holds all rows, and a simulation."""
 
 
 def calls(found: Iterable[ast.AST], name: str) -> list[int]:

@@ -119,11 +119,11 @@ def test_a_sum_has_the_noise_of_a_real_round_with_as_many_clients(name):
     assert isinstance(made, Noised)
     givers = 1 if name == "reveal" else 25
     expected = real.real(real.share)[0] * np.sqrt(givers)
-    answer = rounds._answer(wide(spec), made, np.zeros(20_000, dtype=f"<u{made.grid.bits // 8}"))
+    answer = rounds._answer(wide(spec), made, np.zeros(20_000, dtype=f"<u{made.grid.bits // 8}"), 25)
     values = answer.part("delta").values
     assert answer.part("delta").std.max() == pytest.approx(expected, rel=1e-9)
     assert abs(values.std() / expected - 1) < 0.025
-    again = rounds._answer(wide(spec), made, np.zeros(20_000, dtype=f"<u{made.grid.bits // 8}"))
+    again = rounds._answer(wide(spec), made, np.zeros(20_000, dtype=f"<u{made.grid.bits // 8}"), 25)
     assert np.array_equal(values, again.part("delta").values)  # it is drawn from the public seed
 
 
@@ -138,6 +138,30 @@ def test_a_noise_cohort_makes_the_mean_as_noisy_as_a_large_round_does():
     mean = large.real(large.share)[0] * np.sqrt(1000) / 1000
     assert small.real(small.share)[0] / 10 == pytest.approx(mean, rel=1e-9)
     assert small.cost == large.cost  # and it costs as much
+
+
+def test_the_mean_of_clipped_changes_is_over_the_cohort_alone():
+    """With the noise of so many clients that little is left, at a clip that nobody reaches: to the step of the grid."""
+    privacy = PrivacyPlan(noise="shared", unit="site", epsilon=20.0, delta=1e-2, clip=50.0)
+    spec = heart(privacy=privacy, training=Training(method="average", rounds=1, batch=500))
+    asked = {"split": "even", "sites": 40, "cohort": 8, "noise_cohort": 10**6}
+    found = simulated(spec, hospitals(spec), **asked)
+    rounds = rounds_of(spec, hospitals(spec), **asked)
+    method, start = rounds.cohorts.task._method, rounds.cohorts.task._method.initial()
+    tables = [rounds.cohorts.pooled.some(rounds.cohorts.clients[one], "") for one in rounds._cohort(0)]
+    each = [next(method.contribute(start, 0, table, None)).values[0] for table in tables]
+    assert np.abs(np.mean(each, axis=0)).max() > 0.1
+    assert np.abs(found.trained.model.weights - start - np.mean(each, axis=0)).max() < 1e-4
+
+
+def test_steps_along_noised_sums_are_taken_client_by_client():
+    privacy = PrivacyPlan(noise="site", unit="row", epsilon=5.0, delta=1e-5, clip=1.0)
+    training = Training(method="average", rounds=2, steps=2, expected_rows=500, batch=None, epochs=1)
+    spec = heart(privacy=privacy, training=training)
+    assert way_of(spec)[0] is Way.ALONE
+    found = simulated(spec, hospitals(spec), split="even", sites=5)
+    assert found.rounds[-1].epsilon == pytest.approx(5.0, rel=0.01)
+    assert np.isfinite(found.trained.model.weights).all()
 
 
 def test_epsilon_is_what_the_plan_costs_in_reality():

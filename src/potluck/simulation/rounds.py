@@ -25,7 +25,7 @@ from potluck.core.rounds import Words
 from potluck.core.seeded import generator
 from potluck.core.stages import Opened
 from potluck.dp.account import spent
-from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
+from potluck.dp.mechanism import Bound, Exact, Noised, guarded, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.sums import drive
 from potluck.learning.data.table import Table
@@ -116,17 +116,17 @@ class Rounds:
         privacy = self._privacy(ask)
         if ask.kind is not Kind.TRAIN:
             words = guarded(privacy, self.cohorts.task.contribute(ask, self.cohorts.pooled.held, _none), _none).words
-            return self._answer(ask, privacy, words)
+            return self._answer(ask, privacy, words, len(self.cohorts.clients))
         if ask.step:
             self._looked(ask)
         chosen = self._cohort(ask.step)
         words = self._sum(ask, privacy, chosen)
-        answer = self._answer(ask, privacy, words)
+        answer = self._answer(ask, privacy, words, len(chosen))
         seconds = time.perf_counter() - began
         rows = sum(len(self.cohorts.clients[one]) for one in chosen.tolist())
         up, down = privacy.grid.length * privacy.grid.bits // 8, len(ask.state)
         epsilon = None
-        if isinstance(privacy, Noised):
+        if not isinstance(privacy, Exact):
             epsilon = spent([privacy.cost] * (ask.step + 1), required(self.plan.privacy.delta))
         self.done.append(Round(ask.step + 1, len(chosen), rows, seconds, up * len(chosen), down * len(chosen), epsilon))
         return answer
@@ -137,13 +137,13 @@ class Rounds:
         draw = generator(self.wanted.seed, "simulation", "cohort", step)
         return np.sort(draw.choice(sites, self.wanted.cohort_of(sites), replace=False))
 
-    def _privacy(self, ask: Ask) -> Exact | Noised:
+    def _privacy(self, ask: Ask) -> Bound:
         """As in a real round, its noise added where the sum is opened, in one piece."""
         found, sites = mechanism(self.noise, ask), len(self.noise.federation.sites)
         givers = 1 if isinstance(found, Noised) and found.word == "reveal" else sites
         return at_reveal(found, math.sqrt(givers) * self.wanted.cohort_of(len(self.cohorts.clients)) / sites)
 
-    def _sum(self, ask: Ask, privacy: Exact | Noised, chosen: Index) -> Words:
+    def _sum(self, ask: Ask, privacy: Bound, chosen: Index) -> Words:
         head = msgspec.json.encode((ask.kind.value, ask.step))
         self.pool.all("begin", head, ask.state)
         self.pool.share("add", ([part.tobytes()] for part in self.cohorts.chunks(chosen, self.most)))
@@ -152,9 +152,9 @@ class Rounds:
             total += np.frombuffer(words, total.dtype)
         return total
 
-    def _answer(self, ask: Ask, privacy: Exact | Noised, words: Words) -> Answer:
+    def _answer(self, ask: Ask, privacy: Bound, words: Words, givers: int) -> Answer:
         draw = generator(self.wanted.seed, "simulation", "noise", ask.kind.value, ask.step).bytes
-        opened = Opened(words, frozenset(self.plan.sites))
+        opened = Opened(words, frozenset(self.plan.sites[:givers]))
         return Answer(reveal(privacy.at_reveal(opened, draw), privacy.grid), privacy.grid)
 
     def _looked(self, ask: Ask) -> None:

@@ -12,7 +12,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Words
 from potluck.core.seeded import generator
 from potluck.core.slices import Bytes
-from potluck.dp.mechanism import Exact, Noised, mechanism
+from potluck.dp.mechanism import Bound, mechanism
 from potluck.learning.data.units import Index
 from potluck.simulation.memory import bounded, taken
 from potluck.simulation.ways import Cohorts, at_reveal
@@ -23,7 +23,7 @@ class _Sum:
     """A sum that is under way."""
 
     ask: Ask
-    privacy: Exact | Noised
+    privacy: Bound
     total: Words = field(repr=False)
 
 

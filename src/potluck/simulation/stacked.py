@@ -26,10 +26,10 @@ from potluck.learning.models.graph_form import GraphForm
 from potluck.learning.models.graphs import Equipped
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.slopes import present
-from potluck.learning.training.average import AVERAGE, Average
+from potluck.learning.training.average import AVERAGE, BATCH, Average
 from potluck.learning.training.drawn import gone_through
 from potluck.learning.training.local import keeps
-from potluck.learning.training.method import counts, method_of
+from potluck.learning.training.method import by_unit, counts, method_of
 from potluck.learning.training.slots import Net, net_of
 from potluck.simulation.graph_models import descend_all, draws
 
@@ -43,7 +43,7 @@ def obstacle(plan: Plan) -> str:
         return f"training.method = {training(plan).method!r} has sums over rows"
     if keeps(plan):
         return "sites keep weights of their own between rounds"
-    if plan.noisy and plan.privacy.unit != "site":
+    if by_unit(plan):
         return f"each {plan.privacy.unit} is clipped by itself"
     if isinstance(plan, Equipped) and draws(plan.network.graph):
         return "the graph draws at random (dropout)"
@@ -71,7 +71,7 @@ class Stacked:
     def room(self, rows: int) -> int:
         """Bytes that one site with so many rows takes, beside them."""
         checked, spec = self._form.network.checked, training(self.method.plan)
-        batch = min(rows, spec.batch or required(AVERAGE.batch))
+        batch = min(rows, spec.batch or BATCH)
         return memory(checked, batch) - memory(checked, 0) + COPIES * 8 * self._form.size
 
     def added(self, weights: Floats, step: int, sites: Sequence[Index], x: Inputs, y: Floats) -> Floats:

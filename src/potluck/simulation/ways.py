@@ -23,14 +23,15 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.stages import Floats, Grid
-from potluck.dp.mechanism import Exact, Noised, guarded
+from potluck.dp.mechanism import Bound, Noised, guarded
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.data.units import Index
 from potluck.learning.kept import InMemory
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.fitted import training
-from potluck.learning.models.graphs import Equipped, parted
+from potluck.learning.models.graphs import Equipped
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.average import Average
 from potluck.learning.training.local import keeps
 from potluck.learning.training.methods import method_of
@@ -126,7 +127,7 @@ class Cohorts:
             count = max(1, min(count, most // self.room()))
         return np.split(order, np.arange(count, len(order), count))
 
-    def added(self, ask: Ask, privacy: Exact | Noised, some: Index, draw: Draw) -> Words:
+    def added(self, ask: Ask, privacy: Bound, some: Index, draw: Draw) -> Words:
         """The words [d] that these clients add up to, without noise. Raises as `Method.contribute`."""
         if ask.kind is Kind.TRAIN and self.way is Way.STACKED:
             weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
@@ -143,11 +144,13 @@ class Cohorts:
             total += guarded(privacy, self.task.contribute(ask, rows, draw), draw).words
         return total
 
-    def _over_rows(self, ask: Ask, privacy: Exact | Noised, some: Index, draw: Draw) -> Words:
+    def _over_rows(self, ask: Ask, privacy: Bound, some: Index, draw: Draw) -> Words:
         each = [self.clients[one] for one in some.tolist()]
         rows, owners = np.concatenate(each), np.repeat(some, [len(one) for one in each])
         task = self.task
-        if parted(self.plan):  # units of a network stand in slots: as many as there are rows, not as a site may have
+        if (
+            self.plan.noisy and kind_of(self.plan).deep
+        ):  # units of a network stand in slots: as many as there are rows, not as a site may have
             data = msgspec.structs.replace(self.plan.data, max_rows=len(rows))
             task = TrainTask(msgspec.structs.replace(self.plan, data=data), evaluated=False)
         table = self.pooled.some(rows, "clients", owners)
@@ -164,8 +167,11 @@ def on_grid(values: Floats, grid: Grid) -> Words:
     return out
 
 
-def at_reveal(privacy: Exact | Noised, scale: float = 1.0) -> Exact | Noised:
-    """The same bound, its noise to be added where the sum is opened, in one piece. scale: of each share of it."""
-    if isinstance(privacy, Exact):
+def at_reveal(privacy: Bound, scale: float = 1.0) -> Bound:
+    """The same bound, its noise to be added where the sum is opened, in one piece. scale: of each share of it.
+
+    Where noise is inside each site's own steps it stays there.
+    """
+    if not isinstance(privacy, Noised):
         return privacy
     return replace(privacy, word="reveal", within=False, share=tuple(one * scale for one in privacy.share))

@@ -16,6 +16,8 @@ from potluck.core.seeded import generator
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.graphs import Equipped, follow
 from potluck.learning.training.local import keeps
+from potluck.learning.training.method import by_unit
+from potluck.learning.training.methods import method_of
 from potluck.simulation.memory import bounded, bytes_of, shared
 from potluck.simulation.pooled import pooled, values_of
 from potluck.simulation.rounds import peopled
@@ -88,6 +90,8 @@ def _possible(spec: Spec, wanted: Wanted) -> None:
         raise refused(what, '--set training.aggregation="mean"')
     if wanted.card and not isinstance(spec, Equipped):
         raise refused("a graphics card trains graphs alone", "potluck graph make; or leave out --gpu")
+    if method_of(spec).by_site and by_unit(spec) and wanted.noise_cohort is not None:
+        raise refused("noise is inside each site's own steps, whatever the cohort", "leave out --noise-cohort")
     if keeps(spec):
         if wanted.cohort is not None and wanted.cohort != wanted.sites:
             what = "sites keep something from round to round, so that all take part in each"

@@ -172,7 +172,7 @@ class Average:
 
     def _ditto(self, own: Own, step: int, x: Inputs, y: Floats, common: Floats) -> Floats:
         """Local SGD of the site's own model, held to the common one: what is kept. Nothing that leaves reads it."""
-        steps = replace(self._steps(step, len(y), common), mu=training(self.plan).mu, anchor=common)
+        steps = replace(self.steps_of(step, len(y), common), mu=training(self.plan).mu, anchor=common)
         self._descend(own.model, step, x, y, steps)
         return own.vector()
 
