@@ -22,6 +22,13 @@ def test_every_key_of_a_run_is_documented(plan):
     assert found - section("run, demo, up, server run") == set()
 
 
+def test_every_key_of_a_simulation_is_documented(plan, tmp_path):
+    done = potluck.simulate(plan, sites=5, out=tmp_path / "out", processes=1)
+    found = keys(msgspec.to_builtins(done.document), frozenset(done.model.coefficients))
+    assert found >= {"simulated", "clients_per_second", "noise_cohort"}
+    assert found - section("simulate") == set()
+
+
 def test_every_key_of_check_is_documented(plan):
     document = msgspec.to_builtins(potluck.check(plan).document())
     assert isinstance(document, dict)
