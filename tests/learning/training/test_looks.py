@@ -18,7 +18,7 @@ from potluck.core.tables.training import Stop
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.check import check
 from potluck.learning.data.target import goal_of
-from potluck.learning.evaluation.validation import MOST_LOSS, _losses
+from potluck.learning.evaluation.validation import MOST_LOSS, row_losses
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.model import model
 from potluck.secret.random import system
@@ -229,7 +229,7 @@ class Blank:
 
 def test_a_row_of_which_a_model_says_nothing_has_the_largest_loss():
     model = Blank()
-    found = _losses(model, model.margins(np.array([[-1.0], [1.0], [1.0]])), np.array([1.0, 1.0, 0.0]))
+    found = row_losses(model, model.margins(np.array([[-1.0], [1.0], [1.0]])), np.array([1.0, 1.0, 0.0]))
     assert found.tolist() == pytest.approx([MOST_LOSS, np.log1p(np.exp(-3.0)), np.log1p(np.exp(3.0))])
 
 
