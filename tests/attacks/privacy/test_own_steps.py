@@ -126,4 +126,6 @@ def test_so_shares_are_refused_with_steps_of_rows_and_of_persons():
     for unit in ("row", "person"):
         spec = attacked("shared")
         spec = replace_plan(spec, privacy=replace_plan(spec.privacy, unit=unit))
-        assert any(line.startswith("privacy.noise: a site's next step begins at its own") for line in check(spec)[0])
+        assert any(
+            line.startswith("privacy.noise: by average a site's next step begins at its") for line in check(spec)[0]
+        )

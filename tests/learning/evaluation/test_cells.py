@@ -35,7 +35,10 @@ def plan(privacy, side):
     }.get(side, Target(column="y", positive=("1",)))
     person = "who" if privacy.unit == "person" else None
     data = Data(columns=columns, target=said, split=Split(test=0.5), person=person, max_rows=10**5)
-    kind, method = ("logistic", "gradient") if side == "binary" else ("network", "average")
+    kind, method = (
+        "logistic" if side == "binary" else "network",
+        "gradient" if side == "binary" or privacy != NONE else "average",
+    )
     return make(data=data, privacy=privacy, model=Model(kind=kind), training=Training(method=method, expected_rows=50))
 
 

@@ -218,8 +218,14 @@ def test_no_more_and_no_fewer_steps_are_taken_than_are_charged():
 
 
 REFUSED = {
-    "shared": ({"word": "mask", "privacy": replace(NOISE, noise="shared")}, "privacy.noise: a site's next step begins"),
-    "reveal": ({"privacy": replace(NOISE, noise="reveal")}, "privacy.noise: a site's steps have to hide a row"),
+    "shared": (
+        {"word": "mask", "privacy": replace(NOISE, noise="shared")},
+        "privacy.noise: by average a site's next step begins",
+    ),
+    "reveal": (
+        {"privacy": replace(NOISE, noise="reveal")},
+        "privacy.noise: by average a site's own steps have to hide a row",
+    ),
     "epochs": ({"steps": None, "epochs": 2}, "training.steps: is missing"),
     "neither": ({"steps": None}, "training.steps: is missing"),
     "expected_rows": ({"expected_rows": None}, "training.expected_rows: is missing"),

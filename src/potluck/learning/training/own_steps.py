@@ -82,8 +82,8 @@ def faults(plan: Plan) -> Iterator[str]:
     """What of such a plan cannot hold. Lines as `check` makes them."""
     spec, unit = training(plan), plan.privacy.unit
     if plan.privacy.noise != "site":
-        what = f"a site's next step begins at its own last one, which would hide a {unit} behind one share of noise"
-        what = what if plan.privacy.noise == "shared" else f"a site's steps have to hide a {unit} before they leave it"
+        what = f"by average a site's next step begins at its last one, where one share of noise hides no {unit}"
+        what = what if plan.privacy.noise == "shared" else f"by average a site's own steps have to hide a {unit}"
         yield f'privacy.noise: {what}. hint: noise = "site"; or method = "gradient", a step a round on the sum of all'
     if spec.steps is None:
         what = f"is missing: how many steps an epoch takes would tell how many rows a site has, which hide a {unit}"
