@@ -210,6 +210,25 @@ def test_an_enclave_that_a_tpm_speaks_for_is_not_drawn_as_protected(page):
     assert "sealed for an enclave" not in open_
 
 
+def test_how_epsilon_grew_is_drawn_and_told(page):
+    run, details = heart()
+    html = page(run, details)
+    drawn = html.partition("epsilon-course")[2].partition("</svg>")[0]
+    found = re.findall(r'<line x1="([\d.]+)%" y1="([\d.]+)"[^>]*stroke-width="2"', drawn)
+    lines = [(float(x), float(y)) for x, y in found]
+    assert [at for at, _ in lines] == pytest.approx(
+        [13 + 85 * at / 20 for at in (0, 3, 5, 8, 10, 13, 15, 18)], abs=0.01
+    )
+    bottom = lines[0][1]
+    risen = [bottom - y for _, y in lines]
+    course = [0, 0.35, 0.46, 0.59, 0.67, 0.77, 0.84, 0.92]
+    assert risen == pytest.approx([risen[-1] * cost / 0.92 for cost in course], abs=0.1)
+    assert "0.98 after sum 20." in drawn
+    assert "no plan with noise does" in Tree(html).words()
+    once = [msgspec.structs.replace(one, course=one.course[:1]) for one in details.budget]
+    assert "How ε grew" not in page(run, msgspec.structs.replace(details, budget=tuple(once)))
+
+
 def test_without_a_ledger_other_runs_are_not_guessed_at(page):
     run, details = heart()
     text = Tree(page(run, msgspec.structs.replace(details, budget=()))).words()

@@ -1,4 +1,5 @@
-"""What validation rows said of the model while it was trained: a curve a metric, and the round whose model is kept."""
+"""What grew or fell over a run: what validation rows said of the model while it was trained, a curve a metric, with the
+round whose model is kept; and what its noised sums had cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,13 +63,18 @@ def clips(outcome: Outcome) -> tuple[str, ...]:
     return tuple(prose.number(outcome.clips[place]) for place in places)
 
 
+def spending(course: Sequence[tuple[int, float]]) -> str:
+    """What a run had cost: (after so many sums, epsilon), in order. It begins at nothing."""
+    return curve("epsilon-course", "ε by sums", [(0, 0.0), *course], of="sum")
+
+
 def _chart(name: str, looks: Sequence[Look], kept: int) -> str:
     points = [(one.round, float(value)) for one in looks if (value := getattr(one, name)) is not None]
     return curve(f"curve-{name}", f"{TITLES.get(name, 'Loss')} on validation rows", points, kept)
 
 
-def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int = 0) -> str:
-    """Values by round, at least one. kept: the round whose model is kept; 0: it is not said."""
+def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int = -1, *, of: str = "round") -> str:
+    """Values by round, or by what `of` says, at least one. kept: the round whose model is kept; -1: it is not said."""
     low, high = min(value for _, value in points), max(value for _, value in points)
     pad = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
     low, high = low - pad, high + pad
@@ -89,10 +95,10 @@ def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int
     for number, anchor in dict.fromkeys(((first, "start"), (last, "end"))):
         if anchor == "start" or last > first:
             parts.append(
-                text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, f"round {number}", anchor=anchor, muted=True)
+                text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, f"{of} {number:,}", anchor=anchor, muted=True)
             )
-    ends = f"{prose.number(points[0][1])} after round {first}, {prose.number(points[-1][1])} after round {last}"
+    ends = f"{prose.number(points[0][1])} after {of} {first:,}, {prose.number(points[-1][1])} after {of} {last:,}"
     best = next(
-        (f"; {prose.number(value)} after round {kept}, whose model is kept" for n, value in points if n == kept), ""
+        (f"; {prose.number(value)} after {of} {kept}, whose model is kept" for n, value in points if n == kept), ""
     )
     return svg(ident, title, f"{ends}{best}.", TOP + TALL + 28, parts)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from potluck.core import prose
-from potluck.report import symbols, words
+from potluck.report import curves, symbols, words
 from potluck.report.details import Budget, Details, Spend
 from potluck.report.outcome import Outcome
 
@@ -25,7 +25,7 @@ class Owner:
 @dataclass(frozen=True, slots=True)
 class Owners:
     """The budget section. reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows from;
-    course: how it grew, at the owner who spent most."""
+    course: how it grew, at the owner who spent most, and `grown` its picture."""
 
     secret: str
     question: str
@@ -40,6 +40,7 @@ class Owners:
     rows: tuple[Owner, ...]
     alike: bool
     course: tuple[tuple[int, float], ...] = ()
+    grown: str = ""
 
 
 QUESTIONS = {
@@ -86,6 +87,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
     first = found[0]
     reach = words.hundred(_cost(worst), worst.delta)
     odds = words.odds(_cost(worst), worst.delta)
+    course = worst.course if len(worst.course) > 1 else ()
     desc = f"50 squares are filled: what a coin gets right. {reach - 50} more are hatched, up to {odds}."
     asked = QUESTIONS if first.neighbours.startswith("add") else REPLACED
     return Owners(
@@ -101,7 +103,8 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
         rows=tuple(_owner(one, ledgers) for one in found),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
-        course=worst.course if len(worst.course) > 1 else (),
+        course=course,
+        grown=curves.spending(course) if course else "",
     )
 
 

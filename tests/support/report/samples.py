@@ -213,6 +213,7 @@ def heart() -> tuple[dict, d.Details]:
                 unit="row",
                 neighbours="add-or-remove-one",
                 run_epsilon=0.98,
+                course=((3, 0.35), (5, 0.46), (8, 0.59), (10, 0.67), (13, 0.77), (15, 0.84), (18, 0.92), (20, 0.98)),
                 history=history if name == "cleveland" else history[1:],
             )
             for name in HEART

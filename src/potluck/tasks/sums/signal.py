@@ -166,9 +166,9 @@ def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal:
 def _signal(spec: Plan, ask: Ask) -> Signal | None:
     bound, units, sites = mechanism(spec, ask), _units(spec, ask), len(spec.federation.sites)
     inside = noise_of(bound)
-    if inside is None or units is None or len(inside.grid.parts) != 1:
+    if inside is None or units is None:
         return None
-    (part,), (clip,) = inside.grid.parts, inside.limit.l2
+    part, clip = inside.grid.parts[0], inside.limit.l2[0]
     givers = 1 if inside.word == "reveal" else sites
     sigma, sure = inside.real(inside.share)[0] * math.sqrt(givers), inside.real(inside.sigma)[0]
     step = units * clip / (sigma * math.sqrt(part.size))
