@@ -196,7 +196,7 @@ WRONG = [
     ("reveal with lying", [NOISE.replace("shared", "reveal"), GRADIENT], 2, "curious"),
     ("he with lying", ['protect.with="he"'], 2, "curious"),
     ("shared with clear", [NOISE, GRADIENT, 'protect.with="clear"'], 2, "mask"),
-    ("average with row", [NOISE, 'training={method="average"}'], 2, "average"),
+    ("average with row", [NOISE, 'training={method="average"}'], 2, "one share of noise"),
     ("a plan without rows", ["data.max_rows=10"], 2, "max_rows"),
     ("too many drop-outs", ["federation.dropouts=2"], 2, "hint"),
 ]  # fmt: skip

@@ -21,6 +21,8 @@ from potluck.tasks.sums.signal import ENOUGH, GAIN, outlook
 from support.learning.sums import category, heart, hospitals, make, number, replaced
 
 NAMES = ("a", "b", "c", "d")
+NUMBERS = 4 * 5 + 5 + 5 + 1
+"""Weights of a network of four columns and a layer of five."""
 
 
 def wide(batch=None, rounds=30, epsilon=0.3, columns=20, rows=8000, rate=1.0, **privacy):
@@ -162,6 +164,17 @@ def test_steps_of_sites_own_count_as_steps_along_all_their_sums(batch):
         assert getattr(found.now, name) == pytest.approx(getattr(one.now, name), rel=1e-3)
     assert found.whole.run == pytest.approx(one.whole.run, rel=1e-3)
     assert [other.batch for other in found.better] == [other.batch // 4 for other in one.better]
+
+
+@pytest.mark.torch
+def test_a_clip_that_follows_takes_half_a_percent_of_a_networks_signal():
+    """As its count has a hundredth of what a sum costs."""
+    pytest.importorskip("torch")
+    from support.graph import hidden
+
+    still, follows = (ahead(hidden.plan(None, privacy=more).spec).now for more in ({}, {"clip_follows": "median"}))
+    assert follows.step / still.step == pytest.approx(0.99**0.5, rel=1e-4)
+    assert still.step == pytest.approx(135 / (still.sigma * NUMBERS**0.5), rel=1e-6)
 
 
 def test_check_says_it():
