@@ -223,7 +223,7 @@ def test_how_epsilon_grew_is_drawn_and_told(page):
     risen = [bottom - y for _, y in lines]
     course = [0, 0.35, 0.46, 0.59, 0.67, 0.77, 0.84, 0.92]
     assert risen == pytest.approx([risen[-1] * cost / 0.92 for cost in course], abs=0.1)
-    assert "0.98 after sum 20." in drawn
+    assert "0.9800 after sum 20." in drawn
     assert "no plan with noise does" in Tree(html).words()
     once = [msgspec.structs.replace(one, course=one.course[:1]) for one in details.budget]
     assert "How ε grew" not in page(run, msgspec.structs.replace(details, budget=tuple(once)))
