@@ -116,7 +116,7 @@ def test_the_bound_is_nearly_reached_so_it_hides_no_slack():
 BUGS = {
     "no clip": lambda self, clip, *, double: torch.ones(len(self.there)),
     "the clip of another norm": lambda self, clip, *, double: (
-        clip / next(iter(self.pieces.values())).norm.sqrt()
+        clip / next(iter(self.pieces.values())).sizes.norm.sqrt()
     ).clamp(max=1.0).float(),
     "the clip of the sum": lambda self, clip, *, double: (clip / self.norms.mean()).clamp(max=1.0)
     .float()

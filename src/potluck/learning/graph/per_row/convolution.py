@@ -1,4 +1,7 @@
-"""Convolutions and their transposes: products of what comes back at a place and the window that it was made of."""
+"""Convolutions and their transposes: products of what comes back at a place and the window that it was made of.
+
+Channels are put last, so that a window is long stretches of memory.
+"""
 
 from collections.abc import Sequence
 from math import prod
@@ -12,54 +15,55 @@ from potluck.learning.graph.steps import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-ROOM = 1 << 21
-"""Numbers of windows that are copied at a time, where they are not kept."""
+ROOM = 1 << 18
+"""Numbers of windows that are copied at a time, where they are not kept: what a processor has at hand."""
 
 
 def convolution(axes: int, *, transposed: bool = False) -> Rule:
     """Over so many axes. Transposed, a window of what comes back meets what enters at a place."""
 
     def rule(call: Call) -> Piece:
-        back = call.pulled().flatten(0, 1)  # [b k, channels, ...]: an example may stand several times along the axis
+        back = call.pulled()  # [b, k, channels, ...]: an example may stand several times along the axis
         if call.argument == "bias":
-            return Laid(back.reshape(call.batch, -1, back.shape[1], prod(back.shape[2:])).sum((1, 3)))
-        given, wide = call.rows("input").flatten(0, 1), call.shape
+            return Laid(back.flatten(3).sum((1, 3)))
+        given, wide = call.rows("input"), call.shape
         whole, places = (back, given) if transposed else (given, back)
         groups, each = int(call.number("groups", 1)), prod(wide[1:])
-        left = _grouped(places, call.batch, groups, wide[0] // groups)
-        strides, gaps = call.spatial("stride", axes, 1), call.spatial("dilation", axes, 1)
-        padded = _padded(whole, call.spatial("padding", axes, 0))
-        seen = _windows(padded, wide[2:], places.shape[2:], strides, gaps)
-        if not better_laid(call.batch * groups, left.shape[2], left.shape[3], each, call.most):
-            return Outer(left, _grouped(seen, call.batch, groups, each), wide)
-        found = left.new_empty(call.batch, *wide)
-        beside = len(seen) // call.batch
-        for some in slices(call.batch, max(1, ROOM // (beside * prod(seen.shape[1:])))):
-            right = _grouped(seen[beside * some.start : beside * some.stop], some.stop - some.start, groups, each)
-            found[some] = (left[some].mT @ right).reshape(-1, *wide)
-        return Laid(found)
+        left = _grouped(places, groups)
+        seen = _windows(call, axes, _padded(whole, call.spatial("padding", axes, 0)), places.shape[3:])
+        (_, _, terms, m), batch = left.shape, call.batch
+        if not better_laid(batch * groups, terms, m, each, call.most):
+            right = seen.movedim(-1, -1 - axes)  # channels before the kernel, as the weight has them
+            return Outer(left.contiguous(), right.reshape(batch, groups, terms, each), wide)
+        found = left.new_empty(batch, groups, m, each)
+        for some in slices(batch, max(1, ROOM // (groups * terms * each))):
+            right = seen[some].reshape(-1, terms, each)
+            torch().bmm(left[some].contiguous().flatten(0, 1).mT, right, out=found[some].flatten(0, 1))
+        return Laid(found.reshape(batch, wide[0], *wide[2:], wide[1]).movedim(-1, 2))
 
     return rule
 
 
 def _padded(given: "Tensor", padding: Sequence[int]) -> "Tensor":
-    pads = [one for pad in reversed(padding) for one in (pad, pad)]
-    found: Tensor = torch().nn.functional.pad(given, pads).contiguous() if any(pads) else given.contiguous()
+    """[b, k, channels, ...] -> [b, k, ..., channels]."""
+    pads = [0, 0, *(one for pad in reversed(padding) for one in (pad, pad))]
+    found: Tensor = torch().nn.functional.pad(given.movedim(2, -1), pads).contiguous()
     return found
 
 
-def _windows(
-    padded: "Tensor", kernel: Sequence[int], places: Sequence[int], stride: Sequence[int], spread: Sequence[int]
-) -> "Tensor":
-    """[k, channels, ...] -> [k, channels, *kernel, *places]: at each place what the kernel sees, as a view."""
-    first, second, *each = padded.stride()
-    steps = [one * gap for one, gap in zip(each, spread, strict=True)]
-    moves = [one * step for one, step in zip(each, stride, strict=True)]
-    found: Tensor = padded.as_strided((*padded.shape[:2], *kernel, *places), (first, second, *steps, *moves))
+def _windows(call: Call, axes: int, padded: "Tensor", places: Sequence[int]) -> "Tensor":
+    """[b, k, ..., groups * width] -> [b, groups, k, *places, *kernel, width]: what the kernel sees, as a view."""
+    kernel, width = call.shape[2:], call.shape[1]
+    first, second, *each, _ = padded.stride()
+    steps = [one * gap for one, gap in zip(each, call.spatial("dilation", axes, 1), strict=True)]
+    moves = [one * step for one, step in zip(each, call.spatial("stride", axes, 1), strict=True)]
+    shape = (*padded.shape[:2], *places, *kernel, padded.shape[-1] // width, width)
+    found: Tensor = padded.as_strided(shape, (first, second, *moves, *steps, width, 1)).movedim(-2, 1)
     return found
 
 
-def _grouped(given: "Tensor", batch: int, groups: int, width: int) -> "Tensor":
-    """[b k, groups * width numbers at each place] -> [b, groups, k places, width]."""
-    parted = given.reshape(batch, len(given) // batch, groups, width, -1)
+def _grouped(given: "Tensor", groups: int) -> "Tensor":
+    """[b, k, groups * width, ...] -> [b, groups, k places, width]."""
+    batch, beside, channels = given.shape[:3]
+    parted = given.reshape(batch, beside, groups, channels // groups, -1)
     return parted.permute(0, 2, 1, 4, 3).flatten(2, 3)

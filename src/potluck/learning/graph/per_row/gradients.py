@@ -12,16 +12,28 @@ References: Goodfellow 2015, arXiv 1510.01799; Lee and Kifer 2021, arXiv 2009.03
 (one pass back).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING
 
 from potluck.core.errors import GraphError
 from potluck.learning.graph.interpreter import admitted
 from potluck.learning.graph.per_row.call import Call
-from potluck.learning.graph.per_row.pieces import WIDER, Laid, Piece, compact, gamma, together, unit
+from potluck.learning.graph.per_row.pieces import (
+    LARGEST,
+    WIDER,
+    Laid,
+    Piece,
+    Sizes,
+    compact,
+    gamma,
+    sizes,
+    together,
+    unit,
+)
 from potluck.learning.graph.per_row.uses import Uses
 from potluck.learning.graph.steps import FAILURES, Values, run_step, torch
 
@@ -60,26 +72,27 @@ class Gradients:
         return SPREAD if self.terms > 1 else 1.0
 
     @cached_property
+    def _sizes(self) -> Sizes:
+        if not self.pieces:
+            nothing = torch().zeros(len(self.there), device=self.there.device).double()
+            return Sizes(nothing, nothing, nothing)
+        return sizes(list(self.pieces.values()))
+
+    @property
     def sound(self) -> "Tensor":
         """[units] whether all numbers of a unit are finite, and none too large."""
-        found: Tensor = torch().ones_like(self.there)
-        for one in self.pieces.values():
-            found &= one.sound
+        found: Tensor = self._sizes.factor <= LARGEST**2  # not so of what is no number
         return found
 
-    @cached_property
+    @property
     def norms(self) -> "Tensor":
         """[units] in float64: no unit's norm is larger."""
-        return self._root([one.norm for one in self.pieces.values()])
+        return self._sizes.norm.sqrt() * WIDER
 
-    @cached_property
+    @property
     def reaches(self) -> "Tensor":
         """[units] in float64: no unit's reach is larger."""
-        return self._root([one.reach for one in self.pieces.values()])
-
-    def _root(self, squares: "Sequence[Tensor]") -> "Tensor":
-        total: Tensor = sum(squares, start=torch().zeros(len(self.there), device=self.there.device).double())
-        return total.sqrt() * WIDER
+        return self._sizes.reach.sqrt() * WIDER
 
     def error(self, clip: float, *, double: bool) -> float:
         """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order it is
@@ -104,9 +117,9 @@ class Gradients:
         """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
         up in float64."""
         factors, lost = self.factors(clip, double=double), ~self.sound
-        found = {}
+        found, some = {}, bool(lost.any())
         for name, one in self.pieces.items():
-            kept = one.without(lost) if bool(lost.any()) else one
+            kept = one.without(lost) if some else one
             found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
         return found
 
@@ -130,39 +143,50 @@ def gradients(
     public: Values = {name: one.detach() for name, one in weights.items()} | leaves
     for place in uses.public:
         run_step(uses.program.steps[place], public, batch, train=train)
-    values = {name: one.detach() for name, one in public.items()} | dict(inputs)
-    calls = _forward(uses, values, batch, train=train)
-    total = (lost(values.pop(graph.output)) * there).sum()
-    values.clear()
-    back = loaded.autograd.grad(total, [made for _, made, _ in calls], materialize_grads=True) if calls else ()
     pieces: dict[str, list[Piece]] = {name: [] for name in (*uses.trained, *uses.made)}
-    known = uses.program.checked.values
-    with loaded.no_grad():
-        for (place, _, given), came in zip(calls, back, strict=True):
-            step, out = uses.program.steps[place], known[graph.nodes[place].out[0]]
+    known, once = uses.program.checked.values, Counter(use.name for some in uses.at.values() for use in some)
+
+    def back(place: int, given: Values, came: "Tensor") -> None:
+        step, out = uses.program.steps[place], known[graph.nodes[place].out[0]]
+        with loaded.no_grad():
             for use in uses.at[place]:
                 call = Call(step, use.argument, use.arguments, known, given, out, came, batch, train, most)
-                pieces[use.name].append(use.rule(call))
+                piece = use.rule(call)
+                pieces[use.name].append(compact(piece, most) if once[use.name] == 1 else piece)
+        given.clear()
+
+    values = {name: one.detach() for name, one in public.items()} | dict(inputs)
+    ends = _forward(uses, values, batch, back, train=train)
+    total = (lost(values.pop(graph.output)) * there).sum()
+    values.clear()
+    if total.requires_grad:
+        loaded.autograd.grad(total, ends, allow_unused=True)
+    with loaded.no_grad():
         _followed(uses, pieces, public, leaves, batch, most)
         whole = {name: compact(_one(pieces[name], leaves[name], batch), most) for name in uses.trained}
         units = there.reshape(-1, each).any(1)
         return Gradients({name: one.joined(each) for name, one in whole.items()}, units)
 
 
-def _forward(uses: Uses, values: Values, batch: int, *, train: bool) -> "list[tuple[int, Tensor, Values]]":
-    """Every node with rows; of those that take a weight the place, the result, and what they took. What stands in
-    `values` afterwards is the output, and what nobody has let go."""
-    found = []
+def _forward(
+    uses: Uses, values: Values, batch: int, back: "Callable[[int, Values, Tensor], None]", *, train: bool
+) -> "list[Tensor]":
+    """Every node with rows. Of those that take a weight `back` hears the place, what they took, and, on the way back,
+    the gradient of the result: as soon as that is there, so that nothing is kept for longer. What stands in `values`
+    afterwards is the output, and what nobody has let go. Returns where the way back ends."""
+    ends = []
     for place in uses.with_rows:
         step, node = uses.program.steps[place], uses.program.graph.nodes[place]
         given = {name: values[name].detach() for name in node.takes} if place in uses.at else {}
         run_step(step, values, batch, train=train)
         if place in uses.at:
             made = values[node.out[0]]
-            found.append((place, made if made.requires_grad else made.requires_grad_(), given))
+            if not made.requires_grad:
+                ends.append(made.requires_grad_())
+            made.register_hook(partial(back, place, given))
         for name in step.done:
             values.pop(name, None)
-    return found
+    return ends
 
 
 def _followed(

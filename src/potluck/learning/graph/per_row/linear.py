@@ -1,10 +1,14 @@
 """Products with a weight, and tables: a row's gradient is a sum of products of what enters and what comes back."""
 
 from math import prod
+from typing import TYPE_CHECKING
 
 from potluck.learning.graph.per_row.any_node import any_node
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import Laid, Outer, Picked, Piece
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def linear(call: Call) -> Piece:
@@ -12,7 +16,7 @@ def linear(call: Call) -> Piece:
     wide = call.value("weight").shape
     back = call.pulled().reshape(call.batch, 1, -1, wide[0])
     if call.argument == "bias":
-        return Laid(back.sum((1, 2)))
+        return _added(back)
     return Outer(back, call.rows("input").reshape(call.batch, 1, -1, wide[1]), wide)
 
 
@@ -21,7 +25,7 @@ def addmm(call: Call) -> Piece:
     wide = call.value("mat2").shape
     back = call.pulled().reshape(call.batch, 1, -1, wide[1])
     if call.argument == "self":
-        return Laid(back.sum((1, 2)))
+        return _added(back)
     return Outer(call.rows("mat1").reshape(call.batch, 1, -1, wide[0]), back, wide)
 
 
@@ -48,3 +52,8 @@ def embedding(call: Call) -> Piece:
     if padding >= 0:
         back = back.masked_fill((places == padding)[..., None], 0.0)
     return Picked(places, back, call.shape)
+
+
+def _added(back: "Tensor") -> Laid:
+    """[b, 1, t, n]: added up over places, if there are several."""
+    return Laid(back[:, 0, 0] if back.shape[2] == 1 else back.sum((1, 2)))

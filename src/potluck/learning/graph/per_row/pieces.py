@@ -16,7 +16,7 @@ Reference: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,8 @@ WIDER = 1 + 2.0**-24
 TINY = 2.0**-200
 """More than sums of squares miss in float64, where numbers are too small for it."""
 
-CHUNK = 64
-"""Squares that are added up in float32, if the graph is of these: so few that a norm is off by less than 3e-6."""
+CHUNK = 128
+"""Squares that are added up in float32, if the graph is of these: so few that a norm is off by less than 4e-6."""
 
 
 def gamma(terms: int, unit: float) -> float:
@@ -50,6 +50,16 @@ def unit(tensor: "Tensor") -> float:
     return float(torch().finfo(tensor.dtype).eps) / 2
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """Of rows [b], in float64, and no less than it is. norm: N^2; reach: A^2; factor: the largest norm of a factor,
+    squared."""
+
+    norm: "Tensor"
+    reach: "Tensor"
+    factor: "Tensor"
+
+
 @dataclass(frozen=True, eq=False)
 class Outer:
     """left [b, s, t, m], right [b, s, t, n]: seen as s blocks [m, n], a row's gradient is sum_t left_t (x) right_t in
@@ -58,16 +68,6 @@ class Outer:
     left: "Tensor" = field(repr=False)
     right: "Tensor" = field(repr=False)
     shape: tuple[int, ...]
-
-    @cached_property
-    def lefts(self) -> "Tensor":
-        """[b, s, t] norms of left_t."""
-        return norms(self.left)
-
-    @cached_property
-    def rights(self) -> "Tensor":
-        """[b, s, t] norms of right_t."""
-        return norms(self.right)
 
     @property
     def terms(self) -> int:
@@ -78,13 +78,6 @@ class Outer:
     def numbers(self) -> int:
         """Of all rows, if they were laid out."""
         return len(self.left) * prod(self.shape)
-
-    @property
-    def sound(self) -> "Tensor":
-        """[b] whether each number of a row is finite, and none too large."""
-        most = torch().maximum(self.lefts, self.rights).amax(dim=(1, 2))
-        found: Tensor = most <= LARGEST  # not so of what is no number
-        return found
 
     def without(self, lost: "Tensor") -> "Outer":
         """Zeros in place of these rows [b]."""
@@ -102,29 +95,22 @@ class Outer:
         """Laid out."""
         return Laid((self.left.mT @ self.right).reshape(len(self.left), *self.shape))
 
-    @cached_property
-    def _reaches(self) -> "Tensor":
-        """[b] squares of reaches."""
-        return (self.lefts * self.rights).sum(2).square().sum(1)
-
     @property
-    def reach(self) -> "Tensor":
-        """[b] at least A^2."""
-        return self._reaches * WIDER
-
-    @property
-    def norm(self) -> "Tensor":
-        """[b] at least N^2.
-
-        Two matrices [t, t] hold products of left_t and left_t', and of right_t and right_t', in float64: their entries
-        multiplied and added up are N^2, in which much may cancel. So what float64 gets wrong is a part of A^2.
+    def sizes(self) -> Sizes:
+        """Of several products N^2 comes from two matrices [t, t] that hold products of left_t and left_t', and of
+        right_t and right_t', in float64: their entries multiplied and added up are N^2, in which much may cancel. So
+        what float64 gets wrong is a part of A^2.
         """
+        left, right = squares(self.left), squares(self.right)
+        factor = torch().maximum(left, right).amax((1, 2))
         if self.terms == 1:
-            return self._reaches * WIDER
+            reach = (left * right).sum((1, 2)) * WIDER
+            return Sizes(reach, reach, factor)
+        reach = (left * right).sqrt().sum(2).square().sum(1) * WIDER
         inner = [one @ one.mT for one in (self.left.double(), self.right.double())]
         count = self.left.shape[3] + self.right.shape[3] + self.left.shape[1] * self.terms**2 + 8
         found = (inner[0] * inner[1]).sum((1, 2, 3)).clamp(min=0.0)
-        return (found + gamma(count, 2.0**-53) * self._reaches + TINY) * WIDER
+        return Sizes(found + gamma(count, 2.0**-53) * reach + TINY, reach, factor)
 
     def total(self, factors: "Tensor") -> "Tensor":
         """[*shape] the sum of rows times their factors [b], in the factors' type."""
@@ -132,6 +118,8 @@ class Outer:
         left, right = self.left.to(factors.dtype), self.right.to(factors.dtype)
         weigh = factors[:, None, None, None]
         left, right = (left * weigh, right) if m < n else (left, right * weigh)
+        if s == 1:
+            return (left.reshape(b * t, m).mT @ right.reshape(b * t, n)).reshape(self.shape)
         sides = [one.transpose(0, 1).reshape(s, b * t, -1) for one in (left, right)]
         return (sides[0].mT @ sides[1]).reshape(self.shape)
 
@@ -145,11 +133,6 @@ class Picked:
     right: "Tensor" = field(repr=False)
     shape: tuple[int, ...]
 
-    @cached_property
-    def rights(self) -> "Tensor":
-        """[b, t] norms of right_t."""
-        return norms(self.right)
-
     @property
     def terms(self) -> int:
         """As `Outer.terms`."""
@@ -159,11 +142,6 @@ class Picked:
     def numbers(self) -> int:
         """As `Outer.numbers`."""
         return len(self.places) * prod(self.shape)
-
-    @property
-    def sound(self) -> "Tensor":
-        """As `Outer.sound`."""
-        return self.rights.amax(dim=1) <= LARGEST
 
     def without(self, lost: "Tensor") -> "Picked":
         """As `Outer.without`."""
@@ -189,27 +167,16 @@ class Picked:
         hot.scatter_(2, self.places[..., None], 1.0)
         return Outer(hot[:, None], self.right[:, None], self.shape)
 
-    @cached_property
-    def _same(self) -> "Tensor":
-        """[b, t, t] 1 where two places are the same."""
-        return (self.places[:, :, None] == self.places[:, None, :]).double()
-
-    @cached_property
-    def _reaches(self) -> "Tensor":
-        return (self._same @ self.rights[..., None])[..., 0].mul(self.rights).sum(1)
-
     @property
-    def reach(self) -> "Tensor":
-        """[b] at least A^2: products meet in the same row of the table alone."""
-        return self._reaches * WIDER
-
-    @property
-    def norm(self) -> "Tensor":
-        """[b] at least N^2, as `Outer.norm` has it."""
-        right = self.right.double()
-        found = ((right @ right.mT) * self._same).sum((1, 2)).clamp(min=0.0)
+    def sizes(self) -> Sizes:
+        """As `Outer.sizes`. Products meet in the same row of the table alone."""
+        same = (self.places[:, :, None] == self.places[:, None, :]).double()
+        rights, right = squares(self.right), self.right.double()
+        each = rights.sqrt()
+        reach = (same @ each[..., None])[..., 0].mul(each).sum(1) * WIDER
+        found = ((right @ right.mT) * same).sum((1, 2)).clamp(min=0.0)
         count = right.shape[2] + self.terms**2 + 8
-        return (found + gamma(count, 2.0**-53) * self._reaches + TINY) * WIDER
+        return Sizes(found + gamma(count, 2.0**-53) * reach + TINY, reach, rights.amax(1))
 
     def total(self, factors: "Tensor") -> "Tensor":
         """As `Outer.total`."""
@@ -233,15 +200,15 @@ class Laid:
         """Of a row one number is added to an entry."""
         return 1
 
-    @cached_property
-    def _norms(self) -> "Tensor":
-        """[b]."""
-        return norms(self.each.reshape(len(self.each), -1))
+    @property
+    def _order(self) -> list[int]:
+        """Axes as numbers lie in memory, so that none is copied to go through them."""
+        return sorted(range(1, self.each.dim()), key=self.each.stride, reverse=True)
 
     @property
-    def sound(self) -> "Tensor":
-        """As `Outer.sound`."""
-        return self._norms <= LARGEST
+    def flat(self) -> "Tensor":
+        """[b, numbers] in the order of memory."""
+        return self.each.permute(0, *self._order).reshape(len(self.each), -1)
 
     def without(self, lost: "Tensor") -> "Laid":
         """As `Outer.without`."""
@@ -249,46 +216,67 @@ class Laid:
 
     def joined(self, rows: int) -> "Laid":
         """As `Outer.joined`."""
-        return self if rows == 1 else Laid(self.each.reshape(-1, rows, *self.shape).sum(1))
+        return self if rows == 1 else Laid(self.each.unflatten(0, (-1, rows)).sum(1))
 
     def laid(self) -> "Laid":
         """Itself."""
         return self
 
     @property
-    def norm(self) -> "Tensor":
-        """[b] at least N^2."""
-        return self._norms.square() * WIDER
-
-    @property
-    def reach(self) -> "Tensor":
-        """[b] at least A^2, which is N^2."""
-        return self.norm
+    def sizes(self) -> Sizes:
+        """As `Outer.sizes`. The reach is the norm."""
+        return sizes([self])
 
     def total(self, factors: "Tensor") -> "Tensor":
         """As `Outer.total`."""
-        flat = self.each.reshape(len(self.each), -1).to(factors.dtype)
-        return (factors @ flat).reshape(self.shape)
+        order = self._order
+        found = (factors @ self.flat.to(factors.dtype)).reshape([self.each.shape[i] for i in order])
+        return found.permute([order.index(i) for i in range(1, self.each.dim())])
 
 
 Piece = Outer | Picked | Laid
 
 
-def norms(tensor: "Tensor") -> "Tensor":
-    """In float64, no less than the norms of what stands along the last axis.
+def sizes(pieces: Sequence[Piece]) -> Sizes:
+    """Of all together. Norms of what is laid out are finished at once: there may be many, and small ones."""
+    laid = [one.flat for one in pieces if isinstance(one, Laid)]
+    found = [one.sizes for one in pieces if not isinstance(one, Laid)]
+    if laid:
+        found.append(Sizes(*[squares(*laid)] * 3))
+    first, *rest = found
+    for one in rest:
+        most = torch().maximum(first.factor, one.factor)
+        first = Sizes(first.norm + one.norm, first.reach + one.reach, most)
+    return first
 
-    Stretches of CHUNK are added up in the tensor's type, and these in float64. A square is off by at most gamma(CHUNK +
-    4) of itself, and by what is too small for the type, a number.
+
+def squares(*tensors: "Tensor") -> "Tensor":
+    """In float64, no less than the squared norms of what stands along the last axis of all of them.
+
+    Stretches of n = CHUNK at most are added up in the tensor's type, and these in float64. A square is off by at most
+    gamma(n + 4) of itself, and by what is too small for the type, a number.
     """
-    loaded, size = torch(), tensor.shape[-1]
-    info, whole = loaded.finfo(tensor.dtype), size - size % CHUNK
-    parts = [tensor[..., whole:]] if size > whole else []
-    if whole:
-        parts.append(tensor[..., :whole].reshape(*tensor.shape[:-1], whole // CHUNK, CHUNK))
-    squares = [loaded.linalg.vector_norm(one, dim=-1).double().square() for one in parts]
-    total = sum(one.sum(-1) if one.dim() == tensor.dim() else one for one in squares)
-    found: Tensor = total * (1 + gamma(CHUNK + 4, float(info.eps) / 2)) + 2 * size * float(info.tiny)
-    return found.sqrt() * WIDER
+    loaded = torch()
+    parts = [part for one in tensors for part in _stretches(one)]
+    norms = [loaded.linalg.vector_norm(one, dim=-1) for one in parts]
+    total = (norms[0] if len(norms) == 1 else loaded.cat(norms, -1)).double().square().sum(-1)
+    count, kinds = sum(one.shape[-1] for one in tensors), [loaded.finfo(one.dtype) for one in tensors]
+    off = gamma(max(one.shape[-1] for one in parts) + 4, max(float(one.eps) for one in kinds) / 2)
+    found: Tensor = total * ((1 + off) * WIDER) + 2 * count * max(float(one.tiny) for one in kinds)
+    return found
+
+
+def _stretches(tensor: "Tensor") -> "list[Tensor]":
+    """[..., n] -> [..., k, stretch], all as long where that may be."""
+    size, each = tensor.shape[-1], _stretch(tensor.shape[-1])
+    whole = size - size % each
+    parts = [tensor[..., :whole].unflatten(-1, (-1, each))] if whole else []
+    return parts + ([tensor[..., None, whole:]] if size > whole else [])
+
+
+@cache
+def _stretch(size: int) -> int:
+    return next((one for one in range(CHUNK, CHUNK // 4, -1) if not size % one), CHUNK)
 
 
 def together(pieces: Sequence[Piece]) -> Piece:
