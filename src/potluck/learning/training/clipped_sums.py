@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 DEAR = 2.0**-8
 """Where rounding would take a larger part of the clip, the sum is added up in float64."""
+STRETCH = 1 << 16
+"""Numbers that are put on the grid at a time."""
 LEAST_CLIP, MOST_CLIP = 2.0**-20, 2.0**20
 """Beside clips between them what is too small for a float32 is nothing, as `per_row.pieces.LARGEST` has it."""
 Take = Callable[[Index], tuple[Mapping[str, Array], Array]]
@@ -83,10 +85,18 @@ def clipped_sum(
             sums = found.clipped(clip(found, part, most, double=double), double=double)
             start = 0
             for one in sums.values():
-                steps = one.double().reshape(-1).numpy() / part.step  # exact: steps are powers of two
-                total[start : start + len(steps)] += np.trunc(steps, out=steps).astype(np.int64)
-                start += len(steps)
+                start = _added(total, start, one, part.step)
     return total
+
+
+def _added(total: Whole, start: int, one: "Tensor", step: float) -> int:
+    """In whole steps from `start` on, truncated as a cast does it; a stretch at a time, which a processor has at hand.
+    Returns where it ends."""
+    sums = one.reshape(-1).numpy()
+    for some in slices(len(sums), STRETCH):
+        steps = sums[some] * (1 / step)  # exact, and in the same type: steps are powers of two
+        total[start + some.start : start + some.stop] += steps.astype(np.int64)
+    return start + len(sums)
 
 
 def dear(found: Gradients) -> bool:

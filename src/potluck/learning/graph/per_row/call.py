@@ -6,6 +6,7 @@ node would have for a batch of that row alone.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
 
 from potluck.learning.graph.per_row.pieces import Piece
@@ -84,5 +85,7 @@ def rows_first(tensor: "Tensor", value: Value, batch: int) -> "Tensor":
     rows = value.rows
     assert rows is not None
     at = rows.axis
+    if rows.outer * prod(tensor.shape[:at]) == 1:  # they are first
+        return tensor.reshape(batch, *value.shape)
     parted = tensor.reshape(*tensor.shape[:at], rows.outer, batch, rows.inner, *tensor.shape[at + 1 :])
     return parted.movedim(at + 1, 0).reshape(batch, *value.shape)

@@ -15,7 +15,7 @@ from potluck.learning.graph.steps import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-ROOM = 1 << 18
+ROOM = 1 << 16
 """Numbers of windows that are copied at a time, where they are not kept: what a processor has at hand."""
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
 from potluck.learning.graph.interpreter import admitted
@@ -107,11 +107,7 @@ class Gradients:
         loaded = torch()
         wide: Tensor = loaded.minimum(clip / self.norms, self.spread * clip / self.reaches) / WIDER
         wide = loaded.where(self.there & self.sound & (wide >= 0), wide.clamp(max=1.0), 0.0)
-        if double:
-            return wide
-        narrow = wide.float()
-        found: Tensor = loaded.where(narrow.double() > wide, narrow.nextafter(loaded.zeros_like(narrow)), narrow)
-        return found
+        return wide if double else (wide * (1 - 2.0**-23)).float()  # which rounds up by less
 
     def clipped(self, clip: float, *, double: bool = False) -> "dict[str, Tensor]":
         """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
@@ -180,7 +176,7 @@ def _forward(
         given = {name: values[name].detach() for name in node.takes} if place in uses.at else {}
         run_step(step, values, batch, train=train)
         if place in uses.at:
-            made = values[node.out[0]]
+            made: Any = values[node.out[0]]  # torch says no types of hooks
             if not made.requires_grad:
                 ends.append(made.requires_grad_())
             made.register_hook(partial(back, place, given))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LARGEST = 2.0**40
-"""A unit with a factor of a larger norm counts as zero. Below it nothing overflows, and what is too small for a float
-is less than what is rounded."""
+"""A unit with a factor of a larger norm, or with more laid out, counts as zero. Below it nothing overflows, and what is
+too small for a float is less than what is rounded."""
 WIDER = 1 + 2.0**-24
 """More than float64 gets wrong about sums of up to 2^27 numbers that are not below 0, each rounded a few times."""
 
@@ -97,16 +97,12 @@ class Outer:
 
     @property
     def sizes(self) -> Sizes:
-        """Of several products N^2 comes from two matrices [t, t] that hold products of left_t and left_t', and of
-        right_t and right_t', in float64: their entries multiplied and added up are N^2, in which much may cancel. So
-        what float64 gets wrong is a part of A^2.
+        """N^2 comes from two matrices [t, t] that hold products of left_t and left_t', and of right_t and right_t', in
+        float64: their entries multiplied and added up are N^2, in which much may cancel. So what float64 gets wrong is
+        a part of A^2. Of one product `sizes` knows a shorter way.
         """
-        left, right = squares(self.left), squares(self.right)
-        factor = torch().maximum(left, right).amax((1, 2))
-        if self.terms == 1:
-            reach = (left * right).sum((1, 2)) * WIDER
-            return Sizes(reach, reach, factor)
-        reach = (left * right).sqrt().sum(2).square().sum(1) * WIDER
+        factors = squares(self.left, self.right)
+        reach, factor = factors.prod(3).sqrt().sum(2).square().sum(1) * WIDER, factors.amax((1, 2, 3))
         inner = [one @ one.mT for one in (self.left.double(), self.right.double())]
         count = self.left.shape[3] + self.right.shape[3] + self.left.shape[1] * self.terms**2 + 8
         found = (inner[0] * inner[1]).sum((1, 2, 3)).clamp(min=0.0)
@@ -171,7 +167,7 @@ class Picked:
     def sizes(self) -> Sizes:
         """As `Outer.sizes`. Products meet in the same row of the table alone."""
         same = (self.places[:, :, None] == self.places[:, None, :]).double()
-        rights, right = squares(self.right), self.right.double()
+        rights, right = squares(self.right)[..., 0], self.right.double()
         each = rights.sqrt()
         reach = (same @ each[..., None])[..., 0].mul(each).sum(1) * WIDER
         found = ((right @ right.mT) * same).sum((1, 2)).clamp(min=0.0)
@@ -216,7 +212,7 @@ class Laid:
 
     def joined(self, rows: int) -> "Laid":
         """As `Outer.joined`."""
-        return self if rows == 1 else Laid(self.each.unflatten(0, (-1, rows)).sum(1))
+        return self if rows == 1 else Laid(self.each.reshape(-1, rows, *self.shape).sum(1))
 
     def laid(self) -> "Laid":
         """Itself."""
@@ -238,11 +234,16 @@ Piece = Outer | Picked | Laid
 
 
 def sizes(pieces: Sequence[Piece]) -> Sizes:
-    """Of all together. Norms of what is laid out are finished at once: there may be many, and small ones."""
-    laid = [one.flat for one in pieces if isinstance(one, Laid)]
-    found = [one.sizes for one in pieces if not isinstance(one, Laid)]
-    if laid:
-        found.append(Sizes(*[squares(*laid)] * 3))
+    """Of all together. Of one product, and of what is laid out, norms are finished at once: there may be many."""
+    single = [one for one in pieces if isinstance(one, Outer) and one.left.shape[1] == one.terms == 1]
+    laid = [one for one in pieces if isinstance(one, Laid)]
+    found = [one.sizes for one in pieces if isinstance(one, Picked) or (isinstance(one, Outer) and one not in single)]
+    if single or laid:
+        sides = [side[:, 0, 0] for one in single for side in (one.left, one.right)]
+        each = squares(*sides, *(one.flat for one in laid))
+        products = each[:, : len(sides)].reshape(len(each), -1, 2).prod(2) if single else each[:, :0]
+        norm = (products.sum(1) + each[:, len(sides) :].sum(1)) * WIDER
+        found.append(Sizes(norm, norm, each.amax(1)))
     first, *rest = found
     for one in rest:
         most = torch().maximum(first.factor, one.factor)
@@ -251,18 +252,21 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
 
 
 def squares(*tensors: "Tensor") -> "Tensor":
-    """In float64, no less than the squared norms of what stands along the last axis of all of them.
+    """k of [..., n], n of each its own -> [..., k] in float64, no less than the squares of norms along the last axis.
 
     Stretches of n = CHUNK at most are added up in the tensor's type, and these in float64. A square is off by at most
     gamma(n + 4) of itself, and by what is too small for the type, a number.
     """
-    loaded = torch()
-    parts = [part for one in tensors for part in _stretches(one)]
-    norms = [loaded.linalg.vector_norm(one, dim=-1) for one in parts]
-    total = (norms[0] if len(norms) == 1 else loaded.cat(norms, -1)).double().square().sum(-1)
-    count, kinds = sum(one.shape[-1] for one in tensors), [loaded.finfo(one.dtype) for one in tensors]
-    off = gamma(max(one.shape[-1] for one in parts) + 4, max(float(one.eps) for one in kinds) / 2)
-    found: Tensor = total * ((1 + off) * WIDER) + 2 * count * max(float(one.tiny) for one in kinds)
+    loaded, device = torch(), tensors[0].device
+    parts = [_stretches(one) for one in tensors]
+    norms = [loaded.linalg.vector_norm(one, dim=-1) for some in parts for one in some]
+    counts = loaded.tensor([sum(one.shape[-2] for one in some) for some in parts], device=device)
+    whose = loaded.eye(len(tensors), dtype=loaded.float64, device=device).repeat_interleave(counts, 0)
+    total = loaded.cat(norms, -1).double().square() @ whose
+    kinds, most = [loaded.finfo(one.dtype) for one in tensors], max(one.shape[-1] for one in tensors)
+    longest = max(one.shape[-1] for some in parts for one in some)
+    off = gamma(longest + 4, max(float(one.eps) for one in kinds) / 2)
+    found: Tensor = total * ((1 + off) * WIDER) + 2 * most * max(float(one.tiny) for one in kinds)
     return found
 
 
@@ -270,7 +274,7 @@ def _stretches(tensor: "Tensor") -> "list[Tensor]":
     """[..., n] -> [..., k, stretch], all as long where that may be."""
     size, each = tensor.shape[-1], _stretch(tensor.shape[-1])
     whole = size - size % each
-    parts = [tensor[..., :whole].unflatten(-1, (-1, each))] if whole else []
+    parts = [tensor[..., :whole].reshape(*tensor.shape[:-1], -1, each)] if whole else []
     return parts + ([tensor[..., None, whole:]] if size > whole else [])
 
 
