@@ -1,5 +1,7 @@
 """Each row's gradient by factors is that of the row alone: for every rule, and for nodes without one, of any shape."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from potluck.learning.graph.ops import OPS
 from potluck.learning.graph.per_row import RULES
 from potluck.learning.graph.per_row.gradients import gradients
+from potluck.learning.graph.per_row.pieces import Laid, squares
 from potluck.learning.graph.per_row.uses import uses
 from support.examples import examples
 from support.graph.rows_alone import alone, compared, lost, norms, units
@@ -74,3 +77,28 @@ def test_in_float64_they_are_so_to_ten_digits_but_for_what_a_bound_adds(name, da
 
 def test_every_rule_is_of_an_operation_and_has_a_scene():
     assert set(RULES.words()) <= set(SCENES) & set(OPS.words())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_squared_norms_are_no_less_than_they_are_and_hardly_more(dtype):
+    """Of lengths around those that are added up at a time, by fractions."""
+    draw = torch.Generator().manual_seed(4)
+    sizes = (1, 2, 127, 128, 129, 256, 257, 784, 1009, 8192)
+    given = [torch.randn((3, size), generator=draw, dtype=dtype) * 10.0 ** (i - 5) for i, size in enumerate(sizes)]
+    found = squares(*given)
+    assert found.shape == (3, len(sizes))
+    for i, one in enumerate(given):
+        for row in range(3):
+            exact = sum(Fraction(float(number)) ** 2 for number in one[row])
+            assert exact <= Fraction(float(found[row, i])) <= exact * (1 + Fraction(1, 10**5))
+
+
+def test_what_is_laid_out_in_another_order_adds_up_to_the_same():
+    """As gradients of a convolution are, whose channels come last in memory."""
+    each = torch.randn((4, 3, 5, 2), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    moved, factors = each.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2), torch.tensor([1.0, 0.5, 0.0, 2.0])
+    assert moved.stride() != each.stride()
+    wanted = (each * factors.double()[:, None, None, None]).sum(0)
+    for one in (Laid(each), Laid(moved), Laid(moved).without(torch.tensor([False, False, True, False]))):
+        assert torch.allclose(one.total(factors.double()), wanted, rtol=1e-12)
+    assert torch.allclose(Laid(moved).joined(2).each, each[::2] + each[1::2])

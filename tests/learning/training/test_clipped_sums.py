@@ -145,6 +145,17 @@ def test_as_many_microbatches_run_whatever_slots_hold(filled):
     assert found.any() == (filled > 0)
 
 
+def test_a_sum_is_truncated_alike_in_stretches_of_any_length(monkeypatch):
+    scene, slots = Scene("cnn"), np.arange(24).reshape(-1, 1)
+    whole = scene.steps(slots, 1.0)
+    monkeypatch.setattr(clipped_sums, "STRETCH", 7)
+    assert (scene.steps(slots, 1.0) == whole).all()
+    total = np.zeros(5, dtype=np.int64)
+    given = torch.tensor([0.99, -0.99, 1.0, -2.5])
+    assert clipped_sums._added(total, 1, given * 2.0**-18, 2.0**-18) == 5
+    assert total.tolist() == [0, 0, 0, 1, -2]
+
+
 def test_words_follow_from_slots_alone():
     first, second = Scene("cnn"), Scene("cnn")
     slots = np.arange(24).reshape(-1, 1)
