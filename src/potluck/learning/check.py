@@ -229,6 +229,9 @@ def _of_method(plan: Plan) -> Iterator[str]:
             yield f"training.{key}: is ignored: {spec.method} has no rate. hint: leave it out"
     if spec.iterates != Training(method=spec.method).iterates and (method.by_site or not method.steps):
         yield f"training.iterates: is ignored: {spec.method} releases its last model. hint: leave it out"
+    if spec.standardize and not method.scaled(plan):
+        what = "is ignored: only gradients of linear and logistic models with noise are clipped in units of their own"
+        yield f"training.standardize: {what}. hint: leave it out"
 
 
 def _of_sites(plan: Plan, method: TrainingMethod) -> Iterator[str]:

@@ -69,6 +69,11 @@ class TrainTask:
         assert fitted is not None  # a course ends after its last round
         return looks.chosen(fitted)
 
+    @property
+    def usual(self) -> Ask:
+        """A sum of training as most rounds have it: the first may be another."""
+        return self._asked(Kind.TRAIN, 1, method_of(self.plan).usual(self.plan, self._method.initial()))
+
     def _asked(self, kind: Kind, step: int, weights: Floats) -> Ask:
         return self._ask(kind, step, weights, _state(weights))
 

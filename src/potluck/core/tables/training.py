@@ -40,6 +40,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     squared distance from the round's model; with `scaffold` each step is corrected by how the site's gradients differ
     from all sites'; with `ditto` a site trains a second model for itself, held to the round's as with `prox`.
     iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
+    standardize: of `gradient` with noise, the first round finds means and spreads of numbers, and the others clip in
+    units of them.
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
     or with `stop` after each.
     class_weights: how much a row counts in the objective, by its side or class; of those that are not named 1.
@@ -52,6 +54,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     warmup: Annotated[int, Bounds(ge=0, le=1_000_000, hint="fewer than rounds")] = 0
     optimizer: Annotated[str, Known("training.optimizer")] = "sgd"
     iterates: Literal["last", "averaged"] = "last"
+    standardize: bool = False
     expected_rows: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="as many as there may be")] = None
     range: Annotated[float, Bounds(gt=0, hint="e.g. 8")] = 8.0
     epochs: Annotated[int, Bounds(ge=1, le=10_000)] = 1

@@ -76,6 +76,8 @@ def _model(plan: Plan) -> Iterator[str]:
         yield "training.optimizer: programs on shares take plain steps. hint: leave it out"
     if spec.iterates != Training(method=spec.method).iterates:
         yield "training.iterates: programs on shares open their last model alone. hint: leave it out"
+    if spec.standardize:
+        yield "training.standardize: programs on shares clip features as they are encoded. hint: leave it out"
     if spec.class_weights:
         yield "training.class_weights: programs on shares weigh no rows. hint: leave it out"
     if kind in FITS.entries:

@@ -4,6 +4,7 @@ With noise each unit's gradient (a row's; all rows of a person; a site's) is cli
 T rounds are a T-fold composition of one Gaussian mechanism, and the divisor is the plan's public `expected_rows`,
 never a count of the data. Without noise and without that key the opened row count stands in. What the server makes of
 opened sums costs nothing more: neither an optimizer's state nor the mean of models is charged.
+With noise a plan may have gradients clipped in units that its first round opens (`standardize`).
 A plan may have each sum over units that are drawn anew: without noise in public (`drawn`), with it in secret, which
 costs less of epsilon. The divisor of a drawn sum is `batch`, whatever was drawn. Of a network see `descent`.
 Reference: Bassily, Smith, Thakurta 2014, arXiv 1405.7085 (full-batch form of noisy gradient descent); Abadi et al.
@@ -31,7 +32,7 @@ from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
 from potluck.learning.models.started import first
-from potluck.learning.training import drawn
+from potluck.learning.training import drawn, standardize
 from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
 from potluck.learning.training.descent import Descent, follows
 from potluck.learning.training.iterates import Mean
@@ -51,7 +52,7 @@ from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
 from potluck.learning.training.schedule import factor
 from potluck.learning.training.slots import enough
-from potluck.learning.training.units import units
+from potluck.learning.training.units import Units, units
 
 NEAR = 1e-4
 """Where less than this part of the largest coefficient is still to go, it has arrived: `training.newton.BLURRED`."""
@@ -70,11 +71,12 @@ TOO_FAST = "its steps are too long for these rows: a lower training.rate"
 
 @dataclass(frozen=True, slots=True)
 class Gradient:
-    """See `training.method.Method`. features: p."""
+    """See `training.method.Method`. features: p; inside: units in which gradients are, None: as rows are encoded."""
 
     plan: Plan
     goal: Goal
     features: int
+    inside: Units | None = None
 
     def initial(self) -> Floats:
         """All zeros, or as an earlier run ended."""
@@ -99,14 +101,15 @@ class Gradient:
 
         def each(index: Index) -> Floats:
             x = rows.features[index]
-            return residuals(by, weights, x, rows.target[index])[:, None] * design(x)
+            off = residuals(by, weights, x, rows.target[index])
+            return off[:, None] * design(self.inside.rows(x) if self.inside else x)
 
         yield from updates(self.plan, np.flatnonzero(rows.train), rows.person, self.features + 1, each)
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
         spec, weights, optimizer = training(self.plan), self.initial(), optimizer_of(self.plan)
-        state, inside = optimizer.begin(len(weights)), units(self.plan) if optimizer.even else None
+        state, inside = optimizer.begin(len(weights)), self.inside or (units(self.plan) if optimizer.even else None)
         warnings: tuple[str, ...] = ()
         mean = Mean(spec)
         whole = not self.plan.noisy and spec.batch is None  # else sums say less of how steps went
@@ -121,7 +124,9 @@ class Gradient:
                 divisor = divisor or rows
                 if number == 0:
                     warnings = few(rows, self.features + 1)
-            slope = answer.part("gradient").values * drawn.stands_for(self.plan) + penalty(l2(self.plan), weights)
+            slope = answer.part("gradient").values * drawn.stands_for(self.plan)
+            pull = penalty(l2(self.plan), weights)
+            slope += self.inside.gradient(pull) if self.inside else pull
             if whole:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
@@ -130,7 +135,8 @@ class Gradient:
                 if risen > 1 and optimizer.plain and link(self.plan).squares:
                     raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
             share = factor(spec, number)
-            move, state = optimizer.step(inside.gradient(slope) if inside else slope, divisor, spec.rate * share, state)
+            slope = inside.gradient(slope) if inside and not self.inside else slope  # with units it is in them already
+            move, state = optimizer.step(slope, divisor, spec.rate * share, state)
             move = inside.moved(move) if inside else move
             weights = weights - move
             within(self.plan, weights)
@@ -171,7 +177,7 @@ class _Rows:
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Without a clip the words of rows that are laid out, bit for bit. With one each row is within it, as
         `training.row_sums.clipped` proves. Raises Abort(RANGE): a row is beyond its range."""
-        plan, part = self.method.plan, grid.parts[0]
+        plan, part, inside = self.method.plan, grid.parts[0], self.method.inside
         by, most = link(plan), noised(limit).l2[0] if plan.noisy else exact(limit).high[0]
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
@@ -183,7 +189,7 @@ class _Rows:
                 off = np.where(self.drawn[at : at + len(y)], off, 0.0)
             at += len(y)
             off = off if factors is None else off * factors[y.astype(np.int64)]
-            totals[part.name] += add(x, off, part, most, batch)
+            totals[part.name] += add(inside.rows(x) if inside else x, off, part, most, batch)
         if not plan.noisy:
             totals[TALLY] += counts(self.method.goal, self.rows.target[self.rows.train])
         return encoded(totals, grid, limit)
@@ -205,6 +211,9 @@ def _at_most(norm: float, strength: float) -> float:
 def _noised(plan: Plan) -> Iterator[str]:
     if _deep(plan):
         yield from _of_network(plan)
+    if training(plan).standardize and training(plan).rounds < standardize.LEAST_ROUNDS:
+        what = "the first round finds the units, and no other is left to train in"
+        yield f"training.rounds: {what}. hint: at least {standardize.LEAST_ROUNDS}, e.g. 50"
     if training(plan).expected_rows is None:
         what = "is missing: with noise the number of rows is private"
         yield f"training.expected_rows: {what}. hint: give a public guess of the training rows"
@@ -244,6 +253,8 @@ def _opened(plan: Plan, counts: str) -> str:
     elif not plan.noisy and training(plan).batch is not None:
         of = "training rows that a public seed draws anew, which many rounds tell more of than sums over all rows"
     said = "at zero weights it tells class means"
+    if _scaled(plan):
+        of += " in units that the first round opens: how many there are, and each number's sum and sum of squares"
     if _deep(plan):
         said = "a network's gradient of few rows can give the rows themselves away"
     return f"each round the summed gradient of {of}{counts}; {said}"
@@ -254,8 +265,17 @@ def _deep(plan: Plan) -> bool:
     return plan.model is not None and plan.model.kind in MODELS.entries and kind_of(plan).link is None
 
 
+def _scaled(plan: Plan) -> bool:
+    """Whether it finds units for its gradients, also of a plan that has errors."""
+    return plan.noisy and training(plan).standardize and not _deep(plan)
+
+
 def _start(plan: Plan, goal: Goal, features: int) -> Method:
-    return Descent(plan, goal, features) if _deep(plan) else Gradient(plan, goal, features)
+    if _deep(plan):
+        return Descent(plan, goal, features)
+    if standardize.standardizes(plan):
+        return standardize.Standardized(plan, lambda rest, inside: Gradient(rest, goal, features, inside))
+    return Gradient(plan, goal, features)
 
 
 GRADIENT = TrainingMethod(
@@ -271,4 +291,7 @@ GRADIENT = TrainingMethod(
     modelled=lambda plan, announced: announced[:-1] if follows(plan) else announced,
     noised=_noised,
     pauses=_pauses,
+    scaled=_scaled,
+    modelled=standardize.modelled,
+    usual=standardize.usual,
 )

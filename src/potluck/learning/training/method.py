@@ -73,7 +73,9 @@ class TrainingMethod:
     values: about how many numbers one sum has for so many features, without making room for them; None: as many as
     weights train.
     follows: of a plan with noise, whether its clip may follow what is opened.
-    modelled: the model's weights among the numbers that are announced for a round of training.
+    scaled: of a plan, whether it may find the units in which gradients are clipped, also of one that has errors.
+    modelled: the model's weights among the numbers that are announced for a round of training; usual: from what the
+    first round announces, what a later one might, whose sum is then of the same shape as theirs.
     """
 
     start: Callable[[Plan, Goal, int], Method] | None
@@ -93,7 +95,9 @@ class TrainingMethod:
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] | None = None
     follows: Callable[[Plan], bool] = lambda plan: False
+    scaled: Callable[[Plan], bool] = lambda plan: False
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
+    usual: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
 
     def usual_rounds(self, joins: bool) -> int:
         """Where a plan does not say them. joins: over columns of different owners, computed on shares."""

@@ -34,7 +34,7 @@ def estimate(plan: Written) -> Estimate:
     demand_of(plan)
     spec, more, data = _with_files(plan)
     task = build(spec)
-    ask = next(task.lead())
+    ask = next(task.lead()) if isinstance(task, StatisticsTask) else task.usual
     grid = _grid(spec, ask)
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
