@@ -107,7 +107,26 @@ def test_bins_are_the_models_and_no_rows():
     assert place(bounds, np.array([-1e-12, 0.0])).tolist() == [positive_from(bounds) - 1, positive_from(bounds)]
     grown = dataclasses.replace(model, weights=1000 * model.weights)
     assert edges(grown, 11)[0] == pytest.approx(1000 * bounds)
-    assert edges(dataclasses.replace(model, weights=0 * model.weights), 11).tolist() == [[0] * 10]
+    nothing = dataclasses.replace(model, weights=0 * model.weights)
+    assert edges(nothing, 11).tolist() == [[0] * 10]
+    known = 1.5 * np.log([1 / 7, 3 / 5, 5 / 3, 7])  # of shares 1/8, 3/8, 5/8, 7/8
+    assert edges(nothing, 15)[0] == pytest.approx([*known[:2], *[0] * 10, *known[2:]])
+    assert edges(model, 15)[0] == pytest.approx(np.sort([*bounds, *known]))
+
+
+def test_scores_of_rows_in_a_corner_are_told_apart_where_they_say_something():
+    """A long range of which rows fill a twentieth: even draws have scores up to 156, real rows from -4 to 4."""
+    rng = np.random.default_rng(6)
+    x = rng.uniform(-1, -0.9, 8000)
+    margins = 76 + 80 * x
+    y = rng.random(len(x)) < 1 / (1 + np.exp(-margins))
+    spec = tiny("newton")
+    model = run(build(spec), frames(spec, rows((1, 0, ""), (9, 1, ""), (2, 0, "test"), (8, 1, "test")))).model
+    (bounds,) = edges(dataclasses.replace(model, weights=np.array([76.0, 80.0])), 21)
+    sides = [np.bincount(place(bounds, margins[y == side]).astype(int), minlength=21) for side in (0, 1)]
+    below = np.cumsum(sides[0]) - sides[0]
+    by_bins = (sides[1] * (below + sides[0] / 2)).sum() / np.prod([one.sum() for one in sides])
+    assert by_bins == pytest.approx(roc_auc_score(y, margins), abs=0.01)
 
 
 def test_released_areas_scatter_around_the_exact_one():

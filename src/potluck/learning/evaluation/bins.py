@@ -2,8 +2,10 @@
 
 Bins fixed in advance fail where all scores lie close together: those of a rare outcome, or of a model early in its
 training. So rows are drawn evenly from what the plan declares (numbers over their range, each value of a category
-alike), with a public seed, and the edges are quantiles of the model's scores on them; 0 log-odds is an edge always.
-It does NOT know where real rows lie: where they fill a corner of the declared ranges, few bins hold them all.
+alike), with a public seed, and edges are quantiles of the model's scores on them; 0 log-odds is an edge always. Where
+real rows fill a corner of the declared ranges, few of these bins hold them all. But log-odds mean something by
+themselves: of rows that a model tells apart most lie within five of 0. So what bins there are beyond the fewest, and
+half of many, part a logistic distribution half as wide again evenly. It does NOT know where real rows lie.
 """
 
 from math import prod
@@ -22,6 +24,7 @@ from potluck.learning.models.model import Model
 FEWEST, MOST = 11, 256
 NUMBERS = 1 << 22
 """In tensors that are drawn."""
+WIDTH = 1.5
 _DRAWS, _BATCH = 16, 64
 
 
@@ -41,8 +44,16 @@ def count(plan: Plan) -> int:
 def edges(model: Model, bins: int) -> Floats:
     """[outputs, bins - 1] rising log-odds that part the bins of each; 0 among them."""
     scores = np.concatenate([_scores(model, batch) for batch in range(_DRAWS)])
-    found = np.quantile(scores, np.arange(1, bins - 1) / (bins - 1), axis=0).T
-    return np.sort(np.column_stack([found, np.zeros(len(found))]), axis=1)
+    known = _known(2 * (min(bins - FEWEST, bins // 2) // 2))
+    parts = bins - 1 - len(known)
+    found = np.quantile(scores, np.arange(1, parts) / parts, axis=0).T
+    return np.sort(np.column_stack([found, np.tile([*known, 0.0], (len(found), 1))]), axis=1)
+
+
+def _known(count: int) -> Floats:
+    """[count], an even number: log-odds that part a logistic distribution of that width; 0 is between two of them."""
+    shares = (np.arange(count) + 0.5) / count
+    return np.asarray(WIDTH * np.log(shares / (1 - shares)))
 
 
 def _scores(model: Model, batch: int) -> Floats:
