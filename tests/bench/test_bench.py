@@ -16,6 +16,7 @@ KEYS = ["name", "ours", "peer", "peer_name", "ratio", "unit", "goal", "met", "me
 BOTH = ("clear", "mask")
 FLOORS = ("goal", "raw broker", "one process")
 STEPS = ("client encrypts", "owner scores", "client decrypts")
+CENSUS = ("standardized", "as encoded", "20 rounds, clip 1")
 BESIDE = ("floor", "peer")
 PROTECTIONS = ("clear", "mask", "share", "he", "tee")
 SITES = {"meta": 6}
@@ -57,6 +58,7 @@ PROMISED = [
     "discrete Gaussian, sigma=100",
     "discrete Gaussian, sigma=2^20",
     *(f"heart auc eps={epsilon}" for epsilon in ("0.5", "1", "3", "8")),
+    *(f"census, 4 sites, shared noise, eps=0.5, {way}: {what}" for way in CENSUS for what in ("accuracy", "AUC")),
     *(f"round over the network, 3 sites, tiny, {protect}: {beside}" for protect in BOTH for beside in FLOORS),
     *(f"round over the network, 3 sites, tiny, {protect}: peer" for protect in BOTH),
     *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
@@ -145,7 +147,7 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 28
+    assert len(done.stdout.splitlines()) == 29
     assert all(": " in line for line in done.stdout.splitlines())
 
 
