@@ -288,10 +288,9 @@ GRADIENT = TrainingMethod(
     weighed=True,
     whole=lambda plan: _deep(plan) and not plan.noisy,
     follows=_deep,
-    modelled=lambda plan, announced: announced[:-1] if follows(plan) else announced,
+    modelled=lambda plan, announced: announced[:-1] if follows(plan) else standardize.modelled(plan, announced),
     noised=_noised,
     pauses=_pauses,
     scaled=_scaled,
-    modelled=standardize.modelled,
     usual=standardize.usual,
 )
