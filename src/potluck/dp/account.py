@@ -19,7 +19,7 @@ import msgspec
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan, Unit
 from potluck.dp.events import Concentrated, DiscreteGauss, Event, SampledGauss, rho
-from potluck.dp.loss import NEIGHBOURS, epsilon
+from potluck.dp.loss import LOOSE, NEIGHBOURS, epsilon
 from potluck.dp.renyi import lost
 
 __all__ = ["NEIGHBOURS", "Cost", "calibrate", "calibrate_sampled", "calibrate_steps", "epsilon", "promise", "spent"]
@@ -81,15 +81,18 @@ def calibrate_sampled(target: float, delta: float, releases: int, rate: float) -
     def cost(sigma: float) -> float:
         return epsilon([SampledGauss(sigma, rate, releases)], delta, "pld")
 
-    return _smallest(cost, target, _smallest(bound, target, 1.0, DIGITS_SAMPLED), DIGITS_SAMPLED)
+    least = calibrate(LOOSE, delta, 1)
+    return _smallest(cost, target, _smallest(bound, target, 1.0, DIGITS_SAMPLED, least), DIGITS_SAMPLED, least)
 
 
-def _smallest(cost: Callable[[float], float], target: float, start: float, digits: int) -> float:
-    """The smallest argument of a falling function whose value is at most `target`, rounded up to `digits` bits.
+def _smallest(cost: Callable[[float], float], target: float, start: float, digits: int, least: float = 0.0) -> float:
+    """The smallest argument of a falling function, from `least` on, whose value is at most `target`, rounded up to
+    `digits` bits.
 
     What is returned was checked itself: on a grid of losses the cost need not fall smoothly.
     """
-    low, high = _round_up(0.75 * start, digits), _round_up(start, digits)
+    least = _round_up(least, digits) if least else least
+    low, high = (max(least, _round_up(one, digits)) for one in (0.75 * start, start))
     above, below = cost(low), cost(high)
     for _ in range(1024):
         if below <= target < above:
@@ -97,8 +100,10 @@ def _smallest(cost: Callable[[float], float], target: float, start: float, digit
         if below > target:
             low, above, high = high, below, 2 * high
             below = cost(high)
+        elif low == least:
+            return low
         else:
-            low, high, below = low / 2, low, above
+            low, high, below = max(least, low / 2), low, above
             above = cost(low)
     else:
         raise ValueError("no noise is enough for this epsilon and delta")

@@ -15,12 +15,17 @@ import potluck
 from potluck.core.asks import Answer
 from potluck.core.stages import RARE, Release
 from potluck.dp.events import SampledGauss
+from potluck.dp.mechanism import mechanism
 from potluck.dp.noise import runs
 from potluck.dp.sampling import Drawn
+from potluck.learning.data.files import folder
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
 from potluck.learning.training import clipped_sums
 from potluck.learning.training.slots import Slots, enough, shuffled
 from potluck.learning.views import opened
 from potluck.testing.draws import seeded
+from support.files import pictures
 from support.graph import hidden
 from support.graph.noised import KEPT, Scene, clip_of_the_sum, half_the_noise, without_clip
 
@@ -49,6 +54,7 @@ def compared(scene, module):
             who = table.person[table.train]
             rows = np.stack([rows[who == one][:3].sum(0) for one in np.unique(who)])
         again(8 * len(scene.slots(table, seeded("other")).order))
+        again(8 * table.rows)
         coins = [int.from_bytes(again(8), "little") * OF < BATCH << 64 for _ in rows]
         noise = np.concatenate([part for _, part in runs(scene.bound.share[0], scene.ask.blocks[0].size, again)])
         assert 0 < sum(coins) < len(rows)
@@ -138,9 +144,33 @@ def test_as_many_slots_run_whoever_was_drawn_and_fewer_than_for_all(graph, monke
     assert sum(ran[0]) < 500
 
 
+@pytest.mark.parametrize("batch", [10, None])
+def test_as_many_files_are_opened_whoever_was_drawn_or_however_many_there_are(batch, tmp_path, monkeypatch):
+    """Nothing is kept of what was decoded: what reading takes would say how many were drawn."""
+    noise = {"noise": "site", "unit": "row", "epsilon": 4.0, "delta": 1e-5, "clip": 1.0}
+    training = {"method": "gradient", "rounds": 1, "rate": 0.1, "expected_rows": 60} | ({"batch": batch} if batch else {})
+    spec = pictures.plan(pictures.graph(tmp_path / "net.graph"), privacy=noise, training=training).spec
+    task, opened = build(spec), []
+    ask = next(task.lead())
+    plain = folder.read
+    monkeypatch.setattr(folder, "read", lambda root, path: opened.append(path) or plain(root, path))
+    counts = []
+    for rows, share in ((24, 0.0), (24, 0.4), (24, 1.0), (12, 0.5)):
+        table = read(pictures.written_to(tmp_path / f"{rows} {share}", rows)["a"], spec, "a")
+        table.cells["image"].reader.store.most = 0
+        table.cells["image"].reader.store._kept.clear()
+        (given,) = task.contribute(ask, table, seeded(rows))
+        opened.clear()
+        bound = mechanism(spec, ask)
+        given.among(lambda count, share=share: np.arange(count) < share * count).encode(bound.grid, bound.limit)
+        assert len(set(opened)) == min(rows, len(given.order))
+        counts.append(len(opened))
+    assert counts == [len(given.order)] * 4
+
+
 def test_a_surplus_is_left_out_of_a_drawn_sum_alone():
     units, order = np.arange(5)[:, None], shuffled(3, seeded(1))
-    made = Slots(None, None, None, None, None, units, order, 0)
+    made = Slots(None, None, None, None, None, units, order, np.arange(5), 0)
     with pytest.raises(ValueError, match="more units"):
         _ = made.slots
     assert sorted(made.among(lambda count: np.ones(count, np.bool_)).slots.ravel().tolist()) == [0, 1, 2]

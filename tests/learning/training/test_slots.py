@@ -66,6 +66,7 @@ def compared(scene, module):
     for table in scene.tables.values():
         draw, again = seeded("site", table.site), seeded("site", table.site)
         again(8 * len(scene.slots(table, seeded("other")).order))
+        again(8 * table.rows)
         noise = np.concatenate([part for _, part in runs(scene.bound.share[0], scene.ask.blocks[0].size, again)])
         units, clip = hidden.gradients(module, table), scene.spec.privacy.clip
         assert 0.1 < (np.linalg.norm(units, axis=1) > clip).mean() < 0.9
@@ -177,7 +178,7 @@ def test_a_site_goes_through_as_many_slots_whatever_it_holds(files, filled, monk
 
 
 def placed(units, count, draw):
-    return Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), 0).slots[:, 0].tolist()
+    return Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), np.arange(0), 0).slots[:, 0].tolist()
 
 
 def test_every_way_to_place_units_is_as_likely_and_a_unit_less_leaves_the_chances_of_others():

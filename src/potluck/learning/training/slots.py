@@ -6,6 +6,7 @@ alike. So to take one unit away leaves the others where they are, as the bound o
 where they stand do not depend on it. A unit is a row, or the first `privacy.rows_per_person` rows of a person.
 Where units are drawn for a sum in secret (`dp.sampling`) there are fewer slots: as many as the plan's public chance
 fills of `data.max_rows`, but for once in 2^100 sums, when the surplus is left out. All of them are gone through then.
+For an empty slot another row is read, and let go: files are opened as often whoever was drawn, or however many there are.
 
 Layers are trained as the graph that says the same (`models.exports.as_graph`). It all runs on the processor, also where
 an owner lets a graphics card train: there the order of sums, and so the bits of other units, can change by themselves.
@@ -14,6 +15,7 @@ an owner lets a graphics card train: there the order of sums, and so the bits of
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -40,7 +42,7 @@ from potluck.learning.models.graph_model import columns, parts, vector
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.losses import loss_of, wanted
 from potluck.learning.models.model import model
-from potluck.learning.training.clipped_sums import Work, clipped_sum
+from potluck.learning.training.clipped_sums import Take, Work, clipped_sum
 from potluck.learning.training.drawn import chance
 from potluck.learning.training.method import by_unit
 from potluck.learning.training.row_sums import encoded, noised
@@ -125,7 +127,8 @@ class Slots:
     """What a site's units add at these weights. See `core.stages.Drawable`.
 
     units [k, each]: row numbers, -1 where a unit has fewer; order [n]: the slots, in the order in which units take
-    them. Raises ValueError: there are more units than slots.
+    them; mixed: numbers of all rows of the site, in an order that is drawn. Raises ValueError: there are more units
+    than slots.
     """
 
     plan: Plan
@@ -135,6 +138,7 @@ class Slots:
     rows: Table = field(repr=False)
     units: Index = field(repr=False)
     order: Index = field(repr=False)
+    mixed: Index = field(repr=False)
     step: int
 
     @property
@@ -172,13 +176,24 @@ class Slots:
         for name, array in parts(self.weights[self.net.order], trained).items():
             held[name] = torch().from_numpy(array)
         made = uses(program(network.checked), [one.name for one in trained])
-        return Work(made, loss_of(self.goal).rows, held, self._take, self.net.at_once(self.slots.shape[1]))
+        each = self.units.shape[1]
+        at_once = self.net.at_once(each)
+        return Work(made, loss_of(self.goal).rows, held, self._taking(at_once * each), at_once)
 
-    def _take(self, index: Index) -> tuple[dict[str, Array], Array]:
-        """What the graph takes of some rows, and what the loss does."""
-        network, some = self.net.network, self.rows.inputs[index]
+    def _taking(self, size: int) -> Take:
+        """What the graph takes of some rows, and what the loss does: each time so many rows are read, of which others
+        are let go."""
+        network, others = self.net.network, self.mixed[~np.isin(self.mixed, self.units)]
         kind = network.checked.values[network.graph.output].dtype
-        return columns(network, some), wanted(self.goal, some, self.rows.target[index], kind)
+        more = cycle(others if len(others) else self.mixed)
+
+        def take(index: Index) -> tuple[dict[str, Array], Array]:
+            read = np.concatenate([index, np.fromiter(islice(more, size - len(index)), np.int64)])
+            found = columns(network, self.rows.inputs[read])
+            target = wanted(self.goal, self.rows.inputs[index], self.rows.target[index], kind)
+            return {name: one[: len(index)] for name, one in found.items()}, target
+
+        return take
 
 
 def seeds(plan: Plan, step: int) -> Iterator[int]:
@@ -193,4 +208,4 @@ def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, ste
     units = units_of(plan, rows)
     size = net.at_once(units.shape[1])
     count = -(-enough(plan.data.max_rows, chance(plan)) // size) * size
-    return Slots(plan, goal, net, weights, rows, units, shuffled(count, draw), step)
+    return Slots(plan, goal, net, weights, rows, units, shuffled(count, draw), shuffled(len(rows.target), draw), step)
