@@ -16,8 +16,8 @@ from potluck.core.fixed import signed
 from potluck.core.stages import Encoded, Update
 from potluck.dp.account import calibrate, calibrate_sampled
 from potluck.dp.calibration import shares
-from potluck.dp.events import SampledGauss
-from potluck.dp.loss import epsilon
+from potluck.dp.events import Gauss, SampledGauss
+from potluck.dp.loss import LOOSE, epsilon
 from potluck.dp.mechanism import Noised, guarded, mechanism
 from potluck.dp.renyi import lost
 from potluck.dp.sampling import WIDTH, Drawn, drawn, rate
@@ -117,6 +117,18 @@ def test_the_least_noise_for_an_epsilon_is_the_known_one(batch, times, distribut
     assert epsilon([SampledGauss(found, batch / 60000, times)], 1e-5) <= 2.7
 
 
+def test_a_unit_that_is_drawn_as_rarely_as_delta_allows_is_not_published():
+    """By the definition no noise at all would do, and the search for the least would never end."""
+    assert epsilon([SampledGauss(0.3, 0.01, 1)], 0.01) == 0
+    assert epsilon([Gauss(calibrate_sampled(1.0, 0.01, 1, 0.01))], 0.01) <= LOOSE
+
+
+def test_deltas_below_what_floats_tell_of_tails_are_refused_by_name():
+    for delta in (1e-15, 1e-25):
+        with pytest.raises(PlanError, match="what drawn rows cost is known from a delta of 1e-14 on"):
+            mechanism(plan("site", word="clear", delta=delta), chanced(50, 500))
+
+
 OPACUS = [(1.0, 0.01, 10000, 1e-5, 6.198), (0.8, 0.01, 1000, 1e-5, 3.151), (2.0, 0.05, 200, 1e-5, 1.5707)]
 """Opacus 1.6, PRV accountant, whose error bound is .01."""
 
@@ -154,7 +166,7 @@ def test_what_drawn_rows_cost_is_only_known_where_the_grid_of_losses_says_it():
             made(epsilon=budget)
     with pytest.raises(ValueError, match="between 0 and 1"):
         drawn(chanced(500, 500), 1.0, 1e-5, 1, 1)
-    with pytest.raises(ValueError, match="delta is too small"):
+    with pytest.raises(ValueError, match="from a delta of 1e-14 on"):
         drawn(chanced(50, 500), 1.0, 1e-29, 20, 1)  # 2^-100 a sum that surplus is left out
 
 

@@ -45,6 +45,8 @@ from potluck.dp.loss import LOOSE, TIGHT
 ROUNDED = 1e-33
 WIDTH = 2.0
 """The standard deviation of the rounding, in steps."""
+FAINTEST = 1e-14
+"""Of smaller chances the tails of composed distributions say nothing: they are cut off, and floats round, at 1e-15."""
 AT_ONCE = 1 << 17
 
 
@@ -112,7 +114,7 @@ def drawn(ask: Ask, epsilon: float, delta: float, releases: int, shares: int) ->
         raise ValueError("units are drawn with a chance between 0 and 1")
     slack = sum(block.size for block in ask.blocks) * (shares_slack(shares) + ROUNDED)
     all_of_it, rare = releases * slack, releases * RARE * (1 + math.exp(epsilon))
-    if rare >= delta:
-        raise ValueError("delta is too small for what drawn rows leave out")
+    if delta - rare < FAINTEST:
+        raise ValueError(f"what drawn rows cost is known from a delta of {FAINTEST:g} on")
     ratio = calibrate_sampled(epsilon - all_of_it, delta * math.exp(-all_of_it / 2) - rare, releases, rate(batch, of))
     return Drawn(batch, of, ratio, slack)
