@@ -148,7 +148,7 @@ def test_as_many_slots_run_whoever_was_drawn_and_fewer_than_for_all(graph, monke
 def test_as_many_files_are_opened_whoever_was_drawn_or_however_many_there_are(batch, tmp_path, monkeypatch):
     """Nothing is kept of what was decoded: what reading takes would say how many were drawn."""
     noise = {"noise": "site", "unit": "row", "epsilon": 4.0, "delta": 1e-5, "clip": 1.0}
-    training = {"method": "gradient", "rounds": 1, "rate": 0.1, "expected_rows": 60} | ({"batch": batch} if batch else {})
+    training = {"method": "gradient", "rounds": 1, "expected_rows": 60} | ({"batch": batch} if batch else {})
     spec = pictures.plan(pictures.graph(tmp_path / "net.graph"), privacy=noise, training=training).spec
     task, opened = build(spec), []
     ask = next(task.lead())

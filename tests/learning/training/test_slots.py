@@ -178,7 +178,8 @@ def test_a_site_goes_through_as_many_slots_whatever_it_holds(files, filled, monk
 
 
 def placed(units, count, draw):
-    return Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), np.arange(0), 0).slots[:, 0].tolist()
+    made = Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), np.arange(0), 0)
+    return made.slots[:, 0].tolist()
 
 
 def test_every_way_to_place_units_is_as_likely_and_a_unit_less_leaves_the_chances_of_others():
