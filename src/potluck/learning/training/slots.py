@@ -6,7 +6,8 @@ alike. So to take one unit away leaves the others where they are, as the bound o
 where they stand do not depend on it. A unit is a row, or the first `privacy.rows_per_person` rows of a person.
 Where units are drawn for a sum in secret (`dp.sampling`) there are fewer slots: as many as the plan's public chance
 fills of `data.max_rows`, but for once in 2^100 sums, when the surplus is left out. All of them are gone through then.
-For an empty slot another row is read, and let go: as many files are opened whoever was drawn, or however many there are.
+For an empty slot another row is read and let go: as many files are opened whoever was drawn, and however many there
+are.
 
 Layers are trained as the graph that says the same (`models.exports.as_graph`). It all runs on the processor, also where
 an owner lets a graphics card train: there the order of sums, and so the bits of other units, can change by themselves.
