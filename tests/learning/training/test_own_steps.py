@@ -217,6 +217,14 @@ def test_no_more_and_no_fewer_steps_are_taken_than_are_charged():
     assert isinstance(ask.own, OwnSums)
 
 
+def test_units_that_a_first_round_opens_are_left_out_and_told():
+    plain, units = plan(), plan(standardize=True)
+    assert any(line.startswith("training.standardize: is ignored") for line in check(units)[1])
+    table = read(frame(1), plain, "a")
+    (_, moved), (_, same) = walked(plain, table), walked(units, table)
+    assert np.array_equal(moved, same)
+
+
 REFUSED = {
     "shared": (
         {"word": "mask", "privacy": replace(NOISE, noise="shared")},

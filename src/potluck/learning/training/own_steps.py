@@ -20,6 +20,7 @@ References: Abadi et al. 2016, arXiv 1607.00133 (a step); McMahan et al. 2017, a
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from potluck.core.asks import Block, OwnSums
@@ -74,8 +75,10 @@ class OwnSteps:
 
 
 def own_steps(plan: Plan, goal: Goal, features: int, form: Form) -> OwnSteps:
-    """Of a plan that hides rows or persons."""
-    return OwnSteps(plan, form, required(GRADIENT.start)(plan, goal, features))
+    """Of a plan that hides rows or persons. Units that a first round opens are for rounds on one sum of all sites."""
+    spec = msgspec.structs.replace(training(plan), standardize=False)
+    each = required(GRADIENT.start)(msgspec.structs.replace(plan, training=spec), goal, features)
+    return OwnSteps(plan, form, each)
 
 
 def faults(plan: Plan) -> Iterator[str]:
