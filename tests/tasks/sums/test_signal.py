@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import potluck
 from potluck.core.asks import Answer
+from potluck.core.errors import PlanError
 from potluck.core.fixed import decode
 from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Target, Training
 from potluck.core.stages import Opened, Release
@@ -17,6 +18,7 @@ from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.secret.random import system
+from potluck.tasks.sums import signal
 from potluck.tasks.sums.signal import ENOUGH, GAIN, outlook
 from support.learning.sums import category, heart, hospitals, make, number, replaced
 
@@ -130,6 +132,20 @@ def test_a_plan_that_is_named_does_better_by_the_same_measure(batch, rounds, eps
     (line,) = (one for one in found.warnings() if one.startswith("training.batch: "))
     assert f"there is {found.whole.run / found.now.run:.2f} times the noise" in line
     assert f"hint: {found.better[0].batch:,}" in line
+
+
+def test_a_plan_beside_it_whose_noise_cannot_be_kept_is_not_named_and_stops_nothing(monkeypatch):
+    spec, kept = wide(80, 30, 1.0), mechanism
+
+    def refuses(plan, ask):
+        if ask.chance != (80, 8000):
+            raise PlanError("the noise of all rows is beyond the words")
+        return kept(plan, ask)
+
+    monkeypatch.setattr(signal, "mechanism", refuses)
+    found = ahead(spec)
+    assert found.whole == found.now
+    assert (found.better, found.warnings()) == ((), [])
 
 
 def test_where_drawn_rows_do_as_well_nothing_is_named():

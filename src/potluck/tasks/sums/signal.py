@@ -23,6 +23,7 @@ from itertools import takewhile
 import msgspec
 
 from potluck.core.asks import Ask
+from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
 from potluck.dp.mechanism import Walked, mechanism, noise_of
 from potluck.learning.models.fitted import training
@@ -119,7 +120,7 @@ def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     now = _signal(spec, ask)
     if now is None:
         return None
-    whole = now if ask.chance is None else _with(spec, ask, None, now.rounds)
+    whole = (_with(spec, ask, None, now.rounds) if ask.chance else now) or now
     if whole.run < GAIN * now.run or ask.chance is None:
         return Outlook(now, whole)
     drawn, of = ask.chance
@@ -131,7 +132,7 @@ def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     return Outlook(now, whole, tuple(one for one in (larger, longer) if one and one.run >= GAIN * now.run))
 
 
-Made = Callable[[], Signal]
+Made = Callable[[], Signal | None]
 Chance = tuple[int, int] | None
 """As of `Ask`."""
 
@@ -146,21 +147,22 @@ def _first(found: Sequence[Made], enough: float) -> Signal | None:
     while low < high:
         middle = (low + high) // 2
         one = found[middle]()
-        if one.run >= enough:
+        if one is not None and one.run >= enough:
             high, best = middle, one
         else:
             low = middle + 1
     return best
 
 
-def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal:
-    """The same where units are drawn otherwise, or with another number of rounds."""
+def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal | None:
+    """The same where units are drawn otherwise, or with another number of rounds. None: its noise cannot be kept."""
     now = training(spec)
     then = msgspec.structs.replace(now, rounds=rounds, rate=now.rate * now.rounds / rounds)
     other = msgspec.structs.replace(spec, training=then)
-    found = _signal(other, replace(ask, chance=chance))
-    assert found is not None  # as of the plan itself
-    return found
+    try:
+        return _signal(other, replace(ask, chance=chance))
+    except PlanError:
+        return None
 
 
 def _signal(spec: Plan, ask: Ask) -> Signal | None:
