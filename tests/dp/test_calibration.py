@@ -40,9 +40,9 @@ def plan(noise, unit, epsilon, batch=None, rounds=20, redo=2, method="gradient",
     )
 
 
-def kept(spec, count=None):
+def kept(spec, count=None, ask=None):
     """(what all sums cost, by dp-accounting and the noise of honest shares alone; what they may cost)."""
-    bound = noise_of(mechanism(spec, next(build(spec).lead())))
+    bound = noise_of(mechanism(spec, ask or next(build(spec).lead())))
     sure = SURE[spec.privacy.noise]
     moved = [limit / part.step for limit, part in zip(bound.limit.l2, bound.grid.parts, strict=True)]
     sigma = [math.sqrt(sure) * share for share in bound.share]
@@ -71,6 +71,14 @@ WHERE = [("shared", "row"), ("site", "row"), ("reveal", "row"), ("shared", "pers
 def test_all_units_in_every_round(noise, unit, epsilon):
     spent, allowed = kept(plan(noise, unit, epsilon))
     assert 0.99 * allowed <= spent <= allowed * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("unit", ["row", "person"])
+def test_units_of_numbers_in_the_first_round_and_gradients_in_them_after_it(unit):
+    spec = plan("shared", unit, 1.0, standardize=True)
+    for ask in (next(build(spec).lead()), build(spec).usual):
+        spent, allowed = kept(spec, ask=ask)
+        assert 0.99 * allowed <= spent <= allowed * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 8.0])

@@ -41,7 +41,7 @@ def wide(batch=None, rounds=30, epsilon=0.3, columns=20, rows=8000, rate=1.0, **
 
 
 def ahead(spec):
-    return outlook(spec, next(build(spec).lead()))
+    return outlook(spec, build(spec).usual)
 
 
 def descended(spec, tables):
@@ -191,6 +191,12 @@ def test_a_clip_that_follows_takes_half_a_percent_of_a_networks_signal():
     still, follows = (ahead(hidden.plan(None, privacy=more).spec).now for more in ({}, {"clip_follows": "median"}))
     assert follows.step / still.step == pytest.approx(0.99**0.5, rel=1e-4)
     assert still.step == pytest.approx(135 / (still.sigma * NUMBERS**0.5), rel=1e-6)
+
+
+def test_units_of_numbers_change_nothing_of_it():
+    """They are opened in a first sum of its own, which is not what a step is judged by."""
+    spec = wide()
+    assert ahead(replaced(spec, training=replaced(spec.training, standardize=True))) == ahead(spec)
 
 
 def test_check_says_it():
