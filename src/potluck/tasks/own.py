@@ -5,10 +5,13 @@ one, and where the owner wants it what a model says of each of its rows (`predic
 Across machines it lies in the site's home. Metrics are exact, on the site's own rows: the coordinator has neither.
 """
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from potluck.core import private
 from potluck.core.party import Party
@@ -46,7 +49,24 @@ def write(own: OwnModel, folder: Path) -> None:
     """The model file, with what stands beside it, and its metrics. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
     own.model.write(folder / MODEL)
-    private.write(folder / METRICS, json_text({"digest": own.model.digest(), "metrics": _scores(own)}))
+    said: Json = {"digest": own.model.digest(), "metrics": _scores(own)}
+    private.write(folder / METRICS, json_text(said | ({"bare": True} if own.bare else {})))
+
+
+class _Bare(msgspec.Struct, frozen=True):
+    digest: str
+    bare: bool = False
+
+
+def bare(home: Path, digest: str) -> bool:
+    """Whether a model is one of the owner's own that has no noise, where what left its site in that run has: scores by
+    it would tell others of rows what no ledger counts. home: the site's."""
+    for path in (home / FOLDER).glob(f"*/{METRICS}"):
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            found = msgspec.json.decode(path.read_bytes(), type=_Bare)
+            if found.bare and found.digest == digest:
+                return True
+    return False
 
 
 def for_owner(own: OwnModel, where: str) -> tuple[str, ...]:

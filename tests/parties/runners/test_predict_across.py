@@ -9,8 +9,11 @@ import pytest
 from potluck.core.errors import Refused
 from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
+from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.training.trained import OwnModel
 from potluck.members.home import SiteHome
 from potluck.owner.budget import Budget
+from potluck.tasks import own
 from potluck.tasks.predict import scorers
 from potluck.tasks.predict.site import SCORES, Known
 from support.parties import predict_scene as scene
@@ -73,6 +76,21 @@ def test_an_owner_with_another_model_cannot_take_part(folder):
     hall, error = refused(folder)
     assert "hospital cannot carry it out (data)" in str(error)
     assert any("not the one that the plan names" in line for line in hall.heard["hospital"])
+    assert SCORES.find(folder / "clinic", RUN) is None
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_an_owners_own_model_of_a_run_with_noise_scores_for_nobody_else(folder, bare):
+    """It has no noise: see `training.local`. Without noise in that run it is scored with as any other."""
+    own.write(OwnModel(scene.logistic(), Metrics(None), bare), folder / "hospital" / "own" / RUN)
+    if not bare:
+        hall = Hall(folder)
+        with hall.attending("hospital", "clinic"):
+            hall.predict(plan(folder))
+        return
+    hall, error = refused(folder)
+    assert "hospital cannot carry it out (data)" in str(error)
+    assert any("this model has no noise" in line for line in hall.heard["hospital"])
     assert SCORES.find(folder / "clinic", RUN) is None
 
 

@@ -19,4 +19,4 @@ def own_of(plan: Plan, table: Table) -> OwnModel | None:
     if weights is None:
         return None
     found = model(plan, weights, own=True)
-    return OwnModel(found, exact(found, [table]))
+    return OwnModel(found, exact(found, [table]), plan.noisy)

@@ -12,10 +12,12 @@ from potluck.learning.models.model import Model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnModel:
-    """A site's own model, for its owner alone; its exact metrics on that site's held-out rows."""
+    """A site's own model, for its owner alone; its exact metrics on that site's held-out rows. bare: it has no noise,
+    where what left the site has."""
 
     model: Model
     metrics: Metrics
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ from potluck.mpc.predict import protection as shared
 from potluck.owner.judge import columns_allowed, models_allowed
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
+from potluck.tasks import own
 from potluck.tasks.participation import Denied, HalfOf, Participation, computing, demanded
 from potluck.tasks.predict.halves import RoundContext, Rows, aid, answer, ask
 from potluck.tasks.predict.scorers import scorer
@@ -65,6 +66,9 @@ def _owns(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     if model.digest() != required(plan.model).digest:
         hint = f"this one is {model.digest()}: the plan's model.digest has to be that, or source.file another"
         raise UsageError("the model of source.file is not the one that the plan names", where=home.name, hint=hint)
+    if own.bare(home.folder, held.digest()):
+        what = "this model has no noise, and its scores would tell others of rows what no ledger counts"
+        raise UsageError(what, where=home.name, hint="score with the model of all sites, which has it")
     denial = models_allowed(rules, model.kind)
     if denial is not None:
         raise Denied(denial.code, f"{denial.words}; {denial.hint}")
