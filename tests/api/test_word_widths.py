@@ -1,8 +1,12 @@
 """How wide the words of a sum are follows from the plan, `check` says so, and narrow ones halve what a site sends."""
 
+import json
+
 import pytest
 
 import potluck
+from support.parties import scene
+from support.parties.scene import frames
 
 BINS = 4000
 SAID = {"name": "counts", "kind": "histogram", "column": "age", "bins": BINS}
@@ -31,3 +35,25 @@ def test_counts_alone_are_half_as_long_as_beside_a_mean(word):
     assert f"{many:,} bytes up a site and round in words of 64 bits" in wider
     # Beside the words, letters have keys and signatures, of which a mean changes nothing.
     assert 0 <= (many - few) - (8 * (BINS + 2) - 4 * BINS) <= 64
+
+
+@pytest.mark.parametrize("looks", [{}, {"evaluate_every": 2}])
+def test_check_says_what_a_site_sends_in_all_rounds(tmp_path, looks):
+    """Beside what a run of the same plan sent, letter by letter, but for its last sum, of metrics."""
+    sites = list("abcd")
+    for name, frame in frames("abcd").items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    plan = scene.plan()
+    split = {"test": 0.3} | ({"validation": 0.3} if looks else {})
+    plan.set("data.files", {name: str(tmp_path / f"{name}.csv") for name in sites}).set("data.split", split)
+    plan.set("training", {"method": "gradient", "rounds": 5, "expected_rows": 100, **looks})
+    verdict = potluck.check(plan)
+    said = verdict.document()["bytes_up_per_site"]
+    assert said > 5 * verdict.bytes_up - 1
+    potluck.run(plan, out=tmp_path / "run", ledger=tmp_path / "ledger")
+    moves = [json.loads(line) for line in (tmp_path / "run" / "transcript.jsonl").read_text().splitlines()]
+    last = max(move["round"] for move in moves)
+    up = [move for move in moves if move["from"] in sites and move["to"] == "server" and move["round"] < last]
+    sent = sum(move["bytes"] for move in up)
+    assert said == pytest.approx(sent / len(sites), rel=0.01)
+    assert f", {said:,} in all" in verdict.summary()

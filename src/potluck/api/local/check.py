@@ -85,7 +85,9 @@ class Verdict:
         if self.looks:
             found |= {"looks": self.looks, "bytes_up_per_site_look": self.bytes_look}
         if self.bytes_later is not None:
-            found |= {"bytes_up_per_site_later_round": self.bytes_later, "bytes_up_per_site": self.bytes_all}
+            found["bytes_up_per_site_later_round"] = self.bytes_later
+        if self.bytes_up is not None:
+            found["bytes_up_per_site"] = self.bytes_all
         more = {"forecast": self.forecast, "rate": self.rate, "signal": self.signal, "room": self.room}
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
@@ -99,8 +101,10 @@ class Verdict:
 
     @property
     def bytes_all(self) -> int:
-        """One site's in all rounds, at most: the first, and later ones."""
-        return (self.bytes_up or 0) + ((self.rounds or 1) - 1) * (self.bytes_later or 0)
+        """One site's in all rounds and looks, at most: the first, and later ones."""
+        first = self.bytes_up or 0
+        later = first if self.bytes_later is None else self.bytes_later
+        return first + ((self.rounds or 1) - 1) * later + self.looks * (self.bytes_look or 0)
 
     @property
     def can(self) -> str:
@@ -123,6 +127,8 @@ class Verdict:
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         if self.bytes_later is not None:
             size += f" ({self.bytes_later:,} in a later one; at most {self.bytes_all:,} in all)"
+        elif size and (self.rounds or 1) > 1:
+            size += f", {self.bytes_all:,} in all"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
         cost = next(iter(self.epsilon.values()), None)
         spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
