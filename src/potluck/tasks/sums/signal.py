@@ -123,11 +123,13 @@ def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     whole = (_with(spec, ask, None, now.rounds) if ask.chance else now) or now
     if whole.run < GAIN * now.run or ask.chance is None:
         return Outlook(now, whole)
-    drawn, of = ask.chance
+    (drawn, of), enough = ask.chance, ENOUGH * whole.run
+    # Noise is no less for more units, or more steps: so k times the batch says k times as much at most, k times the
+    # steps the root of that. What could not be enough is not reckoned, which takes seconds.
+    fewest = enough / now.run
     larger_ones = takewhile(lambda one: one < of, (drawn << k for k in range(1, 64)))
-    batches = [_with_later(spec, ask, (one, of), now.rounds) for one in larger_ones]
-    rounds = [_with_later(spec, ask, ask.chance, now.rounds * times) for times in TIMES]
-    enough = ENOUGH * whole.run
+    batches = [_with_later(spec, ask, (one, of), now.rounds) for one in larger_ones if one >= fewest * drawn]
+    rounds = [_with_later(spec, ask, ask.chance, now.rounds * times) for times in TIMES if times >= fewest**2]
     larger, longer = _first(batches, enough) or whole, _first(rounds, enough)
     return Outlook(now, whole, tuple(one for one in (larger, longer) if one and one.run >= GAIN * now.run))
 
