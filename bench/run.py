@@ -32,6 +32,7 @@ from groups import (
     rows,
     share_scores,
     share_sum,
+    simulate,
     sites,
     sums,
     traffic,
@@ -73,6 +74,7 @@ MODULES = (
     local_steps,
     training_rounds,
     fashion,
+    simulate,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.removeprefix("groups."): module.rows for module in MODULES

@@ -8,8 +8,10 @@ from scipy import stats
 
 from potluck.core.asks import Ask, Block, Kind
 from potluck.core.errors import UsageError
+from potluck.core.fixed import decode
 from potluck.core.plan import Model, PrivacyPlan, Training
 from potluck.core.rounds import Abort, Cause
+from potluck.core.seeded import generator
 from potluck.dp.account import spent
 from potluck.dp.mechanism import Noised, mechanism
 from potluck.simulation.rounds import Rounds, peopled
@@ -186,6 +188,21 @@ def test_rows_and_persons_of_simulated_clients_are_clipped_as_in_a_run():
     each = [made.added(ask, real, np.array([one]), lambda count: bytes(count)) for one in range(20)]
     assert np.array_equal(together, np.sum(each, axis=0, dtype=together.dtype))
     assert together.any()
+
+
+def test_a_networks_rows_are_clipped_in_slots_as_in_a_run():
+    """Each client by itself, or all of them in one round of slots: but for the grid's steps the same sum."""
+    privacy = PrivacyPlan(noise="shared", unit="row", epsilon=3.0, delta=1e-5, clip=0.5)
+    training = Training(method="gradient", rounds=2, rate=0.1, expected_rows=500)
+    spec = heart(privacy=privacy, model=LAYERS, training=training)
+    made = cohorts(spec, hospitals(spec), Wanted(split="even", sites=8))
+    ask = next(made.task.lead())
+    real = at_reveal(mechanism(made.plan, ask))
+    coins = generator(0, "test").bytes
+    together = decode(made.added(ask, real, np.arange(8), coins), real.grid)
+    each = sum(decode(made.added(ask, real, np.array([one]), coins), real.grid) for one in range(8))
+    assert np.abs(each).max() > 1
+    assert np.abs(together - each).max() < 1e-9
 
 
 def test_what_sites_keep_between_rounds_needs_all_of_them():
