@@ -29,7 +29,7 @@ class Missing(Exception):
 
 
 def rounds(peer: Peer, file: Path, cohort: int, many: int, rate: float) -> list[float]:
-    """Seconds of so many rounds, after a first one that does not count. file: rows by client, of `harness.clients`.
+    """Seconds of so many rounds, after a first one that does not count. file: rows by client (`harness.clients`).
 
     Raises Missing: it cannot be installed or does not run here.
     """

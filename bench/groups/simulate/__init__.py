@@ -47,5 +47,5 @@ def rows() -> Iterator[Row]:
 
 def _ours(file: Path) -> float:
     asked = [sys.executable, "-m", "harness.clients", str(file), str(COHORT), str(ROUNDS), str(RATE)]
-    done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     return COHORT / float(min(json.loads(done.stdout.strip().splitlines()[-1])[1:]))
