@@ -41,10 +41,10 @@ def serve(op, given):
 
 
 def test_each_request_is_answered_once_whoever_is_free():
-    asked = [[str(number).encode(), b"x" * (1 << 21)] for number in range(50)]
+    asked = [[str(number).encode(), b"x" * (1 << 18)] for number in range(50)]
     with Pool(3, serve) as pool:
         found = pool.share("turn", asked)
-        assert sorted(found) == sorted([(one[::-1], b"x" * (1 << 21)) for one, _ in asked])
+        assert sorted(found) == sorted([(one[::-1], b"x" * (1 << 18)) for one, _ in asked])
         assert len({pid for (pid,) in pool.all("pid")}) == 3
         pids = pool.pids
     assert all(gone(pid) for pid in pids)
@@ -85,7 +85,10 @@ pool.share("wait", [[b""], [b""]])
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+POLITE = [pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGINT)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, *POLITE])
 def test_no_process_outlives_the_one_that_it_works_for(how):
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         pids = [int(one) for one in parent.stdout.readline().split()]

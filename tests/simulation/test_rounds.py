@@ -39,7 +39,10 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+FAST = ("gradient", "average")
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one not in FAST)) for one in RUNS])
 def test_a_simulation_of_the_plans_own_sites_is_its_run(name):
     model, training, way = RUNS[name]
     spec = heart(model=model, training=training)
@@ -52,7 +55,7 @@ def test_a_simulation_of_the_plans_own_sites_is_its_run(name):
         assert np.array_equal(found, wanted)  # the same words on the same grid
 
 
-@pytest.mark.parametrize("drop", [0.0, 0.5])
+@pytest.mark.parametrize("drop", [0.0, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_a_graph_is_trained_as_in_its_run(drop, tmp_path):
     graph = drawn.made(drawn.mlp(1, drop=drop), tmp_path / "net.graph")
     plan = drawn.plan(graph, training={"rounds": 3})
@@ -64,7 +67,7 @@ def test_a_graph_is_trained_as_in_its_run(drop, tmp_path):
     assert (found.simulated, wanted.simulated) == (True, False)
 
 
-@pytest.mark.parametrize("method", ["average", "gradient"])
+@pytest.mark.parametrize("method", ["average", pytest.param("gradient", marks=pytest.mark.slow)])
 def test_how_many_processes_there_are_changes_no_bit_and_the_seed_does(method):
     spec = heart(training=Training(method=method, rounds=3))
     tables = hospitals(spec)
@@ -107,7 +110,7 @@ def wide(spec, size=20_000):
     return Ask(Kind.TRAIN, 0, (Block("delta", size, 1.0, 1.0, 1000),), b"")
 
 
-@pytest.mark.parametrize("name", NOISES)
+@pytest.mark.parametrize("name", ["shared", *(pytest.param(one, marks=pytest.mark.slow) for one in ("site", "reveal"))])
 def test_a_sum_has_the_noise_of_a_real_round_with_as_many_clients(name):
     """What a real round of 25 sites owes, from `mechanism` at each site; the ratio of two variances of 20,000 numbers
     each is within 5 % but once in 1e6."""
@@ -146,16 +149,17 @@ def test_the_mean_of_clipped_changes_is_over_the_cohort_alone():
     """With the noise of so many clients that little is left, at a clip that nobody reaches: to the step of the grid."""
     privacy = PrivacyPlan(noise="shared", unit="site", epsilon=20.0, delta=1e-2, clip=50.0)
     spec = heart(privacy=privacy, training=Training(method="average", rounds=1, batch=500))
-    asked = {"split": "even", "sites": 40, "cohort": 8, "noise_cohort": 10**6}
+    asked = {"split": "even", "sites": 40, "cohort": 8, "noise_cohort": 10**5}
     found = simulated(spec, hospitals(spec), **asked)
     rounds = rounds_of(spec, hospitals(spec), **asked)
     method, start = rounds.cohorts.task._method, rounds.cohorts.task._method.initial()
     tables = [rounds.cohorts.pooled.some(rounds.cohorts.clients[one], "") for one in rounds._cohort(0)]
     each = [next(method.contribute(start, 0, table, None)).values[0] for table in tables]
     assert np.abs(np.mean(each, axis=0)).max() > 0.1
-    assert np.abs(found.trained.model.weights - start - np.mean(each, axis=0)).max() < 1e-4
+    assert np.abs(found.trained.model.weights - start - np.mean(each, axis=0)).max() < 2e-3
 
 
+@pytest.mark.slow
 def test_steps_along_noised_sums_are_taken_client_by_client():
     privacy = PrivacyPlan(noise="site", unit="row", epsilon=5.0, delta=1e-5, clip=1.0)
     training = Training(method="average", rounds=2, steps=2, expected_rows=500, batch=None, epochs=1)
@@ -169,7 +173,7 @@ def test_steps_along_noised_sums_are_taken_client_by_client():
 def test_epsilon_is_what_the_plan_costs_in_reality():
     privacy = PrivacyPlan(noise="shared", unit="site", epsilon=2.0, delta=1e-5, clip=1.0)
     spec = heart(privacy=privacy, training=Training(method="average", rounds=4))
-    found = simulated(spec, hospitals(spec), split="even", sites=20, cohort=10)
+    found = simulated(spec, hospitals(spec), split="even", sites=12, cohort=10)
     real = mechanism(peopled(spec, 10), Ask(Kind.TRAIN, 0, (Block("delta", 19, 1.0, 1.0, 10),), b""))
     assert isinstance(real, Noised)
     assert [one.epsilon for one in found.rounds] == pytest.approx([spent([real.cost] * n, 1e-5) for n in (1, 2, 3, 4)])
@@ -190,6 +194,7 @@ def test_rows_and_persons_of_simulated_clients_are_clipped_as_in_a_run():
     assert together.any()
 
 
+@pytest.mark.slow
 def test_a_networks_rows_are_clipped_in_slots_as_in_a_run():
     """Each client by itself, or all of them in one round of slots: but for the grid's steps the same sum."""
     privacy = PrivacyPlan(noise="shared", unit="row", epsilon=3.0, delta=1e-5, clip=0.5)
@@ -226,7 +231,7 @@ def test_a_sum_beyond_its_grid_is_no_answer():
 
 
 def test_looks_at_held_out_rows_are_exact_and_as_often_as_asked():
-    spec = heart(training=Training(method="average", rounds=5))
+    spec = heart(training=Training(method="gradient", rounds=5))
     found = simulated(spec, hospitals(spec), split="even", sites=20, every=2)
     assert [one.round for one in found.rounds if one.metrics is not None] == [2, 4, 5]
     assert found.metrics.rows == sum(int(table.test.sum()) for table in hospitals(spec).values())

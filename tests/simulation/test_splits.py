@@ -53,7 +53,7 @@ def test_two_shards_of_sorted_rows_have_few_classes():
     assert min(len(np.unique(some.target[one])) for one in split(some, 50, "even")) > 4
 
 
-@pytest.mark.parametrize("alpha", [0.2, 1.0])
+@pytest.mark.parametrize("alpha", [0.2, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_mixtures_are_drawn_from_the_dirichlet_distribution(alpha):
     """A client's rows of a class, of s in all, are beta-binomial (alpha, (C - 1) alpha): chi-square over 2,000 clients,
     of whom the first half draws before any class runs out. A correct program is refused once in a million seeds."""

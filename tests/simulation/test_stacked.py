@@ -1,7 +1,7 @@
 """Sites trained side by side add what each adds by itself, through the code of a run."""
 
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -48,8 +48,11 @@ def one_by_one(spec, tables, weights, step=1):
     return sum(next(method.contribute(weights, step, table, system)).values[0] for table in tables.values())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", HOW)
+FAST = [("logistic", "epochs"), ("layers", "expected")]
+REST = [pair for pair in product(KINDS, HOW) if pair not in FAST]
+
+
+@pytest.mark.parametrize(("kind", "how"), [*FAST, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in REST)])
 def test_hospitals_of_all_sizes_add_what_each_adds_by_itself(kind, how):
     spec = heart(model=KINDS[kind], training=Training(method="average", rounds=2, rate=0.3, **HOW[how]))
     tables = hospitals(spec)
@@ -108,6 +111,7 @@ def test_a_coefficient_beyond_its_range_stops_as_in_a_run():
     assert stopped.value.cause is Cause.RANGE
 
 
+@pytest.mark.slow
 def test_what_cannot_be_taken_side_by_side_is_said(tmp_path):
     def why(**keys):
         return obstacle(heart(**keys))

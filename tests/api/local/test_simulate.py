@@ -103,15 +103,24 @@ def test_a_column_splits_naturally_and_a_value_at_two_sites_is_one_client(tmp_pa
 @pytest.mark.parametrize(
     ("settings", "asked", "said"),
     [
-        ((), {"sites": 5000}, "5000 clients and"),
+        pytest.param((), {"sites": 5000}, "5000 clients and", marks=pytest.mark.slow),
         ((), {"sites": 10, "cohort": 11}, "a cohort of 11 of 10 sites"),
-        ((), {"sites": 10, "split": "dirichlet:0"}, "takes a number above 0"),
+        pytest.param((), {"sites": 10, "split": "dirichlet:0"}, "takes a number above 0", marks=pytest.mark.slow),
         ((), {"sites": 10, "memory": "1k"}, "1,024 is the bound"),
-        ((), {"sites": 10, "noise_cohort": 3}, "below the cohort"),
+        pytest.param((), {"sites": 10, "noise_cohort": 3}, "below the cohort", marks=pytest.mark.slow),
         ((), {"sites": 10, "gpu": True}, "a graphics card trains graphs alone"),
-        (('training.local="scaffold"',), {"sites": 10, "cohort": 5}, "keep something from round to round"),
-        (('training.local="scaffold"',), {"sites": 10, "processes": 2}, "held by one process"),
-        (('training.aggregation="median"', 'protect.with="tee"'), {"sites": 10}, "is no sum"),
+        pytest.param(
+            ('training.local="scaffold"',),
+            {"sites": 10, "cohort": 5},
+            "keep something from round to round",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ('training.local="scaffold"',), {"sites": 10, "processes": 2}, "held by one process", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ('training.aggregation="median"', 'protect.with="tee"'), {"sites": 10}, "is no sum", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_and_leaves_nothing(settings, asked, said, tmp_path):
