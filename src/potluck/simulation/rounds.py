@@ -24,7 +24,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.rounds import Words
 from potluck.core.seeded import generator
 from potluck.core.stages import Opened
-from potluck.dp.account import spent
+from potluck.dp.account import Cost, spent
 from potluck.dp.mechanism import Bound, Exact, Noised, guarded, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.sums import drive
@@ -103,6 +103,7 @@ class Rounds:
     most: int | None
     progress: Progress
     done: list[Round] = field(default_factory=list)
+    _costs: list[Cost] = field(default_factory=list)
 
     @property
     def plan(self) -> Plan:
@@ -127,7 +128,8 @@ class Rounds:
         up, down = privacy.grid.length * privacy.grid.bits // 8, len(ask.state)
         epsilon = None
         if not isinstance(privacy, Exact):
-            epsilon = spent([privacy.cost] * (ask.step + 1), required(self.plan.privacy.delta))
+            self._costs.append(privacy.cost)  # not all rounds need cost the same
+            epsilon = spent(self._costs, required(self.plan.privacy.delta))
         self.done.append(Round(ask.step + 1, len(chosen), rows, seconds, up * len(chosen), down * len(chosen), epsilon))
         return answer
 
