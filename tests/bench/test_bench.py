@@ -59,6 +59,7 @@ PROMISED = [
     "discrete Gaussian, sigma=2^20",
     *(f"heart auc eps={epsilon}" for epsilon in ("0.5", "1", "3", "8")),
     *(f"census, 4 sites, shared noise, eps=0.5, {way}: {what}" for way in CENSUS for what in ("accuracy", "AUC")),
+    *(f"mails, 5 sites, shared noise, eps=2.7, standardized: {what}" for what in ("accuracy", "AUC")),
     *(f"round over the network, 3 sites, tiny, {protect}: {beside}" for protect in BOTH for beside in FLOORS),
     *(f"round over the network, 3 sites, tiny, {protect}: peer" for protect in BOTH),
     *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
