@@ -177,6 +177,29 @@ def test_a_site_goes_through_as_many_slots_whatever_it_holds(files, filled, monk
     assert found.any() == (filled > 0)
 
 
+def test_persons_with_fewer_rows_count_where_a_graph_has_no_derivative_at_zeros(tmp_path, monkeypatch):
+    monkeypatch.setitem(hidden.MODULES, "direction", Direction)
+    path = hidden.made(tmp_path, "direction")[1]
+    sums = []
+    for most in (1, 3):
+        privacy = {"unit": "person", "clip": 0.7, "rows_per_person": most}
+        made = Scene(path, each=1, privacy=privacy, data={"person": "who"})
+        sums.append(made.added(made.tables["a"]))
+    assert np.linalg.norm(sums[0]) > 1
+    np.testing.assert_allclose(sums[1], sums[0], atol=KEPT * 60)
+
+
+class Direction(torch.nn.Linear):
+    """Of features, where they have one."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(4, 1)
+
+    def forward(self, features):
+        return super().forward(features / (features * features).sum(1, keepdim=True).sqrt())
+
+
 def placed(units, count, draw):
     made = Slots(None, None, None, None, None, np.array(units), shuffled(count, draw), np.arange(0), 0)
     return made.slots[:, 0].tolist()

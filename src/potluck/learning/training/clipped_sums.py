@@ -116,13 +116,15 @@ def clip(found: Gradients, part: GridBlock, most: float, *, double: bool) -> flo
 
 
 def _gradients(work: Work, slots: Index) -> Gradients:
-    """Of one microbatch; zeros stand where there is no row."""
-    each, rows = slots.shape[1], slots.reshape(-1)
-    there = rows >= 0
-    inputs, targets = work.take(rows[there])
+    """Of one microbatch; zeros stand where there is no unit. Where a unit has fewer rows its first one stands again and
+    does not count: zeros may be where a graph has no derivative, which would lose the unit."""
+    each, there = slots.shape[1], slots.reshape(-1) >= 0
+    rows = np.where(slots >= 0, slots, slots[:, :1]).reshape(-1)
+    stand = rows >= 0
+    inputs, targets = work.take(rows[stand])
     kinds = {one.name: one.dtype for one in work.uses.program.graph.inputs}
-    filled = {name: _filled(array.astype(kinds[name]), there) for name, array in inputs.items()}
-    wanted = _filled(targets, there)
+    filled = {name: _filled(array.astype(kinds[name]), stand) for name, array in inputs.items()}
+    wanted = _filled(targets, stand)
     return gradients(
         work.uses, work.weights, filled, lambda made: work.loss(made, wanted), torch().from_numpy(there), each=each
     )
