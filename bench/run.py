@@ -17,7 +17,6 @@ from groups import (
     encrypted_sum,
     fashion,
     fit,
-    graphs,
     headline,
     heart,
     insights,
@@ -41,6 +40,7 @@ from groups import (
     unmask_server,
     whole_round,
 )
+from groups.networks import clipped, graphs
 from harness.measure import Row
 from harness.results import dated, machine, merged, publish, show, write
 
@@ -73,11 +73,12 @@ MODULES = (
     pictures,
     local_steps,
     training_rounds,
+    clipped,
     fashion,
     simulate,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
-    module.__name__.removeprefix("groups."): module.rows for module in MODULES
+    module.__name__.rpartition(".")[2]: module.rows for module in MODULES
 }
 
 

@@ -87,6 +87,20 @@ PROMISED = [
         for what in ("seconds", "a site sends")
         if (word, what) != ("clear", "a site sends")
     ),
+    *(
+        f"clipped sum of gradients, {network}, batch {batch}, {what}"
+        for network, batch in (("MLP of 1.0 million weights", 256), ("CNN of 26,000 weights", 256))
+        for what in (
+            *(f"processor time: {way}" for way in ("plain", "hooks", "ghost", "jax")),
+            "and on the grid",
+            "on the grid, and its noise",
+            *(f"peak memory: {way}" for way in ("plain", "hooks", "ghost")),
+        )
+    ),
+    *(
+        f"clipped sum of gradients, transformer with LoRA, batch 32, {what}"
+        for what in ("processor time: plain", "processor time: hooks", "processor time: ghost", "peak memory: plain")
+    ),
     *(f"Fashion-MNIST, 5 sites, {split}" for split in ("evenly", "Dirichlet 0.5")),
 ]
 

@@ -25,7 +25,7 @@ PEER = "the same module in PyTorch"
 def rows() -> Iterator[Row]:
     """A step of each network, and what it takes to read and check the largest."""
     here = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "groups.graphs"]
+    command = [sys.executable, "-m", "groups.networks.graphs"]
     done = subprocess.run(command, env=os.environ | here, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout)
     for name, ours, peer in found["steps"]:

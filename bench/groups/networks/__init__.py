@@ -1,0 +1,1 @@
+"""Networks as graphs: a step of one, and its gradients clipped row by row."""
