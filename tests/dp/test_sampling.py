@@ -161,8 +161,8 @@ def test_what_is_charged_is_what_is_drawn_at_the_noise_that_is_sure(noise, word,
 
 
 def test_what_drawn_rows_cost_is_only_known_where_the_grid_of_losses_says_it():
-    for budget in (0.001, 50.0):
-        with pytest.raises(PlanError, match=r"known between epsilon 0\.01 and 20"):
+    for budget, hint in ((0.001, "raise epsilon"), (50.0, r"leave out training\.batch")):
+        with pytest.raises(PlanError, match=rf"known between epsilon 0\.01 and 20\. hint: {hint}"):
             made(epsilon=budget)
     with pytest.raises(ValueError, match="between 0 and 1"):
         drawn(chanced(500, 500), 1.0, 1e-5, 1, 1)

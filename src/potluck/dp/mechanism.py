@@ -275,7 +275,8 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
         sampling = drawn(ask, epsilon, delta, count, sure)
         ratio = calibrate(epsilon, delta, count, extra) if sampling is None else sampling.ratio
     except ValueError as error:
-        raise PlanError(str(error), where="privacy.epsilon", hint="raise epsilon or delta") from None
+        hint = "raise epsilon or delta" if ask.chance is None or epsilon <= LOOSE else "leave out training.batch"
+        raise PlanError(str(error), where="privacy.epsilon", hint=hint) from None
     # A block's part of (sensitivity / sigma)^2 is its share of the cost.
     apart = [limit / math.sqrt(share) for limit, share in zip(limits, _costs(ask.blocks), strict=True)]
     sigmas = [ratio * one * (1 + 2.0**-50) for one in apart]

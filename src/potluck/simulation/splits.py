@@ -66,7 +66,7 @@ def _number(word: str, given: str, example: str) -> float:
 
 def _enough(rows: int, sites: int | None, each: int = 1) -> int:
     if sites is None:
-        raise UsageError("how many clients?", where="--sites", hint="e.g. --sites 1000")
+        raise UsageError("is missing: how many clients there are", where="--sites", hint="e.g. --sites 1000")
     if rows < sites * each:
         what = f"{sites} clients and {rows} training rows: each needs {each} at least"
         raise UsageError(what, where="--sites", hint=f"at most {rows // each}")

@@ -157,7 +157,7 @@ def test_a_control_variate_beyond_the_range_stops_the_site():
     [
         ({"training": {"steps": None}}, "training.steps: scaffold divides by it"),
         ({"training": {"aggregation": "median"}}, 'training.local: "scaffold" go with the mean alone'),
-        ({"privacy": noised("site")}, 'training.local: "scaffold" go without noise alone'),
+        ({"privacy": noised("site")}, 'training.local: no noise goes with "scaffold"'),
     ],
 )
 def test_what_it_does_not_go_with_is_refused(keys, said):

@@ -131,7 +131,7 @@ def test_a_plan_that_is_named_does_better_by_the_same_measure(batch, rounds, eps
             assert ahead(wide(one.batch // 2, rounds, epsilon)).now.run < ENOUGH * found.whole.run
     (line,) = (one for one in found.warnings() if one.startswith("training.batch: "))
     assert f"there is {found.whole.run / found.now.run:.2f} times the noise" in line
-    assert f"hint: {found.better[0].batch:,}" in line
+    assert f"hint: training.batch = {found.better[0].batch}" in line
 
 
 def test_a_plan_beside_it_whose_noise_cannot_be_kept_is_not_named_and_stops_nothing(monkeypatch):

@@ -130,6 +130,8 @@ class Verdict:
         elif size and (self.rounds or 1) > 1:
             size += f", {self.bytes_all:,} in all"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
+        # A network's gradients take many times as long as the sum that is rehearsed.
+        pace += " for the sum alone" if pace and self.room else ""
         cost = next(iter(self.epsilon.values()), None)
         spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
         return sums + size + pace + spent

@@ -135,7 +135,7 @@ def faults(plan: Plan, method: TrainingMethod) -> Iterator[str]:
             moved = f"a {plan.privacy.unit} moves them without noise, and so all gradients of the others"
             yield f'{key}: {moved}. hint: local = "ditto", privacy.unit = "site", or leave it out'
         if spec.local == "scaffold" and plan.noisy and method.by_site:
-            yield f'{key}: {what} go without noise alone. hint: privacy.noise = "none", or leave it out'
+            yield f'{key}: no noise goes with {what}. hint: privacy.noise = "none", or leave it out'
         if spec.aggregation != "mean" and method.by_site:
             yield f'{key}: {what} go with the mean alone. hint: training.aggregation = "mean"'
 

@@ -89,7 +89,7 @@ def faults(plan: Plan) -> Iterator[str]:
         what = what if plan.privacy.noise == "shared" else f"by average a site's own steps have to hide a {unit}"
         yield f'privacy.noise: {what}. hint: noise = "site"; or method = "gradient", a step a round on the sum of all'
     if spec.steps is None:
-        what = f"is missing: how many steps an epoch takes would tell how many rows a site has, which hide a {unit}"
+        what = f"is missing: how many steps an epoch takes would tell how many rows a site has, and so of a {unit}"
         yield f"training.steps: {what}. hint: steps = 10, the same at every site"
     elif spec.epochs != Training(method=spec.method).epochs:
         yield "training.epochs: sites take steps, as many as are charged. hint: leave it out"

@@ -96,7 +96,7 @@ class Outlook:
         found = []
         times = self.whole.run / self.now.run
         if self.better:
-            hint = "leave it out" if self.better[0].batch is None else f"{self.better[0].batch:,}"
+            hint = "leave it out" if self.better[0].batch is None else f"training.batch = {self.better[0].batch}"
             more = [f"training.rounds = {one.rounds} at training.rate = {one.rate:.3g}" for one in self.better[1:]]
             what = (
                 f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"
