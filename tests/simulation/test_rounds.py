@@ -1,5 +1,6 @@
 """A simulation of a plan's own sites is the plan's run; its cohorts, noise and epsilon are what they are said to be."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,6 +15,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.dp.account import spent
 from potluck.dp.mechanism import Noised, mechanism
+from potluck.dp.noise import LARGEST
 from potluck.simulation.rounds import Rounds, peopled
 from potluck.simulation.wanted import Wanted
 from potluck.simulation.ways import Way, at_reveal, on_grid, way_of
@@ -130,6 +132,20 @@ def test_a_sum_has_the_noise_of_a_real_round_with_as_many_clients(name):
     assert abs(values.std() / expected - 1) < 0.025
     again = rounds._answer(wide(spec), made, np.zeros(20_000, dtype=f"<u{made.grid.bits // 8}"), 25)
     assert np.array_equal(values, again.part("delta").values)  # it is drawn from the public seed
+
+
+def test_noise_that_is_too_large_to_be_drawn_at_once_is_drawn_in_pieces():
+    """Shares of few sites are each within what can be drawn, and all of them together are not."""
+    privacy = PrivacyPlan(noise="shared", unit="row", epsilon=2.0, delta=1e-5, clip=1.0)
+    spec = heart(privacy=privacy, training=Training(method="gradient", rounds=3, expected_rows=500))
+    rounds = rounds_of(spec, hospitals(spec), sites=3)
+    made = rounds._privacy(wide(spec))
+    assert isinstance(made, Noised)
+    made = replace(made, grid=replace(made.grid, bits=64), share=(1.6 * LARGEST,))
+    answer = rounds._answer(wide(spec), made, np.zeros(20_000, dtype="<u8"), 3)
+    expected = made.real(made.share)[0]
+    assert answer.part("delta").std.max() == pytest.approx(expected, rel=1e-9)
+    assert abs(answer.part("delta").values.std() / expected - 1) < 0.025
 
 
 def test_a_noise_cohort_makes_the_mean_as_noisy_as_a_large_round_does():

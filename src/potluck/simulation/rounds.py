@@ -1,7 +1,7 @@
 """A plan's rounds over simulated clients: cohorts, sums, noise, and what each round came to.
 
 The loop is the plan's own (`learning.loops`), and so is every sum's bound, grid and noise (`dp.mechanism`), as they
-would be with as many clients as a real round has. Noise is added once, to the whole sum, with the variance that all
+would be with as many clients as a real round has. Noise is added to the whole sum, with the variance that all
 shares together have; it comes from the public seed, so that a simulation can be repeated. With a noise cohort the sum
 over a small cohort gets the noise of a large one, scaled: the mean then is as noisy as it would be (pfl-research,
 Granqvist et al. 2024, arXiv 2404.06430, section 3). Epsilon is what each client's ledger would hold, had it been in
@@ -38,7 +38,7 @@ from potluck.learning.training.trained import Trained
 from potluck.simulation.pool import Pool
 from potluck.simulation.serving import Serving
 from potluck.simulation.wanted import Wanted
-from potluck.simulation.ways import Cohorts, at_reveal
+from potluck.simulation.ways import Cohorts, at_reveal, in_pieces
 
 Progress = Callable[[Ask], None]
 
@@ -140,7 +140,7 @@ class Rounds:
         return np.sort(draw.choice(sites, self.wanted.cohort_of(sites), replace=False))
 
     def _privacy(self, ask: Ask) -> Bound:
-        """As in a real round, its noise added where the sum is opened, in one piece."""
+        """As in a real round, its noise added where the sum is opened."""
         found, sites = mechanism(self.noise, ask), len(self.noise.federation.sites)
         givers = 1 if isinstance(found, Noised) and found.word == "reveal" else sites
         return at_reveal(found, math.sqrt(givers) * self.wanted.cohort_of(len(self.cohorts.clients)) / sites)
@@ -157,7 +157,12 @@ class Rounds:
     def _answer(self, ask: Ask, privacy: Bound, words: Words, givers: int) -> Answer:
         draw = generator(self.wanted.seed, "simulation", "noise", ask.kind.value, ask.step).bytes
         opened = Opened(words, frozenset(self.plan.sites[:givers]))
-        return Answer(reveal(privacy.at_reveal(opened, draw), privacy.grid), privacy.grid)
+        piece, count = in_pieces(privacy)
+        for _ in range(count):
+            settled = piece.at_reveal(opened, draw)
+            opened = Opened(settled.words, opened.givers)
+        whole = replace(settled, std=settled.std * math.sqrt(count))
+        return Answer(reveal(whole, privacy.grid), privacy.grid)
 
     def _looked(self, ask: Ask) -> None:
         """Look at the model that the last round made, where one is due."""

@@ -8,6 +8,7 @@
 Noise is not added here: see `rounds`.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.stages import Floats, Grid
 from potluck.dp.mechanism import Bound, Noised, guarded
+from potluck.dp.noise import LARGEST
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.data.units import Index
@@ -175,3 +177,12 @@ def at_reveal(privacy: Bound, scale: float = 1.0) -> Bound:
     if not isinstance(privacy, Noised):
         return privacy
     return replace(privacy, word="reveal", within=False, share=tuple(one * scale for one in privacy.share))
+
+
+def in_pieces(privacy: Bound) -> tuple[Bound, int]:
+    """The bound whose noise, added so many times, is that of `privacy`: a share is within what can be drawn, and all of
+    them in one piece need not be."""
+    if not isinstance(privacy, Noised):
+        return privacy, 1
+    count = max(1, math.ceil((max(privacy.share) / LARGEST) ** 2))
+    return replace(privacy, share=tuple(one / math.sqrt(count) for one in privacy.share)), count
