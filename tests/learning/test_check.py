@@ -129,19 +129,20 @@ def test_numbers_that_cannot_be_are_named(training, model, key):
 
 
 NOISE = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-6, clip=1.0)
+OWN_STEPS = Training(method="average", steps=2, expected_rows=100)
 
 
 @pytest.mark.parametrize(
-    ("method", "unit", "key", "word"),
+    ("training", "unit", "key", "word"),
     [
-        ("newton", "row", "training.method", "gradient"),
-        ("average", "row", "training.method", "site"),
-        ("average", "person", "training.method", "site"),
-        ("gradient", "row", "training.expected_rows", "public guess"),
+        (Training(method="newton"), "row", "training.method", "gradient"),
+        (OWN_STEPS, "row", "privacy.noise", 'noise = "site"'),
+        (OWN_STEPS, "person", "privacy.noise", 'noise = "site"'),
+        (Training(method="gradient"), "row", "training.expected_rows", "public guess"),
     ],
 )
-def test_a_method_says_what_of_a_plan_with_noise_does_not_fit_it(method, unit, key, word):
-    said(make(privacy=replaced(NOISE, unit=unit), training=Training(method=method)), key, word)
+def test_a_method_says_what_of_a_plan_with_noise_does_not_fit_it(training, unit, key, word):
+    said(make(privacy=replaced(NOISE, unit=unit), training=training), key, word)
 
 
 def test_a_network_without_torch_says_the_one_command(monkeypatch):
