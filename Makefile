@@ -21,7 +21,7 @@ demo: .venv/.core
 	$(BIN)/potluck demo
 
 test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
-	$(RUN) pytest -n 4 --dist worksteal --timeout 300 -m "not slow"
+	$(RUN) pytest -n 3 --dist worksteal --timeout 300 -m "not slow"
 
 test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 4 --dist worksteal --timeout 1800

@@ -123,7 +123,7 @@ def in_any_order(source, plan):
     return sorted(map(sorted, persons.values())), table.schema, table.tally
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp_path_factory, engines, rows, plan):
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
@@ -135,7 +135,7 @@ def test_statistics_are_the_same_words_often(tmp_path_factory, engines, rows, pl
     check_statistics(tmp_path_factory.mktemp("rows"), engines, rows, plan)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(ROWS, trainings())
 def test_training_rows_are_the_same_from_every_source(tmp_path_factory, engines, rows, plan):
     alike(outcomes(engines, tmp_path_factory.mktemp("rows"), rows, plan, laid_out))

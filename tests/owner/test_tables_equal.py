@@ -15,6 +15,7 @@ from potluck.learning.data.sources import csv_file
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.tasks.sums.rows import rows_of
+from support.examples import examples
 from support.learning.sums import category, number, replaced, stats
 from support.owner.engines import IN_PROCESS, in_postgresql, in_spark, opened
 
@@ -84,7 +85,7 @@ def outcome(source, plan):
     return added.sums.encode(grid, None).words.tobytes(), table.tally, columns
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_persons_are_the_same_from_every_source_and_in_any_order(tmp_path_factory, rows, drawn):
     check_persons(IN_PROCESS, tmp_path_factory, rows, drawn)
@@ -119,7 +120,7 @@ def check_persons(engines, tmp_path_factory, rows, drawn):
         assert found[other] == found[first], f"{other} differs from {first}"
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=8), st.lists(ROW, max_size=5, unique_by=lambda row: row[0]), st.data())
 def test_two_tables_are_joined_alike_whichever_two_kinds_they_are(tmp_path_factory, rows, table, data):
     table = table or [(1, None, None, None, None, None, None, None)]

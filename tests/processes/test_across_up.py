@@ -100,6 +100,7 @@ def index(run: Path) -> Counter[tuple[str, ...]]:
     return Counter(tuple(str(line[key]) for key in ("round", "step", "from", "to")) for line in lines)
 
 
+@pytest.mark.slow
 def test_up_charges_what_run_charges(rig, tmp_path):
     plan = written(rig, {"noise": "shared", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0})
     there = up(rig, plan).end(280).document
@@ -150,6 +151,7 @@ def test_a_killed_up_takes_its_processes_with_it(rig):
     wait_for(lambda: not rig.processes(), 60, "all children of the killed `up` have ended")
 
 
+@pytest.mark.slow
 def test_an_interrupted_up_leaves_nothing_running_and_no_keys(rig):
     child = up(rig, written(rig, rounds=400))
     midway(rig)

@@ -71,6 +71,7 @@ def test_rows_that_do_not_fit_are_found_before_anything_starts(place):
     assert not (place / "up").exists()
 
 
+@pytest.mark.slow
 def test_up_under_he_gives_the_scores_of_plain_scoring(he_engine, tmp_path, monkeypatch):
     need_broker()
     done = up(Plan.read(scene.settle(tmp_path)), out=tmp_path / "up", ledger=tmp_path / "l", compare=True)

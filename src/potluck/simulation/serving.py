@@ -10,6 +10,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.fixed import word
 from potluck.core.plan import Plan
 from potluck.core.rounds import Words
+from potluck.core.schema import readable
 from potluck.core.seeded import generator
 from potluck.core.slices import Bytes
 from potluck.dp.mechanism import Bound, mechanism
@@ -53,7 +54,7 @@ class Serving:
             return [self._sum.total.data.cast("B")]
 
     def _begin(self, head: bytes, state: bytes) -> None:
-        kind, step = msgspec.json.decode(head, type=tuple[Kind, int])
+        kind, step = msgspec.json.decode(head, type=readable(tuple[Kind, int]))
         ask = self.cohorts.task.ask(kind, step, state)
         privacy = at_reveal(mechanism(self.noise, ask))
         grid = privacy.grid

@@ -16,6 +16,7 @@ import msgspec
 from potluck.core import private
 from potluck.core.party import Party
 from potluck.core.plan import Plan
+from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.data.table import Table
 from potluck.learning.training.own import own_of
@@ -63,7 +64,7 @@ def bare(home: Path, digest: str) -> bool:
     it would tell others of rows what no ledger counts. home: the site's."""
     for path in (home / FOLDER).glob(f"*/{METRICS}"):
         with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            found = msgspec.json.decode(path.read_bytes(), type=_Bare)
+            found = msgspec.json.decode(path.read_bytes(), type=readable(_Bare))
             if found.bare and found.digest == digest:
                 return True
     return False

@@ -82,7 +82,7 @@ def serve(rig, wait=1.0, folder=None, plan_=None, seconds=120):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
-@pytest.mark.parametrize("whose", ["a", "journals"])
+@pytest.mark.parametrize("whose", ["a", pytest.param("journals", marks=pytest.mark.slow)])
 def test_a_full_disk_is_named_and_costs_nothing_of_the_ledger(fed, whose):
     program = [sys.executable, "-X", "faulthandler", "-m", "support.processes.full_disk", str(fed.folder), whose]
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:

@@ -21,7 +21,7 @@ def close(predicting, mode, made, features):
 
 
 @pytest.mark.parametrize(
-    "size", [1e-300, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-12, 1e-9, 1e-4)), 1e-6]
+    "size", [1e-300, *(pytest.param(s, marks=pytest.mark.slow) for s in (1e-12, 1e-9, 1e-6, 1e-4))]
 )
 @pytest.mark.parametrize(
     ("widths", "activation", "mode"),

@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from potluck.core.ledger import Volatile
 from potluck.core.predicting import SCORED, Dense, Net
 from potluck.he.predict.protection import Predicting
+from support.examples import examples
 from support.he.prediction import CLIENT, OWNER, Room, meeting, net, plain, rows
 
 
@@ -28,7 +29,7 @@ def close(predicting, mode, made, features):
     return scored
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(6))
 @given(
     mode=st.sampled_from(["batch", "single"]),
     widths=st.one_of(st.tuples(st.integers(1, 40), st.integers(1, 5)), st.tuples(*[st.integers(1, 9)] * 3)),

@@ -201,7 +201,7 @@ def called(name, n, runs, told=True):
     return float((found[said] < 0.05).sum() / max(1, said.sum())), float(said.mean())
 
 
-@pytest.mark.parametrize("name", NULL)
+@pytest.mark.parametrize("name", sorted(set(NULL) - {"ks"}))  # which takes as long as all others, and is a slow test
 def test_with_noise_a_test_is_wrong_as_often_as_it_says(name):
     n = FEW.get(name, 700)
     wrong, said = called(name, n, 400)

@@ -98,6 +98,13 @@ def test_a_whole_model_of_many_sites(aby3, length, sites):
     assert found[1] == [1, 0, 0] + [1] * (sites - 3)
 
 
+@pytest.fixture(scope="module")
+def compiler(mpc_engine):
+    engine = Spu(Worker("mpc"))
+    yield engine
+    engine.close()
+
+
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
@@ -113,8 +120,6 @@ def test_a_whole_model_of_many_sites(aby3, length, sites):
         ({"sites": 64, "parts": [[2**26, 1, 0]]}, "too many elements"),
     ],
 )
-def test_numbers_that_the_check_could_not_keep_are_refused_when_it_is_made(mpc_engine, numbers, words):
-    engine = Spu(Worker("mpc"))
+def test_numbers_that_the_check_could_not_keep_are_refused_when_it_is_made(compiler, numbers, words):
     with pytest.raises(Abort, match=words):
-        engine.compile("ABY3", "sum_checked", numbers)
-    engine.close()
+        compiler.compile("ABY3", "sum_checked", numbers)

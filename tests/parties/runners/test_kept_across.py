@@ -117,7 +117,7 @@ def in_one_process(made):
     return {name: one.model.digest() for name, one in with_own(ran.spec, ran.together.rows, outcome).own.items()}
 
 
-@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("restarted", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_each_owner_finds_its_own_model_in_its_home_whichever_process_ends_the_run(fed, restarted):
     """And is told where it lies and what it is worth; the server, whose model it is not, hears none of it."""
     made = plan(local="ditto", mu=0.5)
