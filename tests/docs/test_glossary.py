@@ -12,7 +12,7 @@ from support.places import SRC
 PAGE = DOCS / "glossary.md"
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
 PRIVATE = """
-abort advert anchor ask block boot bounded broker card carrier cell charge client cohort compute_party coordinator
+abort advert anchor ask band block boot bounded broker card carrier cell charge client cohort compute_party coordinator
 course credentials dealer demand desk dialect driver encoded engine exchange fact federation_file graph grid guarded
 half head helper home house journal kind label learner lease ledger letter line link look marker member microbatch
 note notice opened owner parcel participation party plan policy port promise proposal protection reach reader record

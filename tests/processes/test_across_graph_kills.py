@@ -82,6 +82,10 @@ def noised():
         yield Kill("site", "mask/input", "before send", noise="shared", round=number, drawn=number == 2, deep=True)
         yield Kill("server", "mask/unmask", "on receipt", noise="shared", round=number, drawn=number != 2, deep=True)
     yield Kill("server", "begin", "before send", noise="shared", round=2, deep=True)
+    for number in (1, 2, 3):  # a site goes on from the sums that it kept
+        yield Kill("site", "mask/input", "after send", noise="shared", round=number, deep=True, banded=True)
+    yield Kill("site", "mask/input", "before send", noise="shared", round=2, deep=True, banded=True)
+    yield Kill("server", "mask/unmask", "on receipt", noise="shared", round=3, deep=True, banded=True)
 
 
 @pytest.mark.parametrize("kill", [*noised()], ids=str)

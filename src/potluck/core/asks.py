@@ -2,17 +2,64 @@
 
 A task is a generator on the server's side that yields an `Ask` and is resumed with an `Answer`; on a site's side
 it is a pure function from (ask, rows) to updates. Both derive the blocks from the plan, never from the peer.
+
+**Banded sums** (`Ask.band`) have correlated noise: each holds what units gave to the last few sums, beside fresh noise.
+Units are in `band` groups for a whole run, and group t mod band has its turn in sum t, from 0. With g_t for what its
+units then add, each clipped, and c_0 = 1 > c_1 > ... for `coefficients`, sum t is
+
+    E_t = g_t + c_1 g_(t-1) + ... + c_(band-1) g_(t-band+1) + noise of sigma, independent of all before it
+
+and whoever has opened all sums so far solves them for g_t and noise (`solved`). Most of that noise cancels out of the
+sums g_0 + ... + g_t, along which training goes. Coefficients are those of (1 - x)^-a, cut off after `band`, in whole
+parts of UNIT: whole steps times whole numbers are whole steps, so that nothing is rounded between two sums. With a
+of 1/2 they are the root of the matrix of prefix sums; the more turns there are, the more of the noise is due to what
+was cut off, and the larger is the best a. What they cost: `dp.banded`.
+Reference: Choquette-Choo et al. 2023, arXiv 2306.08153 (banded matrices, minimum separation).
 """
 
 import math
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from functools import lru_cache
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
 
 from potluck.core.party import Draw, Party
 from potluck.core.slices import Bytes
-from potluck.core.stages import Contribution, Grid, Release
+from potluck.core.stages import Contribution, Floats, Grid, Release
+
+UNIT = 1 << 12
+"""Coefficients are whole multiples of 1 / UNIT."""
+
+
+class Band(NamedTuple):
+    """Banded sums: in how many groups units are, and how many sums a run has."""
+
+    groups: int
+    sums: int
+
+
+@lru_cache(maxsize=64)
+def coefficients(band: Band) -> tuple[int, ...]:
+    """[groups] of the last sums, the newest first, times UNIT: the nearest whole numbers to UNIT a (a + 1) ...
+    (a + j - 1) / j!, where 32 a is 16 and the whole part of the binary logarithm of how often a group has its turn."""
+    turns = -(-band.sums // band.groups)
+    part, above, below, found = min(31, 15 + turns.bit_length()), 1, 1, [UNIT]
+    for j in range(band.groups - 1):
+        above, below = above * (part + 32 * j), below * 32 * (j + 1)
+        found.append((2 * UNIT * above + below) // (2 * below))
+    return tuple(found)
+
+
+def solved(opened: Floats, before: Sequence[Floats], band: Band) -> Floats:
+    """[d] g_t and its noise. opened: E_t; before: what was solved of the last sums, the newest first: all that it
+    holds."""
+    found = np.array(opened)
+    for factor, past in zip(coefficients(band)[1:], before, strict=False):
+        found -= factor / UNIT * past
+    return found
 
 
 class Kind(StrEnum):
@@ -75,6 +122,8 @@ class Ask:
     state: the public model that the sum depends on, as bytes; its hash enters the Terms.
     chance: (k, n): with noise, each unit is in the sum with the chance k/n alone, which its site draws in secret, anew
     for every sum (`dp.sampling`). None: every unit is.
+    band: with noise, units are in groups which have their turns, and sums hold what groups gave before: the groups, and
+    how many such sums there are in a run (see above). None: every sum is by itself.
     own: what each site adds follows from noised sums of its own (`dp.own_sums`), over which units count and are drawn.
     None: units add to this sum.
     """
@@ -85,6 +134,7 @@ class Ask:
     state: Bytes = field(repr=False)
     chance: tuple[int, int] | None = None
     own: OwnSums | None = None
+    band: Band | None = None
 
 
 @dataclass(frozen=True, slots=True)

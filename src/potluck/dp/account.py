@@ -18,8 +18,9 @@ import msgspec
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan, Unit
-from potluck.dp.events import Concentrated, DiscreteGauss, Event, SampledGauss, rho
-from potluck.dp.loss import LOOSE, NEIGHBOURS, epsilon
+from potluck.dp.banded import joined
+from potluck.dp.events import Banded, Concentrated, DiscreteGauss, Event, SampledGauss, rho
+from potluck.dp.loss import LOOSE, NEIGHBOURS, Method, epsilon
 from potluck.dp.renyi import lost
 
 __all__ = ["NEIGHBOURS", "Cost", "calibrate", "calibrate_sampled", "calibrate_steps", "epsilon", "promise", "spent"]
@@ -153,7 +154,7 @@ class Cost(msgspec.Struct, frozen=True, array_like=True):
     def counted(self) -> bool:
         """Whether its distribution is composed, for a number of sums that is known beforehand; else its zCDP, sum by
         sum."""
-        return not isinstance(self.event, Concentrated)
+        return not isinstance(self.event, Concentrated | Banded)
 
 
 class CostOfOneKind(msgspec.Struct, frozen=True, array_like=True):
@@ -215,7 +216,8 @@ def _phase(costs: Sequence[Cost]) -> tuple[float, float]:
     events = [
         msgspec.structs.replace(cost.event, count=count * cost.event.count) for cost, count in Counter(costs).items()
     ]
-    loss = epsilon(events, delta * math.exp(-slack / 2), "pld" if all(cost.counted for cost in costs) else "rdp")
+    by: Method = "pld" if all(cost.counted for cost in costs) else "rdp"
+    loss = epsilon(joined(events), delta * math.exp(-slack / 2), by)
     return loss + slack, delta
 
 

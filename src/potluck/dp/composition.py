@@ -9,6 +9,7 @@ sum of losses holds for plans that were chosen in view of earlier results too (R
 - A sum of shares is not quite a discrete Gaussian. Sums over several coordinates carry the term of arXiv 2102.06387 in
   their zCDP. One-coordinate sums are within a factor exp(slack / 2) of a discrete Gaussian, and slacks add up.
 - Rows are either trained on or tested on, so of one run the dearer phase counts for rows; for persons and sites both.
+- Banded sums of one run cost together what `banded` says, which depends on which of them were taken.
 - Runs of different units come to a figure for the finest unit among them. To take a row from a person's rows replaces
   that person's contribution, which moves a sum up to twice as far as to remove it: four times rho, twice the slack.
 - One run alone counts as its plan was accounted (`account.spent`) where that is less. Its sums are fixed beforehand,
@@ -34,7 +35,8 @@ from msgspec.structs import replace as replace_event
 from potluck.core.asks import Kind
 from potluck.core.plan import Unit
 from potluck.dp.account import Cost, spent
-from potluck.dp.events import Concentrated, SampledGauss, rho, zcdp
+from potluck.dp.banded import joined
+from potluck.dp.events import Banded, Concentrated, SampledGauss, rho, zcdp
 from potluck.dp.loss import epsilon
 from potluck.dp.renyi import ORDERS, Moments, divergence, epsilon_at, moments, order
 
@@ -141,7 +143,15 @@ class RunCosts:
         return composed({self.unit: self.loss()}, delta, self)
 
     def _lost(self, kind: Kind) -> Loss:
-        return total([_lost(cost, count) for cost, count in self.costs.items() if cost.phase is kind])
+        costs = {cost: count for cost, count in self.costs.items() if cost.phase is kind}
+        of = [replace_event(one.event, count=many * one.event.count) for one, many in costs.items() if _banded(one)]
+        apart = [_lost(cost, many) for cost, many in costs.items() if not _banded(cost)]
+        return total([*apart, *(Loss(zcdp(event)) for event in joined(of))])
+
+
+def _banded(cost: Cost) -> bool:
+    """Whether what it costs follows from which sums of its run were taken."""
+    return isinstance(cost.event, Banded)
 
 
 def _lost(cost: Cost, count: int) -> Loss:

@@ -54,7 +54,22 @@ class Concentrated(msgspec.Struct, frozen=True, array_like=True, tag="zcdp"):
     count: int = 1
 
 
-Event = Gauss | SampledGauss | Laplace | DiscreteGauss | RandomisedResponse | Concentrated
+class Banded(msgspec.Struct, frozen=True, array_like=True, tag="banded"):
+    """`count` releases of sum `number`, from 1, of a run of banded sums (`core.asks`), which cost groups differently.
+
+    rho: of a sum at a unit's turn; groups, sums: as of `Band`; most: what all sums of the run may cost, in units of
+    that.
+    """
+
+    rho: float
+    groups: int
+    sums: int
+    number: int
+    most: float
+    count: int = 1
+
+
+Event = Gauss | SampledGauss | Laplace | DiscreteGauss | RandomisedResponse | Concentrated | Banded
 
 
 def zcdp(event: Event) -> float:
@@ -62,7 +77,7 @@ def zcdp(event: Event) -> float:
 
     inf: none is known under add-or-remove-one; a sampled release has none that holds at all orders (`renyi`).
     """
-    if isinstance(event, Concentrated):
+    if isinstance(event, Concentrated | Banded):  # of the latter at its turn: `banded.joined` has less of several
         once = event.rho
     elif isinstance(event, DiscreteGauss):
         once = rho(event.sigma / event.sensitivity)

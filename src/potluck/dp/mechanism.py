@@ -25,6 +25,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.slices import blocks
 from potluck.core.stages import (
+    RARE,
     Bounded,
     Clip,
     Contribution,
@@ -51,8 +52,9 @@ from potluck.dp.account import (
     event_of,
     shares_slack,
 )
+from potluck.dp.banded import squares, weight
 from potluck.dp.calibration import least_share, releases, shares, target
-from potluck.dp.events import DiscreteGauss
+from potluck.dp.events import Banded, DiscreteGauss, Event, rho
 from potluck.dp.loss import LOOSE, TIGHT
 from potluck.dp.noise import runs
 from potluck.dp.sampling import Drawn, drawn
@@ -272,8 +274,12 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
     extra = slack * sum(block.size for block in ask.blocks) / 2
     limits = tuple(block.l2 * (1 + margin(block.size)) for block in ask.blocks)
     try:
+        turns = _turns(ask, epsilon, delta, plan.privacy.redo, extra)
         sampling = drawn(ask, epsilon, delta, count, sure)
-        ratio = calibrate(epsilon, delta, count, extra) if sampling is None else sampling.ratio
+        if turns is not None:
+            ratio = turns[0]
+        else:
+            ratio = calibrate(epsilon, delta, count, extra) if sampling is None else sampling.ratio
     except ValueError as error:
         hint = "raise epsilon or delta" if ask.chance is None or epsilon <= LOOSE else "leave out training.batch"
         raise PlanError(str(error), where="privacy.epsilon", hint=hint) from None
@@ -294,10 +300,29 @@ def _noised(plan: Plan, ask: Ask, how: NoiseWord, times: int = 1) -> Noised:
         )
         if FINEST_SHARE * math.sqrt(sure) <= tight < steps[0]:
             steps, guaranteed, sensitivity, single, extra = (tight,), tight, float(most), True, slack
+    event: Event
     event, slack = event_of(guaranteed, sensitivity, extra, single) if sampling is None else sampling.charged
+    event = event if turns is None else turns[1]
     cost = Cost(2, ask.kind, required(plan.privacy.unit), NEIGHBOURS, how, event, slack, delta, count)
     share = tuple(least_share(one, sure) for one in steps)
     return Noised(grid, Clip(limits), how, steps, share, cost, sampling, plan.enclosed)
+
+
+def _turns(ask: Ask, epsilon: float, delta: float, again: int, extra: float) -> tuple[float, Banded] | None:
+    """(noise over what a unit adds at its turn, the event) of a banded sum. None: it is none. Raises ValueError: no
+    noise is known that does.
+
+    What a sum of shares costs beside is counted whole in each, also where a unit's turn is long ago. That a group is
+    larger than its slots is as rare as `sampling.RARE`, and costs delta as there.
+    """
+    if ask.band is None:
+        return None
+    rare = (ask.band.sums + again) * RARE * (1 + math.exp(epsilon))
+    if ask.chance is not None or delta - rare <= 0:
+        raise ValueError("units that have their turns are not drawn as well, and delta counts what is rare")
+    most, beside = weight(ask.band, again), extra / squares(ask.band)[-1]
+    ratio = calibrate(epsilon, delta - rare, 1, most * beside) * math.sqrt(most) * (1 + 2.0**-50)
+    return ratio, Banded(rho(ratio, beside), *ask.band, ask.step + 1, most)
 
 
 def _costs(blocks: tuple[Block, ...]) -> list[float]:

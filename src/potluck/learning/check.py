@@ -18,7 +18,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
 from potluck.learning.statistics import check as statistics_check
-from potluck.learning.training import drawn, local
+from potluck.learning.training import drawn, local, turns
 from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.methods import METHODS
 
@@ -79,7 +79,7 @@ def _method(plan: Plan) -> list[str]:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
     found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method)]
-    found += drawn.faults(plan)
+    found += [*drawn.faults(plan), *turns.faults(plan, method)]
     if spec.warmup and spec.warmup >= spec.rounds:
         found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")
     if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:

@@ -20,7 +20,7 @@ from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import StatisticsTask
-from potluck.learning.training.drawn import chance
+from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.looks import Looks, ended
 from potluck.learning.training.method import Method, Walking, within
 from potluck.learning.training.methods import method_of
@@ -126,7 +126,7 @@ class TrainTask:
             return Ask(kind, step, self._blocks(kind, weights), state)
         method = self._method
         own = method.own(weights) if isinstance(method, Walking) else None
-        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own)
+        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own, band(self.plan))
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""

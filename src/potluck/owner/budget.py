@@ -20,12 +20,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from msgspec.structs import replace as replaced
+
 from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Unit
 from potluck.core.predicting import SCORED
 from potluck.core.rounds import CHARGE, Abort, Cause, Record
 from potluck.core.wire import dump, load
 from potluck.dp.account import Cost, spent
+from potluck.dp.banded import overdrawn
 from potluck.dp.composition import RunCosts
 from potluck.owner.chain import Chain, Head
 from potluck.owner.entries import Begun, Spending, begun, cost
@@ -199,6 +202,9 @@ class Budget:
             what = f"all {more.releases} sums that the plan paid for are used. hint: set privacy.redo"
             raise Abort(Cause.BUDGET, detail=what)
         then = replace(charged, costs=Counter(charged.costs) + Counter([more]))
+        if overdrawn(replaced(one.event, count=many * one.event.count) for one, many in then.costs.items()):
+            what = "banded sums would cost one group more than the plan paid for. hint: set privacy.redo"
+            raise Abort(Cause.BUDGET, detail=what)
         for cap, since, words in ((self._cap, None, ""), (self._yearly, now - YEAR, " a year")):
             if cap is not None and not self.composed(since, run, then, cap) <= cap * (1 + 1e-9):
                 what = f"this sum would exceed the cap of {cap:g}{words}, composed at delta {self._delta:g}"

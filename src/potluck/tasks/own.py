@@ -19,8 +19,7 @@ from potluck.core.plan import Plan
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.learning.data.table import Table
-from potluck.learning.training.own import own_of
-from potluck.learning.training.trained import OwnModel, Scoring, Trained
+from potluck.learning.training.trained import OwnModel, Scoring, Trained, own_of
 from potluck.members.names import file_name
 from potluck.tasks import predictions, trained
 from potluck.tasks.here import Beside, Json, Outcome

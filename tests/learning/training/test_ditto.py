@@ -14,7 +14,7 @@ from potluck.learning.evaluation.evaluate import exact
 from potluck.learning.loops import build
 from potluck.learning.models.model import model
 from potluck.learning.training.local import words
-from potluck.learning.training.own import own_of
+from potluck.learning.training.trained import own_of
 from potluck.testing.draws import seeded
 from support.learning.batches import batches
 from support.learning.sums import heart, hospitals, replaced, run

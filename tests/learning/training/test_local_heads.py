@@ -23,7 +23,7 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.learning.models.graphs import held_of, trained_of
 from potluck.learning.models.model import Model
-from potluck.learning.training.own import own_of
+from potluck.learning.training.trained import own_of
 from potluck.testing.draws import seeded
 from support.graph import trained as drawn
 from support.learning.batches import batches

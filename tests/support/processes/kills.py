@@ -11,7 +11,8 @@ from potluck import Plan
 from potluck.api.network.site import spending
 from potluck.core.asks import Kind
 from potluck.dp.account import Cost
-from potluck.dp.events import SampledGauss
+from potluck.dp.banded import overdrawn
+from potluck.dp.events import Banded, SampledGauss
 from potluck.members.home import SiteHome
 from potluck.owner.chain import Chain
 from potluck.owner.entries import cost
@@ -54,10 +55,11 @@ class Kill:
     drawn: bool = False
     walking: bool = False
     deep: bool = False
+    banded: bool = False
 
     def __str__(self) -> str:
         said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
-        said += "".join(f"-{name}" for name in ("looks", "drawn", "walking", "deep") if getattr(self, name))
+        said += "".join(f"-{name}" for name in ("looks", "drawn", "walking", "deep", "banded") if getattr(self, name))
         return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
 
     def plan(self, privacy: Mapping[str, Any]) -> Plan:
@@ -69,6 +71,8 @@ class Kill:
             made.set("training.steps", 4).set("training.rate", 0.25).set("training.method", "average")
         if self.deep:
             made.set("model", {"kind": "network", "layers": [3], "activation": "tanh"})
+        if self.banded:  # a round takes all sites, or is run again
+            made.set("training.band", 2).set("federation.dropouts", 0)
         if self.looks:  # its second look is worse than its first: it ends there
             made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
@@ -158,6 +162,11 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
         assert unsent <= ({kill.round} if mine else set()), (name, charged, left)
         if kill.drawn:
             assert {type(one.event) for one in costs(rig, name, run) if one.phase is Kind.TRAIN} == {SampledGauss}
+        if kill.banded:
+            events = [one.event for one in costs(rig, name, run) if one.phase is Kind.TRAIN]
+            assert {type(event) for event in events} == {Banded}
+            assert {event.number for event in events} == {1, 2, 3}
+            assert not overdrawn(events)
         if kill.walking:
             assert {one.event.count for one in costs(rig, name, run) if one.phase is Kind.TRAIN} == {4}
         if kill.noise != "none":

@@ -40,6 +40,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     squared distance from the round's model; with `scaffold` each step is corrected by how the site's gradients differ
     from all sites'; with `ditto` a site trains a second model for itself, held to the round's as with `prox`.
     iterates: of `gradient`, the model after the last round, or the mean of those after each of the last half of them.
+    band: of a network by `gradient` with noise, units are in so many groups, which have their turns, and the noise of
+    sums is such that most of it cancels out of later ones; None: all are in each round, or those that `batch` draws.
     standardize: of `gradient` with noise, the first round finds means and spreads of numbers, and the others clip in
     units of them.
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
@@ -62,6 +64,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     local: Literal["plain", "prox", "scaffold", "ditto"] = "plain"
     mu: Annotated[float, Bounds(gt=0, le=1e12, hint="e.g. 0.01")] = 0.01
     batch: Annotated[int | None, Bounds(ge=1, le=MOST_COUNTED, hint="e.g. 32")] = None
+    band: Annotated[int | None, Bounds(ge=2, le=1024, hint="e.g. 32")] = None
     class_weights: Annotated[dict[Text, Weight], Size(10_000)] = {}
     seed: int = 0
     aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"

@@ -11,6 +11,9 @@ coordinate of a site's sum is at most range x max_rows: nothing of a network bou
 With noise each row's or person's gradient is clipped before it is added up (`slots`), and the divisor is the plan's
 public `expected_rows`: T rounds are a T-fold composition of one Gaussian mechanism. The ridge is the server's.
 
+With `band` the round's sum is one of correlated noise (`turns`, `core.asks`): the server solves it for the gradient of
+the group whose turn it was, with noise, and steps along that.
+
 A clip may follow the median of the units' norms (`privacy.clip_follows`). Beside the weights the server announces the
 clip, and beside the gradient each sum has one number more: each unit adds 1/2 where its norm is within the clip, else
 -1/2. Its noise is made for a hundredth of what the sum costs, and the gradient's is larger by half a per cent. So units
@@ -29,7 +32,7 @@ from functools import cached_property
 
 import numpy as np
 
-from potluck.core.asks import Block
+from potluck.core.asks import UNIT, Block, solved
 from potluck.core.party import Draw
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
@@ -43,12 +46,13 @@ from potluck.learning.models.form import Batch, Form
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
-from potluck.learning.training.drawn import drawn, stands_for
+from potluck.learning.training.drawn import band, drawn, stands_for
 from potluck.learning.training.iterates import Mean
 from potluck.learning.training.method import ServerSteps, judge, of_site, tallied, within
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.schedule import factor
 from potluck.learning.training.slots import Net, net_of, seeds, slots_of
+from potluck.learning.training.turns import turn
 
 LEAST = 2 * LEAST_CLIP
 ROUNDED = 2.0**-8
@@ -100,7 +104,7 @@ class Descent:
                 clip = float(weights[size])
                 if not LEAST <= clip <= MOST_CLIP:
                     raise Abort(Cause.TERMS, detail="the announced clip is none of this plan")
-            finest = clip * ROUNDED / float(np.sqrt(size))
+            finest = clip * ROUNDED / float(np.sqrt(size)) / (1 if band(self.plan) is None else UNIT)
             block = Block("gradient", size, clip, clip, units, coarsest=finest)
             if not follows(self.plan):
                 return (block,)
@@ -110,6 +114,10 @@ class Descent:
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit: this site; with noise a row or a person. Raises Abort(RANGE): its sum is beyond training.range for
         each of data.max_rows."""
+        if band(self.plan) is not None:
+            slots = slots_of(self.plan, self.goal, self._net, weights, rows, step, draw)
+            yield turn(self.plan, slots, weights, rows, draw)
+            return
         if self.plan.noisy:
             yield slots_of(self.plan, self.goal, self._net, weights[: self.form.size], rows, step, draw)
             return
@@ -131,22 +139,26 @@ class Descent:
         clips = [self.plan.privacy.clip or 0.0]
         ridge, held = l2(self.plan), self.form.penalised()
         states = [optimizer.begin(len(weights[part])) for part in slices(len(weights))]
-        mean = Mean(spec)
+        mean, groups = Mean(spec), band(self.plan)
+        before: tuple[Floats, ...] = ()
         for number in range(spec.rounds):
             answer = yield self._announced(weights, clips[-1])
             if answer is None:
                 return Fitted(weights)
             rows = 0.0 if self.plan.noisy else judge(self.plan, self.goal, answer)
             divisor = float(spec.expected_rows or rows)
-            total, rate, before = answer.part("gradient").values, spec.rate * factor(spec, number), weights
+            total, rate, here = answer.part("gradient").values, spec.rate * factor(spec, number), weights
             if follows(self.plan):
                 clips.append(_followed(clips[-1], float(answer.part(SHORT).values[0]), divisor / stands_for(self.plan)))
             del answer
-            weights = np.empty(len(before))
+            if groups is not None:
+                total = solved(total, before, groups)
+                before = (total, *before)[: groups.groups - 1]
+            weights = np.empty(len(here))
             for place, part in enumerate(slices(len(weights))):
-                slope = total[part] * stands_for(self.plan) + ridge * held[part] * before[part]
+                slope = total[part] * stands_for(self.plan) + ridge * held[part] * here[part]
                 move, states[place] = optimizer.step(slope, divisor, rate, states[place])
-                weights[part] = before[part] - move
+                weights[part] = here[part] - move
             within(self.plan, weights)
             mean.add(number, weights)
         told = tuple(clips[:-1]) if follows(self.plan) else ()

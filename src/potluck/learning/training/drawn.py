@@ -19,6 +19,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from potluck.core.asks import Band
 from potluck.core.plan import Plan, Training, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import marks
@@ -54,6 +55,12 @@ def chance(plan: Plan) -> tuple[int, int] | None:
     return some, required(spec.expected_rows)
 
 
+def band(plan: Plan) -> Band | None:
+    """With noise, the groups of units that have their turns: see `core.asks.Ask`. None: there are none."""
+    spec = training(plan)
+    return Band(spec.band, spec.rounds) if plan.noisy and spec.band is not None else None
+
+
 def at_all_sites(plan: Plan) -> int | None:
     """How many rows are drawn for a sum over rows, or for as many as there are sites where each takes its own; None:
     none are drawn."""
@@ -64,8 +71,10 @@ def at_all_sites(plan: Plan) -> int | None:
 
 
 def stands_for(plan: Plan) -> float:
-    """How many training rows a drawn one stands for."""
-    spec = training(plan)
+    """How many training rows one of a round stands for."""
+    spec, groups = training(plan), band(plan)
+    if groups is not None:
+        return float(groups.groups)
     return 1.0 if spec.batch is None else required(spec.expected_rows) / spec.batch
 
 

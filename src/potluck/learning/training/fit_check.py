@@ -129,6 +129,7 @@ def _unused(plan: Plan) -> Iterator[str]:
     if plan.noisy:
         reads |= {"expected_rows"}
     reasons = {
+        "band": "no sum has noise of its own",
         "batch": f"every round of {spec.method} takes all rows",
         "expected_rows": "sums are over rows that all owners have, and how many those are is public",
         "range": "no coefficient is held to it",

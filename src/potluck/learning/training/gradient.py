@@ -32,7 +32,7 @@ from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
 from potluck.learning.models.linear import l2, link, penalty, residuals, room
 from potluck.learning.models.started import first
-from potluck.learning.training import drawn, standardize
+from potluck.learning.training import drawn, standardize, turns
 from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
 from potluck.learning.training.descent import Descent, follows
 from potluck.learning.training.iterates import Mean
@@ -51,7 +51,7 @@ from potluck.learning.training.method import (
 from potluck.learning.training.optimizer import optimizer_of
 from potluck.learning.training.row_sums import bounded_rows, clipped, encoded, exact, noised, training_rows, weighted
 from potluck.learning.training.schedule import factor
-from potluck.learning.training.slots import enough
+from potluck.learning.training.slots import enough, in_a_sum
 from potluck.learning.training.units import Units, units
 
 NEAR = 1e-4
@@ -235,11 +235,12 @@ def _of_network(plan: Plan) -> Iterator[str]:
 
 def _pauses(plan: Plan) -> Iterator[str]:
     yield from drawn.pauses(plan)
+    yield from turns.pauses(plan)
     spec, most = training(plan), plan.data.max_rows
     if not plan.noisy or not _deep(plan) or spec.expected_rows is None:
         return
-    by = drawn.chance(plan)
-    slots, wanted = enough(most, by), spec.expected_rows if by is None else by[0]
+    by = in_a_sum(plan)
+    slots, wanted = enough(most, by), spec.expected_rows if by is None else spec.expected_rows * by[0] // by[1]
     if slots * len(plan.federation.sites) > MANY * wanted:
         what = f"with noise each site goes through {slots:,} slots in a round, whatever it has"
         yield f"data.max_rows: {what}. hint: as few as the largest site needs"
@@ -247,7 +248,11 @@ def _pauses(plan: Plan) -> Iterator[str]:
 
 def _opened(plan: Plan, counts: str) -> str:
     of = "all training rows"
-    if drawn.chance(plan) is not None:
+    groups = drawn.band(plan)
+    if groups is not None:
+        of = f"one of {groups.groups} groups of training rows, and parts of those of"
+        of += f" the {groups.groups - 1} rounds before"
+    elif drawn.chance(plan) is not None:
         of = "those training rows that each site draws for it in secret (epsilon reckons with that, and does not hold "
         of += "against who watches a site's process)"
     elif not plan.noisy and training(plan).batch is not None:

@@ -33,6 +33,7 @@ from potluck.core.stages import Floats
 from potluck.learning.kept import Kept
 from potluck.learning.models.fitted import training
 from potluck.learning.models.form import Form
+from potluck.learning.training.drawn import band
 from potluck.learning.training.method import WIDEST, TrainingMethod, by_unit
 
 PULLED = ("prox", "ditto")
@@ -54,7 +55,7 @@ def personal(plan: Plan) -> bool:
 
 def keeps(plan: Plan) -> bool:
     """Whether sites keep anything from one round to the next."""
-    return plan.traits.labelled and (corrects(plan) or personal(plan))
+    return plan.traits.labelled and (corrects(plan) or personal(plan) or band(plan) is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,6 +168,8 @@ def words(plan: Plan) -> tuple[str, ...]:
             )
     if corrects(plan):
         found.append("Each site also gives the mean gradient of its steps, and corrects them by that of all sites")
+    if band(plan) is not None:
+        found.append("Each site keeps the exact sums of the groups whose turns were last, which later rounds hold too")
     if found:
         found.append("What a site needs for its next round lies in its home until the run is over, of two rounds")
     return tuple(found)

@@ -14,7 +14,7 @@ an owner lets a graphics card train: there the order of sums, and so the bits of
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 
@@ -23,7 +23,7 @@ import numpy as np
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
-from potluck.core.stages import RARE, Coins, Encoded, Floats, Grid, L
+from potluck.core.stages import RARE, Coins, Encoded, Floats, Grid, GridBlock, L
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
@@ -44,9 +44,9 @@ from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.losses import loss_of, wanted
 from potluck.learning.models.model import model
 from potluck.learning.training.clipped_sums import Take, Work, clipped_sum
-from potluck.learning.training.drawn import chance
+from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.method import by_unit
-from potluck.learning.training.row_sums import encoded, noised
+from potluck.learning.training.row_sums import Whole, encoded, noised
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +96,18 @@ def units_of(plan: Plan, rows: Table) -> Index:
     return found
 
 
-def enough(most: int, drawn: tuple[int, int] | None) -> int:
-    """How many of `most` units may be in a sum, where each is drawn with the chance k/n: more are less than once in
+def in_a_sum(plan: Plan) -> tuple[int, int] | None:
+    """(k, n): k in n units are in a sum on average, each by itself. None: all are."""
+    groups = band(plan)
+    return chance(plan) if groups is None else (1, groups.groups)
+
+
+def enough(most: int, some: tuple[int, int] | None) -> int:
+    """How many of `most` units may be in a sum, where each is with the chance k/n: more are less than once in
     1 / RARE sums (Chernoff's bound). None: all are."""
-    if drawn is None:
+    if some is None:
         return most
-    q = drawn[0] / drawn[1]
+    q = some[0] / some[1]
     low, high = math.floor(q * most), most
     while high - low > 1:
         middle = (low + high) // 2
@@ -160,16 +166,21 @@ class Slots:
         count more for each whose norm is within the clip, half less for each other. Raises GraphError: torch fails."""
         part, *beside = grid.parts
         most, short = noised(limit).l2[0], 0
-        found = np.empty(part.size, dtype=np.int64)
 
         def seen(some: Gradients) -> None:
             nonlocal short
             within, there = some.norms <= most, some.there
             short += int((there & within).sum()) - int((there & ~within).sum())
 
-        found[self.net.order] = clipped_sum(self._work(), self.slots, part, most, seeds(self.plan, self.step), seen)
+        found = self.summed(part, most, seen)
         counts = {one.name: np.array([round(short / (2 * one.step))]) for one in beside}
         return encoded({part.name: found} | counts, grid, limit)
+
+    def summed(self, part: GridBlock, most: float, seen: Callable[[Gradients], None] = lambda found: None) -> Whole:
+        """[d] the clipped gradients of all units, in whole steps of `part`. most, seen: as of `clipped_sum`."""
+        found = np.empty(part.size, dtype=np.int64)
+        found[self.net.order] = clipped_sum(self._work(), self.slots, part, most, seeds(self.plan, self.step), seen)
+        return found
 
     def _work(self) -> Work:
         network, trained = self.net.network, self.net.trained
@@ -208,5 +219,5 @@ def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, ste
     """A site's units, each to be in a slot that is drawn."""
     units = units_of(plan, rows)
     size = net.at_once(units.shape[1])
-    count = -(-enough(plan.data.max_rows, chance(plan)) // size) * size
+    count = -(-enough(plan.data.max_rows, in_a_sum(plan)) // size) * size
     return Slots(plan, goal, net, weights, rows, units, shuffled(count, draw), shuffled(len(rows.target), draw), step)

@@ -1,13 +1,18 @@
-"""What a run that trains ends with."""
+"""What a run that trains ends with, at a site too, of plans by which each has a model of its own (`training.local`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from potluck.core.plan import Plan
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
-from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.data.target import goal_of
+from potluck.learning.evaluation.evaluate import Metrics, exact
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import Basis
-from potluck.learning.models.model import Model
+from potluck.learning.models.forms import form_of
+from potluck.learning.models.model import Model, model
+from potluck.learning.training.local import model_of, personal
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,3 +49,14 @@ class Trained:
     clips: tuple[float, ...] = ()
     own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)
     scoring: Mapping[str, Scoring] = field(default_factory=dict, repr=False)
+
+
+def own_of(plan: Plan, table: Table) -> OwnModel | None:
+    """That of the site with these rows; None: the plan has none, or the site took no step. Raises Abort(KEPT)."""
+    if not personal(plan):
+        return None
+    weights = model_of(plan, form_of(plan, goal_of(plan), len(encoding(plan).names)), table.kept)
+    if weights is None:
+        return None
+    found = model(plan, weights, own=True)
+    return OwnModel(found, exact(found, [table]), plan.noisy)

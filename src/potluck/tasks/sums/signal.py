@@ -8,8 +8,9 @@ together, which add up and whose noises are independent, at most sqrt(T) times t
 gradients of rows differ in direction, and near the end of training they cancel out. Where sites take steps of their
 own and the server their mean, m and s are of all sites' sums of a step.
 With all units in every step, the second figure does not depend on T: T times the steps take sqrt(T) times the noise.
-With drawn units it is less the smaller their batch and the fewer the rounds. It compares plans whose steps lead as far
-in all: more rounds are taken with a rate that is as much lower.
+With drawn units it is less the smaller their batch and the fewer the rounds. With banded sums (`dp.banded`) the noise
+of all steps together is less than sqrt(T) times that of one, for most of it cancels out. It compares plans whose steps
+lead as far in all: more rounds are taken with a rate that is as much lower.
 
 It does NOT say how good the model will be, nor count that a batch is a sample. m is what the plan expects; for persons
 as if each had one row.
@@ -25,7 +26,9 @@ import msgspec
 from potluck.core.asks import Ask
 from potluck.core.errors import PlanError
 from potluck.core.plan import Plan
+from potluck.dp.banded import left
 from potluck.dp.mechanism import Walked, mechanism, noise_of
+from potluck.learning.loops import TrainTask
 from potluck.learning.models.fitted import training
 from potluck.learning.training.method import method_of
 
@@ -35,15 +38,17 @@ ENOUGH = 0.95
 """What comes so near to all rows in each round does as well."""
 TIMES = (2, 4, 8, 16)
 """More rounds than so many times the plan's are not looked at."""
+MOST_GROUPS = 64
+"""More groups are not looked at: a site keeps as many sums."""
 WEAK = 1.0
 """Below it noise alone leads farther than all rounds together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """batch: as the plan says it; None: all. rounds, rate: of training; steps: in all rounds; multiplier: noise that is
-    sure over the clip; sigma: in each number of a step's sums, in real units, if no site drops out; step, run: see
-    above."""
+    """batch, band: as the plan says it; None: all. rounds, rate: of training; steps: in all rounds; multiplier: noise
+    that is sure over the clip; sigma: in each number of a step's sums, in real units, if no site drops out;
+    drift: how much longer noise of all steps together is than of one; step, run: see above."""
 
     batch: int | None
     rounds: int
@@ -52,10 +57,20 @@ class Signal:
     multiplier: float
     sigma: float
     step: float
+    drift: float
+    band: int | None = None
 
     @property
     def run(self) -> float:
-        return self.step * math.sqrt(self.steps)
+        return self.step * self.steps / self.drift
+
+    def hint(self, now: "Signal") -> str:
+        """What of a plan would have to be otherwise."""
+        if self.band is not None:
+            return f"training.band = {self.band} and federation.dropouts = 0 in its place"
+        if self.rounds != now.rounds:
+            return f"training.rounds = {self.rounds} at training.rate = {self.rate:.3g}"
+        return "leave it out" if self.batch is None else f"training.batch = {self.batch}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,7 @@ class Outlook:
                 "step_at_most": one.step,
                 "run_at_most": one.run,
             }
+            | ({} if one.band is None else {"band": one.band})
             for one in self.better
         ]
         here = {"multiplier": now.multiplier, "sigma": now.sigma, "step_at_most": now.step, "run_at_most": now.run}
@@ -96,12 +112,11 @@ class Outlook:
         found = []
         times = self.whole.run / self.now.run
         if self.better:
-            hint = "leave it out" if self.better[0].batch is None else f"training.batch = {self.better[0].batch}"
-            more = [f"training.rounds = {one.rounds} at training.rate = {one.rate:.3g}" for one in self.better[1:]]
+            hints = [one.hint(self.now) for one in self.better]
             what = (
                 f"beside a sum over drawn rows there is {times:.2f} times the noise that there would be over all rows"
             )
-            found.append(f"training.batch: {what}. hint: {' or '.join([hint, *more])}")
+            found.append(f"training.batch: {what}. hint: {' or '.join(hints)}")
         if self.now.run < WEAK:
             what = "noise alone leads farther than all steps together, even if every gradient points one way"
             hint = "more rows, a larger epsilon, or fewer weights that train"
@@ -131,7 +146,8 @@ def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     batches = [_with_later(spec, ask, (one, of), now.rounds) for one in larger_ones if one >= fewest * drawn]
     rounds = [_with_later(spec, ask, ask.chance, now.rounds * times) for times in TIMES if times >= fewest**2]
     larger, longer = _first(batches, enough) or whole, _first(rounds, enough)
-    return Outlook(now, whole, tuple(one for one in (larger, longer) if one and one.run >= GAIN * now.run))
+    better = (larger, longer, _in_turns(spec, ask))
+    return Outlook(now, whole, tuple(one for one in better if one and one.run >= GAIN * now.run))
 
 
 Made = Callable[[], Signal | None]
@@ -156,6 +172,21 @@ def _first(found: Sequence[Made], enough: float) -> Signal | None:
     return best
 
 
+def _in_turns(spec: Plan, ask: Ask) -> Signal | None:
+    """With groups of about as many units as are drawn, of a plan that may have them."""
+    (drawn, of), now = ask.chance or (1, 1), training(spec)
+    band = min(of // drawn, now.rounds, MOST_GROUPS)
+    if band < 2 or not method_of(spec).follows(spec) or spec.privacy.clip_follows is not None:
+        return None
+    then = msgspec.structs.replace(now, batch=None, band=band)
+    sure = msgspec.structs.replace(spec.federation, dropouts=0)
+    other = msgspec.structs.replace(spec, training=then, federation=sure)
+    try:
+        return _signal(other, TrainTask(other).usual)
+    except PlanError:
+        return None
+
+
 def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal | None:
     """The same where units are drawn otherwise, or with another number of rounds. None: its noise cannot be kept."""
     now = training(spec)
@@ -178,11 +209,16 @@ def _signal(spec: Plan, ask: Ask) -> Signal | None:
     step = units * clip / (sigma * math.sqrt(part.size))
     batch = ask.chance and ask.chance[0] // (sites if method_of(spec).by_site else 1)
     plan, own = training(spec), bound.times if isinstance(bound, Walked) else 1
-    return Signal(batch, plan.rounds, plan.rate, plan.rounds * own, sure / clip, sigma, step)
+    steps = plan.rounds * own
+    drift = math.sqrt(steps) if ask.band is None else left(ask.band)[0]
+    return Signal(batch, plan.rounds, plan.rate, steps, sure / clip, sigma, step, drift, ask.band and ask.band.groups)
 
 
 def _units(spec: Plan, ask: Ask) -> int | None:
     """About how many are in the sums of a step, of all sites."""
     if spec.privacy.unit == "site":
         return len(spec.federation.sites)
-    return training(spec).expected_rows if ask.chance is None else ask.chance[0]
+    expected = training(spec).expected_rows
+    if ask.band is not None:
+        return None if expected is None else max(1, expected // ask.band.groups)
+    return expected if ask.chance is None else ask.chance[0]

@@ -22,8 +22,8 @@ from potluck.learning.models.graphs import on_card
 from potluck.learning.models.model import Model, model
 from potluck.learning.statistics.course import CourseRows
 from potluck.learning.training.local import keeps
-from potluck.learning.training.own import own_of
 from potluck.learning.training.slots import ready
+from potluck.learning.training.trained import own_of
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.mpc.engine import Engine

@@ -3,7 +3,7 @@
 from potluck.core.plan import Plan, required
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
-from potluck.learning.training.drawn import chance
+from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.local import words
 from potluck.learning.training.method import held
 from potluck.tasks import own, trained
@@ -41,7 +41,9 @@ def _learnt(plan: Plan, me: str) -> str:
     model = f"a {required(plan.model).kind} model of {of}"
     some = chance(plan)
     steps = f", in each of which a site takes {training.steps} steps by itself" if held(plan) and plan.noisy else ""
-    each = "" if some is None else f", each over about {some[0]} of {some[1]} rows, which sites draw in secret"
+    groups = band(plan)
+    each = "" if groups is None else f", whose {groups.groups} groups of rows have their turns"
+    each = each if some is None else f", each over about {some[0]} of {some[1]} rows, which sites draw in secret"
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{steps}{each}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
