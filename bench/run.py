@@ -40,7 +40,7 @@ from groups import (
     unmask_server,
     whole_round,
 )
-from groups.networks import clipped, graphs
+from groups.networks import clipped, graphs, noised
 from harness.measure import Row
 from harness.results import dated, machine, merged, publish, show, write
 
@@ -75,6 +75,7 @@ MODULES = (
     training_rounds,
     clipped,
     fashion,
+    noised,
     simulate,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
