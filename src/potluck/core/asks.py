@@ -124,8 +124,8 @@ class Ask:
     for every sum (`dp.sampling`). None: every unit is.
     band: with noise, units are in groups which have their turns, and sums hold what groups gave before: the groups, and
     how many such sums there are in a run (see above). None: every sum is by itself.
-    own: what each site adds follows from noised sums of its own (`dp.own_sums`), over which units count and are drawn.
-    None: units add to this sum.
+    own: what each site adds follows from noised sums of its own (`dp.mechanism.Walked`), over which units count and are
+    drawn. None: units add to this sum.
     """
 
     kind: Kind

@@ -25,7 +25,6 @@ from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause, Words
 from potluck.core.slices import blocks
 from potluck.core.stages import (
-    RARE,
     Bounded,
     Clip,
     Contribution,
@@ -57,7 +56,7 @@ from potluck.dp.calibration import least_share, releases, shares, target
 from potluck.dp.events import Banded, DiscreteGauss, Event, rho
 from potluck.dp.loss import LOOSE, TIGHT
 from potluck.dp.noise import runs
-from potluck.dp.sampling import Drawn, drawn
+from potluck.dp.sampling import Drawn, drawn, rare
 
 NoiseWord = Literal["site", "shared", "reveal"]
 
@@ -313,15 +312,15 @@ def _turns(ask: Ask, epsilon: float, delta: float, again: int, extra: float) -> 
     noise is known that does.
 
     What a sum of shares costs beside is counted whole in each, also where a unit's turn is long ago. That a group is
-    larger than its slots is as rare as `sampling.RARE`, and costs delta as there.
+    larger than its slots is as rare as for drawn ones, and costs delta as there (`sampling.rare`).
     """
     if ask.band is None:
         return None
-    rare = (ask.band.sums + again) * RARE * (1 + math.exp(epsilon))
-    if ask.chance is not None or delta - rare <= 0:
+    left = delta - rare(ask.band.sums + again, epsilon)
+    if ask.chance is not None or left <= 0:
         raise ValueError("units that have their turns are not drawn as well, and delta counts what is rare")
     most, beside = weight(ask.band, again), extra / squares(ask.band)[-1]
-    ratio = calibrate(epsilon, delta - rare, 1, most * beside) * math.sqrt(most) * (1 + 2.0**-50)
+    ratio = calibrate(epsilon, left, 1, most * beside) * math.sqrt(most) * (1 + 2.0**-50)
     return ratio, Banded(rho(ratio, beside), *ask.band, ask.step + 1, most)
 
 

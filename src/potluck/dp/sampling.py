@@ -101,6 +101,11 @@ def rate(batch: int, of: int) -> float:
     return found if Fraction(found) * of >= batch else math.nextafter(found, math.inf)
 
 
+def rare(sums: int, epsilon: float) -> float:
+    """What it costs of delta that each of so many sums may leave units out, as rarely as RARE says."""
+    return sums * RARE * (1 + math.exp(epsilon))
+
+
 def drawn(ask: Ask, epsilon: float, delta: float, releases: int, shares: int) -> Drawn | None:
     """How a sum draws its units, with the least noise at which `releases` of it cost at most epsilon at delta. None: it
     is of all. shares: how many shares of noise are sure to be in it. Raises ValueError: no noise is known that does.
@@ -113,8 +118,10 @@ def drawn(ask: Ask, epsilon: float, delta: float, releases: int, shares: int) ->
     if not 0 < batch < of:
         raise ValueError("units are drawn with a chance between 0 and 1")
     slack = sum(block.size for block in ask.blocks) * (shares_slack(shares) + ROUNDED)
-    all_of_it, rare = releases * slack, releases * RARE * (1 + math.exp(epsilon))
-    if delta - rare < FAINTEST:
+    all_of_it, left_out = releases * slack, rare(releases, epsilon)
+    if delta - left_out < FAINTEST:
         raise ValueError(f"what drawn rows cost is known from a delta of {FAINTEST:g} on")
-    ratio = calibrate_sampled(epsilon - all_of_it, delta * math.exp(-all_of_it / 2) - rare, releases, rate(batch, of))
+    ratio = calibrate_sampled(
+        epsilon - all_of_it, delta * math.exp(-all_of_it / 2) - left_out, releases, rate(batch, of)
+    )
     return Drawn(batch, of, ratio, slack)

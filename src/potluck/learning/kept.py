@@ -6,6 +6,7 @@ or step, ends the round: no site starts again from nothing in the middle of a ru
 """
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +27,7 @@ class Kept(Protocol):
         ...
 
     def keep(self, step: int, asked: bytes, values: Floats) -> None:
-        """What this step leaves, there to stay when this returns. asked: SHA-256 of the model that was announced.
+        """What this step leaves, there to stay when this returns. asked: the model that was announced, by `model_hash`.
 
         Raises Abort(KEPT): the step was done before, at another model; UsageError: it cannot be written.
         """
@@ -35,6 +36,11 @@ class Kept(Protocol):
     def last(self) -> Floats | None:
         """What the last step left; None: no step was done. Raises Abort(KEPT): it is damaged."""
         ...
+
+
+def model_hash(weights: Floats) -> bytes:
+    """By what a step's model is known: the SHA-256 of its weights."""
+    return sha256(weights.astype("<f8", copy=False).data).digest()
 
 
 def missing(step: int) -> Abort:

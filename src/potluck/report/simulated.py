@@ -74,7 +74,7 @@ def render(folder: Path) -> str:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         hint = "give the folder that `potluck simulate` printed"
         raise UsageError("is no simulation", where=str(folder), hint=hint) from None
-    head = [name for name in _columns(found.rounds) if name != "round"]
+    head = [name for name in columns(found.rounds) if name != "round"]
     every = -(-len(found.rounds) // SHOWN)
     rounds = [one for place, one in enumerate(found.rounds) if place % every == 0 or place + 1 == len(found.rounds)]
     return (
@@ -94,7 +94,8 @@ def render(folder: Path) -> str:
     )
 
 
-def _columns(rounds: Sequence[Mapping[str, float | None]]) -> list[str]:
+def columns(rounds: Sequence[Mapping[str, float | None]]) -> list[str]:
+    """What some round has: what none has is no column."""
     return [name for name in (rounds[0] if rounds else {}) if any(one.get(name) is not None for one in rounds)]
 
 

@@ -19,7 +19,6 @@ import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
-from potluck.core.errors import UsageError
 from potluck.core.fixed import word
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Words
@@ -34,7 +33,6 @@ from potluck.learning.data.units import Index
 from potluck.learning.evaluation.evaluate import Metrics, exact
 from potluck.learning.evaluation.validation import row_losses
 from potluck.learning.models.model import Model, model
-from potluck.learning.training.drawn import band
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
 from potluck.simulation.pool import Pool
@@ -202,9 +200,6 @@ def simulate(
 
     Raises UsageError, PlanError, DataError, Abort as a run would.
     """
-    if band(cohorts.plan) is not None:
-        what = "sums over cohorts cannot be solved for what groups gave: each holds the rounds before it"
-        raise UsageError(what, where="training.band", hint="leave it out here; training.batch is simulated")
     sites = len(cohorts.clients)
     cohort = wanted.cohort_of(sites)
     noise = peopled(cohorts.plan, wanted.noise_of(cohort))

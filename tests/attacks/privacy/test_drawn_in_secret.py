@@ -12,7 +12,7 @@ import potluck
 from potluck.core.asks import Answer
 from potluck.core.party import SERVER
 from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Training, digest
-from potluck.core.rounds import Cause, RoundId
+from potluck.core.rounds import RoundId
 from potluck.core.stages import Release
 from potluck.dp.events import SampledGauss
 from potluck.dp.sampling import Drawn, rate
@@ -23,13 +23,12 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.learning.training import gradient
 from potluck.learning.views import opened
-from potluck.owner.budget import Budget
-from potluck.owner.entries import cost
 from potluck.tasks.catalog import task_of
 from potluck.tasks.sums import halves, protections
 from potluck.tasks.sums.halves import RoundContext, join, lead
 from potluck.testing.draws import seeded
 from support.dp import fixed_draws
+from support.dp.redone import thrice
 from support.learning.sums import category, make, number
 
 NOISE = PrivacyPlan(noise="shared", unit="row", epsilon=2.0, delta=1e-5, clip=1.0)
@@ -161,34 +160,21 @@ def test_the_sum_is_that_of_the_drawn_units_alone_each_as_it_is_without_drawing(
 def test_a_sum_asked_for_again_is_drawn_again_and_charged_as_another(tmp_path, monkeypatch):
     spec = plan(rounds=1)
     spec = replace(spec, privacy=replace(NOISE, redo=1))
-    task, protection, took = build(spec), protections.row(spec).build(spec, None), []
+    took = []
 
     def noted(self, given, draw):
         return taken(self, given, lambda size: took.append(draw(size)) or took[-1])
 
     taken = Drawn.taken
     monkeypatch.setattr(Drawn, "taken", noted)
-    ledgers = {one: Budget(tmp_path / f"{one}.sqlite") for one in spec.sites}
-    for ledger in ledgers.values():
-        ledger.begin("run", spec.name, digest(spec), "row", 1e-5, 0.0)
-    memory = Memory(spec.sites, digest(spec), ledgers=ledgers)
-    for turn in (1, 2, 3):
-        context = RoundContext(spec, task, protection, RoundId("run", turn))
-        seats = {one: join(context, read(frame(0), spec, one.name), memory.seat(one)) for one in spec.sites}
-        desks = memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
-        if turn < 3:
-            assert desks[SERVER].abort is None
-        else:
-            assert {desk.abort.cause for party, desk in desks.items() if party != SERVER} == {Cause.BUDGET}
-            assert "mask/input" not in memory.transcript.traffic(turn).steps
+    _, ledgers = thrice(spec, {one.name: read(frame(0), spec, one.name) for one in spec.sites}, tmp_path)
     assert len(set(took)) == len(took) == 9  # three sites, three sums, no coins twice
-    for ledger in ledgers.values():
-        charged = [cost(value, "ledger") for _, _, value in ledger.facts("charge/")]
+    for charged, spent in ledgers:
         assert len(charged) == 2
         assert {(type(one.event), one.event.rate, one.releases) for one in charged} == {
             (SampledGauss, rate(40, 120), 2)
         }
-        assert ledger.spent() <= 2.0
+        assert spent <= 2.0
 
 
 def lines(**more):

@@ -23,6 +23,7 @@ from potluck.learning.loops import build
 from potluck.learning.models.graphs import follow
 from potluck.testing.draws import seeded
 from support.graph import hidden
+from support.graph.resting import rest
 
 pytestmark = pytest.mark.torch
 RATE = 10.0
@@ -51,12 +52,7 @@ def adapted():
 @pytest.fixture(scope="module")
 def resting(tmp_path_factory):
     """The graph, its base in models/ beside it, and the base's hash."""
-    folder = tmp_path_factory.mktemp("adapters")
-    (folder / "models").mkdir()
-    made = potluck.graph(
-        adapted(), inputs={"features": [4]}, path=folder / "net.graph", base=folder / "models" / "body.safetensors"
-    )
-    return folder, made.network.graph.base
+    return rest(adapted(), 4, tmp_path_factory.mktemp("adapters"))
 
 
 class Site:

@@ -15,6 +15,7 @@ from potluck.core.errors import GraphError, PlanError, Refused, UsageError
 from potluck.learning.models.model import Model
 from potluck.parties.admission import graphs
 from support.graph import trained as drawn
+from support.graph.resting import rest
 from support.parties import across, scene
 from support.parties.across import Across, quick
 
@@ -42,12 +43,7 @@ class _Adapted(nn.Module):
 @pytest.fixture(scope="module")
 def resting(tmp_path_factory):
     """A folder with the graph, its base in models/, and the base's hash."""
-    folder = tmp_path_factory.mktemp("resting")
-    (folder / "models").mkdir()
-    made = potluck.graph(
-        adapted(), inputs={"features": [2]}, path=folder / "net.graph", base=folder / "models" / "body.safetensors"
-    )
-    return folder, made.network.graph.base
+    return rest(adapted(), 2, tmp_path_factory.mktemp("resting"))
 
 
 def planned(folder, base, monkeypatch, **model):

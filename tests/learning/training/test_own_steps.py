@@ -10,27 +10,22 @@ from msgspec.structs import replace
 
 import potluck
 from potluck.core.asks import OwnSums
-from potluck.core.party import SERVER
-from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Training, digest
-from potluck.core.rounds import Cause, RoundId
+from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Training
 from potluck.core.stages import Update, Walk
 from potluck.dp import mechanism as mechanisms
 from potluck.dp.events import Concentrated, SampledGauss
 from potluck.dp.loss import epsilon
 from potluck.dp.mechanism import Walked, guarded, mechanism
 from potluck.dp.sampling import rate
-from potluck.drivers.memory import Memory
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.learning.views import opened
-from potluck.owner.budget import Budget
-from potluck.owner.entries import cost
 from potluck.tasks.catalog import task_of
-from potluck.tasks.sums import halves, protections
-from potluck.tasks.sums.halves import RoundContext, join, lead
+from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
 from support.dp import fixed_draws
+from support.dp.redone import thrice
 from support.learning.sums import category, make, number
 
 NOISE = PrivacyPlan(noise="site", unit="row", epsilon=2.0, delta=1e-5, clip=0.6)
@@ -173,26 +168,11 @@ def test_drawn_steps_cost_what_is_known_of_so_many_sampled_sums():
 
 def test_each_answer_is_charged_before_it_leaves_and_a_round_done_again_draws_and_is_charged_again(tmp_path):
     spec = plan("mask", privacy=replace(NOISE, redo=1), rounds=1, batch=20)
-    task, protection, sent = build(spec), protections.row(spec).build(spec, None), []
-    ledgers = {one: Budget(tmp_path / f"{one}.sqlite") for one in spec.sites}
-    for ledger in ledgers.values():
-        ledger.begin("run", spec.name, digest(spec), "row", 1e-5, 0.0)
-    memory = Memory(spec.sites, digest(spec), ledgers=ledgers)
-    for turn in (1, 2, 3):
-        context = RoundContext(spec, task, protection, RoundId("run", turn))
-        seats = {one: join(context, read(frame(0), spec, one.name), memory.seat(one)) for one in spec.sites}
-        desks = memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
-        if turn < 3:
-            assert desks[SERVER].abort is None
-            sent.append(desks[SERVER].result.release.values)
-        else:
-            assert {desk.abort.cause for party, desk in desks.items() if party != SERVER} == {Cause.BUDGET}
-            assert "mask/input" not in memory.transcript.traffic(turn).steps
+    sent, ledgers = thrice(spec, {one.name: read(frame(0), spec, one.name) for one in spec.sites}, tmp_path)
     assert (sent[0] != sent[1]).all()
-    for ledger in ledgers.values():
-        charged = [cost(value, "ledger") for _, _, value in ledger.facts("charge/")]
+    for charged, spent in ledgers:
         assert [(one.event.count, one.event.rate, one.releases) for one in charged] == [(3, rate(60, 120), 2)] * 2
-        assert 1.9 < ledger.spent() <= 2.0
+        assert 1.9 < spent <= 2.0
 
 
 def test_no_more_and_no_fewer_steps_are_taken_than_are_charged():

@@ -19,13 +19,9 @@ from torch.nn import functional
 import potluck
 from potluck.core.asks import Answer
 from potluck.core.fixed import decode, signed
-from potluck.core.party import SERVER
-from potluck.core.plan import digest
-from potluck.core.rounds import Cause, RoundId
 from potluck.core.stages import Release
 from potluck.dp.mechanism import mechanism
 from potluck.dp.noise import runs
-from potluck.drivers.memory import Memory
 from potluck.learning.data.table import read
 from potluck.learning.evaluation import steady
 from potluck.learning.graph.per_row import foreseen
@@ -36,12 +32,10 @@ from potluck.learning.models.room import room
 from potluck.learning.training import clipped_sums
 from potluck.learning.training.slots import Net, Slots, ready, shuffled, units_of
 from potluck.learning.views import opened
-from potluck.owner.budget import Budget
-from potluck.owner.entries import cost
-from potluck.tasks.sums import halves, protections
-from potluck.tasks.sums.halves import RoundContext, join, lead
+from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
 from support.dp import fixed_draws
+from support.dp.redone import thrice
 from support.examples import examples
 from support.graph import hidden
 from support.graph.noised import KEPT, Scene, clip_of_the_sum, half_the_noise, without_clip
@@ -262,23 +256,10 @@ def test_noise_is_drawn_afresh_in_every_run(files, tmp_path):
 @pytest.mark.parametrize("batch", [{}, {"batch": 60}], ids=["all", "batch"])
 def test_a_sum_asked_for_again_is_placed_again_and_charged_as_another(files, batch, tmp_path):
     spec = hidden.plan(files["perceptron"][1], privacy={"redo": 1}, rounds=1, **batch).spec
-    task, protection = build(spec), protections.row(spec).build(spec, None)
-    tables = {name: read(one, spec, name) for name, one in hidden.frames().items()}
-    ledgers = {one: Budget(tmp_path / f"{one}.sqlite") for one in spec.sites}
-    for ledger in ledgers.values():
-        ledger.begin("run", spec.name, digest(spec), "row", 1e-5, 0.0)
-    memory = Memory(spec.sites, digest(spec), ledgers=ledgers)
-    for turn in (1, 2, 3):
-        context = RoundContext(spec, task, protection, RoundId("run", turn))
-        seats = {one: join(context, tables[one.name], memory.seat(one)) for one in spec.sites}
-        desks = memory.round(context.round, {SERVER: lead(context, next(task.lead()), memory.seat(SERVER)), **seats})
-        if turn < 3:
-            assert desks[SERVER].abort is None
-        else:
-            assert {desk.abort.cause for party, desk in desks.items() if party != SERVER} == {Cause.BUDGET}
-    for ledger in ledgers.values():
-        assert len([cost(value, "ledger") for _, _, value in ledger.facts("charge/")]) == 2
-        assert ledger.spent() <= 8.0
+    _, ledgers = thrice(spec, {name: read(one, spec, name) for name, one in hidden.frames().items()}, tmp_path)
+    for charged, spent in ledgers:
+        assert len(charged) == 2
+        assert spent <= 8.0
 
 
 def test_the_opened_sum_is_divided_by_the_expected_rows_alone(files):

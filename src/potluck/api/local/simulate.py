@@ -15,6 +15,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.seeded import generator
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.graphs import Equipped, follow
+from potluck.learning.training.drawn import band
 from potluck.learning.training.local import keeps
 from potluck.learning.training.method import by_unit
 from potluck.learning.training.methods import method_of
@@ -88,6 +89,9 @@ def _possible(spec: Spec, wanted: Wanted) -> None:
     if spec.training.aggregation != "mean":
         what = f'training.aggregation = "{spec.training.aggregation}" is no sum'
         raise refused(what, '--set training.aggregation="mean"')
+    if band(spec) is not None:
+        what = "sums over cohorts cannot be solved for what groups gave: each holds the rounds before it"
+        raise UsageError(what, where="training.band", hint="leave it out here; training.batch is simulated")
     if wanted.card and not isinstance(spec, Equipped):
         raise refused("a graphics card trains graphs alone", "potluck graph make; or leave out --gpu")
     if method_of(spec).by_site and by_unit(spec) and wanted.noise_cohort is not None:

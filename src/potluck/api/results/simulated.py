@@ -69,8 +69,8 @@ def _round(one: Round) -> dict[str, float | None]:
 
 
 def _csv(rounds: list[dict[str, float | None]]) -> str:
-    """A line a round. What no round has is no column."""
-    names = [name for name in (rounds[0] if rounds else {}) if any(one[name] is not None for one in rounds)]
+    """A line a round."""
+    names = page.columns(rounds)
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(names)

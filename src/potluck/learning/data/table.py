@@ -106,10 +106,7 @@ class Table:
     @property
     def train(self) -> Mask:
         """[n] which rows are trained on."""
-        left = self.test
-        for some in (self.validation, self.beyond):
-            left = left | some if len(some) else left
-        return ~left
+        return _others(self.test, self.validation, self.beyond)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +122,13 @@ class _Block:
     found: Mapping[str, Found]
     places: Index
     known: Index
+
+
+def _others(held: Mask, *more: Mask) -> Mask:
+    """[n] the rows of none of these. more: [n] each, or empty where there are none."""
+    for some in more:
+        held = held | some if len(some) else held
+    return ~held
 
 
 def header(source: Source, plan: Plan, site: str) -> tuple[str, ...]:
@@ -185,7 +189,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
             one_side(person, validation, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
-    beyond = untrained(plan, person, ~(test | validation) if len(validation) else ~test) if train else validation[:0]
+    beyond = untrained(plan, person, _others(test, validation)) if train else validation[:0]
     tally = _sums(counting.done(told, goal), plan, columns, person, test, validation, beyond)
     names = who if plan.data.reduce is not None and train else ()
     return Table(

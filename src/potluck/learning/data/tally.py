@@ -121,6 +121,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         """How many rows are to train, those of `beyond` among them."""
         return self.used - self.held - self.validation
 
+    @property
+    def untrained(self) -> int:
+        """How many of them do not: they are beyond the first of their person."""
+        return self.beyond - self.beyond_held
+
     def document(self) -> dict[str, object]:
         """The JSON, for the owner of the rows."""
         hidden = {"declared", "referred", "open"}
@@ -290,7 +295,7 @@ def rests_on(plan: Plan, tally: Tally) -> int:
     fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
     count."""
     if not plan.traits.counts:
-        return tally.trained - (tally.beyond - tally.beyond_held)
+        return tally.trained - tally.untrained
     if not plan.noisy:
         return min((count for count in tally.statistics.values() if count), default=0)
     return tally.counted

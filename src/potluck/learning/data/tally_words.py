@@ -100,7 +100,7 @@ def _beyond(tally: Tally) -> list[str]:
     why = f"beyond the first {first} of a person (privacy.rows_per_person)"
     if tally.statistics:
         return [f"{_share(tally.beyond, tally.used, 'row')} left out: {why}"]
-    train, held = tally.beyond - tally.beyond_held, tally.beyond_held
+    train, held = tally.untrained, tally.beyond_held
     found = [f"{_share(train, tally.trained, 'training row')} left out: {why}"] if train else []
     return [*found, f"{_share(held, tally.held, 'held-out row')} left out of the metrics: {why}"] if held else found
 

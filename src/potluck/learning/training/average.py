@@ -14,7 +14,6 @@ server's step); Li et al. 2020, arXiv 1812.06127, algorithm 2 (FedProx, every si
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from itertools import count
 
 import numpy as np
@@ -29,6 +28,7 @@ from potluck.core.stages import Contribution, Floats, Update
 from potluck.learning.data.mixed import Inputs
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
+from potluck.learning.kept import model_hash
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.form import Batch, Form, Steps
 from potluck.learning.models.forms import form_of, weights_of
@@ -179,7 +179,7 @@ class Average:
     def _keep(self, rows: Table, step: int, weights: Floats, own: Floats) -> None:
         """What a round at these weights leaves at the site."""
         kept = settled(self.plan, own)
-        rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), kept)
+        rows.kept.keep(step, model_hash(weights), kept)
 
     def steps_of(self, step: int, rows: int, common: Floats) -> Steps:
         """How far local steps go in this round."""

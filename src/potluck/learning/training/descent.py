@@ -114,12 +114,9 @@ class Descent:
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """One unit: this site; with noise a row or a person. Raises Abort(RANGE): its sum is beyond training.range for
         each of data.max_rows."""
-        if band(self.plan) is not None:
-            slots = slots_of(self.plan, self.goal, self._net, weights, rows, step, draw)
-            yield turn(self.plan, slots, weights, rows, draw)
-            return
         if self.plan.noisy:
-            yield slots_of(self.plan, self.goal, self._net, weights[: self.form.size], rows, step, draw)
+            slots = slots_of(self.plan, self.goal, self._net, weights[: self.form.size], rows, step, draw)
+            yield slots if band(self.plan) is None else turn(self.plan, slots, weights, rows, draw)
             return
         if not rows.train.any():
             return

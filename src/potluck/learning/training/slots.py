@@ -90,9 +90,8 @@ def units_of(plan: Plan, rows: Table) -> Index:
         return index[:, None]
     order, starts = sorted_by_person(whose(rows.person)[index])
     place = among_own(starts, len(order))
-    unit, kept = np.cumsum(place == 0) - 1, place < most_rows(plan)
     found = np.full((len(starts), most_rows(plan)), -1)
-    found[unit[kept], place[kept]] = index[order[kept]]
+    found[np.cumsum(place == 0) - 1, place] = index[order]
     return found
 
 

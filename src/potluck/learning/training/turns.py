@@ -11,7 +11,6 @@ what was kept is lost, the site takes part no more.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import Words, scrambled
 from potluck.core.stages import Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
+from potluck.learning.kept import model_hash
 from potluck.learning.models.fitted import training
 from potluck.learning.training.drawn import band
 from potluck.learning.training.method import TrainingMethod
@@ -73,7 +73,7 @@ def turn(plan: Plan, slots: Slots, weights: Floats, rows: Table, draw: Draw) -> 
 
     def keep(own: Whole) -> None:
         left = np.concatenate([found[:SECRET], own.astype(np.float64), *before[: of.groups - 2].astype(np.float64)])
-        rows.kept.keep(step, sha256(weights.astype("<f8", copy=False).data).digest(), left)
+        rows.kept.keep(step, model_hash(weights), left)
 
     return Turn(of, slots.among(lambda count: mine), tuple(before), keep)
 
