@@ -13,6 +13,9 @@ QUICK := architecture core secret dp/test_mechanism.py learning/data/test_encode
   tasks/test_carrier.py report/test_words.py api/plan/test_grammar.py
 # The tests start hundreds of processes: none of them is to compile the program again.
 export PYTHONDONTWRITEBYTECODE :=
+# Nor do their threads wait for each other on a turn of the same few cores: that doubles what a network's test takes.
+test test-all quick: export OMP_NUM_THREADS := 1
+test test-all quick: export OPENBLAS_NUM_THREADS := 1
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 
 .PHONY: demo test test-all quick bench check lock clean
