@@ -6,7 +6,8 @@ this party takes part in, a keyed digest of what it brings is durable under the 
 rest of it. It is over the ENCODED rows as the run uses them (features, digests of files, target, side of the split,
 which rows are one person's), and their order does not count: a database gives them in any. Where the sum depends on it,
 it does: FedAvg takes its batches in the order of rows, and a network's gradients are added up in it, so that the same
-rows in another one give another exact sum.
+rows in another one give another exact sum. It counts too where a site keeps something from round to round: rows that
+have their turns do so by their numbers (`training.turns`), and in another order would stand in one sum twice.
 
 With noise every release is charged whatever rows it is over; the same rule holds, so that a model is of the rows of one
 day, and no row is both trained on and tested.
@@ -26,6 +27,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Record
 from potluck.learning.data.columns import Own
 from potluck.learning.data.table import Table
+from potluck.learning.training.local import keeps
 from potluck.learning.training.methods import method_of
 from potluck.members.files import kept_secret
 from potluck.mpc.psi.curve import split
@@ -54,7 +56,7 @@ class Tie:
 
 def by_order(plan: Plan) -> bool:
     """Whether a plan's sums depend on the order of rows."""
-    return plan.training is not None and method_of(plan).whole(plan)
+    return plan.training is not None and (method_of(plan).whole(plan) or keeps(plan))
 
 
 def of_table(table: Table, key: Secret, ordered: bool = False) -> Tie:

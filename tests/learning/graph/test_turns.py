@@ -26,8 +26,10 @@ from potluck.learning.kept import InMemory
 from potluck.learning.training import turns
 from potluck.learning.training.slots import slots_of
 from potluck.learning.views import opened
+from potluck.secret.container import Secret
 from potluck.tasks.sums import halves
 from potluck.tasks.sums.signal import outlook
+from potluck.tasks.tie import by_order, of_table
 from potluck.testing.draws import seeded
 from support.dp import fixed_draws
 from support.examples import examples
@@ -228,6 +230,33 @@ def test_nobody_changes_groups_where_the_first_round_is_asked_for_again(made):
         secrets.append(table.kept.steps[step][1][: turns.SECRET].tolist())
     assert secrets == [secrets[0]] * 6
     assert len(set(secrets[0])) > 1
+
+
+def test_rows_in_another_order_would_stand_twice_in_a_sum_and_are_refused(made):
+    """A source that gives them in any order, after a restart: groups go by a row's number (`tasks.tie`)."""
+    one, path = scene(made), models(scene(made))
+    table = one.tables["a"]
+    back = {"features": table.features[::-1], "target": table.target[::-1], "test": table.test[::-1]}
+    orders = table, replace(table, **back)
+    units = int(table.train.sum())
+    groups = turns.turns(seeded(1)(turns.SECRET), units, BAND)
+    place = int(np.flatnonzero((groups == 0) & (groups[::-1] == 1))[0])
+    words = []
+    for gone in (False, True):
+        kept, last = InMemory(), None
+        for step, now in enumerate(orders):
+            method, now = one.task._method, replace(now, kept=kept)
+            slots = slots_of(one.spec, method.goal, method._net, path[step], now, step, seeded("slots", step))
+            here = place if step == 0 else units - 1 - place
+            some = slots.units.copy()
+            some[here] = -1 if gone else some[here]
+            last = turns.turn(one.spec, replace(slots, units=some), path[step], now, seeded(1))
+            bound = asked(one, step, path[step])[1]
+            words.append(signed(last.encode(bound.grid, bound.limit).words).astype(np.float64))
+    moved = np.linalg.norm(words[1] - words[3]) * one.step / bound.limit.l2[0]
+    assert moved > 1.2  # noise is made for 1
+    ties = [of_table(some, Secret(b"0" * 32), by_order(one.spec)).digest for some in orders]
+    assert ties[0] != ties[1]
 
 
 @pytest.mark.parametrize("lost", ["all", "one", "cut"])
