@@ -161,8 +161,8 @@ def planned(epsilon=2.0, sums=20, redo=2, band=6, step=0, noise="shared"):
     return mechanism(spec, Ask(Kind.TRAIN, step, (block,), b"", band=Band(band, sums)))
 
 
-@pytest.mark.parametrize("epsilon", [0.1, 1.0, 8.0])
-@pytest.mark.parametrize("noise", ["site", "shared"])
+@pytest.mark.parametrize("epsilon", [1.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (0.1, 8.0))])
+@pytest.mark.parametrize("noise", ["shared", pytest.param("site", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("sums", "band", "redo"), [(20, 6, 2), (30, 30, 0)])
 def test_noise_keeps_the_promise_and_no_more_by_dp_accounting(epsilon, noise, sums, band, redo):
     """Group 0's sums and those that are run again at its turn, one Gaussian each, with honest shares alone."""

@@ -9,8 +9,10 @@ gradients of rows differ in direction, and near the end of training they cancel 
 own and the server their mean, m and s are of all sites' sums of a step.
 With all units in every step, the second figure does not depend on T: T times the steps take sqrt(T) times the noise.
 With drawn units it is less the smaller their batch and the fewer the rounds. With banded sums (`dp.banded`) the noise
-of all steps together is less than sqrt(T) times that of one, for most of it cancels out. It compares plans whose steps
-lead as far in all: more rounds are taken with a rate that is as much lower.
+of steps together is less than that, for most of it cancels out: less by more at some steps than at others, so that it
+is compared at all of them, by the root of its mean square over all prefixes of a run. Steps whose noises are
+independent have sqrt((T + 1) / 2) of that, and what banded ones have less is taken from their sqrt(T). It compares
+plans whose steps lead as far in all: more rounds are taken with a rate that is as much lower.
 
 It does NOT say how good the model will be, nor count that a batch is a sample. m is what the plan expects; for persons
 as if each had one row.
@@ -210,7 +212,7 @@ def _signal(spec: Plan, ask: Ask) -> Signal | None:
     batch = ask.chance and ask.chance[0] // (sites if method_of(spec).by_site else 1)
     plan, own = training(spec), bound.times if isinstance(bound, Walked) else 1
     steps = plan.rounds * own
-    drift = math.sqrt(steps) if ask.band is None else left(ask.band)[0]
+    drift = math.sqrt(steps) if ask.band is None else left(ask.band)[1] * math.sqrt(2 * steps / (steps + 1))
     return Signal(batch, plan.rounds, plan.rate, steps, sure / clip, sigma, step, drift, ask.band and ask.band.groups)
 
 
