@@ -14,10 +14,11 @@ from potluck.core.asks import Kind
 from potluck.dp.account import NEIGHBOURS, Cost, calibrate, calibrate_steps, event_of, spent
 from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
 from potluck.dp.events import DiscreteGauss, Gauss, rho, zcdp
-from potluck.dp.loss import _orders, epsilon
+from potluck.dp.loss import epsilon
+from potluck.dp.renyi import DENSE
 
 DELTA = 1e-5
-ORDERS = _orders([Gauss(1.0)])
+ORDERS = list(DENSE)
 
 
 def cost(sigma, phase=Kind.TRAIN, unit="row", delta=1e-6, extra=0.0, **keys) -> Cost:

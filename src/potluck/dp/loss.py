@@ -1,20 +1,21 @@
 """What composed releases lose: the epsilon of events.
 
-Every number comes from dp-accounting's privacy loss distributions ("pld") or Renyi divergences ("rdp", arXiv
-1702.07476; zCDP: arXiv 1605.02065; conversion: arXiv 2004.00010, proposition 12), used so that no event can be counted
-once where it happened ten times, and so that an unsupported event is an error and not a wrong number.
+Distributions of losses ("pld") and divergences of drawn units are dp-accounting's, used so that no event can be counted
+once where it happened ten times, and so that an unsupported event is an error and not a wrong number. What has a closed
+form is computed here, to the same bits: Renyi divergences ("rdp", arXiv 1702.07476) of Gaussian sums, which are linear
+in the order (zCDP: arXiv 1605.02065; conversion: arXiv 2004.00010, proposition 12), and a single release of whole steps
+(`one_release`). Most plans need no more, and that library brings half of scipy with it: a second of each start.
 It does NOT promise anything about replaced rows where it says add-or-remove-one: that relation is in every print.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from potluck.dp.events import Concentrated, DiscreteGauss, Event, Gauss, Laplace, RandomisedResponse, SampledGauss
-from potluck.dp.renyi import DENSE
+from potluck.dp.events import Concentrated, DiscreteGauss, Event, Gauss, Laplace, RandomisedResponse, SampledGauss, zcdp
+from potluck.dp.one_release import epsilon_of_one
+from potluck.dp.renyi import DENSE, epsilon_at
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
@@ -31,6 +32,9 @@ TIGHT = 0.01
 """Below this epsilon the grid of losses is too coarse to be tighter than Renyi divergences."""
 LOOSE = 20.0
 """Above it nothing is promised, and the tails that the tighter accounting compares are below any float."""
+LINEAR = (Gauss, DiscreteGauss, Concentrated)
+"""Events whose Renyi divergences are linear in the order. They are compared at `DENSE` orders, with others at these."""
+ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *map(float, range(11, 64)), 128.0, 256.0, 512.0)
 
 
 def epsilon(
@@ -74,30 +78,10 @@ def _pld(events: tuple[Event, ...], delta: float, neighbours: Neighbours) -> flo
     if not events:
         return 0.0
     if len(events) == 1 and isinstance(events[0], DiscreteGauss) and events[0].count == 1 and neighbours == NEIGHBOURS:
-        return _once(events[0], delta)
+        return epsilon_of_one(events[0].sigma, events[0].sensitivity, delta)
     interval = _interval(events)
     every = [_distribution(event, neighbours, interval) for event in events]
     return float(reduce(lambda left, right: left.compose(right), every).get_epsilon_for_delta(delta))
-
-
-@np.errstate(over="ignore")  # a loss beyond all floats has probability 0, which is what is computed then
-def _once(event: DiscreteGauss, delta: float) -> float:
-    """A single release needs no grid of losses: its delta for an epsilon is a difference of two tails."""
-    from dp_accounting.pld.privacy_loss_mechanism import DiscreteGaussianPrivacyLoss
-
-    mechanism = DiscreteGaussianPrivacyLoss(event.sigma, event.sensitivity)
-    low, high = 0.0, 1.0
-    while mechanism.get_delta_for_epsilon(high) > delta:
-        low, high = high, 2 * high
-        if math.isinf(high):
-            return high
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        if mechanism.get_delta_for_epsilon(middle) > delta:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _interval(events: tuple[Event, ...]) -> float:
@@ -145,30 +129,21 @@ def _distribution(event: Event, neighbours: Neighbours, interval: float) -> "Pri
     raise ValueError(f"{event}: no privacy loss distribution is known under {neighbours}")
 
 
-def _orders(events: Sequence[Event]) -> list[float]:
-    """Renyi orders: dense and wide where the divergence is linear in them, the library's own elsewhere."""
-    if all(isinstance(event, Gauss | DiscreteGauss | Concentrated) for event in events):
-        return list(DENSE)
-    return [1 + tenth / 10 for tenth in range(1, 100)] + [float(order) for order in (*range(11, 64), 128, 256, 512)]
-
-
 @lru_cache(maxsize=4096)
 def _rdp(events: tuple[Event, ...], delta: float, neighbours: Neighbours) -> float:
+    if neighbours != NEIGHBOURS:
+        raise ValueError(f"Renyi accounting is under {NEIGHBOURS} here, not {neighbours}")
+    rho = sum(zcdp(event) for event in events if isinstance(event, LINEAR))
+    others = [event for event in events if not isinstance(event, LINEAR)]
+    if not others:
+        return max(0.0, min(epsilon_at(order, rho * order, delta) for order in DENSE)) if rho else 0.0
     import dp_accounting
     from dp_accounting.rdp import RdpAccountant
 
-    if neighbours != NEIGHBOURS:
-        raise ValueError(f"Renyi accounting is under {NEIGHBOURS} here, not {neighbours}")
-    accountant = RdpAccountant(_orders(events))
-    for event in events:
-        if isinstance(event, Gauss):
-            accountant.compose(dp_accounting.GaussianDpEvent(event.sigma), event.count)
-        elif isinstance(event, DiscreteGauss):
-            rho = (event.sensitivity / event.sigma) ** 2 / 2
-            accountant.compose(dp_accounting.ZCDpEvent(rho), event.count)
-        elif isinstance(event, Concentrated):
-            accountant.compose(dp_accounting.ZCDpEvent(event.rho), event.count)
-        elif isinstance(event, SampledGauss):
+    accountant = RdpAccountant(ORDERS)
+    accountant.compose(dp_accounting.ZCDpEvent(rho))
+    for event in others:
+        if isinstance(event, SampledGauss):
             once = dp_accounting.PoissonSampledDpEvent(event.rate, dp_accounting.GaussianDpEvent(event.sigma))
             accountant.compose(once, event.count)
         elif isinstance(event, Laplace):
