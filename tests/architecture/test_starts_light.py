@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = {"scipy", "pandas", "pyarrow", "sklearn", "torch", "sqlalchemy", "dp_accounting"}
 
 
@@ -27,3 +29,22 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
     loaded = set(done.stdout.split())
     assert {"numpy", "potluck"} <= loaded  # the control
     assert loaded & HEAVY == set()
+
+
+LIGHT = {
+    "cli": {"numpy", "asyncio"},
+    "cli.site.log": {"asyncio", "potluck.tasks", "potluck.learning"},
+    "cli.site.join": {"asyncio", "potluck.tasks", "potluck.learning"},
+    "cli.site.budget": {"asyncio", "potluck.tasks", "potluck.parties"},
+    "cli.federation": {"asyncio", "potluck.tasks", "potluck.learning"},
+}
+"""What verbs that only look, or only sign, do not load."""
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_a_verb_that_runs_nothing_loads_no_room_that_does(name):
+    code = f"import sys, potluck.{name}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert f"potluck.{name}" in loaded
+    assert loaded & LIGHT[name] == set()

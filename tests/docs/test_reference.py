@@ -97,7 +97,8 @@ def commands():
 
 def subcommands(command):
     """(word, command) of a verb that has words of its own."""
-    return list(command.commands.items()) if isinstance(command, click.Group) else []
+    words = command.list_commands(None) if isinstance(command, click.Group) else []
+    return [(word, command.get_command(None, word)) for word in words]
 
 
 def sections(page):
@@ -110,7 +111,7 @@ def test_every_verb_and_option_is_documented():
     found, common = sections(page), page.read_text(encoding="utf-8").split("\n## ")[0]
     assert set(found) - {"# Verbs"} == set(VERBS)
     inner = [(name, word, one) for name, command in commands().items() for word, one in subcommands(command)]
-    assert len(inner) > 15
+    assert len(inner) > 25
     for name, word, _ in inner:
         assert f"`potluck {name} {word}" in found[name]
     whole = [*commands().items(), *((name, command) for name, _, command in inner)]

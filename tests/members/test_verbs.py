@@ -284,9 +284,9 @@ def test_every_subcommand_and_option_is_documented():
     common = parts["# Verbs"]
     for verb, names in (("federation", None), ("site", ("new", "join"))):
         group = importlib.import_module(f"potluck.cli.{verb}").command
-        for name in names or group.commands:
+        for name in names or group.list_commands(None):
             assert f"potluck {verb} {name}" in parts[verb]
-            for option in group.commands[name].params:
+            for option in group.get_command(None, name).params:
                 words = option.opts if option.param_type_name == "option" else [option.human_readable_name]
                 assert all(word in parts[verb] or f"`{word}`" in common for word in words), f"{verb} {name} {words}"
 

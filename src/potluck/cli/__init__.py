@@ -1,6 +1,5 @@
 """The command line: one file a verb."""
 
-import importlib
 import signal
 import sys
 from types import FrameType
@@ -8,6 +7,7 @@ from types import FrameType
 import click
 
 from potluck.cli.door import run
+from potluck.cli.verbs import Verbs
 
 VERBS = {
     "demo": "The heart federation: four hospitals, the comparison table and the report.",
@@ -31,32 +31,9 @@ VERBS = {
     "engine": "The workers that some protections need: install them, and see whether they work.",
     "tee": "Trusted hardware: verify an enclave's evidence under your own policy.",
 }
+SAID = "Organisations learn together while every row of data stays with its owner."
 
-
-class Verbs(click.Group):
-    """Loads a verb's file when it is asked for, so that --help is quick."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs, in the order of use."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """One verb."""
-        if name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"potluck.cli.{name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in --help, without loading any verb."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="potluck")
-def potluck() -> None:
-    """Organisations learn together while every row of data stays with its owner."""
+potluck = click.version_option(package_name="potluck")(Verbs("potluck", __name__, VERBS, SAID))
 
 
 def _interrupted(signum: int, frame: FrameType | None) -> None:

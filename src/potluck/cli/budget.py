@@ -8,10 +8,10 @@ from rich.table import Table
 from potluck.api.network.budget import budget, settle
 from potluck.cli.door import LEDGER, PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
-from potluck.cli.text import scored
 from potluck.core.errors import UsageError
 from potluck.dp.account import NEIGHBOURS
 from potluck.owner.policy import DELTA
+from potluck.owner.scored import words
 
 
 @click.command("budget")
@@ -45,7 +45,7 @@ def command(
             shown = ("-" if value is None else f"{value:.4g}" for value in figures)
             table.add_row(name, *shown, ", ".join(row.units) or "-")
         out.print(table)
-        out.lines(f"{name} scored {line}" for name, row in owners.items() for line in scored(row.scored))
+        out.lines(f"{name} scored {line}" for name, row in owners.items() for line in words(row.scored))
 
     say.warn(
         [f"{name}: a run was cut off; nothing is charged before `--settle`" for name, o in owners.items() if o.cut_off]

@@ -6,21 +6,22 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.text import Text
 
 from potluck.cli.terminal import Terminal, discard_output
 from potluck.core.errors import PotluckError, reason
-from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text, visible
+
+if TYPE_CHECKING:
+    from potluck.core.rounds import Abort
 
 F = TypeVar("F", bound=Callable[..., object])
 PATH = click.Path(path_type=Path)
 OUTPUT = click.option("--out", type=PATH, help="Folder of the run (default: runs/NAME-UTC).")
 LEDGER = click.option("--ledger", type=PATH, help="Folder of the ledgers (default: beside the plan).")
-REFUSALS = (Cause.BUDGET, Cause.REFUSED)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """A disk that takes no more: nobody's bug, whatever was being written."""
 
@@ -136,8 +137,8 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return _fail(f"UsageError: {error.format_message().rstrip('.')}. hint: potluck --help", 2, debug)
     except PotluckError as error:
         return _fail(str(error), error.exit_code, debug)
-    except Abort as abort:
-        return _fail(f"Abort: {abort}", 3 if abort.cause in REFUSALS else 4, debug)
+    except _abort() as abort:
+        return _fail(f"Abort: {abort}", abort.exit_code, debug)
     except OSError as error:
         if error.errno not in FULL:
             return _bug(error, debug)
@@ -145,6 +146,13 @@ def run(group: click.Group, arguments: list[str]) -> int:
         return _fail(f"UsageError: {where}: cannot be written ({reason(error)}). hint: free some space", 2, debug)
     except Exception as error:  # a bug of ours: the last edge, so that nobody sees a traceback unasked
         return _bug(error, debug)
+
+
+def _abort() -> "type[Abort]":
+    """What ends a round; loaded where something was raised. With it comes numpy, which many verbs do without."""
+    from potluck.core.rounds import Abort
+
+    return Abort
 
 
 def _bug(error: Exception, debug: bool) -> int:

@@ -1,6 +1,6 @@
 """Runs as text for a terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -202,14 +202,6 @@ def _results(out: Terminal, run: Run) -> None:
         for row in rows:
             table.add_row(*(row if several else row[1:]))
         out.print(table)
-
-
-def scored(totals: Iterable[Mapping[str, object]]) -> list[str]:
-    """Whom an owner's models have scored rows for, a line each."""
-    return [
-        f"{one['rows']} rows for {one['client']} in {one['runs']} runs, by model {str(one['model'])[:19]}"
-        for one in totals
-    ]
 
 
 def spent(document: Mapping[str, object]) -> str:

@@ -110,6 +110,11 @@ class Abort(Exception):
         more = f": {detail}" if detail else ""
         super().__init__(visible(f"{cause.value}{who}{at}{more}"))
 
+    @property
+    def exit_code(self) -> int:
+        """As of a `PotluckError`: 3 where somebody said no, else 4."""
+        return 3 if self.cause in (Cause.BUDGET, Cause.REFUSED) else 4
+
 
 Read = Callable[[Party, bytes], bytes]
 """(sender, body) -> the body as the half is given it. Raises Abort: the sender counts as gone."""

@@ -3,7 +3,7 @@
 It counts rows, and knows nothing of what they were. Scores are no epsilon: enough of them tell a model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from potluck.core.predicting import SCORED
@@ -43,4 +43,12 @@ def totals(runs: Iterable[Scored]) -> list[dict[str, object]]:
     return [
         {"model": model, "client": client, "rows": rows, "runs": times}
         for (model, client), (rows, times) in found.items()
+    ]
+
+
+def words(totals: Iterable[Mapping[str, object]]) -> list[str]:
+    """Whom an owner's models have scored rows for, a line each."""
+    return [
+        f"{one['rows']} rows for {one['client']} in {one['runs']} runs, by model {str(one['model'])[:19]}"
+        for one in totals
     ]

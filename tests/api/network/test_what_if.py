@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from potluck.api.network.site import spending
+from potluck.api.network.ledger import spending
 from potluck.api.network.what_if import what_if
 from potluck.api.plan.plan import Plan
 from potluck.cli import potluck

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import potluck
 from potluck.api.network import inbox, sessions
 from potluck.api.network.preview import preview
-from potluck.cli import owner as cli
+from potluck.cli.site import inbox as cli
 from potluck.core.errors import Refused
 from potluck.core.plan import digest
 from potluck.drivers.sums import Sums
@@ -110,7 +110,7 @@ def test_the_inbox_shows_what_the_graph_holds_and_approval_pins_it(fed, graph):
     path.unlink()
     (asked,) = inbox.inbox(fed.folder / "a")
     assert asked.document()["network"] is None
-    shown = CliRunner().invoke(cli.inbox, [str(fed.folder / "a")])
+    shown = CliRunner().invoke(cli.command, [str(fed.folder / "a")])
     assert f"network: {plan.spec.model.digest} is not here: nobody can say what it holds" in shown.output
 
 
@@ -131,7 +131,7 @@ def test_the_inbox_shows_layers_by_the_same_table(fed):
     ]
     assert found["parameters"]["trained"] == sum(one["parameters"] for one in found["layers"])
     assert found["trains"] == [f"layers.{place}.{part}" for place in range(3) for part in ("weight", "bias")]
-    shown = CliRunner().invoke(cli.inbox, [str(fed.folder / "a")])
+    shown = CliRunner().invoke(cli.command, [str(fed.folder / "a")])
     assert "network: layers, shown as a graph; trained: layers.0.weight" in shown.output
 
 
@@ -146,7 +146,7 @@ def test_a_graph_that_this_version_cannot_read_is_said_in_the_inbox_and_can_only
     found = asked.document()
     assert found["network"] is None
     assert "(tanh): is no operation that graphs may use" in found["unreadable"]
-    shown = CliRunner().invoke(cli.inbox, [str(home)])
+    shown = CliRunner().invoke(cli.command, [str(home)])
     assert "cannot be read by this version, so it can only be denied" in shown.output
     with pytest.raises(Refused, match="the plan's graph cannot be read"):
         inbox.decide(home, "approve", asked.request.hash, "ann")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import potluck
 from potluck.api.network import inbox
 from potluck.api.network.preview import preview
-from potluck.cli import owner as cli
+from potluck.cli.site import inbox as cli
 from potluck.core.errors import Refused
 from potluck.learning.models.graphs import graph_of
 from potluck.parties.admission import graphs
@@ -90,7 +90,7 @@ def test_the_inbox_says_by_which_tokenizer_texts_are_read(fed, home):
     (asked,) = inbox.inbox(fed.folder / "a")
     assert column.digest in asked.learnt
     assert "WordPiece" not in asked.learnt
-    assert "is not here" in CliRunner().invoke(cli.inbox, [str(fed.folder / "a")]).output
+    assert "is not here" in CliRunner().invoke(cli.command, [str(fed.folder / "a")]).output
 
 
 def test_another_tokenizer_is_another_plan_and_is_asked_for_anew(fed, home):

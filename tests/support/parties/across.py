@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network import members as api
-from potluck.api.network.site import anchor
+from potluck.api.network.ledger import anchor
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from potluck import Plan
-from potluck.api.network.site import spending
+from potluck.api.network.ledger import spending
 from potluck.core.asks import Kind
 from potluck.dp.account import Cost
 from potluck.dp.banded import overdrawn

@@ -14,7 +14,7 @@ import tomli_w
 
 from potluck.api.local.ledgers import ledger_file
 from potluck.api.network import members
-from potluck.api.network.site import adopt
+from potluck.api.network.ledger import adopt
 from potluck.api.network.status import live
 from potluck.api.plan.plan import Plan
 from potluck.core import private

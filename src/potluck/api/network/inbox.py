@@ -27,7 +27,7 @@ from potluck.learning.models.sent import lacks
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.mpc.share.views import OPENS
-from potluck.owner.access import AccessLog, Entry, Event, Subject
+from potluck.owner.access import AccessLog, Event, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
@@ -258,12 +258,6 @@ def _readable(home: SiteHome, found: Sequence[Request]) -> None:
     if why:
         hint = "deny it, or read it with the version that took it"
         raise Refused(f"the plan's graph cannot be read: {why}", where=home.name, hint=hint)
-
-
-def log(folder: Path) -> tuple[Sequence[Entry], Sequence[int]]:
-    """(entries, numbers of lines that cannot be read) of the access log."""
-    found = read_log(SiteHome.at(folder).access)
-    return found.entries, found.damaged
 
 
 def one_request(folder: Path, which: str) -> Asked:

@@ -186,7 +186,7 @@ def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Me
 
     Raises UsageError: no home, malformed. Refused: forged, expired, rolled back, or this site is not in it.
     """
-    from potluck.api.network.site import hand_over
+    from potluck.api.network.ledger import hand_over
 
     home = SiteHome.at(folder)
     text = files.text(file, "federation file")

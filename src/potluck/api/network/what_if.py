@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from potluck.api.network.composed import opened, would
-from potluck.api.network.site import anchor
+from potluck.api.network.ledger import anchor
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.party import Role

@@ -1,0 +1,39 @@
+"""What the verbs of an owner's three decisions have in common: all but the verdict."""
+
+from pathlib import Path
+
+import click
+
+from potluck.api.network.inbox import decide
+from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.terminal import Terminal
+from potluck.owner.access import Event
+
+
+def decision(verdict: Event, words: str) -> click.Command:
+    """The verb of one verdict: the same but for the verdict."""
+
+    @click.command(verdict, help=words)
+    @click.argument("folder", type=PATH)
+    @click.argument("hash")
+    @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
+    @spoken
+    def act(folder: Path, hash: str, person: str | None) -> None:
+        who, done = decide(folder, verdict, hash, person)
+        document = {
+            "hash": f"sha256:{done.hash}",
+            "verdict": verdict,
+            "person": who,
+            "missing": done.missing,
+            "runs": {one.run: one.state.value for one in done.changed},
+        }
+
+        def text(out: Terminal) -> None:
+            out.say(f"sha256:{done.hash}: {verdict} by {who}")
+            out.lines(f"run {one.run[:12]} is {one.state.value}" for one in done.changed)
+            if done.missing and not done.changed:
+                out.say(f"{done.missing} more must approve")
+
+        voice().data(document, text)
+
+    return act

@@ -1,0 +1,58 @@
+"""`potluck site inbox`: what waits for the owner."""
+
+from pathlib import Path
+
+import click
+
+from potluck.api.network import inbox as api
+from potluck.api.network.inbox import Asked
+from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.terminal import Terminal
+from potluck.core.prose import agree
+from potluck.learning.graph.outline import some
+from potluck.owner.requests import NEAR, REPEATED
+
+
+@click.command("inbox")
+@click.argument("folder", type=PATH)
+@click.argument("hash", default="")
+@spoken
+def command(folder: Path, hash: str) -> None:
+    """What waits for approval in FOLDER, or every request of the plan whose hash begins with HASH."""
+    found = api.inbox(folder, hash)
+
+    def text(out: Terminal) -> None:
+        if not found:
+            out.say("nothing waits")
+        for one in found:
+            _show(out, one)
+
+    voice().data({"requests": [one.document() for one in found]}, text)
+
+
+def _show(out: Terminal, one: Asked) -> None:
+    out.say(f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
+    if one.file:
+        out.say(f"  federation file: {one.file}")
+    out.say(f"  what: {one.learnt}")
+    out.say(f"  with: {one.together}")
+    out.lines(f"  sees: {line}" for line in one.seen)
+    if one.network is not None:
+        digest = one.plan.model.digest if one.plan.model else None
+        out.say(f"  network: {digest or 'layers, shown as a graph'}; trained: {some(one.trained)}")
+        out.lines(f"    {line}" for line in one.network.lines())
+        out.lines([f"    {one.room.words()}"] if one.room else [])
+    elif one.plan.drawn:
+        digest = one.plan.model.digest if one.plan.model else ""
+        why = "cannot be read by this version, so it can only be denied" if one.unreadable else "is not here"
+        out.say(f"  network: {digest} {why}: {one.unreadable or 'nobody can say what it holds'}")
+    out.say(f"  cost: {one.cost}")
+    out.lines(f"  rows: {line}" for line in one.rows)
+    if one.missing:
+        out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
+    if one.request.codes == (REPEATED,):
+        out.say("  asked again: a step of it was repeated as often as one approval allows")
+    elif one.request.codes == (NEAR,):
+        out.say("  asked again: with the numbers of another plan it would tell a few rows apart (see `rows`)")
+    elif one.request.codes:
+        out.say(f"  the policy says no: {', '.join(one.request.codes)}")
