@@ -11,9 +11,9 @@ from potluck.learning.graph.file import parsed
 from potluck.learning.graph.interpreter import program, tensors
 from potluck.learning.graph.make.exported import InputShape
 from potluck.learning.graph.make.make import made
-from potluck.learning.graph.per_row.foreseen import MOST_UNITS
 from potluck.learning.graph.per_row.gradients import gradients
 from potluck.learning.graph.per_row.uses import uses
+from potluck.learning.models.graphs import units_at_once
 from potluck.learning.training.clipped_sums import Work, clip, clipped_sum, dear
 
 CLIP, STEP, TOKENS = 0.5, 2.0**-18, 64
@@ -144,7 +144,7 @@ def _work(kind: str) -> tuple[Work, GridBlock, int]:
         lambda out, wanted: loss(out, wanted, reduction="none"),
         held,
         lambda index: ({"x": arrays[0][index]}, arrays[1][index]),
-        min(MOST_UNITS, len(y)),
+        min(units_at_once(found, tuple(trained), 1)[0], len(y)),
     )
     return work, part, len(y)
 

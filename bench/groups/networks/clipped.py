@@ -1,7 +1,7 @@
 """Networks' gradients clipped row by row, beside plain ones, opacus and jax-privacy: rows a second, and peak memory.
 
 In processor time, in a process whose torch has one thread, by turns; the sums are compared first. Ours goes through
-microbatches of 128 rows, as a site does. A peer that is not installed has no row.
+microbatches, as a site does. A peer that is not installed has no row.
 """
 
 import json

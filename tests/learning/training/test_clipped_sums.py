@@ -167,16 +167,33 @@ def test_words_follow_from_slots_alone():
 
 def test_long_sums_in_float32_would_cost_the_clip_and_are_made_in_float64():
     part, narrow = GridBlock("gradient", 64, 2.0**-18, 1.0), {}
-    for terms, rows in ((1, 16), (64, 8), (64, 512)):
+    for terms, rows in ((1, 16), (64, 8), (64, 2048)):
         ones = torch.ones(rows, 1, terms, 8)
         narrow[terms, rows] = Gradients({"w": Outer(ones, ones, (8, 8))}, torch.ones(rows, dtype=torch.bool))
     assert [dear(one) for one in narrow.values()] == [False, True, True]
     assert clip(narrow[1, 16], part, 1.0, double=False) > 0.9999
-    assert clip(narrow[64, 512], part, 1.0, double=True) > 0.9999
-    assert clip(narrow[64, 512], part, 1.0, double=False) < 0.05
+    assert clip(narrow[64, 2048], part, 1.0, double=True) > 0.9999
+    assert clip(narrow[64, 2048], part, 1.0, double=False) < 0.05
     # The facts of a hand calculation: 2 E = 2 gamma(8 * 64 + 3) * 8 * 16 at 2^-24.
     n = (8 * 64 + 3) * 2.0**-24
     assert narrow[64, 8].error(1.0, double=False) == pytest.approx(n / (1 - n) * 8 * 16, rel=1e-12)
+
+
+def test_more_units_are_added_up_in_stretches_that_round_apart():
+    draw = torch.Generator().manual_seed(3)
+    left, right = torch.randn(300, 1, 1, 3, generator=draw), torch.randn(300, 1, 1, 5, generator=draw)
+    every = Outer(left, right, (3, 5))
+    found = Gradients({"w": every}, torch.ones(300, dtype=torch.bool))
+    factors, sums = found.factors(1.0, double=False), found.clipped(1.0)["w"]
+    apart = (slice(128), slice(128, 256), slice(256, 300))
+    first, second, third = (every.units(some).total(factors[some]) for some in apart)
+    assert (sums == first + second + third).all()
+    # By hand: 128 products, three sums, a factor's product, and what is too small for a float.
+    assert found.deep == 128 + 3 + 1 + 1
+    n = 133 * 2.0**-24
+    assert found.error(0.5, double=False) == pytest.approx(n / (1 - n) * 300 * 0.5, rel=1e-12)
+    exact = (factors.double()[:, None, None] * left[:, 0, 0, :, None].double() * right[:, 0, 0, None].double()).sum(0)
+    assert 0 < float((sums - exact).norm()) <= found.error(1.0, double=False)
 
 
 def test_a_unit_whose_products_cancel_is_clipped_by_its_reach():

@@ -30,7 +30,7 @@ from potluck.learning.models import graphs
 from potluck.learning.models.model import model
 from potluck.learning.models.room import room
 from potluck.learning.training import clipped_sums
-from potluck.learning.training.slots import Net, Slots, ready, shuffled, units_of
+from potluck.learning.training.slots import Net, Slots, net_of, ready, shuffled, units_of
 from potluck.learning.views import opened
 from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
@@ -167,8 +167,17 @@ def test_a_site_goes_through_as_many_slots_whatever_it_holds(files, filled, monk
     test = np.ones(table.rows, np.bool_)
     test[:filled] = False
     found = scene.words(replace(table, test=test), seeded(1), noise=False)
-    assert went == [(foreseen.MOST_UNITS, 1)]  # max_rows is 100
+    assert went == [(100, 1)]  # max_rows
     assert found.any() == (filled > 0)
+
+
+@pytest.mark.parametrize(
+    ("slots", "each", "size"), [(1, 1, 16), (100, 1, 100), (256, 1, 256), (340, 1, 170), (5, 4, 5)]
+)
+def test_microbatches_are_as_few_and_as_even_as_may_be(files, slots, each, size):
+    net = net_of(hidden.plan(files["perceptron"][1]).spec, 0)
+    assert graphs.units_at_once(net.network, net.trained, 1)[0] == 256
+    assert net.at_once(slots, each) == size
 
 
 def test_persons_with_fewer_rows_count_where_a_graph_has_no_derivative_at_zeros(tmp_path, monkeypatch):
@@ -275,12 +284,12 @@ def test_the_opened_sum_is_divided_by_the_expected_rows_alone(files):
 def test_what_takes_seconds_to_load_is_loaded_before_a_round(files, name, monkeypatch):
     """Else a site's first gradient comes after a round's patience, on a busy machine."""
     asked = []
-    monkeypatch.setattr(Net, "at_once", lambda self, each: asked.append(each))
+    monkeypatch.setattr(Net, "at_once", lambda self, slots, each: asked.append((slots, each)))
     graph = files[name][1] if name in files else None
     ready(hidden.plan(graph).spec)
-    assert asked == [1]
+    assert asked == [(100, 1)]
     ready(hidden.plan(graph).set("privacy", {"noise": "none"}).spec)
-    assert asked == [1]
+    assert asked == [(100, 1)]
 
 
 class Masked(nn.Module):

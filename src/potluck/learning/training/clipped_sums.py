@@ -38,7 +38,7 @@ from potluck.learning.training.row_sums import Whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEAR = 2.0**-8
+DEAR = 2.0**-7
 """Where rounding would take a larger part of the clip, the sum is added up in float64."""
 STRETCH = 1 << 16
 """Numbers that are put on the grid at a time."""
@@ -101,8 +101,7 @@ def _added(total: Whole, start: int, one: "Tensor", step: float) -> int:
 
 def dear(found: Gradients) -> bool:
     """Whether sums are added up in float64. It follows from the graph, the slots and the type alone."""
-    products = len(found.there) * found.terms + 3
-    return products * found.unit > DEAR or 2 * found.error(1.0, double=False) > DEAR
+    return found.deep * found.unit > DEAR or 2 * found.error(1.0, double=False) > DEAR
 
 
 def clip(found: Gradients, part: GridBlock, most: float, *, double: bool) -> float:

@@ -30,6 +30,7 @@ from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Index, among_own, most_rows, sorted_by_person, whose
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import program, tensors
+from potluck.learning.graph.per_row.foreseen import FEWEST_ROWS
 from potluck.learning.graph.per_row.gradients import Gradients
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.schema import Weight
@@ -58,9 +59,11 @@ class Net:
     trained: tuple[Weight, ...] = field(repr=False)
     order: Index = field(repr=False)
 
-    def at_once(self, each: int) -> int:
-        """Units of a microbatch, of so many rows each."""
-        return graphs.units_at_once(self.network, self.trained, each)[0]
+    def at_once(self, slots: int, each: int) -> int:
+        """Slots of a microbatch, for so many or a few more, of so many rows each: all microbatches are as long, and
+        there are as few as may be."""
+        count = -(-slots // graphs.units_at_once(self.network, self.trained, each)[0])
+        return max(-(-slots // count), -(-FEWEST_ROWS // each))
 
 
 def net_of(plan: Plan, size: int) -> Net:
@@ -80,7 +83,7 @@ def ready(plan: Plan) -> None:
         return
     if kind_of(plan).layered and kind_of(plan).link is None:
         size = form_of(plan, goal_of(plan), len(encoding(plan).names)).size
-        net_of(plan, size).at_once(most_rows(plan))
+        net_of(plan, size).at_once(plan.data.max_rows, most_rows(plan))
 
 
 def units_of(plan: Plan, rows: Table) -> Index:
@@ -188,7 +191,7 @@ class Slots:
             held[name] = torch().from_numpy(array)
         made = uses(program(network.checked), [one.name for one in trained])
         each = self.units.shape[1]
-        at_once = self.net.at_once(each)
+        at_once = self.net.at_once(len(self.order), each)
         return Work(made, loss_of(self.goal).rows, held, self._taking(at_once * each), at_once)
 
     def _taking(self, size: int) -> Take:
@@ -217,6 +220,7 @@ def seeds(plan: Plan, step: int) -> Iterator[int]:
 def slots_of(plan: Plan, goal: Goal, net: Net, weights: Floats, rows: Table, step: int, draw: Draw) -> Slots:
     """A site's units, each to be in a slot that is drawn."""
     units = units_of(plan, rows)
-    size = net.at_once(units.shape[1])
-    count = -(-enough(plan.data.max_rows, in_a_sum(plan)) // size) * size
+    slots = enough(plan.data.max_rows, in_a_sum(plan))
+    size = net.at_once(slots, units.shape[1])
+    count = -(-slots // size) * size
     return Slots(plan, goal, net, weights, rows, units, shuffled(count, draw), shuffled(len(rows.target), draw), step)

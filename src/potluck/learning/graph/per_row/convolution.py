@@ -15,7 +15,7 @@ from potluck.learning.graph.steps import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-ROOM = 1 << 16
+ROOM = 1 << 18
 """Numbers of windows that are copied at a time, where they are not kept: what a processor has at hand."""
 
 
@@ -31,14 +31,15 @@ def convolution(axes: int, *, transposed: bool = False) -> Rule:
         groups, each = int(call.number("groups", 1)), prod(wide[1:])
         left = _grouped(places, groups)
         seen = _windows(call, axes, _padded(whole, call.spatial("padding", axes, 0)), places.shape[3:])
-        (_, _, terms, m), batch = left.shape, call.batch
+        (_, _, m, terms), batch = left.shape, call.batch
         if not better_laid(batch * groups, terms, m, each, call.most):
             right = seen.movedim(-1, -1 - axes)  # channels before the kernel, as the weight has them
-            return Outer(left.contiguous(), right.reshape(batch, groups, terms, each), wide)
+            return Outer(left.mT.contiguous(), right.reshape(batch, groups, terms, each), wide)
         found = left.new_empty(batch, groups, m, each)
-        for some in slices(batch, max(1, ROOM // (groups * terms * each))):
-            right = seen[some].reshape(-1, terms, each)
-            torch().bmm(left[some].contiguous().flatten(0, 1).mT, right, out=found[some].flatten(0, 1))
+        copied = left.new_empty(min(batch, max(1, ROOM // (groups * terms * each))), *seen.shape[1:])
+        for some in slices(batch, len(copied)):
+            right = copied[: some.stop - some.start].copy_(seen[some])
+            torch().bmm(left[some].flatten(0, 1), right.reshape(-1, terms, each), out=found[some].flatten(0, 1))
         return Laid(found.reshape(batch, wide[0], *wide[2:], wide[1]).movedim(-1, 2))
 
     return rule
@@ -63,7 +64,7 @@ def _windows(call: Call, axes: int, padded: "Tensor", places: Sequence[int]) -> 
 
 
 def _grouped(given: "Tensor", groups: int) -> "Tensor":
-    """[b, k, groups * width, ...] -> [b, groups, k places, width]."""
+    """[b, k, groups * width, ...] -> [b, groups, width, k places]."""
     batch, beside, channels = given.shape[:3]
     parted = given.reshape(batch, beside, groups, channels // groups, -1)
-    return parted.permute(0, 2, 1, 4, 3).flatten(2, 3)
+    return parted.permute(0, 2, 3, 1, 4).flatten(3)

@@ -13,9 +13,12 @@ from potluck.learning.graph.per_row.pieces import Laid, Outer, Piece
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.steps import torch
 
-MOST_UNITS, FEWEST_ROWS = 128, 16
+MOST_UNITS, FEWEST_ROWS = 256, 16
 """Units at a time: of more, sums in float32 lose much of the clip. Rows at a time: of fewer, the bits of some
 networks' rows follow from the place where they stand."""
+AT_HAND = 2**20
+"""Numbers of a microbatch, forward: where MOST_UNITS rows have more, half as many units are quicker, since a core's
+cache holds them."""
 COPIES = 3
 """Of what factors and laid gradients take in 8 bytes a number: themselves, copies that are weighed or joined, and
 products that norms are made of."""
@@ -34,10 +37,11 @@ def foreseen(checked: Checked, trained: Sequence[str], units: int, each: int) ->
 
 @lru_cache(maxsize=8)
 def at_once(checked: Checked, trained: tuple[str, ...], each: int, room: int) -> tuple[int, int]:
-    """(units of a microbatch, bytes it may take): as many as so many bytes let, MOST_UNITS at most; FEWEST_ROWS rows
-    whatever they take. Raises GraphError as `foreseen`."""
+    """(units of a microbatch at most, bytes it may take): as many as so many bytes let, MOST_UNITS at most; FEWEST_ROWS
+    rows whatever they take. Raises GraphError as `foreseen`."""
     fewest = -(-FEWEST_ROWS // each)
-    units = max(MOST_UNITS // each, fewest)
+    most = MOST_UNITS if checked.floats * MOST_UNITS <= AT_HAND else MOST_UNITS // 2
+    units = max(most // each, fewest)
     while True:
         fits = checked.flops * units * each <= MOST_FLOPS
         need = _bytes(checked, trained, units, each) if fits or units == fewest else room + 1

@@ -20,6 +20,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
+from potluck.core.slices import slices
 from potluck.learning.graph.interpreter import admitted
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 MOST_LAID = 2**25
 """Numbers of gradients of one weight that are laid out, of all rows of a batch."""
+SUMMED = 128
+"""Units that are added up at a time, and apart from others: sums of sums are off by less than one long sum."""
 SPREAD = 16.0
 """How many times the clip a unit's reach may be, where a row has several products. That of networks is 1 to 8 times its
 norm, and the larger this is, the more of the clip is kept for rounding."""
@@ -60,6 +63,13 @@ class Gradients:
     def terms(self) -> int:
         """At most so many products of a unit are added up in an entry."""
         return max((one.terms for one in self.pieces.values()), default=1)
+
+    @property
+    def deep(self) -> int:
+        """At most so many roundings a product goes through: of the sum of its stretch, of the sum of stretches, of a
+        factor's own product, of what is too small for a float, and one to spare."""
+        units = len(self.there)
+        return min(units, SUMMED) * self.terms + -(-units // SUMMED) + 2
 
     @property
     def unit(self) -> float:
@@ -95,11 +105,10 @@ class Gradients:
         return self._sizes.reach.sqrt() * WIDER
 
     def error(self, clip: float, *, double: bool) -> float:
-        """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order it is
-        added up: gamma(n) of the sum of reaches, of which each is at most R clip. n counts the products of an entry, a
-        factor's own product, what is too small for a float, and one to spare."""
-        units, n = len(self.there), len(self.there) * self.terms + 3
-        return gamma(n, 2.0**-53 if double else self.unit) * units * self.spread * clip
+        """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order
+        stretches of units are added up: gamma(n) of the sum of reaches, of which each is at most R clip. n counts the
+        products of an entry in a stretch and the stretches (`deep`)."""
+        return gamma(self.deep, 2.0**-53 if double else self.unit) * len(self.there) * self.spread * clip
 
     def factors(self, clip: float, *, double: bool) -> "Tensor":
         """[units] min(1, clip / N, R clip / A), rounded down, in float64 or float32; 0 for a unit that is not there, or
@@ -113,10 +122,14 @@ class Gradients:
         """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
         up in float64."""
         factors, lost = self.factors(clip, double=double), ~self.sound
-        found, some = {}, bool(lost.any())
+        any_lost = bool(lost.any())
+        found: dict[str, Tensor] = {}
         for name, one in self.pieces.items():
-            kept = one.without(lost) if some else one
-            found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
+            kept = one.without(lost) if any_lost else one
+            weights = factors if double else factors.to(_numbers(one).dtype)
+            for some in slices(len(weights), SUMMED):
+                total = kept.units(some).total(weights[some])
+                found[name] = found[name].add_(total) if name in found else total
         return found
 
 

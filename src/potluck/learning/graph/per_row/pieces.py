@@ -84,6 +84,10 @@ class Outer:
         here = lost[:, None, None, None]
         return Outer(self.left.masked_fill(here, 0.0), self.right.masked_fill(here, 0.0), self.shape)
 
+    def units(self, some: slice) -> "Outer":
+        """Some of them."""
+        return Outer(self.left[some], self.right[some], self.shape)
+
     def joined(self, rows: int) -> "Outer":
         """So many rows after another are one unit, whose gradient is their sum."""
         if rows == 1:
@@ -142,6 +146,10 @@ class Picked:
     def without(self, lost: "Tensor") -> "Picked":
         """As `Outer.without`."""
         return Picked(self.places, self.right.masked_fill(lost[:, None, None], 0.0), self.shape)
+
+    def units(self, some: slice) -> "Picked":
+        """As `Outer.units`."""
+        return Picked(self.places[some], self.right[some], self.shape)
 
     def joined(self, rows: int) -> "Picked":
         """As `Outer.joined`."""
@@ -210,6 +218,10 @@ class Laid:
         """As `Outer.without`."""
         return Laid(self.each.masked_fill(lost.reshape(-1, *[1] * len(self.shape)), 0.0))
 
+    def units(self, some: slice) -> "Laid":
+        """As `Outer.units`."""
+        return Laid(self.each[some])
+
     def joined(self, rows: int) -> "Laid":
         """As `Outer.joined`."""
         return self if rows == 1 else Laid(self.each.reshape(-1, rows, *self.shape).sum(1))
@@ -240,7 +252,7 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
     found = [one.sizes for one in pieces if isinstance(one, Picked) or (isinstance(one, Outer) and one not in single)]
     if single or laid:
         sides = [side[:, 0, 0] for one in single for side in (one.left, one.right)]
-        each = squares(*sides, *(one.flat for one in laid))
+        each = _squares_once([*sides, *(one.flat for one in laid)])
         products = each[:, : len(sides)].reshape(len(each), -1, 2).prod(2) if single else each[:, :0]
         norm = (products.sum(1) + each[:, len(sides) :].sum(1)) * WIDER
         found.append(Sizes(norm, norm, each.amax(1)))
@@ -249,6 +261,15 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
         most = torch().maximum(first.factor, one.factor)
         first = Sizes(first.norm + one.norm, first.reach + one.reach, most)
     return first
+
+
+def _squares_once(tensors: "Sequence[Tensor]") -> "Tensor":
+    """As `squares`. What comes back to a layer is its bias's gradient and a factor of its weight's: the same numbers,
+    which are gone through once."""
+    keys = [(one.data_ptr(), one.shape, one.stride()) for one in tensors]
+    once = dict(zip(keys, tensors, strict=True))
+    found, places = squares(*once.values()), {key: i for i, key in enumerate(once)}
+    return found if len(once) == len(keys) else found[..., [places[key] for key in keys]]
 
 
 def squares(*tensors: "Tensor") -> "Tensor":
