@@ -22,9 +22,8 @@ from potluck.learning.graph.ops import OPS
 from potluck.learning.graph.schema import Graph
 from potluck.learning.graph.steps import FAILURES, torch
 from potluck.learning.models.form import Batch, Steps
-from potluck.learning.models.graph_form import GraphForm, moved
+from potluck.learning.models.graph_form import GraphForm, downhill
 from potluck.learning.models.losses import loss_of
-from potluck.learning.models.one_thread import one_thread
 from potluck.simulation.stride import Stride, strides
 
 if TYPE_CHECKING:
@@ -81,37 +80,38 @@ def descend_all(
     form: GraphForm, weights: Floats, batches: Sequence[Sequence[Batch]], x: Inputs, y: Floats, steps: Sequence[Steps]
 ) -> Moved:
     """What `GraphForm.descend` does, of k models that begin at the same weights [d], each with its own batches and
-    steps. Whoever has more batches comes first; all have the same rate.
+    steps. Whoever has more batches comes first; all have the same rate. Whoever calls gives torch its threads.
 
     Raises GraphError: torch is missing or fails, or a model's batch is beyond a bound.
     """
     frozen, common = form.held_and_moved(weights)
     common = {name: one.detach() for name, one in common.items()}
-    after = {name: one.expand(len(batches), *one.shape).clone() for name, one in common.items()}
+    after: dict[str, Tensor] = {}
     pulls = np.array([one.pull for one in steps])
-    with one_thread():
-        try:
-            for stride in strides(batches):
-                _step(form, stride, (frozen, after, common), x, y, steps[0], pulls)
-        except FAILURES as failure:
-            said = str(failure).partition("\n")[0][:200]
-            raise GraphError(f"torch does not run it for several models at once: {said}", where="graph") from None
+    try:
+        for stride in strides(batches):
+            _step(form, stride, (frozen, after, common), x, y, steps[0], pulls)
+    except FAILURES as failure:
+        said = str(failure).partition("\n")[0][:200]
+        raise GraphError(f"torch does not run it for several models at once: {said}", where="graph") from None
     return Moved(after, common, weights)
 
 
 def _step(
     form: GraphForm,
     stride: Stride,
-    held: "tuple[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]]",
+    held: "tuple[Mapping[str, Tensor], dict[str, Tensor], Mapping[str, Tensor]]",
     x: Inputs,
     y: Floats,
     steps: Steps,
     pulls: Floats,
 ) -> None:
+    """One step of the first models. Before the first of all, `after` is empty: models that stand at one place need no
+    weights of their own, and one product goes forward for all of them."""
     loaded, loss, ready = torch(), loss_of(form.goal), program(form.network.checked)
     frozen, after, common = held
     count, width = stride.rows.shape
-    live = {name: one[:count].detach().requires_grad_() for name, one in after.items()}
+    own = {name: one[:count] for name, one in after.items()} or common
     flat = stride.rows.reshape(-1)
     inputs, target, weighed = form.given(x[flat], y[flat], stride.factors)
 
@@ -121,18 +121,23 @@ def _step(
     def lost(own: "Mapping[str, Tensor]", taken: "Mapping[str, Tensor]", wanted: "Tensor", by: "Tensor") -> "Tensor":
         return loss.batch(forward(ready, {**frozen, **own}, taken, train=True), wanted, by)
 
-    each = loaded.func.vmap(lost, in_dims=(0, 0, 0, None if weighed is None else 0))
-    losses = each(
-        live,
+    axes = (0 if after else None, 0, 0, None if weighed is None else 0)
+    found = loaded.func.vmap(loaded.func.grad(lost), in_dims=axes)(
+        own,
         {name: several(one) for name, one in inputs.items()},
         several(target),
         weighed if weighed is None else several(weighed),
     )
-    found = loaded.autograd.grad(losses.sum(), list(live.values()), materialize_grads=True)
-    with loaded.no_grad():
-        for (name, one), gradient in zip(live.items(), found, strict=True):
-            pull: Tensor | float = 0.0
-            if one.dim() > 2 and pulls.any():
-                each_own = loaded.from_numpy(pulls[:count]).to(one.dtype).to(one.device)
-                pull = each_own.view(count, *[1] * (one.dim() - 1))
-            moved(one, gradient, steps, pull, common[name] if steps.anchor is not None else None)
+    moved: dict[str, Tensor] = {}
+    for name, gradient in found.items():
+        pull: Tensor | float = 0.0
+        if gradient.dim() > 2 and pulls.any():
+            each_own = loaded.from_numpy(pulls[:count]).to(gradient.dtype).to(gradient.device)
+            pull = each_own.view(count, *[1] * (gradient.dim() - 1))
+        one, anchor = own[name], common[name] if steps.anchor is not None else None
+        down = downhill(one, gradient, steps, pull, anchor)
+        if after:
+            one.sub_(down, alpha=steps.rate)
+        else:
+            moved[name] = loaded.sub(one, down, alpha=steps.rate)
+    after.update(moved)

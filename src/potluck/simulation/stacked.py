@@ -25,6 +25,7 @@ from potluck.learning.models.form import Batch
 from potluck.learning.models.graph_form import GraphForm
 from potluck.learning.models.graphs import Equipped
 from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.one_thread import one_thread
 from potluck.learning.models.slopes import present
 from potluck.learning.training.average import AVERAGE, BATCH, Average
 from potluck.learning.training.drawn import gone_through
@@ -91,16 +92,17 @@ class Stacked:
             planned[size] = list(method.batches_of(step, size))
         batches = [[Batch(rows[one.rows], one.seed) for one in planned[len(rows)]] for rows in sites]
         steps = {size: method.steps_of(step, size, at) for size in planned}
-        moved = descend_all(self._form, at, batches, x, y, [steps[size] for size in sizes.tolist()])
-        if exact:
-            if not moved.furthest() <= training(plan).range:
-                what = "a local coefficient is beyond training.range. hint: lower training.rate"
-                raise Abort(Cause.RANGE, detail=what)
-            factors = sizes.astype(np.float64)
-        else:
-            factors = _clipping(moved.norms(), required(plan.privacy.clip))
         out = np.empty(len(weights) + exact * method.goal.cells)
-        out[order] = moved.total(factors)
+        with one_thread():  # of a process that was forked, torch's other threads are not there
+            moved = descend_all(self._form, at, batches, x, y, [steps[size] for size in sizes.tolist()])
+            if exact:
+                if not moved.furthest() <= training(plan).range:
+                    what = "a local coefficient is beyond training.range. hint: lower training.rate"
+                    raise Abort(Cause.RANGE, detail=what)
+                factors = sizes.astype(np.float64)
+            else:
+                factors = _clipping(moved.norms(), required(plan.privacy.clip))
+            out[order] = moved.total(factors)
         if exact:
             out[len(weights) :] = sum(counts(method.goal, y[rows]) for rows in sites)
         return out

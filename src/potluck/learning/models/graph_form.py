@@ -151,15 +151,26 @@ def moved(
     one: "Tensor",
     gradient: "Tensor",
     steps: Steps,
-    pull: "float | Tensor",
+    pull: float,
     anchor: "Tensor | None" = None,
     shift: "Tensor | None" = None,
 ) -> None:
-    """Move a weight by one step, in place. pull: `Steps.pull` where a ridge holds this weight; anchor, shift: likewise
-    the weight's own. Of several models side by side the first axis is theirs, also of `pull`."""
+    """Move a weight by one step, in place. Arguments are those of `downhill`."""
+    one.sub_(downhill(one, gradient, steps, pull, anchor, shift), alpha=steps.rate)
+
+
+def downhill(
+    one: "Tensor",
+    gradient: "Tensor",
+    steps: Steps,
+    pull: "float | Tensor",
+    anchor: "Tensor | None" = None,
+    shift: "Tensor | None" = None,
+) -> "Tensor":
+    """What a step takes from a weight, times the rate. pull: `Steps.pull` where a ridge holds this weight; anchor,
+    shift: likewise the weight's own. Of several models side by side the gradient's first axis is theirs, also of
+    `pull`, and of `one` where they do not stand at the same place."""
     down = gradient + pull * one if isinstance(pull, torch().Tensor) or pull else gradient
     if anchor is not None:
         down = down + steps.mu * (one - anchor)
-    if shift is not None:
-        down = down + shift
-    one.sub_(down, alpha=steps.rate)
+    return down if shift is None else down + shift
