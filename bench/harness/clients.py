@@ -69,8 +69,7 @@ def seconds(file: Path, cohort: int, rounds: int, rate: float) -> list[float]:
         spec = plan(Path(folder), rounds, rate).spec
         follow(spec)
         rows = np.array_split(generator(0, "bench").permutation(len(y)), clients)
-        cohorts = Cohorts(peopled(spec, clients), Pooled(table, nobody, np.zeros(len(y), np.int64)), rows)
-        cohorts.ready()
+        cohorts = Cohorts(peopled(spec, clients), Pooled(table, nobody, np.zeros(len(y), np.int64)), rows).ready()
         processes = len(os.sched_getaffinity(0))
         return [one.seconds for one in simulate(cohorts, Wanted(cohort=cohort, processes=processes)).rounds]
 

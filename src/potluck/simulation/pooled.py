@@ -101,6 +101,12 @@ class Pooled:
         """What they take. Tensors that lie in files are not among them."""
         return sum(one.features.nbytes + one.target.nbytes + one.test.nbytes for one in (self.train, self.held))
 
+    def typed(self, kind: str | None) -> "Pooled":
+        """The same, with the features of training rows in this type. None: as they are."""
+        if kind is None:
+            return self
+        return replace(self, train=replace(self.train, features=self.train.features.astype(kind, copy=False)))
+
     def some(self, rows: Index, site: str, owners: Index | None = None) -> Table:
         """The table of a client with these training rows. owners: of rows of several clients, whose each is: persons of
         two clients are two."""

@@ -14,12 +14,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import msgspec
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.fixed import word
+from potluck.core.party import Party
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Words
 from potluck.core.seeded import generator
@@ -110,16 +112,22 @@ class Rounds:
         """Of as many sites as there are clients."""
         return self.cohorts.plan
 
+    @cached_property
+    def _parties(self) -> tuple[Party, ...]:
+        """All clients, made once: there may be many."""
+        return self.plan.sites
+
     def __call__(self, ask: Ask) -> Answer:
         """One sum. Raises as sites do."""
         self.progress(ask)
-        began = time.perf_counter()
-        privacy = self._privacy(ask)
         if ask.kind is not Kind.TRAIN:
+            privacy = self._privacy(ask)
             words = guarded(privacy, self.cohorts.task.contribute(ask, self.cohorts.pooled.held, _none), _none).words
             return self._answer(ask, privacy, words, len(self.cohorts.clients))
         if ask.step:
             self._looked(ask)
+        began = time.perf_counter()
+        privacy = self._privacy(ask)
         chosen = self._cohort(ask.step)
         words = self._sum(ask, privacy, chosen)
         answer = self._answer(ask, privacy, words, len(chosen))
@@ -156,7 +164,7 @@ class Rounds:
 
     def _answer(self, ask: Ask, privacy: Bound, words: Words, givers: int) -> Answer:
         draw = generator(self.wanted.seed, "simulation", "noise", ask.kind.value, ask.step).bytes
-        opened = Opened(words, frozenset(self.plan.sites[:givers]))
+        opened = Opened(words, frozenset(self._parties[:givers]))
         piece, count = in_pieces(privacy)
         for _ in range(count):
             settled = piece.at_reveal(opened, draw)
@@ -166,7 +174,7 @@ class Rounds:
 
     def _looked(self, ask: Ask) -> None:
         """Look at the model that the last round made, where one is due."""
-        if ask.step % self.wanted.every == 0:
+        if ask.step % self.wanted.every == 0 and self.cohorts.pooled.held.test.any():
             weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64)
             self.seen(model(self.plan, method_of(self.plan).modelled(self.plan, weights)))
 

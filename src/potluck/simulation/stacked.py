@@ -16,9 +16,10 @@ import numpy as np
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
-from potluck.learning.data.mixed import Inputs
+from potluck.learning.data.mixed import FEATURES, Inputs
 from potluck.learning.data.units import Index
 from potluck.learning.graph.interpreter import memory
+from potluck.learning.graph.value import DType
 from potluck.learning.models.class_weights import factors_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.form import Batch
@@ -69,6 +70,11 @@ class Stacked:
         card = isinstance(plan, Equipped) and plan.card
         return GraphForm(net.network, net.trained, goal, 0, factors_of(plan, goal), card)
 
+    @property
+    def kind(self) -> DType | None:
+        """The type in which the graph takes the features of the table; None: it takes none of them."""
+        return next((one.dtype for one in self._net.network.graph.inputs if one.name == FEATURES), None)
+
     def room(self, rows: int) -> int:
         """Bytes that one site with so many rows takes, beside them."""
         checked, spec = self._form.network.checked, training(self.method.plan)
@@ -104,7 +110,7 @@ class Stacked:
                 factors = _clipping(moved.norms(), required(plan.privacy.clip))
             out[order] = moved.total(factors)
         if exact:
-            out[len(weights) :] = sum(counts(method.goal, y[rows]) for rows in sites)
+            out[len(weights) :] = counts(method.goal, y[np.concatenate(sites)])
         return out
 
 

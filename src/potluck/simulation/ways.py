@@ -42,7 +42,7 @@ from potluck.simulation.stacked import Stacked, obstacle
 
 ROWS = 1 << 13
 """Rows of several clients that are taken at a time."""
-STACK = 1 << 24
+STACK = 1 << 25
 """Bytes of all weights, in float64, of clients that train side by side: of fewer, what torch does between operations
 takes longer, and of more, memory does."""
 FEW = 16
@@ -97,15 +97,19 @@ class Cohorts:
         assert isinstance(method, Average)  # as `obstacle` says
         return Stacked(method)
 
-    def ready(self) -> None:
-        """Load what training loads when it is first used, before processes are forked. A graphics card is not touched:
-        it would be of no use in them."""
-        card = isinstance(self.plan, Equipped) and self.plan.card
-        if self.way is Way.STACKED and not card:
-            table, least = self.pooled.train, min(self.clients, key=len)
-            weights = self._stacked.method.initial()
+    def ready(self) -> "Cohorts":
+        """The same clients, as processes are forked with them: what training loads when it is first used is loaded, and
+        rows have the type in which clients train side by side, so that no step makes it anew. A graphics card is not
+        touched: it would be of no use in them."""
+        if self.way is not Way.STACKED:
+            return self
+        found = replace(self, pooled=self.pooled.typed(self._stacked.kind))
+        if not (isinstance(self.plan, Equipped) and self.plan.card):
+            table, least = found.pooled.train, min(self.clients, key=len)
+            weights = found._stacked.method.initial()
             with suppress(Abort):  # whatever is wrong is told when it counts
-                self._stacked.added(weights, 0, [least], table.inputs, table.target)
+                found._stacked.added(weights, 0, [least], table.inputs, table.target)
+        return found
 
     def room(self) -> int:
         """Bytes that the client with the most rows takes while it trains, beside its rows."""
@@ -127,7 +131,7 @@ class Cohorts:
         count = max(1, STACK // (8 * self._stacked.method.form.size))
         if most is not None:
             count = max(1, min(count, most // self.room()))
-        return np.split(order, np.arange(count, len(order), count))
+        return np.array_split(order, _parts(len(order), count))
 
     def added(self, ask: Ask, privacy: Bound, some: Index, draw: Draw) -> Words:
         """The words [d] that these clients add up to, without noise. Raises as `Method.contribute`."""
@@ -157,6 +161,12 @@ class Cohorts:
             task = TrainTask(msgspec.structs.replace(self.plan, data=data), evaluated=False)
         table = self.pooled.some(rows, "clients", owners)
         return guarded(privacy, task.contribute(ask, table, draw), draw).words
+
+
+def _parts(clients: int, most: int) -> int:
+    """How many parts of at most so many clients: as many for each of two processes, where there are several."""
+    parts = math.ceil(clients / most)
+    return parts if parts == 1 else parts + parts % 2
 
 
 def on_grid(values: Floats, grid: Grid) -> Words:

@@ -20,9 +20,7 @@ def cohorts(spec, tables, wanted):
     rows = pooled({site(name): table for name, table in tables.items()})
     split = Rows(goal_of(spec), rows.train.target, rows.sites)
     clients = clients_of(split, wanted.sites, wanted.split, generator(wanted.seed, "simulation", "split"))
-    made = Cohorts(peopled(spec, len(clients)), rows, clients)
-    made.ready()
-    return made
+    return Cohorts(peopled(spec, len(clients)), rows, clients).ready()
 
 
 def simulated(spec, tables, **wanted):

@@ -65,9 +65,8 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     _possible(plan.spec, wanted)
     now = datetime.now(UTC)
     with run_folder(f"{plan.spec.name}-simulated", Path(out) if out else None, now) as folder:
-        cohorts = _cohorts(plan, data, wanted)
+        cohorts = _cohorts(plan, data, wanted).ready()
         each = shared(cap, cohorts.pooled.bytes, wanted.processes, cohorts.room())
-        cohorts.ready()
         with bounded(cap):
             found = rounds_of(cohorts, wanted, progress, each)
         return write(folder, plan, found, now, [*warnings, *found.trained.warnings])
