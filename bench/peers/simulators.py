@@ -55,20 +55,26 @@ def rounds(peer: Peer, file: Path, cohort: int, many: int, rate: float) -> list[
 
 def _python() -> Path:
     """The interpreter of the peers' environment. Raises Missing."""
-    python = HOME / "bin" / "python"
-    if (HOME / "made").exists():
-        return python
-    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True, capture_output=True)
-        subprocess.run([*pip, FLOWER], check=True, capture_output=True)
-        subprocess.run([*pip, "--no-deps", PFL, *MORE], check=True, capture_output=True)
-    except (subprocess.CalledProcessError, OSError) as error:
-        raise Missing(f"its environment cannot be made ({type(error).__name__})") from None
+    python, made = HOME / "bin" / "python", HOME / "made"
+    asked = "\n".join([FLOWER, PFL, *MORE])
+    if not (made.exists() and made.read_text(encoding="utf-8") == asked):
+        pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True, capture_output=True)
+            subprocess.run([*pip, FLOWER], check=True, capture_output=True)
+            subprocess.run([*pip, "--no-deps", PFL, *MORE], check=True, capture_output=True)
+        except (subprocess.CalledProcessError, OSError) as error:
+            raise Missing(f"its environment cannot be made ({type(error).__name__})") from None
+        made.write_text(asked, encoding="utf-8")
+    lend(HOME)
+    return python
+
+
+def lend(home: Path) -> None:
+    """Have an environment find torch where this one has it, by the path behind all links: each time, since either may
+    have been moved since it was made. Raises Missing: torch is not here."""
     found = find_spec("torch")
     if found is None or found.origin is None:
         raise Missing("torch is not here")
-    (own,) = HOME.glob("lib/python*/site-packages")
-    (own / "lent.pth").write_text(f"{Path(found.origin).parents[1]}\n", encoding="utf-8")
-    (HOME / "made").touch()
-    return python
+    (own,) = home.glob("lib/python*/site-packages")
+    (own / "lent.pth").write_text(f"{Path(found.origin).resolve().parents[1]}\n", encoding="utf-8")
