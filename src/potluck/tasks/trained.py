@@ -17,6 +17,8 @@ from potluck.tasks.shown import Measured
 
 MODEL = "model.json"
 """A run's model, in its folder."""
+SIMULATED = "simulated-model.json"
+"""That of a simulation, in a folder that is no run's."""
 NOT_PRIVATE = "not private: all rows are in one process here"
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import unwritable
+from potluck.core.errors import UsageError, unwritable
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import table_text
-from potluck.tasks.trained import MODEL
+from potluck.tasks.trained import MODEL, SIMULATED
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,20 @@ class Scored:
         return table_text(self.columns, self.table)
 
 
+def _file(model: Path) -> Path:
+    """The model's file. Raises UsageError: it is the folder of a simulation, which is none of a run."""
+    if not model.is_dir():
+        return model
+    if not (model / MODEL).exists() and (model / SIMULATED).exists():
+        what = "is the folder of a simulation, and of no run"
+        raise UsageError(what, where=str(model), hint=f"give {model / SIMULATED}")
+    return model / MODEL
+
+
 def score(model: Path, rows: Path, output: Path | None) -> Scored:
     """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot
     write), DataError (rows do not fit)."""
-    held = Model.read(model / MODEL if model.is_dir() else model, simulated=True)
+    held = Model.read(_file(model), simulated=True)
     read = held.inputs(rows)
     columns, table = held.written(read)
     scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally, held.simulated)

@@ -19,6 +19,7 @@ from potluck.learning.training.drawn import band
 from potluck.learning.training.local import keeps
 from potluck.learning.training.method import by_unit
 from potluck.learning.training.methods import method_of
+from potluck.simulation import scale
 from potluck.simulation.memory import bounded, bytes_of, shared
 from potluck.simulation.pooled import pooled, values_of
 from potluck.simulation.rounds import peopled
@@ -66,6 +67,7 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     now = datetime.now(UTC)
     with run_folder(f"{plan.spec.name}-simulated", Path(out) if out else None, now) as folder:
         cohorts = _cohorts(plan, data, wanted).ready()
+        warnings = [*warnings, *scale.warnings(cohorts, wanted)]
         each = shared(cap, cohorts.pooled.bytes, wanted.processes, cohorts.room())
         with bounded(cap):
             found = rounds_of(cohorts, wanted, progress, each)

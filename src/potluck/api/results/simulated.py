@@ -21,9 +21,9 @@ from potluck.report import simulated as page
 from potluck.simulation.rounds import Round, Simulated
 from potluck.simulation.ways import way_of
 from potluck.tasks.here import Json
-from potluck.tasks.trained import scores
+from potluck.tasks.trained import SIMULATED, scores
 
-MODEL, ROUNDS, REPORT = "simulated-model.json", "simulated-rounds.csv", "simulated-report.html"
+ROUNDS, REPORT = "simulated-rounds.csv", "simulated-report.html"
 STAMP = "simulated: all rows are in one process, nothing is sealed, this is no run"
 
 
@@ -37,12 +37,12 @@ class Simulation:
     @cached_property
     def model(self) -> Model:
         """The last round's model, which is marked as simulated."""
-        return Model.read(self.folder / MODEL, simulated=True)
+        return Model.read(self.folder / SIMULATED, simulated=True)
 
 
 def write(folder: Path, plan: Plan, found: Simulated, now: datetime, warnings: list[str]) -> Simulation:
     """The simulation's files. Raises OSError."""
-    found.trained.model.write(folder / MODEL)
+    found.trained.model.write(folder / SIMULATED)
     rounds = [_round(one) for one in found.rounds]
     private.write(folder / ROUNDS, _csv(rounds))
     private.write(folder / "plan.toml", plan.text())
@@ -104,7 +104,7 @@ def _document(
         "clients_per_second": round(found.speed, 3),
         "model": {
             "kind": model.kind,
-            "file": str(folder / MODEL),
+            "file": str(folder / SIMULATED),
             "digest": model.digest(),
             "coefficients": dict(model.coefficients) or None,
         },

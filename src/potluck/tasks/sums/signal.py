@@ -134,7 +134,7 @@ def _few(value: float) -> str:
 def outlook(spec: Plan, ask: Ask) -> Outlook | None:
     """ask: a plan's first sum. None: it is not of clipped gradients, or the plan does not say how many units it
     expects. Raises PlanError: the noise cannot be kept."""
-    now = _signal(spec, ask)
+    now = signal_of(spec, ask)
     if now is None:
         return None
     whole = (_with(spec, ask, None, now.rounds) if ask.chance else now) or now
@@ -184,7 +184,7 @@ def _in_turns(spec: Plan, ask: Ask) -> Signal | None:
     sure = msgspec.structs.replace(spec.federation, dropouts=0)
     other = msgspec.structs.replace(spec, training=then, federation=sure)
     try:
-        return _signal(other, TrainTask(other).usual)
+        return signal_of(other, TrainTask(other).usual)
     except PlanError:
         return None
 
@@ -195,12 +195,13 @@ def _with(spec: Plan, ask: Ask, chance: Chance, rounds: int) -> Signal | None:
     then = msgspec.structs.replace(now, rounds=rounds, rate=now.rate * now.rounds / rounds)
     other = msgspec.structs.replace(spec, training=then)
     try:
-        return _signal(other, replace(ask, chance=chance))
+        return signal_of(other, replace(ask, chance=chance))
     except PlanError:
         return None
 
 
-def _signal(spec: Plan, ask: Ask) -> Signal | None:
+def signal_of(spec: Plan, ask: Ask) -> Signal | None:
+    """Of a plan as it stands. Arguments and errors are those of `outlook`."""
     bound, units, sites = mechanism(spec, ask), _units(spec, ask), len(spec.federation.sites)
     inside = noise_of(bound)
     if inside is None or units is None:
