@@ -5,6 +5,8 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -168,6 +170,21 @@ def test_the_groups_are_listed_without_any_peer_installed():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 32
     assert all(": " in line for line in done.stdout.splitlines())
+
+
+def test_the_peers_find_torch_when_the_link_by_which_it_was_found_is_gone(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    simulators = importlib.import_module("peers.simulators")
+    (tmp_path / "packages" / "torch").mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "packages")
+    origin = link / "torch" / "__init__.py"
+    monkeypatch.setattr(simulators, "find_spec", lambda name: SimpleNamespace(origin=str(origin)))
+    own = tmp_path / "home" / "lib" / "python3.11" / "site-packages"
+    own.mkdir(parents=True)
+    simulators.lend(tmp_path / "home")
+    link.unlink()
+    assert (Path((own / "lent.pth").read_text().strip()) / "torch").is_dir()
 
 
 def test_every_kind_of_statistic_is_what_its_oracle_says_before_it_is_timed(monkeypatch):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,3 +255,20 @@ def test_looks_at_held_out_rows_are_exact_and_as_often_as_asked():
     assert found.rounds[-1].loss < found.rounds[1].loss < np.log(2)
     bare = heart(data=replaced(heart().data, split=None), training=spec.training)
     assert all(one.metrics is None for one in simulated(bare, hospitals(bare)).rounds)
+
+
+def test_seconds_of_a_round_are_of_training_and_not_of_looks(monkeypatch):
+    """By a clock that only looks let go on."""
+    clock = [0.0]
+    monkeypatch.setattr("potluck.simulation.rounds.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    look = Rounds.seen
+
+    def slow(self, found):
+        clock[0] += 100.0
+        look(self, found)
+
+    monkeypatch.setattr(Rounds, "seen", slow)
+    spec = heart(training=Training(method="gradient", rounds=3))
+    found = simulated(spec, hospitals(spec))
+    assert clock[0] == 300.0
+    assert [one.seconds for one in found.rounds] == [0.0, 0.0, 0.0]

@@ -38,8 +38,8 @@ def test_rows_of_a_cohort_far_below_those_that_the_plan_expects_are_said():
 
 @pytest.mark.parametrize("unit", [SITE, ROW], ids=["site", "row"])
 def test_it_is_said_where_noise_alone_leads_farther_than_all_steps(unit):
-    """The condition by hand: T steps as long as the sum of all clipped to 1, beside T independent noises of s in each of
-    d numbers. A round of as many clients as just suffice, and one fewer: a cohort of 4 has their noise, scaled."""
+    """The condition by hand: T steps as long as the sum of all clipped to 1, beside T independent noises of s in each
+    of d numbers. A round of as many clients as just suffice, and one fewer: a cohort of 4 has their noise, scaled."""
     spec = heart(privacy=unit, training=Training(method="gradient", rounds=4, expected_rows=50))
     made = cohorts(spec, hospitals(spec), Wanted(sites=40))
     each = 1.0 if unit is SITE else np.mean([len(one) for one in made.clients])

@@ -5,6 +5,8 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from potluck.core.plan import Model, PrivacyPlan, Training
 from potluck.core.rounds import Abort, Cause
@@ -12,9 +14,14 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.form import Batch
 from potluck.secret.random import system
+from potluck.simulation import stacked
+from potluck.simulation.graph_models import Moved
 from potluck.simulation.stacked import Stacked, obstacle
 from potluck.simulation.stride import strides
+from potluck.simulation.wanted import Wanted
+from potluck.simulation.ways import parts_of
 from support.learning.sums import heart, hospitals
+from support.simulation.scene import cohorts
 
 if find_spec("torch") is None:
     pytest.skip("the networks extra is missing", allow_module_level=True)
@@ -29,6 +36,7 @@ HOW = {
     "steps": {"batch": 9, "steps": 5},
     "expected": {"batch": 500, "expected_rows": 400, "class_weights": {"positive": 3.0}},
 }
+CLIPPED = PrivacyPlan(noise="shared", unit="site", epsilon=1.0, delta=1e-5, clip=0.05)
 
 
 def method_of(spec):
@@ -78,9 +86,56 @@ def test_a_graph_in_float32_agrees_to_its_digits(graph):
     assert np.abs((found - wanted) / rows).max() < 1e-6
 
 
+@pytest.mark.parametrize("privacy", [PrivacyPlan(noise="none"), CLIPPED], ids=["exact", "clipped"])
+def test_torch_has_one_thread_for_all_that_it_does(privacy, monkeypatch):
+    """A process that was forked has none of torch's others: what is shared out to them would never come back."""
+    import torch
+
+    found = []
+
+    def watched(own):
+        def call(*given):
+            found.append(torch.get_num_threads())
+            return own(*given)
+
+        return call
+
+    monkeypatch.setattr(stacked, "descend_all", watched(stacked.descend_all))
+    for name in ("furthest", "norms", "total"):
+        monkeypatch.setattr(Moved, name, watched(getattr(Moved, name)))
+    spec = heart(privacy=privacy, training=Training(method="average", rounds=1, batch=16))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        side_by_side(spec, hospitals(spec), np.zeros(len(method_of(spec).initial())))
+        assert (found, torch.get_num_threads()) == ([1, 1, 1], 2)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_rows_have_the_type_of_the_graph_that_takes_them(graph):
+    plan = drawn.plan(graph, "classes")
+    tables = {name: read(frame, plan.spec, name) for name, frame in drawn.frames(kind="classes").items()}
+    made = cohorts(plan.spec, tables, Wanted(split="sites"))
+    features = made.pooled.train.features
+    assert features.dtype == np.float32
+    assert np.array_equal(features, np.vstack([one.features[one.train] for one in tables.values()]).astype(np.float32))
+    layers = heart(model=KINDS["layers"], training=Training(method="average", rounds=1))
+    assert cohorts(layers, hospitals(layers), Wanted(split="sites")).pooled.train.features.dtype == np.float64
+
+
+@given(st.integers(1, 500), st.integers(1, 90))
+def test_parts_of_a_cohort_are_alike_and_each_client_is_in_one(clients, most):
+    parts = np.array_split(np.arange(clients), parts_of(clients, most))
+    sizes = [len(one) for one in parts]
+    assert max(sizes) <= most
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 0
+    assert len(parts) == 1 or len(parts) % 2 == 0 or len(parts) == clients
+
+
 def test_changes_are_clipped_each_by_itself():
-    noise = PrivacyPlan(noise="shared", unit="site", epsilon=1.0, delta=1e-5, clip=0.05)
-    spec = heart(privacy=noise, training=Training(method="average", rounds=2, batch=16, rate=0.5))
+    spec = heart(privacy=CLIPPED, training=Training(method="average", rounds=2, batch=16, rate=0.5))
     tables = hospitals(spec)
     weights = np.zeros(len(method_of(spec).initial()))
     each = [next(method_of(spec).contribute(weights, 1, table, system)).values[0] for table in tables.values()]

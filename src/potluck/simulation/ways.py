@@ -131,7 +131,7 @@ class Cohorts:
         count = max(1, STACK // (8 * self._stacked.method.form.size))
         if most is not None:
             count = max(1, min(count, most // self.room()))
-        return np.array_split(order, _parts(len(order), count))
+        return np.array_split(order, parts_of(len(order), count))
 
     def added(self, ask: Ask, privacy: Bound, some: Index, draw: Draw) -> Words:
         """The words [d] that these clients add up to, without noise. Raises as `Method.contribute`."""
@@ -163,10 +163,10 @@ class Cohorts:
         return guarded(privacy, task.contribute(ask, table, draw), draw).words
 
 
-def _parts(clients: int, most: int) -> int:
+def parts_of(clients: int, most: int) -> int:
     """How many parts of at most so many clients: as many for each of two processes, where there are several."""
     parts = math.ceil(clients / most)
-    return parts if parts == 1 else parts + parts % 2
+    return min(clients, parts + parts % 2) if parts > 1 else 1
 
 
 def on_grid(values: Floats, grid: Grid) -> Words:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 import potluck
 from potluck.api.local.demo import demo_plan
+from potluck.api.local.score import score
 from potluck.api.plan.plan import Plan
 from potluck.api.results.outcome import Run, summary, write_report
 from potluck.core.errors import DataError, UsageError
@@ -56,6 +58,35 @@ def test_no_verb_that_reads_runs_takes_it_for_one(done, tmp_path):
     plan = demo_plan(('privacy={noise="none"}',)).tables
     with pytest.raises(UsageError, match="is of a simulation"):
         Plan(**dict(plan) | {"model": {"kind": "logistic", "start": str(model)}})
+
+
+def test_score_of_the_folder_names_the_file_in_it(done, tmp_path):
+    (tmp_path / "rows.csv").write_text("age\n50\n")
+    with pytest.raises(UsageError, match=r"is the folder of a simulation.*simulated-model\.json"):
+        score(done.folder, tmp_path / "rows.csv", None)
+    with pytest.raises(UsageError, match="no such model file"):
+        score(tmp_path, tmp_path / "rows.csv", None)
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
+def test_without_a_graphics_card_the_flag_is_refused_by_its_name(tmp_path, monkeypatch):
+    from support.graph import trained
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    plan = trained.plan(trained.made(trained.mlp(), tmp_path / "net.graph"))
+    with pytest.raises(UsageError, match="--gpu: torch finds no graphics card here"):
+        potluck.simulate(plan, trained.frames(), sites=10, gpu=True, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["standardize=true", "batch=16"])
+def test_a_few_sites_have_all_of_the_noise_that_a_small_epsilon_asks_for(how, tmp_path):
+    noise = 'privacy={noise="shared",unit="row",epsilon=0.02,delta=1e-7,clip=10.0}'
+    training = f'training={{method="gradient",rounds=2,expected_rows=200,{how}}}'
+    found = potluck.simulate(demo_plan((noise, training)), out=tmp_path / "out", sites=3, processes=1)
+    assert found.document["privacy"]["epsilon"] <= 0.02
 
 
 def test_the_mark_is_part_of_the_models_digest(done, tmp_path):

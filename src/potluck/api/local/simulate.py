@@ -14,6 +14,7 @@ from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.seeded import generator
 from potluck.learning.data.target import goal_of
+from potluck.learning.graph.steps import torch
 from potluck.learning.models.graphs import Equipped, follow
 from potluck.learning.training.drawn import band
 from potluck.learning.training.local import keeps
@@ -54,7 +55,7 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     rows to the next. processes: that train, by default one a core. memory: what rows and training may take in all, such
     as "4G". gpu: train a graph on the machine's graphics card. out: the folder to make.
 
-    Raises PlanError, DataError, UsageError (exit 2), Abort (4): then nothing is left.
+    Raises PlanError, DataError, GraphError, UsageError (exit 2), Abort (4): then nothing is left.
     """
     plan = opened(plan)
     warnings = plan.require()
@@ -95,6 +96,9 @@ def _possible(spec: Spec, wanted: Wanted) -> None:
         raise UsageError(what, where="training.band", hint="leave it out here; training.batch is simulated")
     if wanted.card and not isinstance(spec, Equipped):
         raise refused("a graphics card trains graphs alone", "potluck graph make; or leave out --gpu")
+    if wanted.card and not torch().cuda.is_available():
+        hint = "torch as built for the card, and its driver; or leave out --gpu"
+        raise UsageError("torch finds no graphics card here", where="--gpu", hint=hint)
     if method_of(spec).by_site and by_unit(spec) and wanted.noise_cohort is not None:
         raise refused("noise is inside each site's own steps, whatever the cohort", "leave out --noise-cohort")
     if keeps(spec):
