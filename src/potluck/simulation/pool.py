@@ -25,14 +25,12 @@ from potluck.core.errors import PotluckError
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.engines import frames
+from potluck.learning.models.one_thread import keep_memory
 
 Serve = Callable[[str, tuple[bytes, ...]], Sequence[Bytes]]
 """(operation, what it is given) -> what it gives. PotluckError, Abort and MemoryError go to whoever asked."""
 PARENT_GONE = 1
 """PR_SET_PDEATHSIG."""
-KEPT_MEMORY = {-3: 1 << 30, -1: 1 << 30}
-"""glibc's M_MMAP_THRESHOLD and M_TRIM_THRESHOLD: what was given back is taken again, without asking the system, which
-would fill each page with zeros anew. It halves the time of a step."""
 
 
 @dataclass(slots=True)
@@ -144,11 +142,8 @@ def _serve(serve: Serve, line: socket.socket, parent: int) -> NoReturn:
     """Until the other end is closed. Whatever goes wrong is told, and ends this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, which ends its processes
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    system = ctypes.CDLL(None)
-    system.prctl(PARENT_GONE, signal.SIGKILL, 0, 0, 0)
-    if hasattr(system, "mallopt"):
-        for what, most in KEPT_MEMORY.items():
-            system.mallopt(what, most)
+    ctypes.CDLL(None).prctl(PARENT_GONE, signal.SIGKILL, 0, 0, 0)
+    keep_memory()
     try:
         while os.getppid() == parent:
             request = frames.read(lambda wanted: _exactly(line, wanted))
