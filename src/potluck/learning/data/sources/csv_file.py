@@ -19,6 +19,7 @@ from potluck.core.errors import DataError, reason
 from potluck.core.slices import PIECE
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import IN_ORDER, Rows, few_enough, places, separated
+from potluck.learning.data.sql.arrays import texts, whole_numbers
 from potluck.learning.data.sql.dialect import DUCKDB, ODD, PLAIN
 from potluck.learning.data.sql.duck import Duck, connection, numbered, path_text, streamed
 from potluck.learning.data.sql.relation import Limits
@@ -173,9 +174,9 @@ class CsvFile:
                     for line, cells in block:
                         if len(cells) != wide:
                             problems.widths(line, len(cells), wide, separated(cells) or usual)
-                lines = [line for line, _ in whole]
-                columns = [[cells[place] for _, cells in whole] for place in index]
-                yield pa.record_batch([lines, *columns], schema=schema)
+                lines = whole_numbers([line for line, _ in whole])
+                columns = [texts([cells[place] for _, cells in whole]) for place in index]
+                yield pa.RecordBatch.from_arrays([lines, *columns], schema=schema)
 
     @property
     def _plain(self) -> bool:

@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from potluck.core.errors import DataError
 from potluck.learning.data.cells import EXACT, unsaid
 from potluck.learning.data.problems import Doubt
+from potluck.learning.data.sql.arrays import as_column
 from potluck.learning.data.sql.dialect import DUCKDB, STOPPED, Dialect
 from potluck.learning.data.sql.duck_types import typed
 from potluck.learning.data.sql.relation import Column, Limits
@@ -77,7 +76,7 @@ class Duck:
         with self._as_our_errors():
             listed = any(cell.listed for cell in self.cells.values())
             for batch in self.connection.sql(query).to_arrow_reader(FEW if listed else BATCH):
-                yield [np.asarray(one.to_numpy(zero_copy_only=False)) for one in batch.columns]
+                yield [as_column(one) for one in batch.columns]
 
     def take(self, name: str, other: "Duck", query: str) -> None:
         """Put the answer of another relation into a table of this database, some rows at a time. Raises as the other's
