@@ -14,17 +14,20 @@ from torch.nn import functional
 
 import potluck
 from potluck.api.results.outcome import summary
-from potluck.core.errors import PlanError
 from potluck.core.plan import required
 from potluck.core.stages import Clip
-from potluck.dp.mechanism import mechanism
+from potluck.dp.mechanism import Opened, guarded, mechanism
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
+from potluck.learning.models.graph_model import vector
 from potluck.learning.models.graphs import held_of, trained_of
 from potluck.learning.models.model import Model
+from potluck.learning.training.local import words
 from potluck.learning.training.trained import own_of
+from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
+from support.dp.tape import Tape
 from support.graph import trained as drawn
 from support.learning.batches import batches
 from support.learning.sums import answer, run
@@ -174,17 +177,79 @@ def test_what_they_do_not_go_with_is_refused(graph, keys, said):
     assert any(line.startswith(said) for line in check(potluck.Plan(**given).spec)[0])
 
 
-def hiding(graph, **privacy):
-    given = drawn.tables(graph, model={"local": ["4.*"]}, training=HOW)
+def hiding(graph, heads=("4.*",), **privacy):
+    given = drawn.tables(graph, model={"local": [*heads]}, training=HOW)
     given["privacy"] = {"noise": "site", "epsilon": 8.0, "delta": 1e-5, "clip": 1e3} | privacy
     if privacy["unit"] == "row":
-        given["training"] |= {"expected_rows": 200, "batch": 20}
+        given["training"] = {"method": "average", "rounds": 2, "steps": 3, "rate": 0.2, "expected_rows": 135}
     return potluck.Plan(**given)
 
 
-def test_rows_are_not_hidden_beside_weights_that_one_of_them_moves_without_noise(graph):
-    with pytest.raises(PlanError, match=r"model\.local: a row moves them without noise, and so all gradients"):
-        hiding(graph, unit="row").require()
+def along_noise(plan, tables, noise, heads):
+    """Rounds of the same module, by each row's own gradient over all weights: (common weights, each site's)."""
+    spec, module = plan.spec, drawn.mlp()
+    how, weights = required(spec.training), list(module.parameters())
+    begun = torch.nn.utils.parameters_to_vector(weights).detach().double()
+    stay = torch.cat([torch.full((one.numel(),), name in heads) for name, one in module.named_parameters()])
+    pulled = torch.cat([torch.full((one.numel(),), one.dim() > 1) for one in weights]) * 0.01 / how.expected_rows
+    common, own, at = begun[~stay], dict.fromkeys(tables, begun[stay]), iter(noise)
+    for _ in range(how.rounds):
+        moved = 0
+        for site, table in tables.items():
+            here = begun.clone()
+            here[~stay], here[stay] = common, own[site]
+            for _ in range(how.steps):
+                torch.nn.utils.vector_to_parameters(here.float(), weights)
+                total = torch.from_numpy(next(at))
+                for x, y in zip(table.features[table.train], table.target[table.train], strict=True):
+                    out = module(torch.tensor(x, dtype=torch.float32)[None])[0, 0]
+                    lost = functional.binary_cross_entropy_with_logits(out, torch.tensor(float(y)))
+                    row = torch.cat([one.reshape(-1) for one in torch.autograd.grad(lost, weights)]).double()
+                    total = total + row * min(1.0, spec.privacy.clip / float(row.norm()))
+                here = here - how.rate * (total * len(tables) / how.expected_rows + pulled * here)
+            moved, own[site] = moved + here[~stay] - common, here[stay]
+        common = common + moved / len(tables)
+    return common, own
+
+
+@pytest.mark.parametrize("loud", [0, 1], ids=["silent", "loud"])
+def test_where_rows_are_hidden_heads_move_along_sums_with_all_noise_inside_and_stay(graph, loud, monkeypatch):
+    """Fails where a head's gradient has no noise or a clip of its own, or where a head leaves or begins anew."""
+    plan = hiding(graph, unit="row", clip=0.4)
+    plan.require()
+    tape, tables, task = Tape(monkeypatch, loud / 40), tables_of(plan), build(plan.spec)
+    lead = task.lead()
+    ask, fitted = next(lead), None
+    while fitted is None:
+        privacy = mechanism(plan.spec, ask)
+        words = [guarded(privacy, task.contribute(ask, one, seeded("w")), seeded("w")).words for one in tables.values()]
+        assert len(words[0]) == 40 == len(tape.noise[0]) - 9  # the head is in every sum, and does not leave
+        settled = privacy.at_reveal(Opened(sum(words), frozenset(plan.spec.sites)), seeded("s"))
+        try:
+            ask = lead.send(halves.Answer(halves.reveal(settled, privacy.grid), privacy.grid))
+        except StopIteration as stop:
+            fitted = stop.value.model
+    step = privacy.each.grid.parts[0].step
+    common, own = along_noise(plan, tables, [one * step for one in tape.noise], HEAD)
+    found = fitted.graph.network
+    np.testing.assert_allclose(vector(found, trained_of(plan.spec)), common, rtol=0, atol=2e-4)
+    for site, table in tables.items():
+        mine = own_of(plan.spec, table).model.graph.network
+        np.testing.assert_allclose(vector(mine, held_of(plan.spec)), own[site], rtol=0, atol=2e-4)
+        assert np.abs(own[site].numpy() - vector(plan.spec.network, held_of(plan.spec))).max() > 0.01
+
+
+def test_heads_of_hidden_rows_cost_the_sums_of_their_steps_and_nothing_more(graph):
+    plan, without = (hiding(graph, heads, unit="row") for heads in (("4.*",), ()))
+    asks = [next(build(one.spec).lead()) for one in (plan, without)]
+    inside = [mechanism(one.spec, ask).each for one, ask in zip((plan, without), asks, strict=True)]
+    assert inside[0].grid.parts[0].size == inside[1].grid.parts[0].size == 49
+    assert inside[0].sigma == inside[1].sigma
+    errors, warnings = check(plan.spec)
+    assert not errors
+    assert not any("no noise" in line for line in warnings)
+    assert any("within what the run costs" in line for line in words(plan.spec))
+    assert not any("no noise" in line for line in words(plan.spec))
 
 
 def test_of_a_hidden_site_heads_stay_and_its_change_is_clipped_whatever_they_are(graph):

@@ -26,6 +26,7 @@ from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
 from support.dp import fixed_draws
 from support.dp.redone import thrice
+from support.dp.tape import Tape
 from support.learning.sums import category, make, number
 
 NOISE = PrivacyPlan(noise="site", unit="row", epsilon=2.0, delta=1e-5, clip=0.6)
@@ -49,19 +50,6 @@ def frame(seed, n=40):
     x = draw.uniform(0, 10, n)
     side = (x + draw.normal(0, 2, n) > 5).astype(int)
     return pd.DataFrame({"who": np.arange(n) // 2, "x": x, "z": draw.uniform(0, 1, n), "y": side})
-
-
-class Tape:
-    """Noise that is remembered, in place of the mechanism's: as loud, or none."""
-
-    def __init__(self, monkeypatch, loud):
-        self.sigmas, self.noise, self._draw, self._loud = [], [], np.random.default_rng(5), loud
-        monkeypatch.setattr(mechanisms, "runs", self.runs)
-
-    def runs(self, sigma, size, draw, window=32):
-        self.sigmas.append(sigma)
-        self.noise.append(np.rint(self._draw.normal(0, sigma, size) * self._loud).astype(np.int64))
-        yield 0, self.noise[-1]
 
 
 def walked(spec, table, weights=None, step=0):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.errors import GraphError, PlanError, UsageError
 from potluck.core.plan import Plan, required
@@ -178,6 +179,18 @@ def held_of(plan: Plan) -> tuple[Weight, ...]:
     return chosen.held(network_of(plan).graph, required(plan.model))
 
 
+def moving_of(plan: Plan) -> tuple[Weight, ...]:
+    """Both, in the graph's order."""
+    return chosen.trains(network_of(plan).graph, required(plan.model))
+
+
+def stays(plan: Plan) -> NDArray[np.bool_]:
+    """[n] of all numbers that train, one after another in the graph's order: which stay at a site."""
+    held = {one.name for one in held_of(plan)}
+    each = [np.full(prod(one.shape), one.name in held) for one in moving_of(plan)]
+    return np.concatenate([np.zeros(0, np.bool_), *each])
+
+
 def length_of(plan: Plan) -> int:
     """How many numbers train that sites share."""
     return sum(prod(one.shape) for one in trained_of(plan))
@@ -202,7 +215,7 @@ def rows_held(plan: Plan) -> int:
 
 def microbatch(plan: Plan) -> tuple[int, int]:
     """Of a plan's graph: see `units_at_once`."""
-    return units_at_once(network_of(plan), trained_of(plan), most_rows(plan))
+    return units_at_once(network_of(plan), moving_of(plan), most_rows(plan))
 
 
 def units_at_once(network: Network, trained: tuple[Weight, ...], each: int) -> tuple[int, int]:

@@ -16,8 +16,8 @@ With noise the sum is bounded and noised as ever, and what stays is exact. Ditto
 common model's steps do not read it. So it costs nothing for as long as it stays; whoever publishes it, or what it says,
 tells of rows what no epsilon counts. Weights that stay (`model.local`) are in every gradient of those that leave. Where
 a unit is a site, whose whole change is clipped whatever it follows from, that is no matter. Where it is a row or a
-person they are refused: one row moves a head that has no noise, and all other rows' gradients with it. Control variates
-are bounded as no one unit's part, and go without noise alone.
+person they move along the same noised sums as what leaves (`own_steps`), so that what they say of rows is charged.
+Control variates are bounded as no one unit's part, and go without noise alone.
 References: Karimireddy et al. 2020, arXiv 1910.06378, algorithm 1; Li et al. 2021, arXiv 2012.04221, algorithm 1;
 Arivazhagan et al. 2019, arXiv 1912.00818 (weights that stay).
 """
@@ -51,6 +51,11 @@ def personal(plan: Plan) -> bool:
     """Whether each site ends with a model of its own."""
     held = plan.model is not None and bool(plan.model.local)
     return held or (plan.training is not None and plan.training.local == "ditto")
+
+
+def silent(plan: Plan) -> bool:
+    """Whether what stays at a site tells of rows what no epsilon counts. Heads that move along noised sums do not."""
+    return personal(plan) and plan.noisy and not (by_unit(plan) and training(plan).local != "ditto")
 
 
 def keeps(plan: Plan) -> bool:
@@ -132,9 +137,6 @@ def faults(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     if spec.local == "scaffold" and method.by_site and spec.steps is None:
         yield "training.steps: scaffold divides by it, the same at every site. hint: steps = 50"
     for key, what in found.items():
-        if key == "model.local" and method.by_site and by_unit(plan):
-            moved = f"a {plan.privacy.unit} moves them without noise, and so all gradients of the others"
-            yield f'{key}: {moved}. hint: local = "ditto", privacy.unit = "site", or leave it out'
         if spec.local == "scaffold" and plan.noisy and method.by_site:
             yield f'{key}: no noise goes with {what}. hint: privacy.noise = "none", or leave it out'
         if spec.aggregation != "mean" and method.by_site:
@@ -146,7 +148,7 @@ def pauses(plan: Plan) -> Iterator[str]:
     if corrects(plan):
         what = "corrected steps do worse than plain ones where rounds are few or batches small"
         yield f'training.local: {what}. hint: compare it with "plain" and "prox" on validation rows'
-    if personal(plan) and plan.noisy:
+    if silent(plan):
         key = "training.local" if training(plan).local == "ditto" else "model.local"
         what = "what stays at a site has no noise, and epsilon does not count it"
         yield f"{key}: {what}. hint: an owner who hands on its own model, or its scores of others' rows, tells of rows"
@@ -162,10 +164,12 @@ def words(plan: Plan) -> tuple[str, ...]:
         whole = "a model of its own, held to the common one" if training(plan).local == "ditto" else _heads(plan)
         metrics = " with its metrics on the site's own held-out rows" if plan.data.split else ""
         found.append(f"Each site also trains {whole}: it stays there, for its owner alone{metrics}")
-        if plan.noisy:
+        if silent(plan):
             found.append(
                 "It has no noise: whoever hands it on, or what it says of other rows, spends what nobody counts"
             )
+        elif plan.noisy:
+            found.append("It moves along noised sums alone: what it says of rows is within what the run costs")
     if corrects(plan):
         found.append("Each site also gives the mean gradient of its steps, and corrects them by that of all sites")
     if band(plan) is not None:

@@ -11,17 +11,23 @@ twice as long, and weighs more without a count of its rows being told; where sit
 nothing from one step to the next but w: no optimizer has a state there. With `batch` each step is of units that are
 drawn in secret with the chance batch x sites / expected_rows.
 
+Weights that stay at a site (`model.local`) are in these sums with the rest: one gradient over all that trains is
+clipped, and noise is in all of it. So where they stand follows from noised sums alone, and says no more of rows than
+what leaves. They begin where the round before left them, and only the others' change leaves.
+
 Rows of different sites are different rows. So what a row loses is that of `steps` sums a round, whatever other sites
 do, and the mean of the sites' weights is post-processing. A share of the noise in each step would NOT be enough, though
-sums over all sites had all of it: a step begins where the site's last one ended, with one share inside.
+sums over all sites had all of it: a step begins where the site's last one ended, with one share inside. A head without
+noise would not do either: one row would move it, and with it the gradients of all others.
 References: Abadi et al. 2016, arXiv 1607.00133 (a step); McMahan et al. 2017, arXiv 1602.05629 (the mean).
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.asks import Block, OwnSums
 from potluck.core.party import Draw
@@ -29,21 +35,28 @@ from potluck.core.plan import Plan, Training, required
 from potluck.core.stages import Contribution, Floats, Walk
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
+from potluck.learning.kept import model_hash
+from potluck.learning.models import graphs
 from potluck.learning.models.fitted import training
 from potluck.learning.models.form import Form
+from potluck.learning.models.forms import form_of
 from potluck.learning.models.linear import l2
 from potluck.learning.training.gradient import GRADIENT
+from potluck.learning.training.local import before
 from potluck.learning.training.method import Method
 from potluck.learning.training.schedule import factor
 
 
 @dataclass(frozen=True, slots=True)
 class OwnSteps:
-    """form: of the model; each: what makes one step's sum."""
+    """form: of what leaves; each: what makes one step's sum, of n numbers; stays [n]: which of them stay; pulled [n]:
+    which a ridge holds."""
 
     plan: Plan
     form: Form
     each: Method
+    stays: NDArray[np.bool_] = field(repr=False)
+    pulled: NDArray[np.bool_] = field(repr=False)
 
     def blocks(self) -> tuple[Block, ...]:
         """delta [d]: local - common weights. Both are within training.range."""
@@ -52,7 +65,14 @@ class OwnSteps:
 
     def sums(self, weights: Floats) -> OwnSums:
         """Of one round."""
-        return OwnSums(self.each.blocks(weights), required(training(self.plan).steps))
+        every = self._all(weights, self.form.initial_held())
+        return OwnSums(self.each.blocks(every), required(training(self.plan).steps))
+
+    def _all(self, common: Floats, held: Floats) -> Floats:
+        """[n] what leaves and what stays, as steps have them."""
+        found = np.empty(len(self.stays))
+        found[~self.stays], found[self.stays] = common, held
+        return found
 
     def walk(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Walk:
         """One round at one site. A site without rows takes its steps all the same, along noise."""
@@ -64,21 +84,28 @@ class OwnSteps:
         spec = training(self.plan)
         times, expected = required(spec.steps), required(spec.expected_rows)
         divisor = spec.batch or expected / len(self.plan.federation.sites)
-        rate, ridge = spec.rate * factor(spec, step), l2(self.plan) / expected * self.form.penalised()
-        mu = spec.mu if spec.local == "prox" else 0.0
-        here = np.clip(weights, -spec.range, spec.range)
+        rate, ridge = spec.rate * factor(spec, step), l2(self.plan) / expected * self.pulled
+        mu = spec.mu * ~self.stays if spec.local == "prox" else 0.0
+        size, heads = self.form.size, bool(self.stays.any())
+        held = before(self.plan, self.form, rows.kept, step).model[size:] if heads else np.zeros(0)
+        begun = self._all(weights, held)
+        here = np.clip(begun, -spec.range, spec.range)
         for one in range(times):
             found = yield self.each.contribute(here, step * times + one, rows, draw)
-            here = here - rate * (found / divisor + ridge * here + mu * (here - weights))
+            here = here - rate * (found / divisor + ridge * here + mu * (here - begun))
             np.clip(here, -spec.range, spec.range, out=here)
-        return here - weights
+        if heads:  # it is there to stay before anything is handed over
+            rows.kept.keep(step, model_hash(weights), np.concatenate([here[~self.stays], here[self.stays]]))
+        return here[~self.stays] - weights
 
 
 def own_steps(plan: Plan, goal: Goal, features: int, form: Form) -> OwnSteps:
     """Of a plan that hides rows or persons. Units that a first round opens are for rounds on one sum of all sites."""
     spec = msgspec.structs.replace(training(plan), standardize=False)
-    each = required(GRADIENT.start)(msgspec.structs.replace(plan, training=spec), goal, features)
-    return OwnSteps(plan, form, each)
+    whole = msgspec.structs.replace(plan, training=spec, model=msgspec.structs.replace(required(plan.model), local=()))
+    each = required(GRADIENT.start)(whole, goal, features)
+    pulled = form_of(whole, goal, features).penalised()
+    return OwnSteps(plan, form, each, graphs.stays(plan) if plan.drawn else np.zeros(len(pulled), np.bool_), pulled)
 
 
 def faults(plan: Plan) -> Iterator[str]:
