@@ -203,6 +203,29 @@ def test_bins_grow_as_rows_outnumber_the_noise():
     assert bins(60_000, 1.0, unit="site", evaluation=0.5) == 11
 
 
+def test_many_rows_at_a_large_epsilon_are_told_apart_though_their_scores_lie_together(monkeypatch):
+    """A model early in its training, on rows that fill a corner of what is declared."""
+    rng = np.random.default_rng(6)
+    x = rng.normal(5, 0.35, 24_000)
+    y = rng.logistic(size=len(x)) < 4 * (x - 5) - 1
+    frame = pd.DataFrame({"x": x, "y": y.astype(int), "fold": np.where(rng.random(len(x)) < 0.5, "test", "")})
+    spec = tiny("newton")
+    table = frames(spec, frame)["a"]
+    start = run(build(spec), frames(spec, frame)).model
+    model = dataclasses.replace(start, weights=np.array([-1.05, 1.2]))  # x counts as 5 + 5 x
+    best = exact(model, [table]).auc
+    many = replaced(
+        spec, privacy=replaced(ROW, epsilon=8.0), training=Training(method="gradient", expected_rows=36_000)
+    )
+
+    def off():
+        return np.array([one.auc for one, _ in released(many, model, {"a": table}, 0.6, 5)]) - best
+
+    assert np.abs(off()).max() < 0.005
+    monkeypatch.setattr("potluck.learning.evaluation.bins.QUIET", 0.0)  # as many as would do if all were filled alike
+    assert off().max() < -0.01
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_the_area_of_a_rare_outcome_survives_few_bins(swapped):
     """2 % positives (or negatives): all scores lie far from one half."""

@@ -1,44 +1,41 @@
 """The few bins of scores for a noised AUC: from plan, public model and declared columns alone, from no row.
 
 Bins fixed in advance fail where all scores lie close together: those of a rare outcome, or of a model early in its
-training. So rows are drawn evenly from what the plan declares (numbers over their range, each value of a category
-alike), with a public seed, and edges are quantiles of the model's scores on them; 0 log-odds is an edge always. Where
-real rows fill a corner of the declared ranges, few of these bins hold them all. But log-odds mean something by
-themselves: of rows that a model tells apart most lie within five of 0. So what bins there are beyond the fewest, and
-half of many, part a logistic distribution half as wide again evenly. It does NOT know where real rows lie.
+training. So rows are drawn evenly from what the plan declares (`learning.made_up`), and edges are quantiles of the
+model's scores on them; 0 log-odds is an edge always. Where real rows fill a corner of the declared ranges, few of these
+bins hold them all. But log-odds mean something by themselves: of rows that a model tells apart most lie within five of
+0. So what bins there are beyond the fewest, and half of many, part a logistic distribution half as wide again evenly.
+It does NOT know where real rows lie.
 """
-
-from math import prod
 
 import numpy as np
 
 from potluck.core.plan import Plan
-from potluck.core.seeded import generator
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import encode, tensors
-from potluck.learning.data.files.cells import HeldCells
+from potluck.learning import made_up
 from potluck.learning.data.mixed import inputs
 from potluck.learning.data.split import held_out
 from potluck.learning.models.model import Model
 
 FEWEST, MOST = 11, 256
-NUMBERS = 1 << 22
-"""In tensors that are drawn."""
+QUIET = 1e-3
+"""So much noise in an AUC is none."""
 WIDTH = 1.5
-_DRAWS, _BATCH = 16, 64
+_DRAWS = 16
 
 
 def count(plan: Plan) -> int:
     """How many bins: more of them add noise to the AUC, fewer leave more ties, which bring it nearer to one half.
 
-    Ties cost about .7 / count^2, noise has a standard deviation of about 4 sqrt(count) / (held-out rows x epsilon):
-    their squares add up to the least near .65 (rows x epsilon)^.4.
+    Ties cost about .7 / count^2 where rows fill bins evenly, noise has a standard deviation of about 4 sqrt(count) /
+    (held-out rows x epsilon): their squares add up to the least near .65 (rows x epsilon)^.4. Where rows fill few bins
+    ties cost far more. So there are as many as leave noise of QUIET, where that is more.
     """
     if plan.privacy.unit == "site":  # as few counts as sites
         return FEWEST
     epsilon = plan.privacy.epsilon if plan.privacy.unit == "row" else plan.privacy.evaluation
-    wanted = 0.65 * ((held_out(plan) or 0.0) * (epsilon or 0.0)) ** 0.4
-    return min(MOST, max(FEWEST, int(wanted)))
+    known = (held_out(plan) or 0.0) * (epsilon or 0.0)
+    return int(min(MOST, max(FEWEST, 0.65 * known**0.4, (QUIET * known / 4) ** 2)))
 
 
 def edges(model: Model, bins: int) -> Floats:
@@ -57,25 +54,9 @@ def _known(count: int) -> Floats:
 
 
 def _scores(model: Model, batch: int) -> Floats:
-    """[_BATCH, outputs] log-odds of rows drawn from the declared columns."""
-    draw = generator(0, "bins", batch)
-    columns = {
-        one.name: draw.uniform(one.low, one.high, _BATCH)
-        if one.measured
-        else draw.integers(0, len(one.values), _BATCH).astype(np.float64)
-        for one in model.encoding.fields
-        if not one.apart
-    }
-    columns |= {name: np.zeros(_BATCH) for name in tensors(model.encoding)}
-    cells = {name: _tensors(shape, batch) for name, shape in tensors(model.encoding).items()}
-    return np.nan_to_num(model.margins(inputs(encode(model.encoding, columns), cells)))
-
-
-def _tensors(shape: tuple[int, ...], batch: int) -> HeldCells:
-    """[_BATCH] some tensors, by turns."""
-    some = max(1, min(_BATCH, NUMBERS // prod(shape)))
-    values = generator(0, "bins", batch, "tensors").uniform(-1, 1, (some, *shape)).astype(np.float32)
-    return HeldCells(values, np.arange(_BATCH) % some)
+    """[made_up.BATCH, outputs] log-odds of rows of nobody."""
+    rows = inputs(made_up.features(model.encoding, batch), made_up.cells(model.encoding, batch))
+    return np.nan_to_num(model.margins(rows))
 
 
 def place(bounds: Floats, scores: Floats) -> Floats:

@@ -23,6 +23,7 @@ from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Estimate
 from potluck.tasks.sources import Written, none_read, not_here, tables, tallies
+from potluck.tasks.sums import clips
 from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
@@ -51,6 +52,7 @@ def estimate(plan: Written) -> Estimate:
             *useless,
             *_heavy(max(largest, widest)),
             *(noise.warnings() if noise else ()),
+            *clips.warnings(spec, noise),
             *(rates.warnings(spec, pace) if pace else ()),
         ],
         bytes_up=size,
