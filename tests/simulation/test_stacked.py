@@ -145,6 +145,19 @@ def test_changes_are_clipped_each_by_itself():
     assert np.abs(side_by_side(spec, tables, weights) - wanted).max() < 1e-12
 
 
+def test_norms_of_changes_whose_squares_are_beyond_the_graphs_type_are_found():
+    import torch
+
+    after = {
+        "a": torch.tensor([[3e-3, 0.0], [3e30, 0.0], [float("nan"), 0.0]]),
+        "b": torch.tensor([[4e-3], [4e30], [1.0]]),
+    }
+    moved = Moved(after, {"a": torch.zeros(2), "b": torch.zeros(1)}, np.zeros(3))
+    np.testing.assert_allclose(moved.norms(), [5e-3, 5e30, np.nan], rtol=1e-6)
+    fewer = Moved({name: one[:1] for name, one in after.items()}, moved.common, moved.weights)
+    np.testing.assert_allclose(fewer.norms(), [5e-3], rtol=1e-6)
+
+
 def test_a_site_without_a_number_counts_as_zero_where_it_is_clipped():
     noise = PrivacyPlan(noise="shared", unit="site", epsilon=1.0, delta=1e-5, clip=100.0)
     training = Training(method="average", rounds=1, batch=500, expected_rows=100)

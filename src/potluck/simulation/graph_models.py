@@ -56,11 +56,14 @@ class Moved:
 
     def norms(self) -> Floats:
         """[k] L2 norms of how far each went; not finite where a number is none."""
-        squares = [
-            (one - self.common[name]).flatten(1).double().square().sum(1).cpu().numpy()
-            for name, one in self.after.items()
-        ]
-        return np.asarray(np.sqrt(np.sum(squares, axis=0)), dtype=np.float64)
+        found = self._norms(None)
+        return found if np.isfinite(found).all() else self._norms(torch().float64)
+
+    def _norms(self, kind: object) -> Floats:
+        """Squares added up in this type; None: the graph's, in which a square may be beyond all numbers."""
+        norm = torch().linalg.vector_norm
+        each = [norm((one - self.common[name]).flatten(1), dim=1, dtype=kind) for name, one in self.after.items()]
+        return np.asarray(norm(torch().stack(each), dim=0, dtype=kind).cpu().numpy(), dtype=np.float64)
 
     def total(self, factors: Floats) -> Floats:
         """[d]: the sum of how far each went, times its factor [k]. One with the factor 0 adds nothing, whatever it
