@@ -1,12 +1,14 @@
 """Many clients of a few rows each: made-up pictures of 784 points in ten classes, and the plan that simulates them.
 
-Ours is measured in a process of its own: `python -m harness.clients FILE COHORT ROUNDS RATE` prints seconds a round.
+Ours is measured in a process of its own: `python -m harness.clients FILE COHORT ROUNDS RATE` prints seconds a round,
+and those of a client below which no thread can go.
 """
 
 import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from potluck.simulation.rounds import peopled, simulate
 from potluck.simulation.wanted import Wanted
 from potluck.simulation.ways import Cohorts
 
-POINTS, CLASSES, ROWS = 784, 10, 20
+POINTS, HIDDEN, CLASSES, ROWS = 784, 32, 10, 20
 
 
 def written(path: Path, clients: int) -> Path:
@@ -39,7 +41,7 @@ def net() -> Any:
     import torch
 
     torch.manual_seed(0)
-    return torch.nn.Sequential(torch.nn.Linear(POINTS, 32), torch.nn.ReLU(), torch.nn.Linear(32, CLASSES))
+    return torch.nn.Sequential(torch.nn.Linear(POINTS, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, CLASSES))
 
 
 def plan(folder: Path, rounds: int, rate: float) -> potluck.Plan:
@@ -74,5 +76,29 @@ def seconds(file: Path, cohort: int, rounds: int, rate: float) -> list[float]:
         return [one.seconds for one in simulate(cohorts, Wanted(cohort=cohort, processes=processes)).rounds]
 
 
+def floor(side: int = 128, times: int = 30) -> float:
+    """Seconds of a client on one thread, of so many side by side: the products of matrices of its step alone, into
+    memory that is there. All begin at the same weights: forward they are one product, back each has its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    rows, first = torch.randn(side, ROWS, POINTS), torch.randn(POINTS, HIDDEN)
+    hidden, second = torch.empty(side * ROWS, HIDDEN), torch.randn(HIDDEN, CLASSES)
+    out, back = torch.empty(side * ROWS, CLASSES), torch.empty(side * ROWS, HIDDEN)
+    slopes = torch.empty(side, HIDDEN, POINTS), torch.empty(side, CLASSES, HIDDEN)
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        torch.mm(rows.view(-1, POINTS), first, out=hidden)
+        torch.mm(hidden, second, out=out)
+        torch.mm(out, second.T, out=back)
+        apart = out.view(side, ROWS, CLASSES).transpose(1, 2), back.view(side, ROWS, HIDDEN).transpose(1, 2)
+        torch.bmm(apart[0], hidden.view(side, ROWS, HIDDEN), out=slopes[1])
+        torch.bmm(apart[1], rows, out=slopes[0])
+        found.append((time.perf_counter() - began) / side)
+    return min(found)
+
+
 if __name__ == "__main__":
-    print(json.dumps(seconds(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))))
+    rounds = seconds(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    print(json.dumps({"rounds": rounds, "floor": floor()}))

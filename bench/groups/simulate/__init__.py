@@ -7,6 +7,7 @@ grid and opens them as a run does; the others add up floats.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,16 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import clients
-from harness.measure import Row, more
+from harness.measure import Row, less, more
 from peers import simulators
 from peers.simulators import Peer
 
-POPULATION, COHORT, ROUNDS, RATE = 4_000, 1_000, 6, 0.05
+POPULATION, COHORT, ROUNDS, RATE = 4_000, 1_000, 10, 0.05
+FEWEST = 2
+"""A round of so many is what a round takes beside its clients."""
 FEW: dict[Peer, int] = {"pfl": 300, "flower": 50}
 """Clients of the peers' rounds: a round of Flower with more takes minutes, and it gets no quicker by them."""
 MANY: dict[Peer, int] = {"pfl": 3, "flower": 2}
 GOALS: dict[Peer, float] = {"pfl": 9.0, "flower": 100.0}
-FLOOR = 9_000.0
+LEAST = 9_000.0
 """Clients a second, on two cores."""
 
 
@@ -32,20 +35,27 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="potluck-bench-") as folder:
         file = clients.written(Path(folder) / "clients.npz", POPULATION)
         small = clients.written(Path(folder) / "few.npz", 1_000)
-        ours = max(_ours(file), _ours(file))
+        measured = [_ours(file, COHORT), _ours(file, COHORT)]
+        took, cores = min(one for one, _ in measured), len(os.sched_getaffinity(0))
+        ours, floor = COHORT / took, cores / min(one for _, one in measured)
         said = f"simulated clients a second, 25,000 weights, 20 rows, cohort {COHORT:,}"
-        yield more(f"{said}: goal", (ours, FLOOR), "the goal on two cores", "1/s", 1.0)
+        yield more(f"{said}: goal", (ours, LEAST), "the goal on two cores", "1/s", 1.0)
+        yield more(f"{said}: floor", (ours, floor), f"products of matrices alone on {cores} cores", "1/s")
+        few = f"simulated round of {FEWEST} clients, 25,000 weights: what a round takes beside its clients"
+        yield less(few, (_ours(file, FEWEST)[0], took), f"a round of {COHORT:,}", "s")
         for peer in simulators.NAMES:
             try:
-                took = min(simulators.rounds(peer, small, FEW[peer], MANY[peer], RATE))
+                theirs = min(simulators.rounds(peer, small, FEW[peer], MANY[peer], RATE))
             except simulators.Missing as why:
                 print(f"simulate: no row beside {simulators.NAMES[peer]}: {why}", file=sys.stderr, flush=True)
                 continue
             name = f"{simulators.NAMES[peer]}, cohort {FEW[peer]:,}"
-            yield more(f"{said}: {peer}", (ours, FEW[peer] / took), name, "1/s", GOALS[peer])
+            yield more(f"{said}: {peer}", (ours, FEW[peer] / theirs), name, "1/s", GOALS[peer])
 
 
-def _ours(file: Path) -> float:
-    asked = [sys.executable, "-m", "harness.clients", str(file), str(COHORT), str(ROUNDS), str(RATE)]
+def _ours(file: Path, cohort: int) -> tuple[float, float]:
+    """Seconds of the quickest round, and of a client on one thread below which nobody can go."""
+    asked = [sys.executable, "-m", "harness.clients", str(file), str(cohort), str(ROUNDS), str(RATE)]
     done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    return COHORT / float(min(json.loads(done.stdout.strip().splitlines()[-1])[1:]))
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return min(found["rounds"][1:]), found["floor"]
