@@ -1,7 +1,7 @@
 """Potluck: organisations learn together while every row of data stays with its owner.
 
-The door: `Plan`, `run`, `check`, `explain`, `columns_from`, `graph`, `export`. Rooms behind it load when they are
-first used.
+The door: `Plan`, `run`, `attack`, `check`, `explain`, `columns_from`, `graph`, `export`. Rooms behind it load when they
+are first used.
 """
 
 import importlib
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from potluck.api.local.run import run
     from potluck.api.local.simulate import simulate
     from potluck.api.plan.plan import Plan
+    from potluck.api.proof.attack import attack
     from potluck.api.results.export import export
     from potluck.api.results.outcome import Run
     from potluck.learning.models.model import Model
@@ -23,6 +24,7 @@ _WHERE = {
     "Plan": "potluck.api.plan.plan",
     "Run": "potluck.api.results.outcome",
     "Model": "potluck.learning.models.model",
+    "attack": "potluck.api.proof.attack",
     "check": "potluck.api.local.check",
     "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
@@ -31,7 +33,7 @@ _WHERE = {
     "run": "potluck.api.local.run",
     "simulate": "potluck.api.local.simulate",
 }
-__all__ = ["Model", "Plan", "Run", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
+__all__ = ["Model", "Plan", "Run", "attack", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
 
 
 def __getattr__(name: str) -> object:

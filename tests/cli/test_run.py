@@ -114,7 +114,7 @@ def test_record_writes_what_each_receiver_reads(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--record", "--json")
     lines = [json.loads(x) for x in (shops / "r/parcels/index.jsonl").read_text().splitlines()]
     assert said.code == 0
-    assert set(lines[0]) == {"file", "round", "step", "from", "to"}
+    assert set(lines[0]) == {"file", "round", "step", "from", "to", "bytes", "sha256"}
     assert all((shops / "r/parcels" / line["file"]).is_file() for line in lines)
     inputs = [line for line in lines if line["step"] == "mask/input"]
     assert {line["from"] for line in inputs} == set("abcd")

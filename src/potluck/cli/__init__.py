@@ -27,6 +27,7 @@ VERBS = {
     "broker": "The real nats-server with a federation's configuration.",
     "server": "The coordinator's part in a run across machines.",
     "up": "Do it with real processes on this machine: broker, server, sites.",
+    "attack": "What a coalition could do with what it read in a run that was recorded.",
     "status": "What a federation's server is doing, and what it did.",
     "engine": "The workers that some protections need: install them, and see whether they work.",
     "tee": "Trusted hardware: verify an enclave's evidence under your own policy.",

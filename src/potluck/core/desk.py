@@ -266,6 +266,8 @@ class Desk(Generic[T]):
             self.charged = self.charged or charges
         if exchange.send:
             self._write()
+        if exchange.known and self.on_read:
+            self.on_read(self.me, exchange.label, exchange.known())
         if exchange.contributes:
             self.contributing.add(exchange.label)
         self.fixed |= exchange.fixes

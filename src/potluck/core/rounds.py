@@ -116,6 +116,8 @@ class Abort(Exception):
         return 3 if self.cause in (Cause.BUDGET, Cause.REFUSED) else 4
 
 
+Known = Callable[[], Sliced]
+"""What a half knows without having read it, as bytes: made only where somebody keeps a record."""
 Read = Callable[[Party, bytes], bytes]
 """(sender, body) -> the body as the half is given it. Raises Abort: the sender counts as gone."""
 Take = Callable[[Party, Sliced], Sliced]
@@ -133,6 +135,9 @@ class Exchange:
     `take`, in its stead, also takes in what a body says, as a sum does with a summand: none is held, and the inbox has
     an empty one of each sender. The half may use what was taken in once it is resumed.
     Fewer than `at_least` answers: `Abort` is thrown into the half. An empty `expect` returns at once.
+
+    known: what the half itself says or finds with this exchange, for whoever keeps a record of what its party saw.
+    None: nothing that does not follow from letters.
 
     later: the record may wait for the next exchange that records or sends. Until then the half does nothing that others
     could notice: it calls no engine, and writes no file.
@@ -152,6 +157,7 @@ class Exchange:
     hops: int = 1
     record: Record | None = None
     later: bool = False
+    known: Known | None = None
     read: Read | None = None
     take: Take | None = None
     contributes: bool = False

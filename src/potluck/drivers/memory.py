@@ -130,7 +130,7 @@ class Memory:
         seal_as = partial(seal, self._keys[party], self._federation, party)
         open_as = partial(unseal, self._roster, self._federation, party)
         desk: Desk[object] = Desk(party, round, half, seal_as, open_as, self._ledgers[party])
-        desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, party, body)
+        desk.on_read = self.transcript.reader(party)
         return desk
 
     def round(

@@ -3,8 +3,9 @@
 With `record` (for the attacks and the owner's own preview) the bodies are kept too, as the receiver reads them.
 """
 
+import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,15 +63,21 @@ class Transcript:
             os.close(self._open)
             self._open = None
 
+    def reader(self, to: Party) -> Callable[[Party, Label, Sliced], None] | None:
+        """Keeps what `to` reads. None: nothing is kept, and nobody need make it."""
+        return None if self._folder is None else lambda sender, label, body: self.read(label, sender, to, body)
+
     def read(self, label: Label, sender: Party, to: Party, body: Sliced) -> None:
-        """A body was read by its receiver, unsealed. Kept only where the transcript records."""
+        """A body was read by its receiver, unsealed; or the receiver said or found it by itself, and is the sender too.
+        Kept only where the transcript records."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True, mode=private.FOLDER)
         self._kept += 1
-        name = f"{self._kept:06d}.bin"
-        _append(self._folder / name, (body[part] for part in slices(len(body), PIECE)))
+        name, state = f"{self._kept:06d}.bin", hashlib.sha256()
+        _append(self._folder / name, _hashed(body, state))
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
+        line |= {"bytes": len(body), "sha256": state.hexdigest()}
         _append(self._folder / "index.jsonl", [json_line(line)])
 
     def write(self, path: Path) -> None:
@@ -90,6 +97,14 @@ class Transcript:
             it.up += move.size
         size, letters = it.steps.get(move.label.step, (0, 0))
         it.steps[move.label.step] = size + move.size, letters + 1
+
+
+def _hashed(body: Sliced, state: "hashlib._Hash") -> Iterator[Bytes]:
+    """The body's pieces, each of which enters the hash."""
+    for part in slices(len(body), PIECE):
+        piece = body[part]
+        state.update(piece)
+        yield piece
 
 
 def _append(path: Path, parts: Iterable[Bytes]) -> None:

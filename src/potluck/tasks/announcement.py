@@ -44,7 +44,7 @@ def only(plan: Plan) -> Ask:
 def announce(plan: Plan, ask: Ask, label: Label, to: Iterable[Party]) -> Half[None]:
     """The server says what the round is."""
     body = dump(Announcement(digest(plan), ask.kind, ask.step, memoryview(ask.state)))
-    yield Exchange(label, send={party: Parcel(label, body) for party in to})
+    yield Exchange(label, send={party: Parcel(label, body) for party in to}, known=lambda: body)
 
 
 def announced(plan: Plan, round_: RoundId) -> Half[Announcement]:

@@ -16,6 +16,8 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import lent, mode_of
 from potluck.tasks import catalog
 
+_IN_PYTHON = "# made in Python\n"
+
 
 class Plan:
     """What is to be learnt, what is protected from whom, and at what privacy cost.
@@ -48,7 +50,7 @@ class Plan:
             "statistics": statistics, "predict": predict, "align": align, "fit": fit,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
-        self.source = f"# made in Python\n{json.dumps(tables, indent=1, default=str)}\n"
+        self.source = f"{_IN_PYTHON}{json.dumps(tables, indent=1, default=str)}\n"
         self.overrides: tuple[str, ...] = ()
         self._adopt(tables, Path.cwd(), "plan")
 
@@ -66,10 +68,11 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | Path, settings: Sequence[str] = ()) -> "Plan":
-        """The plan in a TOML file, with `key=value` settings put over it. Raises UsageError, PlanError."""
+        """The plan in a TOML file, or in what a run keeps of one that was made in Python, with `key=value` settings put
+        over it. Raises UsageError, PlanError."""
         path = Path(path)
         source = read_text(path)
-        tables = read_toml(source, path.name)
+        tables = read_toml(source, path.name) if not source.startswith(_IN_PYTHON) else _tables(source, path.name)
         for setting in settings:
             tables = override(tables, setting)
         plan = cls.__new__(cls)
@@ -142,6 +145,15 @@ def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
     if isinstance(plan, str | Path):
         return Plan.read(plan, settings)
     raise UsageError(f"a plan or its path, not {type(plan).__name__}", hint="potluck.Plan.read(PATH)")
+
+
+def _tables(source: str, where: str) -> Toml:
+    """The tables of a plan that was made in Python, as a run's folder has them. Lines of settings stand behind them."""
+    try:
+        tables, _ = json.JSONDecoder().raw_decode(source.removeprefix(_IN_PYTHON))
+    except ValueError:
+        raise PlanError("its JSON cannot be read", where=where) from None
+    return dict(tables)
 
 
 def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:

@@ -159,7 +159,7 @@ class Coordinator:
     ) -> Attempt:
         self._await(frozenset(self.participants.of) - absent.keys(), must)
         desk: Desk[object] = Desk(SERVER, round_, half, self._me.close, self._me.disclose, Volatile())
-        desk.on_read = lambda sender, label, body: self.transcript.read(label, sender, SERVER, body)
+        desk.on_read = self.transcript.reader(SERVER)
         here = self.participants.present() - absent.keys()
         away = {
             site: absent.get(site, self.participants.why(site)) for site in self.participants.of if site not in here

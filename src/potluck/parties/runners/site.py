@@ -267,7 +267,7 @@ class Site:
         # With the record of a sum's step, which follows at once. Elsewhere an engine may speak before anything is sent.
         half = recorded(tries.marker(round_, step), round_, half, later=seat.part.plan.traits.sums)
         seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
-        seat.desk.on_read = lambda sender, label, body: self._transcript.read(label, sender, self._me.party, body)
+        seat.desk.on_read = self._transcript.reader(self._me.party)
         seat.step = ""
         self._post(seat, seat.desk.start())
         for sender, said in early:

@@ -7,11 +7,13 @@ and no key of one site fits the other's.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Credentials, Exchange, Half, Record, RoundId, Rule, Sum, Terms
-from potluck.core.stages import Guarded
+from potluck.core.stages import Guarded, Opened
+from potluck.core.wire import Message, dump, pack
 from potluck.dp.limits import limits
 from potluck.dp.mechanism import Bound, Noised, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
@@ -19,6 +21,17 @@ from potluck.learning.data.table import Table
 from potluck.learning.training.method import TALLY
 from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, announce, announced
+
+OPENED, GAVE = "opened", "gave"
+"""Steps of a record (`core.rounds.Exchange.known`): the sum as the server opened it, and what a site handed to the
+protection. Neither travels."""
+
+
+class Opening(Message, frozen=True):
+    """What the server opened. givers: the names of those in the sum; words: as `core.wire.pack` has them."""
+
+    givers: tuple[str, ...]
+    words: bytes
 
 
 def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Bound, file: bytes = b"") -> Terms:
@@ -72,7 +85,12 @@ def lead(context: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
     parties = (*agreed.sites, *context.protection.helpers())
     yield from announce(context.plan, ask, agreed.label(BEGIN), parties)
     opened = yield from context.protection.open(agreed, me)
+    yield Exchange(agreed.label(OPENED), known=partial(_opening, opened))
     return Answer(reveal(privacy.at_reveal(opened, me.draw), privacy.grid), privacy.grid, opened.refused)
+
+
+def _opening(opened: Opened) -> bytes:
+    return dump(Opening(tuple(sorted(map(str, opened.givers))), bytes(pack(opened.words))))
 
 
 def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
@@ -82,8 +100,10 @@ def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     Abort(REPLAY): the same step on another model.
     """
     ask, privacy, agreed = yield from _heard(context, me)
-    half = context.protection.give(agreed, me, contribution(context.task, ask, rows, privacy, me))
-    del ask  # a large model is let go before anything is sealed
+    given = contribution(context.task, ask, rows, privacy, me)
+    yield Exchange(agreed.label(GAVE), known=partial(pack, given.words))
+    half = context.protection.give(agreed, me, given)
+    del ask, given  # a large model is let go before anything is sealed
     yield from half
 
 

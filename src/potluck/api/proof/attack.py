@@ -1,0 +1,113 @@
+"""`potluck.attack`: what a coalition could do with what it saw of a run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from potluck.api.plan.plan import Plan
+from potluck.audit.attack import Truth
+from potluck.audit.record import INDEX, Record
+from potluck.audit.seen import seen_by
+from potluck.audit.trial import Result, trials
+from potluck.core.errors import PotluckError, UsageError
+from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
+from potluck.report import details
+from potluck.tasks.sources import Sources, not_here, tables
+
+PLAN, PARCELS = "plan.toml", "parcels"
+MINUTES = 5.0
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What all attacks came to. who: the coalition; scored: whether true rows were here to compare with; why: if not,
+    why."""
+
+    who: tuple[str, ...]
+    results: tuple[Result, ...]
+    scored: bool
+    why: str = ""
+
+    @property
+    def document(self) -> Mapping[str, object]:
+        """The JSON of `potluck attack --json`."""
+        attacks = [one.document() for one in self.results]
+        return {"as": list(self.who), "compared": self.scored, "attacks": attacks}
+
+    def lines(self) -> list[str]:
+        """In words: what succeeded first."""
+        order = sorted(self.results, key=lambda one: (not one.verdict.succeeded, not one.tried))
+        return [f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order]
+
+
+def _mark(result: Result) -> str:
+    if not result.tried:
+        return "skipped"
+    return {True: "SUCCEEDED", False: "failed", None: "undecided"}[result.verdict.succeeded]
+
+
+def attack(
+    run: str | Path,
+    who: str | Sequence[str] = "server",
+    *,
+    minutes: float = MINUTES,
+    seed: int = 0,
+    data: Sources | str | Path | None = None,
+    record: str | Path | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Attacked:
+    """What the parties `who` could find out with what they read in the run of this folder, made with `record`.
+
+    minutes: at most, for all attacks; seed: of their draws. data: true rows to compare with, by site, or the folder in
+    which the plan's files lie; without it they are looked for where the program was started and beside the run's plan.
+    record: the folder of letters (default: `parcels` in the run's).
+    Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
+    """
+    folder = Path(run)
+    names = tuple(who.split(",")) if isinstance(who, str) else tuple(who)
+    if not minutes > 0:
+        raise UsageError("minutes have to be more than 0", hint="--minutes 5")
+    parcels = Path(record) if record is not None else folder / PARCELS
+    if not (parcels / INDEX).is_file():
+        raise UsageError("holds no record", where=str(parcels), hint="run again with --record")
+    plan = _plan(folder)
+    spec, truth, why = _rows(plan, folder, data)
+    seen = seen_by(Record.read(parcels), spec, names)
+    results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
+    return Attacked(names, results, bool(truth), why)
+
+
+def _plan(folder: Path) -> Plan:
+    """The plan as it was run, with what was set over its file."""
+    try:
+        told = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        raise UsageError("is no run", where=str(folder), hint="give the folder that `potluck run` printed") from None
+    plan = Plan.read(folder / PLAN, told.overrides)
+    if told.plan_hash not in ("", plan.hash):
+        what = "its text and settings are not the plan that ran, or files that it names are others now"
+        raise UsageError(what, where=str(folder / PLAN), hint="attack it with the version of Potluck that ran it")
+    return plan
+
+
+def _rows(plan: Plan, folder: Path, data: Sources | str | Path | None) -> tuple[Spec, Truth, str]:
+    """The plan with its column patterns resolved, true rows by site, and why there are none."""
+    given = data if isinstance(data, Mapping) else None
+    places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
+    for place in places:
+        plan.folder = place.resolve()
+        if given is None and (not plan.spec.data.files or not_here(plan)):
+            continue
+        try:
+            spec, found = tables(plan, given)
+        except PotluckError as error:
+            if data is not None:
+                raise
+            return plan.spec, {}, f"the plan's files cannot be read as it says: {error.what}"
+        return spec, {site.name: table for site, table in found.items()}, ""
+    if data is not None:
+        raise UsageError("does not hold the plan's files", where=str(places[0]), hint="the folder of the plan")
+    return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"

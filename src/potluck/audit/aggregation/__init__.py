@@ -1,0 +1,1 @@
+"""Attacks on what should hide a site's summand until sums open."""

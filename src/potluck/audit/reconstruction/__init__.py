@@ -1,0 +1,1 @@
+"""Attacks that find rows, or what rows of one site come to, in sums over them."""

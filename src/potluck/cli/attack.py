@@ -1,0 +1,27 @@
+"""`potluck attack`: what a coalition could do with what it saw of a run."""
+
+from pathlib import Path
+
+import click
+
+from potluck.api.proof.attack import MINUTES, attack
+from potluck.cli.door import PATH, spoken, voice
+
+
+@click.command("attack")
+@click.argument("run", type=PATH)
+@click.option("--as", "who", default="server", metavar="PARTY[,PARTY]", help="Who colludes (default: server).")
+@click.option("--minutes", default=MINUTES, show_default=True, help="For all attacks together, at most.")
+@click.option("--seed", default=0, show_default=True, help="Of what attacks draw.")
+@click.option("--data", type=PATH, help="The folder in which the plan's files lie, to compare with the true rows.")
+@click.option("--record", type=PATH, help="The folder of letters (default: RUN/parcels).")
+@spoken
+def command(run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None) -> None:
+    """Attack the run in folder RUN, made with --record, with what these parties read. Exit 0 whatever succeeded."""
+    say = voice()
+    found = attack(
+        run, who, minutes=minutes, seed=seed, data=data, record=record, progress=lambda name: say.say(f"trying {name}")
+    )
+    if found.why:
+        say.warn([f"what was found is not compared with true rows: {found.why}"])
+    say.lines(found.document, found.lines())

@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+import potluck
+from support.audit.recorded import frames, plan
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return potluck.run(plan("mask"), frames(1), out=tmp_path_factory.mktemp("attack") / "run", record=True).folder
+
+
+def test_attack_says_what_each_attack_came_to(run, cli):
+    said = cli("attack", run, "--as", "server,a", "--json")
+    assert said.code == 0
+    assert said.json["as"] == ["server", "a"]
+    assert said.json["compared"] is False
+    keys = {"name", "of", "tried", "succeeded", "score", "baseline", "control", "words"}
+    assert all(set(one) == keys for one in said.json["attacks"])
+    assert {one["name"] for one in said.json["attacks"] if one["succeeded"]} == {"analytic"}
+    text = cli("attack", run, "--as", "server,a")
+    assert text.out.startswith("SUCCEEDED analytic: 2 rows of sites b, c together were found")
+    assert "trying analytic" in text.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--as", "nobody"], "no party of this plan: nobody"),
+        (["--minutes", "0"], "more than 0"),
+        (["--record", "elsewhere"], "holds no record"),
+    ],
+)
+def test_attack_refuses_what_it_cannot_use(run, cli, arguments, said):
+    found = cli("attack", run, *arguments)
+    assert found.code == 2
+    assert said in found.err
+
+
+def test_attack_names_a_damaged_file(run, cli, tmp_path):
+    (tmp_path / "index.jsonl").write_text(json.dumps({"file": "000001.bin"}) + "\n")
+    assert "index.jsonl" in cli("attack", run, "--record", tmp_path).err
