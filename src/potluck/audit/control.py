@@ -115,7 +115,7 @@ def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
             return lambda rng: sides[place % len(sides)]
     if column.values:
         return lambda rng: str(rng.choice(column.values))
-    if column.kind == "number":
+    if column.low is not None and column.high is not None and column.format is None:
         low, high = column.bounds
         return lambda rng: f"{rng.uniform(low, high):.9g}".replace(".", spec.data.decimal)
     raise UsageError(f"columns of kind {column.kind} are not made up")
