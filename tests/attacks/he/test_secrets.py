@@ -150,7 +150,7 @@ def everything(error):
     return "\n".join(texts)
 
 
-@pytest.mark.parametrize("op", ["export", "encrypt", "partial"])
+@pytest.mark.parametrize("op", ["export", *(pytest.param(op, marks=pytest.mark.slow) for op in ("encrypt", "partial"))])
 def test_an_engine_that_fails_takes_no_secret_into_the_error(workers, secrets, op):
     spies = []
     sat = sitting(workers, 4, 1, rigs={1: lambda engine: Failing(engine, spies, op)})

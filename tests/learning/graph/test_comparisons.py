@@ -58,7 +58,15 @@ def test_a_comparison_says_what_torch_says_at_every_edge(dtype, numbers, entries
     assert 0 < said.sum() < said.numel()
 
 
-@pytest.mark.parametrize("mask", [lambda m: m == 0, lambda m: m < 1, lambda m: ~(m > 0), lambda m: ~m.bool()])
+@pytest.mark.parametrize(
+    "mask",
+    [
+        lambda m: m == 0,
+        pytest.param(lambda m: m < 1, marks=pytest.mark.slow),
+        pytest.param(lambda m: ~(m > 0), marks=pytest.mark.slow),
+        lambda m: ~m.bool(),
+    ],
+)
 def test_padding_is_masked_in_the_usual_spellings(mask):
     module = Padded(mask).eval()
     whole = InputShape("int64", (4,))

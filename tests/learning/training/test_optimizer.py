@@ -172,8 +172,15 @@ def test_units_change_no_margin_and_follow_the_chain_rule(step, seed):
     np.testing.assert_allclose(own.gradient(design(x).T @ residual), turned.T @ residual, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("iterates", ["last", "averaged"])
-@pytest.mark.parametrize("method", ["gradient", "average"])
+@pytest.mark.parametrize(
+    ("method", "iterates"),
+    [
+        ("gradient", "last"),
+        ("average", "averaged"),
+        pytest.param("gradient", "averaged", marks=pytest.mark.slow),
+        pytest.param("average", "last", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("word", WORDS)
 def test_the_state_at_the_server_comes_back_when_the_loop_is_replayed(word, method, iterates):
     spec = heart(training=Training(method=method, rounds=5, rate=0.1, optimizer=word, iterates=iterates))
