@@ -41,7 +41,7 @@ bench: .venv/.bench .venv/.he .venv/.mpc
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 	$(BIN)/lint-imports
 
 clean:

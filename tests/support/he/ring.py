@@ -33,11 +33,12 @@ def _powers(first: int, factor: int, count: int, q: int) -> Ints:
 
 
 def _transform(x: Ints, w: int, q: int) -> Ints:
-    if len(x) == 1:
-        return x
-    even, odd = _transform(x[::2], w * w % q, q), _transform(x[1::2], w * w % q, q)
-    odd = odd * _powers(1, w, len(odd), q) % q
-    return np.concatenate([(even + odd) % q, (even - odd) % q])
+    """All values at powers of w, by halves that double: the bits of a place are turned around first."""
+    found = x[_turned(len(x))].reshape(-1, 1)
+    while (half := found.shape[1]) < len(x):
+        even, odd = found[::2], found[1::2] * _powers(1, pow(w, len(x) // (2 * half), q), half, q) % q
+        found = np.concatenate([(even + odd) % q, (even - odd) % q], axis=1)
+    return found[0]
 
 
 def coefficients(values: np.ndarray, q: int) -> Ints:
