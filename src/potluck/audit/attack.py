@@ -32,6 +32,11 @@ class Until:
     when: float
     rng: Generator = field(repr=False)
 
+    def part(self, share: float) -> "Until":
+        """A share of what time is left."""
+        now = time.monotonic()
+        return Until(now + max(0.0, self.when - now) * share, self.rng)
+
     @property
     def over(self) -> bool:
         """Whether it is time."""

@@ -16,13 +16,12 @@ from math import prod
 import numpy as np
 
 from potluck.audit.attack import Found, Sort, Until
+from potluck.audit.reconstruction.slopes import counted, input_of, slopes_of, step_of
 from potluck.audit.rows import Rows, Take, features
 from potluck.audit.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
-from potluck.learning.data.mixed import taken
-from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.schema import Node, Special
@@ -30,10 +29,7 @@ from potluck.learning.models.forms import form_of
 from potluck.learning.models.graphs import network_of, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.layers import size
-from potluck.learning.training.method import TALLY
 
-BLOCKS = ("gradient", "delta")
-"""Sums that are slopes, or steps along them."""
 REACH = 1 + 1e-3
 """No encoded feature is farther from 0."""
 ROUNDED = 1e-4
@@ -72,7 +68,7 @@ class Analytic:
 
     def fits(self, seen: Seen) -> str | None:
         """It needs sums of slopes, and a first layer with a bias."""
-        if not any(_slopes(one) is not None for one in seen.training()):
+        if not any(slopes_of(one) is not None for one in seen.training()):
             return "nothing that was read holds a sum of slopes"
         return None if layer_of(seen.plan) is not None else "no layer with a bias stands first in the network"
 
@@ -85,7 +81,7 @@ class Analytic:
             groups.setdefault(one.of, []).append(one)
         for of, sums in groups.items():
             quotients = [each for one in sums for each in _divided(one, layer)]
-            alone = any(_rows(one) == 1 for one in sums)
+            alone = any(counted(one) == 1 for one in sums)
             guesses = _agreed(quotients, 1 if alone else 2, until)
             why = "the sum is over one row" if alone else "two divisions or more agree on each"
             if len(guesses):
@@ -135,36 +131,16 @@ def _layer(node: Node, given: dict[str, str], places: dict[str, slice], network:
         return None
     input_first, shape = node.op == "addmm", shapes[weights]
     inputs, outputs = shape if input_first else shape[::-1]
-    take = partial(_input, given[rows])
+    take = partial(input_of, given[rows])
     return Layer(places[weights], places[bias], inputs, outputs, input_first, take)
-
-
-def _input(name: str, table: Table) -> Floats:
-    rows = table.inputs[table.train]
-    return np.asarray(taken(rows, name), dtype=np.float64).reshape(len(rows), -1)
-
-
-def _slopes(one: Known) -> tuple[Floats, float] | None:
-    """The block of slopes, and the step of its grid."""
-    for name in BLOCKS:
-        values = one.part(name)
-        if values is not None:
-            return values, one.step(name)
-    return None
-
-
-def _rows(one: Known) -> float | None:
-    """How many rows a sum without noise is over, as it says itself."""
-    counts = one.part(TALLY)
-    return None if counts is None else float(counts.sum())
 
 
 def _divided(one: Known, layer: Layer) -> Iterator[tuple[Floats, float]]:
     """(quotients [p], how far they may be off) of each unit with a slope."""
-    slopes = _slopes(one)
+    slopes = slopes_of(one)
     if slopes is None:
         return
-    (weights, bias), step = layer.slopes(slopes[0]), slopes[1]
+    (weights, bias), step = layer.slopes(slopes), step_of(one)
     for part, by in zip(weights, bias, strict=True):
         if abs(by) > 64 * step:
             row = part / by
