@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import potluck
 from potluck.audit.aggregation.uniform import UNIFORM
@@ -10,6 +11,7 @@ from potluck.audit.attacks import ATTACKS
 from potluck.audit.control import control
 from potluck.audit.reconstruction.analytic import ANALYTIC
 from potluck.audit.trial import trials
+from potluck.core.errors import PotluckError
 from potluck.core.seeded import generator
 from potluck.core.wire import dump, load
 from potluck.mpc.mask import pairs
@@ -128,7 +130,7 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monke
     found = potluck.attack(one_row[0])
     (it,) = [one for one in found.results if one.name == "analytic" and one.of == ("a",)]
     assert not found.scored
-    assert "--data" in found.why
+    assert "names no files" in found.why
     assert it.verdict.score is None
     assert "not here to compare" in it.verdict.words
 
@@ -140,3 +142,38 @@ def test_a_control_is_of_no_ones_rows_and_of_no_protection():
     assert made.seen.plan.protect.scheme == "clear"
     assert not made.seen.plan.noisy
     assert {name: rows.rows for name, rows in made.truth.items()} == dict.fromkeys("abc", 1)
+
+
+def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
+    spec = potluck.Plan(
+        name="s", purpose="a test", task="statistics", federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": {"u": {"kind": "number", "low": -1, "high": 1}}, "max_rows": 100}, privacy={"noise": "none"},
+        statistics=[{"name": "h", "kind": "histogram", "column": "u", "bins": 200}], protect={"with": "mask"},
+    )  # fmt: skip
+    rows = frames(40)
+    folder = potluck.run(spec, rows, out=tmp_path / "r", record=True).folder
+    found = {one.name: one for one in potluck.attack(folder).results}
+    assert [name for name, one in found.items() if one.tried] == ["uniform"]
+    assert found["uniform"].verdict.succeeded is False
+    assert "no control" in found["uniform"].verdict.words
+    assert "was not tried: " in found["analytic"].verdict.words
+
+
+@pytest.mark.torch
+def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch):
+    """Of rows, and of a graph, without which the plan is not that of the record."""
+    monkeypatch.chdir(tmp_path)
+    potluck.graph(torch.nn.Linear(8, 1), inputs={"features": [8]}, path="one.graph")
+    rows = frames(1)
+    for site, frame in rows.items():
+        frame.to_csv(f"{site}.csv", index=False)
+    spec = plan(model={"kind": "network", "graph": "one.graph", "l2": 0.0})
+    spec.set("data.files", {site: f"{site}.csv" for site in rows}).set("protect.recheck", True)
+    potluck.run(spec, out="run", record=True)
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    with pytest.raises(PotluckError, match=r"one\.graph"):
+        potluck.attack(tmp_path / "run", data="nowhere")
+    found = potluck.attack(tmp_path / "run", data=tmp_path)
+    assert found.scored
+    assert [one.verdict.score for one in found.results if one.name == "analytic"] == [1.0] * 3

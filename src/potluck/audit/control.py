@@ -15,7 +15,7 @@ import msgspec
 from potluck.audit.attack import Truth
 from potluck.audit.record import Record
 from potluck.audit.seen import Seen, seen_by
-from potluck.core.errors import UsageError
+from potluck.core.errors import PotluckError, UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
 from potluck.core.rounds import Abort
@@ -58,7 +58,7 @@ def control(plan: Plan, rng: Generator) -> Control:
             return Control(seen, {site.name: table for site, table in rows.items()})
     except Abort as abort:
         return Control(None, {}, f"the made-up run ended: {abort}")
-    except UsageError as error:
+    except PotluckError as error:
         return Control(None, {}, error.what)
 
 

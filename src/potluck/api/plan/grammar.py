@@ -1,5 +1,6 @@
 """The plan's grammar: TOML tables -> `core.plan.Plan`; errors name the file, the key and the nearest known one."""
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -53,6 +54,19 @@ def override(tables: Toml, setting: str) -> Toml:
     if set(new) != {"value"} or not path:
         raise UsageError(f"--set {setting}: not one key and one value", hint=hint)
     return replaced(tables, path, new["value"])
+
+
+def inline(value: object) -> str:
+    """A value as TOML has it on one line, so that what was set in Python can be set again."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_word(key)} = {inline(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(inline, value)) + "]"
+    return _word(value)
+
+
+def _word(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _path(nested: Toml) -> tuple[str, ...]:

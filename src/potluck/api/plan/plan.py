@@ -8,7 +8,7 @@ import msgspec
 
 from potluck.api.plan.begun import begun, unlike, with_first
 from potluck.api.plan.defaults import filled
-from potluck.api.plan.grammar import Toml, override, parse, read_text, read_toml, replaced
+from potluck.api.plan.grammar import Toml, inline, override, parse, read_text, read_toml, replaced
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.graphs import fits, patterned, with_file
@@ -67,9 +67,9 @@ class Plan:
         self.where = where
 
     @classmethod
-    def read(cls, path: str | Path, settings: Sequence[str] = ()) -> "Plan":
+    def read(cls, path: str | Path, settings: Sequence[str] = (), folder: Path | None = None) -> "Plan":
         """The plan in a TOML file, or in what a run keeps of one that was made in Python, with `key=value` settings put
-        over it. Raises UsageError, PlanError."""
+        over it. folder: where the files lie that it names, if not beside it. Raises UsageError, PlanError."""
         path = Path(path)
         source = read_text(path)
         tables = read_toml(source, path.name) if not source.startswith(_IN_PYTHON) else _tables(source, path.name)
@@ -77,7 +77,7 @@ class Plan:
             tables = override(tables, setting)
         plan = cls.__new__(cls)
         plan.source, plan.overrides = source, tuple(settings)
-        plan._adopt(tables, path.resolve().parent, path.name)
+        plan._adopt(tables, folder.resolve() if folder else path.resolve().parent, path.name)
         return plan
 
     def set(self, key: str, value: object) -> "Plan":
@@ -86,7 +86,7 @@ class Plan:
         Raises PlanError; then the plan is as it was.
         """
         self._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
-        self.overrides = (*self.overrides, f"{key}={value!r}")
+        self.overrides = (*self.overrides, f"{key}={inline(value)}")
         return self
 
     @property

@@ -73,41 +73,49 @@ def attack(
     parcels = Path(record) if record is not None else folder / PARCELS
     if not (parcels / INDEX).is_file():
         raise UsageError("holds no record", where=str(parcels), hint="run again with --record")
-    plan = _plan(folder)
-    spec, truth, why = _rows(plan, folder, data)
+    given = data if isinstance(data, Mapping) else None
+    places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
+    plan = _plan(folder, places)
+    spec, truth, why = _rows(plan, given, asked=data is not None)
     seen = seen_by(Record.read(parcels), spec, names)
     results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
     return Attacked(names, results, bool(truth), why)
 
 
-def _plan(folder: Path) -> Plan:
-    """The plan as it was run, with what was set over its file."""
+def _plan(folder: Path, places: Sequence[Path]) -> Plan:
+    """The plan as it was run, with what was set over its file. places: where files that it names may lie: the first
+    that has those of rows, else the first that has what the plan cannot be read without."""
     try:
         told = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise UsageError("is no run", where=str(folder), hint="give the folder that `potluck run` printed") from None
-    plan = Plan.read(folder / PLAN, told.overrides)
+    read: list[Plan] = []
+    for place in places:
+        try:
+            read.append(Plan.read(folder / PLAN, told.overrides, place))
+        except PotluckError:
+            if place == places[-1] and not read:
+                raise
+    plan = next((one for one in read if not not_here(one)), read[0])
     if told.plan_hash not in ("", plan.hash):
         what = "its text and settings are not the plan that ran, or files that it names are others now"
         raise UsageError(what, where=str(folder / PLAN), hint="attack it with the version of Potluck that ran it")
     return plan
 
 
-def _rows(plan: Plan, folder: Path, data: Sources | str | Path | None) -> tuple[Spec, Truth, str]:
-    """The plan with its column patterns resolved, true rows by site, and why there are none."""
-    given = data if isinstance(data, Mapping) else None
-    places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
-    for place in places:
-        plan.folder = place.resolve()
-        if given is None and (not plan.spec.data.files or not_here(plan)):
-            continue
-        try:
-            spec, found = tables(plan, given)
-        except PotluckError as error:
-            if data is not None:
-                raise
-            return plan.spec, {}, f"the plan's files cannot be read as it says: {error.what}"
-        return spec, {site.name: table for site, table in found.items()}, ""
-    if data is not None:
-        raise UsageError("does not hold the plan's files", where=str(places[0]), hint="the folder of the plan")
-    return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"
+def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, str]:
+    """The plan with its column patterns resolved, true rows by site, and why there are none. asked: somebody said where
+    they are."""
+    if given is None and not plan.spec.data.files:
+        return plan.spec, {}, "the plan names no files of rows"
+    if given is None and not_here(plan):
+        if asked:
+            raise UsageError("does not hold the plan's files", where=str(plan.folder), hint="the folder of the plan")
+        return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"
+    try:
+        spec, found = tables(plan, given)
+    except PotluckError as error:
+        if asked:
+            raise
+        return plan.spec, {}, f"the plan's files cannot be read as it says: {error.what}"
+    return spec, {site.name: table for site, table in found.items()}, ""

@@ -52,12 +52,11 @@ class Rates:
 
     def fits(self, seen: Seen) -> str | None:
         """It needs the first sum of slopes of a linear model that began at zero, its rows weighed alike."""
-        plan = seen.plan
-        if plan.model is None or plan.drawn or kind_of(plan).link is None:
+        if not any(map(_first, seen.training())):
+            return "the first sum of slopes, at zero weights, was not read"
+        if seen.plan.drawn or kind_of(seen.plan).link is None:
             return "the model is not linear in its features"
-        if training(plan).class_weights:
-            return "rows weigh by their class"
-        return None if any(map(_first, seen.training())) else "the first sum of slopes was not read"
+        return "rows weigh by their class" if training(seen.plan).class_weights else None
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """A rate of each set of sites of which the first sum is known."""
