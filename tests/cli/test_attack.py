@@ -8,20 +8,31 @@ from support.audit.recorded import frames, plan
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return potluck.run(plan("mask"), frames(1), out=tmp_path_factory.mktemp("attack") / "run", record=True).folder
+    folder, spec = tmp_path_factory.mktemp("attack"), plan("mask")
+    for site, frame in frames(1).items():
+        frame.to_csv(folder / f"{site}.csv", index=False)
+    spec.set("data.files", {site: f"{site}.csv" for site in frames(1)})
+    return potluck.run(spec, frames(1), out=folder / "run", record=True).folder
 
 
 def test_attack_says_what_each_attack_came_to(run, cli):
-    said = cli("attack", run, "--as", "server,a", "--json")
+    said = cli("attack", run, "--as", "server,a", "--data", run.parent, "--json")
     assert said.code == 0
     assert said.json["as"] == ["server", "a"]
-    assert said.json["compared"] is False
+    assert said.json["compared"] is True
     keys = {"name", "of", "tried", "succeeded", "score", "baseline", "control", "words"}
     assert all(set(one) == keys for one in said.json["attacks"])
     assert {one["name"] for one in said.json["attacks"] if one["succeeded"]} == {"analytic"}
-    text = cli("attack", run, "--as", "server,a")
-    assert text.out.startswith("SUCCEEDED analytic: 2 rows of sites b, c together were found")
+    text = cli("attack", run, "--as", "server,a", "--data", run.parent)
+    assert text.out.startswith("SUCCEEDED analytic: 2 of 2 rows of sites b, c together were found to the last digit")
     assert "trying analytic" in text.err
+
+
+def test_attack_scores_nothing_where_true_rows_are_not_here(run, cli, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = cli("attack", run, "--as", "server,a")
+    assert found.out.startswith("undecided analytic: of sites b, c together 2 guesses were made")
+    assert "--data FOLDER" in found.err
 
 
 @pytest.mark.parametrize(

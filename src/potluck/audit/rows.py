@@ -20,19 +20,22 @@ Take = Callable[[Table], Floats]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Guesses [k, p] at rows of these sites. why: what speaks for them, without a look at true rows."""
+    """Guesses [k, p] at rows of these sites. why: what speaks for them, without a look at true rows; sure: whether they
+    are rows beyond doubt."""
 
     of: frozenset[str]
     guesses: Floats = field(repr=False)
     why: str
     take: Take = field(repr=False)
+    sure: bool
 
     def judged(self, truth: Truth) -> Verdict:
         """Succeeded where it finds a row. score: the share of rows found; baseline: by their mean."""
         who = named(self.of)
         if not self.of <= truth.keys():
-            what = f"{len(self.guesses)} rows of {who} were found by the record alone ({self.why}); "
-            return Verdict(True, what + "their true rows are not here to compare")
+            what = "rows were found" if self.sure else "guesses were made, some of which may be means of rows"
+            what = f"of {who} {len(self.guesses)} {what} by the record alone ({self.why})"
+            return Verdict(True if self.sure else None, f"{what}; their true rows are not here to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
         off = farthest(rows, self.guesses)
         hits, mean = int((off <= CLOSE).sum()), float((farthest(rows, rows.mean(axis=0)[None]) <= CLOSE).mean())

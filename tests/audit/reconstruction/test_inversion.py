@@ -47,7 +47,7 @@ def in_the_clear(folder, sites):
 
 
 def test_digits_come_out_of_slopes_in_the_clear(tmp_path):
-    in_the_clear(tmp_path, 3)
+    in_the_clear(tmp_path, 2)
 
 
 @pytest.mark.slow

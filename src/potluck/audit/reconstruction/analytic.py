@@ -1,8 +1,10 @@
 """Rows from one division: of a layer whose first numbers are a row's own, (slope of a weight) / (slope of the bias).
 
 For one row x a unit's slope is d x for its weights and d for its bias, whatever d is. So a sum over one row is that
-row, and of several rows those units that only one of them moved (of ReLU, say) give it too. A guess counts where the
-sum is over one row, or where at least two divisions agree: other rows would have to agree to many digits by chance.
+row, and of several rows those units that only one of them moved (of ReLU, say) give it too. Of several rows a guess
+counts where two divisions or more agree, to more digits than chance has, and where it is as a row can be: 0 or 1 in
+each value of a category. Units that the same rows moved agree on a mean of these as well, so only true rows can say
+that such a guess is one; of a sum over one row there is no doubt.
 Local steps change nothing of this: each step's slope is of the same rows.
 Reference: Aono et al. 2017, "Privacy-Preserving Deep Learning", section 3; Geiping et al. 2020, arXiv 2003.14053,
 proposition 3.1.
@@ -16,7 +18,7 @@ from math import prod
 import numpy as np
 
 from potluck.audit.attack import Found, Sort, Until
-from potluck.audit.reconstruction.slopes import counted, input_of, slopes_of, step_of
+from potluck.audit.reconstruction.slopes import counted, input_of, marked, slopes_of, step_of
 from potluck.audit.rows import Rows, Take, features
 from potluck.audit.seen import Known, Seen
 from potluck.core.plan import Plan
@@ -34,8 +36,10 @@ REACH = 1 + 1e-3
 """No encoded feature is farther from 0."""
 ROUNDED = 1e-4
 """What a type of 32 bits rounds of a quotient, and a little more."""
-MOST = 20_000
-"""Divisions that are compared."""
+MOST, WIDE = 20_000, 4
+"""Divisions that are compared, which do not agree by chance on so many numbers."""
+WHOLE = 1e-3
+"""How far a 0 or 1 may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,12 @@ class Analytic:
         for of, sums in groups.items():
             quotients = [each for one in sums for each in _divided(one, layer)]
             alone = any(counted(one) == 1 for one in sums)
-            guesses = _agreed(quotients, 1 if alone else 2, until)
+            if not alone and layer.inputs < WIDE:
+                continue
+            guesses = _possible(_agreed(quotients, 1 if alone else 2, until), seen.plan, layer)
             why = "the sum is over one row" if alone else "two divisions or more agree on each"
             if len(guesses):
-                found.append(Rows(of, guesses, f"one division a number; {why}", layer.take))
+                found.append(Rows(of, guesses, f"one division a number; {why}", layer.take, sure=alone))
         return found
 
 
@@ -133,6 +139,15 @@ def _layer(node: Node, given: dict[str, str], places: dict[str, slice], network:
     inputs, outputs = shape if input_first else shape[::-1]
     take = partial(input_of, given[rows])
     return Layer(places[weights], places[bias], inputs, outputs, input_first, take)
+
+
+def _possible(guesses: Floats, plan: Plan, layer: Layer) -> Floats:
+    """Of guesses [k, p] at encoded rows those whose values of categories are 0 or 1."""
+    marks = marked(plan)
+    if layer.inputs != len(marks) or not len(guesses):
+        return guesses
+    values = guesses[:, marks]
+    return np.asarray(guesses[(np.abs(values - np.rint(values)) <= WHOLE).all(axis=1)])
 
 
 def _divided(one: Known, layer: Layer) -> Iterator[tuple[Floats, float]]:

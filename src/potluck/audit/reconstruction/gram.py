@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.audit.attack import Found, Sort, Until
+from potluck.audit.reconstruction.slopes import marked
 from potluck.audit.rows import Rows, features
 from potluck.audit.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import encoding
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.newton import GRAM
 
@@ -46,10 +47,10 @@ class GramRows:
         """Rows of each set of sites of which the first sum is known."""
         found: list[Found] = []
         for one in filter(_first, seen.training()):
-            rows = list(_rows(_matrix(one, seen.plan), _marks(seen.plan)))
+            rows = list(_rows(_matrix(one, seen.plan), np.flatnonzero(marked(seen.plan)) + 1))
             if rows:
                 why = "a value that one row alone has, or so few rows, in an exact Gram matrix"
-                found.append(Rows(one.of, np.unique(np.array(rows), axis=0), why, features))
+                found.append(Rows(one.of, np.unique(np.array(rows), axis=0), why, features, sure=True))
         return found
 
 
@@ -68,13 +69,7 @@ def _matrix(one: Known, plan: Plan) -> Floats:
     return found + np.triu(found, 1).T
 
 
-def _marks(plan: Plan) -> list[int]:
-    """Where features are 0 or 1, with the 1 of all rows in front."""
-    each = [mark for one in encoding(plan).fields for mark in [not one.measured] * len(one.features)]
-    return [place + 1 for place, mark in enumerate(each) if mark]
-
-
-def _rows(matrix: Floats, marks: Sequence[int]) -> Iterator[Floats]:
+def _rows(matrix: Floats, marks: NDArray[np.int64]) -> Iterator[Floats]:
     """Rows [p] that the matrix holds."""
     for place in marks:
         if abs(matrix[place, place] - 1) < NEAR and abs(matrix[0, place] - 1) < NEAR:

@@ -1,10 +1,12 @@
 """Of a sum that trains: the slopes in it, and over how many rows it is."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.audit.seen import Known
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.mixed import taken
 from potluck.learning.data.table import Table
 from potluck.learning.models.fitted import training
@@ -41,3 +43,15 @@ def input_of(name: str, table: Table) -> Floats:
     """[n, p] what a graph takes under this name of a site's rows that train."""
     rows = table.inputs[table.train]
     return np.asarray(taken(rows, name), dtype=np.float64).reshape(len(rows), -1)
+
+
+def marked(plan: Plan) -> NDArray[np.bool_]:
+    """[p] which features are 0 or 1: values of categories, and flags of what is missing."""
+    return np.array(
+        [
+            not one.measured or feature > 0  # behind a number stands whether it is missing
+            for one in encoding(plan).fields
+            for feature, _ in enumerate(one.features)
+        ],
+        dtype=np.bool_,
+    )
