@@ -14,7 +14,7 @@ import numpy as np
 from potluck.core.desk import Desk
 from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party
-from potluck.core.rounds import Abort, Credentials, Half, Sum, Terms, Words
+from potluck.core.rounds import Abort, Credentials, Half, Label, Sum, Terms, Words
 from potluck.core.slices import Sliced, whole
 from potluck.core.stages import Guarded, Opened
 from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
@@ -35,9 +35,13 @@ class Bodies(Transcript):
     def __post_init__(self) -> None:
         Transcript.__init__(self)
 
-    def read(self, label: object, sender: Party, to: Party, body: Sliced) -> None:
+    def reader(self, to: Party) -> Callable[[Party, Label, Sliced], None]:
+        """Keeps what `to` reads."""
+        return lambda sender, label, body: self.read(label, sender, to, body)
+
+    def read(self, label: Label, sender: Party, to: Party, body: Sliced) -> None:
         """Keep the body."""
-        self.bodies.append((getattr(label, "step", ""), sender, to, whole(body)))
+        self.bodies.append((label.step, sender, to, whole(body)))
 
 
 def honestly(seat: Credentials, half: AnyHalf) -> AnyHalf:
