@@ -138,10 +138,10 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monke
 def test_a_control_is_of_no_ones_rows_and_of_no_protection():
     noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
     made = control(plan("mask", privacy=noise, expected_rows=100).spec, generator(1))
-    assert made.seen is not None
-    assert made.seen.plan.protect.scheme == "clear"
-    assert not made.seen.plan.noisy
-    assert {name: rows.rows for name, rows in made.truth.items()} == dict.fromkeys("abc", 1)
+    ((once, truth),) = made.scenes
+    assert once.plan.protect.scheme == "clear"
+    assert not once.plan.noisy
+    assert {name: rows.rows for name, rows in truth.items()} == dict.fromkeys("abc", 1)
 
 
 def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):

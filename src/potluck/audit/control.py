@@ -1,13 +1,14 @@
 """The control of every attack: the same program, here and now, with nothing that protects, on rows of no one.
 
-Each site has one row, made up as the plan declares its columns; sums are in the clear and have no noise. An attack that
-fails even there does not work on this plan, and its failure on a record says nothing of the plan's safety.
+Each site has one row (and then one of them one more), made up as the plan declares its columns; sums are in the clear
+and have no noise. An attack that fails even there does not work on this plan, and its failure on a record says nothing
+of the plan's safety.
 """
 
 import tempfile
 from collections.abc import Callable
 from csv import writer
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -35,31 +36,42 @@ ROUNDS, SITES = 12, 3
 Cell = Callable[[Generator], str]
 
 
+Scene = tuple[Seen, Truth]
+"""What the server saw of a made run, and the rows that it was over."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Control:
-    """What the server saw of the made run, and the rows that it was over. why: instead, why none could be made."""
+    """scenes: a run of one row a site; and, for what needs two runs, one with one row more, after it. why: instead, why
+    none could be made."""
 
-    seen: Seen | None
-    truth: Truth
+    scenes: tuple[Scene, ...]
     why: str = ""
 
 
-def control(plan: Plan, rng: Generator) -> Control:
-    """A run of the same plan without protection, recorded and read as any other."""
+def control(plan: Plan, rng: Generator, twice: bool = False) -> Control:
+    """Runs of the same plan without protection, recorded and read as any other. twice: the second, too."""
     if not plan.traits.labelled:
-        return Control(None, {}, "no made-up run of this task is known")
+        return Control((), "no made-up run of this task is known")
     spec = bare(plan)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            rows = {site: _made(spec, site, place, folder, rng) for place, site in enumerate(spec.sites)}
-            _played(spec, rows, folder / "parcels")
-            seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
-            return Control(seen, {site.name: table for site, table in rows.items()})
+            scenes: list[Scene] = []
+            lines = {site: [_line(spec, site, place, rng)] for place, site in enumerate(spec.sites)}
+            for number in range(1 + twice):
+                folder = Path(scratch, str(number))
+                folder.mkdir()
+                rows = {site: _read(spec, site, some, folder) for site, some in lines.items()}
+                _played(spec, rows, folder / "parcels")
+                seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
+                seen = replace(seen, before=scenes[-1][0]) if scenes else seen
+                scenes.append((seen, {site.name: table for site, table in rows.items()}))
+                lines[spec.sites[0]].append(_line(spec, spec.sites[0], 1, rng))
+            return Control(tuple(scenes))
     except Abort as abort:
-        return Control(None, {}, f"the made-up run ended: {abort}")
+        return Control((), f"the made-up run ended: {abort}")
     except PotluckError as error:
-        return Control(None, {}, error.what)
+        return Control((), error.what)
 
 
 def bare(plan: Plan) -> Plan:
@@ -88,22 +100,25 @@ def _played(spec: Plan, rows: dict[Party, Table], folder: Path) -> None:
     drive(task, Sums(spec, parties))
 
 
-def _made(spec: Plan, site: Party, place: int, folder: Path, rng: Generator) -> Table:
-    """One row of a site, written as a file of its own and read as the plan says. Raises UsageError: of no such column.
+def _line(spec: Plan, site: Party, place: int, rng: Generator) -> dict[str, str]:
+    """A made-up row as its cells, by column. Raises UsageError: there is no such column to make.
 
-    place: of the site, so that not all rows are of one class.
+    place: of the row, so that not all are of one class.
     """
-    data, path = spec.data, folder / f"rows-{place}.csv"
+    data = spec.data
     if data.join is not None or data.reduce is not None:
         raise UsageError("rows of two tables, or of persons, are not made up")
-    columns = {name: _cell(name, one, spec, place)(rng) for name, one in data.columns.items() if not one.ignored}
-    columns |= {name: "" for name, one in data.columns.items() if one.ignored}
-    if data.person is not None:
-        columns[data.person] = f"{site.name} {place}"
-    names = list(data.columns) + [name for name in columns if name not in data.columns]
+    cells = {name: "" if one.ignored else _cell(name, one, spec, place)(rng) for name, one in data.columns.items()}
+    return cells | ({data.person: f"{site.name} {rng.integers(1 << 40)}"} if data.person is not None else {})
+
+
+def _read(spec: Plan, site: Party, lines: list[dict[str, str]], folder: Path) -> Table:
+    """Rows of a site, written as a file of its own and read as the plan says."""
+    data, path = spec.data, folder / f"rows-{spec.sites.index(site)}.csv"
+    names = list(lines[0])
     with path.open("w", encoding=data.encoding, newline="") as file:
         out = writer(file, delimiter=data.separator)
-        out.writerows(([names] if data.header else []) + [[columns[name] for name in names]])
+        out.writerows(([names] if data.header else []) + [[line[name] for name in names] for line in lines])
     return rows_of(opened(path, site.name, limits_of(data)), spec, site.name)
 
 

@@ -56,12 +56,13 @@ class Known:
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
-    of each round as they reached the server, plain or masked."""
+    of each round as they reached the server, plain or masked; before: what they know of an earlier run."""
 
     plan: Plan
     names: frozenset[str]
     sums: tuple[Known, ...] = field(repr=False)
     sent: Mapping[str, Sequence[Words]] = field(repr=False)
+    before: "Seen | None" = field(default=None, repr=False)
 
     def training(self) -> tuple[Known, ...]:
         """Of the sums those that train."""

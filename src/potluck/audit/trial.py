@@ -40,7 +40,10 @@ def trials(
     seen: Seen, truth: Truth, seconds: float, seed: int, progress: Progress, table: Sequence[Attack] = ATTACKS
 ) -> Iterator[Result]:
     """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them."""
-    end, made = time.monotonic() + seconds, control(seen.plan, generator(seed, "control"))
+    end, made = (
+        time.monotonic() + seconds,
+        control(seen.plan, generator(seed, "control"), twice=seen.before is not None),
+    )
     for place, attack in enumerate(table):
         progress(attack.name)
         why = attack.fits(seen)
@@ -67,11 +70,12 @@ def _results(attack: Attack, found: Sequence[Found], truth: Truth, works: bool |
 
 def _control(attack: Attack, made: Control, until: Until) -> tuple[bool | None, str]:
     """(whether it works where nothing protects, what that means for a failure)."""
-    if made.seen is None:
+    if not made.scenes:
         return None, f"no control: {made.why}, so this failure says little"
-    if attack.fits(made.seen) is not None:
+    scene = next((one for one in made.scenes if attack.fits(one[0]) is None), None)
+    if scene is None:
         return False, "this attack does not work here: it does not fit even a run without protection"
-    verdicts = [one.judged(made.truth) for one in attack.tried(made.seen, until)]
+    verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]
     good = [one for one in verdicts if one.succeeded]
     if not good:
         return False, "this attack does not work here: it fails on made-up rows that nothing protects, too"

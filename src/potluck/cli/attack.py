@@ -15,13 +15,18 @@ from potluck.cli.door import PATH, spoken, voice
 @click.option("--seed", default=0, show_default=True, help="Of what attacks draw.")
 @click.option("--data", type=PATH, help="The folder in which the plan's files lie, to compare with the true rows.")
 @click.option("--record", type=PATH, help="The folder of letters (default: RUN/parcels).")
+@click.option("--before", type=PATH, help="The folder of an earlier run of the plan, recorded too.")
 @spoken
-def command(run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None) -> None:
+def command(
+    run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None, before: Path | None
+) -> None:
     """Attack the run in folder RUN, made with --record, with what these parties read. Exit 0 whatever succeeded."""
     say = voice()
-    found = attack(
-        run, who, minutes=minutes, seed=seed, data=data, record=record, progress=lambda name: say.say(f"trying {name}")
-    )
+
+    def trying(name: str) -> None:
+        say.say(f"trying {name}")
+
+    found = attack(run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, progress=trying)
     if found.why:
         say.warn([f"what was found is not compared with true rows: {found.why}"])
     say.lines(found.document, found.lines())

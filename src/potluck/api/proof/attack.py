@@ -1,7 +1,7 @@
 """`potluck.attack`: what a coalition could do with what it saw of a run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -57,29 +57,38 @@ def attack(
     seed: int = 0,
     data: Sources | str | Path | None = None,
     record: str | Path | None = None,
+    before: str | Path | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Attacked:
     """What the parties `who` could find out with what they read in the run of this folder, made with `record`.
 
     minutes: at most, for all attacks; seed: of their draws. data: true rows to compare with, by site, or the folder in
     which the plan's files lie; without it they are looked for where the program was started and beside the run's plan.
-    record: the folder of letters (default: `parcels` in the run's).
+    record: the folder of letters (default: `parcels` in the run's). before: the folder of an earlier run of the same
+    plan, recorded too, of which the same parties know as much.
     Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
     """
     folder = Path(run)
     names = tuple(who.split(",")) if isinstance(who, str) else tuple(who)
     if not minutes > 0:
         raise UsageError("minutes have to be more than 0", hint="--minutes 5")
-    parcels = Path(record) if record is not None else folder / PARCELS
-    if not (parcels / INDEX).is_file():
-        raise UsageError("holds no record", where=str(parcels), hint="run again with --record")
+    parcels = _parcels(Path(record) if record is not None else folder / PARCELS)
+    earlier = None if before is None else _parcels(Path(before) / PARCELS)
     given = data if isinstance(data, Mapping) else None
     places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
     plan = _plan(folder, places)
     spec, truth, why = _rows(plan, given, asked=data is not None)
     seen = seen_by(Record.read(parcels), spec, names)
+    if earlier is not None:
+        seen = replace(seen, before=seen_by(Record.read(earlier), spec, names))
     results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
     return Attacked(names, results, bool(truth), why)
+
+
+def _parcels(folder: Path) -> Path:
+    if not (folder / INDEX).is_file():
+        raise UsageError("holds no record", where=str(folder), hint="run again with --record")
+    return folder
 
 
 def _plan(folder: Path, places: Sequence[Path]) -> Plan:
