@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from potluck.learning.graph.interpreter import forward
-from support.graph.modules import CASES, Case
+from support.graph.modules import CASES, SOME_SLOW, Case
 from support.graph.running import network, ready, same
 
 pytestmark = pytest.mark.torch
@@ -25,8 +25,11 @@ def gradients(output, weights, seed):
     return torch.autograd.grad(output, weights, pull)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-@pytest.mark.parametrize("train", [False, True], ids=["evaluating", "training"])
+TRAINING = [pytest.param(one, True, id=f"training-{one.name}") for one in CASES]
+EVALUATING = [pytest.param(*one.values, False, id=f"evaluating-{one.id}", marks=one.marks) for one in SOME_SLOW]
+
+
+@pytest.mark.parametrize(("case", "train"), TRAINING + EVALUATING)
 def test_outputs_and_gradients_are_those_of_eager_torch(case, train):
     module = case.make().train(train)
     program, weights = ready(network(case.name))
