@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from potluck.api.local.simulate import simulate
     from potluck.api.plan.plan import Plan
     from potluck.api.proof.attack import attack
+    from potluck.api.proof.audit import audit
     from potluck.api.results.export import export
     from potluck.api.results.outcome import Run
     from potluck.learning.models.model import Model
@@ -25,6 +26,7 @@ _WHERE = {
     "Run": "potluck.api.results.outcome",
     "Model": "potluck.learning.models.model",
     "attack": "potluck.api.proof.attack",
+    "audit": "potluck.api.proof.audit",
     "check": "potluck.api.local.check",
     "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
@@ -33,7 +35,7 @@ _WHERE = {
     "run": "potluck.api.local.run",
     "simulate": "potluck.api.local.simulate",
 }
-__all__ = ["Model", "Plan", "Run", "attack", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
+__all__ = ["Model", "Plan", "Run", "attack", "audit", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
 
 
 def __getattr__(name: str) -> object:

@@ -30,6 +30,7 @@ VERBS = {
     "attack": "What a coalition could do with what it read in a run that was recorded.",
     "status": "What a federation's server is doing, and what it did.",
     "engine": "The workers that some protections need: install them, and see whether they work.",
+    "audit": "Would the mechanism that sites run keep what a plan promises?",
     "tee": "Trusted hardware: verify an enclave's evidence under your own policy.",
 }
 SAID = "Organisations learn together while every row of data stays with its owner."

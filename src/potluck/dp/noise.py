@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,7 @@ def _accepted(sigma: float, count: int, draw: Draw, window: int) -> NDArray[np.i
     return np.where(negative, -size, size)[accept]
 
 
+@lru_cache(maxsize=64)
 def _staircase(sigma: float) -> tuple[int, float]:
     """(w, c): blocks of 2^w integers, 2^w the power of two next to sigma; e^c bounds the density over the staircase.
 

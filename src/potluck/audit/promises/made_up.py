@@ -1,0 +1,121 @@
+"""Rows of a plan's schema that nobody has: numbers at the ends of their ranges, values that are declared.
+
+Nothing of anybody is in them. They are read as an owner's are, by the same code. Units whose rows are all alike move a
+sum farthest, so that is how they are made: a unit of several rows has the same row again and again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from potluck.core.plan import Column, Plan, required
+from potluck.core.seeded import Generator
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.declared import measured
+from potluck.learning.data.table import Table, read
+from potluck.learning.data.units import Index
+
+SITE_ROWS = 8
+"""Of a made-up site, where sites are hidden."""
+PERSON_ROWS = 4
+"""Of a person, beyond those that a plan says."""
+SITE = "made up"
+
+
+class NotMade(Exception):
+    """No rows of this plan can be made up, and why."""
+
+
+def rows_of_unit(plan: Plan) -> int:
+    """How many rows a made-up unit has: more than may count, where several may."""
+    if plan.privacy.unit == "person":
+        return (plan.privacy.rows_per_person or 0) + PERSON_ROWS
+    return SITE_ROWS if plan.privacy.unit == "site" else 1
+
+
+def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
+    """(rows, by unit the numbers of its rows): so many units at most. Raises NotMade."""
+    each = rows_of_unit(plan)
+    units = min(units, plan.data.max_rows // each)
+    if units < 1:
+        raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
+    columns = {name: np.repeat(cells, each) for name, cells in cells_of(plan, units, draw).items()}
+    if plan.data.person is not None:
+        columns[plan.data.person] = np.repeat(np.array([f"person {one}" for one in range(units)], object), each)
+    table = read(pd.DataFrame(columns), plan, SITE)
+    if len(table.places) == 0 and table.rows < units * each:
+        raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
+    whose = (table.places if len(table.places) else np.arange(table.rows)) // each
+    return table, [found for one in range(units) if len(found := np.flatnonzero(whose == one)) == each]
+
+
+def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.generic]]:
+    """By column [units]. Raises NotMade: of a kind of column, or a way to read, none can be made."""
+    data = plan.data
+    if data.join is not None or data.reduce is not None:
+        raise NotMade("rows come of a joined table, or persons of many rows, which are not made up yet")
+    found: dict[str, NDArray[np.generic]] = {}
+    for name, column in data.columns.items():
+        if "*" in name and data.header:
+            raise NotMade(f"column {name!r} is a pattern, and what it matches only files say")
+        if not column.ignored or not data.header:
+            found[name] = _cells(name, column, units, draw)
+    if plan.traits.labelled and data.target is not None:
+        found |= {name: _target(plan, name, units, draw) for name in data.target.names}
+    if data.split is not None and data.split.column is not None:
+        found[data.split.column] = np.full(units, "train", object)
+    return found
+
+
+def _cells(name: str, column: Column, units: int, draw: Generator) -> NDArray[np.generic]:
+    if column.ignored:
+        return np.full(units, "", object)
+    kind = COLUMNS.of(column.kind)
+    if measured(column):
+        return np.array(column.bounds)[draw.integers(2, size=units)]
+    if column.values:
+        return _spread(column.values, units)
+    if kind.dated:
+        days = draw.integers(0, 25_000, units)
+        wanted = required(column.format)
+        return np.array([(date(1950, 1, 1) + timedelta(int(one))).strftime(wanted) for one in days], object)
+    raise NotMade(f"column {name!r} is of kind {column.kind!r}, and no such cells are made up yet")
+
+
+def _target(plan: Plan, name: str, units: int, draw: Generator) -> NDArray[np.generic]:
+    """Each side or class, or an end of the range, whatever the features say."""
+    target = required(plan.data.target)
+    if target.classes is not None:
+        return _shuffled(target.classes, units, draw)
+    if target.positive is None:
+        return np.array(required(plan.data.columns.get(name)).bounds)[draw.integers(2, size=units)]
+    column = plan.data.columns.get(name)
+    others = target.negative or tuple(one for one in (column.values if column else ()) if one not in target.positive)
+    negative = others[0] if others else f"not {target.positive[0]}"
+    return _shuffled((target.positive[0], negative), units, draw)
+
+
+def _shuffled(values: Sequence[str], units: int, draw: Generator) -> NDArray[np.generic]:
+    return np.array(values, object)[draw.integers(len(values), size=units)]
+
+
+def _spread(values: Sequence[str], units: int) -> NDArray[np.generic]:
+    """One value after another, so that units side by side differ where they can."""
+    return np.array(values, object)[np.arange(units) % len(values)]
+
+
+def own(plan: Plan, table: Table, units: int, draw: Generator) -> Sequence[Index]:
+    """Some units of an owner's own rows, by the numbers of their rows."""
+    unit, count = plan.privacy.unit, table.rows
+    if unit == "site":
+        return [np.arange(count)]
+    if unit == "person":
+        whose: Mapping[int, Index] = {
+            int(one): np.flatnonzero(required(table.person) == one) for one in np.unique(required(table.person))
+        }
+        names = draw.permutation(sorted(whose))[:units]
+        return [whose[int(one)] for one in names]
+    return [np.array([one]) for one in draw.permutation(count)[:units]]

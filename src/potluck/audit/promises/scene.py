@@ -1,0 +1,225 @@
+"""A plan's sums as its sites make them, for whoever audits them: the same mechanism, contributions and release.
+
+What is looked at is what the promise is about. With `site` noise that is what one site sends, whoever reads it. With
+`shared` noise it is the sum of the shares that are sure to be in it, whatever the plan's corrupt and vanished sites do
+(`dp.calibration.shares`). With `reveal` it is the sum with the server's noise. The auditor knows all of a sum but one
+unit, as the definition has it, and chooses rows and models, as a lying server or a neighbour might.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from potluck.core.asks import Ask, Kind, Task
+from potluck.core.fixed import decode
+from potluck.core.party import Draw
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Words
+from potluck.core.seeded import Generator, generator
+from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, Walk
+from potluck.dp.calibration import releases, shares
+from potluck.dp.mechanism import Bound, Noised, Walked, guarded, mechanism, noise_of
+from potluck.dp.reveal import reveal
+from potluck.learning.data.table import Table
+from potluck.learning.data.units import Index, untrained
+from potluck.learning.loops import TrainTask, build
+from potluck.learning.training.methods import method_of
+
+MOST_ASKS = 64
+"""Of one kind: no more of them are looked at together."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """What rows add, on the grid already: they are added up once, and noised many times."""
+
+    found: Words = field(repr=False)
+
+    def encode(self, grid: Grid, limit: L) -> Encoded[L]:
+        return Encoded(self.found, grid, limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """One sum of a plan, and its noise. plan: which owes noise."""
+
+    plan: Plan
+    task: Task[Table, object] = field(repr=False)
+    ask: Ask = field(repr=False)
+    bound: Bound = field(repr=False)
+
+    @cached_property
+    def inside(self) -> Noised:
+        """The noised sum in it: a site's own, or that of all. Raises ValueError: it is exact."""
+        found = noise_of(self.bound)
+        if found is None:
+            raise ValueError("an exact sum")
+        return found
+
+    @property
+    def noised(self) -> bool:
+        """Whether there is noise in it at all."""
+        return noise_of(self.bound) is not None
+
+    @cached_property
+    def sites(self) -> int:
+        """Whose noise is looked at: as many as are sure to add their share."""
+        return shares(self.plan) if self.inside.word == "shared" else 1
+
+    @property
+    def steady(self) -> bool:
+        """Whether rows add the same each time they are asked."""
+        return self.inside.sampling is None and isinstance(self.bound, Noised)
+
+    def given(self, rows: Table | None, draw: Draw) -> Iterator[Contribution]:
+        """What a site's rows are to add; none of its rows, where it has none of a task that keeps them all."""
+        return iter(()) if rows is None else self.task.contribute(self.ask, rows, draw)
+
+    def moved(self, rows: Table | None, draw: Draw) -> Floats:
+        """[d] what rows add to the noised sum, with no noise and none left out, in real numbers: the first, of several
+        that a site takes by itself."""
+        quiet = replace(self.inside, word="reveal", sampling=None)
+        given = self.given(rows, draw)
+        if isinstance(self.bound, Walked):
+            (walk,) = given
+            assert isinstance(walk, Walk)
+            given = iter(tuple(next(walk.steps)))
+        return decode(guarded(quiet, given, draw).words, quiet.grid)
+
+    def source(self, rows: Table | None, draw: Draw) -> "Source":
+        """What is asked for again and again of the same rows."""
+        if not self.steady:
+            return Source(self, rows)
+        quiet = replace(self.inside, word="reveal")
+        return Source(self, rows, _Held(guarded(quiet, self.given(rows, draw), draw).words))
+
+    def noise(self, draw: Draw) -> Floats:
+        """[d] the noise of one release over no rows, in steps of the grid, for each part."""
+        inside = self.inside
+        words = guarded(inside, iter(()), draw).words
+        for _ in range(self.sites - 1):
+            words = words + guarded(inside, iter(()), draw).words
+        values, parts = shown(self, inside, words, draw), inside.grid.parts
+        steps: Floats = np.repeat([one.step for one in parts], [one.size for one in parts])
+        return values / steps
+
+    @cached_property
+    def sigma(self) -> Floats:
+        """[d] the noise that is to be in a release that is looked at, in real numbers."""
+        inside = self.inside
+        real = np.array(inside.real(inside.share)) * np.sqrt(self.sites)
+        return np.repeat(real, [part.size for part in inside.grid.parts])
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Releases of one sum over the same rows."""
+
+    sum: Sum
+    rows: Table | None = field(repr=False)
+    held: _Held | None = field(default=None, repr=False)
+
+    def release(self, draw: Draw) -> Floats:
+        """[d] one more, in real numbers."""
+        one, bound = self.sum, self.sum.bound
+        given = one.given(self.rows, draw) if self.held is None else iter((self.held,))
+        words = guarded(bound, given, draw).words
+        for _ in range(one.sites - 1):
+            words = words + guarded(bound, iter(()), draw).words
+        return shown(one, bound, words, draw)
+
+
+def shown(one: Sum, bound: Bound, words: Words, draw: Draw) -> Floats:
+    """[d] what is released of the words of the sites that are looked at."""
+    opened = Opened(words, frozenset(one.plan.sites[: one.sites]))
+    return reveal(bound.at_reveal(opened, draw), bound.grid).values
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A plan to be audited. rows: made up, or an owner's own; units: by unit the numbers of its rows; why: there are
+    none; draw: of noise and coins; until: by the monotonic clock, how long the worst unit is looked for."""
+
+    plan: Plan
+    seed: int
+    draw: Draw = field(repr=False)
+    rows: Table | None = field(default=None, repr=False)
+    units: Sequence[Index] = field(default=(), repr=False)
+    why: str = ""
+    until: float = math.inf
+
+    @cached_property
+    def task(self) -> Task[Table, object]:
+        """As sites have it."""
+        return build(self.plan)
+
+    def public(self, *labels: str | int) -> Generator:
+        """Public randomness: which rows and models are looked at."""
+        return generator(self.seed, "audit", *labels)
+
+    @cached_property
+    def kinds(self) -> dict[Kind, list[Sum]]:
+        """The sums of each kind that the plan has, in the order in which they are taken; of courses of statistics the
+        first alone."""
+        first = next(self.task.lead()).state
+        found: dict[Kind, list[Sum]] = {}
+        for kind in Kind:
+            sums: list[Sum] = []
+            for step in range(min(releases(self.plan, kind), MOST_ASKS)):
+                state = first if step == 0 or not isinstance(self.task, TrainTask) else self._later(kind, first)
+                try:
+                    ask = self.task.ask(kind, step, state if kind is not Kind.VALIDATE else self._model(first))
+                except Abort:
+                    break  # there are no more
+                same = sums and sums[-1].ask.blocks == ask.blocks and step > 1
+                bound = sums[-1].bound if same and ask.band is None else mechanism(self.plan, ask)
+                sums.append(Sum(self.plan, self.task, ask, bound))
+            if sums:
+                found[kind] = sums
+        return found
+
+    def _later(self, kind: Kind, first: memoryview | bytes) -> memoryview | bytes:
+        """What a later round announces; a model of rows that are held out is the same."""
+        if kind is not Kind.TRAIN or not isinstance(self.task, TrainTask):
+            return self._model(first)
+        return self.task.usual.state
+
+    def _model(self, first: memoryview | bytes) -> bytes:
+        if not isinstance(self.task, TrainTask):
+            return bytes(first)
+        return method_of(self.plan).modelled(self.plan, np.frombuffer(first, "<f8")).astype("<f8").tobytes()
+
+    def only(self, kind: Kind, index: Index) -> Table | None:
+        """The rows of which these alone are in sums of a kind."""
+        rows = self.rows
+        assert rows is not None
+        there = np.zeros(rows.rows, np.bool_)
+        there[index] = True
+        if isinstance(self.task, TrainTask):
+            none = np.zeros(0, np.bool_)
+            if kind is Kind.TRAIN:
+                beyond = untrained(self.plan, rows.person, there)
+                return replace(rows, test=~there, validation=none, beyond=beyond)
+            looked = there if kind is Kind.VALIDATE else none
+            return replace(rows, test=there if kind is not Kind.VALIDATE else ~there, validation=looked, beyond=none)
+        if not len(index):
+            return None
+        columns = {name: values[index] for name, values in rows.columns.items()}
+        person = None if rows.person is None else rows.person[index]
+        return replace(
+            rows, features=rows.features[index], target=rows.target[index], person=person, test=rows.test[index],
+            columns=columns, places=rows.places[:0],
+        )  # fmt: skip
+
+
+def kind_name(kind: Kind) -> str:
+    """What a sum is about, in words."""
+    return {Kind.TRAIN: "training", Kind.VALIDATE: "looks", Kind.EVALUATE: "metrics"}.get(kind, kind.value)
+
+
+def whole(values: Floats) -> bool:
+    """Whether all are whole numbers."""
+    return bool((values == np.rint(values)).all())

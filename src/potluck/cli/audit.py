@@ -1,0 +1,34 @@
+"""`potluck audit`: would the mechanism that sites run keep what a plan promises?"""
+
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from potluck.api.plan.plan import Plan
+from potluck.api.proof.audit import audit
+from potluck.cli.door import PATH, settings, spoken, voice
+from potluck.cli.terminal import Terminal
+
+WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("not audited", "yellow")}
+
+
+@click.command("audit")
+@click.argument("plan", type=PATH)
+@click.option("--data", type=PATH, help="An owner's own rows, in place of made-up ones: the result is for that owner.")
+@click.option("--minutes", type=float, default=5.0, help="What all audits take, about (default: 5).")
+@click.option("--seed", type=int, default=0, help="Public seed of rows, noise and coins (default: 0).")
+@settings
+@spoken
+def command(plan: Path, settings: tuple[str, ...], data: Path | None, minutes: float, seed: int) -> int:
+    """Would the mechanism that sites run keep what PLAN promises? Exit 4 where an audit found that it does not."""
+    say = voice()
+    read = Plan.read(plan, settings)
+    found = audit(read, data, minutes=minutes, seed=seed, progress=lambda words: say.event("audit", words))
+
+    def text(out: Terminal) -> None:
+        for one in found.all:
+            out.print(WORDS[one.held], f"{one.name}: {one.words}", soft_wrap=True)
+
+    say.data(found.document(), text)
+    return 0 if found.held else 4
