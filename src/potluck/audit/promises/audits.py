@@ -11,7 +11,7 @@ from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.learning.data.table import Table
 
-UNITS = 24
+UNITS = 12
 """Units that are tried."""
 AUDITS: tuple[Audit, ...] = (
     Audit("noise", "chi-square test", sigma.findings, 0.1),
@@ -26,12 +26,13 @@ AUDITS: tuple[Audit, ...] = (
 def scene(plan: Plan, seed: int, table: Table | None = None, until: float = float("inf")) -> Scene:
     """A plan as it is audited. table: an owner's own rows; None: rows are made up."""
     draw, public = generator(seed, "audit", "noise").bytes, generator(seed, "audit", "rows")
-    if table is not None:
-        return Scene(plan, seed, draw, table, own(plan, table, UNITS, public), until=until)
     try:
+        if table is not None:
+            return Scene(plan, seed, draw, table, own(plan, table, UNITS, public), until=until)
         return Scene(plan, seed, draw, *made_up(plan, UNITS, public), until=until)
     except NotMade as why:
-        return Scene(plan, seed, draw, why=f"{why}. hint: --data, with an owner's own rows")
+        hint = "" if table is not None else ". hint: --data, with an owner's own rows"
+        return Scene(plan, seed, draw, why=f"{why}{hint}")
 
 
 def audited(

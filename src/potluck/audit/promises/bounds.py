@@ -50,6 +50,15 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     return low
 
 
+def mu_of(epsilon: float, delta: float) -> float:
+    """The mu whose epsilon at delta that is, rounded down."""
+    low, high = 0.0, 64.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if gaussian_epsilon(middle, delta) < epsilon else (low, middle)
+    return low
+
+
 def by_errors(hits: float, false: float, delta: float) -> float:
     """The epsilon at delta that a test refutes which is right at least, and wrong at most, so often."""
     return math.log((hits - delta) / false) if hits > delta and hits - delta > false > 0 else 0.0

@@ -108,7 +108,9 @@ def _spread(values: Sequence[str], units: int) -> NDArray[np.generic]:
 
 
 def own(plan: Plan, table: Table, units: int, draw: Generator) -> Sequence[Index]:
-    """Some units of an owner's own rows, by the numbers of their rows."""
+    """Some units of an owner's own rows, by the numbers of their rows. Raises NotMade: none can be taken by itself."""
+    if table.cells:
+        raise NotMade("rows with tensors or texts are not taken one by one yet")
     unit, count = plan.privacy.unit, table.rows
     if unit == "site":
         return [np.arange(count)]

@@ -25,7 +25,7 @@ from potluck.learning.training.methods import method_of
 
 LOUD = (0.0, 1.0, 4.0)
 """Spreads of the weights of models that are tried."""
-BESIDE = 3
+BESIDE = 2
 """Rows beside the unit, of the units that move most."""
 ROUNDED = 1e-6
 """Of the bound: floats that add up may be off by so much."""

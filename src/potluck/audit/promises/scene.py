@@ -193,26 +193,37 @@ class Scene:
         return method_of(self.plan).modelled(self.plan, np.frombuffer(first, "<f8")).astype("<f8").tobytes()
 
     def only(self, kind: Kind, index: Index) -> Table | None:
-        """The rows of which these alone are in sums of a kind."""
-        rows = self.rows
+        """The rows of which these alone are in sums of a kind. Another row is there and in none, where there is one: a
+        site without any is a case of its own."""
+        rows, train = self.rows, isinstance(self.task, TrainTask)
         assert rows is not None
-        there = np.zeros(rows.rows, np.bool_)
-        there[index] = True
-        if isinstance(self.task, TrainTask):
-            none = np.zeros(0, np.bool_)
-            if kind is Kind.TRAIN:
-                beyond = untrained(self.plan, rows.person, there)
-                return replace(rows, test=~there, validation=none, beyond=beyond)
-            looked = there if kind is Kind.VALIDATE else none
-            return replace(rows, test=there if kind is not Kind.VALIDATE else ~there, validation=looked, beyond=none)
-        if not len(index):
+        others = np.setdiff1d(np.arange(rows.rows), index)[:1] if train else index[:0]
+        if not len(index) and not train:
             return None
-        columns = {name: values[index] for name, values in rows.columns.items()}
-        person = None if rows.person is None else rows.person[index]
-        return replace(
-            rows, features=rows.features[index], target=rows.target[index], person=person, test=rows.test[index],
-            columns=columns, places=rows.places[:0],
-        )  # fmt: skip
+        some = _rows(rows, np.concatenate([index, others]))
+        if not train:
+            return some
+        there, none = np.arange(some.rows) < len(index), np.zeros(0, np.bool_)
+        if kind is Kind.TRAIN:
+            beyond = untrained(self.plan, some.person, there)
+            return replace(some, test=~there, validation=none, beyond=beyond)
+        looks = kind is Kind.VALIDATE
+        return replace(some, test=~there if looks else there, validation=there if looks else none, beyond=none)
+
+
+def _rows(rows: Table, index: Index) -> Table:
+    """Some rows of a table."""
+    return replace(
+        rows,
+        features=rows.features[index],
+        target=rows.target[index],
+        person=None if rows.person is None else rows.person[index],
+        test=rows.test[index],
+        columns={name: values[index] for name, values in rows.columns.items()},
+        places=rows.places[:0],
+        names=(),
+        known=rows.known[:0],
+    )
 
 
 def kind_name(kind: Kind) -> str:
