@@ -35,7 +35,20 @@ _WHERE = {
     "run": "potluck.api.local.run",
     "simulate": "potluck.api.local.simulate",
 }
-__all__ = ["Model", "Plan", "Run", "attack", "audit", "check", "columns_from", "explain", "export", "graph", "run", "simulate"]
+__all__ = [
+    "Model",
+    "Plan",
+    "Run",
+    "attack",
+    "audit",
+    "check",
+    "columns_from",
+    "explain",
+    "export",
+    "graph",
+    "run",
+    "simulate",
+]
 
 
 def __getattr__(name: str) -> object:

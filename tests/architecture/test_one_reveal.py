@@ -8,8 +8,13 @@ import pytest
 from support.code import nodes, sources
 
 MAKER = "dp/reveal.py"
-CALLERS = {"tasks/sums/halves.py", "tasks/sums/together.py", "simulation/rounds.py"}
-"""The driver's server half, the same task computed where one party holds all rows, and a simulation."""
+CALLERS = {
+    "tasks/sums/halves.py",
+    "tasks/sums/together.py",
+    "simulation/rounds.py",
+    "audit/promises/scene.py",
+}
+"""The driver's server half, the same task where one party holds all rows, a simulation, and audits of made-up rows."""
 
 
 def calls(found: Iterable[ast.AST], name: str) -> list[int]:

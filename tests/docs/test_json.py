@@ -43,6 +43,13 @@ def test_every_key_of_explain_and_budget_is_documented(plan):
     assert keys({"owners": owners}, frozenset(SITES)) <= section("budget")
 
 
+def test_every_key_of_an_audit_is_documented(plan):
+    document = msgspec.to_builtins(potluck.audit(plan, minutes=0.02).document())
+    found = keys(document, frozenset())
+    assert found >= {"audits", "lower_bound", "checks", "expected"}
+    assert found - section("audit") == set()
+
+
 def test_every_key_of_a_graph_is_documented(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "net.graph"

@@ -52,12 +52,12 @@ def test_pairs_come_near_to_what_is_claimed_and_show_half_the_noise(epsilon, lea
 def test_one_run_shows_noise_that_is_hardly_there(monkeypatch):
     spec = plan(many=300, wide=3, rounds=4).spec
     assert found(spec, "one run")["one run: training"].held
-    a_share_of_noise(monkeypatch, 1 / 100)
+    a_share_of_noise(monkeypatch, 1 / 10)
     assert broken(spec, "one run") == {"one run: training"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("epsilon", [1.0, 2.0])
+@pytest.mark.parametrize("epsilon", [1.0, 2.0, 4.0])
 def test_one_run_of_two_thousand_canaries_shows_a_tenth_of_the_noise(epsilon, monkeypatch):
     spec = plan(many=2_000, wide=3, epsilon=epsilon, rounds=20).spec
     assert found(spec, "one run")["one run: training"].held
