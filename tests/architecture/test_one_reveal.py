@@ -12,7 +12,7 @@ CALLERS = {
     "tasks/sums/halves.py",
     "tasks/sums/together.py",
     "simulation/rounds.py",
-    "audit/promises/scene.py",
+    "audits/promises/scene.py",
 }
 """The driver's server half, the same task where one party holds all rows, a simulation, and audits of made-up rows."""
 

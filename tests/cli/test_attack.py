@@ -3,7 +3,7 @@ import json
 import pytest
 
 import potluck
-from support.audit.recorded import frames, plan
+from support.audits.recorded import frames, plan
 
 
 @pytest.fixture(scope="module")

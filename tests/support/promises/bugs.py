@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from potluck.audit.promises import scene
+from potluck.audits.promises import scene
 from potluck.core.asks import Kind
 from potluck.core.party import SERVER
 from potluck.core.rounds import Exchange, Parcel, charge

@@ -1,8 +1,8 @@
 """Small plans with noise of every kind that an audit knows, and an audit of some of them with little effort."""
 
 import potluck
-from potluck.audit.promises import audits
-from potluck.audit.promises.promise import WRONG, Effort
+from potluck.audits.promises import audits
+from potluck.audits.promises.promise import WRONG, Effort
 
 SITES = ["a", "b", "c", "d"]
 MANY = 60

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.plan.plan import Plan
-from potluck.audit.attack import Truth
-from potluck.audit.record import INDEX, Record
-from potluck.audit.seen import seen_by
-from potluck.audit.trial import Result, trials
+from potluck.audits.attack import Truth
+from potluck.audits.record import INDEX, Record
+from potluck.audits.seen import seen_by
+from potluck.audits.trial import Result, trials
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.plan.plan import Plan, opened
-from potluck.audit.promises.audits import audited
-from potluck.audit.promises.promise import Bound, Check, Finding
+from potluck.audits.promises.audits import audited
+from potluck.audits.promises.promise import Bound, Check, Finding
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.learning.data.declared import resolve

@@ -1,0 +1,12 @@
+"""The table of attacks: an attack is a file with an object in it, and a line here."""
+
+from potluck.audits.aggregation.uniform import UNIFORM
+from potluck.audits.attack import Attack
+from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.reconstruction.differencing import DIFFERENCING
+from potluck.audits.reconstruction.gram import GRAM_ROWS
+from potluck.audits.reconstruction.inversion import INVERSION
+from potluck.audits.reconstruction.rates import RATES
+
+ATTACKS: tuple[Attack, ...] = (ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, INVERSION)
+"""In the order in which they are tried: those that take no time first."""

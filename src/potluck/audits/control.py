@@ -1,0 +1,141 @@
+"""The control of every attack: the same program, here and now, with nothing that protects, on rows of no one.
+
+Each site has one row (and then one of them one more), made up as the plan declares its columns; sums are in the clear
+and have no noise. An attack that fails even there does not work on this plan, and its failure on a record says nothing
+of the plan's safety.
+"""
+
+import tempfile
+from collections.abc import Callable
+from csv import writer
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from potluck.audits.attack import Truth
+from potluck.audits.record import Record
+from potluck.audits.seen import Seen, seen_by
+from potluck.core.errors import PotluckError, UsageError
+from potluck.core.party import Party
+from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
+from potluck.core.rounds import Abort
+from potluck.core.seeded import Generator
+from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.sums import Sums, drive
+from potluck.drivers.transcript import Transcript
+from potluck.learning.data.source import limits_of, opened
+from potluck.learning.data.table import Table
+from potluck.learning.loops import TrainTask, build
+from potluck.tasks.sums.protections import row
+from potluck.tasks.sums.rows import rows_of
+from potluck.tasks.sums.together import Together
+
+ROUNDS, SITES = 12, 3
+"""Of the run that is made: enough of each for any attack, and soon over."""
+Cell = Callable[[Generator], str]
+
+
+Scene = tuple[Seen, Truth]
+"""What the server saw of a made run, and the rows that it was over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Control:
+    """scenes: a run of one row a site; and, for what needs two runs, one with one row more, after it. why: instead, why
+    none could be made."""
+
+    scenes: tuple[Scene, ...]
+    why: str = ""
+
+
+def control(plan: Plan, rng: Generator, twice: bool = False) -> Control:
+    """Runs of the same plan without protection, recorded and read as any other. twice: the second, too."""
+    if not plan.traits.labelled:
+        return Control((), "no made-up run of this task is known")
+    spec = bare(plan)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            scenes: list[Scene] = []
+            lines = {site: [_line(spec, site, place, rng)] for place, site in enumerate(spec.sites)}
+            for number in range(1 + twice):
+                folder = Path(scratch, str(number))
+                folder.mkdir()
+                rows = {site: _read(spec, site, some, folder) for site, some in lines.items()}
+                _played(spec, rows, folder / "parcels")
+                seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
+                seen = replace(seen, before=scenes[-1][0]) if scenes else seen
+                scenes.append((seen, {site.name: table for site, table in rows.items()}))
+                lines[spec.sites[0]].append(_line(spec, spec.sites[0], 1, rng))
+            return Control(tuple(scenes))
+    except Abort as abort:
+        return Control((), f"the made-up run ended: {abort}")
+    except PotluckError as error:
+        return Control((), error.what)
+
+
+def bare(plan: Plan) -> Plan:
+    """The plan with nothing that protects, and a short run of one row a site."""
+    assert plan.training is not None
+    names = plan.federation.sites[:SITES]
+    training = msgspec.structs.replace(
+        plan.training, rounds=min(ROUNDS, plan.training.rounds), evaluate_every=None, stop=None, batch=None, band=None,
+        aggregation="mean", standardize=False, warmup=0, expected_rows=None,
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        plan,
+        federation=msgspec.structs.replace(plan.federation, sites=names, corrupt=0, dropouts=0),
+        data=msgspec.structs.replace(plan.data, split=None, where=(), files={}),
+        protect=Protect(scheme="clear"),
+        privacy=PrivacyPlan(noise="none"),
+        training=training,
+    )
+
+
+def _played(spec: Plan, rows: dict[Party, Table], folder: Path) -> None:
+    """All sums of training, by the program itself."""
+    task = TrainTask(spec, evaluated=False)
+    memory = Memory(spec.sites, digest(spec), transcript=Transcript(folder))
+    parties = Together(spec, build(spec), row(spec).build(spec, None), rows, memory, new_run())
+    drive(task, Sums(spec, parties))
+
+
+def _line(spec: Plan, site: Party, place: int, rng: Generator) -> dict[str, str]:
+    """A made-up row as its cells, by column. Raises UsageError: there is no such column to make.
+
+    place: of the row, so that not all are of one class.
+    """
+    data = spec.data
+    if data.join is not None or data.reduce is not None:
+        raise UsageError("rows of two tables, or of persons, are not made up")
+    cells = {name: "" if one.ignored else _cell(name, one, spec, place)(rng) for name, one in data.columns.items()}
+    return cells | ({data.person: f"{site.name} {rng.integers(1 << 40)}"} if data.person is not None else {})
+
+
+def _read(spec: Plan, site: Party, lines: list[dict[str, str]], folder: Path) -> Table:
+    """Rows of a site, written as a file of its own and read as the plan says."""
+    data, path = spec.data, folder / f"rows-{spec.sites.index(site)}.csv"
+    names = list(lines[0])
+    with path.open("w", encoding=data.encoding, newline="") as file:
+        out = writer(file, delimiter=data.separator)
+        out.writerows(([names] if data.header else []) + [[line[name] for name in names] for line in lines])
+    return rows_of(opened(path, site.name, limits_of(data)), spec, site.name)
+
+
+def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
+    target = spec.data.target
+    if target is not None and name in target.names:
+        sides = target.classes or _sides(column, target.positive or (), target.negative)
+        if sides:
+            return lambda rng: sides[place % len(sides)]
+    if column.values:
+        return lambda rng: str(rng.choice(column.values))
+    if column.low is not None and column.high is not None and column.format is None:
+        low, high = column.bounds
+        return lambda rng: f"{rng.uniform(low, high):.9g}".replace(".", spec.data.decimal)
+    raise UsageError(f"columns of kind {column.kind} are not made up")
+
+
+def _sides(column: Column, positive: tuple[str, ...], negative: tuple[str, ...] | None) -> tuple[str, ...]:
+    others = negative or tuple(value for value in column.values if value not in positive) or ("0",)
+    return (positive[0], others[0]) if positive else ()

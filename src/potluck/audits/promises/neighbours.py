@@ -1,0 +1,140 @@
+"""The worst unit of a sum that is found: two sites' rows that differ by one unit, and how far that moves the sum.
+
+Units, models that a server might announce, and rows beside the unit are tried, and the pair that moves the noised sum
+farthest is kept. That it moves it no farther than noise was reckoned for is a check with no chance in it: a unit that
+is not clipped, or clipped after it was added up, or that counts as several, shows at once. It does NOT find the worst
+of all: a bound of it is none from above.
+References: Nasr et al. 2023, arXiv 2302.07956 (worst neighbours by hand); Abadi et al. 2016, arXiv 1607.00133 (clip).
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from potluck.audits.promises.promise import Check, Effort, Finding
+from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.core.asks import Kind
+from potluck.core.rounds import Abort
+from potluck.core.stages import Floats
+from potluck.learning.data.table import Table
+from potluck.learning.loops import TrainTask
+from potluck.learning.training.methods import method_of
+
+LOUD = (0.0, 1.0, 4.0)
+"""Spreads of the weights of models that are tried."""
+BESIDE = 2
+"""Rows beside the unit, of the units that move most."""
+ROUNDED = 1e-6
+"""Of the bound: floats that add up may be off by so much."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two neighbours. sums: at the model at which they differ most, one a release; without, there: a site's rows;
+    signal [d]: by how much the sum differs; far: its length over what noise was reckoned for, over all parts."""
+
+    sums: list[Sum]
+    without: Table | None = field(repr=False)
+    there: Table | None = field(repr=False)
+    signal: Floats = field(repr=False)
+    far: float
+
+
+def reach(one: Sum, signal: Floats) -> float:
+    """How far a sum moves, over what noise was reckoned for: the largest of all parts."""
+    inside = one.inside
+    parts = zip(inside.limit.l2, inside.grid.slices().values(), strict=True)
+    return max(float(np.linalg.norm(signal[where])) / most for most, where in parts)
+
+
+@lru_cache(maxsize=1)
+def pairs(scene: Scene) -> Mapping[Kind, Pair]:
+    """The worst that is found, of each kind of noised sum. Banded sums, of which each holds the ones before, are left
+    out, and so is all where there are no rows."""
+    return {
+        kind: worst(scene, kind, sums)
+        for kind, sums in scene.kinds.items()
+        if scene.units and all(one.noised for one in sums) and sums[0].ask.band is None
+    }
+
+
+def worst(scene: Scene, kind: Kind, sums: list[Sum]) -> Pair:
+    """Of one kind."""
+    found = _try(scene, kind, sums, ())
+    for number, spread in enumerate(LOUD):
+        louder = _at(scene, kind, sums, spread, number)
+        if louder is not None:
+            found = max(found, _try(scene, kind, louder, _also(scene)), key=lambda one: one.far)
+    return found
+
+
+def _also(scene: Scene) -> tuple[int, ...]:
+    """Units that stay, beside the one that comes and goes."""
+    return () if scene.plan.privacy.unit == "site" else tuple(range(min(BESIDE, len(scene.units) - 1)))
+
+
+def _try(scene: Scene, kind: Kind, sums: list[Sum], beside: tuple[int, ...]) -> Pair:
+    """The worst at one model, with no other unit, or with one of the first few."""
+    one, units, draw = sums[-1], scene.units, scene.draw
+    nobody = scene.only(kind, np.zeros(0, np.int64))
+    nothing, best = one.moved(nobody, draw), None
+    for unit in units:
+        if best is not None and time.monotonic() > scene.until:
+            break
+        there = scene.only(kind, unit)
+        signal = one.moved(there, draw) - nothing
+        far = reach(one, signal)
+        if best is None or far > best.far:
+            best = Pair(sums, nobody, there, signal, far)
+    assert best is not None  # there are units
+    for other in beside:
+        without = scene.only(kind, units[other])
+        base = one.moved(without, draw)
+        for number, unit in enumerate(units):
+            if number == other or time.monotonic() > scene.until:
+                continue
+            there = scene.only(kind, np.concatenate([units[other], unit]))
+            signal = one.moved(there, draw) - base
+            if (far := reach(one, signal)) > best.far * (1 + ROUNDED):
+                best = Pair(sums, without, there, signal, far)
+    return best
+
+
+def _at(scene: Scene, kind: Kind, sums: list[Sum], spread: float, number: int) -> list[Sum] | None:
+    """The same sums where all but the first of training are at a model that a server chose. None: it may choose none,
+    or sites refuse it."""
+    task = scene.task
+    if not isinstance(task, TrainTask) or (kind is Kind.TRAIN and len(sums) < 2):
+        return sums if spread == 0 else None
+    announced = np.frombuffer(sums[-1].ask.state, "<f8")
+    if len(method_of(scene.plan).modelled(scene.plan, announced)) != len(announced) and kind is Kind.TRAIN:
+        return sums if spread == 0 else None  # beside the model stands what follows from earlier sums
+    other = announced + spread * scene.public("model", number).standard_normal(len(announced))
+    made = []
+    for one in sums:
+        if kind is Kind.TRAIN and one.ask.step == 0:
+            continue
+        try:
+            ask = task.ask(kind, one.ask.step, other.astype("<f8").tobytes())
+        except Abort:
+            return None
+        if ask.blocks != one.ask.blocks:
+            return None  # its grid follows the model
+        made.append(replace(one, ask=ask))
+    return made
+
+
+def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
+    """Of each kind of sum of which a unit can be made."""
+    effort.tell("the worst unit")
+    for kind, pair in pairs(scene).items():
+        held = pair.far <= 1 + ROUNDED
+        unit = scene.plan.privacy.unit
+        words = (
+            f"the {unit} that moves the sum of {kind_name(kind)} farthest, of {len(scene.units)} that were tried, "
+            f"moves it by {pair.far:.3g} times what noise was reckoned for"
+        )
+        yield Check(f"sensitivity: {kind_name(kind)}", held, words, 1.0, pair.far)

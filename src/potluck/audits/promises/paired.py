@@ -1,0 +1,190 @@
+"""Epsilon from below, by two neighbours: releases with the worst unit and without it, thousands of times each.
+
+Whoever knows all but one unit asks of every run of releases, by the likelihood of what was released, whether the unit
+is there. How often that is right, and how often wrong, bounds the noise from below: where a run of releases of
+undrawn units is mu-GDP, no test does better, and the mu of so many releases is a known part of that of all. Where units
+are drawn in secret, errors bound epsilon at several deltas, each of which the charge says an epsilon for.
+A threshold is chosen on some of the runs and judged on the others.
+References: Nasr et al. 2023, arXiv 2302.07956; Dong, Roth, Su 2019, arXiv 1905.02383.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from potluck.audits.promises import bounds
+from potluck.audits.promises.bounds import Scores
+from potluck.audits.promises.neighbours import Pair, pairs
+from potluck.audits.promises.promise import SURE, WRONG, Bound, Check, Effort, Finding
+from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.core.asks import Kind
+from potluck.core.stages import Floats
+from potluck.dp.calibration import releases, target
+from potluck.dp.events import DiscreteGauss, SampledGauss, zcdp
+from potluck.dp.loss import epsilon
+from potluck.dp.mechanism import Walked
+from potluck.learning.loops import TrainTask
+
+TOGETHER = 8
+"""Releases of one run, at most: as many draws of fewer say as much."""
+FEWEST = 500
+"""Runs of each kind: of fewer nothing is said."""
+CHOSEN = 8
+"""One in so many runs chooses the threshold."""
+PLACES = np.linspace(0.002, 0.998, 80)
+DELTAS = (0.01, 0.03)
+"""Beside the plan's own, of drawn units."""
+
+
+def score(one: Sum, signal: Floats, seen: Floats, base: Floats) -> float:
+    """The logarithm of how much likelier what was seen is with the unit than without."""
+    variance = one.sigma**2
+    ratio = float((signal * (seen - base) / variance).sum() - (signal**2 / variance).sum() / 2)
+    drawn = one.inside.sampling
+    if drawn is None or isinstance(one.bound, Walked):
+        return ratio
+    return float(np.logaddexp(math.log1p(-drawn.chance), math.log(drawn.chance) + ratio))
+
+
+def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
+    """Of each kind of sum of which a unit can be made."""
+    found = pairs(scene)
+    for kind, sums in scene.kinds.items():
+        if kind not in found and all(one.noised for one in sums):
+            why = scene.why or "each sum holds the ones before it, which is not looked at yet"
+            yield Check(f"paired: {kind_name(kind)}", None, why)
+    left = len(found)
+    for kind, pair in found.items():
+        effort.tell(f"pairs of {kind_name(kind)}")
+        there, away, together = runs(scene, pair, effort.part(left))
+        left -= 1
+        if len(there) < FEWEST:
+            words = f"{len(there)} runs were possible in the time, and {FEWEST} are the fewest that say something"
+            yield Check(f"paired: {kind_name(kind)}", None, words)
+        else:
+            yield judged(scene, kind, pair, (there, away), together, effort.level / len(found))
+
+
+def runs(scene: Scene, pair: Pair, effort: Effort) -> tuple[Scores, Scores, int]:
+    """(scores with the unit, without, releases of each run)."""
+    some = pair.sums[:TOGETHER]
+    sides = (pair.there, pair.without)
+    sources = [(one, [one.source(rows, scene.draw) for rows in sides]) for one in some]
+    # What is left of a sum that is looked at is known to the auditor, but for who was drawn.
+    base = np.zeros(len(pair.signal)) if isinstance(some[0].bound, Walked) else _base(pair, scene)
+    found: tuple[list[float], list[float]] = ([], [])
+    while len(found[0]) < effort.trials and not effort.over:
+        for which, side in enumerate(found):
+            every = (score(one, pair.signal, each[which].release(scene.draw), base) for one, each in sources)
+            side.append(math.fsum(every))
+    return np.array(found[0]), np.array(found[1]), len(some)
+
+
+def _base(pair: Pair, scene: Scene) -> Floats:
+    return pair.sums[-1].moved(pair.without, scene.draw)
+
+
+def able(scene: Scene, kind: Kind, pair: Pair) -> int:
+    """How many releases of a run the worst unit can be in so: a first round of training has the plan's own model."""
+    if not isinstance(scene.task, TrainTask):
+        return len(pair.sums)
+    return releases(scene.plan, kind) - int(kind is Kind.TRAIN and pair.sums[0].ask.step > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is charged for some releases, as mu-GDP: of undrawn units."""
+
+    once: float
+
+    def mu(self, count: int) -> float:
+        return self.once * math.sqrt(count)
+
+
+def claim(one: Sum) -> Claim:
+    """By the cost that a ledger would keep. Noise of whole steps is continuous noise of a variance that is less by one
+    step, rounded at random (`dp.sampling`)."""
+    event, inside = one.bound.cost.event, one.inside  # type: ignore[union-attr]  # a noised sum has a cost
+    coarse = max(sigma / math.sqrt(sigma**2 - 1) for sigma in inside.sigma)
+    if isinstance(event, DiscreteGauss):
+        return Claim(event.sensitivity / event.sigma * math.sqrt(event.count) * coarse)
+    return Claim(math.sqrt(2 * zcdp(event)) * coarse)
+
+
+def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], together: int, level: float) -> Bound:
+    """What the scores prove."""
+    there, away = scores
+    first = max(len(there) // CHOSEN, 100)
+    one, plan = pair.sums[-1], scene.plan
+    claimed, delta = target(plan, kind)
+    planned = able(scene, kind, pair)
+    rest = (there[first:], away[first:])
+    name = f"paired: {kind_name(kind)}"
+    if one.inside.sampling is None:
+        hits, false = _tested(rest, _middle(there[:first], away[:first]), level)
+        proved, charged = bounds.mu(hits, false), claim(one).mu(together)
+        lower, held = bounds.gaussian_epsilon(proved * math.sqrt(planned / together), delta), proved <= charged
+    else:
+        lower, held = _drawn(one, scores, first, together, delta, level)
+    words = (
+        f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {planned} releases with the worst unit "
+        f"that was found, and as many without, prove at least {lower:.3g} ({SURE}); "
+        f"{'held' if held and lower <= claimed else 'BROKEN'}"
+    )
+    if pair.far < 0.9:
+        words += f". The unit moves the sum by {pair.far:.2g} of what is reckoned with: others may say more"
+    return Bound(name, claimed, lower, 1 - WRONG, held and lower <= claimed, words)
+
+
+Place = tuple[float, bool]
+
+
+def _middle(there: Scores, away: Scores) -> Place:
+    """Between the two means: of noise that is Gaussian both errors are the same there, whatever its size."""
+    return float(there.mean() + away.mean()) / 2, bool(there.mean() > away.mean())
+
+
+def _chosen(there: Scores, away: Scores, worth: Callable[[float, float], float]) -> Place:
+    """The threshold that would prove most, and whether those above it are said to be there."""
+    n, best, found = len(there), -1.0, (0.0, True)
+    for place in np.quantile(np.concatenate([there, away]), PLACES):
+        for above in (True, False):
+            hits, false = bounds.errors(there, away, place, above)
+            # two standard errors off, so that tails that a few runs say something of are not chosen
+            right, wrong = hits / n, (false + 1) / (n + 1)
+            value = worth(
+                right - 2 * math.sqrt(right * (1 - right) / n), wrong + 2 * math.sqrt(wrong * (1 - wrong) / n)
+            )
+            if value > best:
+                best, found = value, (float(place), above)
+    return found
+
+
+def _tested(rest: tuple[Scores, Scores], place: Place, level: float) -> tuple[float, float]:
+    """(hits at least, false alarms at most) on runs that chose nothing."""
+    hits, false = bounds.errors(*rest, *place)
+    return bounds.least(hits, len(rest[0]), level / 2), bounds.most(false, len(rest[1]), level / 2)
+
+
+def _drawn(
+    one: Sum, scores: tuple[Scores, Scores], first: int, together: int, delta: float, level: float
+) -> tuple[float, bool]:
+    """(epsilon at delta at least, whether the charge may hold) where units are drawn."""
+    event = one.bound.cost.event  # type: ignore[union-attr]  # a noised sum has a cost
+    assert isinstance(event, SampledGauss)
+    every = msgspec.structs.replace(event, count=event.count * together)
+    there, away = scores
+    lower, held, deltas = 0.0, True, (delta, *DELTAS)
+    sides = ((there, away), (away, there))
+    for at in deltas:
+        for mine, other in sides:
+            place = _chosen(mine[:first], other[:first], partial(bounds.by_errors, delta=at))
+            hits, false = _tested((mine[first:], other[first:]), place, level / (len(deltas) * len(sides)))
+            found = bounds.by_errors(hits, false, at)
+            held &= found <= epsilon([every], at)
+            lower = max(lower, found) if at == delta else lower
+    return lower, held

@@ -1,0 +1,87 @@
+"""An audit of one promise, as one value: what it looks at, and what it finds.
+
+An audit runs the objects that a site runs, on rows that are made up or an owner's own, and compares what comes out with
+what the plan says. It is a file and a line in `audits`. What it proves is one-sided: a bound that was broken is a
+promise that does not hold, one that was not broken is no proof that it does.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from potluck.audits.promises.scene import Scene
+
+WRONG = 1e-4
+"""How often all audits of a call together say that a promise is broken which is kept, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What was proved of an epsilon. claimed: by the plan; lower_bound: what was found; confidence: that all bounds of
+    a call hold; held: whether the claim still may; words: how it was found."""
+
+    name: str
+    claimed: float
+    lower_bound: float
+    confidence: float
+    held: bool
+    words: str
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found that is no epsilon. held: None where this audit says nothing of this plan, and `words` why not.
+    expected, found: numbers in the unit that `words` say."""
+
+    name: str
+    held: bool | None
+    words: str
+    expected: float | None = None
+    found: float | None = None
+
+    def document(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+Finding = Bound | Check
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What one audit may take. level: how often it may be wrong; until: by the monotonic clock; trials: at most so many
+    of each kind; tell: is told what is being done."""
+
+    level: float
+    until: float = float("inf")
+    trials: int = 10_000
+    tell: Callable[[str], None] = field(default=lambda words: None, repr=False)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self.until
+
+    def part(self, parts: int) -> "Effort":
+        """The first of so many parts of what is left of the time."""
+        now = time.monotonic()
+        return replace(self, until=now + (self.until - now) / parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """One audit. reference: whose method it is; findings: what it finds, for each kind of sum; weight: of the time that
+    all have together, how much it takes."""
+
+    name: str
+    reference: str
+    findings: Callable[[Scene, Effort], Iterator[Finding]] = field(repr=False)
+    weight: float = 1.0
+
+
+SURE = f"confidence {100 * (1 - WRONG):g} %"
+"""Of whatever a call proves, all of it together."""

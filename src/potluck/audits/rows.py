@@ -1,0 +1,102 @@
+"""Guessed rows beside true ones: how many of the true were found, and how closely."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.audits.attack import Truth, Verdict, named
+from potluck.core.stages import Floats
+from potluck.learning.data.table import Table
+
+CLOSE, EXACT = 1e-3, 1e-6
+"""A row is found where no number of it is farther off, on the scale from -1 to 1; the last digit, where so close."""
+GOOD, WIDTH = 30.0, 2.0
+"""Decibels, from which on a guess is the row to the eye; the range of a number."""
+Take = Callable[[Table], Floats]
+"""Of a site's rows the numbers [n, p] that an attack is after, of rows that train."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Guesses [k, p] at rows of these sites. why: what speaks for them, without a look at true rows; sure: whether they
+    are rows beyond doubt."""
+
+    of: frozenset[str]
+    guesses: Floats = field(repr=False)
+    why: str
+    take: Take = field(repr=False)
+    sure: bool
+
+    def judged(self, truth: Truth) -> Verdict:
+        """Succeeded where it finds a row. score: the share of rows found; baseline: by their mean."""
+        who = named(self.of)
+        if not self.of <= truth.keys():
+            what = "rows were found" if self.sure else "guesses were made, some of which may be means of rows"
+            what = f"of {who} {len(self.guesses)} {what} by the record alone ({self.why})"
+            return Verdict(True if self.sure else None, f"{what}; their true rows are not here to compare")
+        rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
+        off = farthest(rows, self.guesses)
+        hits, mean = int((off <= CLOSE).sum()), float((farthest(rows, rows.mean(axis=0)[None]) <= CLOSE).mean())
+        how = " to the last digit" if hits and (off[off <= CLOSE] <= EXACT).all() else f" to within {CLOSE:g}"
+        words = f"{hits} of {len(rows)} rows of {who} were found{how if hits else ''} ({self.why}; compared with all)"
+        return Verdict(hits > 0, words, hits / len(rows), mean if len(rows) > 1 else 0.0)
+
+
+def farthest(rows: Floats, guesses: Floats) -> Floats:
+    """[n] how far the nearest guess is from each row, by the number that is farthest off."""
+    if not len(guesses):
+        return np.full(len(rows), np.inf)
+    return np.array([np.abs(guesses - row).max(axis=1).min() for row in rows])
+
+
+def features(table: Table) -> Floats:
+    """The encoded features of rows that train."""
+    return table.features[table.train]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """Guesses [k, p] at rows of these sites that may be near and not equal."""
+
+    of: frozenset[str]
+    guesses: Floats = field(repr=False)
+    take: Take = field(repr=False)
+    why: str
+
+    def judged(self, truth: Truth) -> Verdict:
+        """Succeeded where a guess is GOOD decibels from a row. score: the median over rows of the nearest guess's;
+        baseline: of the mean of other rows of the same target, of all sites whose rows are here."""
+        who = named(self.of)
+        if not self.of <= truth.keys():
+            what = f"{len(self.guesses)} rows of {who} were {self.why}; their true rows are not here to compare"
+            return Verdict(None, what)
+        rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
+        all_ = np.concatenate([self.take(one) for one in truth.values()])
+        near = decibels(rows, self.guesses)
+        wanted = np.concatenate([truth[name].target[truth[name].train] for name in sorted(self.of)])
+        targets = np.concatenate([one.target[one.train] for one in truth.values()])
+        means = [decibels(row[None], _mean(row, all_, targets == y))[0] for row, y in zip(rows, wanted, strict=True)]
+        closest = [int(np.abs(all_ - guess).sum(axis=1).argmin()) for guess in self.guesses]
+        right = sum(bool((rows == all_[place]).all(axis=1).any()) for place in closest)
+        hits = int((near >= GOOD).sum())
+        words = (
+            f"{hits} of {len(rows)} rows of {who} were found to {GOOD:g} dB or better, the median to "
+            f"{np.median(near):.1f} dB where the mean of their class is {np.median(means):.1f} dB; of {len(all_)} rows "
+            f"here the nearest to a guess is one of theirs {right} of {len(self.guesses)} times ({self.why})"
+        )
+        return Verdict(hits > 0, words, float(np.median(near)), float(np.median(means)))
+
+
+def _mean(row: Floats, rows: Floats, alike: NDArray[np.bool_]) -> Floats:
+    """[1, p] of the other rows of its kind, or of all others where it is the only one."""
+    others = (rows != row).any(axis=1)
+    some = rows[others & alike] if (others & alike).any() else rows[others]
+    return some.mean(axis=0)[None] if len(some) else np.zeros((1, rows.shape[1]))
+
+
+def decibels(rows: Floats, guesses: Floats) -> Floats:
+    """[n] of each row its peak signal-to-noise ratio to the nearest guess; numbers lie between -1 and 1."""
+    off = [np.square(guesses - row).mean(axis=1).min() for row in rows]
+    return np.asarray(10 * np.log10(WIDTH**2 / np.maximum(off, 1e-20)))

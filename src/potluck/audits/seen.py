@@ -1,0 +1,143 @@
+"""What a coalition has of a run's sums: for each, the smallest sums over sites outside it that it knows.
+
+All of it follows from letters that it read, by the program's own functions: the announced model, the grid of the plan's
+mechanism, words. Without protection it has each site's words. Else it has what the server opened, and takes away what
+its own members gave. It has nothing that the record has and the coalition did not read.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+
+from potluck.audits.record import HINT, Letter, Record
+from potluck.core.asks import Ask, Kind, Task
+from potluck.core.errors import UsageError
+from potluck.core.fixed import decode
+from potluck.core.plan import Plan, digest
+from potluck.core.rounds import Abort, Words
+from potluck.core.stages import Floats, Grid
+from potluck.core.wire import load, unpack
+from potluck.dp.mechanism import mechanism
+from potluck.learning.data.table import Table
+from potluck.learning.loops import build
+from potluck.mpc.clear.site import INPUT as PLAIN
+from potluck.mpc.mask.messages import INPUT as MASKED
+from potluck.tasks.announcement import BEGIN, Announcement
+from potluck.tasks.sums.halves import GAVE, OPENED, Opening
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Known:
+    """One sum that a coalition knows. of: over which sites; words [d]: as they lie on the grid."""
+
+    round: int
+    ask: Ask
+    of: frozenset[str]
+    grid: Grid
+    words: Words = field(repr=False)
+
+    def part(self, name: str) -> Floats | None:
+        """One block in real units. None: this sum has none of that name."""
+        where = self.grid.slices().get(name)
+        return None if where is None else decode(self.words, self.grid)[where]
+
+    def step(self, name: str) -> float:
+        """The step of the grid in a block."""
+        return next(part.step for part in self.grid.parts if part.name == name)
+
+    @property
+    def weights(self) -> Floats:
+        """The public numbers at which it was asked."""
+        return np.frombuffer(self.ask.state, dtype="<f8").astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
+    of each round as they reached the server, plain or masked; before: what they know of an earlier run."""
+
+    plan: Plan
+    names: frozenset[str]
+    sums: tuple[Known, ...] = field(repr=False)
+    sent: Mapping[str, Sequence[Words]] = field(repr=False)
+    before: "Seen | None" = field(default=None, repr=False)
+
+    def training(self) -> tuple[Known, ...]:
+        """Of the sums those that train."""
+        return tuple(one for one in self.sums if one.ask.kind is Kind.TRAIN)
+
+
+def parties_of(plan: Plan) -> tuple[str, ...]:
+    """Who may collude: the server, sites and compute parties."""
+    return ("server", *plan.federation.sites, *(one.name for one in plan.compute))
+
+
+def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
+    """What these parties know. plan: its column patterns resolved.
+
+    Raises UsageError: they are no parties of the plan, the record is another plan's, or a body does not fit.
+    """
+    unknown = sorted(set(names) - set(parties_of(plan)))
+    if unknown or not names:
+        raise UsageError(f"no party of this plan: {', '.join(unknown)}", hint=f"parties: {', '.join(parties_of(plan))}")
+    known, sent = list[Known](), dict[str, list[Words]]()
+    if plan.traits.sums:
+        task: Task[Table, object] = build(plan)
+        letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
+        for number, some in groupby(letters, lambda one: one.line.round):
+            here = list(some)
+            begun = next((one for one in here if one.line.step == BEGIN), None)
+            if begun is None:
+                continue
+            ask = _asked(begun, plan, task)
+            grid = mechanism(plan, ask).grid
+            for letter in here:
+                line = letter.line
+                if line.step in (PLAIN, MASKED) and line.to == "server" and line.sender not in names:
+                    sent.setdefault(line.sender, []).append(_words(letter, letter.body(), grid))
+            known += _known(here, number, ask, grid, frozenset(names))
+    return Seen(plan, frozenset(names), tuple(known), sent)
+
+
+def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:
+    try:
+        said = load(letter.body(), Announcement)
+        if said.plan == digest(plan):
+            return task.ask(said.kind, said.step, said.state)
+    except Abort as abort:
+        raise UsageError(f"is no announcement of this plan ({abort})", where=str(letter.path), hint=HINT) from None
+    hint = "give the plan as it was run; of column patterns the files are needed, see --data"
+    raise UsageError("announces another plan", where=str(letter.path), hint=hint)
+
+
+def _known(letters: list[Letter], number: int, ask: Ask, grid: Grid, names: frozenset[str]) -> Iterator[Known]:
+    """Of one round: each site's words, where they were read; else the rest of what was opened."""
+    alone: dict[str, Words] = {}
+    for letter in letters:
+        sender, step = letter.line.sender, letter.line.step
+        if (step == PLAIN and letter.line.to == "server") or (step == GAVE and letter.line.to == sender):
+            alone[sender] = _words(letter, letter.body(), grid)
+    for name in sorted(alone.keys() - names):
+        yield Known(number, ask, frozenset({name}), grid, alone[name])
+    for letter in letters:
+        if letter.line.step != OPENED:
+            continue
+        try:
+            opened = load(letter.body(), Opening)
+        except Abort as abort:
+            raise UsageError(f"is no sum that was opened ({abort})", where=str(letter.path), hint=HINT) from None
+        rest = _words(letter, opened.words, grid).copy()
+        for name in alone.keys() & set(opened.givers):
+            rest -= alone[name]
+        of = frozenset(opened.givers).difference(alone)
+        if of:
+            yield Known(number, ask, of, grid, rest)
+
+
+def _words(letter: Letter, body: bytes, grid: Grid) -> Words:
+    try:
+        return unpack(body, grid.length, grid.bits)
+    except Abort as abort:
+        raise UsageError(f"holds other words ({abort})", where=str(letter.path), hint=HINT) from None

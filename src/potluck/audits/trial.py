@@ -1,0 +1,82 @@
+"""Every attack of the table on what a coalition saw, each beside its control, within a time."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from potluck.audits.attack import Attack, Found, Truth, Until, Verdict
+from potluck.audits.attacks import ATTACKS
+from potluck.audits.control import Control, control
+from potluck.audits.seen import Seen
+from potluck.core.seeded import generator
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one attack came to about the rows of some sites. of: empty where it found nothing, or was not tried.
+
+    tried: it fits what was seen. control: whether it succeeds on made-up rows that nothing protects; None: no control
+    could be made.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    tried: bool
+    verdict: Verdict
+    control: bool | None
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        it = self.verdict
+        return {
+            "name": self.name, "of": list(self.of), "tried": self.tried, "succeeded": it.succeeded, "score": it.score,
+            "baseline": it.baseline, "control": self.control, "words": it.words,
+        }  # fmt: skip
+
+
+def trials(
+    seen: Seen, truth: Truth, seconds: float, seed: int, progress: Progress, table: Sequence[Attack] = ATTACKS
+) -> Iterator[Result]:
+    """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them."""
+    end, made = (
+        time.monotonic() + seconds,
+        control(seen.plan, generator(seed, "control"), twice=seen.before is not None),
+    )
+    for place, attack in enumerate(table):
+        progress(attack.name)
+        why = attack.fits(seen)
+        if why is not None:
+            yield Result(attack.name, (), False, Verdict(False, f"was not tried: {why}"), None)
+            continue
+        # Half of the time that is left to it is the control's.
+        share = (end - time.monotonic()) / (len(table) - place)
+        works, said = _control(attack, made, _until(share / 2, seed))
+        found = list(attack.tried(seen, _until(max(share / 2, end - time.monotonic() - share), seed)))
+        yield from _results(attack, found, truth, works, said)
+
+
+def _until(seconds: float, seed: int) -> Until:
+    return Until(time.monotonic() + max(seconds, 1.0), generator(seed, "attack"))
+
+
+def _results(attack: Attack, found: Sequence[Found], truth: Truth, works: bool | None, said: str) -> Iterator[Result]:
+    verdicts = [(tuple(sorted(one.of)), one.judged(truth)) for one in found] or [((), Verdict(False, "found nothing"))]
+    for of, it in verdicts:
+        words = it.words if it.succeeded else f"{it.words}; {said}"
+        yield Result(attack.name, of, True, Verdict(it.succeeded, words, it.score, it.baseline), works)
+
+
+def _control(attack: Attack, made: Control, until: Until) -> tuple[bool | None, str]:
+    """(whether it works where nothing protects, what that means for a failure)."""
+    if not made.scenes:
+        return None, f"no control: {made.why}, so this failure says little"
+    scene = next((one for one in made.scenes if attack.fits(one[0]) is None), None)
+    if scene is None:
+        return False, "this attack does not work here: it does not fit even a run without protection"
+    verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]
+    good = [one for one in verdicts if one.succeeded]
+    if not good:
+        return False, "this attack does not work here: it fails on made-up rows that nothing protects, too"
+    return True, "on made-up rows that nothing protects it succeeds"

@@ -1,0 +1,44 @@
+"""Bounds of epsilon against other programs' numbers, and games whose epsilon is known."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from potluck.audits.promises import bounds
+from potluck.dp.events import Gauss
+from potluck.dp.loss import epsilon
+
+
+@pytest.mark.parametrize(("hits", "tries"), [(0, 50), (3, 50), (49, 50), (50, 50)])
+def test_shares_have_the_exact_interval_of_scipy(hits, tries):
+    found = stats.binomtest(hits, tries).proportion_ci(0.9, method="exact")
+    assert bounds.least(hits, tries, 0.05) == pytest.approx(found.low, abs=1e-12)
+    assert bounds.most(hits, tries, 0.05) == pytest.approx(found.high, abs=1e-12)
+
+
+@pytest.mark.parametrize(("mu", "delta"), [(0.1, 0.01), (0.5, 1e-5), (1.0, 1e-9)])
+def test_epsilon_of_gaussian_noise_is_that_of_the_accountant(mu, delta):
+    known = epsilon([Gauss(1 / mu)], delta)  # dp-accounting's loss distributions, rounded up
+    assert known - 5e-4 <= bounds.gaussian_epsilon(mu, delta) <= known
+    assert bounds.mu_of(bounds.gaussian_epsilon(mu, delta), delta) == pytest.approx(mu, rel=1e-6)
+
+
+def test_errors_of_a_gaussian_test_are_read_as_its_mu():
+    assert bounds.mu(stats.norm.sf(-0.7), stats.norm.sf(0.9)) == pytest.approx(1.6)
+    assert bounds.mu(0.3, 0.5) == 0.0
+
+
+def test_guesses_without_a_delta_refute_what_their_share_refutes():
+    low = bounds.least(700, 1000, 1e-4)
+    found = bounds.by_guesses(0.0, 1000, 1000, 700, 1e-4)
+    assert found == pytest.approx(math.log(low / (1 - low)), abs=1e-5)
+    assert bounds.by_guesses(1e-5, 1000, 1000, 700, 1e-4) < found
+
+
+def test_guesses_of_answers_at_random_refute_their_epsilon_no_more_often_than_said():
+    draw, known, level = np.random.default_rng(0), 1.0, 0.05
+    right = draw.binomial(500, 1 / (1 + math.exp(-known)), size=2_000)
+    refuted = np.mean([bounds.refuted(known, 0.0, 500, 500, int(one)) <= level for one in right])
+    assert 0.02 < refuted <= 0.05 + 5 * math.sqrt(0.05 * 0.95 / 2_000)

@@ -1,0 +1,82 @@
+"""Audits catch every bug of a closed list by name, and say nothing against a mechanism that keeps its promise."""
+
+import pytest
+
+from potluck.audits.promises import audits
+from potluck.audits.promises.promise import WRONG, Bound
+from support.promises.bugs import BUGS, a_share_of_noise
+from support.promises.plans import MECHANISMS, broken, found, plan
+
+QUICK = (
+    "half noise",
+    "float noise",
+    "reused noise",
+    "a seed of the plan draws",
+    "charge after release",
+    "exact metrics",
+)
+
+
+@pytest.mark.parametrize("name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in BUGS])
+def test_each_bug_is_caught_by_name(name, monkeypatch):
+    bug, keys, audit, what = BUGS[name]
+    spec = plan(**keys).spec
+    assert what in found(spec, audit, trials=20) or audit == "paired"
+    bug(monkeypatch)
+    assert what in broken(spec, audit, trials=1_500)
+
+
+@pytest.mark.parametrize("name", ["site", pytest.param("statistics", marks=pytest.mark.slow)])
+def test_a_mechanism_that_keeps_its_promise_is_not_accused_and_bounds_stay_below_it(name):
+    every = found(plan(**MECHANISMS[name]).spec, trials=500)
+    assert not [one for one in every.values() if one.held is False]
+    assert all(one.lower_bound <= one.claimed for one in every.values() if isinstance(one, Bound))
+    assert {one.split(":")[0] for one in every} >= {"noise", "sensitivity", "charges", "one run", "paired"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_no_correct_mechanism_is_accused_in_fifty_audits(name):
+    spec = plan(**MECHANISMS[name]).spec
+    assert [broken(spec, trials=500, seed=seed) for seed in range(50)] == [set()] * 50
+    assert 50 * WRONG < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("epsilon", "least"), [(1.0, 0.2), (2.0, 0.8), (4.0, 2.2), (8.0, 5.0)])
+def test_pairs_come_near_to_what_is_claimed_and_show_half_the_noise(epsilon, least, monkeypatch):
+    spec = plan(epsilon=epsilon, many=3).spec
+    right = found(spec, "paired", trials=10_000)["paired: training"]
+    assert right.held
+    assert least <= right.lower_bound <= epsilon
+    a_share_of_noise(monkeypatch, 1 / 2)
+    wrong = found(spec, "paired", trials=10_000)["paired: training"]
+    assert wrong.held is (epsilon < 2 and wrong.held)
+    assert wrong.lower_bound > right.lower_bound
+
+
+def test_one_run_shows_noise_that_is_hardly_there(monkeypatch):
+    spec = plan(many=300, wide=3, rounds=2).spec
+    assert found(spec, "one run")["one run: training"].held
+    a_share_of_noise(monkeypatch, 1 / 10)
+    assert broken(spec, "one run") == {"one run: training"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epsilon", [1.0, 2.0, 4.0])
+def test_one_run_of_two_thousand_canaries_shows_a_tenth_of_the_noise(epsilon, monkeypatch):
+    spec = plan(many=2_000, wide=3, epsilon=epsilon, rounds=20).spec
+    assert found(spec, "one run")["one run: training"].held
+    a_share_of_noise(monkeypatch, 1 / 10)
+    assert broken(spec, "one run") == {"one run: training"}
+
+
+def test_what_cannot_be_audited_is_said_by_name():
+    few = found(plan(many=3).spec, "one run")
+    assert {name: one.held for name, one in few.items()} == {"one run: training": None, "one run: metrics": None}
+    assert "no room" in few["one run: training"].words
+    texts = plan()
+    texts.set("data.columns.*", {"kind": "number", "low": 0, "high": 1})
+    spec = texts.spec
+    assert "pattern" in audits.scene(spec, 0).why
+    assert found(spec, "charges", "sensitivity")["charges: training"].held is None

@@ -1,0 +1,80 @@
+"""`potluck audit`: what it prints, and how it ends."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.audits.promises.promise import Bound, Check
+from potluck.cli import potluck as verbs
+from potluck.cli.door import run
+from potluck.core.errors import UsageError
+from support.promises.bugs import half_noise
+from support.promises.plans import SITES, plan
+
+PLAN = f"""
+version = 1
+name = "counts"
+purpose = "a test"
+task = "statistics"
+[federation]
+sites = {json.dumps(SITES)}
+[data.columns]
+x = {{ kind = "number", low = 0, high = 10 }}
+[[statistics]]
+name = "h"
+kind = "histogram"
+column = "x"
+bins = 100
+[protect]
+with = "clear"
+[privacy]
+noise = "site"
+unit = "row"
+epsilon = 4.0
+delta = 1e-5
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    found = tmp_path / "plan.toml"
+    found.write_text(PLAN)
+    return found
+
+
+def test_the_verb_says_what_held_and_ends_with_4_where_something_did_not(path, capsys, monkeypatch):
+    arguments = ["audit", str(path), "--minutes", "0.01", "--json"]
+    assert run(verbs, arguments) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["held"] is True
+    assert {one["name"] for one in document["checks"]} >= {"noise: statistics", "charges: the run"}
+    assert "audit: noise of statistics" in said.err
+    half_noise(monkeypatch)
+    assert run(verbs, arguments) == 4
+    failed = [one["name"] for one in json.loads(capsys.readouterr().out)["checks"] if one["held"] is False]
+    assert failed == ["noise: statistics"]
+    assert run(verbs, ["audit", str(path), "--minutes", "0.01"]) == 4
+    assert "BROKEN noise: statistics" in capsys.readouterr().out
+
+
+def test_a_plan_without_noise_promises_nothing_and_the_audit_says_so():
+    done = potluck.audit(plan().set("privacy", {"noise": "none"}))
+    assert done.held
+    assert [(one.name, one.held) for one in done.all] == [("promise", None)]
+    assert "nothing to audit" in done.checks[0].words
+
+
+def test_an_owners_own_rows_stand_in_for_made_up_ones(path):
+    rows = pd.DataFrame({"x": [1.0, 2.5, 9.0]})
+    done = potluck.audit(path, rows, minutes=0.01)
+    found = {one.name: one for one in done.all if isinstance(one, Bound | Check)}
+    assert found["sensitivity: statistics"].held
+    assert "of 3 that were tried" in found["sensitivity: statistics"].words
+
+
+def test_minutes_that_cannot_be_are_refused(path):
+    with pytest.raises(UsageError, match="--minutes: 0 minutes are not possible"):
+        potluck.audit(path, minutes=0.0)

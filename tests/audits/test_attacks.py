@@ -1,0 +1,179 @@
+"""Attacks find true rows where nothing hides them, and nothing where their record is empty; each has its control."""
+
+import numpy as np
+import pytest
+import torch
+
+import potluck
+from potluck.audits.aggregation.uniform import UNIFORM
+from potluck.audits.attack import Until
+from potluck.audits.attacks import ATTACKS
+from potluck.audits.control import control
+from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.trial import trials
+from potluck.core.errors import PotluckError
+from potluck.core.seeded import generator
+from potluck.core.wire import dump, load
+from potluck.mpc.mask import pairs
+from potluck.tasks.sums.halves import Opening
+from support.audits.recorded import LOGISTIC, changed, frames, plan, seen
+
+FOREVER = Until(float("inf"), generator(0))
+
+
+def attacked(folder, rows, who="server", **keys):
+    found = potluck.attack(folder, who, data=rows, **keys)
+    return {(one.name, one.of): one for one in found.results}
+
+
+def test_one_division_finds_every_row_that_stands_alone(one_row):
+    folder, _, rows = one_row
+    found = attacked(folder, rows)
+    for site in "abc":
+        it = found["analytic", (site,)]
+        assert it.verdict.succeeded
+        assert it.verdict.score == 1.0
+        assert "1 of 1 rows" in it.verdict.words
+        assert "to the last digit" in it.verdict.words
+        assert it.control
+    (guess,) = [one for one in ANALYTIC.tried(seen(*one_row[:2], "server"), FOREVER) if one.of == {"b"}]
+    assert guess.guesses[0, :5] == pytest.approx(rows["b"].iloc[0, :5].to_numpy(float), abs=1e-9)
+
+
+def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked):
+    it = attacked(masked[0], masked[2], "server,a")["analytic", ("b", "c")]
+    assert it.verdict.succeeded
+    assert it.verdict.score == 1.0
+
+
+def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
+    noise = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
+    spec, rows = plan(privacy=noise, expected_rows=3), frames(1)
+    found = attacked(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, rows)
+    it = found["analytic", ()]
+    assert it.verdict.succeeded is False
+    assert it.control
+    assert "on made-up rows that nothing protects it succeeds" in it.verdict.words
+
+
+def test_the_first_slope_of_a_logistic_model_is_the_rate_of_each_site(tmp_path):
+    rows = frames(40)
+    rows["b"]["y"] = ["1"] * 31 + ["0"] * 9
+    found = attacked(potluck.run(plan(model=LOGISTIC), rows, out=tmp_path / "run", record=True).folder, rows)
+    it = found["rates", ("b",)]
+    assert it.verdict.succeeded
+    assert f"{31 / 40:.3f}" in it.verdict.words
+    assert it.verdict.score < 1e-9 < it.verdict.baseline
+
+
+def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path):
+    def zeroed(line, body):
+        if line["step"] in ("clear/input", "mask/input", "gave"):
+            return bytes(len(body))
+        if line["step"] == "opened":
+            opened = load(body, Opening)
+            return dump(Opening(opened.givers, bytes(len(opened.words))))
+        return body
+
+    hidden = [one.name for one in ATTACKS if one is not UNIFORM]
+    for place, (folder, _, rows) in enumerate((one_row, masked)):
+        found = potluck.attack(changed(folder, tmp_path / str(place), zeroed), "server,a", data=rows)
+        assert {one.name for one in found.results} == {one.name for one in ATTACKS}
+        assert [one.name for one in found.results if one.verdict.succeeded and one.name in hidden] == []
+        assert any(one.name == "uniform" and one.verdict.succeeded for one in found.results)  # zeros are no masks
+
+
+class FewBits(pairs.Keystream):
+    """Masks of which only two bytes of each word are random."""
+
+    def read_into(self, view):
+        super().read_into(view)
+        words = np.frombuffer(view, "<u8")
+        words &= 0xFFFF
+
+
+class Again(pairs.Keystream):
+    """The same mask in every round."""
+
+    def __init__(self, key):
+        super().__init__(type(key)(bytes(32)))
+
+
+@pytest.mark.parametrize("bug", [None, FewBits, Again])
+def test_words_under_masks_are_random_and_under_faulty_ones_are_not(tmp_path, monkeypatch, bug):
+    if bug:
+        monkeypatch.setattr(pairs, "Keystream", bug)
+    rows = frames(4)
+    folder = potluck.run(plan("mask"), rows, out=tmp_path / "run", record=True).folder
+    it = attacked(folder, rows)["uniform", ("a", "b", "c")]
+    assert it.verdict.succeeded is bool(bug)
+    assert it.control
+
+
+def test_an_attack_that_fails_without_protection_too_is_said_to_prove_nothing(one_row):
+    class Blind:
+        name, sort, reference = "blind", ANALYTIC.sort, "none"
+
+        def fits(self, seen):
+            return None
+
+        def tried(self, seen, until):
+            return []
+
+    (it,) = trials(seen(*one_row[:2], "server"), {}, 10, 0, lambda name: None, [Blind()])
+    assert it.control is False
+    assert "does not work here" in it.verdict.words
+
+
+def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = potluck.attack(one_row[0])
+    (it,) = [one for one in found.results if one.name == "analytic" and one.of == ("a",)]
+    assert not found.scored
+    assert "names no files" in found.why
+    assert it.verdict.score is None
+    assert "not here to compare" in it.verdict.words
+
+
+def test_a_control_is_of_no_ones_rows_and_of_no_protection():
+    noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
+    made = control(plan("mask", privacy=noise, expected_rows=100).spec, generator(1))
+    ((once, truth),) = made.scenes
+    assert once.plan.protect.scheme == "clear"
+    assert not once.plan.noisy
+    assert {name: rows.rows for name, rows in truth.items()} == dict.fromkeys("abc", 1)
+
+
+def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
+    spec = potluck.Plan(
+        name="s", purpose="a test", task="statistics", federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": {"u": {"kind": "number", "low": -1, "high": 1}}, "max_rows": 100}, privacy={"noise": "none"},
+        statistics=[{"name": "h", "kind": "histogram", "column": "u", "bins": 200}], protect={"with": "mask"},
+    )  # fmt: skip
+    rows = frames(40)
+    folder = potluck.run(spec, rows, out=tmp_path / "r", record=True).folder
+    found = {one.name: one for one in potluck.attack(folder).results}
+    assert [name for name, one in found.items() if one.tried] == ["uniform"]
+    assert found["uniform"].verdict.succeeded is False
+    assert "no control" in found["uniform"].verdict.words
+    assert "was not tried: " in found["analytic"].verdict.words
+
+
+@pytest.mark.torch
+def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch):
+    """Of rows, and of a graph, without which the plan is not that of the record."""
+    monkeypatch.chdir(tmp_path)
+    potluck.graph(torch.nn.Linear(8, 1), inputs={"features": [8]}, path="one.graph")
+    rows = frames(1)
+    for site, frame in rows.items():
+        frame.to_csv(f"{site}.csv", index=False)
+    spec = plan(model={"kind": "network", "graph": "one.graph", "l2": 0.0})
+    spec.set("data.files", {site: f"{site}.csv" for site in rows}).set("protect.recheck", True)
+    potluck.run(spec, out="run", record=True)
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    with pytest.raises(PotluckError, match=r"one\.graph"):
+        potluck.attack(tmp_path / "run", data="nowhere")
+    found = potluck.attack(tmp_path / "run", data=tmp_path)
+    assert found.scored
+    assert [one.verdict.score for one in found.results if one.name == "analytic"] == [1.0] * 3

@@ -1,0 +1,99 @@
+"""A record is bytes that nobody vouches for: what is damaged, missing or made up is an error that names the file."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from potluck.audits.record import Record
+from potluck.core.errors import UsageError
+from potluck.core.wire import dump, load
+from potluck.tasks.sums.halves import Opening
+from support.audits.recorded import changed, seen
+
+LINE = b'{"file":"%b","round":%b,"step":"begin","from":"server","to":"a","bytes":1,"sha256":"' + b"0" * 64 + b'"}\n'
+HOSTILE = [b"", b"{}\n", b"\xff\xfe\n", LINE % (b"../plan.toml", b"1"), LINE % (b"000001.bin", b"-1")]
+
+
+def damaged(run, folder):
+    shutil.copytree(run, folder)
+    return folder, sorted((folder / "parcels").glob("*.bin"))[5]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "bytes where the index says"),
+        (lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]), "not those of"),
+    ],
+)
+def test_a_parcel_that_is_gone_longer_or_changed_is_named(one_row, tmp_path, damage, said):
+    folder, path = damaged(one_row[0], tmp_path / "run")
+    damage(path)
+    with pytest.raises(UsageError, match=said) as error:
+        Record.read(folder / "parcels")
+    assert error.value.where == str(path)
+
+
+@pytest.mark.parametrize("index", HOSTILE)
+def test_an_index_that_is_none_is_refused(tmp_path, index):
+    (tmp_path / "index.jsonl").write_bytes(index)
+    with pytest.raises(UsageError, match=r"index\.jsonl"):
+        Record.read(tmp_path)
+
+
+def test_a_file_that_stands_twice_is_refused(one_row, tmp_path):
+    shutil.copytree(one_row[0], tmp_path / "run")
+    index = tmp_path / "run" / "parcels" / "index.jsonl"
+    index.write_text(index.read_text() + index.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UsageError, match="names no file"):
+        Record.read(tmp_path / "run" / "parcels")
+
+
+@pytest.mark.parametrize("step", ["begin", "clear/input", "opened"])
+def test_a_body_of_another_shape_is_named(one_row, tmp_path, step):
+    def other(line, body):
+        return body[:-1] if line["step"] == step else body
+
+    folder = changed(one_row[0], tmp_path / "run", other)
+    with pytest.raises(UsageError, match=r"\d{6}\.bin"):
+        seen(folder, one_row[1], "server")
+
+
+def test_a_record_of_another_plan_is_refused(one_row):
+    other = type(one_row[1]).read(one_row[0] / "plan.toml").set("training.rate", 0.2)
+    with pytest.raises(UsageError, match="another plan"):
+        seen(one_row[0], other, "server")
+
+
+def test_nobody_has_what_others_read(masked):
+    folder, spec, _ = masked
+    letters = Record.read(folder / "parcels").seen_by({"a"})
+    assert {letter.line.to for letter in letters} == {"a"}
+    assert seen(folder, spec, "a").sums == ()
+    assert seen(folder, spec, "a").sent == {}
+    with pytest.raises(UsageError, match="no party of this plan: z"):
+        seen(folder, spec, "server", "z")
+
+
+def test_a_coalition_takes_away_what_its_members_gave(one_row, masked):
+    alone = {next(iter(one.of)): one for one in seen(*one_row[:2], "server").sums if one.round == 1}
+    (rest,) = [one for one in seen(*masked[:2], "server", "a").sums if one.round == 1]
+    (all_,) = [one for one in seen(*masked[:2], "server").sums if one.round == 1]
+    assert set(alone) == {"a", "b", "c"}
+    assert rest.of == {"b", "c"}
+    assert all_.of == {"a", "b", "c"}
+    assert np.array_equal(rest.words, alone["b"].words + alone["c"].words)
+    assert np.array_equal(all_.words, sum(one.words for one in alone.values()))
+
+
+def test_what_is_opened_is_kept_as_it_was_opened(masked):
+    lines = (masked[0] / "parcels" / "index.jsonl").read_text().splitlines()
+    (line,) = [one for one in map(json.loads, lines) if one["step"] == "opened" and one["round"] == 1]
+    body = (masked[0] / "parcels" / line["file"]).read_bytes()
+    opened = load(body, Opening)
+    assert line["from"] == line["to"] == "server"
+    assert opened.givers == ("a", "b", "c")
+    assert dump(opened) == body
