@@ -42,7 +42,8 @@ def letters(folder):
     found = {}
     for line in (folder / "index.jsonl").read_text().splitlines():
         one = json.loads(line)
-        found[one["round"], one["step"], one["from"]] = (folder / one["file"]).read_bytes()
+        if one["from"] != one["to"]:  # what it said or found itself
+            found[one["round"], one["step"], one["from"]] = (folder / one["file"]).read_bytes()
     return found
 
 
