@@ -40,10 +40,8 @@ def trials(
     seen: Seen, truth: Truth, seconds: float, seed: int, progress: Progress, table: Sequence[Attack] = ATTACKS
 ) -> Iterator[Result]:
     """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them."""
-    end, made = (
-        time.monotonic() + seconds,
-        control(seen.plan, generator(seed, "control"), twice=seen.before is not None),
-    )
+    end = time.monotonic() + seconds
+    made = control(seen.plan, generator(seed, "control"), twice=seen.before is not None)
     for place, attack in enumerate(table):
         progress(attack.name)
         why = attack.fits(seen)

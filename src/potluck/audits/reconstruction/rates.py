@@ -3,7 +3,7 @@
 A logistic model at zero weights says 1/2 of each row, so the slope of its intercept is (rows)/2 less the positive rows:
 the site's rate. Of a linear regression it is the sum of targets, turned round. The rows are counted in the sum where it
 has no noise, else they are as many as the plan expects.
-Reference: the closed form; measured on hospitals' rows in `docs/concepts/proof.md`.
+Reference: the closed form.
 """
 
 from collections.abc import Sequence
