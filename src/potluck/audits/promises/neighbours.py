@@ -62,7 +62,8 @@ def pairs(scene: Scene) -> Mapping[Kind, Pair]:
 
 
 def worst(scene: Scene, kind: Kind, sums: list[Sum]) -> Pair:
-    """Of one kind."""
+    """Of one kind: of the sums that are like the last, for a first one may be of other numbers."""
+    sums = [one for one in sums if one.ask.blocks == sums[-1].ask.blocks]
     found = _try(scene, kind, sums, ())
     for number, spread in enumerate(LOUD):
         louder = _at(scene, kind, sums, spread, number)
