@@ -105,10 +105,8 @@ def begun(fed):
     plan, letters = spec(), []
     with fed.attending(*NAMES), fed.coordinator(plan, RUN, wait=30.0) as (coordinator, journal):
         coordinator.gather()
-        note = coordinator.transcript.read
-        coordinator.transcript.read = lambda label, *more: (
-            letters.append((label.round.number, label.step)),
-            note(label, *more),
+        coordinator.transcript.reader = lambda to: (
+            lambda sender, label, body: letters.append((label.round.number, label.step)) if sender != to else None
         )
         yield Lying(fed, coordinator, journal, plan, letters)
 
