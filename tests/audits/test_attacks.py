@@ -1,5 +1,7 @@
 """Attacks find true rows where nothing hides them, and nothing where their record is empty; each has its control."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,15 +11,18 @@ from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
+from potluck.audits.reconstruction import gram
 from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.rows import Rows, farthest
 from potluck.audits.trial import trials
-from potluck.core.errors import PotluckError
+from potluck.core.errors import PotluckError, UsageError
 from potluck.core.seeded import generator
 from potluck.core.wire import dump, load
 from potluck.mpc.mask import pairs
 from potluck.tasks.sums.halves import Opening
 from support.audits.recorded import LOGISTIC, changed, frames, plan, seen
 
+NOISE = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
 FOREVER = Until(float("inf"), generator(0))
 
 
@@ -47,8 +52,7 @@ def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked):
 
 
 def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
-    noise = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
-    spec, rows = plan(privacy=noise, expected_rows=3), frames(1)
+    spec, rows = plan(privacy=NOISE, expected_rows=3), frames(1)
     found = attacked(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, rows)
     it = found["analytic", ()]
     assert it.verdict.succeeded is False
@@ -133,6 +137,47 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monke
     assert "names no files" in found.why
     assert it.verdict.score is None
     assert "not here to compare" in it.verdict.words
+
+
+@pytest.mark.parametrize("word", ["clear", "mask"])
+def test_rows_that_are_not_those_of_the_run_are_not_compared(one_row, masked, word):
+    folder, _, rows = one_row if word == "clear" else masked
+    changed_since = dict(rows) | {"b": rows["b"].assign(**{rows["b"].columns[0]: 0.123})}
+    done = potluck.attack(folder, "server,a", data=changed_since)
+    assert done.why == "the rows of site b that are here are not those of that run"
+    found = {one.of: one.verdict for one in done.results if one.name == "analytic"}
+    of = ("b",) if word == "clear" else ("b", "c")
+    assert found[of].succeeded is (True if word == "clear" else None)  # of several rows guesses may be means
+    assert found[of].score is None
+    assert "by the record alone" in found[of].words
+    assert not potluck.attack(folder, "server,a", data=rows).why
+
+
+def test_what_the_record_alone_proves_no_other_rows_deny():
+    guess = Rows(frozenset("a"), np.zeros((1, 2)), "a division", lambda table: np.ones((3, 2)), sure=True)
+    it = guess.judged({"a": None})
+    assert it.succeeded is None
+    assert it.words.endswith("none of which is here: are these the rows of that run?")
+    doubtful = replace(guess, sure=False).judged({"a": None})
+    assert doubtful.succeeded is False
+
+
+def test_a_gram_matrix_of_two_rows_gives_two_rows_whatever_values_they_have():
+    rows = np.array([[1, 0.3, 1, 0], [1, -0.2, 0, 1]])
+    found = np.array(list(gram._rows(rows.T @ rows, np.array([2, 3]))))
+    assert found.shape == (2, 3)
+    assert farthest(rows[:, 1:], found).max() < 1e-9
+
+
+@pytest.mark.parametrize(("who", "said"), [("a,b,c", "nobody's rows are left"), ("server,", "a name is empty")])
+def test_a_coalition_of_all_sites_or_of_no_name_is_refused(one_row, who, said):
+    with pytest.raises(UsageError, match=said):
+        potluck.attack(one_row[0], who)
+
+
+def test_words_in_the_clear_with_noise_were_never_to_look_random(one_row):
+    known = seen(*one_row[:2], "server")
+    assert UNIFORM.fits(replace(known, plan=plan(privacy=NOISE, expected_rows=3).spec)).startswith("under clear")
 
 
 def test_a_control_is_of_no_ones_rows_and_of_no_protection():

@@ -26,6 +26,7 @@ def damaged(run, folder):
     [
         (lambda path: path.unlink(), "cannot be read"),
         (lambda path: path.write_bytes(path.read_bytes() + b"\0"), "bytes where the index says"),
+        (lambda path: path.unlink() or path.symlink_to("/dev/zero"), "bytes where the index says"),
         (lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]), "not those of"),
     ],
 )

@@ -46,11 +46,12 @@ class Letter:
     def body(self) -> bytes:
         """Its bytes. Raises UsageError naming the file: it is missing, or not as the index says."""
         try:
-            found = self.path.read_bytes()
+            size = self.path.lstat().st_size  # what is no file of this size is not read
+            found = self.path.read_bytes() if size == self.line.bytes and self.path.is_file() else b""
         except OSError as error:
             raise UsageError(f"cannot be read ({reason(error)})", where=str(self.path), hint=HINT) from None
         if len(found) != self.line.bytes:
-            what = f"has {len(found)} bytes where the index says {self.line.bytes}"
+            what = f"has {size} bytes where the index says {self.line.bytes}"
             raise UsageError(what, where=str(self.path), hint=HINT)
         if hashlib.sha256(found).hexdigest() != self.line.sha256:
             raise UsageError("its bytes are not those of the index", where=str(self.path), hint=HINT)

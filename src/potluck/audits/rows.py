@@ -38,6 +38,11 @@ class Rows:
             return Verdict(True if self.sure else None, f"{what}; their true rows are not here to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
         off = farthest(rows, self.guesses)
+        if self.sure and not (off <= CLOSE).any():
+            what = (
+                f"of {who} {len(self.guesses)} rows were found by the record alone ({self.why}), none of which is here"
+            )
+            return Verdict(None, f"{what}: are these the rows of that run?")
         hits, mean = int((off <= CLOSE).sum()), float((farthest(rows, rows.mean(axis=0)[None]) <= CLOSE).mean())
         how = " to the last digit" if hits and (off[off <= CLOSE] <= EXACT).all() else f" to within {CLOSE:g}"
         words = f"{hits} of {len(rows)} rows of {who} were found{how if hits else ''} ({self.why}; compared with all)"

@@ -31,4 +31,4 @@ def command(plan: Path, settings: tuple[str, ...], data: Path | None, minutes: f
             out.print(WORDS[one.held], f"{one.name}: {one.words}", soft_wrap=True)
 
     say.data(found.document(), text)
-    return 0 if found.held else 4
+    return 4 if found.held is False else 0

@@ -62,7 +62,7 @@ def test_the_verb_says_what_held_and_ends_with_4_where_something_did_not(path, c
 
 def test_a_plan_without_noise_promises_nothing_and_the_audit_says_so():
     done = potluck.audit(plan().set("privacy", {"noise": "none"}))
-    assert done.held
+    assert done.held is None
     assert [(one.name, one.held) for one in done.all] == [("promise", None)]
     assert "nothing to audit" in done.checks[0].words
 

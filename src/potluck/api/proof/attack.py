@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.plan.plan import Plan
-from potluck.audits.attack import Truth
+from potluck.audits.attack import Truth, named
 from potluck.audits.record import INDEX, Record
 from potluck.audits.seen import seen_by
 from potluck.audits.trial import Result, trials
+from potluck.audits.true_rows import others
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
@@ -78,7 +79,16 @@ def attack(
     places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
     plan = _plan(folder, places)
     spec, truth, why = _rows(plan, given, asked=data is not None)
-    seen = seen_by(Record.read(parcels), spec, names)
+    if "" in names:
+        raise UsageError("a name is empty", where="--as", hint="e.g. --as server,a")
+    kept = Record.read(parcels)
+    seen = seen_by(kept, spec, names)
+    if not set(spec.federation.sites) - set(names):
+        raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
+    strange = others(kept, spec, truth)
+    if strange:
+        truth = {name: one for name, one in truth.items() if name not in strange}
+        why = f"the rows of {named(strange)} that are here are not those of that run"
     if earlier is not None:
         seen = replace(seen, before=seen_by(Record.read(earlier), spec, names))
     results = tuple(trials(seen, truth, 60 * minutes, seed, progress))

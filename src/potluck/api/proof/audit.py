@@ -36,9 +36,10 @@ class Audited:
         return [*self.audits, *self.checks]
 
     @property
-    def held(self) -> bool:
-        """Whether no audit found a promise broken."""
-        return all(one.held is not False for one in self.all)
+    def held(self) -> bool | None:
+        """Whether no audit found a promise broken; None: none looked at one."""
+        said = {one.held for one in self.all}
+        return None if said == {None} else False not in said
 
     def document(self) -> dict[str, object]:
         """The JSON of `potluck audit --json`."""

@@ -130,10 +130,11 @@ def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], 
         lower, held = bounds.gaussian_epsilon(proved * math.sqrt(planned / together), delta), proved <= charged
     else:
         lower, held = _drawn(one, scores, first, together, delta, level)
+    every = releases(scene.plan, kind)
+    proves = f"prove at least {lower:.3g} ({SURE})" if lower > 0 else "prove nothing: there is too much noise in so few"
     words = (
-        f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {planned} releases with the worst unit "
-        f"that was found, and as many without, prove at least {lower:.3g} ({SURE}); "
-        f"{'held' if held and lower <= claimed else 'BROKEN'}"
+        f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {every} releases with the worst unit "
+        f"that was found, and as many without, {proves}; {'held' if held and lower <= claimed else 'BROKEN'}"
     )
     if pair.far < 0.9:
         words += f". The unit moves the sum by {pair.far:.2g} of what is reckoned with: others may say more"

@@ -71,9 +71,6 @@ def _matrix(one: Known, plan: Plan) -> Floats:
 
 def _rows(matrix: Floats, marks: NDArray[np.int64]) -> Iterator[Floats]:
     """Rows [p] that the matrix holds."""
-    for place in marks:
-        if abs(matrix[place, place] - 1) < NEAR and abs(matrix[0, place] - 1) < NEAR:
-            yield matrix[place, 1:]
     rows, mean = round(matrix[0, 0]), matrix[0, 1:] / max(matrix[0, 0], 1.0)
     if rows == 1:
         yield mean
@@ -81,6 +78,10 @@ def _rows(matrix: Floats, marks: NDArray[np.int64]) -> Iterator[Floats]:
         sizes, ways = np.linalg.eigh(matrix[1:, 1:] - 2 * np.outer(mean, mean))
         half = np.sqrt(max(float(sizes[-1]), 0.0) / 2) * ways[:, -1]
         yield from (mean - half, mean + half)
+    else:
+        for place in marks:
+            if abs(matrix[place, place] - 1) < NEAR and abs(matrix[0, place] - 1) < NEAR:
+                yield matrix[place, 1:]
 
 
 GRAM_ROWS = GramRows()
