@@ -177,7 +177,9 @@ def test_a_coalition_of_all_sites_or_of_no_name_is_refused(one_row, who, said):
 
 def test_words_in_the_clear_with_noise_were_never_to_look_random(one_row):
     known = seen(*one_row[:2], "server")
-    assert UNIFORM.fits(replace(known, plan=plan(privacy=NOISE, expected_rows=3).spec)).startswith("under clear")
+    assert UNIFORM.fits(replace(known, plan=plan(privacy=NOISE, expected_rows=3).spec)).startswith(
+        "what sites sent is not masked"
+    )
 
 
 def test_a_control_is_of_no_ones_rows_and_of_no_protection():

@@ -56,12 +56,14 @@ class Known:
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
-    of each round as they reached the server, plain or masked; before: what they know of an earlier run."""
+    of each round as they reached the server, plain or masked; plain: they were not masked; before: what they know of an
+    earlier run."""
 
     plan: Plan
     names: frozenset[str]
     sums: tuple[Known, ...] = field(repr=False)
     sent: Mapping[str, Sequence[Words]] = field(repr=False)
+    plain: bool = False
     before: "Seen | None" = field(default=None, repr=False)
 
     def training(self) -> tuple[Known, ...]:
@@ -82,7 +84,7 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
     unknown = sorted(set(names) - set(parties_of(plan)))
     if unknown or not names:
         raise UsageError(f"no party of this plan: {', '.join(unknown)}", hint=f"parties: {', '.join(parties_of(plan))}")
-    known, sent = list[Known](), dict[str, list[Words]]()
+    known, sent, plain = list[Known](), dict[str, list[Words]](), False
     if plan.traits.sums:
         task: Task[Table, object] = build(plan)
         letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
@@ -97,8 +99,9 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
                 line = letter.line
                 if line.step in (PLAIN, MASKED) and line.to == "server" and line.sender not in names:
                     sent.setdefault(line.sender, []).append(_words(letter, letter.body(), grid))
+                    plain |= line.step == PLAIN
             known += _known(here, number, ask, grid, frozenset(names))
-    return Seen(plan, frozenset(names), tuple(known), sent)
+    return Seen(plan, frozenset(names), tuple(known), sent, plain)
 
 
 def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:

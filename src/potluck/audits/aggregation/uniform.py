@@ -51,8 +51,8 @@ class Uniform:
 
     def fits(self, seen: Seen) -> str | None:
         """It needs words as sites sent them, masked or plain, and enough of them."""
-        if seen.plan.protect.scheme == "clear" and seen.plan.noisy:
-            return "under clear what sites send is not masked, and its noise is no uniform one"
+        if seen.plain and seen.plan.noisy:
+            return "what sites sent is not masked, and its noise is no uniform one"
         return None if _told(seen) else f"no site's words were read, masked or plain, or fewer than {LEAST} of each"
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
