@@ -16,6 +16,7 @@ import msgspec
 from potluck.audits.attack import Truth
 from potluck.audits.record import Record
 from potluck.audits.seen import Seen, seen_by
+from potluck.audits.sides import sides_of
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
@@ -125,7 +126,7 @@ def _read(spec: Plan, site: Party, lines: list[dict[str, str]], folder: Path) ->
 def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
     target = spec.data.target
     if target is not None and name in target.names:
-        sides = target.classes or _sides(column, target.positive or (), target.negative)
+        sides = sides_of(target, column)
         if sides:
             return lambda rng: sides[place % len(sides)]
     if column.values:
@@ -134,8 +135,3 @@ def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
         low, high = column.bounds
         return lambda rng: f"{rng.uniform(low, high):.9g}".replace(".", spec.data.decimal)
     raise UsageError(f"columns of kind {column.kind} are not made up")
-
-
-def _sides(column: Column, positive: tuple[str, ...], negative: tuple[str, ...] | None) -> tuple[str, ...]:
-    others = negative or tuple(value for value in column.values if value not in positive) or ("0",)
-    return (positive[0], others[0]) if positive else ()

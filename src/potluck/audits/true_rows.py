@@ -15,6 +15,7 @@ from potluck.core.seeded import generator
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
+from potluck.tasks.sums.halves import OPENED
 
 SAME, STEPS = 1e-5, 2
 """Beside the largest number of a sum, and in steps of the grid: what two machines may find apart."""
@@ -25,8 +26,10 @@ def others(record: Record, plan: Plan, truth: Truth) -> frozenset[str]:
     UsageError as `seen_by`."""
     if plan.noisy or not plan.traits.learns:
         return frozenset()
-    everyone = {"server", *plan.federation.sites}
-    found = set()
+    everyone, found = {"server", *plan.federation.sites}, set()
+    opened = [one.line.round for one in record.letters if one.line.step == OPENED]
+    if opened:  # one round tells, and a record may have thousands
+        record = Record(tuple(one for one in record.letters if one.line.round == min(opened)))
     for site, table in truth.items():
         sums = seen_by(record, plan, everyone - {site}).training()
         first = next((one for one in sums if one.of == {site}), None)

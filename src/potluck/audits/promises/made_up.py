@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from potluck.audits.sides import sides_of
 from potluck.core.plan import Column, Plan, required
 from potluck.core.seeded import Generator
 from potluck.learning.data.column import COLUMNS
@@ -87,19 +88,11 @@ def _cells(name: str, column: Column, units: int, draw: Generator) -> NDArray[np
 
 def _target(plan: Plan, name: str, units: int, draw: Generator) -> NDArray[np.generic]:
     """Each side or class, or an end of the range, whatever the features say."""
-    target = required(plan.data.target)
-    if target.classes is not None:
-        return _shuffled(target.classes, units, draw)
-    if target.positive is None:
-        return np.array(required(plan.data.columns.get(name)).bounds)[draw.integers(2, size=units)]
     column = plan.data.columns.get(name)
-    others = target.negative or tuple(one for one in (column.values if column else ()) if one not in target.positive)
-    negative = others[0] if others else f"not {target.positive[0]}"
-    return _shuffled((target.positive[0], negative), units, draw)
-
-
-def _shuffled(values: Sequence[str], units: int, draw: Generator) -> NDArray[np.generic]:
-    return np.array(values, object)[draw.integers(len(values), size=units)]
+    sides = sides_of(required(plan.data.target), column)
+    if not sides:
+        return np.array(required(column).bounds)[draw.integers(2, size=units)]
+    return np.array(sides, object)[draw.integers(len(sides), size=units)]
 
 
 def _spread(values: Sequence[str], units: int) -> NDArray[np.generic]:
