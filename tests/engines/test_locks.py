@@ -40,6 +40,10 @@ def fits(version, said):
     return all(compare[sign](number(version), number(least)) for sign, least in said)
 
 
+def listed(file):
+    return [line for line in (ROOT / file).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+
+
 def pins(path):
     return {plain(name): version for name, version, _ in PIN.findall(path.read_text(encoding="utf-8"))}
 
@@ -59,8 +63,9 @@ def test_every_line_of_a_lock_is_a_version_with_its_hashes_and_names_no_host(pat
         ("dev", [line for name in ("networks", "sklearn", "sql", "yaml", "dev") for line in EXTRAS[name]]),
         ("broker", EXTRAS["broker"]),
         ("spark", EXTRAS["spark"]),
-        ("bench", [line for line in (ROOT / "bench/requirements.txt").read_text().splitlines() if line[0] != "#"]),
-        ("peers", [line for line in (ROOT / "bench/peers.txt").read_text().splitlines() if line[0] != "#"]),
+        ("bench", listed("bench/requirements.txt")),
+        ("peers", listed("bench/peers.txt")),
+        ("oracles", listed("tests/audits/crosscheck/oracles.txt")),
     ],
 )
 def test_everything_that_is_asked_for_is_in_the_lock_in_a_version_that_fits(lock, lines):
