@@ -6,7 +6,7 @@ of the plan's safety.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from csv import writer
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,8 @@ from potluck.tasks.sums.together import Together
 ROUNDS, SITES = 12, 3
 """Of the run that is made: enough of each for any attack, and soon over."""
 Cell = Callable[[Generator], str]
+Lines = list[dict[str, str]]
+"""Rows as their cells, by column."""
 
 
 Scene = tuple[Seen, Truth]
@@ -56,23 +58,32 @@ def control(plan: Plan, rng: Generator, twice: bool = False) -> Control:
         return Control((), "no made-up run of this task is known")
     spec = bare(plan)
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            scenes: list[Scene] = []
-            lines = {site: [_line(spec, site, place, rng)] for place, site in enumerate(spec.sites)}
-            for number in range(1 + twice):
-                folder = Path(scratch, str(number))
-                folder.mkdir()
-                rows = {site: _read(spec, site, some, folder) for site, some in lines.items()}
-                _played(spec, rows, folder / "parcels")
-                seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
-                seen = replace(seen, before=scenes[-1][0]) if scenes else seen
-                scenes.append((seen, {site.name: table for site, table in rows.items()}))
-                lines[spec.sites[0]].append(_line(spec, spec.sites[0], 1, rng))
-            return Control(tuple(scenes))
+        lines = lines_of(spec, 1, rng)
+        scenes = [scene_of(spec, lines)]
+        if twice:
+            lines[spec.sites[0]].append(_line(spec, spec.sites[0], 1, rng))
+            seen, truth = scene_of(spec, lines)
+            scenes.append((replace(seen, before=scenes[0][0]), truth))
+        return Control(tuple(scenes))
     except Abort as abort:
         return Control((), f"the made-up run ended: {abort}")
     except PotluckError as error:
         return Control((), error.what)
+
+
+def lines_of(spec: Plan, rows: int, rng: Generator) -> dict[Party, Lines]:
+    """So many made-up rows a site. Raises UsageError: of a column none can be made."""
+    return {site: [_line(spec, site, place + row, rng) for row in range(rows)] for place, site in enumerate(spec.sites)}
+
+
+def scene_of(spec: Plan, lines: Mapping[Party, Lines]) -> Scene:
+    """A run of a bare plan over these rows, recorded and read as the server. Raises Abort, PotluckError."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        rows = {site: _read(spec, site, some, folder) for site, some in lines.items()}
+        _played(spec, rows, folder / "parcels")
+        seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
+        return seen, {site.name: table for site, table in rows.items()}
 
 
 def bare(plan: Plan) -> Plan:
@@ -113,7 +124,7 @@ def _line(spec: Plan, site: Party, place: int, rng: Generator) -> dict[str, str]
     return cells | ({data.person: f"{site.name} {rng.integers(1 << 40)}"} if data.person is not None else {})
 
 
-def _read(spec: Plan, site: Party, lines: list[dict[str, str]], folder: Path) -> Table:
+def _read(spec: Plan, site: Party, lines: Lines, folder: Path) -> Table:
     """Rows of a site, written as a file of its own and read as the plan says."""
     data, path = spec.data, folder / f"rows-{spec.sites.index(site)}.csv"
     names = list(lines[0])

@@ -12,25 +12,16 @@ proposition 3.1.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from math import prod
 
 import numpy as np
 
 from potluck.audits.attack import Found, Sort, Until
-from potluck.audits.reconstruction.slopes import counted, input_of, marked, slopes_of, step_of
-from potluck.audits.rows import Rows, Take, features
+from potluck.audits.reconstruction.slopes import counted, marked, slopes_of, step_of, take_of
+from potluck.audits.rows import Rows
 from potluck.audits.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import encoding
-from potluck.learning.data.target import goal_of
-from potluck.learning.graph.file import Network
-from potluck.learning.graph.schema import Node, Special
-from potluck.learning.models.forms import form_of
-from potluck.learning.models.graphs import network_of, trained_of
-from potluck.learning.models.kinds import kind_of
-from potluck.learning.models.layers import size
+from potluck.learning.models.first.layer import Layer, layer_of
 
 REACH = 1 + 1e-3
 """No encoded feature is farther from 0."""
@@ -40,26 +31,6 @@ MOST, WIDE = 20_000, 4
 """Divisions that are compared, which do not agree by chance on so many numbers."""
 WHOLE = 1e-3
 """How far a 0 or 1 may be off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Where a vector of slopes has those of a first layer: weights [h, p] or [p, h], and bias [h]. take: what of a
-    site's rows is its input."""
-
-    weights: slice
-    bias: slice
-    inputs: int
-    outputs: int
-    input_first: bool
-    take: Take
-
-    def slopes(self, values: Floats) -> tuple[Floats, Floats]:
-        """weights [h, p], bias [h]."""
-        held = values[self.weights]
-        shape = (self.inputs, self.outputs) if self.input_first else (self.outputs, self.inputs)
-        found = held.reshape(shape)
-        return (found.T if self.input_first else found), values[self.bias]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,60 +59,14 @@ class Analytic:
             alone = any(counted(one) == 1 for one in sums)
             if not alone and layer.inputs < WIDE:
                 continue
-            guesses = _possible(_agreed(quotients, 1 if alone else 2, until), seen.plan, layer)
+            guesses = possible(_agreed(quotients, 1 if alone else 2, until), seen.plan, layer)
             why = "the sum is over one row" if alone else "two divisions or more agree on each"
             if len(guesses):
-                found.append(Rows(of, guesses, f"one division a number; {why}", layer.take, sure=alone))
+                found.append(Rows(of, guesses, f"one division a number; {why}", take_of(layer), sure=alone))
         return found
 
 
-def layer_of(plan: Plan) -> Layer | None:
-    """The first layer of a plan's model. None: no such layer stands first."""
-    if plan.drawn:
-        return _of_graph(plan, network_of(plan))
-    if not kind_of(plan).layered:
-        return None
-    wide = len(encoding(plan).names)
-    if kind_of(plan).link is not None:
-        return Layer(slice(1, wide + 1), slice(0, 1), wide, 1, False, features)
-    form = form_of(plan, goal_of(plan), wide)
-    high = (form.size - size(form.shapes[1:])) // (wide + 1) if hasattr(form, "shapes") else 0
-    return Layer(slice(0, wide * high), slice(wide * high, (wide + 1) * high), wide, high, True, features)
-
-
-def _of_graph(plan: Plan, network: Network) -> Layer | None:
-    """Its first node with weights, where that is a layer on an input as it is, or flat."""
-    given = {one.name: one.name for one in network.graph.inputs}
-    places: dict[str, slice] = {}
-    start = 0
-    for weight in trained_of(plan):
-        places[weight.name] = slice(start, start := start + prod(weight.shape))
-    for node in network.graph.nodes:
-        names = node.takes
-        if node.op == "reshape" and names[0] in given:
-            given[node.out[0]] = given[names[0]]
-        elif node.op in ("linear", "addmm"):
-            return _layer(node, given, places, network)
-        elif any(name in places for name in names):
-            return None
-    return None
-
-
-def _layer(node: Node, given: dict[str, str], places: dict[str, slice], network: Network) -> Layer | None:
-    named = [one.v for one in node.args if isinstance(one, Special) and one.v is not None]
-    if len(named) < 3:
-        return None
-    bias, rows, weights = named[:3] if node.op == "addmm" else (named[2], named[0], named[1])
-    shapes = {one.name: one.shape for one in network.graph.weights}
-    if rows not in given or weights not in places or bias not in places:
-        return None
-    input_first, shape = node.op == "addmm", shapes[weights]
-    inputs, outputs = shape if input_first else shape[::-1]
-    take = partial(input_of, given[rows])
-    return Layer(places[weights], places[bias], inputs, outputs, input_first, take)
-
-
-def _possible(guesses: Floats, plan: Plan, layer: Layer) -> Floats:
+def possible(guesses: Floats, plan: Plan, layer: Layer) -> Floats:
     """Of guesses [k, p] at encoded rows those whose values of categories are 0 or 1."""
     marks = marked(plan)
     if layer.inputs != len(marks) or not len(guesses):
@@ -155,7 +80,7 @@ def _divided(one: Known, layer: Layer) -> Iterator[tuple[Floats, float]]:
     slopes = slopes_of(one)
     if slopes is None:
         return
-    (weights, bias), step = layer.slopes(slopes), step_of(one)
+    (weights, bias), step = layer.of(slopes), step_of(one)
     for part, by in zip(weights, bias, strict=True):
         if abs(by) > 64 * step:
             row = part / by

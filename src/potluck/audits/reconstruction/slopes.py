@@ -1,14 +1,18 @@
 """Of a sum that trains: the slopes in it, and over how many rows it is."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.audits.rows import Take
 from potluck.audits.seen import Known
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.mixed import taken
 from potluck.learning.data.table import Table
+from potluck.learning.models.first.layer import Layer
 from potluck.learning.models.fitted import training
 from potluck.learning.training.method import TALLY
 
@@ -43,6 +47,11 @@ def input_of(name: str, table: Table) -> Floats:
     """[n, p] what a graph takes under this name of a site's rows that train."""
     rows = table.inputs[table.train]
     return np.asarray(taken(rows, name), dtype=np.float64).reshape(len(rows), -1)
+
+
+def take_of(layer: Layer) -> Take:
+    """Of a site's rows what a first layer is given."""
+    return partial(input_of, layer.given)
 
 
 def marked(plan: Plan) -> NDArray[np.bool_]:

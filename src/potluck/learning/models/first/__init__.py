@@ -1,0 +1,1 @@
+"""The first layer of a plan's model: where it lies in a vector of weights, and whether it singles rows out."""
