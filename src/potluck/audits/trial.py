@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from potluck.audits.attack import Attack, Found, Truth, Until, Verdict
+from potluck.audits.attack import Attack, Found, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import Control, control
 from potluck.audits.seen import Seen
@@ -22,6 +22,7 @@ class Result:
     """
 
     name: str
+    sort: Sort
     of: tuple[str, ...]
     tried: bool
     verdict: Verdict
@@ -31,8 +32,9 @@ class Result:
         """As JSON."""
         it = self.verdict
         return {
-            "name": self.name, "of": list(self.of), "tried": self.tried, "succeeded": it.succeeded, "score": it.score,
-            "baseline": it.baseline, "control": self.control, "words": it.words,
+            "name": self.name, "sort": self.sort.value, "of": list(self.of), "tried": self.tried,
+            "succeeded": it.succeeded, "score": it.score, "baseline": it.baseline, "control": self.control,
+            "words": it.words,
         }  # fmt: skip
 
 
@@ -46,7 +48,7 @@ def trials(
         progress(attack.name)
         why = attack.fits(seen)
         if why is not None:
-            yield Result(attack.name, (), False, Verdict(False, f"was not tried: {why}"), None)
+            yield Result(attack.name, attack.sort, (), False, Verdict(False, f"was not tried: {why}"), None)
             continue
         # Half of the time that is left to it is the control's.
         share = (end - time.monotonic()) / (len(table) - place)
@@ -63,7 +65,7 @@ def _results(attack: Attack, found: Sequence[Found], truth: Truth, works: bool |
     verdicts = [(tuple(sorted(one.of)), one.judged(truth)) for one in found] or [((), Verdict(False, "found nothing"))]
     for of, it in verdicts:
         words = it.words if it.succeeded else f"{it.words}; {said}"
-        yield Result(attack.name, of, True, Verdict(it.succeeded, words, it.score, it.baseline), works)
+        yield Result(attack.name, attack.sort, of, True, Verdict(it.succeeded, words, it.score, it.baseline), works)
 
 
 def _control(attack: Attack, made: Control, until: Until) -> tuple[bool | None, str]:

@@ -29,4 +29,7 @@ def command(
     found = attack(run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, progress=trying)
     if found.why:
         say.warn([f"what was found is not compared with true rows: {found.why}"])
-    say.lines(found.document, found.lines())
+    if found.unkept:
+        say.warn([f"what was found is not kept: {found.unkept}"])
+    last = [f"kept in {found.kept}; `potluck report {run}` shows it"] if found.kept else []
+    say.lines(found.document, [*found.lines(), *last])

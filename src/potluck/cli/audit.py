@@ -16,19 +16,24 @@ WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("
 @click.command("audit")
 @click.argument("plan", type=PATH)
 @click.option("--data", type=PATH, help="An owner's own rows, in place of made-up ones: the result is for that owner.")
+@click.option("--run", type=PATH, help="The folder of a run of PLAN, whose report is to show the result.")
 @click.option("--minutes", type=float, default=5.0, help="What all audits take, about (default: 5).")
 @click.option("--seed", type=int, default=0, help="Public seed of rows, noise and coins (default: 0).")
 @settings
 @spoken
-def command(plan: Path, settings: tuple[str, ...], data: Path | None, minutes: float, seed: int) -> int:
+def command(
+    plan: Path, settings: tuple[str, ...], data: Path | None, run: Path | None, minutes: float, seed: int
+) -> int:
     """Would the mechanism that sites run keep what PLAN promises? Exit 4 where an audit found that it does not."""
     say = voice()
     read = Plan.read(plan, settings)
-    found = audit(read, data, minutes=minutes, seed=seed, progress=lambda words: say.event("audit", words))
+    found = audit(read, data, run=run, minutes=minutes, seed=seed, progress=lambda words: say.event("audit", words))
 
     def text(out: Terminal) -> None:
         for one in found.all:
             out.print(WORDS[one.held], f"{one.name}: {one.words}", soft_wrap=True)
+        if found.kept:
+            out.say(f"kept in {found.kept}; `potluck report {run}` shows it")
 
     say.data(found.document(), text)
     return 4 if found.held is False else 0

@@ -32,6 +32,8 @@ from potluck.report import (
 from potluck.report.details import Details, Seen
 from potluck.report.matrix import Matrix
 from potluck.report.outcome import read, scores
+from potluck.report.proof.found import found
+from potluck.report.proof.measured import measured
 from potluck.report.statistics import statistics
 
 HERE = Path(__file__).parent
@@ -41,6 +43,8 @@ SECTIONS = (
     ("result", "Result", "results.html"),
     ("budget", "Privacy budget", "budget.html"),
     ("views", "Who sees what", "views.html"),
+    ("attacks", "What attacks found", "proof/found.html"),
+    ("measured", "Claimed against measured", "proof/measured.html"),
     ("timeline", "Timeline", "timeline.html"),
     ("caveats", "What this does not protect from", "caveats.html"),
     ("plan", "The plan", "plan.html"),
@@ -51,7 +55,10 @@ SECTIONS = (
 def render(folder: Path) -> str:
     """The report of the run in `folder`. Raises UsageError where the run's documents are missing or garbled."""
     outcome, details = read(folder)
-    measured = scores(outcome, details)
+    ran = details.plan_hash or outcome.plan.hash
+    attacks, audited = found(folder, ran), measured(folder, ran, (outcome.privacy and outcome.privacy.delta) or 0.0)
+    sections = [one for one in SECTIONS if {"attacks": attacks, "measured": audited}.get(one[0], True)]
+    results = scores(outcome, details)
     spent = owners.budgets(outcome, details)
     moved = traffic.timeline(outcome, details)
     short, full = _matrices(details)
@@ -64,14 +71,17 @@ def render(folder: Path) -> str:
             details=details,
             title=details.name or outcome.plan.name or folder.name,
             css=(HERE / "report.css").read_text(encoding="utf-8"),
-            sections=SECTIONS,
+            sections=sections,
+            attacks=attacks,
+            measured=audited,
+            unit=(outcome.privacy and outcome.privacy.unit) or "row",
             created=words.moment(details.created),
-            sentences=summary.sentences(outcome, details, measured, spent),
+            sentences=summary.sentences(outcome, details, results, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
             ended=outcome.model is None and not outcome.results and not (details.shown or _fitted(details)),
             fitted=_fitted(details),
-            metrics=comparison.metrics(measured, details),
+            metrics=comparison.metrics(results, details),
             models=comparison.MODELS,
             confusion=confusion.confusion(outcome),
             labels=labels.labels(outcome),
@@ -92,7 +102,7 @@ def render(folder: Path) -> str:
             means=matrix.MEANS,
             timeline=moved,
             network=network.network(details),
-            plan_hash=details.plan_hash or outcome.plan.hash,
+            plan_hash=ran,
         )
     )
 
@@ -110,8 +120,8 @@ def run_html(folder: Path) -> str:
     Raises UsageError as `render`.
     """
     outcome, details = read(folder)
-    measured = [score for score in scores(outcome, details) if score.site is None]
-    rows = [line for score in measured for line in comparison.lines(score)]
+    results = [score for score in scores(outcome, details) if score.site is None]
+    rows = [line for score in results for line in comparison.lines(score)]
     each = labels.labels(outcome)
     rows += labels.lines(each) if each else []
     table = confusion.confusion(outcome)

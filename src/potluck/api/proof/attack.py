@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.plan.plan import Plan
+from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
 from potluck.audits.record import INDEX, Record
 from potluck.audits.seen import seen_by
@@ -16,6 +17,7 @@ from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.report import details
+from potluck.report.proof.kept import Attack, Call
 from potluck.tasks.sources import Sources, not_here, tables
 
 PLAN, PARCELS = "plan.toml", "parcels"
@@ -25,12 +27,14 @@ MINUTES = 5.0
 @dataclass(frozen=True)
 class Attacked:
     """What all attacks came to. who: the coalition; scored: whether true rows were here to compare with; why: if not,
-    why."""
+    why. kept: the file beside the run that holds it; unkept: if none does, why."""
 
     who: tuple[str, ...]
     results: tuple[Result, ...]
     scored: bool
     why: str = ""
+    kept: Path | None = None
+    unkept: str = ""
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -67,6 +71,7 @@ def attack(
     which the plan's files lie; without it they are looked for where the program was started and beside the run's plan.
     record: the folder of letters (default: `parcels` in the run's). before: the folder of an earlier run of the same
     plan, recorded too, of which the same parties know as much.
+    What was found is kept beside the run, for its report: `attacks.json` holds the newest call of each coalition.
     Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
     """
     folder = Path(run)
@@ -78,21 +83,31 @@ def attack(
     given = data if isinstance(data, Mapping) else None
     places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
     plan = _plan(folder, places)
+    kept.ready(folder, plan.hash)
     spec, truth, why = _rows(plan, given, asked=data is not None)
     if "" in names:
         raise UsageError("a name is empty", where="--as", hint="e.g. --as server,a")
-    kept = Record.read(parcels)
-    seen = seen_by(kept, spec, names)
+    letters = Record.read(parcels)
+    seen = seen_by(letters, spec, names)
     if not set(spec.federation.sites) - set(names):
         raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
-    strange = others(kept, spec, truth)
+    strange = others(letters, spec, truth)
     if strange:
         truth = {name: one for name, one in truth.items() if name not in strange}
         why = f"the rows of {named(strange)} that are here are not those of that run"
     if earlier is not None:
         seen = replace(seen, before=seen_by(Record.read(earlier), spec, names))
     results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
-    return Attacked(names, results, bool(truth), why)
+    found = tuple(msgspec.convert(one.document(), Attack) for one in results)
+    call = Call(
+        who=names, before=earlier is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
+        attacks=found,
+    )  # fmt: skip
+    done = Attacked(names, results, bool(truth), why)
+    try:
+        return replace(done, kept=kept.attacked(folder, plan.hash, call))
+    except PotluckError as error:  # what took minutes to find is not lost to a folder that cannot be written to
+        return replace(done, unkept=str(error))
 
 
 def _parcels(folder: Path) -> Path:

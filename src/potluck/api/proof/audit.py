@@ -1,10 +1,13 @@
 """`potluck.audit`: would the mechanism that sites run keep what a plan's noise promises?"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from potluck.api.plan.plan import Plan, opened
+from potluck.api.proof import kept
 from potluck.audits.promises.audits import audited
 from potluck.audits.promises.promise import Bound, Check, Finding
 from potluck.core.errors import UsageError
@@ -15,6 +18,8 @@ from potluck.learning.data.source import opened as source_of
 from potluck.learning.data.table import Table, header, read
 from potluck.learning.training.slots import ready
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
+from potluck.report.outcome import read as read_run
+from potluck.report.proof.kept import Audits
 
 SITE = "rows"
 NOTHING = "the plan has no noise: no epsilon is promised, and there is nothing to audit"
@@ -23,12 +28,13 @@ ELSEWHERE = "the noise is added among those who compute, in their engines, and t
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What audits of one plan found. audits: bounds of epsilon; checks: whatever else."""
+    """What audits of one plan found. audits: bounds of epsilon; checks: whatever else; kept: the file that holds it."""
 
     plan: str
     hash: str
     audits: Sequence[Bound]
     checks: Sequence[Check]
+    kept: Path | None = None
 
     @property
     def all(self) -> Sequence[Finding]:
@@ -55,6 +61,7 @@ def audit(
     plan: Plan | str | Path,
     data: Source | None = None,
     *,
+    run: str | Path | None = None,
     minutes: float = 5.0,
     seed: int = 0,
     progress: Callable[[str], None] = lambda words: None,
@@ -62,13 +69,16 @@ def audit(
     """Audit `plan` (or the one in a file) on made-up rows of its schema, or on an owner's own: `data`.
 
     minutes: what all audits take, about; seed: public, of rows, noise and coins, so that an audit can be repeated.
-    progress: is told what is looked at. Reveals: of `data`, to whoever reads the result, how far its rows move sums.
+    progress: is told what is looked at. run: the folder of a run of this plan, beside which the result is kept for its
+    report. Reveals: of `data`, to whoever reads the result, how far its rows move sums.
     Raises PlanError, DataError, UsageError.
     """
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
     plan = opened(plan)
     plan.require()
+    if run is not None:
+        _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]
     if plan.spec.noisy and not plan.spec.traits.sums:
         checks = [Check("promise", None, ELSEWHERE)]
@@ -76,7 +86,21 @@ def audit(
         spec, table = (plan.spec, None) if data is None else _rows(plan, data)
         ready(spec)
         audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress)
-    return Audited(plan.spec.name, plan.hash, audits, checks)
+    found = Audited(plan.spec.name, plan.hash, audits, checks)
+    if run is None:
+        return found
+    head = {"plan_hash": plan.hash, "minutes": minutes, "seed": seed, "when": kept.now()}
+    return replace(found, kept=kept.audited(Path(run), msgspec.convert(found.document() | head, Audits)))
+
+
+def _fits(run: Path, plan: Plan, data: Source | None) -> None:
+    """Raises UsageError: the result cannot be kept beside this run."""
+    if data is not None:
+        what = "a result about an owner's own rows is for that owner alone, and a run's report is passed on"
+        raise UsageError(what, where="--run", hint="leave out --run or --data")
+    if read_run(run)[1].plan_hash != plan.hash:
+        raise UsageError("ran another plan", where=str(run), hint="give the plan as it ran, with what was --set")
+    kept.ready(run, plan.hash)
 
 
 def _rows(plan: Plan, data: Source) -> tuple[Spec, Table]:

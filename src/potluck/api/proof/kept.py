@@ -1,0 +1,64 @@
+"""What was found is kept beside the run, for its report: whole or not at all, and for the folder's owner alone."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from potluck.core.errors import unwritable
+from potluck.core.visible import json_text
+from potluck.members import files
+from potluck.report.proof.kept import ATTACKS, AUDITS, Attacks, Audits, Call, read
+
+HINT = "give the folder of a run that can be written to"
+
+
+def ready(folder: Path, plan_hash: str) -> None:
+    """Known before anything is tried. Raises UsageError: what is kept there is damaged, or another plan's."""
+    read(folder / ATTACKS, Attacks, plan_hash)
+    read(folder / AUDITS, Audits, plan_hash)
+
+
+def attacked(folder: Path, plan_hash: str, call: Call) -> Path:
+    """The file that holds this call beside those of other coalitions. Raises UsageError: it cannot be written."""
+    path = folder / ATTACKS
+    with _alone(folder):
+        before = read(path, Attacks, plan_hash) or Attacks(plan_hash=plan_hash)
+        _write(path, before.joined(call))
+    return path
+
+
+def audited(folder: Path, found: Audits) -> Path:
+    """The file that holds it, in place of an earlier audit. Raises UsageError: it cannot be written."""
+    path = folder / AUDITS
+    with _alone(folder):
+        _write(path, found)
+    return path
+
+
+def now() -> str:
+    """The time, as it is kept."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _write(path: Path, found: Attacks | Audits) -> None:
+    plain = msgspec.json.decode(msgspec.json.encode(found))  # which has null for what is no number
+    files.replace(path, json_text(plain).encode(), files.PRIVATE)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two calls at once add to the file one after the other."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise unwritable(error, folder, HINT) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,81 @@
+"""What attacks found, for people who never read a paper: first in a sentence, then by attack and with its control."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.core import prose
+from potluck.report import words
+from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Call, read
+
+CAME = {True: "succeeded", False: "failed", None: "undecided"}
+WORKS = {True: "works", False: "fails too", None: "not made"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One attack on the rows of some sites. came: succeeded, failed or undecided; control: of the same attack where
+    nothing protects."""
+
+    name: str
+    of: str
+    came: str
+    control: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one coalition tried. left: attacks that could not be tried, and why."""
+
+    who: str
+    said: str
+    how: str
+    lines: tuple[Line, ...]
+    left: tuple[tuple[str, str], ...]
+    broke: bool
+
+
+def found(folder: Path, plan_hash: str) -> tuple[Tried, ...]:
+    """What was kept of attacks on the run in a folder; nothing where none was made. Raises UsageError: damaged."""
+    kept = read(folder / ATTACKS, Attacks, plan_hash)
+    return tuple(map(_tried, kept.calls)) if kept else ()
+
+
+def _tried(call: Call) -> Tried:
+    tried = [one for one in call.attacks if one.tried]
+    # Those that succeeded stand first, then what nobody can decide.
+    order = sorted(tried, key=lambda one: (one.succeeded is not True, one.succeeded is False))
+    left = tuple((one.name, one.words) for one in call.attacks if not one.tried)
+    names = (
+        "the coordinator"
+        if set(call.who) == {"server"}
+        else prose.listed(["the coordinator" if one == "server" else one for one in call.who])
+    )
+    earlier = ", with what they read in an earlier run" if call.before else ""
+    how = (
+        f"Tried on {words.moment(call.when)}, for at most {words.duration(60 * call.minutes)}, seed {call.seed}"
+        f"{earlier}. What was found was {'' if call.compared else 'not '}compared with the true rows."
+    )
+    return Tried(names, _said(names, tried), how, tuple(map(_line, order)), left, any(one.succeeded for one in tried))
+
+
+def _said(names: str, tried: Sequence[Attack]) -> str:
+    """The outcome in a sentence."""
+    won = list(dict.fromkeys(one.name for one in tried if one.succeeded))
+    every = list(dict.fromkeys(one.name for one in tried))
+    if won:
+        return (
+            f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {names} read: {prose.listed(won)}."
+        )
+    sure = sum(any(one.control for one in tried if one.name == name) for name in every)
+    return (
+        f"None of {prose.count(len(every), 'attack')} succeeded with what {names} read. {sure} of them "
+        f"{'works' if sure == 1 else 'work'} on a run like this one without protection, so that this says something; "
+        "of the others it says nothing."
+    )
+
+
+def _line(one: Attack) -> Line:
+    of = prose.listed(one.of) if one.of else "–"
+    return Line(one.name, of, CAME[one.succeeded], WORKS[one.control], prose.capital(one.words))

@@ -1,0 +1,126 @@
+"""What `attack` and `audit` keep beside a run, and what its report says of it."""
+
+import json
+import stat
+
+import msgspec
+import pytest
+
+from potluck.api.proof import kept
+from potluck.core.errors import UsageError
+from potluck.report.page import render
+from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Call, read
+from support.report.samples import heart, write
+from support.report.tree import Tree
+
+HASH = heart()[1].plan_hash
+
+
+def one(name="analytic", succeeded=True, control=True, **keys):
+    plain = {"sort": "reconstruction", "of": ("va",), "tried": True, "score": 1.0, "baseline": 0.0, "words": "1 of 1"}
+    return Attack(**plain | {"name": name, "succeeded": succeeded, "control": control} | keys)
+
+
+def call(*attacks, who=("server",), before=False, when="2026-11-24T10:00:00+00:00"):
+    return Call(who=who, before=before, compared=True, minutes=5.0, seed=0, when=when, attacks=attacks)
+
+
+def said(page):
+    """Its words, one space between two."""
+    return " ".join(Tree(page).words().split())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "run", *heart())
+
+
+def test_coalitions_stand_side_by_side_and_the_newest_call_of_each_alone(folder):
+    kept.attacked(folder, HASH, call(one("first")))
+    kept.attacked(folder, HASH, call(one("other"), who=("server", "va")))
+    kept.attacked(folder, HASH, call(one("earlier run"), before=True))
+    kept.attacked(folder, HASH, call(one("newest"), who=("va", "server")))
+    found = read(folder / ATTACKS, Attacks, HASH)
+    assert [each.attacks[0].name for each in found.calls] == ["first", "earlier run", "newest"]
+    assert stat.S_IMODE((folder / ATTACKS).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("body", [b"{}", b"\xff", b'{"version": 9, "plan_hash": "x"}'])
+def test_what_is_damaged_is_named_before_anything_is_tried_and_is_never_overwritten(folder, body):
+    (folder / ATTACKS).write_bytes(body)
+    acts = (
+        lambda: kept.attacked(
+            folder,
+            HASH,
+            call(one()),
+        ),
+        lambda: kept.ready(folder, HASH),
+        lambda: render(folder),
+    )
+    for act in acts:
+        with pytest.raises(UsageError, match="is not what this version keeps"):
+            act()
+    assert (folder / ATTACKS).read_bytes() == body
+
+
+def test_what_was_found_about_another_plan_is_not_shown_with_this_run(folder):
+    (folder / ATTACKS).write_bytes(msgspec.json.encode(Attacks(plan_hash="sha256:other")))
+    with pytest.raises(UsageError, match="another plan"):
+        render(folder)
+
+
+def test_a_report_without_attacks_and_audits_has_no_page_of_them(folder):
+    text = said(render(folder))
+    assert "What attacks found" not in text
+    assert "Claimed against measured" not in text
+
+
+def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
+    skipped = one("gram", False, None, tried=False, of=(), words="was not tried: <b>no sum</b>")
+    kept.attacked(folder, HASH, call(one("rates", False), one(), one("inversion", False, False), skipped))
+    page = render(folder)
+    tree = Tree(page)
+    assert tree.errors == []
+    text = said(page)
+    assert "1 of three attacks succeeded with what the coordinator read: analytic." in text
+    assert "<b>no sum</b>" in text  # as text, not as markup
+    rows = [text.index(f"{name} va") for name in ("analytic", "rates", "inversion")]
+    assert rows == sorted(rows)
+    assert "inversion va failed fails too" in text
+    assert "rates va failed works" in text
+
+
+def test_where_nothing_succeeded_the_report_counts_the_attacks_that_work_elsewhere(folder):
+    kept.attacked(folder, HASH, call(one("rates", False), one("inversion", False, False)))
+    text = said(render(folder))
+    assert "None of two attacks succeeded with what the coordinator read. 1 of them works on a run like this" in text
+
+
+def test_a_claim_stands_beside_what_was_proved_as_odds(folder):
+    found = {
+        "plan_hash": HASH, "minutes": 1, "seed": 0, "when": "2026-11-24T10:00:00+00:00", "held": False,
+        "audits": [
+            {"claimed": 2.0, "confidence": 0.9999, "words": "w", "name": f"paired: {name}"}
+            | {"lower_bound": low, "held": held}
+            for name, low, held in (("a", 1.35, True), ("b", 3.02, False))
+        ],
+        "checks": [{"name": "coins", "held": None, "words": "nothing is drawn"}],
+    }  # fmt: skip
+    (folder / AUDITS).write_text(json.dumps(found | {"version": 1}))
+    text = said(render(folder))
+    # By hand: e^2 / (1 + e^2) = .8808, e^1.35 / (1 + e^1.35) = .7941, e^3.02 / (1 + e^3.02) = .9535.
+    assert "paired: a 89 in 100 ε 2.00 79 in 100 ε 1.35 held" in text
+    assert "paired: b 89 in 100 ε 2.00 95 in 100 ε 3.02 broken" in text
+    assert "A promise is broken: paired: b." in text
+    assert "coins not looked at" in text
+
+
+def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(folder):
+    weak, strong = (
+        one(name, False, sort="membership", score=score) for name, score in (("loss", 0.01), ("lira", 0.03))
+    )
+    kept.attacked(folder, HASH, call(weak))
+    kept.attacked(folder, HASH, call(strong, who=("server", "va")))
+    text = said(render(folder))
+    assert "lira , with what the coordinator and va read, failed : 1 of 1." in text
+    assert "It works on a run like this one without protection." in text
