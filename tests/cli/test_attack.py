@@ -20,11 +20,12 @@ def test_attack_says_what_each_attack_came_to(run, cli):
     assert said.code == 0
     assert said.json["as"] == ["server", "a"]
     assert said.json["compared"] is True
-    keys = {"name", "of", "tried", "succeeded", "score", "baseline", "control", "words"}
+    keys = {"name", "sort", "of", "tried", "succeeded", "score", "baseline", "control", "words"}
     assert all(set(one) == keys for one in said.json["attacks"])
     assert {one["name"] for one in said.json["attacks"] if one["succeeded"]} == {"analytic"}
     text = cli("attack", run, "--as", "server,a", "--data", run.parent)
     assert text.out.startswith("SUCCEEDED analytic: 2 of 2 rows of sites b, c together were found to the last digit")
+    assert text.out.splitlines()[-1] == f"kept in {run}/attacks.json; `potluck report {run}` shows it"
     assert "trying analytic" in text.err
 
 
