@@ -13,6 +13,7 @@ from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
 from potluck.audits.reconstruction import gram
 from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.reconstruction.rates import RATES
 from potluck.audits.rows import Rows, farthest
 from potluck.audits.trial import trials
 from potluck.core.errors import PotluckError, UsageError
@@ -53,8 +54,10 @@ def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked):
 
 def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
     spec, rows = plan(privacy=NOISE, expected_rows=3), frames(1)
-    found = attacked(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, rows)
-    it = found["analytic", ()]
+    done = potluck.attack(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, data=rows)
+    assert done.scored
+    assert done.why.startswith("no exact sum tells")
+    (it,) = [one for one in done.results if one.name == "analytic"]
     assert it.verdict.succeeded is False
     assert it.control
     assert "on made-up rows that nothing protects it succeeds" in it.verdict.words
@@ -66,8 +69,25 @@ def test_the_first_slope_of_a_logistic_model_is_the_rate_of_each_site(tmp_path):
     found = attacked(potluck.run(plan(model=LOGISTIC), rows, out=tmp_path / "run", record=True).folder, rows)
     it = found["rates", ("b",)]
     assert it.verdict.succeeded
-    assert f"{31 / 40:.3f}" in it.verdict.words
-    assert it.verdict.score < 1e-9 < it.verdict.baseline
+    assert "off by 0.000 at most" in it.verdict.words
+    assert f"{31 / 40:.3f}" not in it.verdict.words  # a report is passed on, and a rate of one row is its label
+    assert it.verdict.score > 1 - 1e-9 > it.verdict.baseline
+    (guess,) = [one for one in RATES.tried(seen(tmp_path / "run", plan(model=LOGISTIC), "server"), FOREVER)
+                if one.of == {"b"}]  # fmt: skip
+    assert guess.values == pytest.approx([31 / 40], abs=1e-9)
+
+
+def test_first_slopes_beside_a_gram_matrix_are_the_means_of_each_side(tmp_path):
+    rows, spec = frames(40), plan(model=LOGISTIC).set("training", {"method": "newton", "rounds": 2})
+    run = potluck.run(spec, rows, out=tmp_path / "run", record=True)
+    _, means = [one for one in RATES.tried(seen(run.folder, spec, "server"), FOREVER) if one.of == {"b"}]
+    by_side = [rows["b"].loc[rows["b"].y == side, list("uvwxz")].mean().to_numpy() for side in "10"]
+    found = means.values.reshape(2, -1)
+    assert found[:, :5] == pytest.approx(np.array(by_side), abs=1e-6)
+    assert found[:, 5:].sum(axis=1) == pytest.approx(1, abs=1e-6)  # the category's values: each row has one
+    it = [one for one in potluck.attack(run.folder, data=rows).results if one.name == "rates" and one.of == ("b",)]
+    assert [one.verdict.succeeded for one in it] == [True, True]
+    assert all(one.verdict.score > 0.999 for one in it)
 
 
 def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path):
@@ -169,6 +189,14 @@ def test_a_gram_matrix_of_two_rows_gives_two_rows_whatever_values_they_have():
     assert farthest(rows[:, 1:], found).max() < 1e-9
 
 
+def test_letters_and_earlier_runs_of_another_plan_are_refused(one_row, masked):
+    with pytest.raises(UsageError, match="run of another plan") as error:
+        potluck.attack(one_row[0], before=masked[0])
+    assert error.value.where == str(masked[0])
+    with pytest.raises(UsageError, match="letters have to be those of that run"):
+        potluck.attack(one_row[0], record=masked[0] / "parcels")
+
+
 @pytest.mark.parametrize(("who", "said"), [("a,b,c", "nobody's rows are left"), ("server,", "a name is empty")])
 def test_a_coalition_of_all_sites_or_of_no_name_is_refused(one_row, who, said):
     with pytest.raises(UsageError, match=said):
@@ -219,6 +247,8 @@ def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch):
     potluck.run(spec, out="run", record=True)
     (tmp_path / "away").mkdir()
     monkeypatch.chdir(tmp_path / "away")
+    with pytest.raises(PotluckError, match=r"one\.graph.*--data FOLDER says where"):
+        potluck.attack(tmp_path / "run")
     with pytest.raises(PotluckError, match=r"one\.graph"):
         potluck.attack(tmp_path / "run", data="nowhere")
     found = potluck.attack(tmp_path / "run", data=tmp_path)

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import potluck
 from potluck.audits.record import Record
 from potluck.core.errors import UsageError
 from potluck.core.wire import dump, load
@@ -34,8 +35,44 @@ def test_a_parcel_that_is_gone_longer_or_changed_is_named(one_row, tmp_path, dam
     folder, path = damaged(one_row[0], tmp_path / "run")
     damage(path)
     with pytest.raises(UsageError, match=said) as error:
-        Record.read(folder / "parcels")
+        [letter.body() for letter in Record.read(folder / "parcels").letters]
     assert error.value.where == str(path)
+
+
+def cut(folder, letters, end=None):
+    """The index without its last letters, and another end or none."""
+    index = folder / "parcels" / "index.jsonl"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[:-letters]))
+    if end is not None:
+        (folder / "parcels" / "end.json").write_bytes(end)
+
+
+def test_a_record_that_is_cut_short_is_refused_and_one_without_an_end_is_not_whole(one_row, tmp_path):
+    folder, _ = damaged(one_row[0], tmp_path / "run")
+    letters = len(Record.read(folder / "parcels").letters)
+    assert Record.read(folder / "parcels").whole
+    cut(folder, 3)
+    with pytest.raises(UsageError, match=f"cut short: it names {letters - 3} letters, and end.json says {letters}"):
+        Record.read(folder / "parcels")
+    (folder / "parcels" / "end.json").unlink()  # as of a process that was killed
+    assert not Record.read(folder / "parcels").whole
+    assert not potluck.attack(folder).document["whole"]
+    assert potluck.attack(one_row[0]).document["whole"]
+
+
+def test_a_record_that_went_on_after_its_end_is_not_whole(one_row, tmp_path):
+    folder, _ = damaged(one_row[0], tmp_path / "run")
+    cut(folder, 1, b'{"letters":1}\n')
+    assert not Record.read(folder / "parcels").whole
+
+
+@pytest.mark.parametrize("end", [b"", b"7", b'{"letters":-1}', b'{"letters":1,"more":2}', b"\xff"])
+def test_an_end_that_is_none_is_refused(one_row, tmp_path, end):
+    folder, _ = damaged(one_row[0], tmp_path / "run")
+    cut(folder, 1, end)
+    with pytest.raises(UsageError, match="does not say how many letters") as error:
+        Record.read(folder / "parcels")
+    assert error.value.where.endswith("end.json")
 
 
 @pytest.mark.parametrize("index", HOSTILE)

@@ -58,6 +58,7 @@ def test_up_gives_what_run_gives(rig, tmp_path):
     assert index(out) == index(tmp_path / "run")
     files = sorted(path.name for path in (out / "parcels").glob("*.bin"))
     lines = (out / "parcels/index.jsonl").read_text().splitlines()
+    assert json.loads((out / "parcels/end.json").read_text()) == {"letters": len(lines)}
     assert files == sorted(json.loads(line)["file"] for line in lines)
     for path in (out / "parcels").iterdir():
         path.unlink()  # they hold what was read, unsealed, as was asked for

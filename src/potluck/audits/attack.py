@@ -5,10 +5,10 @@ only say afterwards how right a guess was.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from potluck.audits.seen import Seen
 from potluck.core.seeded import Generator
@@ -16,6 +16,8 @@ from potluck.learning.data.table import Table
 
 Truth = Mapping[str, Table]
 """True rows by site: of those that can be read here."""
+Scene = tuple[Seen, Truth]
+"""What was seen of a made run, and the rows that it was over."""
 
 
 class Sort(StrEnum):
@@ -48,7 +50,7 @@ class Verdict:
     """What came of a guess.
 
     succeeded: None where only true rows could say. score, baseline: the same number of the guess and of one that takes
-    nothing of the record; what it is, words say.
+    nothing of the record; the better the guess the larger, and what it is, words say.
     """
 
     succeeded: bool | None
@@ -90,6 +92,17 @@ class Attack(Protocol):
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """What it finds of what it fits; nothing where it finds nothing."""
+        ...
+
+
+@runtime_checkable
+class OwnControl(Protocol):
+    """An attack whose control is none of the made-up runs of `control`, which are of one row a site and an honest
+    server."""
+
+    def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
+        """Runs of the plan in which nothing protects from this attack, made by the program itself; empty where none can
+        be made."""
         ...
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.audits.attack import Truth
+from potluck.audits.attack import Scene
 from potluck.audits.record import Record
-from potluck.audits.seen import Seen, seen_by
+from potluck.audits.seen import seen_by
 from potluck.audits.sides import sides_of
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.party import Party
@@ -37,10 +37,6 @@ ROUNDS, SITES = 12, 3
 Cell = Callable[[Generator], str]
 Lines = list[dict[str, str]]
 """Rows as their cells, by column."""
-
-
-Scene = tuple[Seen, Truth]
-"""What the server saw of a made run, and the rows that it was over."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """What was kept of a run (`--record`), as bytes that nobody vouches for: who read what, and what a party said or found.
 
-Every body has its size and hash in the index. They find damage, not a forger: whoever can write the folder can write
-both. So what a body says is decoded by the program's own strict decoders, and what does not fit is an error that names
-the file.
+Every body has its size and hash in the index, and beside it stands how many letters there are in all. They find
+damage, not a forger: whoever can write the folder can write all of it. So what a body says is decoded by the program's
+own strict decoders, and what does not fit is an error that names the file. Sizes are compared at once, a hash where its
+body is used.
 """
 
 import hashlib
@@ -10,14 +11,15 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import Annotated
 
 import msgspec
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
+from potluck.drivers.transcript import END, INDEX, letters_at_end
 
-INDEX = "index.jsonl"
 FILE = re.compile(r"[0-9]{6,12}\.bin")
 MOST = 10_000_000
 """Letters of one record."""
@@ -43,16 +45,23 @@ class Letter:
     line: Line
     path: Path
 
-    def body(self) -> bytes:
-        """Its bytes. Raises UsageError naming the file: it is missing, or not as the index says."""
+    def sized(self) -> None:
+        """Raises UsageError naming the file: it is missing, no file, or not as long as the index says."""
         try:
-            size = self.path.lstat().st_size  # what is no file of this size is not read
-            found = self.path.read_bytes() if size == self.line.bytes and self.path.is_file() else b""
+            status = self.path.lstat()
         except OSError as error:
             raise UsageError(f"cannot be read ({reason(error)})", where=str(self.path), hint=HINT) from None
-        if len(found) != self.line.bytes:
-            what = f"has {size} bytes where the index says {self.line.bytes}"
+        if status.st_size != self.line.bytes or not S_ISREG(status.st_mode):
+            what = f"has {status.st_size} bytes where the index says {self.line.bytes}, or is no file"
             raise UsageError(what, where=str(self.path), hint=HINT)
+
+    def body(self) -> bytes:
+        """Its bytes. Raises UsageError naming the file: as `sized`, or they are not those that the index says."""
+        self.sized()
+        try:
+            found = self.path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot be read ({reason(error)})", where=str(self.path), hint=HINT) from None
         if hashlib.sha256(found).hexdigest() != self.line.sha256:
             raise UsageError("its bytes are not those of the index", where=str(self.path), hint=HINT)
         return found
@@ -60,23 +69,39 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The letters of a run, in order."""
+    """The letters of a run, in order. whole: who kept it ended by itself, so that none is lacking."""
 
     letters: tuple[Letter, ...] = field(repr=False)
+    whole: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> "Record":
-        """The record in a folder, each body compared with the index. Raises UsageError: it is none, or damaged."""
+        """The record in a folder. Raises UsageError: it is none, lacks letters at its end, or has a body of another
+        size."""
         letters = tuple(_lines(folder))
         if not letters:
             raise UsageError("holds no letter", where=str(folder / INDEX), hint=HINT)
         for letter in letters:
-            letter.body()
-        return cls(letters)
+            letter.sized()
+        return cls(letters, _whole(folder, len(letters)))
 
     def seen_by(self, names: Collection[str]) -> tuple[Letter, ...]:
         """Those that one of these parties read, or itself said or found."""
         return tuple(letter for letter in self.letters if letter.line.to in names)
+
+
+def _whole(folder: Path, letters: int) -> bool:
+    path = folder / END
+    try:
+        said = letters_at_end(folder)
+    except OSError as error:
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=HINT) from None
+    except msgspec.MsgspecError:
+        raise UsageError("does not say how many letters there are", where=str(path), hint=HINT) from None
+    if said is not None and said > letters:
+        what = f"was cut short: it names {letters} letters, and {END} says {said}"
+        raise UsageError(what, where=str(folder / INDEX), hint=HINT)
+    return said == letters  # who began again after an end, and was cut off, has more
 
 
 def _lines(folder: Path) -> Iterator[Letter]:

@@ -85,11 +85,13 @@ class Likeness:
         means = [decibels(row[None], _mean(row, all_, targets == y))[0] for row, y in zip(rows, wanted, strict=True)]
         closest = [int(np.abs(all_ - guess).sum(axis=1).argmin()) for guess in self.guesses]
         right = sum(bool((rows == all_[place]).all(axis=1).any()) for place in closest)
+        blind = len(rows) / len(all_)
         hits = int((near >= GOOD).sum())
         words = (
             f"{hits} of {len(rows)} rows of {who} were found to {GOOD:g} dB or better, the median to "
-            f"{np.median(near):.1f} dB where the mean of their class is {np.median(means):.1f} dB; of {len(all_)} rows "
-            f"here the nearest to a guess is one of theirs {right} of {len(self.guesses)} times ({self.why})"
+            f"{np.median(near):.1f} dB where the mean of their class is {np.median(means):.1f} dB; asked which of the "
+            f"{len(all_)} rows here it is nearest to, a guess says one of theirs {right} of {len(self.guesses)} times, "
+            f"and a blind one {blind:.0%} of times ({self.why})"
         )
         return Verdict(hits > 0, words, float(np.median(near)), float(np.median(means)))
 

@@ -111,7 +111,7 @@ def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:
             return task.ask(said.kind, said.step, said.state)
     except Abort as abort:
         raise UsageError(f"is no announcement of this plan ({abort})", where=str(letter.path), hint=HINT) from None
-    hint = "give the plan as it was run; of column patterns the files are needed, see --data"
+    hint = "the letters have to be those of that run; of column patterns also the files are needed, see --data"
     raise UsageError("announces another plan", where=str(letter.path), hint=hint)
 
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from potluck.audits.attack import Attack, Found, Sort, Truth, Until, Verdict
+from potluck.audits.attack import Attack, Found, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
-from potluck.audits.control import Control, control
+from potluck.audits.control import control
 from potluck.audits.seen import Seen
 from potluck.core.seeded import generator
 
@@ -52,7 +52,9 @@ def trials(
             continue
         # Half of the time that is left to it is the control's.
         share = (end - time.monotonic()) / (len(table) - place)
-        works, said = _control(attack, made, _until(share / 2, seed))
+        until = _until(share / 2, seed)
+        scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made.scenes
+        works, said = _control(attack, list(scenes), made.why, until)
         found = list(attack.tried(seen, _until(max(share / 2, end - time.monotonic() - share), seed)))
         yield from _results(attack, found, truth, works, said)
 
@@ -68,11 +70,11 @@ def _results(attack: Attack, found: Sequence[Found], truth: Truth, works: bool |
         yield Result(attack.name, attack.sort, of, True, Verdict(it.succeeded, words, it.score, it.baseline), works)
 
 
-def _control(attack: Attack, made: Control, until: Until) -> tuple[bool | None, str]:
-    """(whether it works where nothing protects, what that means for a failure)."""
-    if not made.scenes:
-        return None, f"no control: {made.why}, so this failure says little"
-    scene = next((one for one in made.scenes if attack.fits(one[0]) is None), None)
+def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tuple[bool | None, str]:
+    """(whether it works where nothing protects, what that means for a failure). why: there are no scenes."""
+    if not scenes:
+        return None, f"no control: {why or 'none could be made'}, so this failure says little"
+    scene = next((one for one in scenes if attack.fits(one[0]) is None), None)
     if scene is None:
         return False, "this attack does not work here: it does not fit even a run without protection"
     verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]

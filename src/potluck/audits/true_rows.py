@@ -21,17 +21,17 @@ SAME, STEPS = 1e-5, 2
 """Beside the largest number of a sum, and in steps of the grid: what two machines may find apart."""
 
 
-def others(record: Record, plan: Plan, truth: Truth) -> frozenset[str]:
-    """Sites of which the rows here are not those of the run, as far as an exact first sum of training tells. Raises
+def others(record: Record, plan: Plan, truth: Truth) -> frozenset[str] | None:
+    """Sites of which the rows here are not those of the run, as an exact first sum tells. None: there is none. Raises
     UsageError as `seen_by`."""
-    if plan.noisy or not plan.traits.learns:
-        return frozenset()
+    if plan.noisy or not plan.traits.sums:
+        return None
     everyone, found = {"server", *plan.federation.sites}, set()
     opened = [one.line.round for one in record.letters if one.line.step == OPENED]
     if opened:  # one round tells, and a record may have thousands
         record = Record(tuple(one for one in record.letters if one.line.round == min(opened)))
     for site, table in truth.items():
-        sums = seen_by(record, plan, everyone - {site}).training()
+        sums = seen_by(record, plan, everyone - {site}).sums
         first = next((one for one in sums if one.of == {site}), None)
         if first is not None and not _same(first, plan, table):
             found.add(site)

@@ -27,9 +27,6 @@ def command(
         say.say(f"trying {name}")
 
     found = attack(run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, progress=trying)
-    if found.why:
-        say.warn([f"what was found is not compared with true rows: {found.why}"])
-    if found.unkept:
-        say.warn([f"what was found is not kept: {found.unkept}"])
+    say.warn(found.warnings())
     last = [f"kept in {found.kept}; `potluck report {run}` shows it"] if found.kept else []
     say.lines(found.document, [*found.lines(), *last])

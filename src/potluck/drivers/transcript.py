@@ -1,6 +1,7 @@
 """What moved in a run: labels and sizes of every letter, never its contents.
 
-With `record` (for the attacks and the owner's own preview) the bodies are kept too, as the receiver reads them.
+With `record` (for the attacks and the owner's own preview) the bodies are kept too, as the receiver reads them. Who
+kept them says at its end how many there are, so that a part is not taken for the whole.
 """
 
 import hashlib
@@ -8,12 +9,25 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from potluck.core import private
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Label
+from potluck.core.schema import readable
 from potluck.core.slices import PIECE, Bytes, Sliced, slices
 from potluck.core.visible import json_line
+
+INDEX, END = "index.jsonl", "end.json"
+"""Of a folder of bodies: a line for each, and how many there were when who kept them ended by itself."""
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What END says. letters: of the index, as long as nothing more was kept."""
+
+    letters: Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,9 @@ class Transcript:
             private.append(self._open, _line(move))
 
     def close(self) -> None:
-        """Let go of the file of lines; another letter opens it again."""
+        """Let go of the file of lines, which another letter opens again, and say how many bodies were kept."""
+        if self._folder is not None and self._kept:
+            ended(self._folder, self._kept)
         if self._open is not None:
             os.close(self._open)
             self._open = None
@@ -78,7 +94,7 @@ class Transcript:
         _append(self._folder / name, _hashed(body, state))
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
         line |= {"bytes": len(body), "sha256": state.hexdigest()}
-        _append(self._folder / "index.jsonl", [json_line(line)])
+        _append(self._folder / INDEX, [json_line(line)])
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
@@ -97,6 +113,20 @@ class Transcript:
             it.up += move.size
         size, letters = it.steps.get(move.label.step, (0, 0))
         it.steps[move.label.step] = size + move.size, letters + 1
+
+
+def ended(folder: Path, letters: int) -> None:
+    """Say that a folder of bodies is whole, with so many of them."""
+    private.write(folder / END, json_line(End(letters=letters)))
+
+
+def letters_at_end(folder: Path) -> int | None:
+    """How many bodies a folder had when who kept them ended. None: it was cut off, or is still at it. Raises OSError,
+    msgspec.MsgspecError: what says so cannot be read."""
+    try:
+        return msgspec.json.decode((folder / END).read_bytes(), type=readable(End)).letters
+    except FileNotFoundError:
+        return None
 
 
 def _hashed(body: Sliced, state: "hashlib._Hash") -> Iterator[Bytes]:

@@ -77,6 +77,7 @@ def run(
         warned = [*warnings, *here.warnings(), *outcome.warnings]
         stamp = stamp_of(spec, demand)
         transcript.write(folder / "transcript.jsonl")
+        transcript.close()
         write(folder, Facts(plan, spec, now, outcome, log, spent, warned, budgets, beside, stamp=stamp))
     return replace(Run.read(folder), data=here.tallies(outcome))
 

@@ -28,6 +28,7 @@ from potluck.core import private
 from potluck.core.errors import PotluckError
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
+from potluck.drivers.transcript import INDEX, ended, letters_at_end
 from potluck.learning.models.model import Model
 from potluck.learning.training.trained import Trained
 from potluck.net.broker import binary
@@ -157,14 +158,18 @@ def _complete(
 
 
 def _gather(room: Path, parcels: Path) -> None:
-    """One folder of parcels from what each process read."""
+    """One folder of parcels from what each process read: whole where each one is."""
     private.folder(parcels)
-    lines, number = [], 0
-    for index in sorted(room.glob("parcels-*/index.jsonl")):
-        for line in index.read_text(encoding="utf-8").splitlines():
+    lines, number, whole = [], 0, True
+    for index in sorted(room.glob(f"parcels-*/{INDEX}")):
+        read = index.read_text(encoding="utf-8").splitlines()
+        whole &= letters_at_end(index.parent) == len(read)
+        for line in read:
             one = json.loads(line)
             number += 1
             name = f"{number:06d}.bin"
             shutil.move(index.parent / one["file"], parcels / name)
             lines.append(json.dumps(one | {"file": name}, sort_keys=True) + "\n")
-    private.write(parcels / "index.jsonl", "".join(lines))
+    private.write(parcels / INDEX, "".join(lines))
+    if whole:
+        ended(parcels, number)

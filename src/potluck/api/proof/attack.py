@@ -9,30 +9,36 @@ import msgspec
 from potluck.api.plan.plan import Plan
 from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
-from potluck.audits.record import INDEX, Record
+from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
 from potluck.audits.trial import Result, trials
 from potluck.audits.true_rows import others
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
+from potluck.drivers.transcript import INDEX
 from potluck.report import details
 from potluck.report.proof.kept import Attack, Call
 from potluck.tasks.sources import Sources, not_here, tables
 
 PLAN, PARCELS = "plan.toml", "parcels"
 MINUTES = 5.0
+CUT_OFF = "the record has no end, since its run was cut off or a part of it is gone: attacks have what is left"
+ELSEWHERE = "--data FOLDER says where the files lie that the plan names"
+TAKEN = "no exact sum tells whether the rows that are here are those of that run: they are taken to be"
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What all attacks came to. who: the coalition; scored: whether true rows were here to compare with; why: if not,
-    why. kept: the file beside the run that holds it; unkept: if none does, why."""
+    """What all attacks came to. who: the coalition; scored: whether true rows were here to compare with; why: why not,
+    or why nothing tells that they are the run's; whole: the record lacks no letter at its end. kept: the file beside
+    the run that holds it; unkept: if none does, why."""
 
     who: tuple[str, ...]
     results: tuple[Result, ...]
     scored: bool
-    why: str = ""
+    why: str
+    whole: bool
     kept: Path | None = None
     unkept: str = ""
 
@@ -40,7 +46,18 @@ class Attacked:
     def document(self) -> Mapping[str, object]:
         """The JSON of `potluck attack --json`."""
         attacks = [one.document() for one in self.results]
-        return {"as": list(self.who), "compared": self.scored, "attacks": attacks}
+        return {
+            "as": list(self.who), "compared": self.scored, "why": self.why, "whole": self.whole, "attacks": attacks,
+        }  # fmt: skip
+
+    def warnings(self) -> list[str]:
+        """What makes less of the result."""
+        said = [] if self.whole else [CUT_OFF]
+        if self.why:
+            said.append(self.why if self.scored else f"what was found is not compared with true rows: {self.why}")
+        if self.unkept:
+            said.append(f"what was found is not kept: {self.unkept}")
+        return said
 
     def lines(self) -> list[str]:
         """In words: what succeeded first."""
@@ -76,14 +93,17 @@ def attack(
     """
     folder = Path(run)
     names = tuple(who.split(",")) if isinstance(who, str) else tuple(who)
-    if not minutes > 0:
-        raise UsageError("minutes have to be more than 0", hint="--minutes 5")
+    if not 0 < minutes <= 24 * 60:
+        raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
     parcels = _parcels(Path(record) if record is not None else folder / PARCELS)
     earlier = None if before is None else _parcels(Path(before) / PARCELS)
     given = data if isinstance(data, Mapping) else None
     places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
     plan = _plan(folder, places)
     kept.ready(folder, plan.hash)
+    if before is not None and _details(Path(before)).plan_hash not in ("", plan.hash):
+        what = "is a run of another plan, whose sums are others"
+        raise UsageError(what, where=str(before), hint="--before takes an earlier run of the same plan, unchanged")
     spec, truth, why = _rows(plan, given, asked=data is not None)
     if "" in names:
         raise UsageError("a name is empty", where="--as", hint="e.g. --as server,a")
@@ -92,6 +112,8 @@ def attack(
     if not set(spec.federation.sites) - set(names):
         raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
     strange = others(letters, spec, truth)
+    if strange is None and truth:
+        why = TAKEN
     if strange:
         truth = {name: one for name, one in truth.items() if name not in strange}
         why = f"the rows of {named(strange)} that are here are not those of that run"
@@ -103,7 +125,7 @@ def attack(
         who=names, before=earlier is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
         attacks=found,
     )  # fmt: skip
-    done = Attacked(names, results, bool(truth), why)
+    done = Attacked(names, results, bool(truth), why, letters.whole)
     try:
         return replace(done, kept=kept.attacked(folder, plan.hash, call))
     except PotluckError as error:  # what took minutes to find is not lost to a folder that cannot be written to
@@ -119,22 +141,26 @@ def _parcels(folder: Path) -> Path:
 def _plan(folder: Path, places: Sequence[Path]) -> Plan:
     """The plan as it was run, with what was set over its file. places: where files that it names may lie: the first
     that has those of rows, else the first that has what the plan cannot be read without."""
-    try:
-        told = msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        raise UsageError("is no run", where=str(folder), hint="give the folder that `potluck run` printed") from None
-    read: list[Plan] = []
+    told, read = _details(folder), list[Plan]()
     for place in places:
         try:
             read.append(Plan.read(folder / PLAN, told.overrides, place))
-        except PotluckError:
+        except PotluckError as error:
             if place == places[-1] and not read:
+                error.hint = "; ".join(filter(None, (error.hint, ELSEWHERE)))
                 raise
     plan = next((one for one in read if not not_here(one)), read[0])
     if told.plan_hash not in ("", plan.hash):
         what = "its text and settings are not the plan that ran, or files that it names are others now"
         raise UsageError(what, where=str(folder / PLAN), hint="attack it with the version of Potluck that ran it")
     return plan
+
+
+def _details(folder: Path) -> details.Details:
+    try:
+        return msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        raise UsageError("is no run", where=str(folder), hint="give the folder that `potluck run` printed") from None
 
 
 def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, str]:

@@ -34,11 +34,13 @@ class Uneven:
     words: int
 
     def judged(self, truth: Truth) -> Verdict:
-        """Succeeded where they are not random. score: the chance; baseline: the level."""
+        """Succeeded where they are not random. score: how unlikely, as the negative decimal logarithm of the chance;
+        baseline: of the level."""
         told = self.chance < LEVEL
         said = "are not random, so that something of what they hide shows" if told else "look like random ones"
         how = f"chi-square of {self.words:,} words and of their differences: a chance of {self.chance:.2g}"
-        return Verdict(told, f"the words that {named(self.of)} sent {said} ({how})", self.chance, LEVEL)
+        rare = -float(np.log10(max(self.chance, np.finfo(float).tiny)))
+        return Verdict(told, f"the words that {named(self.of)} sent {said} ({how})", rare, -float(np.log10(LEVEL)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,43 +3,52 @@
 A logistic model at zero weights says 1/2 of each row, so the slope of its intercept is (rows)/2 less the positive rows:
 the site's rate. Of a linear regression it is the sum of targets, turned round. The rows are counted in the sum where it
 has no noise, else they are as many as the plan expects.
+The slope of a feature is half its sum over negative rows less half that over positive ones. Where the sum has rows'
+features added up as well (`newton`: the first line of its Gram matrix), both sums follow, and so each side's means.
 Reference: the closed form.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from potluck.audits.attack import Found, Sort, Truth, Until, Verdict, named
 from potluck.audits.seen import Known, Seen
+from potluck.core.stages import Floats
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.method import TALLY
+from potluck.learning.training.newton import GRAM
 
 NEAR = 0.005
-"""A rate is found where it is no farther off: half a point in a hundred."""
+"""A number is found where it is no farther off: half a point in a hundred."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A mean of targets: of two sides the rate of positive rows, of numbers their mean on the scale from -1 to 1."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """Numbers [k] that a site's rows come to, on the scale from -1 to 1. what: in words; true: of features [n, p] and
+    target [n]."""
 
     of: frozenset[str]
-    value: float
+    values: Floats = field(repr=False)
     what: str
+    true: Callable[[Floats, Floats], Floats] = field(repr=False)
 
     def judged(self, truth: Truth) -> Verdict:
-        """Succeeded where it is one site's, and near. score: how far it is off; baseline: the mean of all sites is."""
-        words = f"the {self.what} of {named(self.of)} is {self.value:.3f}, by the first slope of the intercept"
+        """Succeeded where they are one site's, and near. score: 1 less how far the farthest is off; baseline: of those
+        of all rows here. No number is said: a rate of few rows is a row's."""
+        words = f"{self.what} of {named(self.of)} came out of the first slopes"
         if len(self.of) > 1:
             return Verdict(False, f"{words}: what sites have together is what a sum opens, and no site's own")
         if not self.of <= truth.keys():
             return Verdict(None, f"{words}; its true rows are not here to compare")
-        each = {name: rows.target[rows.train] for name, rows in truth.items()}
-        true, all_ = float(each[next(iter(self.of))].mean()), float(np.concatenate(list(each.values())).mean())
-        off = abs(self.value - true)
-        return Verdict(off <= NEAR, f"{words}; it is truly {true:.3f}", off, abs(all_ - true))
+        each = {name: (rows.features[rows.train], rows.target[rows.train]) for name, rows in truth.items()}
+        mine = self.true(*each[next(iter(self.of))])
+        every = self.true(*(np.concatenate(some) for some in zip(*each.values(), strict=True)))
+        off, others = (float(np.abs(one - mine).max()) for one in (self.values, every))
+        words = f"{words}, off by {off:.3f} at most, where those of all rows here are off by {others:.3f}"
+        return Verdict(off <= NEAR, words, 1 - off, 1 - others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +68,38 @@ class Rates:
         return "rows weigh by their class" if training(seen.plan).class_weights else None
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
-        """A rate of each set of sites of which the first sum is known."""
-        link = kind_of(seen.plan).link
-        assert link is not None
-        half, what = (0.5, "rate of positive rows") if link.odds else (0.0, "mean target, scaled")
-        found: list[Found] = []
-        for one in filter(_first, seen.training()):
-            slope, counts = one.part("gradient"), one.part(TALLY)
-            assert slope is not None
-            sites = len(seen.plan.federation.sites)
-            expected = float(training(seen.plan).expected_rows or 0) * len(one.of) / sites
-            rows = expected if counts is None else float(counts.sum())
-            if rows > 0:
-                found.append(Rate(one.of, half - float(slope[0]) / rows, what))
-        return found
+        """A rate, and where they follow each side's means, of each set of sites of which the first sum is known."""
+        return [told for one in filter(_first, seen.training()) for told in _told(one, seen)]
+
+
+def _told(one: Known, seen: Seen) -> Iterator[Told]:
+    link, slopes, counts = kind_of(seen.plan).link, one.part("gradient"), one.part(TALLY)
+    assert link is not None
+    assert slopes is not None
+    expected = float(training(seen.plan).expected_rows or 0) * len(one.of) / len(seen.plan.federation.sites)
+    rows = expected if counts is None else float(counts.sum())
+    if rows <= 0:
+        return
+    half, what = (0.5, "the rate of positive rows") if link.odds else (0.0, "the mean target, scaled,")
+    rate = half - float(slopes[0]) / rows
+    yield Told(one.of, np.array([rate]), what, _rate)
+    gram = one.part(GRAM)
+    positive = rate * rows
+    if link.odds and gram is not None and 0.5 < positive < rows - 0.5:
+        every = gram[1 : len(slopes)] / float(link.curved(np.zeros(1))[0])
+        above, below = every / 2 - slopes[1:], every / 2 + slopes[1:]
+        values = np.concatenate([above / positive, below / (rows - positive)])
+        yield Told(one.of, values, f"the means of all {len(every)} features, by side,", _means)
+
+
+def _rate(features: Floats, target: Floats) -> Floats:
+    return np.array([target.mean()])
+
+
+def _means(features: Floats, target: Floats) -> Floats:
+    """[2 p] of positive rows, and of the others."""
+    sides = [features[target > 0.5], features[target <= 0.5]]
+    return np.concatenate([side.mean(axis=0) if len(side) else np.zeros(features.shape[1]) for side in sides])
 
 
 def _first(one: Known) -> bool:

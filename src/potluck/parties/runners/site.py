@@ -96,6 +96,7 @@ class Site:
         finally:
             for run in list(self._seats):
                 self._leave(run)
+            self._transcript.close()
 
     def _greet(self) -> bool:
         """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
