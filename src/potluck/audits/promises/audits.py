@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from potluck.audits.promises import charged, coins, neighbours, one_run, paired, sigma
+from potluck.audits.promises import charged, coins, neighbours, one_run, paired, parties, sigma
 from potluck.audits.promises.made_up import NotMade, made_up, own
 from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort, Finding
 from potluck.audits.promises.scene import Scene
@@ -20,8 +20,9 @@ AUDITS: tuple[Audit, ...] = (
     Audit("sensitivity", "arXiv 1607.00133", neighbours.findings, 0.1),
     Audit("coins", "arXiv 1607.00133", coins.findings, 0.05),
     Audit("charges", "the ledger's own words", charged.findings, 0.05),
-    Audit("one run", "arXiv 2305.08846", one_run.findings, 0.2),
-    Audit("paired", "arXiv 2302.07956", paired.findings, 0.5),
+    Audit("parties", "chi-square test", parties.findings, 0.1),
+    Audit("one run", "arXiv 2305.08846", one_run.findings, 0.15),
+    Audit("paired", "arXiv 2302.07956", paired.findings, 0.45),
 )
 
 

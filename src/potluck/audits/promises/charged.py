@@ -2,58 +2,61 @@
 
 A round of the plan is carried out in this process, twice, by the halves that parties run, and what each site's half
 hands its runner is looked at: with the exchange that contributes, or before it, there must be a charge, under this
-round's number, of the cost of the sum. All that a run may charge must come to no more than the plan's epsilon. It does
-NOT look at the ledger's disk.
+round's number, of the cost of the sum. All that a run may charge must come to no more than the plan's epsilon, by the
+accountant and, where no units are drawn, by Gaussian noise as the auditor reckons it; and sites must refuse any sum
+beyond those that were reckoned with. It does NOT look at the ledger's disk.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Sequence
 
+from potluck.audits.promises.bounds import gaussian_epsilon
+from potluck.audits.promises.played import NotPlayed, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
-from potluck.core.party import SERVER, Party
-from potluck.core.plan import digest
-from potluck.core.rounds import CHARGE, Abort, Exchange, Half, RoundId
+from potluck.core.plan import Plan
+from potluck.core.rounds import CHARGE, Abort
 from potluck.core.wire import dump
-from potluck.dp.account import spent
-from potluck.dp.calibration import releases
-from potluck.drivers.memory import Memory
-from potluck.learning.data.table import Table
-from potluck.tasks.sums.halves import RoundContext, join, lead
-from potluck.tasks.sums.protections import row
+from potluck.dp.account import Cost, spent
+from potluck.dp.calibration import releases, target
+from potluck.dp.events import Banded, SampledGauss
+from potluck.dp.mechanism import Walked
 
 ATTEMPTS = 2
 CLOSE = 1 + 1e-9
+NEAR = 1.01
+"""What the auditor's own reckoning may be off by: noise is of whole steps, and it reckons with any."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum, and of all together."""
     effort.tell("charges")
-    facts = scene.plan.protect.facts
     for kind, sums in scene.kinds.items():
         name = f"charges: {kind_name(kind)}"
         if not sums[0].noised:
             yield Check(
                 name, False, f"what is released of {kind_name(kind)} has no noise, and nothing is charged for it"
             )
-        elif facts.computes or facts.enclave or not scene.units:
-            why = scene.why or "this protection has parties with engines of their own, which are not started here"
-            yield Check(name, None, why)
-        else:
+            continue
+        try:
             yield _of(scene, kind, sums[0], name)
+        except NotPlayed as why:
+            yield Check(name, None, str(why))
     yield _all(scene)
 
 
 def _of(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
-    cost, wrong = dump(one.bound.cost), []  # type: ignore[union-attr]  # a noised sum has a cost
-    table = scene.only(kind, scene.units[0])
-    if table is None or scene.rows is None:
+    cost, wrong = dump(one.bound.cost), list[str]()  # type: ignore[union-attr]  # a noised sum has a cost
+    table = nobodys(scene, kind)
+    if table is None:
         return Check(name, None, scene.why)
     for number in range(1, ATTEMPTS + 1):
-        for site, seen in _round(scene, one, table, number).items():
+        round_ = played(scene, one, table)
+        for site, seen in round_.seen.items():
             charges = [i for i, each in enumerate(seen) if each.record and each.record.key.startswith(CHARGE)]
             leaves = [i for i, each in enumerate(seen) if each.contributes]
-            due = f"{CHARGE}audit/{number}"
+            due = f"{CHARGE}{round_.id.run}/{round_.id.number}"
             if leaves and (not charges or charges[0] > leaves[0]):
                 wrong.append(f"attempt {number}: {site}'s contribution left before its charge was written")
             elif any(seen[i].record.key != due or seen[i].record.value != cost for i in charges):  # type: ignore[union-attr]
@@ -65,47 +68,54 @@ def _of(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
     return Check(name, not wrong, wrong[0] if wrong else words, float(ATTEMPTS * sites), None)
 
 
-def _round(scene: Scene, one: Sum, table: Table, number: int) -> Mapping[Party, list[Exchange]]:
-    """What each site's half yielded in one round."""
-    plan = scene.plan
-    protection = row(plan).build(plan, None)
-    memory = Memory((*plan.sites, *protection.helpers()), digest(plan), draw=scene.draw)
-    context = RoundContext(plan, scene.task, protection, RoundId("audit", number))
-    seen: dict[Party, list[Exchange]] = {site: [] for site in plan.sites}
-    halves = {site: _watched(join(context, table, memory.seat(site)), seen[site]) for site in plan.sites}
-    desks = memory.round(context.round, {SERVER: lead(context, one.ask, memory.seat(SERVER)), **halves})
-    assert desks[SERVER].done
-    return seen
-
-
-def _watched(half: Half[None], seen: list[Exchange]) -> Half[None]:
-    """The same half, of which each exchange is noted."""
-    try:
-        exchange = next(half)
-        while True:
-            seen.append(exchange)
-            try:
-                inbox = yield exchange
-            except Abort as abort:
-                exchange = half.throw(abort)
-            else:
-                exchange = half.send(inbox)
-    except StopIteration as stop:
-        found: None = stop.value
-        return found
-
-
 def _all(scene: Scene) -> Check:
-    plan = scene.plan
-    costs = [
-        one
-        for kind, sums in scene.kinds.items()
-        if sums[0].noised
-        for one in [sums[0].bound.cost] * releases(plan, kind)  # type: ignore[union-attr]
-    ]
-    banded = any(sums[0].ask.band is not None for sums in scene.kinds.values())
-    if banded:
-        return Check("charges: the run", None, "banded sums cost by their turns, and their total is not looked at yet")
-    total, most = spent(costs, plan.privacy.delta or 0.0), plan.privacy.epsilon or 0.0
+    plan, name = scene.plan, "charges: the run"
+    noised = {kind: sums for kind, sums in scene.kinds.items() if all(one.noised for one in sums)}
+    if any(isinstance(sums[0].bound.cost.event, Banded) for sums in noised.values()):  # type: ignore[union-attr]
+        return Check(name, None, "banded sums cost by their turns, and their total is not looked at yet")
+    delta, most = plan.privacy.delta or 0.0, plan.privacy.epsilon or 0.0
+    more = next((kind for kind in noised if goes_on(scene, kind)), None)
+    if more is not None:
+        return Check(name, False, f"sites take part in more sums of {kind_name(more)} than were reckoned with", most)
+    costs = [cost for kind, sums in noised.items() for cost in _costs(plan, kind, sums)]
+    try:
+        total = spent(costs, delta)
+    except ValueError as error:
+        return Check(name, False, f"charges of a run do not add up to the plan's delta of {delta:g}: {error}", most)
+    for kind, sums in noised.items():
+        own, charged = gaussian(plan, kind, sums), spent(_costs(plan, kind, sums), delta)
+        if own > min(target(plan, kind)[0], charged) * NEAR:
+            words = f"noise of {kind_name(kind)} comes to epsilon {own:.6g}, and is charged as {charged:.6g}"
+            return Check(name, False, words, most, own)
     words = f"all charges of a run come to epsilon {total:.6g}, of {most:g} that the plan promises"
-    return Check("charges: the run", bool(total <= most * CLOSE), words, most, total)
+    return Check(name, bool(total <= most * CLOSE), words, most, total)
+
+
+def _costs(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
+    """Of all sums that a run may open, those that are not looked at like the last."""
+    every = [one.bound.cost for one in sums]  # type: ignore[union-attr]  # noised sums have costs
+    return every + every[-1:] * (releases(plan, kind) - len(every))
+
+
+def gaussian(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
+    """The epsilon of all sums of a kind, of what a unit may add to each over the noise of it, as Gaussian noise; 0:
+    units are drawn, which this does not reckon."""
+    one = sums[-1]
+    if isinstance(one.bound.cost.event, SampledGauss):  # type: ignore[union-attr]
+        return 0.0
+    inside = one.inside
+    real = inside.real(inside.sigma)
+    once = math.fsum((most / sigma) ** 2 for most, sigma in zip(inside.limit.l2, real, strict=True))
+    times = one.bound.times if isinstance(one.bound, Walked) else 1
+    return gaussian_epsilon(math.sqrt(once * times * releases(plan, kind)), target(plan, kind)[1])
+
+
+def goes_on(scene: Scene, kind: Kind) -> bool:
+    """Whether sites would take part in a sum beyond those that are reckoned with."""
+    last = scene.kinds[kind][-1]
+    reckoned = last.bound.cost.releases - scene.plan.privacy.redo  # type: ignore[union-attr]  # a noised sum has a cost
+    try:
+        scene.task.ask(kind, reckoned, last.ask.state)
+    except Abort:
+        return False
+    return True

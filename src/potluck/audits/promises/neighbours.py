@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name
 from potluck.core.asks import Kind
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
@@ -51,19 +51,21 @@ def reach(one: Sum, signal: Floats) -> float:
 
 
 @lru_cache(maxsize=1)
-def pairs(scene: Scene) -> Mapping[Kind, Pair]:
-    """The worst that is found, of each kind of noised sum. Banded sums, of which each holds the ones before, are left
-    out, and so is all where there are no rows."""
+def pairs(scene: Scene) -> Mapping[Kind, list[Pair]]:
+    """The worst that is found, of each kind of noised sum, for each set of numbers that its rounds have: the usual ones
+    come last. Banded sums, of which each holds the ones before, are left out, and so is all where there are no rows."""
     return {
-        kind: worst(scene, kind, sums)
+        kind: [worst(scene, kind, some) for some in alike(sums)]
         for kind, sums in scene.kinds.items()
         if scene.units and all(one.noised for one in sums) and sums[0].ask.band is None
     }
 
 
 def worst(scene: Scene, kind: Kind, sums: list[Sum]) -> Pair:
-    """Of one kind: of the sums that are like the last, for a first one may be of other numbers."""
-    sums = [one for one in sums if one.ask.blocks == sums[-1].ask.blocks]
+    """Of sums of one kind that have the same numbers."""
+    if not isinstance(scene.task, TrainTask):  # each is at a state of its own
+        some = [sums[at] for at in sorted({0, len(sums) // 2, len(sums) - 1})]
+        return max((_try(scene, kind, [one], _also(scene)) for one in some), key=lambda one: one.far)
     found = _try(scene, kind, sums, ())
     for number, spread in enumerate(LOUD):
         louder = _at(scene, kind, sums, spread, number)
@@ -131,11 +133,20 @@ def _at(scene: Scene, kind: Kind, sums: list[Sum], spread: float, number: int) -
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum of which a unit can be made."""
     effort.tell("the worst unit")
-    for kind, pair in pairs(scene).items():
+    for kind, each in pairs(scene).items():
+        pair, name = max(each, key=lambda one: one.far), kind_name(kind)
         held = pair.far <= 1 + ROUNDED
         unit = scene.plan.privacy.unit
         words = (
-            f"the {unit} that moves the sum of {kind_name(kind)} farthest, of {len(scene.units)} that were tried, "
+            f"the {unit} that moves the sum of {name} farthest, of {len(scene.units)} that were tried, "
             f"moves it by {pair.far:.3g} times what noise was reckoned for"
         )
-        yield Check(f"sensitivity: {kind_name(kind)}", held, words, 1.0, pair.far)
+        if isinstance(scene.task, TrainTask) and _strays(scene, kind, each):
+            held, words = False, f"rows that are in no sum of {name} move it"
+        yield Check(f"sensitivity: {name}", held, words, 1.0, pair.far)
+
+
+def _strays(scene: Scene, kind: Kind, each: list[Pair]) -> bool:
+    """Whether a row moves a sum that it is kept out of: what is trained on and what is held out cost apart."""
+    nobody = scene.only(kind, scene.units[0][:0])
+    return any(bool(pair.sums[-1].moved(nobody, scene.draw).any()) for pair in each)

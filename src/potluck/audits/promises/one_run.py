@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from potluck.audits.promises.bounds import by_guesses, errors, gaussian_epsilon, least, most, mu, mu_of
 from potluck.audits.promises.made_up import NotMade, made_up
 from potluck.audits.promises.paired import claim
-from potluck.audits.promises.promise import SURE, WRONG, Bound, Check, Effort, Finding
+from potluck.audits.promises.promise import SAID, SURE, WRONG, Bound, Check, Effort, Finding, verdict
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
 from potluck.core.stages import Floats
@@ -95,12 +95,12 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, level: float) -> F
         held &= by_gauss <= claim(one).mu(len(some))
         if (read := gaussian_epsilon(by_gauss, delta)) > lower:
             lower, how = read, ", and errors read as those of Gaussian noise,"
+    found = verdict(held and lower <= claimed, lower)
     words = (
         f"claimed epsilon {claimed:g}; of {guesses:,} guesses about {len(units):,} canaries in one run {right:,} were "
-        f"right{how} which proves at least {lower:.3g} ({SURE}); "
-        f"{'held' if held else 'BROKEN'}"
+        f"right{how} which proves {f'at least {lower:.3g} ({SURE})' if lower > 0 else 'nothing'}; {SAID[found]}"
     )
-    return Bound(name, claimed, lower, 1 - WRONG, held, words)
+    return Bound(name, claimed, lower, 1 - WRONG, found, words)
 
 
 def apart(there: Floats, away: Floats, level: float) -> float:

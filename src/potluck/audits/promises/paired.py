@@ -19,7 +19,7 @@ import numpy as np
 from potluck.audits.promises import bounds
 from potluck.audits.promises.bounds import Scores
 from potluck.audits.promises.neighbours import Pair, pairs
-from potluck.audits.promises.promise import SURE, WRONG, Bound, Check, Effort, Finding
+from potluck.audits.promises.promise import SAID, SURE, WRONG, Bound, Check, Effort, Finding, verdict
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
 from potluck.core.stages import Floats
@@ -52,7 +52,7 @@ def score(one: Sum, signal: Floats, seen: Floats, base: Floats) -> float:
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum of which a unit can be made."""
-    found = pairs(scene)
+    found = {kind: each[-1] for kind, each in pairs(scene).items()}
     for kind, sums in scene.kinds.items():
         if kind not in found and all(one.noised for one in sums):
             why = scene.why or "each sum holds the ones before it, which is not looked at yet"
@@ -130,15 +130,15 @@ def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], 
         lower, held = bounds.gaussian_epsilon(proved * math.sqrt(planned / together), delta), proved <= charged
     else:
         lower, held = _drawn(one, scores, first, together, delta, level)
-    every = releases(scene.plan, kind)
+    every, found = releases(scene.plan, kind), verdict(held and lower <= claimed, lower)
     proves = f"prove at least {lower:.3g} ({SURE})" if lower > 0 else "prove nothing: there is too much noise in so few"
     words = (
         f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {every} releases with the worst unit "
-        f"that was found, and as many without, {proves}; {'held' if held and lower <= claimed else 'BROKEN'}"
+        f"that was found, and as many without, {proves}; {SAID[found]}"
     )
     if pair.far < 0.9:
         words += f". The unit moves the sum by {pair.far:.2g} of what is reckoned with: others may say more"
-    return Bound(name, claimed, lower, 1 - WRONG, held and lower <= claimed, words)
+    return Bound(name, claimed, lower, 1 - WRONG, found, words)
 
 
 Place = tuple[float, bool]

@@ -18,13 +18,13 @@ WRONG = 1e-4
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What was proved of an epsilon. claimed: by the plan; lower_bound: what was found; confidence: that all bounds of
-    a call hold; held: whether the claim still may; words: how it was found."""
+    a call hold; held: whether the claim still may, None: nothing was proved; words: how it was found."""
 
     name: str
     claimed: float
     lower_bound: float
     confidence: float
-    held: bool
+    held: bool | None
     words: str
 
     def document(self) -> dict[str, object]:
@@ -85,3 +85,11 @@ class Audit:
 
 SURE = f"confidence {100 * (1 - WRONG):g} %"
 """Of whatever a call proves, all of it together."""
+
+
+def verdict(held: bool, lower: float) -> bool | None:
+    """Of a bound: whether the claim may still hold, where anything was proved of it."""
+    return False if not held else True if lower > 0 else None
+
+
+SAID = {True: "held", False: "BROKEN", None: "this says nothing"}

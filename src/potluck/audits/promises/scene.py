@@ -13,13 +13,15 @@ from functools import cached_property
 
 import numpy as np
 
-from potluck.core.asks import Ask, Kind, Task
+from potluck.core.asks import Answer, Ask, Kind, Task
+from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Words
 from potluck.core.seeded import Generator, generator
-from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, Walk
+from potluck.core.slices import Bytes
+from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, Release, Walk
 from potluck.dp.calibration import releases, shares
 from potluck.dp.mechanism import Bound, Noised, Walked, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
@@ -132,10 +134,15 @@ class Source:
         return shown(one, bound, words, draw)
 
 
-def shown(one: Sum, bound: Bound, words: Words, draw: Draw) -> Floats:
-    """[d] what is released of the words of the sites that are looked at."""
+def revealed(one: Sum, bound: Bound, words: Words, draw: Draw) -> Release:
+    """What is released of the words of the sites that are looked at."""
     opened = Opened(words, frozenset(one.plan.sites[: one.sites]))
-    return reveal(bound.at_reveal(opened, draw), bound.grid).values
+    return reveal(bound.at_reveal(opened, draw), bound.grid)
+
+
+def shown(one: Sum, bound: Bound, words: Words, draw: Draw) -> Floats:
+    """[d] its numbers."""
+    return revealed(one, bound, words, draw).values
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,34 +169,54 @@ class Scene:
 
     @cached_property
     def kinds(self) -> dict[Kind, list[Sum]]:
-        """The sums of each kind that the plan has, in the order in which they are taken; of courses of statistics the
-        first alone."""
-        first = next(self.task.lead()).state
+        """The sums of each kind that the plan has, in the order in which they are taken."""
         found: dict[Kind, list[Sum]] = {}
         for kind in Kind:
             sums: list[Sum] = []
-            for step in range(min(releases(self.plan, kind), MOST_ASKS)):
-                state = first if step == 0 or not isinstance(self.task, TrainTask) else self._later(kind, first)
-                try:
-                    ask = self.task.ask(kind, step, state if kind is not Kind.VALIDATE else self._model(first))
-                except Abort:
-                    break  # there are no more
-                same = sums and sums[-1].ask.blocks == ask.blocks and step > 1
-                bound = sums[-1].bound if same and ask.band is None else mechanism(self.plan, ask)
-                sums.append(Sum(self.plan, self.task, ask, bound))
+            for ask in self._asks(kind):
+                known = next((one for one in sums if one.ask.blocks == ask.blocks and ask.band is None), None)
+                sums.append(Sum(self.plan, self.task, ask, known.bound if known else mechanism(self.plan, ask)))
             if sums:
                 found[kind] = sums
         return found
 
-    def _later(self, kind: Kind, first: memoryview | bytes) -> memoryview | bytes:
-        """What a later round announces; a model of rows that are held out is the same."""
-        if kind is not Kind.TRAIN or not isinstance(self.task, TrainTask):
-            return self._model(first)
-        return self.task.usual.state
-
-    def _model(self, first: memoryview | bytes) -> bytes:
+    def _asks(self, kind: Kind) -> Iterator[Ask]:
+        """What a server asks for of one kind."""
+        most = min(releases(self.plan, kind) - self.plan.privacy.redo, MOST_ASKS)
         if not isinstance(self.task, TrainTask):
-            return bytes(first)
+            yield from self._course(most) if kind is Kind.STATISTICS else ()
+            return
+        first = next(self.task.lead()).state
+        for step in range(most):
+            state = self._model(first) if kind is not Kind.TRAIN else self.task.usual.state if step else first
+            try:
+                yield self.task.ask(kind, step, state)
+            except Abort:
+                return  # there are no more
+
+    def _course(self, most: int) -> Iterator[Ask]:
+        """The sums of statistics, each of which may follow from those before it: of a run over these rows alone, whose
+        noise is left out, for nothing would lead on from noise over so few."""
+        steps = self.task.lead()
+        ask: Ask = next(steps)
+        yield ask
+        while most > 1 and self.rows is not None:
+            one = Sum(self.plan, self.task, ask, mechanism(self.plan, ask))
+            if not one.noised:
+                return  # which is what is wrong with it
+            still = replace(one.inside, word="shared", share=(0.0,) * len(one.inside.share))
+            quiet = guarded(replace(still, word="reveal"), one.given(self.rows, self.draw), self.draw)
+            try:
+                with np.errstate(all="ignore"):
+                    said = steps.send(Answer(revealed(one, still, quiet.words, self.draw), still.grid))
+                ask = self.task.ask(said.kind, said.step, said.state)
+            except (StopIteration, Abort, PotluckError, ArithmeticError):
+                return  # it is over, or leads nowhere on so few rows
+            yield ask
+            most -= 1
+
+    def _model(self, first: Bytes) -> bytes:
+        """A model of rows that are held out, of what the first round announces."""
         return method_of(self.plan).modelled(self.plan, np.frombuffer(first, "<f8")).astype("<f8").tobytes()
 
     def only(self, kind: Kind, index: Index) -> Table | None:
@@ -234,3 +261,15 @@ def kind_name(kind: Kind) -> str:
 def whole(values: Floats) -> bool:
     """Whether all are whole numbers."""
     return bool((values == np.rint(values)).all())
+
+
+def alike(sums: Sequence[Sum]) -> list[list[Sum]]:
+    """Sums that have the same numbers in them, together: a first round may be of others than later ones are."""
+    found: list[list[Sum]] = []
+    for one in sums:
+        same = next((some for some in found if some[0].ask.blocks == one.ask.blocks), None)
+        if same is None:
+            found.append([one])
+        else:
+            same.append(one)
+    return found

@@ -1,68 +1,84 @@
-"""Whether the noise of a sum is what was promised: its size, that it is fresh in each release, and in whole steps.
+"""Whether the noise of a sum is what was promised: its size, that each number is fresh, its shape, and its steps.
 
-A sum over no rows is all noise. Released again and again until enough numbers are there, the sum of their squares has
-a chi-square distribution. What is looked at is what is sure: shares of those sites alone that neither vanish nor
-collude. Noise that is used twice shows as what two releases have in common. It does NOT tell an exact sampler from a
-rounded float one: their distributions differ by less than any number of draws shows.
-Reference: the chi-square test of a variance; Canonne, Kamath, Steinke 2020, arXiv 2004.00010 (the distribution).
+A sum over no rows is all noise. It is released again and again until enough numbers are there. What is looked at is
+what is sure: shares of those sites alone that neither vanish nor collude. It does NOT tell an exact sampler from a
+rounded float one, nor see noise that is cut off beyond four sigmas: their distributions differ by less than so many
+draws show.
+Reference: Canonne, Kamath, Steinke 2020, arXiv 2004.00010 (the distribution); the tests: `draws`.
 """
 
 import math
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import stats
 
-from potluck.audits.promises.bounds import two_sided
+from potluck.audits.promises.draws import Draws, thinned
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, kind_name, whole
-from potluck.core.stages import Floats
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, whole
 
 NUMBERS = 20_000
 """So many are looked at: 3 % of sigma are six standard deviations of what is found."""
 OFF = 0.03
-"""Noise that is larger or smaller by more does not fit what the plan says."""
+"""Noise that is larger by more does not fit what the plan says."""
 RELEASES = 4
 """At least, so that each can be compared with the one before."""
+TESTS = 5
+"""That may each be wrong: of sizes, of each coordinate, of shape, and two of freshness."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum that the plan has."""
     kinds = scene.kinds
-    each = effort.level / (3 * max(1, len(kinds)))
+    each = effort.level / (TESTS * max(1, len(kinds)))
     for kind, sums in kinds.items():
         name = kind_name(kind)
         if not all(one.noised for one in sums):
             words = f"what is released of {name} has no noise, and the plan promises that it has"
             yield Check(f"noise: {name}", False, words, 1.0, 0.0)
-            continue
-        if sums[0].inside.within:
-            yield Check(f"noise: {name}", None, "an enclave adds the noise, and that is not looked at yet")
-            continue
-        effort.tell(f"noise of {name}")
-        yield from _of(sums[-1], name, each, scene)
+        elif not sums[0].inside.within:
+            effort.tell(f"noise of {name}")
+            looked = alike(sums)
+            found = [list(judged(drawn(one[-1], scene), one[-1], name, each / len(looked))) for one in looked]
+            yield from (min(checks, key=lambda one: one.held is not False) for checks in zip(*found, strict=True))
 
 
-def _of(one: Sum, name: str, level: float, scene: Scene) -> Iterator[Finding]:
-    sigma = np.repeat(np.array(one.inside.share) * math.sqrt(one.sites), [part.size for part in one.inside.grid.parts])
-    before: Floats | None = None
-    square, both, count, pairs, releases, is_whole = 0.0, 0.0, 0, 0, 0, True
-    while count < NUMBERS or releases < RELEASES:
-        found = one.noise(scene.draw)
-        is_whole &= whole(found)
-        scaled = found / sigma
-        square, count = square + float((scaled**2).sum()), count + len(scaled)
-        if before is not None:
-            both, pairs = both + float((scaled * before).sum()), pairs + len(scaled)
-        before, releases = scaled, releases + 1
-    ratio = math.sqrt(square / count)
-    off = two_sided(square, count) < level and (ratio < 1 or abs(ratio - 1) > OFF)
+def drawn(one: Sum, scene: Scene) -> Draws:
+    """Releases of a sum over no rows."""
+    parts = [part.size for part in one.inside.grid.parts]
+    some = thinned(sum(parts))
+    found = [one.noise(scene.draw)[some] for _ in range(max(RELEASES, -(-NUMBERS // len(some))))]
+    sigma = np.repeat(np.array(one.inside.share) * math.sqrt(one.sites), parts)[some]
+    names = np.repeat(np.arange(len(parts)), parts)[some]
+    return Draws(np.array(found), sigma, names, scene.public("smooth"))
+
+
+def judged(draws: Draws, one: Sum, name: str, level: float) -> Iterator[Check]:
+    """What the draws of one sum say. level: of each test."""
+    sizes, least = draws.sizes()
+    worst = min((ratio for chance, ratio in sizes if chance < level / len(sizes)), default=1.0)
+    loud = max((ratio for chance, ratio in sizes if chance < level / len(sizes)), default=1.0)
     shares = f", of the {one.sites} shares that are sure" if one.sites > 1 else ""
-    words = f"noise in {count:,} numbers is {ratio:.4f} times what was promised{shares}"
-    yield Check(f"noise: {name}", not off, words, 1.0, ratio)
-    common = both / pairs
-    independent = 2 * stats.norm.sf(abs(both) / math.sqrt(pairs)) >= level
-    words = f"the noise of a release and that of the next have a correlation of {common:.4f}"
-    yield Check(f"fresh noise: {name}", bool(independent), words, 0.0, common)
+    ratio = worst if worst < 1 else sizes[0][1]
+    words = f"noise in {draws.found.size:,} numbers is {ratio:.4f} times what was promised{shares}"
+    if worst < 1 and worst != sizes[0][1]:
+        words = f"noise of a part of the sum is {worst:.4f} times what was promised{shares}"
+    elif least < level:
+        words += ", and in some places of the sum there is less"
+    yield Check(f"noise: {name}", not (worst < 1 or loud > 1 + OFF or least < level), words, 1.0, ratio)
+    shape = draws.shape()
+    words = (
+        "numbers are spread as Gaussian noise is" if shape >= level else "numbers are not spread as Gaussian noise is"
+    )
+    yield Check(f"shape of noise: {name}", shape >= level, words)
+    chance, common = draws.common()
+    again = draws.again()
+    words = f"two stretches of noise, in any places or releases, have a correlation of {common:.4f} at most"
+    if again < level:
+        words = "the same numbers come again in the noise"
+    yield Check(f"fresh noise: {name}", chance >= level and again >= level, words, 0.0, common)
+    is_whole = whole(draws.found)
+    coarse = draws.coarse if is_whole else 1
     words = "released numbers are whole steps of the grid" if is_whole else "released numbers are no whole steps"
-    yield Check(f"whole steps: {name}", is_whole, words)
+    if coarse > 1:
+        words = f"noise is whole multiples of {coarse} steps: what a sum is between these has none"
+    yield Check(f"whole steps: {name}", is_whole and coarse <= 1, words)
