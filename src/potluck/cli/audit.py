@@ -10,7 +10,7 @@ from potluck.api.proof.audit import audit
 from potluck.cli.door import PATH, settings, spoken, voice
 from potluck.cli.terminal import Terminal
 
-WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("not audited", "yellow")}
+WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("says nothing", "yellow")}
 
 
 @click.command("audit")

@@ -17,8 +17,9 @@ from potluck.audits.promises.bounds import two_sided
 from potluck.core.seeded import Generator
 from potluck.core.stages import Floats
 
-EDGES = np.arange(-3.0, 3.01, 0.5)
-"""Between which numbers are counted, in sigmas: noise that is cut off shows in the last counts."""
+FAR = 3.0
+EDGES = np.linspace(-FAR, FAR, 13)
+"""Between which numbers are counted, in sigmas. Those beyond are looked at alone, too: noise may be cut off."""
 STEP = 1 / 12
 """The variance of a uniform number of one step's width."""
 MOST = 1 << 20
@@ -54,13 +55,15 @@ class Draws:
         return found, min(1.0, len(squares) * float(stats.chi2.cdf(squares.min(), times)))
 
     def shape(self) -> float:
-        """How likely counts between EDGES are of Gaussian noise of the size that was found."""
+        """How likely counts between EDGES, and beyond, are of Gaussian noise of the size that was found."""
         values = self.scaled.ravel() / math.sqrt(float((self.scaled**2).mean()))
         edges = np.concatenate([[-np.inf], EDGES, [np.inf]])
         counts = np.histogram(values, edges)[0]
         expected = len(values) * np.diff(stats.norm.cdf(edges))
         # The size was found of the same numbers, which takes one number's freedom.
-        return float(stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), len(counts) - 2))
+        fit = float(stats.chi2.sf(((counts - expected) ** 2 / expected).sum(), len(counts) - 2))
+        far = stats.binomtest(int(counts[0] + counts[-1]), len(values), 2 * float(stats.norm.sf(FAR))).pvalue
+        return min(1.0, 2 * fit, 2 * float(far))
 
     def common(self) -> tuple[float, float]:
         """(chance, correlation): of the two stretches of all numbers that have most in common, a number of places

@@ -74,7 +74,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     claimed: float
     lower_bound: float
     confidence: float
-    held: bool
+    held: bool | None
     words: str
 
 

@@ -10,6 +10,7 @@ from potluck.dp.odds import odds
 from potluck.report import words
 from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, Bound, Check, read
 
+NOTHING = "nothing proved"
 HELD = {True: "held", False: "BROKEN", None: "not looked at"}
 
 
@@ -59,7 +60,7 @@ def measured(folder: Path, plan_hash: str, delta: float) -> Measured | None:
     bounds = tuple(
         Epsilon(
             one.name, words.epsilon(one.claimed), words.odds(one.claimed, delta), f"{one.lower_bound:.2f}",
-            _least(one.lower_bound), HELD[one.held], prose.capital(one.words),
+            _least(one.lower_bound), HELD[one.held] if one.held is not None else NOTHING, prose.capital(one.words),
         )
         for one in (audits.audits if audits else ())
     )  # fmt: skip
