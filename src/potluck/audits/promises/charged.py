@@ -115,7 +115,6 @@ def goes_on(scene: Scene, kind: Kind) -> bool:
     last = scene.kinds[kind][-1]
     reckoned = last.bound.cost.releases - scene.plan.privacy.redo  # type: ignore[union-attr]  # a noised sum has a cost
     try:
-        scene.task.ask(kind, reckoned, last.ask.state)
+        return scene.task.ask(kind, reckoned, last.ask.state).step == reckoned
     except Abort:
         return False
-    return True
