@@ -25,6 +25,7 @@ class Sort(StrEnum):
 
     RECONSTRUCTION = "reconstruction"
     AGGREGATION = "aggregation"
+    MEMBERSHIP = "membership"
 
 
 @dataclass(frozen=True, slots=True)

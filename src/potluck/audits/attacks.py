@@ -2,11 +2,16 @@
 
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
+from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
+from potluck.audits.membership.loss import LOSS
+from potluck.audits.membership.rmia import RMIA
 from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.differencing import DIFFERENCING
 from potluck.audits.reconstruction.gram import GRAM_ROWS
 from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.reconstruction.rates import RATES
 
-ATTACKS: tuple[Attack, ...] = (ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, INVERSION)
+ATTACKS: tuple[Attack, ...] = (
+    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
+)  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

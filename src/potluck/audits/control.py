@@ -102,7 +102,7 @@ def bare(plan: Plan) -> Plan:
 
 def _played(spec: Plan, rows: dict[Party, Table], folder: Path) -> None:
     """All sums of training, by the program itself."""
-    task = TrainTask(spec, evaluated=False)
+    task = TrainTask(spec)
     memory = Memory(spec.sites, digest(spec), transcript=Transcript(folder))
     parties = Together(spec, build(spec), row(spec).build(spec, None), rows, memory, new_run())
     drive(task, Sums(spec, parties))

@@ -11,6 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
+from potluck.audits.membership.candidates import Candidates
 from potluck.audits.record import HINT, Letter, Record
 from potluck.core.asks import Ask, Kind, Task
 from potluck.core.errors import UsageError
@@ -57,7 +58,8 @@ class Known:
 class Seen:
     """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
     of each round as they reached the server, plain or masked; plain: they were not masked; before: what they know of an
-    earlier run."""
+    earlier run. last: the last sum that they heard announced, and at which model; candidates: rows of which they are
+    asked whether they were trained on."""
 
     plan: Plan
     names: frozenset[str]
@@ -65,6 +67,8 @@ class Seen:
     sent: Mapping[str, Sequence[Words]] = field(repr=False)
     plain: bool = False
     before: "Seen | None" = field(default=None, repr=False)
+    last: Ask | None = field(default=None, repr=False)
+    candidates: Candidates | None = None
 
     def training(self) -> tuple[Known, ...]:
         """Of the sums those that train."""
@@ -84,7 +88,7 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
     unknown = sorted(set(names) - set(parties_of(plan)))
     if unknown or not names:
         raise UsageError(f"no party of this plan: {', '.join(unknown)}", hint=f"parties: {', '.join(parties_of(plan))}")
-    known, sent, plain = list[Known](), dict[str, list[Words]](), False
+    known, sent, plain, last = list[Known](), dict[str, list[Words]](), False, None
     if plan.traits.sums:
         task: Task[Table, object] = build(plan)
         letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
@@ -93,7 +97,7 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
             begun = next((one for one in here if one.line.step == BEGIN), None)
             if begun is None:
                 continue
-            ask = _asked(begun, plan, task)
+            last = ask = _asked(begun, plan, task)
             grid = mechanism(plan, ask).grid
             for letter in here:
                 line = letter.line
@@ -101,7 +105,7 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
                     sent.setdefault(line.sender, []).append(_words(letter, letter.body(), grid))
                     plain |= line.step == PLAIN
             known += _known(here, number, ask, grid, frozenset(names))
-    return Seen(plan, frozenset(names), tuple(known), sent, plain)
+    return Seen(plan, frozenset(names), tuple(known), sent, plain, last=last)
 
 
 def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from potluck.audits.attack import Attack, Found, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
+from potluck.audits.membership.candidates import candidates
 from potluck.audits.seen import Seen
 from potluck.core.seeded import generator
 
@@ -43,6 +44,8 @@ def trials(
 ) -> Iterator[Result]:
     """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them."""
     end = time.monotonic() + seconds
+    if seen.plan.traits.labelled and seen.candidates is None:
+        seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
     made = control(seen.plan, generator(seed, "control"), twice=seen.before is not None)
     for place, attack in enumerate(table):
         progress(attack.name)

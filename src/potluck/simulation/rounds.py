@@ -37,7 +37,7 @@ from potluck.learning.evaluation.validation import row_losses
 from potluck.learning.models.model import Model, model
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
-from potluck.simulation.pool import Pool
+from potluck.simulation.pool import Here, Pool
 from potluck.simulation.serving import Serving
 from potluck.simulation.wanted import Wanted
 from potluck.simulation.ways import Cohorts, at_reveal, in_pieces
@@ -101,7 +101,7 @@ class Rounds:
     cohorts: Cohorts
     wanted: Wanted
     noise: Plan
-    pool: Pool = field(repr=False)
+    pool: Pool | Here = field(repr=False)
     most: int | None
     progress: Progress
     done: list[Round] = field(default_factory=list)
@@ -202,9 +202,10 @@ def _none(count: int) -> bytes:
 
 
 def simulate(
-    cohorts: Cohorts, wanted: Wanted, progress: Progress = lambda ask: None, most: int | None = None
+    cohorts: Cohorts, wanted: Wanted, progress: Progress = lambda ask: None, most: int | None = None, here: bool = False
 ) -> Simulated:
-    """All rounds. cohorts: their plan has as many sites as there are clients. most: see `memory.shared`.
+    """All rounds. cohorts: their plan has as many sites as there are clients. most: see `memory.shared`. here: in this
+    process, which forks none.
 
     Raises UsageError, PlanError, DataError, Abort as a run would.
     """
@@ -212,7 +213,8 @@ def simulate(
     cohort = wanted.cohort_of(sites)
     noise = peopled(cohorts.plan, wanted.noise_of(cohort))
     mechanism(noise, next(cohorts.task.lead()))  # noise is reckoned once, before there are several processes
-    with Pool(wanted.processes, Serving(cohorts, noise, wanted.seed, most)) as pool:
+    serving = Serving(cohorts, noise, wanted.seed, most)
+    with Here(serving) if here else Pool(wanted.processes, serving) as pool:
         rounds = Rounds(cohorts, wanted, noise, pool, most, progress)
         trained = drive(cohorts.task, rounds)
     marked = replace(trained, model=replace(trained.model, simulated=True))

@@ -1,0 +1,1 @@
+"""Attacks that tell whether a row was in training, or in a statistic."""

@@ -1,0 +1,94 @@
+"""How likely it is that the released model trained on a row, beside models that did and models that did not.
+
+What a model says of a row (`signals`) is taken as normal. `lira` compares its likelihood among models with the row with
+that among models without it; `lira offline` asks how rare it is among models without it, so that whoever has such
+models can ask about rows that come later. Each row has means of its own. Variances are of all rows together, since
+there are few models. A person's ratio is the mean over their rows.
+Reference: Carlini, Chien, Nasr, Song, Terzis, Tramer 2022, arXiv 2112.03570, algorithm 1.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.audits.attack import Found, Scene, Sort, Until
+from potluck.audits.membership.candidates import Candidates
+from potluck.audits.membership.overfit import scenes
+from potluck.audits.membership.scored import Named, Short
+from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, unasked
+from potluck.audits.membership.signals import surer
+from potluck.audits.seen import Seen
+from potluck.core.plan import required
+from potluck.core.stages import Floats
+
+Ratio = Callable[[Floats, Floats, Floats], Floats]
+"""What the model says [n, k], and of models [s, n, k] what they say and in which of them the row is -> [n]."""
+
+
+def online(said: Floats, each: Floats, inside: Floats) -> Floats:
+    """log (likelihood with the row / without it)."""
+    with_, without = _normal(each, inside), _normal(each, 1 - inside)
+    return np.asarray((_density(said, *with_) - _density(said, *without)).sum(axis=1))
+
+
+def offline(said: Floats, each: Floats, inside: Floats) -> Floats:
+    """By how many standard deviations it is surer of the row than models without it."""
+    mean, variance = _normal(each, 1 - inside)
+    return np.asarray(((said - mean) / np.sqrt(variance)).sum(axis=1))
+
+
+def _normal(each: Floats, some: Floats) -> tuple[Floats, Floats]:
+    """(mean [n, k] over some of the models, variance [k] around these means)."""
+    weight = some[:, :, None]
+    count = weight.sum(axis=0)
+    mean = (weight * each).sum(axis=0) / count
+    spread = (weight * (each - mean) ** 2).sum(axis=(0, 1)) / max(float((count - 1).sum()), 1.0)
+    return mean, np.maximum(spread, np.finfo(np.float64).tiny)
+
+
+def _density(said: Floats, mean: Floats, variance: Floats) -> Floats:
+    return np.asarray(-((said - mean) ** 2) / (2 * variance) - np.log(variance) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Lira:
+    """See the module."""
+
+    name: str
+    ratio: Ratio
+    sort: Sort = Sort.MEMBERSHIP
+    reference: str = "Carlini et al. 2022, arXiv 2112.03570"
+
+    def fits(self, seen: Seen) -> str | None:
+        """It needs a trained model, rows that are here, of which a hash held some out, and sums that are simulated."""
+        return unasked(seen) or obstacle(seen)
+
+    def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
+        """A model that learns made-up rows by heart."""
+        return scenes(seen, until)
+
+    def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
+        """All candidates."""
+        asked, count = required(seen.candidates), grown(seen, until)
+        if count < LEAST:
+            return [Short(asked.of, count, LEAST)]
+        values = self.ratio(said(seen), *stacked(asked))
+        how = f"beside {count} models that the attacker trained as the plan says, on some of these rows each"
+        return [Named(asked, asked.by_unit(values), how, seen.plan)]
+
+
+def said(seen: Seen) -> Floats:
+    """[n, k] what the released model says of the candidates."""
+    asked = required(seen.candidates)
+    return surer(required(released(seen)), asked.rows)[: asked.count]
+
+
+def stacked(asked: Candidates) -> tuple[Floats, Floats]:
+    """[s, n, k] what the attacker's models say; [s, n] 1 where the row is in."""
+    each = np.stack([one.surer for one in asked.shadows])
+    return each, np.stack([one.inside for one in asked.shadows]).astype(np.float64)
+
+
+LIRA = Lira("lira", online)
+LIRA_OFFLINE = Lira("lira offline", offline)

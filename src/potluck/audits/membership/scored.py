@@ -1,0 +1,118 @@
+"""Scores of rows that trained beside those of rows that did not: how well they are told apart, and what chance does.
+
+Chance is exact: a hash decided who trains, so that every way to share out the two kinds over the scores was as likely.
+Reference: Carlini et al. 2022, arXiv 2112.03570 (true positives at few false ones); Mann and Whitney 1947 (the area).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from potluck.audits.attack import Truth, Verdict, named
+from potluck.audits.membership.candidates import Candidates, members
+from potluck.core.plan import Plan
+from potluck.core.stages import Floats
+
+ALARM = 0.01
+"""False alarms at which an attack counts: of 100 rows that did not train it may name one."""
+FEWEST = 15
+"""Of each kind: with fewer hardly any result is rare enough."""
+MOST = 1e6
+"""No chance is said to be smaller than one in so many: of the area it is the tail of a normal, and near it so good."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """members [m], others [n]: the larger, the surer the attack is that the row (or person) was trained on."""
+
+    members: Floats = field(repr=False)
+    others: Floats = field(repr=False)
+
+    def caught(self, alarm: float = ALARM) -> float:
+        """The share of members above all others but so many false alarms (true positives at a rate of false ones)."""
+        return self._above(alarm) / len(self.members)
+
+    def _above(self, alarm: float) -> int:
+        allowed = int(alarm * len(self.others))
+        return int((self.members > np.sort(self.others)[::-1][allowed]).sum())
+
+    @property
+    def auc(self) -> float:
+        """The chance that a member scores higher than another row, a tie counting half: 0.5 is guessing."""
+        low = np.searchsorted(np.sort(self.others), self.members, side="left").sum()
+        high = np.searchsorted(np.sort(self.others), self.members, side="right").sum()
+        return float(low + high) / 2 / (len(self.members) * len(self.others))
+
+    @property
+    def chance(self) -> float:
+        """How often scores that know nothing do as well, by what is caught or by the area, both looked at."""
+        from scipy.stats import hypergeom, mannwhitneyu
+
+        m, n, above, allowed = len(self.members), len(self.others), self._above(ALARM), int(ALARM * len(self.others))
+        # So many members stand above one other too many: of the first `above + allowed` no more others than allowed.
+        caught = hypergeom.cdf(allowed, m + n, n, min(above + allowed, m + n)) if above else 1.0
+        area = mannwhitneyu(self.members, self.others, alternative="greater").pvalue
+        return float(min(1.0, 2 * min(caught, area)))
+
+    @property
+    def right(self) -> float:
+        """Of rows that are named at ALARM, where half of all rows trained, the share that did: 0.5 is guessing."""
+        caught = self.caught()
+        return caught / (caught + ALARM) if caught else 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Named:
+    """Scores [units] of candidates. how: what they are, in words; plan: of the run."""
+
+    asked: Candidates
+    values: Floats = field(repr=False)
+    how: str
+    plan: Plan = field(repr=False)
+
+    @property
+    def of(self) -> frozenset[str]:
+        """See `Found`."""
+        return self.asked.of
+
+    def scores(self, truth: Truth) -> Scores | None:
+        """Those of members, and of others. None: their rows are not here, or too few of either kind."""
+        if not self.of <= truth.keys():
+            return None
+        inside = members(self.plan, truth, self.of)
+        enough = min(inside.sum(), (~inside).sum()) >= FEWEST
+        return Scores(self.values[inside], self.values[~inside]) if enough else None
+
+    def judged(self, truth: Truth) -> Verdict:
+        """Succeeded where chance hardly ever does as well. score: the share of members that is caught at one false
+        alarm in a hundred; baseline: what guessing catches then."""
+        found = self.scores(truth)
+        if found is None:
+            return Verdict(None, f"there are fewer than {FEWEST} rows of {named(self.of)} that trained, or did not")
+        what = "rows" if self.plan.data.person is None else "persons"
+        m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
+        says = f"names {100 * caught:.1f} % of those, guessing {100 * ALARM:.0f} %"
+        if caught:
+            says += f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did"
+        rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
+        words = (
+            f"of two {what} of {named(self.of)}, one trained on and one not, it says which is which right "
+            f"{100 * found.auc:.0f} times in 100, where guessing is right 50 times; it was asked about {m} that "
+            f"trained and {n} that did not, and at one false alarm in 100 {says} (chance does as well {rare}; "
+            f"{self.how})"
+        )
+        return Verdict(chance < self.asked.level, words, found.caught(), ALARM)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """There was no time for enough models of the attacker's own."""
+
+    of: frozenset[str]
+    trained: int
+    wanted: int
+
+    def judged(self, truth: Truth) -> Verdict:
+        """Undecided."""
+        what = f"trained {self.trained} models of the {self.wanted} that it takes at least, and then its time was up"
+        return Verdict(None, f"{what}: more --minutes")

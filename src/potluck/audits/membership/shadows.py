@@ -1,0 +1,113 @@
+"""Models that an attacker trains by itself, as the run's was, each on some of the candidates: what chance alone does.
+
+All of the plan holds of them too: method, rounds, bounds, noise (`simulation`). In each eight of them every candidate
+is in as many as the plan's share of rows that train, to an eighth, so that each has models with it and without it.
+Sites whose rows are not here are not in them.
+Reference: Carlini et al. 2022, arXiv 2112.03570; all candidates at once, each in half: section IV-A.
+"""
+
+import msgspec
+import numpy as np
+
+from potluck.audits.attack import Until
+from potluck.audits.membership.candidates import Candidates, Mask, Shadow
+from potluck.audits.membership.signals import surer
+from potluck.audits.seen import Seen
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import PotluckError
+from potluck.core.plan import Plan, required
+from potluck.core.rounds import Abort
+from potluck.core.seeded import Generator
+from potluck.learning.models.fitted import training
+from potluck.learning.models.model import Model, model
+from potluck.learning.training.drawn import band
+from potluck.learning.training.methods import method_of
+from potluck.simulation.rounds import peopled, simulate
+from potluck.simulation.wanted import Wanted
+from potluck.simulation.ways import Cohorts
+
+BLOCK = 8
+LEAST, MOST = 2 * BLOCK, 4 * BLOCK
+"""Models: fewer say too little of how what is said of a row varies."""
+
+
+class _Over(Exception):  # no error: time is up
+    """Time is up."""
+
+
+def unasked(seen: Seen) -> str | None:
+    """Why members cannot be told from others here. None: they can be."""
+    plan = seen.plan
+    if plan.model is not None and plan.model.local:
+        return "a part of the model stays at each site"
+    if released(seen) is None:
+        return "no trained model was announced"
+    if seen.candidates is None:
+        what = "no rows are here of which a hash held some out, to ask which trained"
+        return f"{what}: data.split.test, and --data where rows lie elsewhere"
+    return None
+
+
+def obstacle(seen: Seen) -> str | None:
+    """Why none can be trained. None: they can."""
+    spec = training(seen.plan)
+    if spec.aggregation != "mean" or band(seen.plan) is not None:
+        return "models like this one are trained by plain sums alone, without training.aggregation and training.band"
+    return None
+
+
+def grown(seen: Seen, until: Until) -> int:
+    """How many there are of these candidates: as many as there is time for, at most MOST."""
+    asked = required(seen.candidates)
+    while len(asked.shadows) < MOST and not until.over:
+        try:
+            asked.shadows.extend([_trained(seen, inside, until) for inside in _insides(asked, until.rng)])
+        except _Over:
+            break
+        except (Abort, PotluckError):  # a draw of rows with which this plan does not train
+            break
+    return len(asked.shadows)
+
+
+def released(seen: Seen) -> Model | None:
+    """The last model that was announced to the coalition, if it was ever trained."""
+    last = seen.last
+    if last is None or not seen.plan.traits.learns or (last.kind is Kind.TRAIN and last.step == 0):
+        return None
+    weights = np.frombuffer(last.state, dtype="<f8").astype(np.float64)
+    return model(seen.plan, method_of(seen.plan).modelled(seen.plan, weights) if last.kind is Kind.TRAIN else weights)
+
+
+def _insides(asked: Candidates, rng: Generator) -> list[Mask]:
+    """A block of them: the candidates [n] of each."""
+    units, many = int(asked.unit.max()) + 1, min(BLOCK - 1, max(1, round(asked.share * BLOCK)))
+    order = rng.permuted(np.tile(np.arange(BLOCK), (units, 1)), axis=1)
+    return [(order[:, place] < many)[asked.unit] for place in range(BLOCK)]
+
+
+def _trained(seen: Seen, inside: Mask, until: Until) -> Shadow:
+    asked = required(seen.candidates)
+
+    def tick(ask: Ask) -> None:
+        if until.over:
+            raise _Over
+
+    tick(Ask(Kind.TRAIN, 0, (), b""))
+    chosen = np.append(inside, np.ones(asked.rows.rows - asked.count, np.bool_))
+    homes = asked.pool.sites
+    clients = [np.flatnonzero(chosen & (homes == home)) for home in range(int(homes.max()) + 1)]
+    clients = [one for one in clients if len(one)]
+    plan = peopled(_ending(seen), len(clients))
+    cohorts = Cohorts(plan, asked.pool, clients)
+    found = simulate(cohorts, Wanted(seed=int(until.rng.integers(1 << 62))), tick, here=True)
+    return Shadow(inside, surer(found.trained.model, asked.rows)[: asked.count])
+
+
+def _ending(seen: Seen) -> Plan:
+    """The plan without looks, and with as many rounds as the run had."""
+    spec, last = training(seen.plan), seen.last
+    rounds = spec.rounds
+    if spec.stop is not None and last is not None:
+        rounds = min(rounds, max((one.ask.step + 1 for one in seen.training()), default=rounds))
+    spec = msgspec.structs.replace(spec, rounds=rounds, stop=None, evaluate_every=None)
+    return msgspec.structs.replace(seen.plan, training=spec)

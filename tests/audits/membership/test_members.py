@@ -1,0 +1,150 @@
+"""Who was trained on is told of a model that learnt its rows by heart, and of nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import potluck
+from potluck.audits.attack import Until
+from potluck.audits.attacks import ATTACKS
+from potluck.audits.membership.candidates import candidates, members
+from potluck.audits.membership.lira import LIRA
+from potluck.audits.membership.loss import LOSS
+from potluck.audits.membership.shadows import grown
+from potluck.audits.record import Record
+from potluck.audits.seen import seen_by
+from potluck.core.seeded import generator
+from potluck.core.wire import dump, load
+from potluck.tasks.announcement import Announcement
+from potluck.tasks.sources import tables
+from support.audits.recorded import changed
+from support.audits.wide import frames, plan
+
+FOREVER = Until(float("inf"), generator(0))
+NAMES = ("loss", "lira", "lira offline", "rmia")
+
+
+def told(folder, rows, who="server"):
+    found = {one.name: one for one in potluck.attack(folder, who, data=rows).results}
+    return {name: found[name] for name in NAMES}
+
+
+def asked(folder, spec, rows, *names):
+    """What these parties know, with the rows that are asked about; and who trained."""
+    spec, truth = truth_of(spec, rows)
+    seen = seen_by(Record.read(folder / "parcels"), spec, set(names))
+    return replace(seen, candidates=candidates(spec, truth, seen.names)), truth
+
+
+def truth_of(spec, rows):
+    spec, found = tables(spec, rows)
+    return spec, {site.name: table for site, table in found.items()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    spec, rows = plan(word="mask"), frames(40)
+    return potluck.run(spec, rows, out=tmp_path_factory.mktemp("wide") / "run", record=True).folder, spec, rows
+
+
+def test_members_are_told_from_others_whoever_protects_the_sums(run):
+    for one in told(run[0], run[2]).values():
+        assert one.tried
+        assert one.of == ("a", "b", "c")
+        assert one.verdict.succeeded
+        assert one.verdict.baseline == 0.01
+        assert one.control
+        assert "where guessing is right 50 times" in one.verdict.words
+
+
+def test_a_site_alone_tells_the_others_rows_by_the_models_that_it_read(run):
+    seen, truth = asked(*run, "a")
+    (it,) = LIRA.tried(seen, FOREVER)
+    assert it.of == {"b", "c"}
+    assert not seen.sums
+    assert it.judged(truth).succeeded
+
+
+def test_models_that_were_read_as_zeros_tell_nobody(run, tmp_path):
+    def zeroed(line, body):
+        if line["step"] != "begin":
+            return body
+        said = load(body, Announcement)
+        return dump(Announcement(said.plan, said.kind, said.step, bytes(len(said.state))))
+
+    seen, truth = asked(changed(run[0], tmp_path / "zeros", zeroed), *run[1:], "server")
+    for one in (LOSS, LIRA):
+        assert one.fits(seen) is None
+        (it,) = one.tried(seen, FOREVER)
+        assert it.judged(truth).succeeded is False
+
+
+def test_an_attack_scores_rows_by_their_numbers_and_not_by_who_trained(run):
+    """The same rows, of which other ones are said to have trained."""
+    seen, truth = asked(*run, "server")
+    other = {site: replace(table, test=~table.test) for site, table in truth.items()}
+    turned = replace(seen, candidates=candidates(seen.plan, other, seen.names))
+    assert turned.candidates.share == seen.candidates.share
+    (first,), (second,) = (LIRA.tried(one, Until(float("inf"), generator(5))) for one in (seen, turned))
+    assert np.array_equal(first.values, second.values)
+    assert first.scores(truth).auc == pytest.approx(1 - first.scores(other).auc)
+
+
+def test_candidates_are_the_rows_of_others_and_flags_are_theirs():
+    spec, truth = truth_of(plan(), frames(40))
+    found = candidates(spec, truth, frozenset({"server", "b"}))
+    inside = members(spec, truth, found.of)
+    assert found.of == {"a", "c"}
+    assert len(inside) == found.count == 80
+    assert 0.1 < inside.mean() < 0.5
+    assert found.share == pytest.approx(0.3)
+    kept = {row.tobytes() for name in "ac" for row in truth[name].features[truth[name].train]}
+    assert [row.tobytes() in kept for row in found.rows.features[:80]] == inside.tolist()
+    own = {row.tobytes() for row in truth["b"].features[truth["b"].train]}
+    assert {row.tobytes() for row in found.rows.features[80:]} == own
+    assert not found.rows.test.any()
+
+
+def test_a_person_is_asked_about_with_all_rows():
+    rows = frames(40)
+    for frame in rows.values():
+        frame["who"] = [f"p{place % 15}" for place in range(40)]
+    spec, truth = truth_of(plan(person="who"), rows)
+    found = candidates(spec, truth, frozenset({"server"}))
+    inside = members(spec, truth, found.of)
+    assert len(inside) == 45
+    assert found.count == 120
+    kept = {row.tobytes() for table in truth.values() for row in table.features[table.train]}
+    assert np.array_equal([row.tobytes() in kept for row in found.rows.features], inside[found.unit])
+    assert found.by_unit(inside[found.unit].astype(float)) == pytest.approx(inside.astype(float))
+
+
+@pytest.mark.parametrize(
+    ("split", "said"), [((), "data.split.test"), ((("column", "fold"),), "of which a hash held some out")]
+)
+def test_without_rows_that_a_hash_held_out_there_is_nothing_to_ask(run, split, said):
+    rows = frames(30)
+    for frame in rows.values():
+        frame["fold"] = ["test" if place % 3 == 0 else "train" for place in range(30)]
+    spec, truth = truth_of(plan(split), rows)
+    assert candidates(spec, truth, frozenset({"server"})) is None
+    it = LOSS.fits(replace(asked(*run, "server")[0], candidates=None))
+    assert said in it
+
+
+def test_without_time_for_models_of_its_own_it_says_so(run):
+    seen, truth = asked(*run, "server")
+    (one,) = LIRA.tried(seen, Until(0.0, generator(0)))
+    assert one.judged(truth).succeeded is None
+    assert "more --minutes" in one.judged(truth).words
+
+
+def test_each_candidate_is_in_as_many_models_as_the_plan_says(run):
+    seen, _ = asked(*run, "server")
+    assert grown(seen, FOREVER) == 32
+    assert (np.sum([one.inside for one in seen.candidates.shadows], axis=0) == 8).all()
+
+
+def test_the_table_has_them():
+    assert set(NAMES) <= {one.name for one in ATTACKS}
