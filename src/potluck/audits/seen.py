@@ -8,10 +8,11 @@ its own members gave. It has nothing that the record has and the coalition did n
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from potluck.audits.membership.candidates import Candidates
 from potluck.audits.record import HINT, Letter, Record
 from potluck.core.asks import Ask, Kind, Task
 from potluck.core.errors import UsageError
@@ -22,11 +23,15 @@ from potluck.core.stages import Floats, Grid
 from potluck.core.wire import load, unpack
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import Table
+from potluck.learning.data.units import Index
 from potluck.learning.loops import build
 from potluck.mpc.clear.site import INPUT as PLAIN
 from potluck.mpc.mask.messages import INPUT as MASKED
+from potluck.simulation.pooled import Pooled
 from potluck.tasks.announcement import BEGIN, Announcement
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,44 @@ class Known:
     def weights(self) -> Floats:
         """The public numbers at which it was asked."""
         return np.frombuffer(self.ask.state, dtype="<f8").astype(np.float64)
+
+
+class Shadow(NamedTuple):
+    """A model that the attacker trained by itself. inside [n]: on which candidates; surer [n, k]: what it says of each
+    (`signals`)."""
+
+    inside: Mask
+    surer: Floats
+
+
+@dataclass(eq=False)
+class Candidates:
+    """of: the sites whose rows are asked about; pool: these rows, and behind them those of the attacker's own sites
+    that train; unit [n]: of each candidate its row's or person's number; share: of units, those that train, as the plan
+    says; level: how often chance may do as well where an attack succeeds. All attacks share the rest. shadows: what was
+    trained so far; controls: runs beside which an attack is tried, once they are made."""
+
+    of: frozenset[str]
+    pool: Pooled = field(repr=False)
+    unit: Index = field(repr=False)
+    share: float
+    level: float
+    shadows: list[Shadow] = field(default_factory=list, repr=False)
+    controls: "Sequence[tuple[Seen, Mapping[str, Table]]] | None" = field(default=None, repr=False)
+
+    @property
+    def rows(self) -> Table:
+        """All rows of the pool."""
+        return self.pool.train
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return len(self.unit)
+
+    def by_unit(self, values: Floats) -> Floats:
+        """[n] -> [units]: of a person the mean over their rows."""
+        return np.asarray(np.bincount(self.unit, values) / np.bincount(self.unit))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,63 +8,19 @@ holds out may differ from the others for other reasons, and are not asked about.
 in training or not, with all of their rows.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from potluck.audits.seen import Candidates, Mask
 from potluck.core.plan import Plan
-from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, counted
 from potluck.simulation.pooled import Pooled, joined
 
-if TYPE_CHECKING:
-    from potluck.audits.attack import Scene
-
 LEVEL = 1e-4
 """There are several attacks in a call."""
-Mask = NDArray[np.bool_]
-
-
-class Shadow(NamedTuple):
-    """A model that the attacker trained by itself. inside [n]: on which candidates; surer [n, k]: what it says of each
-    (`signals`)."""
-
-    inside: Mask
-    surer: Floats
-
-
-@dataclass(eq=False)
-class Candidates:
-    """of: the sites whose rows are asked about; pool: these rows, and behind them those of the attacker's own sites
-    that train; unit [n]: of each candidate its row's or person's number; share: of units, those that train, as the plan
-    says; level: how often chance may do as well where an attack succeeds. All attacks share the rest. shadows: what was
-    trained so far; controls: runs beside which an attack is tried, once they are made."""
-
-    of: frozenset[str]
-    pool: Pooled = field(repr=False)
-    unit: Index = field(repr=False)
-    share: float
-    level: float = LEVEL
-    shadows: list[Shadow] = field(default_factory=list, repr=False)
-    controls: "Sequence[Scene] | None" = field(default=None, repr=False)
-
-    @property
-    def rows(self) -> Table:
-        """All rows of the pool."""
-        return self.pool.train
-
-    @property
-    def count(self) -> int:
-        """n."""
-        return len(self.unit)
-
-    def by_unit(self, values: Floats) -> Floats:
-        """[n] -> [units]: of a person the mean over their rows."""
-        return np.asarray(np.bincount(self.unit, values) / np.bincount(self.unit))
 
 
 def candidates(plan: Plan, truth: Mapping[str, Table], names: frozenset[str]) -> Candidates | None:
@@ -84,7 +40,7 @@ def candidates(plan: Plan, truth: Mapping[str, Table], names: frozenset[str]) ->
     count = sum(counts[: len(of)])
     unit = np.arange(count) if rows.person is None else np.unique(rows.person[:count], return_inverse=True)[1]
     share = 1 - (split.validation or 0.0) - (0.0 if split.column is not None else split.test or 0.0)
-    return Candidates(of, Pooled(rows, held, np.repeat(np.arange(len(every)), counts)), unit.reshape(-1), share)
+    return Candidates(of, Pooled(rows, held, np.repeat(np.arange(len(every)), counts)), unit.reshape(-1), share, LEVEL)
 
 
 def members(plan: Plan, truth: Mapping[str, Table], of: frozenset[str]) -> Mask:

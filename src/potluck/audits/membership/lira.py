@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Until
-from potluck.audits.membership.candidates import Candidates
 from potluck.audits.membership.overfit import scenes
 from potluck.audits.membership.scored import Named, Short
 from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, unasked
 from potluck.audits.membership.signals import surer
-from potluck.audits.seen import Seen
+from potluck.audits.seen import Candidates, Seen
 from potluck.core.plan import required
 from potluck.core.stages import Floats
 

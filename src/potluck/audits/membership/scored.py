@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.audits.attack import Truth, Verdict, named
-from potluck.audits.membership.candidates import Candidates, members
+from potluck.audits.membership.candidates import members
+from potluck.audits.seen import Candidates
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 

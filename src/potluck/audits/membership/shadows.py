@@ -10,9 +10,8 @@ import msgspec
 import numpy as np
 
 from potluck.audits.attack import Until
-from potluck.audits.membership.candidates import Candidates, Mask, Shadow
 from potluck.audits.membership.signals import surer
-from potluck.audits.seen import Seen
+from potluck.audits.seen import Candidates, Mask, Seen, Shadow
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan, required
