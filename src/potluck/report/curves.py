@@ -73,14 +73,15 @@ def _chart(name: str, looks: Sequence[Look], kept: int) -> str:
     return curve(f"curve-{name}", f"{TITLES.get(name, 'Loss')} on validation rows", points, kept)
 
 
-def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int = -1, *, of: str = "round") -> str:
-    """Values by round, or by what `of` says, at least one. kept: the round whose model is kept; -1: it is not said."""
+def curve(ident: str, title: str, points: Sequence[tuple[float, float]], kept: int = -1, *, of: str = "round") -> str:
+    """Values by round, or by what `of` says, in order, at least one. kept: the round whose model is kept; -1: it is not
+    said."""
     low, high = min(value for _, value in points), max(value for _, value in points)
     pad = 0.06 * (high - low) or 0.05 * abs(low) or 0.5
     low, high = low - pad, high + pad
     first, last = points[0][0], points[-1][0]
 
-    def place(number: int, value: float) -> tuple[float, float]:
+    def place(number: float, value: float) -> tuple[float, float]:
         share = (number - first) / (last - first) if last > first else 0.5
         return LEFT + share * (RIGHT - LEFT), TOP + TALL * (high - value) / (high - low)
 
@@ -95,10 +96,15 @@ def curve(ident: str, title: str, points: Sequence[tuple[int, float]], kept: int
     for number, anchor in dict.fromkeys(((first, "start"), (last, "end"))):
         if anchor == "start" or last > first:
             parts.append(
-                text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, f"{of} {number:,}", anchor=anchor, muted=True)
+                text(f"{place(number, low)[0]:.2f}%", TOP + TALL + 20, _after(of, number), anchor=anchor, muted=True)
             )
-    ends = f"{prose.number(points[0][1])} after {of} {first:,}, {prose.number(points[-1][1])} after {of} {last:,}"
+    begun, ended = (f"{prose.number(value)} after {_after(of, number)}" for number, value in (points[0], points[-1]))
     best = next(
         (f"; {prose.number(value)} after {of} {kept}, whose model is kept" for n, value in points if n == kept), ""
     )
-    return svg(ident, title, f"{ends}{best}.", TOP + TALL + 28, parts)
+    return svg(ident, title, f"{begun}, {ended}{best}.", TOP + TALL + 28, parts)
+
+
+def _after(of: str, number: float) -> str:
+    """A round by its number, an epsilon as any number."""
+    return f"{of} {number:,}" if isinstance(number, int) else f"{of} {prose.number(number)}"

@@ -25,6 +25,7 @@ SHOWN = 200
 """Most rounds that the table holds."""
 LOSS = "What training brings down, on held-out rows. Smaller is better."
 EPSILON = "What a client's ledger would hold, had it been in every round."
+COST = "what each round more buys, and what it costs a client that is in all of them."
 
 
 class Privacy(msgspec.Struct, frozen=True):
@@ -133,7 +134,21 @@ def _pictures(found: Document) -> list[Picture]:
             title = {"loss": "Loss", "epsilon": "Epsilon"}.get(name) or TITLES[name]
             means = {"loss": LOSS, "epsilon": EPSILON}.get(name) or MEANS[name]
             pictures.append(Picture(title, means, curves.curve(f"curve-{name}", f"{title}, simulated", points)))
-    return [*pictures, _sizes(found.sizes)]
+    return [*pictures, *_bought(found), _sizes(found.sizes)]
+
+
+def _bought(found: Document) -> list[Picture]:
+    """A metric against epsilon, where both were known after two rounds or more."""
+    name = next((name for name in TITLES if any(one.get(name) is not None for one in found.rounds)), None)
+    if name is None:
+        return []
+    both = [(one.get("epsilon"), one.get(name)) for one in found.rounds]
+    points = [(float(spent), float(value)) for spent, value in both if spent is not None and value is not None]
+    if len(points) < 2:
+        return []
+    title = f"{TITLES[name]} against epsilon"
+    chart = curves.curve("curve-bought", f"{title}, simulated", points, of="epsilon")
+    return [Picture(title, f"{MEANS[name]} Beside it {COST}", chart)]
 
 
 def _sizes(sizes: Sequence[int]) -> Picture:

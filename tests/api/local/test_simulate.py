@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,6 +15,7 @@ from potluck.api.local.score import score
 from potluck.api.plan.plan import Plan
 from potluck.api.results.outcome import Run, summary, write_report
 from potluck.core.errors import DataError, UsageError
+from potluck.core.prose import number
 from potluck.learning.models.model import Model
 from potluck.report.simulated import render
 
@@ -44,6 +46,17 @@ def test_everything_that_it_leaves_says_what_it_is(done):
     assert "<title>Simulated:" in page
     assert "Simulated, not private." in page
     assert page == render(done.folder)
+
+
+def test_the_page_draws_what_is_bought_at_which_epsilon(tmp_path):
+    noise = 'privacy={noise="shared",unit="row",epsilon=2.0,delta=1e-5,clip=4.0}'
+    training = 'training={method="gradient",rounds=3,expected_rows=200}'
+    folder = simulated(tmp_path, noise, training, sites=3, every=1, processes=1).folder
+    rounds = json.loads((folder / "simulation.json").read_text())["rounds"]
+    page = (folder / "simulated-report.html").read_text()
+    (drawn,) = re.findall(r"<desc[^>]*>([^<]* after epsilon [^<]*)</desc>", page)
+    for one in (rounds[0], rounds[-1]):
+        assert f"{number(one['auc'])} after epsilon {number(one['epsilon'])}" in drawn
 
 
 def test_no_verb_that_reads_runs_takes_it_for_one(done, tmp_path):
