@@ -1,5 +1,6 @@
 """`potluck.audit`: would the mechanism that sites run keep what a plan's noise promises?"""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,8 +9,9 @@ import msgspec
 
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.proof import kept
+from potluck.audits.extraction.canaries import without_noise
 from potluck.audits.promises.audits import audited
-from potluck.audits.promises.promise import Bound, Check, Finding
+from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.learning.data.declared import resolve
@@ -80,9 +82,11 @@ def audit(
     if run is not None:
         _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]
-    if plan.spec.noisy and not plan.spec.traits.sums:
+    if not plan.spec.noisy:
+        checks += without_noise(plan.spec, seed, Effort(WRONG, time.monotonic() + 60 * minutes, tell=progress))
+    elif not plan.spec.traits.sums:
         checks = [Check("promise", None, ELSEWHERE)]
-    elif plan.spec.noisy:
+    else:
         spec, table = (plan.spec, None) if data is None else _rows(plan, data)
         ready(spec)
         audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress)

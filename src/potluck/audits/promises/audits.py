@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
+from potluck.audits.extraction import canaries
 from potluck.audits.promises import charged, coins, neighbours, one_run, paired, parties, sigma
 from potluck.audits.promises.made_up import NotMade, made_up, own
 from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort, Finding
@@ -23,6 +24,7 @@ AUDITS: tuple[Audit, ...] = (
     Audit("parties", "chi-square test", parties.findings, 0.1),
     Audit("one run", "arXiv 2305.08846", one_run.findings, 0.15),
     Audit("paired", "arXiv 2302.07956", paired.findings, 0.45),
+    Audit("extraction", "arXiv 1802.08232", canaries.findings, 0.2),
 )
 
 
