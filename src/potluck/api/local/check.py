@@ -12,6 +12,8 @@ from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
 from potluck.tasks.catalog import task_of
+from potluck.tasks.shapes.shape import Case
+from potluck.tasks.shapes.shapes import risks
 from potluck.tasks.sources import not_here
 from potluck.tasks.words import about_rows
 
@@ -157,7 +159,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         return Verdict([_line(error)], warnings, absent=not_here(plan))
     return Verdict(
         [],
-        [*warnings, *found.warnings],
+        [*warnings, *found.warnings, *risks(Case(plan.spec, {site: one.trained for site, one in found.data.items()}))],
         dict.fromkeys(plan.spec.federation.sites, promise(plan.spec)),
         found.bytes_up,
         found.seconds,

@@ -35,6 +35,8 @@ from potluck.parties.admission import graphs
 from potluck.parties.admission.proposal import asked_of
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
+from potluck.tasks.shapes.shape import Case
+from potluck.tasks.shapes.shapes import risks
 
 Json = dict[str, object]
 RECENT = 4 << 20
@@ -57,6 +59,13 @@ class Asked:
     file: str = ""
     counted: tuple[str, ...] | None = None
     unreadable: str = ""
+    before: int = 0
+
+    @property
+    def risks(self) -> list[str]:
+        """What attacks are known to find in plans of this shape, a line each. The inbox reads no row: where few rows
+        are behind a sum it says so only if the plan allows no more."""
+        return [] if self.computes else risks(Case(self.plan, before=self.before))
 
     @property
     def rows(self) -> list[str]:
@@ -167,6 +176,7 @@ class Asked:
             "together": self.together,
             "seen": self.seen,
             "cost": self.cost,
+            "risks": self.risks,
             "rows": self.rows,
             "epsilon": promise(self.plan),
             "spent": self.spent,
@@ -208,7 +218,8 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             known_cost = not lacks(plan)
             year = Composed() if computes or not known_cost else would(ledger, plan, one.run, delta, True)
             known = counted.get(one.hash)
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable))
+            ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable, ran))
         return asked
 
 

@@ -47,6 +47,7 @@ def _show(out: Terminal, one: Asked) -> None:
         why = "cannot be read by this version, so it can only be denied" if one.unreadable else "is not here"
         out.say(f"  network: {digest} {why}: {one.unreadable or 'nobody can say what it holds'}")
     out.say(f"  cost: {one.cost}")
+    out.lines(f"  risk: {line}" for line in one.risks)
     out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:
         out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")

@@ -1,0 +1,24 @@
+"""The table of shapes, and what of a plan they say."""
+
+from potluck.core.errors import PotluckError
+from potluck.tasks.shapes.few_pictures import FEW_PICTURES
+from potluck.tasks.shapes.few_rows import FEW_ROWS
+from potluck.tasks.shapes.imprints import IMPRINTS
+from potluck.tasks.shapes.rare_values import RARE_VALUES
+from potluck.tasks.shapes.repeated import REPEATED
+from potluck.tasks.shapes.shape import Case, Shape
+from potluck.tasks.shapes.site_rates import SITE_RATES
+
+SHAPES: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE_RATES, REPEATED)
+
+
+def risks(case: Case) -> list[str]:
+    """A line each shape that the plan has. Noise bounds every attack, so that a plan with it has none; nor is anything
+    said where the plan's network is not here."""
+    plan = case.plan
+    if plan.noisy or not plan.traits.labelled or plan.model is None or plan.training is None:
+        return []
+    try:
+        return [said for shape in SHAPES if (said := shape.said(case)) is not None]
+    except PotluckError:  # `check` says what is wrong with it, and the inbox that it is not here
+        return []

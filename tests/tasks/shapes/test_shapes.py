@@ -1,0 +1,181 @@
+"""What is said of a plan's shape before a run is so: the attack succeeds on that shape, and not on the mended plan."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.api.network import members
+from potluck.api.network.inbox import inbox
+from potluck.audits.attack import Until
+from potluck.audits.attacks import ATTACKS
+from potluck.core.plan import canonical, digest
+from potluck.core.seeded import generator
+from potluck.learning.models.started import started
+from potluck.members.home import SiteHome
+from potluck.owner.policy import Approve
+from potluck.owner.requests import Requests
+from potluck.tasks.shapes.few_rows import FOUND, TRIES
+from potluck.tasks.shapes.shape import Case
+from potluck.tasks.shapes.shapes import SHAPES, risks
+from potluck.tasks.sources import tables
+from support.audits.recorded import LOGISTIC, RELU, frames, plan, seen
+
+NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
+TANH = RELU | {"activation": "tanh"}
+FOREVER = Until(float("inf"), generator(0))
+NEWTON = {"method": "newton", "rate": 1.0}
+
+
+def said(spec, rows=None, before=0):
+    """The attacks that are named, in order."""
+    found = risks(Case(spec.spec, rows or {}, before))
+    for line in found:
+        key, _, rest = line.partition(": ")
+        assert key in {"privacy.noise", "training.method", "protect.with", "model"}
+        assert ". hint: " in rest
+    return [line.partition("(attack ")[2].partition(")")[0] for line in found]
+
+
+def test_every_shape_names_an_attack_of_the_table():
+    assert {one.attack for one in SHAPES} - {"imprint"} <= {one.name for one in ATTACKS}
+
+
+@pytest.mark.parametrize(
+    ("spec", "rows", "named"),
+    [
+        (plan("mask"), 1, ["analytic"]),
+        (plan("mask"), 40, []),
+        (plan("mask"), None, []),
+        (plan("clear"), 1, ["analytic"]),
+        (plan("clear"), 40, []),
+        (plan("mask", TANH), 2, []),
+        (plan("mask", LOGISTIC), 1, []),
+        (plan("mask", LOGISTIC), 40, []),
+        (plan("clear", LOGISTIC), 1, ["analytic", "rates"]),
+        (plan("clear", LOGISTIC), 40, ["rates"]),
+        (plan("mask", LOGISTIC, **NEWTON), 40, ["gram"]),
+        (plan("mask", privacy=NOISE, expected_rows=3), 1, []),
+        (plan("clear", LOGISTIC, NOISE | {"noise": "site"}, expected_rows=3), 1, []),
+    ],
+)  # fmt: skip
+def test_a_plan_is_warned_of_its_own_shape_alone(spec, rows, named):
+    assert said(spec, rows and dict.fromkeys("abc", rows)) == named
+
+
+def test_the_rows_of_sites_that_may_collude_are_not_counted_on():
+    def summed(rows, corrupt=0, word="mask"):
+        return Case(plan(word).set("federation.corrupt", corrupt).spec, rows).summed
+
+    assert summed({"a": 1, "b": 2, "c": 9}) == 12
+    assert summed({"a": 1, "b": 2, "c": 900}, corrupt=1) == 3
+    assert summed({"a": 1, "b": 2}) == 103  # the plan says that c may have 100
+    assert summed({"a": 4, "b": 2, "c": 9}, word="clear") == 2
+
+
+def test_numbers_alone_have_no_value_that_one_row_has():
+    spec = plan("mask", LOGISTIC, **NEWTON).set("data.columns.c", {"kind": "number", "low": 0, "high": 1})
+    assert said(spec, dict.fromkeys("abc", 40)) == []
+
+
+def test_an_imprint_is_named_whatever_protects_the_sum():
+    spec = plan("mask").spec
+    weights = np.full((16, 8), 1 / 8)
+    vector = np.concatenate([weights.T.ravel(), np.linspace(-1, 1, 16), np.full(16, 0.1), [0.0]])
+    (line,) = risks(Case(started(spec, vector.tobytes())))
+    assert line.startswith("model: 16 of the 16 units")
+
+
+def test_check_says_it_and_a_run_does_not_repeat_it(tmp_path):
+    for site, frame in frames(1).items():
+        frame.to_csv(tmp_path / f"{site}.csv", index=False)
+    spec = plan("mask").set("data.files", {site: str(tmp_path / f"{site}.csv") for site in "abc"})
+    (line,) = [one for one in potluck.check(spec).warnings if "(attack " in one]
+    assert "a sum is over 3 rows at most" in line
+    assert f"in {FOUND[3]} of {TRIES} made-up runs" in line
+    assert not any("(attack " in one for one in potluck.run(spec, out=tmp_path / "run").warnings)
+
+
+def test_the_demos_plan_has_no_known_shape():
+    assert said(potluck.Plan.read("src/potluck/demo/heart.toml")) == []
+
+
+def test_the_inbox_says_it_and_how_often_the_plan_ran_here(tmp_path):
+    members.site_new(tmp_path / "a")
+    spec, rules = plan("mask", LOGISTIC, **NEWTON).spec, Approve()
+    with Requests(SiteHome.at(tmp_path / "a").requests) as requests:
+        for number in range(3):
+            run = f"run {number}"
+            requests.ask(run, digest(spec), canonical(spec), "f", time.time(), (), rules)
+            if number < 2:
+                requests.approve(digest(spec).hex(), "somebody", time.time(), rules)
+                requests.finish(run)
+    (waits,) = inbox(tmp_path / "a")
+    assert waits.before == 2
+    assert waits.document()["risks"] == waits.risks
+    assert [line.partition("(attack ")[2].partition(")")[0] for line in waits.risks] == ["gram", "differencing"]
+    assert "ran here two times before" in waits.risks[-1]
+
+
+# The attack succeeds on the shape, and not on the mended plan
+
+
+def succeeded(folder, spec, rows, name, who="server", before=None):
+    """Whether the attack of this name finds what it is after in a run of the plan."""
+    potluck.run(spec, rows, out=folder / "run", record=True)
+    truth = {site.name: table for site, table in tables(spec, rows)[1].items()}
+    known = seen(folder / "run", spec, *who.split(","))
+    if before is not None:
+        known = replace(known, before=before)
+    attack = next(one for one in ATTACKS if one.name == name)
+    if attack.fits(known) is not None:
+        return False
+    return any(one.judged(truth).succeeded for one in attack.tried(known, FOREVER))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "hits"), FOUND.items())
+def test_as_many_tries_find_a_row_of_few_as_are_quoted(tmp_path, rows, hits):
+    found = [
+        succeeded(tmp_path / str(seed), plan("mask"), frames(rows // 3, seed), "analytic") for seed in range(TRIES)
+    ]
+    assert sum(found) == hits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rows", "spec"), [(1, plan("mask", privacy=NOISE, expected_rows=3)), (40, plan("mask"))])
+def test_noise_and_more_rows_mend_it(tmp_path, rows, spec):
+    assert not any(succeeded(tmp_path / str(seed), spec, frames(rows, seed), "analytic") for seed in range(5))
+
+
+@pytest.mark.slow
+def test_a_rare_value_gives_its_row_away_to_newton_and_not_to_descent(tmp_path):
+    rows = frames(40)
+    for frame in rows.values():
+        frame["c"] = np.where(frame["c"] == "r", "q", frame["c"])
+    rows["b"].loc[17, "c"] = "r"
+    assert succeeded(tmp_path / "newton", plan("mask", LOGISTIC | {"l2": 1.0}, **NEWTON), rows, "gram")
+    mended = plan("mask", LOGISTIC)
+    assert not any(succeeded(tmp_path / name, mended, rows, name) for name in ("gram", "analytic"))
+
+
+@pytest.mark.slow
+def test_a_sites_rate_is_read_in_the_clear_and_not_through_masks(tmp_path):
+    rows = frames(40)
+    rows["b"]["y"] = ["1"] * 31 + ["0"] * 9
+    assert succeeded(tmp_path / "clear", plan("clear", LOGISTIC), rows, "rates")
+    assert not succeeded(tmp_path / "mask", plan("mask", LOGISTIC), rows, "rates")
+
+
+@pytest.mark.slow
+def test_a_row_that_came_is_the_difference_of_two_runs_and_not_with_noise(tmp_path):
+    rows = frames(40)
+    more = rows | {"b": pd.concat([rows["b"], frames(1, seed=9)["b"]], ignore_index=True)}
+    noised = plan("mask", LOGISTIC, privacy=NOISE, expected_rows=120)
+    for name, spec, hit in (("exact", plan("mask", LOGISTIC), True), ("noise", noised, False)):
+        potluck.run(spec, rows, out=tmp_path / name / "before", record=True)
+        first = seen(tmp_path / name / "before", spec, "server")
+        assert succeeded(tmp_path / name, spec, more, "differencing", before=first) is hit
