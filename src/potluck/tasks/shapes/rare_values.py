@@ -2,7 +2,7 @@
 
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
-from potluck.learning.loops import build
+from potluck.learning.loops import TrainTask
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.newton import GRAM
 from potluck.tasks.shapes.shape import Case, Shape
@@ -10,7 +10,9 @@ from potluck.tasks.shapes.shape import Case, Shape
 
 def _said(case: Case) -> str | None:
     plan = case.plan
-    if plan.begun or kind_of(plan).link is None or GRAM not in {one.name for one in build(plan).usual.blocks}:
+    if plan.begun or kind_of(plan).link is None:
+        return None
+    if GRAM not in {one.name for one in TrainTask(plan, evaluated=False).usual.blocks}:
         return None
     marks = [one.name for one in encoding(plan).fields if not COLUMNS.of(one.kind).measured or one.missing == "flag"]
     if not marks:
