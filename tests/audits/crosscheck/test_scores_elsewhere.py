@@ -1,4 +1,4 @@
-"""Scores of membership beside those of PrivacyGuard and jax-privacy: the same words of models in, the same scores out."""
+"""Scores of membership beside those of PrivacyGuard and jax-privacy: the same words of models, the same scores."""
 
 from types import SimpleNamespace
 
