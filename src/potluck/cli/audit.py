@@ -19,15 +19,30 @@ WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("
 @click.option("--run", type=PATH, help="The folder of a run of PLAN, whose report is to show the result.")
 @click.option("--minutes", type=float, default=5.0, help="What all audits take, about (default: 5).")
 @click.option("--seed", type=int, default=0, help="Public seed of rows, noise and coins (default: 0).")
+@click.option("--resume", type=PATH, help="A file that keeps what is finished: the same call again goes on after it.")
 @settings
 @spoken
 def command(
-    plan: Path, settings: tuple[str, ...], data: Path | None, run: Path | None, minutes: float, seed: int
+    plan: Path,
+    settings: tuple[str, ...],
+    data: Path | None,
+    run: Path | None,
+    resume: Path | None,
+    minutes: float,
+    seed: int,
 ) -> int:
     """Would the mechanism that sites run keep what PLAN promises? Exit 4 where an audit found that it does not."""
     say = voice()
     read = Plan.read(plan, settings)
-    found = audit(read, data, run=run, minutes=minutes, seed=seed, progress=lambda words: say.event("audit", words))
+    found = audit(
+        read,
+        data,
+        run=run,
+        minutes=minutes,
+        seed=seed,
+        resume=resume,
+        progress=lambda words: say.event("audit", words),
+    )
 
     def text(out: Terminal) -> None:
         for one in found.all:

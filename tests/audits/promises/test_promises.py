@@ -1,9 +1,10 @@
 """Audits catch every bug of a closed list by name, and say nothing against a mechanism that keeps its promise."""
 
 import pytest
+from scipy import stats
 
 from potluck.audits.promises import audits
-from potluck.audits.promises.promise import WRONG, Bound
+from potluck.audits.promises.promise import Bound
 from support.promises.bugs import BUGS, a_share_of_noise
 from support.promises.noises import MORE
 from support.promises.plans import MECHANISMS, broken, found, plan
@@ -44,15 +45,16 @@ def test_plans_whose_rounds_differ_are_audited_as_far_as_can_be(training):
     every = found(plan(many=5, **training).spec, trials=500)
     assert not [one for one in every.values() if one.held is False]
     assert every["noise: training"].held
-    assert every["paired: training"].held is (None if "local" in training else True)
+    assert every["sensitivity: training"].held
+    assert every["charges: training"].held
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MECHANISMS)
-def test_no_correct_mechanism_is_accused_in_fifty_audits(name):
-    spec = plan(**{"rounds": 2} | MECHANISMS[name]).spec
-    assert [broken(spec, trials=500, seed=seed) for seed in range(50)] == [set()] * 50
-    assert 50 * WRONG < 0.01
+def test_right_mechanisms_are_accused_no_more_often_than_is_said():
+    """Where audits may be wrong once in ten calls and not once in 10,000: what they then say is counted."""
+    every = [(plan(**{"rounds": 2} | keys).spec, seed) for keys in MECHANISMS.values() for seed in range(8)]
+    accused = [found for spec, seed in every if (found := broken(spec, trials=500, seed=seed, wrong=0.1))]
+    assert len(accused) <= stats.binom.isf(1e-6, len(every), 0.1)
 
 
 @pytest.mark.slow

@@ -78,3 +78,32 @@ def test_an_owners_own_rows_stand_in_for_made_up_ones(path):
 def test_minutes_that_cannot_be_are_refused(path):
     with pytest.raises(UsageError, match="--minutes: 0 minutes are not possible"):
         potluck.audit(path, minutes=0.0)
+
+
+def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
+    kept, calls = tmp_path / "kept.json", []
+
+    def interrupted(words):
+        calls.append(words)
+        if words == "charges":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        potluck.audit(path, minutes=0.01, resume=kept, progress=interrupted)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    half_noise(monkeypatch)  # what is finished is not looked at again
+    calls.clear()
+    done = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
+    assert calls[0] == "charges"
+    said = {one.name: one.held for one in done.all}
+    assert (said["noise: statistics"], said["sites' noise: statistics"]) == (True, False)
+    calls.clear()
+    again = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
+    assert (again.document(), calls) == (done.document(), [])
+    with pytest.raises(UsageError, match="another plan, seed or time"):
+        potluck.audit(path, minutes=0.01, seed=1, resume=kept)
+    kept.write_bytes(b"{")
+    with pytest.raises(UsageError, match="is not what an audit keeps"):
+        potluck.audit(path, minutes=0.01, resume=kept)
+    with pytest.raises(UsageError, match="nothing is kept of an owner's own rows"):
+        potluck.audit(path, pd.DataFrame({"x": [1.0]}), resume=tmp_path / "other.json")

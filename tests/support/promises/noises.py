@@ -9,7 +9,7 @@ from potluck.dp import mechanism as dp
 from potluck.dp.mechanism import Noised
 from potluck.learning.data import units
 from potluck.learning.data.table import Table
-from potluck.learning.training import gradient
+from potluck.learning.training import gradient, turns
 from potluck.mpc.clear.protection import Clear
 from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
@@ -131,6 +131,12 @@ def one_row_too_many(patch):
     patch.setattr(units, "most_rows", lambda plan: most(plan) + 1)
 
 
+def groups_drawn_anew(patch):
+    """In each round."""
+    plain, calls = turns.turns, count()
+    patch.setattr(turns, "turns", lambda key, units, groups: plain(bytes([next(calls) % 256]) * 16, units, groups))
+
+
 SHARED = {"noise": "shared", "word": "mask"}
 MORE = {
     "one site has no noise": (one_site_has_none, {}, "parties", "sites' noise: training"),
@@ -143,6 +149,12 @@ MORE = {
     "an accountant that errs": (an_accountant_that_errs, {}, "charges", "charges: the run"),
     "held-out rows train": (held_out_rows_train, {}, "sensitivity", "sensitivity: training"),
     "a free bias": (free_bias, {}, "sensitivity", "sensitivity: training"),
+    "groups drawn anew": (
+        groups_drawn_anew,
+        {"many": 5, "rounds": 6, "band": 2},
+        "sensitivity",
+        "sensitivity: training",
+    ),
     "one row too many": (one_row_too_many, {"unit": "person"}, "sensitivity", "sensitivity: metrics"),
 }
 """As `bugs.BUGS`."""

@@ -29,12 +29,15 @@ def plan(noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=
         more = {"model": {"kind": "logistic", "l2": 0.0}, "training": spec}
         if unit != "row":
             privacy["evaluation"] = epsilon / 4
+    dropouts = 1
+    if "band" in training:  # networks alone have groups, each round over all sites, with slots for as many rows
+        more["model"], dropouts, data["max_rows"] = {"kind": "network", "layers": [4]}, 0, 200
     if unit == "person":
         data["person"] = "who"
         privacy["rows_per_person"] = 2
     return potluck.Plan(
         name="audited", purpose="a test", task=task,
-        federation={"sites": SITES, "corrupt": 1, "dropouts": 1, "server": "curious"},
+        federation={"sites": SITES, "corrupt": 1, "dropouts": dropouts, "server": "curious"},
         data=data, protect={"with": word}, privacy=privacy, **more,
     )  # fmt: skip
 
@@ -50,17 +53,19 @@ MECHANISMS = {
     "own steps": {"method": "average", "steps": 3},
     "own steps' batch": {"method": "average", "steps": 3, "batch": 40},
     "sites' average": {"method": "average", "unit": "site", "noise": "shared", "word": "mask"},
+    "what sites keep": {"method": "average", "steps": 2, "local": "ditto"},
+    "groups": {"many": 5, "rounds": 6, "band": 2},
     "statistics": {"task": "statistics", "many": 8},
     "persons' statistics": {"task": "statistics", "many": 8, "unit": "person"},
 }
 """Every correct mechanism, as `plan` makes it."""
 
 
-def found(spec, *names, trials=2_000, seed=0):
-    """By name, what the named audits find; all, where none is named."""
+def found(spec, *names, trials=2_000, seed=0, wrong=WRONG):
+    """By name, what the named audits find; all, where none is named. wrong: how often all may be."""
     looked = audits.scene(spec, seed)
     chosen = [one for one in audits.AUDITS if not names or one.name in names]
-    effort = Effort(WRONG / len(audits.AUDITS), trials=trials)
+    effort = Effort(wrong / len(audits.AUDITS), trials=trials)
     return {one.name: one for audit in chosen for one in audit.findings(looked, effort)}
 
 

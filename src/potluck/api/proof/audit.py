@@ -12,6 +12,7 @@ from potluck.api.proof import kept
 from potluck.audits.extraction.canaries import without_noise
 from potluck.audits.promises.audits import audited
 from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
+from potluck.audits.promises.resumed import Resumed, subject
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.learning.data.declared import resolve
@@ -66,19 +67,24 @@ def audit(
     run: str | Path | None = None,
     minutes: float = 5.0,
     seed: int = 0,
+    resume: str | Path | None = None,
     progress: Callable[[str], None] = lambda words: None,
 ) -> Audited:
     """Audit `plan` (or the one in a file) on made-up rows of its schema, or on an owner's own: `data`.
 
     minutes: what all audits take, about; seed: public, of rows, noise and coins, so that an audit can be repeated.
     progress: is told what is looked at. run: the folder of a run of this plan, beside which the result is kept for its
-    report. Reveals: of `data`, to whoever reads the result, how far its rows move sums.
+    report. resume: a file that keeps what is finished, so that an interrupted call goes on when it is called again;
+    made where there is none. Reveals: of `data`, to whoever reads the result, how far its rows move sums.
     Raises PlanError, DataError, UsageError.
     """
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
     plan = opened(plan)
     plan.require()
+    if resume is not None and data is not None:
+        raise UsageError("nothing is kept of an owner's own rows", where="--resume", hint="leave it out, or --data")
+    going = None if resume is None else Resumed(Path(resume), subject(plan.hash, seed, minutes))
     if run is not None:
         _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]
@@ -89,7 +95,7 @@ def audit(
     else:
         spec, table = (plan.spec, None) if data is None else _rows(plan, data)
         ready(spec)
-        audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress)
+        audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress, resumed=going)
     found = Audited(plan.spec.name, plan.hash, audits, checks)
     if run is None:
         return found

@@ -7,12 +7,11 @@ from potluck.audits.extraction import canaries
 from potluck.audits.promises import charged, coins, neighbours, one_run, paired, parties, sigma
 from potluck.audits.promises.made_up import NotMade, made_up, own
 from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort, Finding
+from potluck.audits.promises.resumed import Resumed
 from potluck.audits.promises.scene import Scene
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.learning.data.table import Table
-from potluck.learning.training.drawn import band
-from potluck.learning.training.local import keeps
 
 UNITS = 12
 """Units that are tried."""
@@ -31,8 +30,6 @@ AUDITS: tuple[Audit, ...] = (
 def scene(plan: Plan, seed: int, table: Table | None = None, until: float = float("inf")) -> Scene:
     """A plan as it is audited. table: an owner's own rows; None: rows are made up."""
     draw, public = generator(seed, "audit", "noise").bytes, generator(seed, "audit", "rows")
-    if plan.traits.labelled and keeps(plan) and band(plan) is None:
-        return Scene(plan, seed, draw, why="what sites keep from one round to the next is not looked at yet")
     try:
         if table is not None:
             return Scene(plan, seed, draw, table, own(plan, table, UNITS, public), until=until)
@@ -51,15 +48,23 @@ def audited(
     trials: int = 10_000,
     tell: Callable[[str], None] = lambda words: None,
     audits: Sequence[Audit] = AUDITS,
+    resumed: Resumed | None = None,
 ) -> tuple[list[Bound], list[Check]]:
     """(bounds of epsilon, other findings) of a plan that owes noise. What is left of one audit's time is the others'.
-    All of them together are wrong at most as often as WRONG says."""
+    All of them together are wrong at most as often as WRONG says. resumed: what an earlier call had finished."""
     begun, due = time.monotonic(), 0.0
     all_of_it = sum(one.weight for one in audits)
     looked = scene(plan, seed, table, begun + seconds * 0.2)
     found: list[Finding] = []
     for one in audits:
+        before = resumed.before(one.name) if resumed else None
         due += one.weight
+        if before is not None:
+            found += before
+            continue
         effort = Effort(WRONG / len(audits), begun + seconds * due / all_of_it, trials, tell)
-        found += one.findings(looked, effort)
+        now = list(one.findings(looked, effort))
+        found += now
+        if resumed is not None:
+            resumed.after(one.name, now)
     return [one for one in found if isinstance(one, Bound)], [one for one in found if isinstance(one, Check)]

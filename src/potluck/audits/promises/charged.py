@@ -10,6 +10,8 @@ beyond those that were reckoned with. It does NOT look at the ledger's disk.
 import math
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from potluck.audits.promises.bounds import gaussian_epsilon
 from potluck.audits.promises.played import NotPlayed, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
@@ -71,8 +73,6 @@ def _of(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
 def _all(scene: Scene) -> Check:
     plan, name = scene.plan, "charges: the run"
     noised = {kind: sums for kind, sums in scene.kinds.items() if all(one.noised for one in sums)}
-    if any(isinstance(sums[0].bound.cost.event, Banded) for sums in noised.values()):  # type: ignore[union-attr]
-        return Check(name, None, "banded sums cost by their turns, and their total is not looked at yet")
     delta, most = plan.privacy.delta or 0.0, plan.privacy.epsilon or 0.0
     more = next((kind for kind in noised if goes_on(scene, kind)), None)
     if more is not None:
@@ -93,8 +93,13 @@ def _all(scene: Scene) -> Check:
 
 def _costs(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
     """Of all sums that a run may open, those that are not looked at like the last."""
-    every = [one.bound.cost for one in sums]  # type: ignore[union-attr]  # noised sums have costs
-    return every + every[-1:] * (releases(plan, kind) - len(every))
+    every: list[Cost] = [one.bound.cost for one in sums]  # type: ignore[union-attr]  # noised sums have costs
+    last, rest = every[-1], releases(plan, kind) - len(every)
+    if not isinstance(last.event, Banded):
+        return every + [last] * rest
+    # Banded sums cost by their number; one that is run again no more than one at its unit's turn.
+    later = [replace(last, event=replace(last.event, number=len(every) + one)) for one in range(1, rest + 1)]
+    return every + later
 
 
 def gaussian(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
@@ -105,6 +110,8 @@ def gaussian(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
         return 0.0
     inside = one.inside
     real = inside.real(inside.sigma)
+    if isinstance(one.bound.cost.event, Banded):  # type: ignore[union-attr]
+        return 0.0
     once = math.fsum((most / sigma) ** 2 for most, sigma in zip(inside.limit.l2, real, strict=True))
     times = one.bound.times if isinstance(one.bound, Walked) else 1
     return gaussian_epsilon(math.sqrt(once * times * releases(plan, kind)), target(plan, kind)[1])

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from potluck.audits.promises import bands
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name
 from potluck.core.asks import Kind
@@ -133,6 +134,9 @@ def _at(scene: Scene, kind: Kind, sums: list[Sum], spread: float, number: int) -
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum of which a unit can be made."""
     effort.tell("the worst unit")
+    for kind, sums in scene.kinds.items():
+        if scene.units and sums[0].noised and sums[0].ask.band is not None:
+            yield _banded(scene, kind, sums)
     for kind, each in pairs(scene).items():
         pair, name = max(each, key=lambda one: one.far), kind_name(kind)
         held = pair.far <= 1 + ROUNDED
@@ -144,6 +148,18 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         if isinstance(scene.task, TrainTask) and _strays(scene, kind, each):
             held, words = False, f"rows that are in no sum of {name} move it"
         yield Check(f"sensitivity: {name}", held, words, 1.0, pair.far)
+
+
+def _banded(scene: Scene, kind: Kind, sums: list[Sum]) -> Check:
+    """Of sums of which each holds the ones before, all of a run together."""
+    loud = _at(scene, kind, sums, 1.0, 1)
+    found, most = bands.moves(scene, kind, sums[:1] + loud if loud else sums)
+    words = (
+        f"the {scene.plan.privacy.unit} that moves {len(sums)} sums of {kind_name(kind)} farthest, of "
+        f"{len(scene.units)} that were tried, moves them by {found:.3g} squares of a clip, of {most:.3g} that "
+        "noise was reckoned for"
+    )
+    return Check(f"sensitivity: {kind_name(kind)}", found <= most * (1 + ROUNDED), words, most, found)
 
 
 def _strays(scene: Scene, kind: Kind, each: list[Pair]) -> bool:

@@ -31,7 +31,7 @@ from potluck.dp.mechanism import Walked
 
 MOST, FEWEST = 5_000, 64
 """Canaries."""
-ROOM = 1 << 25
+ROOM = 80_000_000
 """Numbers of all canaries together."""
 PARTS = (0.02, 0.1, 0.5, 1.0)
 """Of all canaries so many are guessed at."""
@@ -46,7 +46,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             effort.tell(f"canaries of {kind_name(kind)}")
             why = _why_not(scene, sums)
             name = f"one run: {kind_name(kind)}"
-            yield Check(name, None, why) if why else _of(scene, kind, sums, name, effort.level / len(scene.kinds))
+            yield Check(name, None, why) if why else _of(scene, kind, sums, name, effort)
 
 
 def _why_not(scene: Scene, sums: list[Sum]) -> str:
@@ -64,8 +64,8 @@ def _why_not(scene: Scene, sums: list[Sum]) -> str:
     return ""
 
 
-def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, level: float) -> Finding:
-    one = sums[0]
+def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort) -> Finding:
+    one, level = sums[0], effort.level / len(scene.kinds)
     values = max((len(column.values) for column in scene.plan.data.columns.values()), default=0)
     many = min(MOST, ROOM // one.inside.grid.length, values)
     if many < FEWEST:
@@ -77,6 +77,8 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, level: float) -> F
     among = Scene(scene.plan, scene.seed, scene.draw, rows, units)
     directions = np.empty((len(units), one.inside.grid.length), np.float32)
     for place, unit in enumerate(units):
+        if effort.over:
+            return Check(name, None, f"the time was up when {place:,} of {len(units):,} canaries had been made")
         directions[place] = one.moved(among.only(kind, unit), scene.draw)
     if len(units) < FEWEST or _common(directions, scene) > ALIKE:
         return Check(name, None, "canaries of this plan's columns point one way: pairs say more")

@@ -23,6 +23,7 @@ from potluck.drivers.memory import Memory
 from potluck.learning.data.table import Table
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening, RoundContext, aid, join, lead
 from potluck.tasks.sums.protections import rehearsed
+from potluck.tasks.sums.together import begun
 
 NUMBERS = count(1)
 """Of rounds: an enclave takes part in each once."""
@@ -61,7 +62,8 @@ def played(scene: Scene, one: Sum, table: Table) -> Round:
     context = RoundContext(plan, scene.task, by, RoundId("audit", next(NUMBERS)))
     seen: dict[Party, list[Exchange]] = {party: [] for party in (SERVER, *plan.sites)}
     halves: dict[Party, Half[object]] = {
-        site: watched(join(context, table, memory.seat(site)), seen[site]) for site in plan.sites
+        site: watched(join(context, rows, memory.seat(site)), seen[site])
+        for site, rows in begun(plan, dict.fromkeys(plan.sites, table)).items()
     }
     halves |= {helper: aid(context, memory.seat(helper)) for helper in by.helpers()}
     leads = watched(lead(context, one.ask, memory.seat(SERVER)), seen[SERVER])

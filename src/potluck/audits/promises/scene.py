@@ -28,6 +28,7 @@ from potluck.dp.reveal import reveal
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, untrained
 from potluck.learning.loops import TrainTask, build
+from potluck.learning.training.local import keeps
 from potluck.learning.training.methods import method_of
 
 MOST_ASKS = 64
@@ -42,6 +43,21 @@ class _Held:
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         return Encoded(self.found, grid, limit)
+
+
+class Anew:
+    """What a site keeps of a run whose every step is its first."""
+
+    def before(self, step: int) -> Floats | None:
+        """See `learning.kept.Kept`."""
+        return None
+
+    def keep(self, step: int, asked: bytes, values: Floats) -> None:
+        """See `learning.kept.Kept`."""
+
+    def last(self) -> Floats | None:
+        """See `learning.kept.Kept`."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +93,10 @@ class Sum:
         return self.inside.sampling is None and isinstance(self.bound, Noised)
 
     def given(self, rows: Table | None, draw: Draw) -> Iterator[Contribution]:
-        """What a site's rows are to add; none of its rows, where it has none of a task that keeps them all."""
+        """What a site's rows are to add; none of its rows, where it has none of a task that keeps them all. What a site
+        keeps for the next round is as if each were the first."""
+        if rows is not None and keeps(self.plan) and self.ask.band is None:
+            rows = replace(rows, kept=Anew())
         return iter(()) if rows is None else self.task.contribute(self.ask, rows, draw)
 
     def moved(self, rows: Table | None, draw: Draw) -> Floats:
