@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-import potluck
 from potluck.audits.promises.promise import Bound, Check, Finding
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
 
+PROGRAM = Path(__file__).parents[2]
 HINT = "another file, or remove it to begin again"
 
 
@@ -78,6 +78,6 @@ class Resumed:
 def subject(plan_hash: str, seed: int, minutes: float) -> str:
     """What a call's audits follow from: these, and the program's own files."""
     state = sha256(f"{plan_hash} {seed} {minutes!r}\n".encode())
-    for path in sorted(Path(*potluck.__path__).rglob("*.py")):
+    for path in sorted(PROGRAM.rglob("*.py")):
         state.update(sha256(path.read_bytes()).digest())
     return state.hexdigest()
