@@ -92,17 +92,18 @@ class Named:
             return Verdict(None, f"there are fewer than {FEWEST} rows of {named(self.of)} that trained, or did not")
         what = "rows" if self.plan.data.person is None else "persons"
         m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
-        says = f"names {100 * caught:.1f} % of those, guessing {100 * ALARM:.0f} %"
-        if caught:
-            says += f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did"
+        told = chance < self.asked.level
+        odds = (
+            f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did" if told and caught else ""
+        )
         rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
         words = (
             f"of two {what} of {named(self.of)}, one trained on and one not, it says which is which right "
-            f"{100 * found.auc:.0f} times in 100, where guessing is right 50 times; it was asked about {m} that "
-            f"trained and {n} that did not, and at one false alarm in 100 {says} (chance does as well {rare}; "
-            f"{self.how})"
+            f"{100 * found.auc:.0f} times in 100, where guessing is right 50 times; asked about {m} that trained and "
+            f"{n} that did not, at one false alarm in 100 it names {100 * caught:.1f} % of those that did, guessing "
+            f"{100 * ALARM:.0f} %{right if told and caught else ''} (chance does as well {rare}; {self.how})"
         )
-        return Verdict(chance < self.asked.level, words, found.caught(), ALARM)
+        return Verdict(told, words, caught, ALARM)
 
 
 @dataclass(frozen=True, slots=True)

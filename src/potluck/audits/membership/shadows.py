@@ -16,7 +16,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort
-from potluck.core.seeded import Generator
+from potluck.core.seeded import Generator, generator
 from potluck.learning.models.fitted import training
 from potluck.learning.models.model import Model, model
 from potluck.learning.training.drawn import band
@@ -57,10 +57,11 @@ def obstacle(seen: Seen) -> str | None:
 
 def grown(seen: Seen, until: Until) -> int:
     """How many there are of these candidates: as many as there is time for, at most MOST."""
-    asked = required(seen.candidates)
+    asked, seed = required(seen.candidates), int(until.rng.integers(1 << 62))
     while len(asked.shadows) < MOST and not until.over:
         try:
-            asked.shadows.extend([_trained(seen, inside, until) for inside in _insides(asked, until.rng)])
+            rng = generator(seed, "shadows", len(asked.shadows))  # all attacks begin with the same draws
+            asked.shadows.extend([_trained(seen, inside, rng, until) for inside in _insides(asked, rng)])
         except _Over:
             break
         except (Abort, PotluckError):  # a draw of rows with which this plan does not train
@@ -84,7 +85,7 @@ def _insides(asked: Candidates, rng: Generator) -> list[Mask]:
     return [(order[:, place] < many)[asked.unit] for place in range(BLOCK)]
 
 
-def _trained(seen: Seen, inside: Mask, until: Until) -> Shadow:
+def _trained(seen: Seen, inside: Mask, rng: Generator, until: Until) -> Shadow:
     asked = required(seen.candidates)
 
     def tick(ask: Ask) -> None:
@@ -98,7 +99,7 @@ def _trained(seen: Seen, inside: Mask, until: Until) -> Shadow:
     clients = [one for one in clients if len(one)]
     plan = peopled(_ending(seen), len(clients))
     cohorts = Cohorts(plan, asked.pool, clients)
-    found = simulate(cohorts, Wanted(seed=int(until.rng.integers(1 << 62))), tick, here=True)
+    found = simulate(cohorts, Wanted(seed=int(rng.integers(1 << 62))), tick, here=True)
     return Shadow(inside, surer(found.trained.model, asked.rows)[: asked.count])
 
 
