@@ -93,9 +93,7 @@ class Named:
         what = "rows" if self.plan.data.person is None else "persons"
         m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
         told = chance < self.asked.level
-        odds = (
-            f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did" if told and caught else ""
-        )
+        right = f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did"
         rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
         words = (
             f"of two {what} of {named(self.of)}, one trained on and one not, it says which is which right "
