@@ -1,5 +1,6 @@
 """The table of attacks: an attack is a file with an object in it, and a line here."""
 
+from potluck.audits.aggregation.equivocation import EQUIVOCATION
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
@@ -12,6 +13,6 @@ from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
+    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, EQUIVOCATION, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

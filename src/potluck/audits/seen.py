@@ -2,11 +2,12 @@
 
 All of it follows from letters that it read, by the program's own functions: the announced model, the grid of the plan's
 mechanism, words. Without protection it has each site's words. Else it has what the server opened, and takes away what
-its own members gave. It has nothing that the record has and the coalition did not read.
+its own members gave. Where one exact sum was opened twice, over sites and over fewer of them, it has the difference. It
+has nothing that the record has and the coalition did not read.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.audits.record import HINT, Letter, Record
+from potluck.audits.told import Told, sound, told_in
 from potluck.core.asks import Ask, Kind, Task
 from potluck.core.errors import UsageError
 from potluck.core.fixed import decode
@@ -101,8 +103,8 @@ class Candidates:
 class Seen:
     """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
     of each round as they reached the server, plain or masked; plain: they were not masked; before: what they know of an
-    earlier run. last: the last sum that they heard announced, and at which model; candidates: rows of which they are
-    asked whether they were trained on."""
+    earlier run; last: the last sum that they heard announced, and at which model; candidates: rows of which they are
+    asked whether they were trained on; told: what the server has to tell all alike."""
 
     plan: Plan
     names: frozenset[str]
@@ -112,6 +114,7 @@ class Seen:
     before: "Seen | None" = field(default=None, repr=False)
     last: Ask | None = field(default=None, repr=False)
     candidates: Candidates | None = None
+    told: tuple[Told, ...] = field(default=(), repr=False)
 
     def training(self) -> tuple[Known, ...]:
         """Of the sums those that train."""
@@ -132,6 +135,7 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
     if unknown or not names:
         raise UsageError(f"no party of this plan: {', '.join(unknown)}", hint=f"parties: {', '.join(parties_of(plan))}")
     known, sent, plain, last = list[Known](), dict[str, list[Words]](), False, None
+    told: list[tuple[Told, Letter]] = []
     if plan.traits.sums:
         task: Task[Table, object] = build(plan)
         letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
@@ -142,13 +146,15 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
                 continue
             last = ask = _asked(begun, plan, task)
             grid = mechanism(plan, ask).grid
+            told += told_in(here, plan, ask)
             for letter in here:
                 line = letter.line
                 if line.step in (PLAIN, MASKED) and line.to == "server" and line.sender not in names:
                     sent.setdefault(line.sender, []).append(_words(letter, letter.body(), grid))
                     plain |= line.step == PLAIN
             known += _known(here, number, ask, grid, frozenset(names))
-    return Seen(plan, frozenset(names), tuple(known), sent, plain, last=last)
+    known += list(_differences(known)) if not plan.noisy else []
+    return Seen(plan, frozenset(names), tuple(known), sent, plain, last=last, told=sound(told))
 
 
 def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:
@@ -184,6 +190,21 @@ def _known(letters: list[Letter], number: int, ask: Ask, grid: Grid, names: froz
         of = frozenset(opened.givers).difference(alone)
         if of:
             yield Known(number, ask, of, grid, rest)
+
+
+def _differences(known: Sequence[Known]) -> Iterator[Known]:
+    """Of exact sums of one step at one model, over sites and over some of these: over the others."""
+    steps: dict[tuple[Kind, int], list[Known]] = {}
+    for one in known:
+        steps.setdefault((one.ask.kind, one.ask.step), []).append(one)
+    for some in steps.values():
+        sets = {one.of for one in some}
+        for larger in [one for one in some if len(one.of) > 1]:
+            for smaller in some:
+                rest = larger.of - smaller.of
+                if smaller.of < larger.of and rest not in sets and larger.ask.state == smaller.ask.state:
+                    sets.add(rest)
+                    yield replace(larger, of=rest, words=larger.words - smaller.words)
 
 
 def _words(letter: Letter, body: bytes, grid: Grid) -> Words:
