@@ -10,9 +10,10 @@ from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.differencing import DIFFERENCING
 from potluck.audits.reconstruction.gram import GRAM_ROWS
 from potluck.audits.reconstruction.inversion import INVERSION
+from potluck.audits.reconstruction.leaves import LEAVES
 from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, UNIFORM, EQUIVOCATION, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
+    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

@@ -27,6 +27,7 @@ from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.loops import build
+from potluck.learning.models.model import Model
 from potluck.mpc.clear.site import INPUT as PLAIN
 from potluck.mpc.mask.messages import INPUT as MASKED
 from potluck.simulation.pooled import Pooled
@@ -104,7 +105,8 @@ class Seen:
     """What the parties of these names know of a run. sums: in the order of rounds; sent: by site outside them its words
     of each round as they reached the server, plain or masked; plain: they were not masked; before: what they know of an
     earlier run; last: the last sum that they heard announced, and at which model; candidates: rows of which they are
-    asked whether they were trained on; told: what the server has to tell all alike."""
+    asked whether they were trained on; told: what the server has to tell all alike; released: the model of a fit, which
+    one of them reads."""
 
     plan: Plan
     names: frozenset[str]
@@ -115,6 +117,7 @@ class Seen:
     last: Ask | None = field(default=None, repr=False)
     candidates: Candidates | None = None
     told: tuple[Told, ...] = field(default=(), repr=False)
+    released: Model | None = field(default=None, repr=False)
 
     def training(self) -> tuple[Known, ...]:
         """Of the sums those that train."""

@@ -17,9 +17,13 @@ from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.drivers.transcript import INDEX
+from potluck.learning.data.columns import reader_names
+from potluck.learning.models.model import Model
 from potluck.report import details
 from potluck.report.proof.kept import Attack, Call
+from potluck.tasks.fit.local import matched
 from potluck.tasks.sources import Sources, not_here, tables
+from potluck.tasks.trained import MODEL
 
 PLAN, PARCELS = "plan.toml", "parcels"
 MINUTES = 5.0
@@ -108,7 +112,7 @@ def attack(
     if "" in names:
         raise UsageError("a name is empty", where="--as", hint="e.g. --as server,a")
     letters = Record.read(parcels)
-    seen = seen_by(letters, spec, names)
+    seen = replace(seen_by(letters, spec, names), released=_released(folder, spec, names))
     if not set(spec.federation.sites) - set(names):
         raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
     strange = others(letters, spec, truth)
@@ -130,6 +134,13 @@ def attack(
         return replace(done, kept=kept.attacked(folder, plan.hash, call))
     except PotluckError as error:  # what took minutes to find is not lost to a folder that cannot be written to
         return replace(done, unkept=str(error))
+
+
+def _released(folder: Path, spec: Spec, names: Sequence[str]) -> Model | None:
+    """The model of a fit, where one of these reads it."""
+    path = folder / MODEL
+    reads = spec.traits.joins and set(names) & set(reader_names(spec))
+    return Model.read(path) if reads and path.is_file() else None
 
 
 def _parcels(folder: Path) -> Path:
@@ -173,6 +184,8 @@ def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, 
             raise UsageError("does not hold the plan's files", where=str(plan.folder), hint="the folder of the plan")
         return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"
     try:
+        if plan.spec.traits.joins:
+            return plan.spec, dict.fromkeys(plan.spec.federation.sites, matched(plan, given)), ""
         spec, found = tables(plan, given)
     except PotluckError as error:
         if asked:

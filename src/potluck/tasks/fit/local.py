@@ -83,8 +83,21 @@ class AllColumns:
 
 
 def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> Metrics:
-    """Exact metrics, on the held-out rows, of the model that the same rows give in one place. Not private: it joins the
-    owners' columns in plain. Raises DataError."""
+    """Exact metrics, on the held-out rows, of the model that the same rows give in one place. Not private. Raises
+    DataError."""
+    table = joined(plan, keys, own)
+    return exact(plain(plan, table.features[table.train], table.target[table.train]), [table])
+
+
+def matched(plan: Written, data: Sources | None) -> Table:
+    """The matched rows of all owners, of a plan whose owners are all here: as `joined`. Raises as `here`, but for the
+    engine, which it does not need."""
+    found = _read(plan, data)
+    return joined(found.spec, found.keys, found.own)
+
+
+def joined(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> Table:
+    """All owners' columns of the rows that all have and keep. Not private: it joins them in plain."""
     places = {p: dict(zip(split(k.digests, DIGEST), k.rows.tolist(), strict=True)) for p, k in keys.items()}
     common = sorted(set.intersection(*(set(one) for one in places.values())))
     rows = {party: np.array([of[key] for key in common], np.int64) for party, of in places.items()}
@@ -97,9 +110,7 @@ def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> 
     keep = np.logical_and.reduce([one.keep for one in every])
     target = next(one.target for one in every if one.target is not None)
     held = np.arange(len(common)) >= every[0].train
-    model = plain(plan, features[keep & ~held], target[keep & ~held])
-    table = Table(features[keep], target[keep], None, held[keep], {}, ())
-    return exact(model, [table])
+    return Table(features[keep], target[keep], None, held[keep], {}, ())
 
 
 def here(plan: Written, data: Sources | None) -> AllColumns:
