@@ -91,6 +91,12 @@ def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, 
     return spec, found
 
 
+def by_site(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[str, Table]]:
+    """The same, by the names of sites."""
+    spec, found = tables(plan, data)
+    return spec, {site.name: table for site, table in found.items()}
+
+
 def not_here(plan: Written) -> dict[str, str | None]:
     """Files that `run` and `up` read and that are not here: by the plan's key, as the plan names them (None: it does
     not). Empty where it names no file of rows, which then are read across machines alone."""

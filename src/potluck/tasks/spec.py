@@ -12,13 +12,14 @@ from potluck.core.party import Party
 from potluck.core.plan import Plan
 from potluck.core.views import View
 from potluck.dp.account import Cost
+from potluck.learning.data.table import Table
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Policy
 from potluck.tasks.announcement import only
 from potluck.tasks.here import Beside, Elsewhere, Estimate, Here, Json, Outcome
 from potluck.tasks.participation import HalfOf, Participation, idle
 from potluck.tasks.shown import Measured, Shown
-from potluck.tasks.sources import Sources, Written
+from potluck.tasks.sources import Sources, Written, by_site
 
 EXACT = "no noise: exact sums are released; no epsilon is charged, and none could be stated"
 
@@ -53,7 +54,8 @@ class TaskSpec:
     part: what a site or compute party brings to a run, once its owner has agreed. serve: the server's half, of a task
     that is one round; elsewhere: what comes of that where the results are others'.
     here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
-    run would cost.
+    run would cost. truth: what attacks on a run are judged by, where all rows are here: the plan, its column patterns
+    resolved, and true rows by site.
     leave: writes what comes of a run into its folder; document: what the run's document says of it; shown, measured:
     what its report shows beside a model and statistics. seal: what the server signs of it, in its last word.
     learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.
@@ -70,6 +72,7 @@ class TaskSpec:
     unknown: Callable[[Plan], str | None] = lambda plan: None
     here: Callable[[Written, Sources | None], Here]
     estimate: Callable[[Written], Estimate]
+    truth: Callable[[Written, Sources | None], tuple[Plan, Mapping[str, Table]]] = by_site
     leave: Callable[[Outcome, Path], None]
     document: Callable[[Outcome, Plan, Path, Beside], Json]
     shown: Callable[[Outcome, Plan, Beside], Shown | None] = lambda outcome, plan, beside: None

@@ -21,8 +21,8 @@ from potluck.learning.data.columns import reader_names
 from potluck.learning.models.model import Model
 from potluck.report import details
 from potluck.report.proof.kept import Attack, Call
-from potluck.tasks.fit.local import matched
-from potluck.tasks.sources import Sources, not_here, tables
+from potluck.tasks.catalog import task_of
+from potluck.tasks.sources import Sources, not_here
 from potluck.tasks.trained import MODEL
 
 PLAN, PARCELS = "plan.toml", "parcels"
@@ -184,11 +184,9 @@ def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, 
             raise UsageError("does not hold the plan's files", where=str(plan.folder), hint="the folder of the plan")
         return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"
     try:
-        if plan.spec.traits.joins:
-            return plan.spec, dict.fromkeys(plan.spec.federation.sites, matched(plan, given)), ""
-        spec, found = tables(plan, given)
+        spec, found = task_of(plan.spec).truth(plan, given)
     except PotluckError as error:
         if asked:
             raise
         return plan.spec, {}, f"the plan's files cannot be read as it says: {error.what}"
-    return spec, {site.name: table for site, table in found.items()}, ""
+    return spec, found, ""

@@ -89,11 +89,10 @@ def pooled(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> 
     return exact(plain(plan, table.features[table.train], table.target[table.train]), [table])
 
 
-def matched(plan: Written, data: Sources | None) -> Table:
-    """The matched rows of all owners, of a plan whose owners are all here: as `joined`. Raises as `here`, but for the
-    engine, which it does not need."""
+def truth(plan: Written, data: Sources | None) -> tuple[Plan, dict[str, Table]]:
+    """See `TaskSpec`: of every site the rows that all have, as `joined`. Raises as `here`, but needs no engine."""
     found = _read(plan, data)
-    return joined(found.spec, found.keys, found.own)
+    return found.spec, dict.fromkeys(found.spec.federation.sites, joined(found.spec, found.keys, found.own))
 
 
 def joined(plan: Plan, keys: Mapping[Party, Keys], own: Mapping[Party, Own]) -> Table:

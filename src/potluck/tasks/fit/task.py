@@ -34,6 +34,7 @@ FIT = TaskSpec(
     part=site.part,
     here=local.here,
     estimate=local.estimate,
+    truth=local.truth,
     leave=trained.leave,
     document=trained.document,
     seal=trained.seal,
