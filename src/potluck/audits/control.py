@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from potluck.audits.attack import Scene
+from potluck.audits.pictures import picture
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
 from potluck.audits.sides import sides_of
@@ -21,10 +23,11 @@ from potluck.core.errors import PotluckError, UsageError
 from potluck.core.party import Party
 from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
 from potluck.core.rounds import Abort
-from potluck.core.seeded import Generator
+from potluck.core.seeded import Generator, generator
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.sums import Sums, drive
 from potluck.drivers.transcript import Transcript
+from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.source import limits_of, opened
 from potluck.learning.data.table import Table
 from potluck.learning.loops import TrainTask, build
@@ -124,6 +127,10 @@ def _read(spec: Plan, site: Party, lines: Lines, folder: Path) -> Table:
     """Rows of a site, written as a file of its own and read as the plan says."""
     data, path = spec.data, folder / f"rows-{spec.sites.index(site)}.csv"
     names = list(lines[0])
+    for name, one in data.columns.items():
+        if _pictured(one):
+            for line in lines:
+                _draw(folder / line[name], one)
     with path.open("w", encoding=data.encoding, newline="") as file:
         out = writer(file, delimiter=data.separator)
         out.writerows(([names] if data.header else []) + [[line[name] for name in names] for line in lines])
@@ -136,9 +143,21 @@ def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
         sides = sides_of(target, column)
         if sides:
             return lambda rng: sides[place % len(sides)]
+    if _pictured(column):
+        return lambda rng: f"{rng.integers(1 << 40):x}.npy"
     if column.values:
         return lambda rng: str(rng.choice(column.values))
     if column.low is not None and column.high is not None and column.format is None:
         low, high = column.bounds
         return lambda rng: f"{rng.uniform(low, high):.9g}".replace(".", spec.data.decimal)
     raise UsageError(f"columns of kind {column.kind} are not made up")
+
+
+def _pictured(column: Column) -> bool:
+    return not column.ignored and COLUMNS.of(column.kind).filed and column.shape is not None
+
+
+def _draw(path: Path, column: Column) -> None:
+    """A file that is what its name was drawn to be."""
+    assert column.shape is not None
+    np.save(path, picture(column.shape, *column.bounds, generator(int(path.stem, 16), "picture")))

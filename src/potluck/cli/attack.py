@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from potluck.api.proof.attack import MINUTES, attack
+from potluck.api.proof.attack import made_up as rows_of_no_one
 from potluck.cli.door import PATH, spoken, voice
 
 
@@ -16,17 +17,25 @@ from potluck.cli.door import PATH, spoken, voice
 @click.option("--data", type=PATH, help="The folder in which the plan's files lie, to compare with the true rows.")
 @click.option("--record", type=PATH, help="The folder of letters (default: RUN/parcels).")
 @click.option("--before", type=PATH, help="The folder of an earlier run of the plan, recorded too.")
+@click.option("--made-up", is_flag=True, help="Show on made-up rows, for the report, what protections hide.")
 @spoken
 def command(
-    run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None, before: Path | None
-) -> None:
+    run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None, before: Path | None,
+    made_up: bool,
+) -> None:  # fmt: skip
     """Attack the run in folder RUN, made with --record, with what these parties read. Exit 0 whatever succeeded."""
     say = voice()
 
     def trying(name: str) -> None:
         say.say(f"trying {name}")
 
+    if made_up:
+        minutes /= 2
     found = attack(run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, progress=trying)
+    if made_up:
+        trying("made-up rows, under one protection after another")
+        if rows_of_no_one(run, minutes=minutes, seed=seed, data=data) is None:
+            say.warn(["nothing is shown on made-up rows: none can be made, or none is found even in the clear"])
     say.warn(found.warnings())
     last = [f"kept in {found.kept}; `potluck report {run}` shows it"] if found.kept else []
     say.lines(found.document, [*found.lines(), *last])

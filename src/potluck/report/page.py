@@ -34,6 +34,7 @@ from potluck.report.matrix import Matrix
 from potluck.report.outcome import read, scores
 from potluck.report.proof.found import found
 from potluck.report.proof.measured import measured
+from potluck.report.proof.shown import shown
 from potluck.report.statistics import statistics
 
 HERE = Path(__file__).parent
@@ -44,6 +45,7 @@ SECTIONS = (
     ("budget", "Privacy budget", "budget.html"),
     ("views", "Who sees what", "views.html"),
     ("attacks", "What attacks found", "proof/found.html"),
+    ("shown", "What the coordinator could see", "proof/shown.html"),
     ("measured", "Claimed against measured", "proof/measured.html"),
     ("timeline", "Timeline", "timeline.html"),
     ("caveats", "What this does not protect from", "caveats.html"),
@@ -57,7 +59,9 @@ def render(folder: Path) -> str:
     outcome, details = read(folder)
     ran = details.plan_hash or outcome.plan.hash
     attacks, audited = found(folder, ran), measured(folder, ran, (outcome.privacy and outcome.privacy.delta) or 0.0)
-    sections = [one for one in SECTIONS if {"attacks": attacks, "measured": audited}.get(one[0], True)]
+    made_up = shown(folder, ran)
+    proved = {"attacks": attacks, "shown": made_up, "measured": audited}
+    sections = [one for one in SECTIONS if proved.get(one[0], True)]
     results = scores(outcome, details)
     spent = owners.budgets(outcome, details)
     moved = traffic.timeline(outcome, details)
@@ -74,6 +78,7 @@ def render(folder: Path) -> str:
             sections=sections,
             attacks=attacks,
             measured=audited,
+            shown=made_up,
             unit=(outcome.privacy and outcome.privacy.unit) or "row",
             created=words.moment(details.created),
             sentences=summary.sentences(outcome, details, results, spent),

@@ -1,6 +1,7 @@
 """What `attack` and `audit` keep beside a run, and what its report says of it."""
 
 import json
+import re
 import stat
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from potluck.api.proof import kept
 from potluck.core.errors import UsageError
 from potluck.report.page import render
-from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Call, read
+from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Call, MadeUp, View, read
 from support.report.samples import heart, write
 from support.report.tree import Tree
 
@@ -93,7 +94,8 @@ def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
 def test_where_nothing_succeeded_the_report_counts_the_attacks_that_work_elsewhere(folder):
     kept.attacked(folder, HASH, call(one("rates", False), one("inversion", False, False)))
     text = said(render(folder))
-    assert "None of two attacks succeeded with what the coordinator read. 1 of them works on a run like this" in text
+    said_ = "None of two attacks succeeded with what the coordinator read. One attack would have, without protection."
+    assert said_ in text
 
 
 def test_a_claim_stands_beside_what_was_proved_as_odds(folder):
@@ -124,3 +126,36 @@ def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(
     text = said(render(folder))
     assert "lira , with what the coordinator and va read, failed : 1 of 1." in text
     assert "It works on a run like this one without protection." in text
+
+
+def test_made_up_rows_stand_beside_guesses_and_what_was_not_found_is_not_shown(folder):
+    views = (
+        View(title="in the clear", attack="analytic", found=(True, True), near=(200.0, 200.0), why="",
+             cells=(("63", "f"), ("41", "m"))),
+        View(title="under masks", attack="analytic", found=(True, False), near=(200.0, 9.0), why="",
+             cells=(("63", "f"), ("17", "x"))),
+        View(title="with noise, epsilon 8", attack="", found=(), near=(), why="no attack had a guess"),
+    )  # fmt: skip
+    rows = MadeUp(seed=0, when="2026-11-24T10:00:00+00:00", columns=("age", "sex"), cells=(("63", "f"), ("41", "m")))
+    kept.attacked(folder, HASH, call(one()))
+    kept.attacked(folder, HASH, msgspec.structs.replace(rows, views=views))
+    assert len(read(folder / ATTACKS, Attacks, HASH).calls) == 1
+    text = said(render(folder))
+    assert "In the clear 2 of 2 found by analytic" in text
+    assert "Under masks 1 of 2 found by analytic" in text
+    assert "With noise, epsilon 8 none of 2 found: no attack had a guess" in text
+    assert "The row itself 41 m Found in the clear 41 m Found under masks not found" in text
+    assert "17" not in text.split("What the coordinator could see")[2].split("Timeline")[0].replace("2017", "")
+
+
+def test_made_up_pictures_are_drawn_pixel_by_pixel_and_say_how_near_they_are(folder):
+    true, guess = ("0f", "f0"), ("0f", "ff")
+    view = View(title="in the clear", attack="inversion", found=(True,), near=(31.0,), why="", pictures=(guess,))
+    kept.attacked(folder, HASH, MadeUp(seed=0, when="", pictures=(true,), views=(view,)))
+    page = render(folder)
+    assert Tree(page).errors == []
+    assert '<path fill="rgb(255 255 255)" d="M1 0h1v1h-1zM0 1h1v1h-1z"/>' in page
+    assert '<path fill="rgb(255 255 255)" d="M1 0h1v1h-1zM0 1h1v1h-1zM1 1h1v1h-1z"/>' in page
+    assert "31 dB: found" in said(page)
+    idents = re.findall(r' id="([^"]+)"', page)
+    assert len(idents) == len(set(idents))

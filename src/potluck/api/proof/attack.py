@@ -11,6 +11,7 @@ from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
+from potluck.audits.shown import shown
 from potluck.audits.trial import Result, trials
 from potluck.audits.true_rows import others
 from potluck.core.errors import PotluckError, UsageError
@@ -20,7 +21,7 @@ from potluck.drivers.transcript import INDEX
 from potluck.learning.data.columns import reader_names
 from potluck.learning.models.model import Model
 from potluck.report import details
-from potluck.report.proof.kept import Attack, Call
+from potluck.report.proof.kept import Attack, Call, MadeUp
 from potluck.tasks.catalog import task_of
 from potluck.tasks.sources import Sources, not_here
 from potluck.tasks.trained import MODEL
@@ -141,6 +142,24 @@ def _released(folder: Path, spec: Spec, names: Sequence[str]) -> Model | None:
     path = folder / MODEL
     reads = spec.traits.joins and set(names) & set(reader_names(spec))
     return Model.read(path) if reads and path.is_file() else None
+
+
+def made_up(run: str | Path, *, minutes: float = MINUTES, seed: int = 0, data: str | Path | None = None) -> Path | None:
+    """Attacks rows that are nobody's, made up as the plan of this run declares its columns: in the clear, under masks
+    and with noise. What was found is kept beside the run, whose report shows rows beside guesses at them.
+
+    None: no row of it can be made, or none is found even in the clear.
+    minutes: at most; seed: of rows and draws; data: the folder in which the plan's files lie. Raises as `attack`.
+    """
+    folder = Path(run)
+    plan = _plan(folder, [Path(data)] if data is not None else [Path.cwd(), folder])
+    kept.ready(folder, plan.hash)
+    spec = _rows(plan, None, asked=False)[0]
+    found = shown(spec, 60 * minutes, seed) if spec.traits.labelled else None
+    if found is None:
+        return None
+    rows = msgspec.convert({**found.document(), "seed": seed, "when": kept.now()}, MadeUp)
+    return kept.attacked(folder, plan.hash, rows)
 
 
 def _parcels(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import msgspec
 from potluck.core.errors import unwritable
 from potluck.core.visible import json_text
 from potluck.members import files
-from potluck.report.proof.kept import ATTACKS, AUDITS, Attacks, Audits, Call, read
+from potluck.report.proof.kept import ATTACKS, AUDITS, Attacks, Audits, Call, MadeUp, read
 
 HINT = "give the folder of a run that can be written to"
 
@@ -23,12 +23,12 @@ def ready(folder: Path, plan_hash: str) -> None:
     read(folder / AUDITS, Audits, plan_hash)
 
 
-def attacked(folder: Path, plan_hash: str, call: Call) -> Path:
-    """The file that holds this call beside those of other coalitions. Raises UsageError: it cannot be written."""
+def attacked(folder: Path, plan_hash: str, found: Call | MadeUp) -> Path:
+    """The file that holds this beside what other coalitions found. Raises UsageError: it cannot be written."""
     path = folder / ATTACKS
     with _alone(folder):
         before = read(path, Attacks, plan_hash) or Attacks(plan_hash=plan_hash)
-        _write(path, before.joined(call))
+        _write(path, before.joined(found))
     return path
 
 

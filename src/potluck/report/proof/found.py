@@ -69,11 +69,9 @@ def _said(names: str, tried: Sequence[Attack]) -> str:
             f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {names} read: {prose.listed(won)}."
         )
     sure = sum(any(one.control for one in tried if one.name == name) for name in every)
-    return (
-        f"None of {prose.count(len(every), 'attack')} succeeded with what {names} read. {sure} of them "
-        f"{'works' if sure == 1 else 'work'} on a run like this one without protection, so that this says something; "
-        "of the others it says nothing."
-    )
+    many = prose.count(len(every), "attack")
+    works = "All" if sure == len(every) else prose.capital(prose.count(sure, "attack"))
+    return f"None of {many} succeeded with what {names} read. {works} would have, without protection."
 
 
 def _line(one: Attack) -> Line:

@@ -54,17 +54,48 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, rename={"who": "as"}):
         return prose.listed(["the coordinator" if name == "server" else name for name in self.who])
 
 
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What attacks found of made-up rows under one protection. attack: whose guesses stand here; found, near: of each
+    row whether it was found, and how near the nearest guess is, in decibels; cells, pictures: these guesses; why:
+    instead, why there are none."""
+
+    title: str
+    attack: str
+    found: tuple[bool, ...]
+    near: tuple[float, ...]
+    why: str
+    cells: tuple[tuple[str, ...], ...] = ()
+    pictures: tuple[tuple[str, ...], ...] = ()
+
+
+class MadeUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that are nobody's, one a site, and what attacks found of them under one protection after another.
+
+    cells: by row and column, in the plan's units; pictures: instead, lines of 16 greys, a hexadecimal digit a pixel.
+    """
+
+    seed: int
+    when: str
+    columns: tuple[str, ...] = ()
+    cells: tuple[tuple[str, ...], ...] = ()
+    pictures: tuple[tuple[str, ...], ...] = ()
+    views: tuple[View, ...] = ()
+
+
 class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     """`attacks.json`: the newest call of each coalition, in the order in which they came."""
 
     version: int = VERSION
     plan_hash: str
     calls: tuple[Call, ...] = ()
+    made_up: MadeUp | None = None
 
-    def joined(self, call: Call) -> "Attacks":
-        """With this call in place of what the same coalition found before."""
-        others = [one for one in self.calls if ({*one.who}, one.before) != ({*call.who}, call.before)]
-        return msgspec.structs.replace(self, calls=(*others, call))
+    def joined(self, found: Call | MadeUp) -> "Attacks":
+        """With this in place of what the same coalition, or made-up rows, came to before."""
+        if isinstance(found, MadeUp):
+            return msgspec.structs.replace(self, made_up=found)
+        others = [one for one in self.calls if ({*one.who}, one.before) != ({*found.who}, found.before)]
+        return msgspec.structs.replace(self, calls=(*others, found))
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
