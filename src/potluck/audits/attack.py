@@ -26,6 +26,7 @@ class Sort(StrEnum):
     RECONSTRUCTION = "reconstruction"
     AGGREGATION = "aggregation"
     MEMBERSHIP = "membership"
+    POISONING = "poisoning"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ from potluck.audits.attack import Attack
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
 from potluck.audits.membership.loss import LOSS
 from potluck.audits.membership.rmia import RMIA
+from potluck.audits.poisoning.backdoor import BACKDOOR
+from potluck.audits.poisoning.poisoning import POISONING
 from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.differencing import DIFFERENCING
 from potluck.audits.reconstruction.gram import GRAM_ROWS
+from potluck.audits.reconstruction.imprint import IMPRINT
 from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.reconstruction.leaves import LEAVES
 from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, LOSS, LIRA, LIRA_OFFLINE, RMIA, INVERSION,
+    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, POISONING, BACKDOOR, LOSS, LIRA,
+    LIRA_OFFLINE, RMIA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

@@ -75,13 +75,18 @@ def lines_of(spec: Plan, rows: int, rng: Generator) -> dict[Party, Lines]:
     return {site: [_line(spec, site, place + row, rng) for row in range(rows)] for place, site in enumerate(spec.sites)}
 
 
+def tables_of(spec: Plan, lines: Mapping[Party, Lines]) -> dict[Party, Table]:
+    """The rows as sites read them. Raises DataError."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return {site: _read(spec, site, some, Path(scratch)) for site, some in lines.items()}
+
+
 def scene_of(spec: Plan, lines: Mapping[Party, Lines]) -> Scene:
     """A run of a bare plan over these rows, recorded and read as the server. Raises Abort, PotluckError."""
+    rows = tables_of(spec, lines)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        rows = {site: _read(spec, site, some, folder) for site, some in lines.items()}
-        _played(spec, rows, folder / "parcels")
-        seen = seen_by(Record.read(folder / "parcels"), spec, {"server"})
+        _played(spec, rows, Path(scratch, "parcels"))
+        seen = seen_by(Record.read(Path(scratch, "parcels")), spec, {"server"})
         return seen, {site.name: table for site, table in rows.items()}
 
 

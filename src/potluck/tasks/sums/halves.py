@@ -49,12 +49,12 @@ def terms(plan: Plan, round: RoundId, ask: Ask, privacy: Bound, file: bytes = b"
     once = whole if hidden else kind
     grid = privacy.grid
     return Terms(
-        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, _rule(plan, ask, privacy),
+        round, whole, once.hex(), plan.sites, plan.fewest, grid.length, grid.bits, rule_of(plan, ask, privacy),
         limits(plan, ask, privacy) if plan.compute else (),
     )  # fmt: skip
 
 
-def _rule(plan: Plan, ask: Ask, privacy: Bound) -> Rule:
+def rule_of(plan: Plan, ask: Ask, privacy: Bound) -> Rule:
     """How the updates of this sum are joined: by the plan's robust rule where models are averaged, else added up, with
     the central noise where that is an enclave's to add."""
     grid = privacy.grid

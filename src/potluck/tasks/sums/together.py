@@ -1,6 +1,6 @@
 """All parties' halves of a sum in this process, and the yardstick with no protocol at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -11,10 +11,10 @@ from potluck.core.desk import Desk
 from potluck.core.fixed import word
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Cause, RoundId, Sum
+from potluck.core.rounds import Cause, RoundId, Sum, Words
 from potluck.core.stages import Opened
 from potluck.core.steps import recorded
-from potluck.dp.mechanism import mechanism
+from potluck.dp.mechanism import Bound, mechanism
 from potluck.dp.reveal import reveal
 from potluck.drivers.attempt import Attempt, quarrel, root_cause
 from potluck.drivers.memory import Memory
@@ -92,17 +92,32 @@ def begun(plan: Plan, rows: Mapping[Party, Rows]) -> Mapping[Party, Rows]:
     return {site: replace(one, kept=InMemory()) for site, one in rows.items()} if keeps(plan) else rows
 
 
-def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory) -> T:
-    """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows."""
+Joined = Callable[[Ask, Bound, Iterable[tuple[Party, Words]]], Words]
+"""(sum, its bound, what each site hands to the protection [d], one after another) -> what is opened [d]."""
+
+
+def added(ask: Ask, privacy: Bound, given: Iterable[tuple[Party, Words]]) -> Words:
+    """As every protection does whose sum is one."""
+    total = np.zeros(privacy.grid.length, dtype=word(privacy.grid.bits))
+    for _, words in given:
+        total += words
+    return total
+
+
+def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory, joined: Joined = added) -> T:
+    """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows.
+
+    joined: of a yardstick for something else than an honest sum.
+    """
 
     held = begun(plan, rows)
 
     def one_sum(ask: Ask) -> Answer:
         privacy = mechanism(plan, ask)
-        total = np.zeros(privacy.grid.length, dtype=word(privacy.grid.bits))
-        for site, table in held.items():
-            total += contribution(task, ask, table, privacy, memory.seat(site)).words
-        opened = Opened(total, frozenset(rows))
+        given = (
+            (site, contribution(task, ask, table, privacy, memory.seat(site)).words) for site, table in held.items()
+        )
+        opened = Opened(joined(ask, privacy, given), frozenset(rows))
         return Answer(reveal(privacy.at_reveal(opened, memory.seat(SERVER).draw), privacy.grid), privacy.grid)
 
     return drive(task, one_sum)
