@@ -95,3 +95,39 @@ def test_what_cannot_be_audited_is_said_by_name():
     spec = texts.spec
     assert "pattern" in audits.scene(spec, 0).why
     assert found(spec, "charges", "sensitivity")["charges: training"].held is None
+
+
+REDUCED = {
+    "data.columns": {
+        "day": {"kind": "date", "format": "%Y-%m-%d"},
+        "weight": {"kind": "number", "low": 30, "high": 200},
+        "y": {"kind": "category", "values": ["0", "1"]},
+    },
+    "data.reduce": {"order": "day", "columns": {"weight": {"kind": "mean"}, "y": {"kind": "last"}}},
+    "privacy": {"noise": "site", "unit": "person", "epsilon": 2.0, "delta": 1e-5, "clip": 0.5, "evaluation": 0.5},
+}
+
+
+def test_persons_of_many_rows_are_made_up_as_a_model_takes_them():
+    visits = plan(unit="person", many=3)
+    for key, value in REDUCED.items():
+        visits.set(key, value)
+    visits.require()
+    one = found(visits.spec, "sensitivity")["sensitivity: training"]
+    assert one.held
+    assert one.found > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_pictures_are_made_up_beside_what_is_read(tmp_path):
+    from support.files import pictures
+
+    seen = plan(many=3, word="mask", noise="shared").set("data.max_rows", 200)
+    seen.set("data.columns", {"image": pictures.IMAGE, "age": pictures.AGE, "y": pictures.SIDE})
+    seen.set("model", {"kind": "network", "graph": str(pictures.graph(tmp_path / "net.graph"))})
+    every = found(seen.spec, trials=500)
+    assert not [one for one in every.values() if one.held is False]
+    assert every["sensitivity: training"].found > 0.9
+    assert every["sites' noise: training"].held
+    assert every["charges: training"].held

@@ -5,17 +5,23 @@ sum farthest, so that is how they are made: a unit of several rows has the same 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from math import prod
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace as change
 from numpy.typing import NDArray
 
+from potluck.audits.extraction.secrets import secrets
 from potluck.audits.sides import sides_of
 from potluck.core.plan import Column, Plan, required
 from potluck.core.seeded import Generator
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import measured
+from potluck.learning.data.encode import encoding, tensors, worded
+from potluck.learning.data.files.cells import HeldCells
 from potluck.learning.data.table import Table, read
 from potluck.learning.data.units import Index
 
@@ -24,6 +30,8 @@ SITE_ROWS = 8
 PERSON_ROWS = 4
 """Of a person, beyond those that a plan says."""
 SITE = "made up"
+ROOM = 1 << 26
+"""Numbers of all tensors of a column."""
 
 
 class NotMade(Exception):
@@ -43,21 +51,60 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
     units = min(units, plan.data.max_rows // each)
     if units < 1:
         raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
-    columns = {name: np.repeat(cells, each) for name, cells in cells_of(plan, units, draw).items()}
+    if plan.data.join is not None or plan.data.reduce is not None:
+        return _encoded(plan, units, draw)
+    apart = _apart(plan)
+    flat = without(plan, apart)
+    columns = {name: np.repeat(cells, each) for name, cells in cells_of(flat, units, draw).items()}
     if plan.data.person is not None:
         columns[plan.data.person] = np.repeat(np.array([f"person {one}" for one in range(units)], object), each)
-    table = read(pd.DataFrame(columns), plan, SITE)
+    table = read(pd.DataFrame(columns), flat, SITE)
     if len(table.places) == 0 and table.rows < units * each:
         raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
     whose = (table.places if len(table.places) else np.arange(table.rows)) // each
+    made = {name: _noisy(units, shape, draw) for name, shape in apart.items()}
+    table = replace(table, cells={name: HeldCells(values, whose % len(values)) for name, values in made.items()})
     return table, [found for one in range(units) if len(found := np.flatnonzero(whose == one)) == each]
+
+
+def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
+    """Rows as they are after tables were joined and persons made of many rows: as a model takes them. A person of many
+    rows is one. Raises NotMade: of statistics, which take what was read."""
+    if not plan.traits.labelled:
+        raise NotMade("statistics of a joined table, or of persons of many rows, whose rows are not made up yet")
+    some = secrets(plan, draw)
+    units = min(units, some.many)
+    index = np.repeat(np.arange(units), 1 if plan.data.reduce is not None else rows_of_unit(plan))
+    table = some.table(SITE, index, some.targets(units)[index], False)
+    who = index if plan.data.person is not None else None
+    return replace(table, person=who), [np.flatnonzero(index == one) for one in range(units)]
+
+
+def _apart(plan: Plan) -> Mapping[str, tuple[int, ...]]:
+    """The columns of pictures and other tensors, and the shapes of their cells. Raises NotMade: there are texts."""
+    if not plan.traits.labelled or any("*" in name for name in plan.data.columns):
+        return {}
+    how = encoding(plan)
+    if worded(how):
+        raise NotMade("rows have texts, and no such cells are made up yet")
+    return tensors(how)
+
+
+def without(plan: Plan, apart: Mapping[str, object]) -> Plan:
+    """The same plan of rows that have no tensors: these are made beside what is read."""
+    columns = {name: column for name, column in plan.data.columns.items() if name not in apart}
+    return change(plan, data=change(plan.data, columns=columns)) if apart else plan
+
+
+def _noisy(units: int, shape: tuple[int, ...], draw: Generator) -> NDArray[np.float32]:
+    """[m, *shape] ends of the range, of one unit after another: of large ones few differ."""
+    some = max(1, min(units, ROOM // prod(shape)))
+    return draw.choice(np.array([-1, 1], np.float32), size=(some, *shape))
 
 
 def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.generic]]:
     """By column [units]. Raises NotMade: of a kind of column, or a way to read, none can be made."""
     data = plan.data
-    if data.join is not None or data.reduce is not None:
-        raise NotMade("rows come of a joined table, or persons of many rows, which are not made up yet")
     found: dict[str, NDArray[np.generic]] = {}
     for name, column in data.columns.items():
         if "*" in name and data.header:
@@ -102,8 +149,6 @@ def _spread(values: Sequence[str], units: int) -> NDArray[np.generic]:
 
 def own(plan: Plan, table: Table, units: int, draw: Generator) -> Sequence[Index]:
     """Some units of an owner's own rows, by the numbers of their rows. Raises NotMade: none can be taken by itself."""
-    if table.cells:
-        raise NotMade("rows with tensors or texts are not taken one by one yet")
     unit, count = plan.privacy.unit, table.rows
     if unit == "site":
         return [np.arange(count)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.errors import PotluckError
@@ -25,6 +26,7 @@ from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, 
 from potluck.dp.calibration import releases, shares
 from potluck.dp.mechanism import Bound, Noised, Walked, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
+from potluck.learning.data.files.cells import Cells, DType
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, untrained
 from potluck.learning.loops import TrainTask, build
@@ -257,6 +259,33 @@ class Scene:
         return replace(some, test=~there if looks else there, validation=there if looks else none, beyond=none)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Some:
+    """Cells of some rows. See `learning.data.files.cells.Cells`."""
+
+    of: Cells = field(repr=False)
+    index: Index = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one of them."""
+        return self.of.shape
+
+    @property
+    def dtype(self) -> DType:
+        """Of their numbers."""
+        return self.of.dtype
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """What each is made of."""
+        return self.of.digests[self.index]
+
+    def take(self, rows: Index) -> NDArray[np.float32] | NDArray[np.int64]:
+        """See `Cells`."""
+        return self.of.take(self.index[rows])
+
+
 def _rows(rows: Table, index: Index) -> Table:
     """Some rows of a table."""
     return replace(
@@ -269,6 +298,7 @@ def _rows(rows: Table, index: Index) -> Table:
         places=rows.places[:0],
         names=(),
         known=rows.known[:0],
+        cells={name: Some(cells, index) for name, cells in rows.cells.items()},
     )
 
 
