@@ -186,6 +186,15 @@ def test_noise_of_rows_does_not_hinder_a_site_that_does_not_clip():
     assert "means of 8 runs of each kind" in it.words
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["mask", "share"])
+def test_one_hospital_turns_the_demos_own_plan_whatever_its_noise(word):
+    spec, held = tables(demo_plan([f'protect.with="{word}"']), None)
+    it = found(POISONING, spec, {site.name: table for site, table in held.items()}, "va")
+    assert it.succeeded
+    assert it.score > 0.5 > 0.3 > it.baseline
+
+
 RULES = ("mean", "median", "trimmed", "krum", "norm")
 HOSPITALS = ("cleveland", "hungarian", "switzerland", "va")
 
