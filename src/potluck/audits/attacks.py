@@ -5,6 +5,7 @@ from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
 from potluck.audits.membership.loss import LOSS
+from potluck.audits.membership.published import PUBLISHED
 from potluck.audits.membership.rmia import RMIA
 from potluck.audits.poisoning.backdoor import BACKDOOR
 from potluck.audits.poisoning.poisoning import POISONING
@@ -18,6 +19,6 @@ from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
     ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, POISONING, BACKDOOR, LOSS, LIRA,
-    LIRA_OFFLINE, RMIA, INVERSION,
+    LIRA_OFFLINE, RMIA, PUBLISHED, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

@@ -1,6 +1,6 @@
 """Where the rows of an in-process run come from: frames that the caller gives, or the plan's own files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from potluck.learning.data.declared import resolve
 from potluck.learning.data.joining import beside, joined
 from potluck.learning.data.source import Rows, Source, limits_of, opened
 from potluck.learning.data.table import Table, header
+from potluck.learning.data.table import read as read_rows
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import required
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
@@ -78,14 +79,16 @@ def _opened(plan: Written, source: Source | Mapping[str, Source], site: str, key
     return joined(rows, opened(given[name], beside(site, name), limits_of(data)), data, site)
 
 
-def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, Table]]:
+def tables(
+    plan: Written, data: Sources | None, read: Callable[[Source, core.Plan, str], Table] = rows_of
+) -> tuple[core.Plan, dict[Party, Table]]:
     """The plan with its column patterns resolved, and every site's table. Raises DataError, naming site and column:
     a cell does not fit the plan, or of a whole column none does; PlanError: columns that patterns match do not fit a
     graph, or the model that the plan starts from."""
     given = sources(plan, data)
     spec = resolve(plan.spec, {name: header(given[name], plan.spec, name) for name in plan.spec.federation.sites})
     plan.fits(spec)
-    found = {site: rows_of(given[site.name], spec, site.name) for site in spec.sites}
+    found = {site: read(given[site.name], spec, site.name) for site in spec.sites}
     for site, table in found.items():
         required(table.tally, site.name)
     return spec, found
@@ -94,6 +97,12 @@ def tables(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[Party, 
 def by_site(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[str, Table]]:
     """The same, by the names of sites."""
     spec, found = tables(plan, data)
+    return spec, {site.name: table for site, table in found.items()}
+
+
+def held(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[str, Table]]:
+    """As `by_site`, but rows that a run adds up while they are read are held."""
+    spec, found = tables(plan, data, read_rows)
     return spec, {site.name: table for site, table in found.items()}
 
 

@@ -55,7 +55,7 @@ def test_members_are_told_from_others_whoever_protects_the_sums(run):
         assert one.verdict.succeeded
         assert one.verdict.baseline == 0.01
         assert one.control
-        assert "where guessing is right 50 times" in one.verdict.words
+        assert "where guessing does 50 times" in one.verdict.words
 
 
 def test_a_site_alone_tells_the_others_rows_by_the_models_that_it_read(run):

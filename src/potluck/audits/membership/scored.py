@@ -77,31 +77,36 @@ class Named:
         return self.asked.of
 
     def scores(self, truth: Truth) -> Scores | None:
-        """Those of members, and of others. None: their rows are not here, or too few of either kind."""
+        """Those of members, and of others. None: their rows are not here."""
         if not self.of <= truth.keys():
             return None
         inside = members(self.plan, truth, self.of)
-        enough = min(inside.sum(), (~inside).sum()) >= FEWEST
-        return Scores(self.values[inside], self.values[~inside]) if enough else None
+        return Scores(self.values[inside], self.values[~inside])
 
     def judged(self, truth: Truth) -> Verdict:
         """Succeeded where chance hardly ever does as well. score: the share of members that is caught at one false
         alarm in a hundred; baseline: what guessing catches then."""
         found = self.scores(truth)
-        if found is None:
-            return Verdict(None, f"there are fewer than {FEWEST} rows of {named(self.of)} that trained, or did not")
-        what = "rows" if self.plan.data.person is None else "persons"
-        m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
-        told = chance < self.asked.level
-        right = f": {100 * found.right:.0f} of 100 so named trained, if half of all {what} did"
-        rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
-        words = (
-            f"of two {what} of {named(self.of)}, one trained on and one not, it says which is which right "
-            f"{100 * found.auc:.0f} times in 100, where guessing is right 50 times; asked about {m} that trained and "
-            f"{n} that did not, at one false alarm in 100 it names {100 * caught:.1f} % of those that did, guessing "
-            f"{100 * ALARM:.0f} %{right if told and caught else ''} (chance does as well {rare}; {self.how})"
-        )
-        return Verdict(told, words, caught, ALARM)
+        return judged(found, self.of, self.plan, self.asked.level, "was trained on", self.how)
+
+
+def judged(found: Scores | None, of: frozenset[str], plan: Plan, level: float, there: str, how: str) -> Verdict:
+    """What scores of rows of these sites come to. None: there are too few. there: what members did; how: what the
+    scores are."""
+    what = "rows" if plan.data.person is None else "persons"
+    if found is None or min(len(found.members), len(found.others)) < FEWEST:
+        return Verdict(None, f"fewer than {FEWEST} {what} of {named(of)} are known of which each {there}, or of others")
+    m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
+    told = chance < level
+    right = f", and of 100 that it names {100 * found.right:.0f} are rightly named, if half of all are to be"
+    rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
+    words = (
+        f"of two {what} of {named(of)}, of which one {there}, it picks that one {100 * found.auc:.0f} times in 100, "
+        f"where guessing does 50 times; asked about {m} of the one kind and {n} of the other, at one false alarm in "
+        f"100 it names {100 * caught:.1f} % of the first, where guessing names {100 * ALARM:.0f} %"
+        f"{right if told and caught else ''} (chance does as well {rare}; {how})"
+    )
+    return Verdict(told, words, caught, ALARM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.tables.statistic import counted
 from potluck.learning.statistics.statistics import Counted
 from potluck.tasks.here import Beside, Json, Outcome
+from potluck.tasks.sources import held
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.words import columns, left_out
@@ -39,6 +40,7 @@ STATISTICS = TaskSpec(
     part=site.part,
     here=local.here,
     estimate=estimate.estimate,
+    truth=held,
     leave=lambda outcome, folder: None,
     document=_document,
 )

@@ -1,0 +1,204 @@
+"""Whether published statistics tell who is in them, from the first sum of a plan that counts.
+
+Every row is in a run's own sum, so that nobody is left out to ask about. So what the coalition opened is compared with
+the rows that are here, and then the first sum is made anew by the sites' own code, noise and all, over a half of the
+rows that coins choose. With u what a unit adds and T the sum over all units, which the attacker knows, it scores a unit
+by (u - mean u) W (S - T / 2), where W is the inverse of how S - T / 2 varies over coins and noise. That is the best
+linear guess of who is in. With more numbers than units an exact sum says it of each.
+References: Homer et al. 2008, PLoS Genetics 4(8) e1000167; Dwork, Smith, Steinke, Ullman, Vadhan 2015, "Robust
+Traceability from Trace Amounts".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
+from potluck.audits.control import lines_of
+from potluck.audits.membership.candidates import LEVEL
+from potluck.audits.membership.scored import Scores, judged
+from potluck.audits.seen import Known, Seen
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import PotluckError
+from potluck.core.fixed import decode, word
+from potluck.core.party import Party, site
+from potluck.core.plan import Plan, Protect
+from potluck.core.rounds import Abort, Words
+from potluck.core.stages import Floats, Opened
+from potluck.dp.mechanism import Exact, guarded, mechanism
+from potluck.learning.data.table import Table, read
+from potluck.learning.data.units import Index, counted
+from potluck.learning.statistics.statistics import StatisticsTask
+from potluck.tasks.sources import without_noise
+
+MOST = 400
+"""Units that are asked about: of each one it is found out by itself what it adds."""
+SITES, ROWS = 3, 14
+"""Of the control, and rows of each site."""
+FAR = 8.0
+"""Standard deviations, from which on a noised sum is none of the rows that are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """See the module."""
+
+    name: str = "published"
+    sort: Sort = Sort.MEMBERSHIP
+    reference: str = "Homer et al. 2008; Dwork et al. 2015, Robust Traceability from Trace Amounts"
+
+    def fits(self, seen: Seen) -> str | None:
+        """It needs a first sum of statistics over sites outside the coalition."""
+        if not seen.plan.traits.counts:
+            return "the plan publishes no statistics"
+        return None if _first(seen) else "no sum of statistics was read"
+
+    def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
+        """The plan's exact sum over few made-up rows."""
+        spec = _bare(seen.plan)
+        try:
+            lines = lines_of(spec, ROWS, until.rng)
+            truth = {one.name: read(pd.DataFrame(some), spec, one.name) for one, some in lines.items()}
+            ask = next(StatisticsTask(spec).lead())
+            words = sum((_words(spec, ask, table, until) for table in truth.values()), _nothing(spec, ask))
+        except (Abort, PotluckError):
+            return []
+        known = Known(1, ask, frozenset(truth), mechanism(spec, ask).grid, words)
+        return [(replace(seen, plan=spec, names=frozenset({"server"}), sums=(known,), before=None, last=ask), truth)]
+
+    def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
+        """Of each set of sites."""
+        return [Replayed(seen.plan, one, until) for one in _first(seen)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed:
+    """A sum of statistics that was read, to be made anew."""
+
+    plan: Plan
+    known: Known = field(repr=False)
+    until: Until = field(repr=False)
+
+    @property
+    def of(self) -> frozenset[str]:
+        """See `Found`."""
+        return self.known.of
+
+    def judged(self, truth: Truth) -> Verdict:
+        """As of scores."""
+        if not self.of <= truth.keys() or any(truth[name].sums is not None for name in self.of):
+            return Verdict(None, f"rows of {named(self.of)} are not here, to make the sum anew over half of them")
+        rows = {name: _counted(self.plan, truth[name]) for name in sorted(self.of)}
+        if not self._same(rows):
+            return Verdict(None, f"the sum that was read is not that of the rows of {named(self.of)} that are here")
+        scores = self._scores(rows)
+        how = "the first sum was made anew over half of them, which coins chose, with the noise of the plan"
+        return judged(scores, self.of, self.plan, LEVEL, "is in the sum", how)
+
+    @property
+    def _givers(self) -> frozenset[Party]:
+        return frozenset(map(site, self.of))
+
+    def _same(self, rows: Mapping[str, Table]) -> bool:
+        """Whether the sum that was read is over these rows, as far as its noise lets anybody see."""
+        exact, privacy = without_noise(self.plan), mechanism(self.plan, self.known.ask)
+        here = sum(_real(exact, self.known.ask, table, self.until) for table in rows.values())
+        there = decode(self.known.words, self.known.grid)
+        steps = np.repeat([one.step for one in self.known.grid.parts], [one.size for one in self.known.grid.parts])
+        std = privacy.at_reveal(Opened(self.known.words.copy(), self._givers), self.until.rng.bytes).std
+        if privacy.grid != self.known.grid or np.isnan(std).any():
+            return False
+        return bool((np.abs(here - there) <= FAR * std + 2 * len(rows) * steps + 1e-9 * np.abs(here)).all())
+
+    def _scores(self, rows: Mapping[str, Table]) -> Scores:
+        rng, ask, exact = self.until.rng, self.known.ask, without_noise(self.plan)
+        units = [(name, some) for name, table in rows.items() for some in _units(table)]
+        inside = rng.random(len(units)) < 0.5
+        privacy = mechanism(self.plan, ask)
+        words = _nothing(self.plan, ask)
+        for name, table in rows.items():
+            half = [
+                some for (whose, some), there in zip(units, inside.tolist(), strict=True) if there and whose == name
+            ]
+            if half:
+                words += _words(self.plan, ask, _some(table, np.concatenate(half)), self.until)
+        settled = privacy.at_reveal(Opened(words, self._givers), rng.bytes)
+        total = sum(_real(exact, ask, table, self.until) for table in rows.values())
+        asked, each = [], []
+        for place in rng.permutation(len(units)).tolist()[:MOST]:
+            if self.until.over:
+                break
+            name, some = units[place]
+            asked.append(place)
+            each.append(_real(exact, ask, _some(rows[name], some), self.until))
+        adds = np.array(each).reshape(len(asked), -1)
+        apart = adds - adds.mean(axis=0)
+        spread = apart.T @ apart / max(len(asked), 1) * len(units) / 4 + np.diag(settled.std**2)
+        scores = apart @ (
+            np.linalg.pinv(spread, rcond=1e-9, hermitian=True) @ (decode(settled.words, privacy.grid) - total / 2)
+        )
+        return Scores(scores[inside[asked]], scores[~inside[asked]])
+
+
+def _first(seen: Seen) -> list[Known]:
+    return [one for one in seen.sums if one.ask.kind is Kind.STATISTICS and one.ask.step == 0]
+
+
+def _bare(plan: Plan) -> Plan:
+    """The plan at three sites, with nothing that protects."""
+    sites = plan.federation.sites[:SITES]
+    return msgspec.structs.replace(
+        without_noise(plan),
+        federation=msgspec.structs.replace(plan.federation, sites=sites, corrupt=0, dropouts=0),
+        data=msgspec.structs.replace(plan.data, where=(), files={}),
+        protect=Protect(scheme="clear"),
+    )
+
+
+def _counted(plan: Plan, table: Table) -> Table:
+    """The rows that count: with noise for persons the first few of each."""
+    return _some(table, counted(plan, table.person, np.arange(table.rows)))
+
+
+def _units(table: Table) -> list[Index]:
+    """The rows of each unit: a row, or all of a person."""
+    if table.person is None:
+        return list(np.arange(table.rows)[:, None])
+    order = np.argsort(table.person, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(table.person[order])) + 1)
+
+
+def _some(table: Table, some: Index) -> Table:
+    return replace(
+        table,
+        features=table.features[some],
+        target=table.target[some],
+        test=table.test[some],
+        person=None if table.person is None else table.person[some],
+        columns={name: values[some] for name, values in table.columns.items()},
+    )
+
+
+def _nothing(plan: Plan, ask: Ask) -> Words:
+    grid = mechanism(plan, ask).grid
+    return np.zeros(grid.length, dtype=word(grid.bits))
+
+
+def _words(plan: Plan, ask: Ask, rows: Table, until: Until) -> Words:
+    """What a site with these rows adds, with its share of the noise."""
+    draw = until.rng.bytes
+    return guarded(mechanism(plan, ask), StatisticsTask(plan).contribute(ask, rows, draw), draw).words
+
+
+def _real(exact: Plan, ask: Ask, rows: Table, until: Until) -> Floats:
+    """[d] what these rows add without noise, in real units."""
+    asked = next(StatisticsTask(exact).lead())
+    privacy = mechanism(exact, asked)
+    assert isinstance(privacy, Exact)
+    return np.asarray(decode(_words(exact, asked, rows, until), privacy.grid))
+
+
+PUBLISHED = Published()

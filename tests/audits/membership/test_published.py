@@ -1,0 +1,96 @@
+"""Exact statistics of more numbers than rows say of each row whether it is in them; with noise they do not."""
+
+import numpy as np
+import pytest
+
+import potluck
+from potluck.audits.attack import Until
+from potluck.audits.membership.published import PUBLISHED, _units
+from potluck.audits.record import Record
+from potluck.audits.seen import seen_by
+from potluck.core.seeded import generator
+from potluck.core.wire import dump, load
+from potluck.tasks.sources import held
+from potluck.tasks.sums.halves import Opening
+from support.audits.recorded import NUMBERS, SITES, changed, frames
+
+NOISE = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
+
+
+def plan(privacy=(), person=None):
+    """Histograms of five numbers: 60 cells, and five means."""
+    columns = {name: {"kind": "number", "low": -1, "high": 1} for name in NUMBERS}
+    data = {"columns": columns, "max_rows": 100} | ({"person": person} if person else {})
+    return potluck.Plan(
+        name="s", purpose="a test", task="statistics", data=data,
+        federation={"sites": list(SITES), "server": "curious"}, protect={"with": "mask"},
+        privacy={"noise": "none"} | dict(privacy),
+        statistics=[{"name": f"h{name}", "kind": "histogram", "column": name, "bins": 12} for name in NUMBERS]
+        + [{"name": f"m{name}", "kind": "mean", "column": name} for name in NUMBERS],
+    )  # fmt: skip
+
+
+def judged(folder, spec, rows):
+    """(the one finding of the server, true rows)."""
+    resolved, truth = held(spec, rows)
+    seen = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
+    assert PUBLISHED.fits(seen) is None
+    (found,) = PUBLISHED.tried(seen, Until(float("inf"), generator(1)))
+    return found.judged(truth)
+
+
+def test_exact_sums_of_more_numbers_than_rows_say_it_of_each_and_not_if_they_are_zeros(tmp_path):
+    def zeroed(line, body):
+        if line["step"] != "opened":
+            return body
+        opened = load(body, Opening)
+        return dump(Opening(opened.givers, bytes(len(opened.words))))
+
+    spec, rows = plan(), frames(15)
+    folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
+    it = judged(folder, spec, rows)
+    assert it.succeeded
+    assert it.score == 1.0
+    assert "picks that one 100 times in 100" in it.words
+    other = judged(changed(folder, tmp_path / "zeros", zeroed), spec, rows)
+    assert other.succeeded is None
+    assert "is not that of the rows" in other.words
+
+
+@pytest.mark.slow
+def test_noise_hides_who_is_in_them(tmp_path):
+    spec, rows = plan(NOISE), frames(15)
+    it = judged(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, spec, rows)
+    assert it.succeeded is False
+    assert it.score <= 0.2
+
+
+def test_all_rows_of_a_person_are_one_unit():
+    rows = frames(15)
+    for frame in rows.values():
+        frame["who"] = [f"p{place % 4}" for place in range(15)]
+    table = held(plan(person="who"), rows)[1]["a"]
+    units = _units(table)
+    assert sorted(map(len, units)) == [3, 4, 4, 4]
+    assert all(len(set(table.person[some])) == 1 for some in units)
+    assert sorted(np.concatenate(units)) == list(range(15))
+
+
+@pytest.mark.slow
+def test_of_fewer_numbers_than_rows_the_area_is_as_linear_algebra_says(tmp_path):
+    """Of N rows and numbers of rank d the best linear guess of who is in correlates with it by the root of d / N."""
+    from scipy.stats import norm
+
+    spec, rows = plan(), frames(70)
+    folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
+    resolved, truth = held(spec, rows)
+    seen = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
+    areas = []
+    for seed in range(5):
+        (found,) = PUBLISHED.tried(seen, Until(float("inf"), generator(seed)))
+        areas.append(found._scores(truth).auc)
+    rank = 5 * (12 - 1) + 5
+    share = rank / 210
+    apart = 2 * np.sqrt(share / (1 - share))
+    # Five areas of 105 and 105 rows: their mean has a standard deviation of 0.018 at most.
+    assert np.mean(areas) == pytest.approx(norm.cdf(apart / np.sqrt(2)), abs=0.09)
