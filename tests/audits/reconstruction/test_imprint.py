@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 import potluck
@@ -56,6 +57,26 @@ def test_rows_come_out_of_a_masked_sum_and_of_none_with_noise(tmp_path, privacy)
         assert it.of == ("a", "b", "c")
         assert it.verdict.score >= 0.5 > it.verdict.baseline
         assert it.verdict.succeeded
+
+
+@pytest.mark.slow
+def test_a_graph_may_begin_with_an_imprint_too(tmp_path):
+    """Flat pictures into a layer of ReLU, in torch's own layout."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(8, 128), torch.nn.ReLU(), torch.nn.Linear(128, 1))
+    way = torch.randn(8)
+    begins = torch.quantile(torch.tensor(public(2000), dtype=torch.float32) @ way, torch.arange(128) / 128)
+    with torch.no_grad():
+        net[0].weight[:], net[0].bias[:], net[2].weight[:] = way, -begins, 1 / 128
+    potluck.graph(net, inputs={"features": [8]}, path=tmp_path / "made.graph")
+    made = plan("mask", {"kind": "network", "graph": str(tmp_path / "made.graph"), "l2": 0.0}, rounds=1)
+    assert imprint_in(made.spec).startswith("128 of the 128 units")
+    rows = frames(6)
+    run = potluck.run(made, rows, out=tmp_path / "run", record=True)
+    (it,) = [one for one in potluck.attack(run.folder, data=rows, minutes=1).results if one.name == "imprint"]
+    assert it.verdict.succeeded
+    assert it.verdict.score >= 0.5
+    assert it.control is None  # no graph is made for the control
 
 
 def test_an_honest_first_model_is_no_imprint_and_the_attack_says_that_it_needs_one(one_row):

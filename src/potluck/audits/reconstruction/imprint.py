@@ -9,6 +9,7 @@ cannot check. Where no model that was announced acts as an imprint, this does no
 Reference: Fowl et al. 2022, "Robbing the Fed", arXiv 2110.13057.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -99,9 +100,14 @@ class Imprint:
 
 def _imprinted(seen: Seen, layer: Layer) -> Iterator[Known]:
     """Sums of slopes at models that act as one."""
+    acts: dict[bytes, bool] = {}  # by model: several sites are asked at one
     for one in seen.training():
-        if slopes_of(one) is not None and any(True for _ in bins_of(*layer.of(one.weights))):
-            yield one
+        if slopes_of(one) is not None:
+            key = hashlib.sha256(one.ask.state).digest()
+            if key not in acts:
+                acts[key] = any(True for _ in bins_of(*layer.of(one.weights)))
+            if acts[key]:
+                yield one
 
 
 def differences(one: Known, layer: Layer) -> Iterator[Floats]:

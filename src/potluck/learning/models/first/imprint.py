@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan
+from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
@@ -26,8 +27,6 @@ WIDE, LEAST = 4, 4
 PARALLEL = 1e-3
 """How far two directions of length 1 may be apart. With 4 inputs and 4,096 units of a usual first model, some unit has
 3 others so near with a chance below 1e-9."""
-MOST = 4_096
-"""Units that are compared, which is as many as a layer of a plan has."""
 
 Bins = NDArray[np.int64]
 
@@ -36,17 +35,22 @@ def bins_of(weights: Floats, bias: Floats) -> Iterator[Bins]:
     """Groups of at least LEAST units that measure one direction, each in the order in which rows reach them: the one
     that most rows reach first. weights [h, p], bias [h]."""
     norms = np.linalg.norm(weights, axis=1)
-    left = np.flatnonzero(norms > 0)[:MOST]
     if weights.shape[1] < WIDE:
         return
     ways = weights / np.where(norms > 0, norms, 1.0)[:, None]
+    # Seen along any line, near directions are near: so few are compared.
+    line = generator(0, "imprint").normal(size=weights.shape[1])
+    along = ways @ (line / np.linalg.norm(line))
+    left = np.flatnonzero(norms > 0)
+    left = left[np.argsort(along[left], kind="stable")]
     while len(left) >= LEAST:
-        near = np.linalg.norm(ways[left] - ways[left[0]], axis=1) <= PARALLEL
-        some = left[near]
+        window = left[: np.searchsorted(along[left], along[left[0]] + PARALLEL, side="right")]
+        near = np.linalg.norm(ways[window] - ways[left[0]], axis=1) <= PARALLEL
+        some = window[near]
         begins = -bias[some] / norms[some]
         if len(np.unique(begins)) >= LEAST:
             yield some[np.argsort(begins, kind="stable")]
-        left = left[~near]
+        left = np.concatenate([window[~near], left[len(window) :]])
 
 
 def imprint_in(plan: Plan, weights: Floats | None = None) -> str | None:
