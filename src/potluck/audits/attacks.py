@@ -15,10 +15,11 @@ from potluck.audits.reconstruction.gram import GRAM_ROWS
 from potluck.audits.reconstruction.imprint import IMPRINT
 from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.reconstruction.leaves import LEAVES
+from potluck.audits.reconstruction.property import PROPERTY
 from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
     ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, POISONING, BACKDOOR, LOSS, LIRA,
-    LIRA_OFFLINE, RMIA, PUBLISHED, INVERSION,
+    LIRA_OFFLINE, RMIA, PUBLISHED, PROPERTY, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

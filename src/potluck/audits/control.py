@@ -83,7 +83,11 @@ def tables_of(spec: Plan, lines: Mapping[Party, Lines]) -> dict[Party, Table]:
 
 def scene_of(spec: Plan, lines: Mapping[Party, Lines]) -> Scene:
     """A run of a bare plan over these rows, recorded and read as the server. Raises Abort, PotluckError."""
-    rows = tables_of(spec, lines)
+    return scene_over(spec, tables_of(spec, lines))
+
+
+def scene_over(spec: Plan, rows: Mapping[Party, Table]) -> Scene:
+    """The same over rows that were read."""
     with tempfile.TemporaryDirectory() as scratch:
         _played(spec, rows, Path(scratch, "parcels"))
         seen = seen_by(Record.read(Path(scratch, "parcels")), spec, {"server"})
@@ -108,7 +112,7 @@ def bare(plan: Plan) -> Plan:
     )
 
 
-def _played(spec: Plan, rows: dict[Party, Table], folder: Path) -> None:
+def _played(spec: Plan, rows: Mapping[Party, Table], folder: Path) -> None:
     """All sums of training, by the program itself."""
     task = TrainTask(spec)
     memory = Memory(spec.sites, digest(spec), transcript=Transcript(folder))
