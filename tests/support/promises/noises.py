@@ -5,6 +5,8 @@ from itertools import count
 
 import numpy as np
 
+from potluck.core.party import SERVER
+from potluck.core.rounds import Exchange, Parcel
 from potluck.dp import mechanism as dp
 from potluck.dp.mechanism import Noised
 from potluck.learning.data import units
@@ -13,6 +15,7 @@ from potluck.learning.training import gradient, turns
 from potluck.mpc.clear.protection import Clear
 from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
+from support.promises.bugs import summed_noise_in_own_steps
 
 
 def _equal(scaled, part):
@@ -85,6 +88,26 @@ def lost_on_the_way(patch):
     )
 
 
+def longer_letters(patch):
+    """A parcel beside it, a byte for each row."""
+    give = Clear.give
+    patch.setattr(halves, "contribution", lambda task, ask, rows, privacy, me: _counted(task, ask, rows, privacy, me))
+
+    def longer(self, terms, me, given):
+        yield Exchange(terms.label("more"), {SERVER: Parcel(terms.label("more"), bytes(LAST.pop()))})
+        yield from give(self, terms, me, given)
+
+    patch.setattr(Clear, "give", longer)
+
+
+LAST = []
+
+
+def _counted(task, ask, rows, privacy, me):
+    LAST.append(rows.rows)
+    return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+
+
 def steps_of_four(patch):
     whole = Noised._noised
 
@@ -142,6 +165,13 @@ MORE = {
     "one site has no noise": (one_site_has_none, {}, "parties", "sites' noise: training"),
     "one site has no noise, under masks": (one_site_has_none, SHARED, "parties", "sites' noise: training"),
     "all sites draw the same": (all_sites_draw_the_same, {}, "parties", "sites' noise: training"),
+    "summed noise in own steps, at epsilon 2": (
+        summed_noise_in_own_steps,
+        {"method": "average", "steps": 3, "many": 5},
+        "parties",
+        "sites' noise: training",
+    ),
+    "longer letters": (longer_letters, {}, "parties", "sites' noise: training"),
     "lost on the way": (lost_on_the_way, {}, "parties", "sites' noise: training"),
     "steps of four": (steps_of_four, {}, "noise", "whole steps: training"),
     "reckoned for one round": (reckoned_for_one_round, {}, "charges", "charges: the run"),

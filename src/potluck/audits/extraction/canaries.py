@@ -77,7 +77,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     words = (
         f"claimed epsilon {claimed:g}; of {sum(map(len, found.ranks))} secret rows in {len(found.ranks)} released "
         f"models {found.among(1):.0%} came first among {found.many:,} like them: {_gives(found)}, and without noise "
-        f"{exact.bits:.1f}; which proves {f'at least {lower:.3g} ({SURE}); {SAID[held]}' if lower else 'no epsilon'}"
+        f"{exact.bits:.1f}; which proves {f'at least {lower:.3g} ({SURE}){SAID[held]}' if lower else 'no epsilon'}"
     )
     yield Bound(NAME, claimed, lower, 1 - WRONG, held, words)
 

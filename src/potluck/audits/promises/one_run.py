@@ -101,7 +101,7 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort) ->
     found = verdict(held, lower)
     words = (
         f"claimed epsilon {claimed:g}; of {guesses:,} guesses about {len(units):,} canaries in one run {right:,} were "
-        f"right{how} which proves {f'at least {lower:.3g} ({SURE})' if lower > 0 else 'nothing'}; {SAID[found]}"
+        f"right{how} which proves {f'at least {lower:.3g} ({SURE})' if lower > 0 else 'nothing'}{SAID[found]}"
     )
     return Bound(name, claimed, lower, 1 - WRONG, found, words)
 

@@ -134,7 +134,7 @@ def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], 
     proves = f"prove at least {lower:.3g} ({SURE})" if lower > 0 else "prove nothing: there is too much noise in so few"
     words = (
         f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {every} releases with the worst unit "
-        f"that was found, and as many without, {proves}; {SAID[found]}"
+        f"that was found, and as many without, {proves}{SAID[found]}"
     )
     if pair.far < 0.9:
         words += f". The unit moves the sum by {pair.far:.2g} of what is reckoned with: others may say more"

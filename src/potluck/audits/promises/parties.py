@@ -2,7 +2,8 @@
 
 Whole rounds are carried out, in which sites have no rows of a sum, or all the same. What each site hands to the
 protection is then noise, which must be as large as the plan says at EVERY site, fresh at each and in each round. What
-is opened must be the sum of what sites gave, with the noise that an enclave or a server owes.
+is opened must be the sum of what sites gave, with the noise that an enclave or a server owes. Letters
+of sites that have rows must be as long.
 """
 
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from potluck.audits.promises.draws import Draws, thinned
 from potluck.audits.promises.played import NotPlayed, Round, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.audits.promises.walks import nearer, walked
 from potluck.core.asks import Kind
 from potluck.core.fixed import decode, signed
 from potluck.core.rounds import Words
 from potluck.dp.mechanism import Walked, guarded
+from potluck.learning.data.table import Table
 
 NUMBERS, ENCLAVES = 240, 10_000
 """Of each site: half of sigma is eleven standard deviations of what is found. Of an enclave's noise: 4 % are six."""
@@ -44,26 +47,36 @@ def _of(scene: Scene, kind: Kind, one: Sum, name: str, effort: Effort, level: fl
     table = nobodys(scene, kind)
     if table is None:
         return Check(name, None, scene.why)
-    rounds = list[Round]()
+    rounds = [played(scene, one, table)]
+    some = rounds[0] if scene.rows is None else played(scene, one, scene.rows)
     wanted = ENCLAVES if one.inside.within else NUMBERS
     most = min(ROUNDS, max(FEWEST, -(-wanted // one.bound.grid.length)))
-    while len(rounds) < most and (not rounds or not effort.over):
+    while len(rounds) < most and not effort.over:
         rounds.append(played(scene, one, table))
     wrong = _sums(one, rounds)
     if wrong:
         return Check(name, False, wrong)
+    # A number of a round may itself be a byte longer than the last one's: the rounds before and after say so.
+    if some.sizes != rounds[0].sizes == rounds[-1].sizes and len(rounds) > 1:
+        return Check(name, False, "letters of a site with more rows are of another length")
     if isinstance(one.bound, Walked):
-        every = [words.tobytes() for each in rounds for words in each.gave.values()]
-        words = f"what {len(scene.plan.sites)} sites gave in {len(rounds)} rounds differs each time"
-        same = len(set(every)) < len(every)
-        return Check(
-            name, not same, "two contributions over no rows are the same: noise is not fresh" if same else words
-        )
+        return _walked(scene, one, table, rounds, name, level)
     base = signed(
         guarded(replace(one.inside, word="reveal", sampling=None), one.given(table, scene.draw), scene.draw).words
     )
     draws = _noise(scene, one, rounds, base)
     return _judged(scene, draws, name, len(rounds), level)
+
+
+def _walked(scene: Scene, one: Sum, table: Table, rounds: list[Round], name: str, level: float) -> Check:
+    """Of what follows from noised sums of each site's own."""
+    every = [words for each in rounds for words in each.gave.values()]
+    if len({words.tobytes() for words in every}) < len(every):
+        return Check(name, False, "two contributions over no rows are the same: noise is not fresh")
+    ends = np.array([decode(words, one.bound.grid) for words in every])
+    chance, ratio = nearer(ends, walked(scene, one, table))
+    words = f"{len(every)} walks of sites along noise alone are {ratio:.3f} times as long as along noise as promised"
+    return Check(name, chance >= level, words, 1.0, ratio)
 
 
 def _sums(one: Sum, rounds: list[Round]) -> str:

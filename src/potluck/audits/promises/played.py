@@ -41,6 +41,16 @@ class Round:
     opened: Words = field(repr=False)
     answer: Answer = field(repr=False)
 
+    @property
+    def sizes(self) -> list[tuple[Party, str, Party, int]]:
+        """Of each site's letters, in order: by whom, in which step, to whom, and how many bytes."""
+        return [
+            (site, parcel.label.step, to, len(parcel.body))
+            for site, some in self.seen.items()
+            for each in some
+            for to, parcel in each.send.items()
+        ]
+
 
 class NotPlayed(Exception):
     """No round of this plan can be carried out here, and why."""

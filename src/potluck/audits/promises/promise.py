@@ -92,4 +92,4 @@ def verdict(held: bool, lower: float) -> bool | None:
     return False if not held else True if lower > 0 else None
 
 
-SAID = {True: "held", False: "BROKEN", None: "this says nothing"}
+SAID = {True: "; held", False: "; BROKEN", None: ""}
