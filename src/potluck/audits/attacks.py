@@ -3,6 +3,7 @@
 from potluck.audits.aggregation.equivocation import EQUIVOCATION
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
+from potluck.audits.intersection.dictionary import DICTIONARY
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
 from potluck.audits.membership.loss import LOSS
 from potluck.audits.membership.published import PUBLISHED
@@ -19,7 +20,7 @@ from potluck.audits.reconstruction.property import PROPERTY
 from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, POISONING, BACKDOOR, LOSS, LIRA,
-    LIRA_OFFLINE, RMIA, PUBLISHED, PROPERTY, INVERSION,
+    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, POISONING, BACKDOOR,
+    LOSS, LIRA, LIRA_OFFLINE, RMIA, PUBLISHED, PROPERTY, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first."""

@@ -94,7 +94,8 @@ class Gathering:
 
     digest: 32 bytes over plan, run, round and federation file, in every signature; lasting: the same in every round of
     the run, in every point; about: what makes two alignments the same one; owners: in the plan's order; to: who learns
-    the result, the first of them computes it; patience: seconds a hop.
+    the result, the first of them computes it; patience: seconds a hop; most: keys of an owner, of which more could be
+    guesses than rows.
     """
 
     round: RoundId
@@ -106,6 +107,7 @@ class Gathering:
     reveal: Literal["size", "members"]
     protocol: Literal["rr22", "ecdh"]
     patience: float
+    most: int = MOST
 
     @property
     def first(self) -> Party:

@@ -114,7 +114,8 @@ def _greeted(
 def _verified(
     gathering: m.Gathering, me: Credentials, mine: m.Hello, hellos: tuple[m.Hello, ...]
 ) -> Mapping[Party, m.Hello]:
-    """Raises Abort: not one hello of each owner, signed by it for this round, this owner's own among them."""
+    """Raises Abort: not one hello of each owner, signed by it for this round, this owner's own among them; or an owner
+    has more keys than it may."""
     if len(hellos) != len(gathering.owners):
         raise Abort(Cause.MALFORMED, party=SERVER, step=m.HELLO)
     found = dict(zip(gathering.owners, hellos, strict=True))
@@ -122,6 +123,9 @@ def _verified(
         raise Abort(Cause.KEYS, party=SERVER, step=m.HELLO, detail="it shows another hello of this owner")
     for party, hello in found.items():
         me.verify(party, m.hello_statement(gathering, party, hello), hello.signature)
+        if hello.count > gathering.most:
+            detail = f"more keys than the {gathering.most:,} rows that a site may have"
+            raise Abort(Cause.RANGE, party=party, step=m.HELLO, detail=detail)
     return found
 
 

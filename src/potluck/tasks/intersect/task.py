@@ -33,6 +33,7 @@ INTERSECT = TaskSpec(
     part=site.part,
     here=local.here,
     estimate=local.estimate,
+    truth=local.truth,
     leave=local.leave,
     document=local.document,
     shown=shown,

@@ -16,11 +16,12 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.keys import keyed
 from potluck.learning.data.source import Source
+from potluck.learning.data.table import Table
 from potluck.mpc.engine import Engine
 from potluck.mpc.local import Port
 from potluck.mpc.psi.curve import split
 from potluck.mpc.psi.keys import distinct
-from potluck.mpc.psi.messages import Gathering
+from potluck.mpc.psi.messages import MOST, Gathering
 from potluck.mpc.psi.server import hand_on
 from potluck.mpc.psi.site import Held, meet
 from potluck.mpc.spu import DIGEST, RR22
@@ -28,6 +29,9 @@ from potluck.owner.alignments import FOLDER, Alignments
 from potluck.owner.run_secrets import RunSecrets
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
+
+BETWEEN = "\x1f"
+"""Between the columns of a key, where it is one text: the separator of units, which no cell has that can be seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,8 @@ def gathering(plan: Plan, round_: RoundId, file: bytes = b"") -> Gathering:
     lasting = fingerprint(b"potluck alignment run 1", *run)
     about = (*map(named, plan.sites), b"to", *map(named, to), reveal.encode(), b"by", *(k.encode() for k in spec.keys))
     same = fingerprint(b"potluck alignment about 1", *about)
-    return Gathering(round_, agreed, lasting, same, plan.sites, to, reveal, spec.protocol, plan.federation.patience)
+    patience, most = plan.federation.patience, min(plan.data.max_rows, MOST)
+    return Gathering(round_, agreed, lasting, same, plan.sites, to, reveal, spec.protocol, patience, most)
 
 
 def needs_engine(plan: Plan) -> bool:
@@ -98,6 +103,18 @@ def read_keys(source: Source, plan: Plan, name: str) -> Keys:
     first = required(plan.align).duplicates == "first"
     places = distinct(found.texts, found.lines.tolist(), name, what="lines", first=first)
     return Keys(b"".join(places), np.fromiter(places.values(), np.int64, len(places)), found.texts)
+
+
+def keyed_table(keys: Sequence[tuple[str, ...]]) -> Table:
+    """Keys as rows of a table, which has nothing else of them but whose each is: what attacks are judged by."""
+    nothing = np.zeros(len(keys))
+    names = tuple(map(BETWEEN.join, keys))
+    return Table(np.zeros((len(keys), 0)), nothing, None, nothing.astype(np.bool_), {}, (), names=names)
+
+
+def apart(table: Table) -> list[tuple[str, ...]]:
+    """The keys of a `keyed_table`."""
+    return [tuple(name.split(BETWEEN)) for name in table.names]
 
 
 def tools(plan: Plan, folder: Path | None, here: Port | None = None, secrets: RunSecrets | None = None) -> Tools:

@@ -1,0 +1,1 @@
+"""Attacks on matching by keys."""
