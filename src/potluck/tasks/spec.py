@@ -55,7 +55,7 @@ class TaskSpec:
     that is one round; elsewhere: what comes of that where the results are others'.
     here: what all parties bring, where one process has them all; keeps: whose ledgers a run writes; estimate: what a
     run would cost. truth: what attacks on a run are judged by, where all rows are here: the plan, its column patterns
-    resolved, and true rows by site.
+    resolved, and true rows by site; none of a task whose rows no attack is after.
     leave: writes what comes of a run into its folder; document: what the run's document says of it; shown, measured:
     what its report shows beside a model and statistics. seal: what the server signs of it, in its last word.
     learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.

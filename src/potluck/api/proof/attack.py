@@ -182,7 +182,7 @@ def _plan(folder: Path, places: Sequence[Path]) -> Plan:
     plan = next((one for one in read if not not_here(one)), read[0])
     if told.plan_hash not in ("", plan.hash):
         what = "its text and settings are not the plan that ran, or files that it names are others now"
-        raise UsageError(what, where=str(folder / PLAN), hint="attack it with the version of Potluck that ran it")
+        raise UsageError(what, where=str(folder / PLAN), hint=f"{ELSEWHERE}; or it ran with another version")
     return plan
 
 
@@ -208,4 +208,4 @@ def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, 
         if asked:
             raise
         return plan.spec, {}, f"the plan's files cannot be read as it says: {error.what}"
-    return spec, found, ""
+    return spec, found, "" if found else "no attack is after rows of this task"

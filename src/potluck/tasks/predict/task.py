@@ -59,6 +59,7 @@ PREDICT = TaskSpec(
     here=local.here,
     keeps=lambda plan: (party(local.spec_of(plan).owner),),
     estimate=local.estimate,
+    truth=lambda plan, data: (plan.spec, {}),
     leave=local.leave,
     document=local.document,
     shown=shown,
