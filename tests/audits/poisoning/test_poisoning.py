@@ -28,7 +28,7 @@ from potluck.dp.limits import limits
 from potluck.dp.mechanism import mechanism
 from potluck.learning.loops import build
 from potluck.tasks.sources import tables
-from support.audits.recorded import LOGISTIC, NUMBERS, SITES, plan
+from support.audits.recorded import LOGISTIC, NUMBERS, RELU, SITES, plan
 
 FOREVER = Until(float("inf"), generator(0))
 NOISE = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
@@ -175,6 +175,22 @@ def test_equal_models_are_no_lie(plain):
     assert scores([model], list(truth.values()))[0] == pytest.approx(
         np.mean([(said(model, one) == one.target).mean() for one in truth.values()])
     )
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("attack", [POISONING, BACKDOOR], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [(LOGISTIC, "average"), (LOGISTIC, "gradient"), (LOGISTIC, "newton"), (RELU, "average"), (RELU, "gradient")],
+)
+def test_where_nothing_protects_it_works_whatever_trains_and_whatever_is_drawn(model, method, attack):
+    spec = plan("mask", model, method=method, rounds=4).spec
+    for seed in range(5):
+        until = Until(float("inf"), generator(seed))
+        ((seen, truth),) = attack.control(Seen(spec, frozenset("b"), (), {}), until)
+        (it,) = attack.tried(seen, until)
+        assert it.judged(truth).succeeded, it.judged(truth).words
 
 
 @pytest.mark.slow

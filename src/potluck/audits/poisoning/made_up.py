@@ -48,10 +48,10 @@ def learnable(plan: Plan, table: Table, rng: Generator) -> Table:
     goal = goal_of(plan)
     side = table.target / max(goal.cells - 1, 1)  # from 0 to 1
     features, start = table.features.copy(), 0
-    for place, one in enumerate(encoding(plan).fields):
+    for place, one in enumerate(one for one in encoding(plan).fields if one.features):
         wide, tells = len(one.features), place % 2 == 0
         part = features[:, start : start + wide]
-        if one.measured and wide:
+        if one.measured:
             part[:, 0] = (part[:, 0] + 2 * side - 1) / 2 if tells else part[:, 0] * QUIET
         elif wide > 1:
             _valued(part, np.rint(side * (wide - 1)).astype(np.int64) * tells, rng)
