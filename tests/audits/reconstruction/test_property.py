@@ -78,10 +78,23 @@ def test_no_share_is_printed_and_without_true_rows_nothing_is_scored(clear):
     assert not any(f"{value:.3f}" in str(one) for value in one.guess)
 
 
-def test_a_site_of_few_rows_is_not_asked_about(tmp_path):
-    spec, rows = plan(model=LOGISTIC), frames(4)
-    folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
-    assert "fewer than 8 rows" in PROPERTY.fits(seen(folder, spec, "server"))
+@pytest.mark.parametrize(
+    ("rows", "keys", "why"),
+    [(4, {}, "fewer than 8 rows"), (90, {"expected_rows": 270, "batch": 135}, "rows that were drawn for it")],
+)
+def test_a_site_of_few_rows_or_of_others_in_each_round_is_not_asked_about(tmp_path, rows, keys, why):
+    spec = plan(model=LOGISTIC, **keys)
+    folder = potluck.run(spec, frames(rows), out=tmp_path / "run", record=True).folder
+    assert why in PROPERTY.fits(seen(folder, spec, "server"))
+
+
+def test_without_time_nothing_is_said(clear):
+    folder, spec, rows = clear
+    known = seen(folder, spec, "server")
+    (one, *_) = PROPERTY.tried(known, Until(0.0, generator(0)))
+    it = one.judged({name: read(frame, known.plan, name) for name, frame in rows.items()})
+    assert it.succeeded is None
+    assert "made up 0 sites of the 100 that it takes" in it.words
 
 
 def test_shares_are_counted_as_they_are():

@@ -32,6 +32,7 @@ from potluck.learning.data.encode import Encoding, encoding, tensors
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.loops import build
+from potluck.learning.models.fitted import training
 from potluck.learning.models.graphs import patterned
 from potluck.learning.training.local import keeps
 
@@ -62,7 +63,8 @@ class Shares:
         sites. score: 1 less how far it is off on average; baseline: the same of that mean."""
         who = named(self.of)
         if self.guess is None:
-            return Verdict(None, f"made up {self.sites} sites of the {LEAST} that it takes: more --minutes")
+            what = f"made up {self.sites} sites of the {LEAST} that it takes"
+            return Verdict(None, f"{what}: more --minutes, or this plan takes no such sites")
         if not self.of <= truth.keys():
             return Verdict(None, f"shares and means of {who} were guessed; its true rows are not here to compare")
         true = _of(self.how, [truth[name] for name in sorted(self.of)])
@@ -117,6 +119,9 @@ class Property:
         plan = seen.plan
         if not _sets(seen):
             return f"no sum that trains of fewer sites than all was read, or they have fewer than {FEW} rows"
+        spec = training(plan)
+        if spec.batch is not None and spec.expected_rows is not None and not plan.noisy:
+            return "a sum may be over rows that were drawn for it, and how many a site has it does not say"
         if patterned(plan) or tensors(encoding(plan)):
             return "rows with texts, tensors or columns of a pattern are not made up here"
         if keeps(plan):
@@ -151,7 +156,7 @@ class Property:
 
 
 def _sets(seen: Seen) -> list[frozenset[str]]:
-    """Fewer sites than all, of which sums are known, of enough rows."""
+    """Fewer sites than all, of which sums are known, over enough rows."""
     plan = seen.plan
     some = {one.of for one in seen.training() if one.of < set(plan.federation.sites) and rows_in(one, plan) >= FEW}
     return sorted(some, key=sorted)
@@ -166,7 +171,10 @@ def _made(plan: Plan, sums: Sequence[Known], rows: int, until: Until) -> Made:
     while len(sent) < MOST and not until.over:
         all_ = site(plan, how, rows * parts, rng)
         each = [_part(all_, place, parts) for place in range(parts)]
-        sent.append(_sent(task, sums, bounds, each, rng)[chosen])
+        try:
+            sent.append(_sent(task, sums, bounds, each, rng)[chosen])
+        except Abort:  # rows that no site of this plan would add
+            break
         known.append(means(how, all_.features))
     return Made(chosen, sent, known)
 
