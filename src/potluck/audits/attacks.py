@@ -21,6 +21,7 @@ from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
     ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, POISONING, BACKDOOR,
-    LOSS, LIRA, LIRA_OFFLINE, RMIA, PUBLISHED, PROPERTY, INVERSION,
+    PUBLISHED, PROPERTY, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
 )  # fmt: skip
-"""In the order in which they are tried: those that take no time first."""
+"""In the order in which they are tried: those that take no time first. The last of those that share models of the
+attacker's own has most of them."""

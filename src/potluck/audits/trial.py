@@ -83,7 +83,7 @@ def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tup
     verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]
     good = [one for one in verdicts if one.succeeded]
     if verdicts and all(one.succeeded is None for one in verdicts):
-        return None, f"no control: of made-up rows, it {verdicts[0].words}"
+        return None, f"no control: of made-up rows, {verdicts[0].words}"
     if not good:
         return False, "this attack does not work here: it fails on made-up rows that nothing protects, too"
     return True, "on made-up rows that nothing protects it succeeds"

@@ -137,13 +137,26 @@ def test_without_time_for_models_of_its_own_it_says_so(run):
     seen, truth = asked(*run, "server")
     (one,) = LIRA.tried(seen, Until(0.0, generator(0)))
     assert one.judged(truth).succeeded is None
-    assert "more --minutes" in one.judged(truth).words
+    assert "its time was up (--minutes)" in one.judged(truth).words
 
 
 def test_each_candidate_is_in_as_many_models_as_the_plan_says(run):
     seen, _ = asked(*run, "server")
-    assert grown(seen, FOREVER) == 32
-    assert (np.sum([one.inside for one in seen.candidates.shadows], axis=0) == 8).all()
+    shadows = grown(seen, FOREVER)
+    assert len(shadows) == 32
+    assert (np.sum([one.inside for one in shadows], axis=0) == 8).all()
+    assert (np.sum([one.inside for one in shadows[:8]], axis=0) == 2).all()
+
+
+def test_models_that_were_trained_before_time_was_up_are_kept(run):
+    seen, _ = asked(*run, "server")
+    whole = grown(seen, FOREVER)
+    again = replace(seen, candidates=replace(seen.candidates, shadows=whole[:13]))
+    for one, other in zip(grown(again, FOREVER), whole, strict=True):
+        assert np.array_equal(one.inside, other.inside)
+        assert np.array_equal(one.surer, other.surer)
+    cut = replace(seen, candidates=replace(seen.candidates, shadows=whole[:13]))
+    assert len(grown(cut, Until(0.0, generator(0)))) == 8
 
 
 def test_the_table_has_them():

@@ -17,7 +17,7 @@ from potluck.audits.membership.overfit import scenes
 from potluck.audits.membership.scored import Named, Short
 from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, unasked
 from potluck.audits.membership.signals import surer
-from potluck.audits.seen import Candidates, Seen
+from potluck.audits.seen import Seen, Shadow
 from potluck.core.plan import required
 from potluck.core.stages import Floats
 
@@ -69,11 +69,11 @@ class Lira:
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """All candidates."""
-        asked, count = required(seen.candidates), grown(seen, until)
-        if count < LEAST:
-            return [Short(asked.of, count, LEAST)]
-        values = self.ratio(said(seen), *stacked(asked))
-        how = f"beside {count} models that the attacker trained as the plan says, on some of these rows each"
+        asked, shadows = required(seen.candidates), grown(seen, until)
+        if len(shadows) < LEAST:
+            return [Short(asked.of, len(shadows), LEAST)]
+        values = self.ratio(said(seen), *stacked(shadows))
+        how = f"beside {len(shadows)} models that the attacker trained as the plan says, on some of these rows each"
         return [Named(asked, asked.by_unit(values), how, seen.plan)]
 
 
@@ -83,10 +83,10 @@ def said(seen: Seen) -> Floats:
     return surer(required(released(seen)), asked.rows)[: asked.count]
 
 
-def stacked(asked: Candidates) -> tuple[Floats, Floats]:
+def stacked(shadows: Sequence[Shadow]) -> tuple[Floats, Floats]:
     """[s, n, k] what the attacker's models say; [s, n] 1 where the row is in."""
-    each = np.stack([one.surer for one in asked.shadows])
-    return each, np.stack([one.inside for one in asked.shadows]).astype(np.float64)
+    inside = np.stack([one.inside for one in shadows])
+    return np.stack([one.surer for one in shadows]), inside.astype(np.float64)
 
 
 LIRA = Lira("lira", online)

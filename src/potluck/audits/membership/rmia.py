@@ -38,17 +38,17 @@ class Rmia:
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """All candidates."""
-        asked, count = required(seen.candidates), grown(seen, until)
-        if count < LEAST:
-            return [Short(asked.of, count, LEAST)]
-        model, (each, inside) = required(released(seen)), stacked(asked)
+        asked, shadows = required(seen.candidates), grown(seen, until)
+        if len(shadows) < LEAST:
+            return [Short(asked.of, len(shadows), LEAST)]
+        model, (each, inside) = required(released(seen)), stacked(shadows)
         likely = np.exp(-np.stack([losses(model, one) for one in each]))
         apart = [(likely * some).sum(axis=0) / some.sum(axis=0) for some in (inside, 1 - inside)]
         mean = np.maximum((apart[0] + apart[1]) / 2, np.finfo(np.float64).tiny)
         ratio = asked.by_unit(np.exp(-losses(model, said(seen))) / mean)
         others = np.sort(ratio)
         shares = np.searchsorted(others, ratio, side="left") / (len(ratio) - 1)
-        how = f"by its likelihood beside that by {count} models that the attacker trained as the plan says"
+        how = f"by its likelihood beside that by {len(shadows)} models that the attacker trained as the plan says"
         return [Named(asked, shares, how, seen.plan)]
 
 

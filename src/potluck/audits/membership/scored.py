@@ -119,5 +119,7 @@ class Short:
 
     def judged(self, truth: Truth) -> Verdict:
         """Undecided."""
-        what = f"trained {self.trained} models of the {self.wanted} that it takes at least, and then its time was up"
-        return Verdict(None, f"{what}: more --minutes")
+        what = f"it trained {self.trained} models of the {self.wanted} that it takes at least"
+        return Verdict(
+            None, f"{what}: its time was up (--minutes), or this plan does not train on a part of these rows"
+        )

@@ -6,6 +6,8 @@ Sites whose rows are not here are not in them.
 Reference: Carlini et al. 2022, arXiv 2112.03570; all candidates at once, each in half: section IV-A.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
@@ -55,18 +57,19 @@ def obstacle(seen: Seen) -> str | None:
     return None
 
 
-def grown(seen: Seen, until: Until) -> int:
-    """How many there are of these candidates: as many as there is time for, at most MOST."""
-    asked, seed = required(seen.candidates), int(until.rng.integers(1 << 62))
-    while len(asked.shadows) < MOST and not until.over:
+def grown(seen: Seen, until: Until) -> Sequence[Shadow]:
+    """Those of these candidates, in whole blocks: as many as there is time for, at most MOST."""
+    asked, made = required(seen.candidates), required(seen.candidates).shadows
+    if asked.seed is None:
+        asked.seed = int(until.rng.integers(1 << 62))
+    while len(made) < MOST and not until.over:
+        block, place = divmod(len(made), BLOCK)
+        inside = _insides(asked, generator(asked.seed, "shadows", block))[place]
         try:
-            rng = generator(seed, "shadows", len(asked.shadows))  # all attacks begin with the same draws
-            asked.shadows.extend([_trained(seen, inside, rng, until) for inside in _insides(asked, rng)])
-        except _Over:
+            made.append(_trained(seen, inside, generator(asked.seed, "shadow", len(made)), until))
+        except (_Over, Abort, PotluckError):  # or a draw of rows with which this plan does not train
             break
-        except (Abort, PotluckError):  # a draw of rows with which this plan does not train
-            break
-    return len(asked.shadows)
+    return made[: len(made) // BLOCK * BLOCK]
 
 
 def released(seen: Seen) -> Model | None:
