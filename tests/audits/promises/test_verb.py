@@ -1,11 +1,13 @@
 """`potluck audit`: what it prints, and how it ends."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
 
 import potluck
+from potluck.api.proof.audit import Audited
 from potluck.audits.promises.promise import Bound, Check
 from potluck.cli import potluck as verbs
 from potluck.cli.door import run
@@ -107,3 +109,13 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
         potluck.audit(path, minutes=0.01, resume=kept)
     with pytest.raises(UsageError, match="nothing is kept of an owner's own rows"):
         potluck.audit(path, pd.DataFrame({"x": [1.0]}), resume=tmp_path / "other.json")
+
+
+def test_a_bound_is_said_as_odds_before_epsilon(path, capsys, monkeypatch):
+    """By hand: e^4 / (1 + e^4) = .982, which is 99 of 100 rounded up; e^3.05 / (1 + e^3.05) = .955, 95 rounded down."""
+    bound = Bound("paired: statistics", 4.0, 3.05, 0.9999, True, "claimed epsilon 4; the rest")
+    verb = sys.modules["potluck.cli.audit"]
+    monkeypatch.setattr(verb, "audit", lambda *_, **__: Audited("counts", "sha256:0", [bound], []))
+    assert run(verbs, ["audit", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "at most 99 can be right, the plan says, and it was proved that this limit is 95 or higher; claimed" in said

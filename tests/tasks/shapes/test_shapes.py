@@ -26,6 +26,8 @@ from support.audits.recorded import LOGISTIC, RELU, frames, plan, seen
 
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
 TANH = RELU | {"activation": "tanh"}
+CENTRAL = plan("clear", LOGISTIC, NOISE | {"noise": "reveal"}, expected_rows=3)
+"""The server adds the noise, and has read each sum before."""
 FOREVER = Until(float("inf"), generator(0))
 NEWTON = {"method": "newton", "rate": 1.0}
 
@@ -59,6 +61,8 @@ def test_every_shape_names_an_attack_of_the_table():
         (plan("clear", LOGISTIC), 40, ["rates"]),
         (plan("mask", LOGISTIC, **NEWTON), 40, ["gram"]),
         (plan("mask", privacy=NOISE, expected_rows=3), 1, []),
+        (CENTRAL, 1, ["analytic"]),
+        (CENTRAL, 40, []),
         (plan("clear", LOGISTIC, NOISE | {"noise": "site"}, expected_rows=3), 1, []),
     ],
 )  # fmt: skip
@@ -149,6 +153,13 @@ def test_as_many_tries_find_a_row_of_few_as_are_quoted(tmp_path, rows, hits):
 @pytest.mark.parametrize(("rows", "spec"), [(1, plan("mask", privacy=NOISE, expected_rows=3)), (40, plan("mask"))])
 def test_noise_and_more_rows_mend_it(tmp_path, rows, spec):
     assert not any(succeeded(tmp_path / str(seed), spec, frames(rows, seed), "analytic") for seed in range(2))
+
+
+@pytest.mark.slow
+def test_noise_that_the_server_adds_hides_nothing_from_it(tmp_path):
+    assert succeeded(tmp_path / "reveal", CENTRAL, frames(1), "analytic")
+    mended = plan("clear", LOGISTIC, NOISE | {"noise": "site"}, expected_rows=3)
+    assert not succeeded(tmp_path / "site", mended, frames(1), "analytic")
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ MOST = 3
 
 def _said(case: Case) -> str | None:
     rows, plan = case.summed, case.plan
-    if not 0 < rows <= MOST or not plan.drawn or layer_of(plan) is not None:
+    if plan.noisy or not 0 < rows <= MOST or not plan.drawn or layer_of(plan) is not None:
         return None
     inputs = network_of(plan).graph.inputs
     if len(inputs) > 1 or inputs[0].dtype != "float32":

@@ -9,7 +9,7 @@ TRIES = 20
 FOUND = {3: 20, 6: 19, 12: 10}
 """In how many of TRIES made-up runs a row came out of sums over so many rows, to within 0.001: three sites, masks, a
 network of 16 units of ReLU."""
-HINT = "add noise, or more rows: whoever hides sites in a sum hides no row in it"
+HINT = "add noise of the sites, or more rows: whoever hides sites in a sum hides no row in it"
 
 
 def _said(case: Case) -> str | None:
@@ -18,9 +18,9 @@ def _said(case: Case) -> str | None:
         return None
     if rows == 1:
         found = "one division a number gives that row, in every try"
-        return f"privacy.noise: without noise a sum is over one row, and {found} (attack analytic). hint: {HINT}"
+        return f"privacy.noise: no site adds noise, a sum is over one row, and {found} (attack analytic). hint: {HINT}"
     near = next((most for most in FOUND if rows <= most), None)
-    if near is None or plan.drawn or not kind_of(plan).deep or required(plan.model).activation != "relu":
+    if near is None or plan.noisy or plan.drawn or not kind_of(plan).deep or required(plan.model).activation != "relu":
         return None
     measured = f"of sums over {near} rows at least one row came out in {FOUND[near]} of {TRIES} made-up runs"
     what = f"without noise a sum is over {rows} rows at most, and {measured}, whoever added them up"

@@ -5,7 +5,7 @@ from potluck.tasks.shapes.shape import Case, Shape
 
 
 def _said(case: Case) -> str | None:
-    if not case.before:
+    if not case.before or case.plan.noisy:
         return None
     ran = f"this plan ran here {count(case.before, 'time')} before"
     what = "the difference of two exact sums is that of their rows: one that came or went was found in every try"

@@ -13,10 +13,13 @@ SHAPES: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE
 
 
 def risks(case: Case) -> list[str]:
-    """A line each shape that the plan has. Noise bounds every attack, so that a plan with it has none; nor is anything
-    said where the plan's network is not here."""
+    """A line each shape that the plan has.
+
+    Noise of the sites bounds every attack, so that a plan with it has none; what the server adds hides nothing from the
+    server. Nor is anything said where the plan's network is not here.
+    """
     plan = case.plan
-    if plan.noisy or not plan.traits.labelled or plan.model is None or plan.training is None:
+    if not plan.exact or not plan.traits.labelled or plan.model is None or plan.training is None:
         return []
     try:
         return [said for shape in SHAPES if (said := shape.said(case)) is not None]

@@ -9,7 +9,7 @@ from potluck.tasks.shapes.shape import Case, Shape
 def _said(case: Case) -> str | None:
     plan = case.plan
     link = kind_of(plan).link
-    if plan.protect.facts.hides or plan.drawn or link is None or plan.begun:
+    if plan.noisy or plan.protect.facts.hides or plan.drawn or link is None or plan.begun:
         return None
     if required(plan.training).class_weights or method_of(plan).by_site:
         return None
