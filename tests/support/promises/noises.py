@@ -149,6 +149,10 @@ def free_bias(patch):
     patch.setattr(gradient, "clipped", clipped)
 
 
+def no_clip_of_a_unit(patch):
+    patch.setattr(dp, "_clip", lambda values, most: None)
+
+
 def one_row_too_many(patch):
     most = units.most_rows
     patch.setattr(units, "most_rows", lambda plan: most(plan) + 1)
@@ -184,6 +188,12 @@ MORE = {
         {"many": 5, "rounds": 6, "band": 2},
         "sensitivity",
         "sensitivity: training",
+    ),
+    "no clip of a site": (
+        no_clip_of_a_unit,
+        {"method": "average", "unit": "site", "noise": "shared", "word": "mask"},
+        "clip",
+        "clip: training",
     ),
     "one row too many": (one_row_too_many, {"unit": "person"}, "sensitivity", "sensitivity: metrics"),
 }

@@ -66,7 +66,7 @@ def found(spec, *names, trials=2_000, seed=0, wrong=WRONG):
     looked = audits.scene(spec, seed)
     chosen = [one for one in audits.AUDITS if not names or one.name in names]
     effort = Effort(wrong / len(audits.AUDITS), trials=trials)
-    return {one.name: one for audit in chosen for one in audit.findings(looked, effort)}
+    return {one.name: one for audit in chosen for one in audit.looked(looked, effort)}
 
 
 def broken(spec, *names, **keys):

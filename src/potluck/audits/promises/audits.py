@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from potluck.audits.extraction import canaries
-from potluck.audits.promises import charged, coins, neighbours, one_run, paired, parties, sigma
+from potluck.audits.promises import charged, clips, coins, neighbours, one_run, paired, parties, sigma
 from potluck.audits.promises.made_up import NotMade, made_up, own
 from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort, Finding
 from potluck.audits.promises.resumed import Resumed
@@ -18,6 +18,7 @@ UNITS = 12
 AUDITS: tuple[Audit, ...] = (
     Audit("noise", "chi-square test", sigma.findings, 0.1),
     Audit("sensitivity", "arXiv 1607.00133", neighbours.findings, 0.1),
+    Audit("clip", "arXiv 1607.00133", clips.findings, 0.02),
     Audit("coins", "arXiv 1607.00133", coins.findings, 0.05),
     Audit("charges", "the ledger's own words", charged.findings, 0.05),
     Audit("parties", "chi-square test", parties.findings, 0.1),
@@ -63,7 +64,7 @@ def audited(
             found += before
             continue
         effort = Effort(WRONG / len(audits), begun + seconds * due / all_of_it, trials, tell)
-        now = list(one.findings(looked, effort))
+        now = list(one.looked(looked, effort))
         found += now
         if resumed is not None:
             resumed.after(one.name, now)
