@@ -94,6 +94,12 @@ def _shifted(cells):
     return replace(cells, held=np.array(held, object))
 
 
+def test_an_audit_that_has_no_time_says_so():
+    (one,) = canaries.findings(audits.scene(plan(wide=2).spec, 0), Effort(LEVEL, until=0.0))
+    assert one.held is None
+    assert one.words == "no run of the plan's rounds was over in the time"
+
+
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
     pytest.importorskip("tokenizers")
@@ -118,7 +124,7 @@ def test_a_language_model_gives_away_secret_texts_and_one_of_other_texts_does_no
     assert one.found > 9.9  # of 10 bits
     assert one.expected == pytest.approx(1.44, abs=0.01)
     assert "of texts nothing is promised" in one.words
-    monkeypatch.setattr(canaries, "by_hand", lambda plan, task, rows, memory: real(plan, task, others(rows), memory))
+    monkeypatch.setattr(canaries, "by_hand", lambda plan, task, rows, *more: real(plan, task, others(rows), *more))
     (blind,) = canaries.without_noise(texts().spec, 0, Effort(WRONG))
     assert blind.found < 1.44 + 6 * 1.44 / math.sqrt(8)  # six deviations of eight guesses
 

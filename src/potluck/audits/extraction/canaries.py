@@ -10,7 +10,7 @@ trained by a federation).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import msgspec
@@ -21,14 +21,15 @@ from potluck.audits.extraction.exposure import Exposed, chance, place
 from potluck.audits.extraction.secrets import Secrets, secrets
 from potluck.audits.promises.promise import SAID, SURE, WRONG, Bound, Check, Effort, Finding, verdict
 from potluck.audits.promises.scene import Scene
-from potluck.core.asks import Kind
+from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PotluckError
-from potluck.core.party import Draw
+from potluck.core.party import Draw, Party
 from potluck.core.plan import Plan, digest, required
-from potluck.core.rounds import Abort
+from potluck.core.rounds import Abort, Words
 from potluck.core.seeded import Generator, generator
 from potluck.core.stages import Floats
 from potluck.dp.calibration import target
+from potluck.dp.mechanism import Bound as Bounded
 from potluck.drivers.memory import Memory
 from potluck.learning.data.encode import encoding, worded
 from potluck.learning.data.units import Index
@@ -36,12 +37,14 @@ from potluck.learning.evaluation.validation import row_losses
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.graphs import patterned
 from potluck.learning.models.model import Model
-from potluck.tasks.sums.together import by_hand
+from potluck.tasks.sums.together import added, by_hand
 
 NAME = "extraction"
 FEWEST, RUNS, EXACT_RUNS = 4, 10, 2
 """Secrets of a run, at least; runs with noise, at most; and without."""
-LEAST = 64
+ROUNDS = 200
+"""Of the control, at most."""
+LEAST = 48
 """Rows that a plan's columns have to allow, for a secret to be one of them."""
 SOME = 4_096
 """Rows that a model looks at together."""
@@ -60,9 +63,11 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         if some.many < LEAST:
             yield Check(NAME, None, f"its columns allow {some.many} rows, which are too few to hide a secret among")
             return
-        exact = exposed(bare(plan), some, scene.draw, rng, replace(effort.part(4), trials=EXACT_RUNS))
+        exact = exposed(_exact(plan), some, scene.draw, rng, replace(effort.part(4), trials=EXACT_RUNS))
         if exact is None or not exact.told:
-            yield Check(NAME, None, f"does not work here: {_gives(exact)}, without any noise")
+            yield Check(
+                NAME, None, f"does not work here: {_gives(exact)}, without any noise" if exact else _gives(exact)
+            )
             return
         found = exposed(plan, some, scene.draw, rng, replace(effort, trials=min(RUNS, effort.trials)))
     except (Abort, PotluckError) as error:
@@ -103,6 +108,13 @@ def without_noise(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     yield Check(NAME, None, words, chance(found.many), found.bits)
 
 
+def _exact(plan: Plan) -> Plan:
+    """The plan without noise, trained as long as it says, within bounds."""
+    rounds = min(ROUNDS, required(plan.training).rounds)
+    spec = bare(plan)
+    return msgspec.structs.replace(spec, training=msgspec.structs.replace(required(spec.training), rounds=rounds))
+
+
 def _why_not(scene: Scene) -> str:
     plan = scene.plan
     if not plan.traits.labelled:
@@ -127,29 +139,43 @@ def _gives(found: Exposed | None) -> str:
     return f"the model gives away {found.bits:.1f} bits of a secret's {bits:.1f}, where a guess gives {guess:.1f}"
 
 
+class _Over(Exception):  # no error: time is up
+    """Time is up."""
+
+
 def exposed(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort) -> Exposed | None:
     """What models give away that were trained on a few of the secrets: as many runs as the effort allows. None: there
     was no time for any. draw: of noise and coins. Raises Abort, PotluckError: the plan cannot be trained on them."""
     ranks, count = list[list[int]](), max(FEWEST, len(plan.federation.sites))
-    while len(ranks) < effort.trials and not (effort.over and ranks):
+    while len(ranks) < effort.trials:
         inside = np.sort(rng.permutation(some.many)[:count])
         target = some.targets(count)
-        trained = released(plan, some, inside, target, draw)
+        try:
+            trained = released(plan, some, inside, target, draw, effort)
+        except _Over:
+            break
         losses = _losses(trained, some, target)
         others = np.delete(np.arange(some.many), inside)
         ranks.append([place(losses[i][one], losses[i][others], rng) for i, one in enumerate(inside)])
     return Exposed(ranks, some.many - count + 1) if ranks else None
 
 
-def released(plan: Plan, some: Secrets, inside: Index, target: Floats, draw: Draw) -> Model:
-    """The model that the plan's sites and server train on these secrets, dealt out to the sites by turns."""
+def released(plan: Plan, some: Secrets, inside: Index, target: Floats, draw: Draw, effort: Effort) -> Model:
+    """The model that the plan's sites and server train on these secrets, dealt out to the sites by turns. Raises _Over
+    as soon as the time is up."""
     sites, person = plan.federation.sites, plan.data.person is not None
     rows = {
         party: some.table(party.name, inside[place :: len(sites)], target[place :: len(sites)], person)
         for place, party in enumerate(plan.sites)
     }
-    task = TrainTask(plan, evaluated=False)
-    return by_hand(plan, task, rows, Memory(plan.sites, digest(plan), draw=draw)).model
+
+    def joined(ask: Ask, bound: Bounded, given: Iterable[tuple[Party, Words]]) -> Words:
+        if effort.over:
+            raise _Over
+        return added(ask, bound, given)
+
+    task, memory = TrainTask(plan, evaluated=False), Memory(plan.sites, digest(plan), draw=draw)
+    return by_hand(plan, task, rows, memory, joined).model
 
 
 def _losses(model: Model, some: Secrets, targets: Floats) -> Floats:
