@@ -167,7 +167,8 @@ def _asked(letter: Letter, plan: Plan, task: Task[Table, object]) -> Ask:
         if said.plan == digest(plan):
             return task.ask(said.kind, said.step, said.state)
     except Abort as abort:
-        raise UsageError(f"is no announcement of this plan ({abort})", where=str(letter.path), hint=HINT) from None
+        hint = "nothing in a record may be changed; if nothing was, the server asked for what the plan has not"
+        raise UsageError(f"is no announcement of this plan ({abort})", where=str(letter.path), hint=hint) from None
     hint = "the letters have to be those of that run; of column patterns also the files are needed, see --data"
     raise UsageError("announces another plan", where=str(letter.path), hint=hint)
 

@@ -111,22 +111,26 @@ def test_a_party_that_read_nothing_twice_says_so(masked):
     assert EQUIVOCATION.fits(one) == "these parties read nothing twice that has to be alike"
 
 
-def asked_twice(tmp_path):
-    """The first sum under masks, and again as if site c had left, each by all parties' own halves: what came of both,
-    and what the server knows."""
+def asked_twice(tmp_path, later=False):
+    """The first sum under masks, and again (or the next one) as if site c had left, each by all parties' own halves:
+    what came of both, and what the server knows."""
     spec = plan("mask").set("federation.dropouts", 1).spec
     frame = frames(1)
     tables = {site: read(frame[site.name], spec, site.name) for site in spec.sites}
     memory = Memory(spec.sites, digest(spec), transcript=Transcript(tmp_path))
     together = Together(spec, build(spec), row(spec).build(spec, None), tables, memory, new_run())
-    ask = next(build(spec).lead())
+    steps = build(spec).lead()
+    ask = next(steps)
     first = together.attempt(ask, 1, {}, frozenset())
+    ask = steps.send(first.answer) if later else ask
     second = together.attempt(ask, 2, {spec.sites[-1]: Cause.SILENT}, frozenset())
     return first, second, seen_by(Record.read(tmp_path), spec, {"server"}), tables
 
 
-def test_sites_open_no_sum_a_second_time_over_fewer(tmp_path):
-    first, second, known, _ = asked_twice(tmp_path)
+@pytest.mark.parametrize("later", [False, True])
+def test_sites_open_no_sum_a_second_time_over_fewer_nor_the_next_one(tmp_path, later):
+    """Rounds over other sites each would be solved for single updates: Lam and others 2021, arXiv 2106.03328."""
+    first, second, known, _ = asked_twice(tmp_path, later)
     assert first.abort is None
     assert second.abort.cause is Cause.REPLAY
     assert [one.of for one in known.sums] == [{"a", "b", "c"}]
