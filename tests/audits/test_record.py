@@ -9,7 +9,10 @@ import pytest
 import potluck
 from potluck.audits.record import Record
 from potluck.core.errors import UsageError
+from potluck.core.party import SERVER, site
+from potluck.core.rounds import Label, RoundId
 from potluck.core.wire import dump, load
+from potluck.drivers.transcript import Transcript
 from potluck.tasks.sums.halves import Opening
 from support.audits.recorded import changed, seen
 
@@ -64,6 +67,19 @@ def test_a_record_that_went_on_after_its_end_is_not_whole(one_row, tmp_path):
     folder, _ = damaged(one_row[0], tmp_path / "run")
     cut(folder, 1, b'{"letters":1}\n')
     assert not Record.read(folder / "parcels").whole
+
+
+def test_who_begins_again_after_a_kill_counts_the_letters_that_the_index_names(tmp_path):
+    label = Label(RoundId("run", 1), "begin")
+    Transcript(tmp_path).read(label, SERVER, site("a"), b"one")  # and then it is killed, while it keeps the next
+    (tmp_path / "000002.bin").write_bytes(b"tw")
+    assert not Record.read(tmp_path).whole
+    again = Transcript(tmp_path)
+    again.read(label, SERVER, site("b"), b"three")
+    again.close()
+    record = Record.read(tmp_path)
+    assert record.whole
+    assert [letter.body() for letter in record.letters] == [b"one", b"three"]
 
 
 @pytest.mark.parametrize("end", [b"", b"7", b'{"letters":-1}', b'{"letters":1,"more":2}', b"\xff"])

@@ -9,7 +9,7 @@ body is used.
 import hashlib
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Annotated
@@ -40,10 +40,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One line and its body, which is read when it is asked for."""
+    """One line and its body, which is read when it is asked for. kept: the body, where it is asked for again."""
 
     line: Line
     path: Path
+    kept: bytes | None = field(default=None, repr=False)
 
     def sized(self) -> None:
         """Raises UsageError naming the file: it is missing, no file, or not as long as the index says."""
@@ -57,6 +58,8 @@ class Letter:
 
     def body(self) -> bytes:
         """Its bytes. Raises UsageError naming the file: as `sized`, or they are not those that the index says."""
+        if self.kept is not None:
+            return self.kept
         self.sized()
         try:
             found = self.path.read_bytes()
@@ -65,6 +68,10 @@ class Letter:
         if hashlib.sha256(found).hexdigest() != self.line.sha256:
             raise UsageError("its bytes are not those of the index", where=str(self.path), hint=HINT)
         return found
+
+    def held(self) -> "Letter":
+        """The same, which has its body at hand. Raises UsageError as `body`."""
+        return replace(self, kept=self.body())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.audits.record import HINT, Letter, Record
-from potluck.audits.told import Told, sound, told_in
+from potluck.audits.told import SETS, Told, sound, told_in
 from potluck.core.asks import Ask, Kind, Task
 from potluck.core.errors import UsageError
 from potluck.core.fixed import decode
@@ -35,6 +35,8 @@ from potluck.tasks.announcement import BEGIN, Announcement
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening
 
 Mask = NDArray[np.bool_]
+READ = frozenset({PLAIN, MASKED, GAVE, OPENED, *SETS})
+"""Steps whose letters are looked into, some of them for several things."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,12 +141,12 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
     if unknown or not names:
         raise UsageError(f"no party of this plan: {', '.join(unknown)}", hint=f"parties: {', '.join(parties_of(plan))}")
     known, sent, plain, last = list[Known](), dict[str, list[Words]](), False, None
-    told: list[tuple[Told, Letter]] = []
+    told: list[tuple[Told, Letter | None]] = []
     if plan.traits.sums:
         task: Task[Table, object] = build(plan)
         letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
         for number, some in groupby(letters, lambda one: one.line.round):
-            here = list(some)
+            here = [one.held() if one.line.step in READ else one for one in some]
             begun = next((one for one in here if one.line.step == BEGIN), None)
             if begun is None:
                 continue

@@ -47,8 +47,9 @@ class Told:
     said: object = field(repr=False)
 
 
-def told_in(letters: Sequence[Letter], plan: Plan, ask: Ask) -> Iterator[tuple[Told, Letter]]:
-    """What the letters of one round say. Raises UsageError: a body does not fit."""
+def told_in(letters: Sequence[Letter], plan: Plan, ask: Ask) -> Iterator[tuple[Told, Letter | None]]:
+    """What the letters of one round say, beside the letter of which a hash alone was read. Raises UsageError: a body
+    does not fit."""
     number = letters[0].line.round
     once = terms(plan, RoundId("", number), ask, mechanism(plan, ask)).once
     plain = any(one.line.step == PLAIN for one in letters)
@@ -59,7 +60,7 @@ def told_in(letters: Sequence[Letter], plan: Plan, ask: Ask) -> Iterator[tuple[T
         elif line.step in ROSTERS:
             yield Told(KEYS, (number,), number, line.to, line.sha256), letter
         elif line.step in SETS or (line.step == OPENED and not plain):
-            yield Told(SITES, (once,), number, line.to, _names(letter, plan)), letter
+            yield Told(SITES, (once,), number, line.to, _names(letter, plan)), None
 
 
 def unlike(told: Iterable[Told]) -> Iterator[list[Told]]:
@@ -70,13 +71,14 @@ def unlike(told: Iterable[Told]) -> Iterator[list[Told]]:
     return (some for some in groups.values() if len({one.said for one in some}) > 1)
 
 
-def sound(told: Sequence[tuple[Told, Letter]]) -> tuple[Told, ...]:
+def sound(told: Sequence[tuple[Told, Letter | None]]) -> tuple[Told, ...]:
     """The same, without letters. Raises UsageError: what is not alike is damage, since a body is not as the index
     says."""
     letters = {id(one): letter for one, letter in told}
     for some in unlike(one for one, _ in told):
-        for one in some:
-            letters[id(one)].body()
+        for letter in (letters[id(one)] for one in some):
+            if letter is not None:
+                letter.body()
     return tuple(one for one, _ in told)
 
 

@@ -60,6 +60,7 @@ class Transcript:
         self._lines = lines
         self._open: int | None = None
         self._kept = _kept(folder)
+        self._letters = _indexed(folder)
 
     def moved(self, label: Label, sender: Party, to: Party, size: int) -> None:
         """A letter crossed the wire."""
@@ -73,8 +74,8 @@ class Transcript:
 
     def close(self) -> None:
         """Let go of the file of lines, which another letter opens again, and say how many bodies were kept."""
-        if self._folder is not None and self._kept:
-            ended(self._folder, self._kept)
+        if self._folder is not None and self._letters:
+            ended(self._folder, self._letters)
         if self._open is not None:
             os.close(self._open)
             self._open = None
@@ -95,6 +96,7 @@ class Transcript:
         line = {"file": name, "from": str(sender), "round": label.round.number, "step": label.step, "to": str(to)}
         line |= {"bytes": len(body), "sha256": state.hexdigest()}
         _append(self._folder / INDEX, [json_line(line)])
+        self._letters += 1
 
     def write(self, path: Path) -> None:
         """One line of JSON a letter: round, step, from, to, bytes."""
@@ -154,6 +156,14 @@ def _opened(path: Path) -> int:
 def _kept(folder: Path | None) -> int:
     """How many bodies an earlier process has kept there."""
     return 0 if folder is None else len(list(folder.glob("*.bin")))
+
+
+def _indexed(folder: Path | None) -> int:
+    """How many of these the index names: of a body whose writer was killed it may not."""
+    if folder is None or not (folder / INDEX).is_file():
+        return 0
+    with (folder / INDEX).open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def _line(move: Move) -> bytes:

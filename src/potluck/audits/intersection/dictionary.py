@@ -25,7 +25,7 @@ from potluck.core.plan import Plan, digest, required
 from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.seeded import Generator
 from potluck.drivers.memory import Memory, new_run
-from potluck.mpc.psi.keys import distinct
+from potluck.mpc.psi.keys import digest_of, distinct
 from potluck.tasks.matching.alignment import Common, Keys, Tools, aligned, apart, gathering, handed_on, keyed_table
 
 MOST = 10_000
@@ -55,7 +55,7 @@ class Dictionary:
         if not truth.keys() >= self.of | {self.me}:
             return Verdict(None, f"a site learns of made-up keys whether {others} have them; none is here to try")
         own, space = apart(truth[self.me]), space_of(apart(truth[self.me]))
-        tried = guesses(space, own, min(MOST, rows), self.rng)
+        tried = [key for key in guesses(space, own, min(MOST, rows), self.rng) if digest_of(key)]  # not empty
         theirs = {name: _some(apart(truth[name]), self.rng) for name in self.of}
         lacking = set.intersection(*(set(_places(keys)) for keys in theirs.values())) - set(_places(own))
         if not tried:
