@@ -10,6 +10,7 @@ import msgspec
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.proof import kept
 from potluck.audits.extraction.canaries import without_noise
+from potluck.audits.promises import on_shares
 from potluck.audits.promises.audits import audited
 from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
 from potluck.audits.promises.resumed import Resumed, subject
@@ -26,7 +27,7 @@ from potluck.report.proof.kept import Audits
 
 SITE = "rows"
 NOTHING = "the plan has no noise: no epsilon is promised, and there is nothing to audit"
-ELSEWHERE = "the noise is added among those who compute, in their engines, and that is not audited yet"
+ELSEWHERE = "that engines add the noise of those who compute to clipped slopes is not audited here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def audit(
     if not plan.spec.noisy:
         checks += without_noise(plan.spec, seed, Effort(WRONG, time.monotonic() + 60 * minutes, tell=progress))
     elif not plan.spec.traits.sums:
-        checks = [Check("promise", None, ELSEWHERE)]
+        checks = [*on_shares.findings(plan.spec, seed, Effort(WRONG, tell=progress)), Check("program", None, ELSEWHERE)]
     else:
         spec, table = (plan.spec, None) if data is None else _rows(plan, data)
         ready(spec)

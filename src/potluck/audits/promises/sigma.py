@@ -38,7 +38,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         elif not sums[0].inside.within:
             effort.tell(f"noise of {name}")
             looked = alike(sums)
-            found = [list(judged(drawn(one[-1], scene), one[-1], name, each / len(looked))) for one in looked]
+            found = [list(judged(drawn(one[-1], scene), one[-1].sites, name, each / len(looked))) for one in looked]
             yield from (min(checks, key=lambda one: one.held is not False) for checks in zip(*found, strict=True))
 
 
@@ -52,12 +52,12 @@ def drawn(one: Sum, scene: Scene) -> Draws:
     return Draws(np.array(found), sigma, names, scene.public("smooth"))
 
 
-def judged(draws: Draws, one: Sum, name: str, level: float) -> Iterator[Check]:
-    """What the draws of one sum say. level: of each test."""
+def judged(draws: Draws, sure: int, name: str, level: float) -> Iterator[Check]:
+    """What the draws of one sum say. sure: whose noise they are together; level: of each test."""
     sizes, least = draws.sizes()
     worst = min((ratio for chance, ratio in sizes if chance < level / len(sizes)), default=1.0)
     loud = max((ratio for chance, ratio in sizes if chance < level / len(sizes)), default=1.0)
-    shares = f", of the {one.sites} shares that are sure" if one.sites > 1 else ""
+    shares = f", of the {sure} shares that are sure" if sure > 1 else ""
     ratio = worst if worst < 1 else sizes[0][1]
     words = f"noise in {draws.found.size:,} numbers is {ratio:.4f} times what was promised{shares}"
     if worst < 1 and worst != sizes[0][1]:
