@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from potluck.audits.seen import Seen
+from potluck.core.asks import Ask
 from potluck.core.seeded import Generator
 from potluck.learning.data.table import Table
 
@@ -29,6 +30,10 @@ class Sort(StrEnum):
     POISONING = "poisoning"
 
 
+class Over(Exception):
+    """It is time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Until:
     """When an attack has to end, on the clock of `time.monotonic`, and what it draws from."""
@@ -45,6 +50,11 @@ class Until:
     def over(self) -> bool:
         """Whether it is time."""
         return time.monotonic() >= self.when
+
+    def before(self, ask: Ask) -> None:
+        """Called before each sum of a run that is made for an attack. Raises Over."""
+        if self.over:
+            raise Over
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
 from potluck.core.rounds import Abort
 from potluck.core.seeded import Generator, generator
 from potluck.drivers.memory import Memory, new_run
-from potluck.drivers.sums import Sums, drive
+from potluck.drivers.sums import Progress, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.source import limits_of, opened
@@ -81,15 +81,16 @@ def tables_of(spec: Plan, lines: Mapping[Party, Lines]) -> dict[Party, Table]:
         return {site: _read(spec, site, some, Path(scratch)) for site, some in lines.items()}
 
 
-def scene_of(spec: Plan, lines: Mapping[Party, Lines]) -> Scene:
-    """A run of a bare plan over these rows, recorded and read as the server. Raises Abort, PotluckError."""
-    return scene_over(spec, tables_of(spec, lines))
+def scene_of(spec: Plan, lines: Mapping[Party, Lines], progress: Progress = lambda ask: None) -> Scene:
+    """A run of a bare plan over these rows, recorded and read as the server. progress: before each sum. Raises Abort,
+    PotluckError."""
+    return scene_over(spec, tables_of(spec, lines), progress)
 
 
-def scene_over(spec: Plan, rows: Mapping[Party, Table]) -> Scene:
+def scene_over(spec: Plan, rows: Mapping[Party, Table], progress: Progress = lambda ask: None) -> Scene:
     """The same over rows that were read."""
     with tempfile.TemporaryDirectory() as scratch:
-        _played(spec, rows, Path(scratch, "parcels"))
+        _played(spec, rows, Path(scratch, "parcels"), progress)
         seen = seen_by(Record.read(Path(scratch, "parcels")), spec, {"server"})
         return seen, {site.name: table for site, table in rows.items()}
 
@@ -112,12 +113,12 @@ def bare(plan: Plan) -> Plan:
     )
 
 
-def _played(spec: Plan, rows: Mapping[Party, Table], folder: Path) -> None:
+def _played(spec: Plan, rows: Mapping[Party, Table], folder: Path, progress: Progress) -> None:
     """All sums of training, by the program itself."""
     task = TrainTask(spec)
     memory = Memory(spec.sites, digest(spec), transcript=Transcript(folder))
     parties = Together(spec, build(spec), row(spec).build(spec, None), rows, memory, new_run())
-    drive(task, Sums(spec, parties))
+    drive(task, Sums(spec, parties, progress=progress))
 
 
 def _line(spec: Plan, site: Party, place: int, rng: Generator) -> dict[str, str]:

@@ -138,6 +138,7 @@ def test_without_time_for_models_of_its_own_it_says_so(run):
     (one,) = LIRA.tried(seen, Until(0.0, generator(0)))
     assert one.judged(truth).succeeded is None
     assert "its time was up (--minutes)" in one.judged(truth).words
+    assert LIRA.control(seen, Until(0.0, generator(0))) == []
 
 
 def test_each_candidate_is_in_as_many_models_as_the_plan_says(run):

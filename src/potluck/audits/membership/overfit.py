@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
-from potluck.audits.attack import Scene, Until
+from potluck.audits.attack import Over, Scene, Until
 from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.membership.candidates import candidates
 from potluck.audits.seen import Seen
@@ -28,12 +28,12 @@ LEVEL = 0.01
 
 
 def scenes(seen: Seen, until: Until) -> Sequence[Scene]:
-    """One such run, as its server saw it, the same for all attacks; none where it does not train."""
+    """One such run, as its server saw it, the same for all attacks; none where it does not train, or not in time."""
     asked = required(seen.candidates)
     if asked.controls is None:
         try:
             asked.controls = [_made(seen.plan, until)]
-        except (Abort, PotluckError):
+        except (Over, Abort, PotluckError):
             asked.controls = []
     return asked.controls
 
@@ -46,5 +46,6 @@ def _made(plan: Plan, until: Until) -> Scene:
         data=msgspec.structs.replace(spec.data, split=split),
         training=msgspec.structs.replace(training(spec), rounds=min(ROUNDS, training(plan).rounds)),
     )
-    seen, truth = scene_of(made, lines_of(made, -(-(MOST + train) // len(spec.federation.sites)), until.rng))
+    rows = min(spec.data.max_rows, -(-(MOST + train) // len(spec.federation.sites)))
+    seen, truth = scene_of(made, lines_of(made, rows, until.rng), until.before)
     return replace(seen, candidates=replace(required(candidates(made, truth, seen.names)), level=LEVEL)), truth

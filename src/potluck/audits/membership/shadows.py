@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from potluck.audits.attack import Until
+from potluck.audits.attack import Over, Until
 from potluck.audits.membership.signals import surer
 from potluck.audits.seen import Candidates, Mask, Seen, Shadow
-from potluck.core.asks import Ask, Kind
+from potluck.core.asks import Kind
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort
@@ -30,10 +30,6 @@ from potluck.simulation.ways import Cohorts
 BLOCK = 8
 LEAST, MOST = 2 * BLOCK, 4 * BLOCK
 """Models: fewer say too little of how what is said of a row varies."""
-
-
-class _Over(Exception):  # no error: time is up
-    """Time is up."""
 
 
 def unasked(seen: Seen) -> str | None:
@@ -67,7 +63,7 @@ def grown(seen: Seen, until: Until) -> Sequence[Shadow]:
         inside = _insides(asked, generator(asked.seed, "shadows", block))[place]
         try:
             made.append(_trained(seen, inside, generator(asked.seed, "shadow", len(made)), until))
-        except (_Over, Abort, PotluckError):  # or a draw of rows with which this plan does not train
+        except (Over, Abort, PotluckError):  # or a draw of rows with which this plan does not train
             break
     return made[: len(made) // BLOCK * BLOCK]
 
@@ -90,19 +86,13 @@ def _insides(asked: Candidates, rng: Generator) -> list[Mask]:
 
 def _trained(seen: Seen, inside: Mask, rng: Generator, until: Until) -> Shadow:
     asked = required(seen.candidates)
-
-    def tick(ask: Ask) -> None:
-        if until.over:
-            raise _Over
-
-    tick(Ask(Kind.TRAIN, 0, (), b""))
     chosen = np.append(inside, np.ones(asked.rows.rows - asked.count, np.bool_))
     homes = asked.pool.sites
     clients = [np.flatnonzero(chosen & (homes == home)) for home in range(int(homes.max()) + 1)]
     clients = [one for one in clients if len(one)]
     plan = peopled(_ending(seen), len(clients))
     cohorts = Cohorts(plan, asked.pool, clients)
-    found = simulate(cohorts, Wanted(seed=int(rng.integers(1 << 62))), tick, here=True)
+    found = simulate(cohorts, Wanted(seed=int(rng.integers(1 << 62))), until.before, here=True)
     return Shadow(inside, surer(found.trained.model, asked.rows)[: asked.count])
 
 
