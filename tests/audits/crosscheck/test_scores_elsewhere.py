@@ -84,12 +84,9 @@ def test_rmia_among_the_candidates_themselves(privacy_guard, said, monkeypatch):
         rows[trained], rows[~trained], rows, AggregationType.MAX, num_reference_models=MODELS, online=True
     )
     theirs.run_attack()
-    asked = SimpleNamespace(
-        of=frozenset("a"), by_unit=lambda values: values,
-        shadows=[Shadow(some, words[:, None]) for some, words in zip(inside, each, strict=True)],
-    )  # fmt: skip
-    seen = SimpleNamespace(candidates=asked, plan=None)
-    monkeypatch.setattr(rmia, "grown", lambda seen, until: MODELS)
+    shadows = [Shadow(some, words[:, None]) for some, words in zip(inside, each, strict=True)]
+    seen = SimpleNamespace(candidates=SimpleNamespace(of=frozenset("a"), by_unit=np.asarray), plan=None)
+    monkeypatch.setattr(rmia, "grown", lambda seen, until: shadows)
     monkeypatch.setattr(
         rmia, "released", lambda seen: SimpleNamespace(target=SimpleNamespace(apart=True, side="binary"))
     )
