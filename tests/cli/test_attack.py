@@ -19,7 +19,7 @@ def test_attack_says_what_each_attack_came_to(run, cli):
     said = cli("attack", run, "--as", "server,a", "--data", run.parent, "--json")
     assert said.code == 0
     assert said.json["as"] == ["server", "a"]
-    assert said.json["compared"] is True
+    assert (said.json["compared"], said.json["why"], said.json["whole"]) == (True, "", True)
     keys = {"name", "sort", "of", "tried", "succeeded", "score", "baseline", "control", "words"}
     assert all(set(one) == keys for one in said.json["attacks"])
     assert {one["name"] for one in said.json["attacks"] if one["succeeded"]} == {"analytic"}
