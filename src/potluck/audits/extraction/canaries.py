@@ -35,7 +35,7 @@ from potluck.learning.data.encode import encoding, worded
 from potluck.learning.data.units import Index
 from potluck.learning.evaluation.validation import row_losses
 from potluck.learning.loops import TrainTask
-from potluck.learning.models.graphs import patterned
+from potluck.learning.models.graphs import follow, patterned
 from potluck.learning.models.model import Model
 from potluck.tasks.sums.together import added, by_hand
 
@@ -97,6 +97,7 @@ def without_noise(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     training = msgspec.structs.replace(required(plan.training), evaluate_every=None, stop=None)
     quiet = msgspec.structs.replace(plan, training=training)
     try:
+        follow(quiet)
         found = exposed(quiet, secrets(plan, rng), rng.bytes, rng, replace(effort, trials=EXACT_RUNS))
     except (Abort, PotluckError) as error:
         yield Check(NAME, None, _ended(error))

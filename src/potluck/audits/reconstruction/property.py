@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
+from potluck.audits.attack import Found, Over, Scene, Sort, Truth, Until, Verdict, named
 from potluck.audits.control import bare, scene_over
 from potluck.audits.reconstruction.nobodys import drawn, means, places, site
 from potluck.audits.reconstruction.slopes import rows_in
@@ -135,8 +135,9 @@ class Property:
         spec = bare(seen.plan)
         rows, how = min(ROWS, spec.data.max_rows), encoding(spec)
         try:
-            return [scene_over(spec, {party: site(spec, how, rows, until.rng) for party in spec.sites})]
-        except (Abort, PotluckError):
+            made = {party: site(spec, how, rows, until.rng) for party in spec.sites}
+            return [scene_over(spec, made, until.before)]
+        except (Over, Abort, PotluckError):
             return []
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
