@@ -94,6 +94,20 @@ def _shifted(cells):
     return replace(cells, held=np.array(held, object))
 
 
+def test_a_control_whose_steps_are_too_long_is_taken_in_shorter_ones():
+    numbers = {f"n{one}": {"kind": "number", "low": -1, "high": 1} for one in range(6)}
+    spec = potluck.Plan(
+        name="n", purpose="a test", task="train", federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": numbers | {"y": {"kind": "number", "low": 0, "high": 9}}, "target": {"column": "y"},
+              "max_rows": 1_000, "split": {"test": 0.2}},
+        model={"kind": "linear", "l2": 0.0}, protect={"with": "clear"},
+        privacy={"noise": "site", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0},
+        training={"method": "gradient", "rounds": 60, "rate": 1.0, "expected_rows": 300},
+    )  # fmt: skip
+    (one,) = canaries.findings(audits.scene(spec.spec, 0), Effort(LEVEL, trials=2))
+    assert "and without noise 4." in one.words  # of 5.9 bits
+
+
 def test_an_audit_that_has_no_time_says_so():
     (one,) = canaries.findings(audits.scene(plan(wide=2).spec, 0), Effort(LEVEL, until=0.0))
     assert one.held is None

@@ -26,7 +26,7 @@ def unlike(rows=40):
     return found
 
 
-def results(folder, spec, rows, *who, made=120):
+def results(folder, spec, rows, *who, made=100):
     """By whose: what came of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attacked, "MOST", made)
@@ -51,6 +51,7 @@ def test_shares_and_means_of_each_site_are_read_off_its_sums(clear):
         assert "8 shares of values and means of numbers" in one.verdict.words
 
 
+@pytest.mark.slow
 def test_masks_hide_them_of_each_site_and_not_of_the_rest_of_colluders(tmp_path):
     spec, rows = plan("mask", model=LOGISTIC, rounds=6, rate=1.0), unlike()
     folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
