@@ -120,12 +120,17 @@ def test_persons_of_many_rows_are_made_up_as_a_model_takes_them():
 
 @pytest.mark.slow
 @pytest.mark.torch
-def test_pictures_are_made_up_beside_what_is_read(tmp_path):
+@pytest.mark.parametrize("unit", ["row", "person"])
+def test_pictures_are_made_up_where_rows_have_nothing_else(unit, tmp_path):
+    from torch import nn
+
     from support.files import pictures
 
-    seen = plan(many=3, word="mask", noise="shared").set("data.max_rows", 200)
-    seen.set("data.columns", {"image": pictures.IMAGE, "age": pictures.AGE, "y": pictures.SIDE})
-    seen.set("model", {"kind": "network", "graph": str(pictures.graph(tmp_path / "net.graph"))})
+    alone = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    graph = pictures.graph(tmp_path / "net.graph", alone, {"input": pictures.SHAPE})
+    seen = plan(many=3, word="mask", noise="shared", unit=unit).set("data.max_rows", 200)
+    seen.set("data.columns", {"input": pictures.IMAGE, "y": pictures.SIDE})
+    seen.set("model", {"kind": "network", "graph": str(graph)})
     every = found(seen.spec, trials=500)
     assert not [one for one in every.values() if one.held is False]
     assert every["sensitivity: training"].found > 0.9

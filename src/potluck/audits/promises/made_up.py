@@ -7,11 +7,9 @@ sum farthest, so that is how they are made: a unit of several rows has the same 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from math import prod
 
 import numpy as np
 import pandas as pd
-from msgspec.structs import replace as change
 from numpy.typing import NDArray
 
 from potluck.audits.extraction.secrets import secrets
@@ -20,18 +18,15 @@ from potluck.core.plan import Column, Plan, required
 from potluck.core.seeded import Generator
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import measured
-from potluck.learning.data.encode import encoding, tensors, worded
-from potluck.learning.data.files.cells import HeldCells
+from potluck.learning.data.encode import encoding, tensors
 from potluck.learning.data.table import Table, read
-from potluck.learning.data.units import Index
+from potluck.learning.data.units import Index, untrained
 
 SITE_ROWS = 8
 """Of a made-up site, where sites are hidden."""
 PERSON_ROWS = 4
 """Of a person, beyond those that a plan says."""
 SITE = "made up"
-ROOM = 1 << 26
-"""Numbers of all tensors of a column."""
 
 
 class NotMade(Exception):
@@ -51,25 +46,21 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
     units = min(units, plan.data.max_rows // each)
     if units < 1:
         raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
-    if plan.data.join is not None or plan.data.reduce is not None:
+    if plan.data.join is not None or plan.data.reduce is not None or _apart(plan):
         return _encoded(plan, units, draw)
-    apart = _apart(plan)
-    flat = without(plan, apart)
-    columns = {name: np.repeat(cells, each) for name, cells in cells_of(flat, units, draw).items()}
+    columns = {name: np.repeat(cells, each) for name, cells in cells_of(plan, units, draw).items()}
     if plan.data.person is not None:
         columns[plan.data.person] = np.repeat(np.array([f"person {one}" for one in range(units)], object), each)
-    table = read(pd.DataFrame(columns), flat, SITE)
+    table = read(pd.DataFrame(columns), plan, SITE)
     if len(table.places) == 0 and table.rows < units * each:
         raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
     whose = (table.places if len(table.places) else np.arange(table.rows)) // each
-    made = {name: _noisy(units, shape, draw) for name, shape in apart.items()}
-    table = replace(table, cells={name: HeldCells(values, whose % len(values)) for name, values in made.items()})
     return table, [found for one in range(units) if len(found := np.flatnonzero(whose == one)) == each]
 
 
 def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
-    """Rows as they are after tables were joined and persons made of many rows: as a model takes them. A person of many
-    rows is one. Raises NotMade: of statistics, which take what was read."""
+    """Rows as a model takes them: with pictures, after tables were joined, and after persons were made of many rows,
+    when each is one. Raises NotMade: of statistics, which take what was read."""
     if not plan.traits.labelled:
         raise NotMade("statistics of a joined table, or of persons of many rows, whose rows are not made up yet")
     some = secrets(plan, draw)
@@ -77,29 +68,14 @@ def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[I
     index = np.repeat(np.arange(units), 1 if plan.data.reduce is not None else rows_of_unit(plan))
     table = some.table(SITE, index, some.targets(units)[index], False)
     who = index if plan.data.person is not None else None
-    return replace(table, person=who), [np.flatnonzero(index == one) for one in range(units)]
+    beyond = untrained(plan, who, np.ones(len(index), np.bool_))
+    return replace(table, person=who, beyond=beyond), [np.flatnonzero(index == one) for one in range(units)]
 
 
-def _apart(plan: Plan) -> Mapping[str, tuple[int, ...]]:
-    """The columns of pictures and other tensors, and the shapes of their cells. Raises NotMade: there are texts."""
-    if not plan.traits.labelled or any("*" in name for name in plan.data.columns):
-        return {}
-    how = encoding(plan)
-    if worded(how):
-        raise NotMade("rows have texts, and no such cells are made up yet")
-    return tensors(how)
-
-
-def without(plan: Plan, apart: Mapping[str, object]) -> Plan:
-    """The same plan of rows that have no tensors: these are made beside what is read."""
-    columns = {name: column for name, column in plan.data.columns.items() if name not in apart}
-    return change(plan, data=change(plan.data, columns=columns)) if apart else plan
-
-
-def _noisy(units: int, shape: tuple[int, ...], draw: Generator) -> NDArray[np.float32]:
-    """[m, *shape] ends of the range, of one unit after another: of large ones few differ."""
-    some = max(1, min(units, ROOM // prod(shape)))
-    return draw.choice(np.array([-1, 1], np.float32), size=(some, *shape))
+def _apart(plan: Plan) -> bool:
+    """Whether rows of a plan that trains have pictures or other tensors."""
+    named = not any("*" in name for name in plan.data.columns)
+    return plan.traits.labelled and named and bool(tensors(encoding(plan)))
 
 
 def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.generic]]:

@@ -8,7 +8,7 @@ Guesses are counted in two ways. Theorem 5.2 holds whatever the noise is: it ref
 much smaller than how often it may be wrong, so what it says is compared with what is charged at a smaller delta. Where
 no units are drawn, errors are also read as those of Gaussian noise, which canaries that share little have apart.
 References: Steinke, Nasr, Jagielski 2023, arXiv 2305.08846; Mahloujifar, Melis, Chaudhuri 2025, arXiv 2410.22235
-(that a curve of errors says more than one epsilon; its bound is not used here).
+(that a curve of errors says more than one epsilon; its bound was measured beside these, and says no more here).
 """
 
 from collections.abc import Iterator
