@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from potluck.report.page import render
-from support.report.samples import SAMPLES, write
+from support.report.samples import SAMPLES, proved, write
 from support.report.tree import Tree
 
 pytestmark = pytest.mark.browser
@@ -85,6 +85,8 @@ def reports(tmp_path_factory) -> dict[str, Path]:
     for name in SHOWN:
         pages[name] = folder / f"{name}.html"
         pages[name].write_text(render(write(folder / name, *SAMPLES[name]())), encoding="utf-8")
+    pages["proved"] = folder / "proved.html"
+    pages["proved"].write_text(render(proved(folder / "proved")), encoding="utf-8")
     return pages
 
 
@@ -118,7 +120,7 @@ def light(chromium, reports, tmp_path_factory):
 
 
 def test_no_width_makes_the_page_scroll_sideways(light):
-    assert len(light) == len(SHOWN) * len(WIDTHS)
+    assert len(light) == (len(SHOWN) + 1) * len(WIDTHS)
     for name, seen in light.items():
         assert seen["client"] == int(name.split("-")[1])
         assert seen["scroll"] <= seen["client"], name

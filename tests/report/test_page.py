@@ -11,14 +11,20 @@ import pytest
 from potluck.core.errors import UsageError
 from potluck.report import details as d
 from potluck.report.page import explain_html, render
-from support.report.samples import HEART, SAMPLES, aborted, across, clear, heart, statistics, write
+from support.report.samples import HEART, SAMPLES, aborted, across, clear, heart, proved, statistics, write
 from support.report.tree import Tree
 
 ORDER = ["result", "budget", "views", "timeline", "caveats", "plan", "versions"]
 
 
-@pytest.fixture(params=SAMPLES, scope="module")
+PROOF = ["attacks", "shown", "measured"]
+"""Where a run was attacked and audited."""
+
+
+@pytest.fixture(params=[*SAMPLES, "proved"], scope="module")
 def tree(request, tmp_path_factory):
+    if request.param == "proved":
+        return Tree(render(proved(tmp_path_factory.mktemp("run"))))
     return Tree(render(write(tmp_path_factory.mktemp("run"), *SAMPLES[request.param]())))
 
 
@@ -66,9 +72,11 @@ def test_headings_are_in_order(tree):
 
 def test_sections_are_in_order_and_named(tree):
     sections = [attrs for tag, attrs, around in tree.tags if tag == "section" and around[-1] == "main"]
-    assert [attrs["id"] for attrs in sections] == ORDER
+    wanted = ORDER[:3] + [attrs["id"] for attrs in sections if attrs["id"] in PROOF] + ORDER[3:]
+    assert len(wanted) in (len(ORDER), len(ORDER) + len(PROOF))
+    assert [attrs["id"] for attrs in sections] == wanted
     assert all(attrs["aria-labelledby"] for attrs in sections)
-    assert [a["href"][1:] for a, around in ((a, o) for t, a, o in tree.tags if t == "a") if "nav" in around] == ORDER
+    assert [a["href"][1:] for a, around in ((a, o) for t, a, o in tree.tags if t == "a") if "nav" in around] == wanted
 
 
 def test_there_are_landmarks_a_language_and_a_skip_link(tree):

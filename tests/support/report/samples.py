@@ -13,6 +13,7 @@ from potluck.learning.statistics.asked import asks, unit_of
 from potluck.learning.statistics.forms import Bars, Box, Boxes, Curve, Curves, Dot, Dots, Frame, Grid
 from potluck.learning.statistics.result import Values
 from potluck.report import details as d
+from potluck.report.proof import kept
 from support.learning.sums import make
 
 HEART = ("cleveland", "hungarian", "switzerland", "va")
@@ -479,4 +480,49 @@ def write(folder: Path, run: dict, details: d.Details) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(json.dumps(run))
     (folder / "details.json").write_bytes(d.dump(details))
+    return folder
+
+
+def proved(folder: Path) -> Path:
+    """A run's folder with what attacks and audits found beside it, names and words as long as they come."""
+    write(folder, *heart())
+    hash_ = heart()[1].plan_hash
+    words = (
+        "of sites "
+        + ", ".join(HEART)
+        + " together nothing was found; on made-up rows that nothing protects it succeeds"
+    )
+    attacks = tuple(
+        kept.Attack(
+            name=name,
+            sort=sort,
+            of=of,
+            tried=tried,
+            succeeded=came,
+            score=0.01,
+            baseline=0.01,
+            control=True,
+            words=words,
+        )
+        for name, sort, of, tried, came in (
+            ("analytic", "reconstruction", HEART, True, True),
+            ("lira offline", "membership", HEART, True, False),
+            ("inversion", "reconstruction", (), False, False),
+        )
+    )
+    when = "2026-11-24T02:19:07+00:00"
+    call = kept.Call(who=("server", "va"), before=True, compared=True, minutes=5.0, seed=0, when=when, attacks=attacks)
+    columns = ("age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach")
+    row = ("63.41", "1", "3", "145.2", "233.1", "0", "2", "150.4")
+    views = (
+        kept.View(title="in the clear", attack="analytic", found=(True,), near=(200.0,), why="", cells=(row,)),
+        kept.View(title="with noise, epsilon 8", attack="", found=(), near=(), why="no attack had a guess"),
+    )
+    rows = kept.MadeUp(seed=0, when=when, columns=columns, cells=(row,), views=views)
+    bound = kept.Bound(name="paired: training", claimed=1.0, lower_bound=0.5, confidence=0.9999, held=True, words=words)
+    check = kept.Check(name="shape of noise: training", held=True, words=words)
+    audits = kept.Audits(plan_hash=hash_, minutes=5.0, seed=0, when=when, held=True, audits=(bound,), checks=(check,))
+    found = kept.Attacks(plan_hash=hash_, calls=(call,), made_up=rows)
+    (folder / kept.ATTACKS).write_bytes(msgspec.json.encode(found))
+    (folder / kept.AUDITS).write_bytes(msgspec.json.encode(audits))
     return folder

@@ -12,6 +12,9 @@ from potluck.api.network import members
 from potluck.api.network.inbox import inbox
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
+from potluck.audits.membership.published import PUBLISHED
+from potluck.audits.record import Record
+from potluck.audits.seen import seen_by
 from potluck.core.plan import canonical, digest
 from potluck.core.seeded import generator
 from potluck.learning.models.started import started
@@ -20,9 +23,9 @@ from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests
 from potluck.tasks.shapes.few_rows import FOUND, TRIES
 from potluck.tasks.shapes.shape import Case
-from potluck.tasks.shapes.shapes import SHAPES, risks
-from potluck.tasks.sources import tables
-from support.audits.recorded import LOGISTIC, RELU, frames, plan, seen
+from potluck.tasks.shapes.shapes import STATISTICS, TRAINING, risks
+from potluck.tasks.sources import held, tables
+from support.audits.recorded import LOGISTIC, NUMBERS, RELU, frames, plan, seen
 
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
 TANH = RELU | {"activation": "tanh"}
@@ -37,13 +40,13 @@ def said(spec, rows=None, before=0):
     found = risks(Case(spec.spec, rows or {}, before))
     for line in found:
         key, _, rest = line.partition(": ")
-        assert key in {"privacy.noise", "training.method", "protect.with", "model"}
+        assert key in {"privacy.noise", "training.method", "protect.with", "model", "statistics"}
         assert ". hint: " in rest
     return [line.partition("(attack ")[2].partition(")")[0] for line in found]
 
 
 def test_every_shape_names_an_attack_of_the_table():
-    assert {one.attack for one in SHAPES} - {"imprint"} <= {one.name for one in ATTACKS}
+    assert {one.attack for one in (*TRAINING, *STATISTICS)} - {"imprint"} <= {one.name for one in ATTACKS}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,34 @@ def test_the_rows_of_sites_that_may_collude_are_not_counted_on():
 def test_numbers_alone_have_no_value_that_one_row_has():
     spec = plan("mask", LOGISTIC, **NEWTON).set("data.columns.c", {"kind": "number", "low": 0, "high": 1})
     assert said(spec, dict.fromkeys("abc", 40)) == []
+
+
+def counting(word="mask", privacy=(), bins=12):
+    """Histograms of five numbers and their means: 65 numbers, where a histogram has 12 bins."""
+    columns = {name: {"kind": "number", "low": -1, "high": 1} for name in NUMBERS}
+    asked = [{"name": f"h{name}", "kind": "histogram", "column": name, "bins": bins} for name in NUMBERS]
+    return potluck.Plan(
+        name="s", purpose="a test", task="statistics", data={"columns": columns, "max_rows": 100},
+        federation={"sites": list("abc"), "server": "curious"}, protect={"with": word},
+        privacy={"noise": "none"} | dict(privacy),
+        statistics=asked + [{"name": f"m{name}", "kind": "mean", "column": name} for name in NUMBERS],
+    )  # fmt: skip
+
+
+PROMISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("spec", "rows", "named"),
+    [
+        (counting(), 15, ["published"]),
+        (counting(), 40, []),
+        (counting("clear"), 40, ["published"]),
+        (counting(privacy=PROMISED), 15, []),
+    ],
+)
+def test_exact_statistics_of_more_numbers_than_rows_are_named(spec, rows, named):
+    assert said(spec, dict.fromkeys("abc", rows)) == named
 
 
 def test_an_imprint_is_named_whatever_protects_the_sum():
@@ -190,3 +221,14 @@ def test_a_row_that_came_is_the_difference_of_two_runs_and_not_with_noise(tmp_pa
         potluck.run(spec, rows, out=tmp_path / name / "before", record=True)
         first = seen(tmp_path / name / "before", spec, "server")
         assert succeeded(tmp_path / name, spec, more, "differencing", before=first) is hit
+
+
+@pytest.mark.slow
+def test_more_exact_numbers_than_rows_say_who_is_in_them_and_noise_does_not(tmp_path):
+    for name, spec, hit in (("exact", counting(), True), ("noise", counting(privacy=PROMISED), False)):
+        rows = frames(15)
+        potluck.run(spec, rows, out=tmp_path / name, record=True)
+        resolved, truth = held(spec, rows)
+        known = seen_by(Record.read(tmp_path / name / "parcels"), resolved, {"server"})
+        (one,) = PUBLISHED.tried(known, FOREVER)
+        assert one.judged(truth).succeeded is hit

@@ -13,8 +13,8 @@ from potluck.core.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A plan to train, without noise of the sites, and what is known here beside it. rows: of sites, that train, where
-    they were counted; before: runs of the plan that this owner has taken part in."""
+    """A plan of sums, without noise of the sites, and what is known here beside it. rows: of sites, that are in
+    sums, where they were counted; before: runs of the plan that this owner has taken part in."""
 
     plan: Plan
     rows: Mapping[str, int] = field(default_factory=dict)

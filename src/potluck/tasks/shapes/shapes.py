@@ -4,12 +4,14 @@ from potluck.core.errors import PotluckError
 from potluck.tasks.shapes.few_pictures import FEW_PICTURES
 from potluck.tasks.shapes.few_rows import FEW_ROWS
 from potluck.tasks.shapes.imprints import IMPRINTS
+from potluck.tasks.shapes.many_numbers import MANY_NUMBERS
 from potluck.tasks.shapes.rare_values import RARE_VALUES
 from potluck.tasks.shapes.repeated import REPEATED
 from potluck.tasks.shapes.shape import Case, Shape
 from potluck.tasks.shapes.site_rates import SITE_RATES
 
-SHAPES: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE_RATES, REPEATED)
+TRAINING: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE_RATES, REPEATED)
+STATISTICS: tuple[Shape, ...] = (MANY_NUMBERS,)
 
 
 def risks(case: Case) -> list[str]:
@@ -19,9 +21,10 @@ def risks(case: Case) -> list[str]:
     server. Nor is anything said where the plan's network is not here.
     """
     plan = case.plan
-    if not plan.exact or not plan.traits.labelled or plan.model is None or plan.training is None:
+    shapes = TRAINING if plan.traits.labelled else STATISTICS if plan.traits.counts else ()
+    if not plan.exact:
         return []
     try:
-        return [said for shape in SHAPES if (said := shape.said(case)) is not None]
+        return [said for shape in shapes if (said := shape.said(case)) is not None]
     except PotluckError:  # `check` says what is wrong with it, and the inbox that it is not here
         return []
