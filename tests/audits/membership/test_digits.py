@@ -28,7 +28,7 @@ EIGHT = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-4, "clip"
 def told(folder, spec, count=900):
     """(what the server's scores come to, by attack, accuracy) of a run over so many digits, half of which train."""
     found = rows(count)
-    run = potluck.run(spec, found, out=folder / "run", record=True)
+    run = potluck.run(spec, found, out=folder / "run", ledger=folder / "ledger", record=True)
     spec, read = tables(spec, found)
     truth = {site.name: table for site, table in read.items()}
     seen = seen_by(Record.read(folder / "run" / "parcels"), spec, {"server"})

@@ -58,11 +58,12 @@ def test_exact_sums_of_more_numbers_than_rows_say_it_of_each_and_not_if_they_are
 
 
 @pytest.mark.slow
-def test_noise_hides_who_is_in_them(tmp_path):
-    spec, rows = plan(NOISE), frames(15)
-    it = judged(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, spec, rows)
-    assert it.succeeded is False
-    assert it.score <= 0.2
+@pytest.mark.parametrize("word", ["site", "shared", "reveal"])
+def test_noise_of_sites_hides_who_is_in_them_and_not_that_of_a_server_from_itself(tmp_path, word):
+    spec, rows = plan(NOISE | {"noise": word}), frames(15)
+    it = judged(potluck.run(spec, rows, out=tmp_path / "run", ledger=tmp_path, record=True).folder, spec, rows)
+    assert it.succeeded is (word == "reveal")
+    assert (it.score <= 0.2) is (word != "reveal")
 
 
 def test_all_rows_of_a_person_are_one_unit():

@@ -1,10 +1,10 @@
 """Whether published statistics tell who is in them, from the first sum of a plan that counts.
 
 Every row is in a run's own sum, so that nobody is left out to ask about. So what the coalition opened is compared with
-the rows that are here, and then the first sum is made anew by the sites' own code, noise and all, over a half of the
-rows that coins choose. With u what a unit adds and T the sum over all units, which the attacker knows, it scores a unit
-by (u - mean u) W (S - T / 2), where W is the inverse of how S - T / 2 varies over coins and noise. That is the best
-linear guess of who is in. With more numbers than units an exact sum says it of each.
+the rows that are here, and then the first sum is made anew by the sites' own code, with the noise that is in what is
+read, over a half of the rows that coins choose. With u what a unit adds and T the sum over all units, which the
+attacker knows, it scores a unit by (u - mean u) W (S - T / 2), where W is the inverse of how S - T / 2 varies over
+coins and noise. That is the best linear guess of who is in. With more numbers than units an exact sum says it of each.
 References: Homer et al. 2008, PLoS Genetics 4(8) e1000167; Dwork, Smith, Steinke, Ullman, Vadhan 2015, "Robust
 Traceability from Trace Amounts".
 """
@@ -24,11 +24,11 @@ from potluck.audits.seen import Known, Seen
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode, word
-from potluck.core.party import Party, site
+from potluck.core.party import site
 from potluck.core.plan import Plan, Protect
 from potluck.core.rounds import Abort, Words
 from potluck.core.stages import Floats, Opened
-from potluck.dp.mechanism import Exact, guarded, mechanism
+from potluck.dp.mechanism import Bound, Exact, Noised, guarded, mechanism
 from potluck.learning.data.table import Table, read
 from potluck.learning.data.units import Index, counted
 from potluck.learning.statistics.statistics import StatisticsTask
@@ -95,23 +95,33 @@ class Replayed:
         if not self._same(rows):
             return Verdict(None, f"the sum that was read is not that of the rows of {named(self.of)} that are here")
         scores = self._scores(rows)
-        how = "the first sum was made anew over half of them, which coins chose, with the noise of the plan"
+        how = "the first sum was made anew over half of them, which coins chose, with what noise is in it"
         return judged(scores, self.of, self.plan, LEVEL, "is in the sum", how)
 
-    @property
-    def _givers(self) -> frozenset[Party]:
-        return frozenset(map(site, self.of))
+    def _read(self, privacy: Bound, words: Words) -> tuple[Floats, Floats]:
+        """What is read of an opened sum [d], and the standard deviation of the noise in it: an enclave's, or that of
+        sites. What a server adds by itself it does not read."""
+        if isinstance(privacy, Noised) and privacy.word == "reveal":
+            if not privacy.within:
+                return decode(words, privacy.grid), np.zeros(len(words))
+            privacy = replace(privacy, within=False)
+        settled = privacy.at_reveal(Opened(words, frozenset(map(site, self.of))), self.until.rng.bytes)
+        return decode(settled.words, privacy.grid), settled.std
 
     def _same(self, rows: Mapping[str, Table]) -> bool:
         """Whether the sum that was read is over these rows, as far as its noise lets anybody see."""
-        exact, privacy = without_noise(self.plan), mechanism(self.plan, self.known.ask)
-        here = sum(_real(exact, self.known.ask, table, self.until) for table in rows.values())
-        there = decode(self.known.words, self.known.grid)
-        steps = np.repeat([one.step for one in self.known.grid.parts], [one.size for one in self.known.grid.parts])
-        std = privacy.at_reveal(Opened(self.known.words.copy(), self._givers), self.until.rng.bytes).std
-        if privacy.grid != self.known.grid or np.isnan(std).any():
+        ask, grid, privacy = self.known.ask, self.known.grid, mechanism(self.plan, self.known.ask)
+        if privacy.grid != grid:
             return False
-        return bool((np.abs(here - there) <= FAR * std + 2 * len(rows) * steps + 1e-9 * np.abs(here)).all())
+        there, std = self._read(privacy, self.known.words.copy())
+        if std.any():
+            here = sum(_real(without_noise(self.plan), ask, table, self.until) for table in rows.values())
+            most = sum(table.rows for table in rows.values())  # each row is cut off on the coarse grid of noise
+        else:
+            added = sum((_words(self.plan, ask, one, self.until) for one in rows.values()), _nothing(self.plan, ask))
+            here, most = decode(added, grid), 2
+        steps = np.repeat([one.step for one in grid.parts], [one.size for one in grid.parts])
+        return bool((np.abs(here - there) <= FAR * std + most * steps + 1e-9 * np.abs(here)).all())
 
     def _scores(self, rows: Mapping[str, Table]) -> Scores:
         rng, ask, exact = self.until.rng, self.known.ask, without_noise(self.plan)
@@ -125,7 +135,7 @@ class Replayed:
             ]
             if half:
                 words += _words(self.plan, ask, _some(table, np.concatenate(half)), self.until)
-        settled = privacy.at_reveal(Opened(words, self._givers), rng.bytes)
+        opened, std = self._read(privacy, words)
         total = sum(_real(exact, ask, table, self.until) for table in rows.values())
         asked, each = [], []
         for place in rng.permutation(len(units)).tolist()[:MOST]:
@@ -136,10 +146,9 @@ class Replayed:
             each.append(_real(exact, ask, _some(rows[name], some), self.until))
         adds = np.array(each).reshape(len(asked), -1)
         apart = adds - adds.mean(axis=0)
-        spread = apart.T @ apart / max(len(asked), 1) * len(units) / 4 + np.diag(settled.std**2)
-        scores = apart @ (
-            np.linalg.pinv(spread, rcond=1e-9, hermitian=True) @ (decode(settled.words, privacy.grid) - total / 2)
-        )
+        spread = apart.T @ apart / max(len(asked), 1) * len(units) / 4 + np.diag(std**2)
+        guess = np.linalg.pinv(spread, rcond=1e-9, hermitian=True) @ (opened - total / 2)
+        scores = apart @ guess
         return Scores(scores[inside[asked]], scores[~inside[asked]])
 
 
