@@ -2,7 +2,8 @@
 
 A protection that hides single updates rests on it. One model a step, or what a site adds says which model it was given.
 One list of keys. One set of sites a round, or some give away the secret of a site that others think alive; and one set
-for all exact sums of a kind in a run, or two of them differ by what one site adds.
+for all exact sums of a kind that open in a run, or two of them differ by what one site adds. An honest server may name
+fewer sites where one has gone: they refuse, and nothing opens.
 Reference: Pasquini, Francati, Ateniese 2022, arXiv 2111.07380 (two models); Bonawitz and others 2017, section 6.2 (two
 sets).
 """
@@ -24,7 +25,8 @@ from potluck.tasks.announcement import BEGIN
 from potluck.tasks.sums.halves import OPENED, Opening, terms
 from potluck.tee.sum import messages as tee
 
-MODEL, KEYS, SITES = "the model of a step", "the keys of a round", "the sites whose words count"
+MODEL, KEYS = "the model of a step", "the keys of a round"
+NAMED, SUMMED = "the sites whose words count", "the sites of an exact sum"
 ROSTERS = frozenset({mask.ROSTER, he.ROSTER})
 """Steps whose letter is the same to all."""
 SETS: Mapping[str, Callable[[bytes], Iterable[int]]] = {
@@ -59,8 +61,10 @@ def told_in(letters: Sequence[Letter], plan: Plan, ask: Ask) -> Iterator[tuple[T
             yield Told(MODEL, (ask.kind, ask.step), number, line.to, line.sha256), letter
         elif line.step in ROSTERS:
             yield Told(KEYS, (number,), number, line.to, line.sha256), letter
-        elif line.step in SETS or (line.step == OPENED and not plain):
-            yield Told(SITES, (once,), number, line.to, _names(letter, plan)), None
+        elif line.step in SETS:
+            yield Told(NAMED, (number,), number, line.to, _names(letter, plan)), None
+        elif line.step == OPENED and not plain:
+            yield Told(SUMMED, (once,), number, line.to, _names(letter, plan)), None
 
 
 def unlike(told: Iterable[Told]) -> Iterator[list[Told]]:

@@ -14,10 +14,11 @@ from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
 from potluck.core.errors import UsageError
 from potluck.core.plan import digest
-from potluck.core.rounds import Cause
+from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.wire import dump, load
 from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.sums import Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
@@ -111,14 +112,30 @@ def test_a_party_that_read_nothing_twice_says_so(masked):
     assert EQUIVOCATION.fits(one) == "these parties read nothing twice that has to be alike"
 
 
+def parties(tmp_path, word="mask", **memory):
+    """A plan of three sites of which one may drop out; all its parties, in memory and recorded; and their rows."""
+    spec = plan(word).set("federation.dropouts", 1).spec
+    frame = frames(1)
+    tables = {site: read(frame[site.name], spec, site.name) for site in spec.sites}
+    kept = Memory(spec.sites, digest(spec), transcript=Transcript(tmp_path), **memory)
+    return spec, Together(spec, build(spec), row(spec).build(spec, None), tables, kept, new_run()), tables
+
+
+def test_an_honest_server_that_a_site_left_is_not_accused(tmp_path):
+    """It names fewer sites in a later exact round. They refuse."""
+    spec, together, _ = parties(tmp_path, vanish=lambda who, of, step: (who.name, of.number, step) == ("c", 2, m.INPUT))
+    with pytest.raises(Abort, match="already used"):
+        drive(build(spec), Sums(spec, together))
+    for who in ("a", "b"), ("server",), ("server", "a"):
+        known = seen_by(Record.read(tmp_path), spec, who)
+        assert {1, 2} <= {one.round for one in known.told}
+        assert EQUIVOCATION.fits(known) is not None or not verdict(known).succeeded
+
+
 def asked_twice(tmp_path, later=False):
     """The first sum under masks, and again (or the next one) as if site c had left, each by all parties' own halves:
     what came of both, and what the server knows."""
-    spec = plan("mask").set("federation.dropouts", 1).spec
-    frame = frames(1)
-    tables = {site: read(frame[site.name], spec, site.name) for site in spec.sites}
-    memory = Memory(spec.sites, digest(spec), transcript=Transcript(tmp_path))
-    together = Together(spec, build(spec), row(spec).build(spec, None), tables, memory, new_run())
+    spec, together, tables = parties(tmp_path)
     steps = build(spec).lead()
     ask = next(steps)
     first = together.attempt(ask, 1, {}, frozenset())
