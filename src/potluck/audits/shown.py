@@ -14,9 +14,11 @@ from typing import Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from potluck.audits.attack import Scene, Sort, Truth, Until
-from potluck.audits.attacks import ATTACKS
+from potluck.audits.attack import Attack, Scene, Truth, Until
 from potluck.audits.control import bare, lines_of, scene_of
+from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.reconstruction.gram import GRAM_ROWS
+from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.rows import CLOSE, GOOD, Take, decibels, farthest
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan, PrivacyPlan, Protect
@@ -26,6 +28,8 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.tasks import catalog
 
+ATTACKS: tuple[Attack, ...] = (ANALYTIC, GRAM_ROWS, INVERSION)
+"""Those after rows themselves, of a server that keeps to the protocol."""
 EPSILONS = (8.0, 3.0, 1.0)
 DELTA, CLIP = 1e-5, 1.0
 SIDE = 32
@@ -144,7 +148,7 @@ def _view(title: str, scene: Scene, until: Until, take: Take | None) -> tuple[Vi
     """The nearest guesses of all attacks after rows, and what they are guesses at. take: of the first view."""
     seen, truth = scene
     best, mine = View(title, why="no attack had a guess"), take
-    tried = [one for one in ATTACKS if one.sort is Sort.RECONSTRUCTION and one.fits(seen) is None]
+    tried = [one for one in ATTACKS if one.fits(seen) is None]
     for place, attack in enumerate(tried):
         found = [one for one in attack.tried(seen, until.part(1 / (len(tried) - place))) if isinstance(one, Guessed)]
         if not found:

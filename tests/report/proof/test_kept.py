@@ -126,6 +126,8 @@ def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(
     text = said(render(folder))
     assert "lira , with what the coordinator and va read, failed : 1 of 1." in text
     assert "It works on a run like this one without protection." in text
+    kept.attacked(folder, HASH, call(one("rmia", sort="membership", score=0.02), who=("va",)))
+    assert "rmia , with what va read, succeeded" in said(render(folder))
 
 
 def test_made_up_rows_stand_beside_guesses_and_what_was_not_found_is_not_shown(folder):

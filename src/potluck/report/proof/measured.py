@@ -98,10 +98,10 @@ def _members(attacks: Attacks) -> Iterator[tuple[str, Attack]]:
 
 
 def _best(found: Sequence[tuple[str, Attack]]) -> Member | None:
-    """The one with the highest score."""
+    """The one with the highest score, of those that succeeded where any did: chance may give the others a high one."""
     if not found:
         return None
-    who, one = max(found, key=lambda each: -1.0 if each[1].score is None else each[1].score)
+    who, one = max(found, key=lambda each: (each[1].succeeded is True, each[1].score or 0.0))
     control = {True: "It works", False: "It fails, too,", None: "It was not tried"}[one.control]
     return Member(
         one.name, who, one.came, f"{control} on a run like this one without protection.", prose.capital(one.words)
