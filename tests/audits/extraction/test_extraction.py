@@ -155,9 +155,12 @@ def test_an_adapter_of_a_frozen_language_model_gives_away_secret_texts(texts):
 @pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize("epsilon", [1.0, 3.0, 8.0])
 def test_no_correct_mechanism_gives_away_more_than_its_epsilon(name, epsilon):
-    one = found(epsilon, wide=6, runs=10, **MECHANISMS[name])
+    longer = {"rounds": 24, "rate": 2.0} if "band" in MECHANISMS[name] else {}  # a network learns slowly
+    one = found(epsilon, wide=6, runs=10, **MECHANISMS[name] | longer)
     assert one.held is not False
-    assert "without noise 16.0" in one.words
-    bits = float(one.words.split("gives away ")[1].split()[0])
+    with_noise, without = (
+        float(one.words.split(said)[1].split()[0].rstrip(";")) for said in ("away ", "without noise ")
+    )
+    assert without > 5
     if epsilon <= 3:
-        assert bits < exposure.chance(1 << 16) + 1.4  # six deviations of 40 guesses
+        assert with_noise < exposure.chance(1 << 16) + 1.4  # six deviations of 40 guesses
