@@ -17,11 +17,12 @@ from potluck.audits.promises.promise import Check, Effort
 from potluck.audits.promises.sigma import NUMBERS, TESTS, judged
 from potluck.core.plan import Plan, required
 from potluck.core.seeded import generator
-from potluck.core.wire import load
-from potluck.dp.account import Cost, spent
+from potluck.dp.account import spent
 from potluck.dp.noise import gaussian
-from potluck.dp.noise_on_shares import UNIT
-from potluck.tasks.fit.learner import charged, learner, owed
+from potluck.dp.noise_on_shares import UNIT, Inside, inside
+from potluck.learning.data.columns import by_owner
+from potluck.learning.training.methods import fit_of
+from potluck.tasks.catalog import task_of
 
 NAME = "fit"
 ROWS = 1_000
@@ -31,7 +32,8 @@ ROWS = 1_000
 def findings(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     """Of a plan whose fit owes noise."""
     effort.tell("noise of a fit")
-    wanted, noise = owed(plan), learner(plan).recipe(ROWS, 0).noise
+    wanted = _owed(plan)
+    noise = fit_of(plan).learner(plan, wanted.share).recipe(ROWS, 0).noise
     if noise is None:
         yield Check(f"noise: {NAME}", False, "the fit takes no noise, and the plan promises that it does", 1.0, 0.0)
         return
@@ -47,12 +49,16 @@ def findings(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     yield _charges(plan, noise.shape[0])
 
 
+def _owed(plan: Plan) -> Inside:
+    return inside(plan, len(by_owner(plan)) + 1)
+
+
 def _charges(plan: Plan, steps: int) -> Check:
     epsilon, delta = required(plan.privacy.epsilon), required(plan.privacy.delta)
     rounds = required(plan.training).rounds
-    cost = load(charged(plan), Cost)
+    (cost,) = task_of(plan).costs(plan).values()
     total = spent([cost] * (1 + plan.privacy.redo), delta)
-    once = required(plan.privacy.clip) / (owed(plan).sigma * UNIT)
+    once = required(plan.privacy.clip) / (_owed(plan).sigma * UNIT)
     own = gaussian_epsilon(once * math.sqrt(rounds * (1 + plan.privacy.redo)), delta)
     words = f"all charges of a fit come to epsilon {total:.6g}, of {epsilon:g} that the plan promises"
     if steps < rounds:
