@@ -74,7 +74,9 @@ class Shadow(NamedTuple):
 
 @dataclass(eq=False)
 class Candidates:
-    """of: the sites whose rows are asked about; pool: these rows, and behind them those of the attacker's own sites
+    """Rows of which an attacker wants to know who trained, and what it tried (`membership.candidates`).
+
+    of: the sites whose rows are asked about; pool: these rows, and behind them those of the attacker's own sites
     that train; unit [n]: of each candidate its row's or person's number; share: of units, those that train, as the plan
     says; level: how often chance may do as well where an attack succeeds. All attacks share the rest. shadows: what was
     trained so far, with draws of this seed; controls: runs beside which an attack is tried, once they are made."""

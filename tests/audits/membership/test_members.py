@@ -100,10 +100,24 @@ def test_candidates_are_the_rows_of_others_and_flags_are_theirs():
     assert 0.1 < inside.mean() < 0.5
     assert found.share == pytest.approx(0.3)
     kept = {row.tobytes() for name in "ac" for row in truth[name].features[truth[name].train]}
-    assert [row.tobytes() in kept for row in found.rows.features[:80]] == inside.tolist()
+    assert [row.tobytes() in kept for row in found.rows.features[:80]] == inside[found.unit].tolist()
     own = {row.tobytes() for row in truth["b"].features[truth["b"].train]}
     assert {row.tobytes() for row in found.rows.features[80:]} == own
     assert not found.rows.test.any()
+
+
+def test_rows_that_are_equal_at_several_sites_are_one_unit_since_one_hash_decides():
+    rows = frames(40)
+    for site in "bc":
+        rows[site].iloc[:10] = rows["a"].iloc[:10]
+    rows["a"].iloc[39] = rows["a"].iloc[0]  # a second one of its kind has a hash of its own
+    spec, truth = truth_of(plan(), rows)
+    found = candidates(spec, truth, frozenset({"server"}))
+    inside = members(spec, truth, found.of)
+    assert len(inside) == 100
+    assert found.count == 120
+    assert sorted(np.bincount(found.unit)) == [1] * 90 + [3] * 10
+    assert np.array_equal(np.concatenate([truth[name].train for name in "abc"]), inside[found.unit])
 
 
 def test_a_person_is_asked_about_with_all_rows():

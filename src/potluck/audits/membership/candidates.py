@@ -5,7 +5,7 @@ its own sites' rows. It does not know which rows trained. Those that the plan ho
 were never there: the plan's seed, by which anybody who has a row can tell on what side it is, is not used by an attack.
 A hash holds rows out, so that all orders of the two kinds are alike, and a test of chance is exact. Rows that a column
 holds out may differ from the others for other reasons, and are not asked about. Where a plan names persons, a person is
-in training or not, with all of their rows.
+in training or not, with all of their rows at a site: at two sites they count as two.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ import numpy as np
 
 from potluck.audits.seen import Candidates, Mask
 from potluck.core.plan import Plan
+from potluck.core.stages import Floats
+from potluck.learning.data.split import by_row
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, counted
 from potluck.simulation.pooled import Pooled, joined
@@ -26,47 +28,50 @@ LEVEL = 1e-4
 def candidates(plan: Plan, truth: Mapping[str, Table], names: frozenset[str]) -> Candidates | None:
     """What is asked of a coalition of these names. None: there is nothing to ask."""
     split, of = plan.data.split, frozenset(truth) - names
-    sides = [_asked(plan, truth[name]) for name in sorted(of)]
-    if split is None or not any(len(inside) for inside, _ in sides) or not any(len(outside) for _, outside in sides):
+    asked = {name: _asked(plan, truth[name]) for name in sorted(of)}
+    trained = [truth[name].train[rows] for name, rows in asked.items()]
+    if split is None or not trained or not (np.concatenate(trained).any() and not np.concatenate(trained).all()):
         return None
     own = [truth[name] for name in sorted(names & truth.keys())]
-    every = [truth[name] for name in sorted(of)] + own
-    masks = [_mask(np.concatenate(both), truth[name].rows) for name, both in zip(sorted(of), sides, strict=True)]
-    masks += [table.train for table in own]
+    every = [truth[name] for name in asked] + own
+    masks = [_mask(rows, truth[name].rows) for name, rows in asked.items()] + [table.train for table in own]
     free = [_unmarked(table) for table in every]
-    rows = joined(free, masks)
-    held = joined(free, [np.zeros_like(mask) for mask in masks])
-    counts = [int(mask.sum()) for mask in masks]
-    count = sum(counts[: len(of)])
-    unit = np.arange(count) if rows.person is None else np.unique(rows.person[:count], return_inverse=True)[1]
+    rows, held = joined(free, masks), joined(free, [np.zeros_like(mask) for mask in masks])
+    homes = np.repeat(np.arange(len(every)), [int(mask.sum()) for mask in masks])
     share = 1 - (split.validation or 0.0) - (0.0 if split.column is not None else split.test or 0.0)
-    return Candidates(of, Pooled(rows, held, np.repeat(np.arange(len(every)), counts)), unit.reshape(-1), share, LEVEL)
+    return Candidates(of, Pooled(rows, held, homes), _unit(truth, asked), share, LEVEL)
 
 
 def members(plan: Plan, truth: Mapping[str, Table], of: frozenset[str]) -> Mask:
     """[units] who was trained on: what no attack knows."""
-    found: list[Mask] = []
-    for name in sorted(of):
-        table, (inside, outside) = truth[name], _asked(plan, truth[name])
-        rows = np.sort(np.concatenate([inside, outside]))
-        flags = np.isin(rows, inside)
-        if table.person is None:
-            found.append(flags)
-        else:  # in the order of their numbers, as in `candidates`; all rows of a person are on one side
-            found.append(flags[np.unique(table.person[rows], return_index=True)[1]])
-    return np.concatenate(found)
+    asked = {name: _asked(plan, truth[name]) for name in sorted(of)}
+    trained = np.concatenate([truth[name].train[rows] for name, rows in asked.items()])
+    return np.asarray(trained[np.unique(_unit(truth, asked), return_index=True)[1]])
 
 
-def _asked(plan: Plan, table: Table) -> tuple[Index, Index]:
-    """(rows that train, rows that a hash holds out): row numbers of those that are asked about."""
+def _asked(plan: Plan, table: Table) -> Index:
+    """The rows that are asked about: that train, or that a hash holds out."""
     split = plan.data.split
-    outside = table.validation.copy() if len(table.validation) else np.zeros(len(table.test), np.bool_)
+    some = table.validation.copy() if len(table.validation) else np.zeros(len(table.test), np.bool_)
     if split is not None and split.column is None:
-        outside |= table.test
-    held = np.flatnonzero(outside)
+        some |= table.test
+    held = np.flatnonzero(some)
     if plan.privacy.rows_per_person is not None:  # as many of a person as train
         held = counted(plan, table.person, held)
-    return np.flatnonzero(table.train), held
+    return np.sort(np.concatenate([np.flatnonzero(table.train), held]))
+
+
+def _unit(truth: Mapping[str, Table], asked: Mapping[str, Index]) -> Index:
+    """[n] the number of each row's unit: what one hash puts on one side. That is a person of a site, or a row, with
+    those of other sites that equal it and before which as many equal ones stand."""
+    found: list[Floats] = []
+    for place, (name, rows) in enumerate(asked.items()):
+        table = truth[name]
+        if table.person is None:
+            found.append(by_row(0, table.features, table.target, table.marks)[rows])
+        else:
+            found.append(table.person[rows].astype(np.float64) + place * 2.0**32)
+    return np.unique(np.concatenate(found), return_inverse=True)[1].reshape(-1)
 
 
 def _mask(rows: Index, count: int) -> Mask:
