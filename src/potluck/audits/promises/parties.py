@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.audits.promises.draws import Draws, thinned
+from potluck.audits.promises.draws import MOST, Draws, thinned
 from potluck.audits.promises.played import NotPlayed, Round, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
@@ -50,7 +50,8 @@ def _of(scene: Scene, kind: Kind, one: Sum, name: str, effort: Effort, level: fl
     rounds = [played(scene, one, table)]
     some = rounds[0] if scene.rows is None else played(scene, one, scene.rows)
     wanted = ENCLAVES if one.inside.within else NUMBERS
-    most = min(ROUNDS, max(FEWEST, -(-wanted // one.bound.grid.length)))
+    fewest = FEWEST if one.bound.grid.length * len(scene.plan.sites) < MOST else 2  # all are held at once
+    most = min(ROUNDS, max(fewest, -(-wanted // one.bound.grid.length)))
     while len(rounds) < most and not effort.over:
         rounds.append(played(scene, one, table))
     wrong = _sums(one, rounds)

@@ -46,6 +46,8 @@ def nearer(ends: Floats, known: Floats) -> tuple[float, float]:
     they are, beside these)."""
     scale = known.std(axis=0)
     some = scale > 0
+    if not some.any():
+        return 1.0, 1.0  # nothing that leaves follows from the sums
     lengths, others = (((of[:, some] / scale[some]) ** 2).sum(axis=1) for of in (ends, known))
     chance = stats.mannwhitneyu(lengths, others, alternative="less", method="asymptotic").pvalue
     return float(chance), float(np.sqrt(np.median(lengths) / np.median(others)))
