@@ -22,7 +22,7 @@ from potluck.core.wire import dump, load
 from potluck.learning.data.table import read
 from potluck.mpc.mask import pairs
 from potluck.tasks.sums.halves import Opening
-from support.audits.recorded import LOGISTIC, changed, frames, plan, seen
+from support.audits.recorded import LOGISTIC, RELU, changed, frames, plan, seen
 
 NOISE = {"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
 FOREVER = Until(float("inf"), generator(0))
@@ -220,6 +220,24 @@ def test_a_control_is_of_no_ones_rows_and_of_no_protection():
     assert once.plan.protect.scheme == "clear"
     assert not once.plan.noisy
     assert {name: rows.rows for name, rows in truth.items()} == dict.fromkeys("abc", 1)
+
+
+TARGETS = {
+    "a side": ({"column": "out", "positive": ["yes"]}, LOGISTIC),
+    "a class": ({"column": "out", "classes": ["i", "j", "k"]}, RELU),
+    "labels": ({"columns": ["one", "two"], "positive": ["yes"]}, RELU),
+}
+
+
+@pytest.mark.parametrize("word", TARGETS)
+def test_a_target_that_stands_beside_the_declared_columns_is_made_up_too(word):
+    """As that of the quickstart."""
+    target, model = TARGETS[word]
+    spec = plan(model=model)
+    spec.set("data.target", target)
+    made = control(spec.spec, generator(1))
+    assert made.why == ""
+    assert {name: rows.rows for name, rows in made.scenes[0][1].items()} == dict.fromkeys("abc", 1)
 
 
 def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):

@@ -129,7 +129,8 @@ def _line(spec: Plan, site: Party, place: int, rng: Generator) -> dict[str, str]
     data = spec.data
     if data.join is not None or data.reduce is not None:
         raise UsageError("rows of two tables, or of persons, are not made up")
-    cells = {name: "" if one.ignored else _cell(name, one, spec, place)(rng) for name, one in data.columns.items()}
+    columns = {**data.columns, **{name: data.columns.get(name) for name in (data.target.names if data.target else ())}}
+    cells = {name: "" if one and one.ignored else _cell(name, one, spec, place)(rng) for name, one in columns.items()}
     return cells | ({data.person: f"{site.name} {rng.integers(1 << 40)}"} if data.person is not None else {})
 
 
@@ -147,12 +148,15 @@ def _read(spec: Plan, site: Party, lines: Lines, folder: Path) -> Table:
     return rows_of(opened(path, site.name, limits_of(data)), spec, site.name)
 
 
-def _cell(name: str, column: Column, spec: Plan, place: int) -> Cell:
+def _cell(name: str, column: Column | None, spec: Plan, place: int) -> Cell:
+    """column: None of a target that stands beside the declared columns."""
     target = spec.data.target
     if target is not None and name in target.names:
         sides = sides_of(target, column)
         if sides:
             return lambda rng: sides[place % len(sides)]
+    if column is None:
+        raise UsageError("a target of numbers has no declared range, and none are made up")
     if _pictured(column):
         return lambda rng: f"{rng.integers(1 << 40):x}.npy"
     if column.values:
