@@ -22,8 +22,8 @@ def one(name="analytic", succeeded=True, control=True, **keys):
     return Attack(**plain | {"name": name, "succeeded": succeeded, "control": control} | keys)
 
 
-def call(*attacks, who=("server",), before=False, when="2026-11-24T10:00:00+00:00"):
-    return Call(who=who, before=before, compared=True, minutes=5.0, seed=0, when=when, attacks=attacks)
+def call(*attacks, who=("server",), before=False, when="2026-11-24T10:00:00+00:00", seed=0):
+    return Call(who=who, before=before, compared=True, minutes=5.0, seed=seed, when=when, attacks=attacks)
 
 
 def said(page):
@@ -37,13 +37,42 @@ def folder(tmp_path):
 
 
 def test_coalitions_stand_side_by_side_and_the_newest_call_of_each_alone(folder):
-    kept.attacked(folder, HASH, call(one("first")))
+    kept.attacked(folder, HASH, call(one("first", False)))
     kept.attacked(folder, HASH, call(one("other"), who=("server", "va")))
     kept.attacked(folder, HASH, call(one("earlier run"), before=True))
     kept.attacked(folder, HASH, call(one("newest"), who=("va", "server")))
     found = read(folder / ATTACKS, Attacks, HASH)
     assert [each.attacks[0].name for each in found.calls] == ["first", "earlier run", "newest"]
     assert stat.S_IMODE((folder / ATTACKS).stat().st_mode) == 0o600
+
+
+def test_a_weaker_call_takes_back_nothing_that_was_found(folder):
+    nothing = one("analytic", False, of=(), score=None, words="found nothing")
+    kept.attacked(folder, HASH, call(one(of=("va",)), one(of=("zh",)), one("rates", None), seed=7))
+    for seed in (8, 9):
+        kept.attacked(folder, HASH, call(nothing, one("rates", False), one("loss", False), seed=seed))
+    (found,) = read(folder / ATTACKS, Attacks, HASH).calls
+    came = [(each.name, each.of, each.came, each.earlier and each.earlier.seed) for each in found.attacks]
+    assert came == [
+        ("rates", ("va",), "failed", None), ("loss", ("va",), "failed", None),
+        ("analytic", ("va",), "succeeded", 7), ("analytic", ("zh",), "succeeded", 7),
+    ]  # fmt: skip
+    text = said(render(folder))
+    assert "1 of three attacks succeeded with what the coordinator read in this run: analytic." in text
+    assert "1 of 1. It succeeded in an earlier call, on 24 November 2026" in text
+    kept.attacked(folder, HASH, call(one(of=("va",), words="again"), nothing, seed=10))
+    (found,) = read(folder / ATTACKS, Attacks, HASH).calls
+    assert [(each.of, each.words, each.earlier is None) for each in found.attacks] == [
+        (("va",), "again", True), (("zh",), "1 of 1", False),
+    ]  # fmt: skip
+
+
+def test_a_call_with_an_earlier_run_has_a_heading_of_its_own(folder):
+    kept.attacked(folder, HASH, call(one("rates", False)))
+    kept.attacked(folder, HASH, call(one("differencing"), before=True))
+    text = said(render(folder))
+    assert "With what the coordinator read in this run None of one attack" in text
+    assert "With what the coordinator read in this run and an earlier one 1 of one attack" in text
 
 
 @pytest.mark.parametrize("body", [b"{}", b"\xff", b'{"version": 9, "plan_hash": "x"}'])
@@ -83,7 +112,7 @@ def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
     tree = Tree(page)
     assert tree.errors == []
     text = said(page)
-    assert "1 of three attacks succeeded with what the coordinator read: analytic." in text
+    assert "1 of three attacks succeeded with what the coordinator read in this run: analytic." in text
     assert "<b>no sum</b>" in text  # as text, not as markup
     rows = [text.index(f"{name} va") for name in ("analytic", "rates", "inversion")]
     assert rows == sorted(rows)
@@ -94,8 +123,7 @@ def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
 def test_where_nothing_succeeded_the_report_counts_the_attacks_that_work_elsewhere(folder):
     kept.attacked(folder, HASH, call(one("rates", False), one("inversion", False, False)))
     text = said(render(folder))
-    said_ = "None of two attacks succeeded with what the coordinator read. One attack would have, without protection."
-    assert said_ in text
+    assert "None of two attacks succeeded with what the coordinator read in this run. One attack would" in text
 
 
 def test_a_claim_stands_beside_what_was_proved_as_odds(folder):

@@ -157,7 +157,10 @@ def test_check_rehearses_with_made_up_keys_and_reads_the_files(tmp_path):
     verdict = check(plan())
     assert verdict.ok
     assert verdict.bytes_up > 32 * 1000
-    assert any("made-up keys" in line for line in verdict.warnings)
+    assert any("1000 made-up keys" in line for line in verdict.warnings)
+    few = check(plan(data={"max_rows": 7}))  # an owner refuses more keys than a site may have rows
+    assert few.ok, few.errors
+    assert any("7 made-up keys" in line for line in few.warnings)
     for name in SITES:
         (tmp_path / f"{name}.csv").write_text("id\nx\nx\n", encoding="utf-8")
     path = tmp_path / "plan.toml"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from potluck.core import prose
 from potluck.report import words
-from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Call, read
+from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Call, Earlier, read
 
 CAME = {True: "succeeded", False: "failed", None: "undecided"}
 WORKS = {True: "works", False: "fails too", None: "not made"}
@@ -26,9 +26,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one coalition tried. left: attacks that could not be tried, and why."""
+    """What one coalition tried. where: it read; left: attacks that could not be tried, and why."""
 
     who: str
+    where: str
     said: str
     how: str
     lines: tuple[Line, ...]
@@ -47,33 +48,30 @@ def _tried(call: Call) -> Tried:
     # Those that succeeded stand first, then what nobody can decide.
     order = sorted(tried, key=lambda one: (one.succeeded is not True, one.succeeded is False))
     left = tuple((one.name, one.words) for one in call.attacks if not one.tried)
-    names = (
-        "the coordinator"
-        if set(call.who) == {"server"}
-        else prose.listed(["the coordinator" if one == "server" else one for one in call.who])
-    )
-    earlier = ", with what they read in an earlier run" if call.before else ""
-    how = (
-        f"Tried on {words.moment(call.when)}, for at most {words.duration(60 * call.minutes)}, seed {call.seed}"
-        f"{earlier}. What was found was {'' if call.compared else 'not '}compared with the true rows."
-    )
-    return Tried(names, _said(names, tried), how, tuple(map(_line, order)), left, any(one.succeeded for one in tried))
+    compared = f"What was found was {'' if call.compared else 'not '}compared with the true rows."
+    where = "in this run and an earlier one" if call.before else "in this run"
+    lines, broke = tuple(map(_line, order)), any(one.succeeded for one in tried)
+    said = _said(f"{call.names} read {where}", tried)
+    return Tried(call.names, where, said, f"Tried {_when(call)}. {compared}", lines, left, broke)
 
 
-def _said(names: str, tried: Sequence[Attack]) -> str:
-    """The outcome in a sentence."""
+def _when(call: Call | Earlier) -> str:
+    return f"on {words.moment(call.when)}, for at most {words.duration(60 * call.minutes)}, seed {call.seed}"
+
+
+def _said(what: str, tried: Sequence[Attack]) -> str:
+    """The outcome in a sentence. what: was read, and by whom."""
     won = list(dict.fromkeys(one.name for one in tried if one.succeeded))
     every = list(dict.fromkeys(one.name for one in tried))
     if won:
-        return (
-            f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {names} read: {prose.listed(won)}."
-        )
+        return f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {what}: {prose.listed(won)}."
     sure = sum(any(one.control for one in tried if one.name == name) for name in every)
     many = prose.count(len(every), "attack")
     works = "All" if sure == len(every) else prose.capital(prose.count(sure, "attack"))
-    return f"None of {many} succeeded with what {names} read. {works} would have, without protection."
+    return f"None of {many} succeeded with what {what}. {works} would have, without protection."
 
 
 def _line(one: Attack) -> Line:
     of = prose.listed(one.of) if one.of else "–"
-    return Line(one.name, of, CAME[one.succeeded], WORKS[one.control], prose.capital(one.words))
+    earlier = f". It succeeded in an earlier call, {_when(one.earlier)}" if one.earlier else ""
+    return Line(one.name, of, CAME[one.succeeded], WORKS[one.control], prose.capital(one.words) + earlier)

@@ -4,6 +4,9 @@ No value of a row is in it, since a report is passed on: what an attack guessed 
 Pictures of guesses are of rows that were made up for them (`MadeUp`).
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +21,16 @@ VERSION = 1
 HINT = "remove it, and attack or audit again"
 
 
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """The call in which an attack succeeded, where the newest of the same coalition did not come to it again."""
+
+    minutes: float
+    seed: int
+    when: str
+
+
 class Attack(msgspec.Struct, frozen=True, kw_only=True):
-    """One attack's result, as in the JSON of `potluck attack`."""
+    """One attack's result, as in the JSON of `potluck attack`. earlier: it succeeded in that call and not in this."""
 
     name: str
     sort: str
@@ -30,6 +41,7 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None
     control: bool | None
     words: str
+    earlier: Earlier | None = None
 
     @property
     def came(self) -> str:
@@ -52,6 +64,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, rename={"who": "as"}):
     def names(self) -> str:
         """The coalition, in words."""
         return prose.listed(["the coordinator" if name == "server" else name for name in self.who])
+
+    def after(self, before: "Call") -> "Call":
+        """With what succeeded in a call before, where it does not here: what was once found out is known, and less
+        time or another seed does not take it back."""
+        lost = {key: one for key, one in _numbered(before.attacks) if one.succeeded}
+        now = [(key, one) for key, one in _numbered(self.attacks) if one.succeeded or key not in lost]
+        call = Earlier(minutes=before.minutes, seed=before.seed, when=before.when)
+        mine = dict(now)
+        known = [
+            msgspec.structs.replace(one, earlier=one.earlier or call) for key, one in lost.items() if key not in mine
+        ]
+        names = {one.name for one in known}
+        kept = [one for _, one in now if one.of or one.name not in names]  # not that it found nothing, or was not tried
+        return msgspec.structs.replace(self, attacks=(*kept, *known))
+
+
+def _numbered(attacks: Sequence[Attack]) -> Iterator[tuple[tuple[str, tuple[str, ...], int], Attack]]:
+    """By name and sites, each with its place among those that are alike in both."""
+    seen = Counter[tuple[str, tuple[str, ...]]]()
+    for one in attacks:
+        yield (one.name, one.of, seen[one.name, one.of]), one
+        seen[one.name, one.of] += 1
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +117,8 @@ class MadeUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attacks(msgspec.Struct, frozen=True, kw_only=True):
-    """`attacks.json`: the newest call of each coalition, in the order in which they came."""
+    """`attacks.json`: the newest call of each coalition, with what an earlier one of it found, in the order in which
+    they came."""
 
     version: int = VERSION
     plan_hash: str
@@ -91,11 +126,12 @@ class Attacks(msgspec.Struct, frozen=True, kw_only=True):
     made_up: MadeUp | None = None
 
     def joined(self, found: Call | MadeUp) -> "Attacks":
-        """With this in place of what the same coalition, or made-up rows, came to before."""
+        """With this in place of made-up rows, or of the call of the same coalition, whose successes stay."""
         if isinstance(found, MadeUp):
             return msgspec.structs.replace(self, made_up=found)
-        others = [one for one in self.calls if ({*one.who}, one.before) != ({*found.who}, found.before)]
-        return msgspec.structs.replace(self, calls=(*others, found))
+        same = [one for one in self.calls if ({*one.who}, one.before) == ({*found.who}, found.before)]
+        others = [one for one in self.calls if one not in same]
+        return msgspec.structs.replace(self, calls=(*others, reduce(Call.after, same, found)))
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ from potluck.tasks.matching.alignment import (
 from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
 
 REHEARSED = 1000
-"""Made-up keys a site, of a rehearsal."""
+"""Made-up keys a site, at most, of a rehearsal: no site may have more than `data.max_rows`."""
 MEMBERS = "members.csv"
 """A run's common keys, in its folder."""
 
@@ -128,22 +128,23 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
 
 
 def estimate(plan: Written) -> Estimate:
-    """One round is rehearsed, with REHEARSED made-up keys a site; the files' keys are read as `run` reads them.
+    """One round is rehearsed, with made-up keys (`REHEARSED`); the files' keys are read as `run` reads them.
 
     Raises PlanError: it ended in an abort; UsageError: the engine is not installed; and as `here`.
     """
     missing = not_here(plan)
     if plan.spec.data.files and not missing:
         here(plan, None)
-    size, seconds = _rehearsed(plan.spec)
-    many = f"bytes and seconds are of {REHEARSED} made-up keys a site; both grow as keys do"
+    keys = min(REHEARSED, plan.spec.data.max_rows)
+    size, seconds = _rehearsed(plan.spec, keys)
+    many = f"bytes and seconds are of {keys} made-up keys a site; both grow as keys do"
     return Estimate(warnings=[*none_read(missing), many], bytes_up=size, seconds=seconds)
 
 
-def _rehearsed(spec: Plan) -> tuple[int, float]:
-    """Bytes that one site uploads and seconds of the round."""
-    made = digests([(str(number),) for number in range(REHEARSED)])
-    keys = dict.fromkeys(spec.sites, Keys(made, np.arange(REHEARSED), []))
+def _rehearsed(spec: Plan, many: int) -> tuple[int, float]:
+    """Bytes that one site uploads and seconds of the round. many: keys of each."""
+    made = digests([(str(number),) for number in range(many)])
+    keys = dict.fromkeys(spec.sites, Keys(made, np.arange(many), []))
     memory, context = Memory(spec.sites, digest(spec)), RoundContext(spec, RoundId(new_run(), 1))
     with _tools(spec, None) as using:
         try:
