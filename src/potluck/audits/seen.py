@@ -78,14 +78,16 @@ class Candidates:
 
     of: the sites whose rows are asked about; pool: these rows, and behind them those of the attacker's own sites
     that train; unit [n]: of each candidate its row's or person's number; share: of units, those that train, as the plan
-    says; level: how often chance may do as well where an attack succeeds. All attacks share the rest. shadows: what was
-    trained so far, with draws of this seed; controls: runs beside which an attack is tried, once they are made."""
+    says; level: how often chance may do as well where an attack succeeds; times: how many of what the plan's noise
+    hides a unit is at most. All attacks share the rest. shadows: what was trained so far, with draws of this seed;
+    controls: runs beside which an attack is tried, once they are made."""
 
     of: frozenset[str]
     pool: Pooled = field(repr=False)
     unit: Index = field(repr=False)
     share: float
     level: float
+    times: int = 1
     seed: int | None = None
     shadows: list[Shadow] = field(default_factory=list, repr=False)
     controls: "Sequence[tuple[Seen, Mapping[str, Table]]] | None" = field(default=None, repr=False)

@@ -120,18 +120,30 @@ def test_rows_that_are_equal_at_several_sites_are_one_unit_since_one_hash_decide
     assert np.array_equal(np.concatenate([truth[name].train for name in "abc"]), inside[found.unit])
 
 
-def test_a_person_is_asked_about_with_all_rows():
+def test_a_person_is_asked_about_once_with_all_rows_at_all_sites():
+    """One hash of a name decides at every site: as two, scores that know nothing would look as if they did."""
     rows = frames(40)
-    for frame in rows.values():
-        frame["who"] = [f"p{place % 15}" for place in range(40)]
+    for site, frame in rows.items():
+        frame["who"] = [f"p{place % 15}" if place % 15 < 10 else f"{site}{place % 15}" for place in range(40)]
     spec, truth = truth_of(plan(person="who"), rows)
     found = candidates(spec, truth, frozenset({"server"}))
     inside = members(spec, truth, found.of)
-    assert len(inside) == 45
+    assert len(inside) == 10 + 3 * 5
     assert found.count == 120
+    assert sorted(np.bincount(found.unit)) == sorted([9] * 10 + [2] * 15)
     kept = {row.tobytes() for table in truth.values() for row in table.features[table.train]}
     assert np.array_equal([row.tobytes() in kept for row in found.rows.features], inside[found.unit])
     assert found.by_unit(inside[found.unit].astype(float)) == pytest.approx(inside.astype(float))
+
+
+@pytest.mark.parametrize(("unit", "times"), [("row", 9), ("person", 3), ("site", 3)])
+def test_a_candidate_is_as_many_of_what_noise_hides_as_it_has(unit, times):
+    rows = frames(40)
+    for frame in rows.values():
+        frame["who"] = [f"p{place % 15}" for place in range(40)]
+    privacy = {"noise": "site", "unit": unit, "epsilon": 1.0, "delta": 1e-5, "clip": 1.0, "evaluation": 0.5}
+    spec, truth = truth_of(plan(person="who", privacy=privacy, method="gradient", expected_rows=36), rows)
+    assert candidates(spec, truth, frozenset({"server"})).times == times
 
 
 @pytest.mark.parametrize(

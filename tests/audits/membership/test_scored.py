@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from potluck.audits.membership.scored import Scores
+from potluck.audits.membership.scored import ALARM, Scores, forbidden, judged
+from support.audits.wide import plan
 
 
 def drawn(seed, shift=0.5, members=70, others=230, digits=6):
@@ -58,3 +59,40 @@ def test_of_a_hundred_named_as_many_are_right_as_bayes_says():
     assert it.caught() == 0.2
     assert it.right == pytest.approx(0.2 / 0.21)
     assert Scores(np.zeros(50), np.zeros(50)).right == 0.5
+
+
+NOISE = {"noise": "site", "unit": "row", "epsilon": 0.5, "delta": 1e-5, "clip": 1.0}
+
+
+def noised(**more):
+    return plan(privacy=NOISE | more, method="gradient", expected_rows=30).spec
+
+
+def told(found, spec, times=1, level=1e-4):
+    return judged(found, frozenset({"a"}), spec, level, "was trained on", "by a test", times)
+
+
+def test_what_epsilon_forbids_is_named_where_it_was_done():
+    """Kairouz, Oh, Viswanath 2015: true positives are at most e^epsilon false ones and delta."""
+    assert forbidden(plan().spec, 1) is None
+    assert forbidden(noised(), 1) == pytest.approx(np.exp(0.5) * ALARM + 1e-5)
+    twice = np.exp(0.5) * (np.exp(0.5) * ALARM + 1e-5) + 1e-5  # out of two rows one after the other
+    assert forbidden(noised(), 2) == pytest.approx(twice)
+    assert forbidden(noised(), 10**6) == 1.0
+    found = Scores(np.r_[np.full(20, 5.0), np.zeros(180)], np.zeros(200))
+    assert "epsilon 0.5 for each row" in told(found, noised()).words
+    assert "no more than 1.65 % on average" in told(found, noised()).words
+    assert "epsilon" not in told(found, noised(epsilon=3.0)).words
+    assert "epsilon" not in told(found, noised(), times=5).words
+    assert "epsilon" not in told(found, plan().spec).words
+
+
+@pytest.mark.parametrize(("high", "said"), [(0, False), (3, False), (12, None), (22, True)])
+def test_a_chance_that_says_a_little_decides_nothing(high, said):
+    """Of 100 and 100, of which so many members stand above all others: the more, the rarer."""
+    values = np.linspace(0, 1, 100)
+    it = Scores(np.r_[values[high:], np.full(high, 2.0)], values)
+    assert (it.chance < 1e-4, it.chance < 0.01) == (said is True, said is not False)
+    verdict = told(it, plan().spec)
+    assert verdict.succeeded is said
+    assert ("less than once in 10,000" in verdict.words) is (said is None)

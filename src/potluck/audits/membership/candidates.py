@@ -3,9 +3,9 @@
 It is granted much, so that a failure says something: every row in question with its target and its site, the plan, and
 its own sites' rows. It does not know which rows trained. Those that the plan holds out stand for rows of people who
 were never there: the plan's seed, by which anybody who has a row can tell on what side it is, is not used by an attack.
-A hash holds rows out, so that all orders of the two kinds are alike, and a test of chance is exact. Rows that a column
-holds out may differ from the others for other reasons, and are not asked about. Where a plan names persons, a person is
-in training or not, with all of their rows at a site: at two sites they count as two.
+A hash holds rows out, so that all orders of the two kinds are alike, and a test of chance is exact. It is exact of what
+has a hash of its own: equal rows of several sites are one candidate, and so is a person with all rows at all sites.
+Rows that a column holds out may differ from the others for other reasons, and are not asked about.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,6 @@ import numpy as np
 
 from potluck.audits.seen import Candidates, Mask
 from potluck.core.plan import Plan
-from potluck.core.stages import Floats
 from potluck.learning.data.split import by_row
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, counted
@@ -39,7 +38,8 @@ def candidates(plan: Plan, truth: Mapping[str, Table], names: frozenset[str]) ->
     rows, held = joined(free, masks), joined(free, [np.zeros_like(mask) for mask in masks])
     homes = np.repeat(np.arange(len(every)), [int(mask.sum()) for mask in masks])
     share = 1 - (split.validation or 0.0) - (0.0 if split.column is not None else split.test or 0.0)
-    return Candidates(of, Pooled(rows, held, homes), _unit(truth, asked), share, LEVEL)
+    unit = _unit(truth, asked)
+    return Candidates(of, Pooled(rows, held, homes), unit, share, LEVEL, _times(plan, asked, unit))
 
 
 def members(plan: Plan, truth: Mapping[str, Table], of: frozenset[str]) -> Mask:
@@ -62,16 +62,25 @@ def _asked(plan: Plan, table: Table) -> Index:
 
 
 def _unit(truth: Mapping[str, Table], asked: Mapping[str, Index]) -> Index:
-    """[n] the number of each row's unit: what one hash puts on one side. That is a person of a site, or a row, with
+    """[n] the number of each row's unit: what one hash puts on one side. That is a person, at all sites; or a row, with
     those of other sites that equal it and before which as many equal ones stand."""
-    found: list[Floats] = []
-    for place, (name, rows) in enumerate(asked.items()):
+    found: list[str | float] = []
+    for name, rows in asked.items():
         table = truth[name]
         if table.person is None:
-            found.append(by_row(0, table.features, table.target, table.marks)[rows])
+            found += by_row(0, table.features, table.target, table.marks)[rows].tolist()
         else:
-            found.append(table.person[rows].astype(np.float64) + place * 2.0**32)
-    return np.unique(np.concatenate(found), return_inverse=True)[1].reshape(-1)
+            found += [table.people[code] for code in table.person[rows].tolist()]
+    known = {one: number for number, one in enumerate(dict.fromkeys(found))}
+    return np.array([known[one] for one in found], np.int64)
+
+
+def _times(plan: Plan, asked: Mapping[str, Index], unit: Index) -> int:
+    """How many of what the plan's noise hides, rows, persons of a site or sites, one unit is at most."""
+    sites = np.repeat(np.arange(len(asked)), [len(rows) for rows in asked.values()])
+    if plan.privacy.unit == "row":
+        return int(np.bincount(unit).max())
+    return int(np.bincount(np.unique(np.stack([unit, sites]), axis=1)[0]).max())
 
 
 def _mask(rows: Index, count: int) -> Mask:

@@ -4,6 +4,7 @@ Chance is exact: a hash decided who trains, so that every way to share out the t
 Reference: Carlini et al. 2022, arXiv 2112.03570 (true positives at few false ones); Mann and Whitney 1947 (the area).
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,13 +12,17 @@ import numpy as np
 from potluck.audits.attack import Truth, Verdict, named
 from potluck.audits.membership.candidates import members
 from potluck.audits.seen import Candidates
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 
 ALARM = 0.01
 """False alarms at which an attack counts: of 100 rows that did not train it may name one."""
 FEWEST = 15
 """Of each kind: with fewer hardly any result is rare enough."""
+HINT = 0.01
+"""A chance that says a little: below it, and not below the level, nothing is decided."""
+MANY = 50.0
+"""An epsilon that forbids nothing."""
 MOST = 1e6
 """No chance is said to be smaller than one in so many: of the area it is the tail of a normal, and near it so good."""
 
@@ -87,26 +92,55 @@ class Named:
         """Succeeded where chance hardly ever does as well. score: the share of members that is caught at one false
         alarm in a hundred; baseline: what guessing catches then."""
         found = self.scores(truth)
-        return judged(found, self.of, self.plan, self.asked.level, "was trained on", self.how)
+        return judged(found, self.of, self.plan, self.asked.level, "was trained on", self.how, self.asked.times)
 
 
-def judged(found: Scores | None, of: frozenset[str], plan: Plan, level: float, there: str, how: str) -> Verdict:
+def judged(
+    found: Scores | None, of: frozenset[str], plan: Plan, level: float, there: str, how: str, times: int = 1
+) -> Verdict:
     """What scores of rows of these sites come to. None: there are too few. there: what members did; how: what the
-    scores are."""
+    scores are; times: of how many of what the plan's noise hides a row (or person) is at most."""
     what = "rows" if plan.data.person is None else "persons"
     if found is None or min(len(found.members), len(found.others)) < FEWEST:
         return Verdict(None, f"fewer than {FEWEST} {what} of {named(of)} are known of which each {there}, or of others")
     m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
-    told = chance < level
-    right = f", and of 100 that it names {100 * found.right:.0f} are rightly named, if half of all are to be"
-    rare = f"once in {1 / chance:,.0f} runs" if chance * MOST > 1 else f"less than once in {MOST:,.0f} runs"
+    told = True if chance < level else None if chance < HINT else False
+    right = f"; where half of all {what} are of the one kind, {100 * found.right:.0f} of 100 that it names are"
+    rare = "in most runs" if chance > 0.5 else f"once in {1 / chance:,.0f} runs"
+    if chance * MOST < 1:
+        rare = f"less than once in {MOST:,.0f} runs"
+    weak = f", too often for a success, which is less than once in {1 / level:,.0f}" if told is None else ""
     words = (
         f"of two {what} of {named(of)}, of which one {there}, it picks that one {100 * found.auc:.0f} times in 100, "
         f"where guessing does 50 times; asked about {m} of the one kind and {n} of the other, at one false alarm in "
         f"100 it names {100 * caught:.1f} % of the first, where guessing names {100 * ALARM:.0f} %"
-        f"{right if told and caught else ''} (chance does as well {rare}; {how})"
+        f"{_beyond(plan, times, caught) if told else ''}{right if told and caught else ''} (chance does as well "
+        f"{rare}{weak}; {how})"
     )
     return Verdict(told, words, caught, ALARM)
+
+
+def forbidden(plan: Plan, times: int) -> float | None:
+    """The share of members beyond which the plan's epsilon and delta let no attack name any on average, at ALARM. None:
+    there is no noise.
+
+    times: as of `judged`: (epsilon, delta) of one is (k epsilon, delta (e^(k epsilon) - 1) / (e^epsilon - 1)) of k.
+    """
+    if not plan.noisy:
+        return None
+    epsilon = required(plan.privacy.epsilon)
+    if times * epsilon > MANY:
+        return 1.0
+    more = math.expm1(times * epsilon) / math.expm1(epsilon)
+    return min(1.0, math.exp(times * epsilon) * ALARM + more * required(plan.privacy.delta))
+
+
+def _beyond(plan: Plan, times: int, caught: float) -> str:
+    most, privacy = forbidden(plan, times), plan.privacy
+    if most is None or caught <= most:
+        return ""
+    what = f"epsilon {privacy.epsilon:g} for each {privacy.unit} lets whoever reads noised sums alone name"
+    return f", and {what} no more than {100 * most:.2f} % on average over runs"
 
 
 @dataclass(frozen=True, slots=True)

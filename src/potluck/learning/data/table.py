@@ -56,8 +56,8 @@ class Table:
     statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
-    from 0; names, of rows that persons were reduced to: whose each is, else empty; known: as of `RowBatch`; beyond: as
-    of `units.untrained`.
+    from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
+    code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`.
     """
 
     features: Floats = field(repr=False)
@@ -74,6 +74,7 @@ class Table:
     kept: Kept = field(default_factory=InMemory, repr=False)
     places: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     names: Sequence[str] = field(default=(), repr=False)
+    people: Sequence[str] = field(default=(), repr=False)
     known: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     beyond: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     within: bool = field(init=False, repr=False)
@@ -192,9 +193,10 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     beyond = untrained(plan, person, _others(test, validation)) if train else validation[:0]
     tally = _sums(counting.done(told, goal), plan, columns, person, test, validation, beyond)
     names = who if plan.data.reduce is not None and train else ()
+    people = tuple(dict.fromkeys(who)) if train else ()
     return Table(
         features, target, person, test, columns, schema, tally, None, validation, cells, site,
-        places=places, names=names, known=known, beyond=beyond,
+        places=places, names=names, people=people, known=known, beyond=beyond,
     )  # fmt: skip
 
 
