@@ -14,6 +14,11 @@ CLOSE, EXACT = 1e-3, 1e-6
 """A row is found where no number of it is farther off, on the scale from -1 to 1; the last digit, where so close."""
 GOOD, WIDTH = 30.0, 2.0
 """Decibels, from which on a guess is the row to the eye; the range of a number."""
+FAR, MATCHED = 10.0, 0.1
+"""Decibels by which a guess has to be nearer than what knows nothing of a site; the squared distance of two directions,
+of 4 at most, up to which they are one: 18 degrees."""
+LEVEL = 1e-5
+"""How often guesses at the rows of one sum, made of nothing, may come as near: of 100 sums once in 1,000 runs."""
 Take = Callable[[Table], Floats]
 """Of a site's rows the numbers [n, p] that an attack is after, of rows that train."""
 
@@ -63,37 +68,60 @@ def features(table: Table) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
-    """Guesses [k, p] at rows of these sites that may be near and not equal."""
+    """Guesses [k, p] at rows of these sites that may be near and not equal. distance: squared, of the direction of
+    their slope and of the seen one."""
 
     of: frozenset[str]
     guesses: Floats = field(repr=False)
     take: Take = field(repr=False)
-    why: str
+    distance: float
 
     def judged(self, truth: Truth) -> Verdict:
-        """Succeeded where a guess is GOOD decibels from a row. score: the median over rows of the nearest guess's;
-        baseline: of the mean of other rows of the same target, of all sites whose rows are here."""
-        who = named(self.of)
+        """Succeeded where slopes match and a guess is GOOD decibels from a row, FAR nearer than the mean of its class
+        and than any row of other sites, and nearer than guesses of nothing come by LEVEL. score: the median over rows
+        of the nearest guess's; baseline: of the mean of other rows of the same target, of all sites whose rows are
+        here."""
+        who, slopes = named(self.of), f"slopes differ by {self.distance:.1g}"
         if not self.of <= truth.keys():
-            what = f"{len(self.guesses)} rows of {who} were {self.why}; their true rows are not here to compare"
-            return Verdict(None, what)
+            what = f"{len(self.guesses)} rows of {who} were searched for ({slopes}); their true rows are not here"
+            return Verdict(None, f"{what} to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
         all_ = np.concatenate([self.take(one) for one in truth.values()])
         near = decibels(rows, self.guesses)
         wanted = np.concatenate([truth[name].target[truth[name].train] for name in sorted(self.of)])
         targets = np.concatenate([one.target[one.train] for one in truth.values()])
         means = [decibels(row[None], _mean(row, all_, targets == y))[0] for row, y in zip(rows, wanted, strict=True)]
+        elsewhere = [self.take(one) for name, one in truth.items() if name not in self.of]
+        known = np.maximum(means, decibels(rows, np.concatenate(elsewhere)) if elsewhere else -np.inf)
+        close = (near >= GOOD) & (near >= known + FAR)
+        tries = len(rows) * len(self.guesses)
+        hits = sum(tries * blind(row, one) <= LEVEL for row, one in zip(rows[close], near[close], strict=True))
         closest = [int(np.abs(all_ - guess).sum(axis=1).argmin()) for guess in self.guesses]
-        right = sum(bool((rows == all_[place]).all(axis=1).any()) for place in closest)
-        blind = len(rows) / len(all_)
-        hits = int((near >= GOOD).sum())
+        theirs = np.array([(rows == one).all(axis=1).any() for one in all_])  # or equal
         words = (
-            f"{hits} of {len(rows)} rows of {who} were found to {GOOD:g} dB or better, the median to "
-            f"{np.median(near):.1f} dB where the mean of their class is {np.median(means):.1f} dB; asked which of the "
-            f"{len(all_)} rows here it is nearest to, a guess says one of theirs {right} of {len(self.guesses)} times, "
-            f"and a blind one {blind:.0%} of times ({self.why})"
+            f"{hits} of {len(rows)} rows of {who} were found to {GOOD:g} dB or better, {FAR:g} dB nearer than the mean "
+            f"of their class and rows of other sites, and nearer than guesses of nothing come once in {1 / LEVEL:,.0f} "
+            f"times; the median is at {np.median(near):.1f} dB where the mean of their class is at "
+            f"{np.median(means):.1f} dB; asked which of the {len(all_)} rows here it is nearest to, a guess says one "
+            f"of theirs {theirs[closest].sum()} of {len(closest)} times, and a blind one {theirs.mean():.0%} of times "
+            f"(searched for; {slopes}{'' if self.distance <= MATCHED else ', so that what is near is luck'})"
         )
-        return Verdict(hits > 0, words, float(np.median(near)), float(np.median(means)))
+        return Verdict(hits > 0 and self.distance <= MATCHED, words, float(np.median(near)), float(np.median(means)))
+
+
+def blind(row: Floats, near: float) -> float:
+    """How often a guess of nothing is within so many decibels of a row [p], at most: each number of it is one end of
+    the range, the other, or drawn evenly between them, a third of times each. A search that is lost ends so: at clamped
+    corners. The bound is Chernoff's, for a sum of squares over independent numbers."""
+    from scipy.special import erf
+
+    off = len(row) * WIDTH**2 * 10 ** (-near / 10)
+    by = np.logspace(-2, 20, 128)[:, None]
+    below, above = np.sqrt(by) * (1 + row), np.sqrt(by) * (1 - row)
+    even = np.sqrt(np.pi / by) / 4 * (erf(below) + erf(above))
+    with np.errstate(divide="ignore"):
+        each = np.log((np.exp(-np.square(below)) + np.exp(-np.square(above)) + even) / 3)
+    return float(np.exp(min(0.0, (by[:, 0] * off + each.sum(axis=1)).min())))
 
 
 def _mean(row: Floats, rows: Floats, alike: NDArray[np.bool_]) -> Floats:

@@ -76,7 +76,7 @@ class Inversion:
                 search = _Search(seen.plan, known, rows, until.part(1 / (len(few) - place)))
                 guesses, distance = search.done()
                 take = partial(input_of, search.input)
-                found.append(Likeness(known.of, guesses, take, f"searched for; slopes differ by {distance:.1g}"))
+                found.append(Likeness(known.of, guesses, take, distance))
         return found
 
 
