@@ -2,12 +2,14 @@
 
 A logistic model at zero weights says 1/2 of each row, so the slope of its intercept is (rows)/2 less the positive rows:
 the site's rate. Of a linear regression it is the sum of targets, turned round. The rows are counted in the sum where it
-has no noise, else they are as many as the plan expects.
+has no noise, else they are as many as the plan expects. What the sum's noise, which the plan says, may move a number by
+is known: a number is found only where that is little, so that none is by luck, of however many sites.
 The slope of a feature is half its sum over negative rows less half that over positive ones. Where the sum has rows'
 features added up as well (`newton`: the first line of its Gram matrix), both sums follow, and so each side's means.
 Reference: the closed form.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,29 +17,36 @@ import numpy as np
 
 from potluck.audits.attack import Found, Sort, Truth, Until, Verdict, named
 from potluck.audits.seen import Known, Seen
+from potluck.core.plan import Plan
 from potluck.core.stages import Floats
+from potluck.dp.mechanism import mechanism, noise_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.method import TALLY
 from potluck.learning.training.newton import GRAM
 
 NEAR = 0.005
-"""A number is found where it is no farther off: half a point in a hundred."""
+"""A number is found where it is no farther off, and noise moves it no farther: half a point in a hundred."""
+EXACT = 1e-6
+"""A number so near is the site's own, also where all sites come to the same."""
+SURE = 5.0
+"""Standard deviations by which noise moves a number at most, but once in a million."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """Numbers [k] that a site's rows come to, on the scale from -1 to 1. what: in words; true: of features [n, p] and
-    target [n]."""
+    """Numbers [k] that a site's rows come to, on the scale from -1 to 1. what: in words; moved: by noise, at most;
+    true: of features [n, p] and target [n]."""
 
     of: frozenset[str]
     values: Floats = field(repr=False)
     what: str
+    moved: float
     true: Callable[[Floats, Floats], Floats] = field(repr=False)
 
     def judged(self, truth: Truth) -> Verdict:
-        """Succeeded where they are one site's, and near. score: 1 less how far the farthest is off; baseline: of those
-        of all rows here. No number is said: a rate of few rows is a row's."""
+        """Succeeded where they are one site's, near, not by luck, and nearer than those of all rows here. score: 1 less
+        how far the farthest is off; baseline: of those of all. No number is said: a rate of few rows is a row's."""
         words = f"{self.what} of {named(self.of)} came out of the first slopes"
         if len(self.of) > 1:
             return Verdict(False, f"{words}: what sites have together is what a sum opens, and no site's own")
@@ -47,8 +56,14 @@ class Told:
         mine = self.true(*each[next(iter(self.of))])
         every = self.true(*(np.concatenate(some) for some in zip(*each.values(), strict=True)))
         off, others = (float(np.abs(one - mine).max()) for one in (self.values, every))
-        words = f"{words}, off by {off:.3f} at most, where those of all rows here are off by {others:.3f}"
-        return Verdict(off <= NEAR, words, 1 - off, 1 - others)
+        words = f"{words}, off by {off:.3f} at most"
+        if len(each) > 1:
+            words += f", where those of all rows here are off by {others:.3f}"
+        if self.moved > NEAR:
+            words += f"; noise moves them by up to {self.moved:.2g}, so that what is near is luck"
+        beside = others if len(each) > 1 else math.inf
+        near = off <= NEAR and self.moved <= NEAR and (off <= EXACT or off < beside)
+        return Verdict(near, words, 1 - off, None if math.isinf(beside) else 1 - beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +93,29 @@ def _told(one: Known, seen: Seen) -> Iterator[Told]:
     assert slopes is not None
     expected = float(training(seen.plan).expected_rows or 0) * len(one.of) / len(seen.plan.federation.sites)
     rows = expected if counts is None else float(counts.sum())
-    if rows <= 0:
+    if rows <= 0 or not slopes.any():  # a sum of nothing says nothing
         return
+    spread = _spread(one, seen.plan)
     half, what = (0.5, "the rate of positive rows") if link.odds else (0.0, "the mean target, scaled,")
     rate = half - float(slopes[0]) / rows
-    yield Told(one.of, np.array([rate]), what, _rate)
+    yield Told(one.of, np.array([rate]), what, SURE * spread["gradient"] / rows, _rate)
     gram = one.part(GRAM)
     positive = rate * rows
     if link.odds and gram is not None and 0.5 < positive < rows - 0.5:
-        every = gram[1 : len(slopes)] / float(link.curved(np.zeros(1))[0])
+        by, fewer = float(link.curved(np.zeros(1))[0]), min(positive, rows - positive)
+        every = gram[1 : len(slopes)] / by
         above, below = every / 2 - slopes[1:], every / 2 + slopes[1:]
         values = np.concatenate([above / positive, below / (rows - positive)])
-        yield Told(one.of, values, f"the means of all {len(every)} features, by side,", _means)
+        moved = SURE * (spread[GRAM] / by / 2 + 2 * spread["gradient"]) / fewer  # each side's rows are moved as well
+        yield Told(one.of, values, f"the means of all {len(every)} features, by side,", moved, _means)
+
+
+def _spread(one: Known, plan: Plan) -> dict[str, float]:
+    """The standard deviation of the noise in a number, by part, as the plan says."""
+    noise = None if plan.exact else noise_of(mechanism(plan, one.ask))
+    each = (0.0,) * len(one.grid.parts) if noise is None else noise.real(noise.share)
+    givers = 1 if noise is None or noise.word == "reveal" else len(one.of)
+    return {part.name: math.sqrt(givers) * sigma for part, sigma in zip(one.grid.parts, each, strict=True)}
 
 
 def _rate(features: Floats, target: Floats) -> Floats:
