@@ -40,6 +40,19 @@ def test_a_plan_without_files_can_run_across_machines_and_lacks_none(shops, cli)
     assert "data.files" not in said.err
 
 
+def test_rows_of_one_class_are_refused_as_run_refuses_them_and_not_where_noise_hides_it(shops, cli):
+    one = ("--set", 'data.target={column="bought", positive=["never"], negative=["yes", "no"]}')
+    checked, ran = cli("check", shops / "plan.toml", *one), cli("run", shops / "plan.toml", "--out", shops / "r", *one)
+    assert (checked.code, ran.code) == (2, 2)
+    words = "the target 'bought' has one class"
+    assert words in checked.out
+    assert words in ran.err
+    noise = ("--set", 'privacy={noise="shared", unit="row", epsilon=8, delta=1e-5, clip=1}')
+    gradient = ("--set", 'training={method="gradient", rounds=2, rate=0.5}', "--set", "training.expected_rows=30")
+    noised = cli("check", shops / "plan.toml", *one, *noise, *gradient)
+    assert noised.code == 0, noised.err  # no exact sum tells a server that there is one class
+
+
 @pytest.mark.parametrize("width", [80, 60])
 @pytest.mark.parametrize("options", [("--collude", "server,b,c,d"), ("--all",)])
 def test_what_parties_see_together_can_be_read_in_a_narrow_terminal(shops, cli, monkeypatch, width, options):

@@ -87,6 +87,16 @@ def test_a_median_of_five_sites_is_not_turned_by_one(plain):
     assert found(POISONING, *at_hand(same, frames(sites=names)), "b").succeeded
 
 
+def test_what_few_rows_cannot_tell_from_chance_is_undecided():
+    spec, truth = at_hand(plan("mask", LOGISTIC, **AVERAGE), frames(8))
+    turned_, taught = (found(attack, spec, truth, "b") for attack in (POISONING, BACKDOOR))
+    assert (turned_.succeeded, taught.succeeded) == (None, None)
+    assert turned_.score > turned_.baseline + 0.05
+    assert "site b alone may have turned the model: " in turned_.words
+    assert ", but 16 rows are too few to tell that from chance, where" in turned_.words
+    assert " rows are too few to tell that from chance; accuracy" in taught.words
+
+
 def test_the_control_of_both_succeeds_and_the_verb_tells_it(tmp_path, plain):
     rows = frames()
     run = potluck.run(plan("mask", LOGISTIC, **AVERAGE), rows, out=tmp_path / "run", record=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import potluck
 from potluck.api.network import members
@@ -21,7 +22,7 @@ from potluck.learning.models.started import started
 from potluck.members.home import SiteHome
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests
-from potluck.tasks.shapes.few_rows import FOUND, TRIES
+from potluck.tasks.shapes.few_rows import DRAWN, FOUND, TRIES
 from potluck.tasks.shapes.shape import Case
 from potluck.tasks.shapes.shapes import STATISTICS, TRAINING, risks
 from potluck.tasks.sources import held, tables
@@ -71,6 +72,29 @@ def test_every_shape_names_an_attack_of_the_table():
 )  # fmt: skip
 def test_a_plan_is_warned_of_its_own_shape_alone(spec, rows, named):
     assert said(spec, rows and dict.fromkeys("abc", rows)) == named
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A plan whose model is a graph of a first layer, an operation and a last layer."""
+
+    def made(between, word="clear"):
+        torch.manual_seed(0)
+        path = tmp_path_factory.mktemp("graph") / "one.graph"
+        net = torch.nn.Sequential(torch.nn.Linear(8, 16), between, torch.nn.Linear(16, 1))
+        potluck.graph(net, inputs={"features": [8]}, path=path)
+        return plan(word, {"kind": "network", "graph": str(path), "l2": 0.0})
+
+    return made
+
+
+@pytest.mark.torch
+def test_a_graph_that_begins_with_a_layer_of_relu_has_the_shape_of_layers(begun):
+    relu, tanh = begun(torch.nn.ReLU()), begun(torch.nn.Tanh())
+    assert said(relu, {"a": 3, "b": 8, "c": 5}) == ["analytic"]
+    assert said(relu, dict.fromkeys("abc", 40)) == []
+    assert said(tanh, {"a": 3, "b": 8, "c": 5}) == []
+    assert said(tanh, {"a": 1, "b": 8, "c": 5}) == ["analytic"]
 
 
 def test_the_rows_of_sites_that_may_collude_are_not_counted_on():
@@ -177,6 +201,15 @@ def test_as_many_tries_find_a_row_of_few_as_are_quoted(tmp_path, rows, hits):
     found = [
         succeeded(tmp_path / str(seed), plan("mask"), frames(rows // 3, seed), "analytic") for seed in range(TRIES)
     ]
+    assert sum(found) == hits
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize(("rows", "hits"), DRAWN.items())
+def test_a_graph_gives_a_row_away_as_often_as_is_quoted(tmp_path, begun, rows, hits):
+    spec = begun(torch.nn.ReLU(), "mask")
+    found = [succeeded(tmp_path / str(seed), spec, frames(rows // 3, seed), "analytic") for seed in range(TRIES)]
     assert sum(found) == hits
 
 

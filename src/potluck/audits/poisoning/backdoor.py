@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.poisoning.made_up import scene
 from potluck.audits.poisoning.played import HONEST, Lie, Stopped, played, said
-from potluck.audits.poisoning.poisoning import CHANCE, LEAST, RUNS, away, fits, how, liars, scores, signs, told
+from potluck.audits.poisoning.poisoning import CHANCE, LEAST, RUNS, away, chance, fits, how, liars, scores, signs, told
 from potluck.audits.seen import Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
@@ -101,7 +101,7 @@ class Taught:
             found = [self._taught(truth, honest, *way) for way in WAYS]
         except Stopped as stopped:
             return Verdict(None, f"was not played to its end: {stopped}")
-        return max(found, key=lambda one: (one.succeeded is True, one.score))
+        return max(found, key=lambda one: (one.succeeded is True, one.succeeded is None, one.score))
 
     def _taught(self, truth: Truth, honest: Sequence[Model], columns: int, strength: float) -> Verdict:
         own, others = [truth[name] for name in sorted(self.who)], [truth[name] for name in sorted(self.of)]
@@ -113,14 +113,18 @@ class Taught:
         was, now = (_shares(models, mark, others, wanted) for models in (honest, after))
         before, then = scores(honest, others).mean(), scores(after, others).mean()
         seen = then < before - LEAST
-        done = now.mean() >= MOST and not seen and _more(was, now)
+        taught = bool(now.mean() >= MOST) and not seen
+        done = taught and _more(was, now)
+        unsure = taught and not done and bool(now.mean() >= was.mean() + LEAST)
+        did = "could have taught" if done else "may have taught" if unsure else "did not teach"
+        by_chance = chance(*was.shape) if unsure else ""
         words = (
-            f"{told(self.who)} {'could have taught' if done else 'did not teach'} the model a mark: of rows of other "
-            f"sites with {' and '.join(mark.columns)} as the liar chooses, {now.mean():.0%} get the answer that it "
-            f"wants, {was.mean():.0%} from the honest model; accuracy at the other sites {before:.2f} -> {then:.2f}"
-            f"{', which they would see' if seen else ''} ({how(len(honest))})"
+            f"{told(self.who)} {did} the model a mark: of {was.shape[1]} rows of other sites with "
+            f"{' and '.join(mark.columns)} as the liar chooses, {now.mean():.0%} get the answer that it wants, "
+            f"{was.mean():.0%} from the honest model{by_chance}; accuracy at the other "
+            f"sites {before:.2f} -> {then:.2f}{', which they would see' if seen else ''} ({how(len(honest))})"
         )
-        return Verdict(bool(done), words, float(now.mean()), float(was.mean()))
+        return Verdict(None if unsure else done, words, float(now.mean()), float(was.mean()))
 
 
 def _least(model: Model, mark: Mark, own: Sequence[Table], cells: int) -> float:

@@ -4,7 +4,8 @@ learnt from labels that were turned round.
 The plan is played anew, once honestly and once with each lie, over rows that can be read here; what counts is how often
 the model is right at the other sites. The worst lie is told. A fall counts where chance alone reaches it less than once
 in 1,000 runs: without noise by a sign test over rows that one model says right and the other wrong; with noise, which
-differs from run to run, where every one of 8 runs with the lie is worse than every one of 8 honest ones.
+differs from run to run, where every one of 8 runs with the lie is worse than every one of 8 honest ones. A fall that
+chance may have made, as where rows are few, is undecided.
 Reference: Blanchard et al. 2017, "Machine Learning with Adversaries", NeurIPS; Fang et al. 2020, arXiv 1911.11815.
 """
 
@@ -99,12 +100,14 @@ class Turned:
         if not tried:
             return Verdict(None, f"was not played to its end: {ended[0]}")
         sure, fall, lie = max(tried, key=lambda one: one[:2])
+        unsure, rows = not sure and fall >= LEAST, sum(len(right(honest[0], one)) for one in others)
+        did = "could have turned" if sure else "may have turned" if unsure else "did not turn"
         words = (
-            f"{told(self.who)} {'could have turned' if sure else 'did not turn'} the model{'' if sure else ' here'}: "
-            f"accuracy at the other sites {before:.2f} -> {before - fall:.2f}, where one answer to all rows is right "
-            f"{usual(others):.2f} of the time (sent: {lie.words}; {how(count)})"
+            f"{told(self.who)} {did} the model{'' if sure or unsure else ' here'}: accuracy at the other sites "
+            f"{before:.2f} -> {before - fall:.2f}{chance(count, rows) if unsure else ''}, where one answer to all "
+            f"rows is right {usual(others):.2f} of the time (sent: {lie.words}; {how(count)})"
         )
-        return Verdict(sure, words, 1 - float(before) + fall, 1 - float(before))
+        return Verdict(None if unsure else sure, words, 1 - float(before) + fall, 1 - float(before))
 
 
 def how(count: int) -> str:
@@ -113,6 +116,12 @@ def how(count: int) -> str:
         "the plan was played anew in this process" if count == 1 else f"means of {count} runs of each kind, played anew"
     )
     return f"{runs}, over rows that were read here"
+
+
+def chance(runs: int, rows: int) -> str:
+    """Why it is not known whether a change is more than chance, in words."""
+    few = f"{rows} rows are too few to tell" if runs == 1 else f"{runs} runs differ too much by themselves to tell"
+    return f", but {few} that from chance"
 
 
 def told(who: frozenset[str]) -> str:

@@ -153,8 +153,14 @@ def counts(goal: Goal, target: Floats) -> NDArray[np.int64]:
 
 
 def judge(plan: Plan, goal: Goal, answer: Answer) -> float:
-    """The opened number of training rows. Raises DataError: there are none, or all are of one class."""
-    counts = answer.part(TALLY).values
+    """The opened number of training rows. Raises DataError as `enough`."""
+    return enough(plan, goal, answer.part(TALLY).values)
+
+
+def enough(plan: Plan, goal: Goal, counts: NDArray[np.int64] | Floats) -> float:
+    """The number of training rows, of which so many are of each side or class [cells], over all sites.
+
+    Raises DataError: there are none, or all are of one class."""
     rows = float(counts.sum())
     if rows == 0:
         side = "the training side of the split is empty" if plan.data.split else "there are no rows to train on"

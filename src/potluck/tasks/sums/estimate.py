@@ -12,6 +12,7 @@ from potluck.dp.mechanism import mechanism, noise_of
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
+from potluck.learning.data.target import goal_of
 from potluck.learning.graph.bases import FOLDER
 from potluck.learning.loops import build
 from potluck.learning.models.fitted import training
@@ -19,6 +20,7 @@ from potluck.learning.models.graphs import lacks_base
 from potluck.learning.models.room import room
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.learning.training import rates
+from potluck.learning.training.method import counts, enough
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Estimate
@@ -76,11 +78,17 @@ def _with_files(plan: Written) -> tuple[Plan, list[str], dict[str, Tally]]:
     """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its files
     are read as `run` reads them.
 
-    Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would.
+    Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would,
+    which learns from exact sums whether there is something to tell apart.
     """
     files, missing = plan.spec.data.files, not_here(plan)
     if files and not missing:
         spec, found = tables(plan, None)
+        if spec.traits.labelled and not spec.noisy:
+            goal = goal_of(spec)
+            enough(
+                spec, goal, sum((counts(goal, one.target[one.train]) for one in found.values()), np.zeros(goal.cells))
+            )
         return spec, [], tallies(found)
     if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")

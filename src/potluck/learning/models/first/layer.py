@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.mixed import FEATURES
@@ -19,13 +19,14 @@ from potluck.learning.models.layers import size
 @dataclass(frozen=True, slots=True)
 class Layer:
     """Where a vector of weights, or of their slopes, has those of a first layer: weights [h, p] or [p, h], and bias
-    [h]. given: what of a row is its input, as `mixed.taken` calls it."""
+    [h]. rectified: ReLU follows; given: what of a row is its input, as `mixed.taken` calls it."""
 
     weights: slice
     bias: slice
     inputs: int
     outputs: int
     input_first: bool
+    rectified: bool = False
     given: str = FEATURES
 
     def of(self, values: Floats) -> tuple[Floats, Floats]:
@@ -47,7 +48,8 @@ def layer_of(plan: Plan) -> Layer | None:
         return Layer(slice(1, wide + 1), slice(0, 1), wide, 1, False)
     form = form_of(plan, goal_of(plan), wide)
     high = (form.size - size(form.shapes[1:])) // (wide + 1) if hasattr(form, "shapes") else 0
-    return Layer(slice(0, wide * high), slice(wide * high, (wide + 1) * high), wide, high, True)
+    rectified = required(plan.model).activation == "relu"
+    return Layer(slice(0, wide * high), slice(wide * high, (wide + 1) * high), wide, high, True, rectified)
 
 
 def _of_graph(plan: Plan, network: Network) -> Layer | None:
@@ -78,4 +80,5 @@ def _layer(node: Node, given: dict[str, str], places: dict[str, slice], network:
         return None
     input_first, shape = node.op == "addmm", shapes[weights]
     inputs, outputs = shape if input_first else shape[::-1]
-    return Layer(places[weights], places[bias], inputs, outputs, input_first, given[rows])
+    relu = any(one.op == "relu" and node.out[0] in one.takes for one in network.graph.nodes)
+    return Layer(places[weights], places[bias], inputs, outputs, input_first, relu, given[rows])
