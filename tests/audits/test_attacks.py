@@ -7,12 +7,13 @@ import pytest
 import torch
 
 import potluck
-from potluck.audits.aggregation.uniform import UNIFORM
+from potluck.audits.aggregation.uniform import UNIFORM, Uneven
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
 from potluck.audits.reconstruction import gram
 from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.reconstruction.differencing import DIFFERENCING
 from potluck.audits.reconstruction.rates import RATES
 from potluck.audits.rows import Rows, farthest
 from potluck.audits.trial import trials
@@ -253,6 +254,21 @@ def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
     assert found["uniform"].verdict.succeeded is False
     assert "no control" in found["uniform"].verdict.words
     assert "was not tried: " in found["analytic"].verdict.words
+    twice = replace(seen(folder, spec, "server"), before=seen(folder, spec, "server"))
+    assert DIFFERENCING.fits(twice).startswith("sums of statistics are not compared: ")
+
+
+@pytest.mark.parametrize(
+    ("chance", "said"),
+    [
+        (0.0, "random words are as uneven less than once in 1,000,000,000 times"),
+        (2e-6, "random words are as uneven once in 500,000 times"),
+        (1.0, "random words are as uneven most times"),
+    ],
+)
+def test_a_chance_is_said_as_odds_and_never_as_0_or_1(chance, said):
+    words = Uneven(frozenset("a"), chance, 200).judged({}).words
+    assert words.endswith(f"(chi-square of 200 words and of their differences: {said})")
 
 
 @pytest.mark.torch

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -27,6 +28,10 @@ def test_attack_says_what_each_attack_came_to(run, cli):
     assert text.out.startswith("SUCCEEDED analytic: 2 of 2 rows of sites b, c together were found to the last digit")
     assert text.out.splitlines()[-1] == f"kept in {run}/attacks.json; `potluck report {run}` shows it"
     assert "trying analytic" in text.err
+    (left,) = [line for line in text.out.splitlines() if line.startswith("skipped")]
+    assert {one["name"] for one in said.json["attacks"] if not one["tried"]} == set(
+        left.partition("why): ")[2].split(", ")
+    )
 
 
 def test_attack_scores_nothing_where_true_rows_are_not_here(run, cli, monkeypatch, tmp_path):
@@ -50,6 +55,14 @@ def test_attack_refuses_what_it_cannot_use(run, cli, arguments, said):
     found = cli("attack", run, *arguments)
     assert found.code == 2
     assert said in found.err
+
+
+def test_attack_names_the_file_that_is_lacking(run, cli, tmp_path):
+    for site in "ac":
+        shutil.copy(run.parent / f"{site}.csv", tmp_path)
+    found = cli("attack", run, "--data", tmp_path)
+    assert found.code == 2
+    assert f"{tmp_path}: lacks files of the plan: data.files.b (b.csv)" in found.err
 
 
 def test_attack_names_a_damaged_file(run, cli, tmp_path):

@@ -49,6 +49,7 @@ def test_short_numbers_are_all_guessed(tmp_path, sites):
         f"with 700 made-up keys, of 1,000 of the form of its own, a finds {lacking} of the {lacking} keys"
         in it.verdict.words
     )
+    assert f"that {'site b has' if sites == 'ab' else 'sites b, c together have'} and it has not" in it.verdict.words
     assert it.control
 
 

@@ -66,13 +66,13 @@ class Attacked:
 
     def lines(self) -> list[str]:
         """In words: what succeeded first."""
-        order = sorted(self.results, key=lambda one: (not one.verdict.succeeded, not one.tried))
-        return [f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order]
+        order = sorted((one for one in self.results if one.tried), key=lambda one: not one.verdict.succeeded)
+        left = ", ".join(one.name for one in self.results if not one.tried)
+        why = f"skipped, since what was read is not what they need (--json and the report say why): {left}"
+        return [*(f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order), *([why] if left else [])]
 
 
 def _mark(result: Result) -> str:
-    if not result.tried:
-        return "skipped"
     return {True: "SUCCEEDED", False: "failed", None: "undecided"}[result.verdict.succeeded]
 
 
@@ -198,9 +198,11 @@ def _rows(plan: Plan, given: Sources | None, asked: bool) -> tuple[Spec, Truth, 
     they are."""
     if given is None and not plan.spec.data.files:
         return plan.spec, {}, "the plan names no files of rows"
-    if given is None and not_here(plan):
+    missing = not_here(plan) if given is None else {}
+    if missing:
         if asked:
-            raise UsageError("does not hold the plan's files", where=str(plan.folder), hint="the folder of the plan")
+            lacks = ", ".join(f"{key} ({file or 'names none'})" for key, file in missing.items())
+            raise UsageError(f"lacks files of the plan: {lacks}", where=str(plan.folder), hint="the folder of the plan")
         return plan.spec, {}, "the plan's files are not here: --data FOLDER says where they lie"
     try:
         spec, found = task_of(plan.spec).truth(plan, given)

@@ -38,9 +38,16 @@ class Uneven:
         baseline: of the level."""
         told = self.chance < LEVEL
         said = "are not random, so that something of what they hide shows" if told else "look like random ones"
-        how = f"chi-square of {self.words:,} words and of their differences: a chance of {self.chance:.2g}"
+        how = f"chi-square of {self.words:,} words and of their differences: {_rare(self.chance)}"
         rare = -float(np.log10(max(self.chance, np.finfo(float).tiny)))
         return Verdict(told, f"the words that {named(self.of)} sent {said} ({how})", rare, -float(np.log10(LEVEL)))
+
+
+def _rare(chance: float) -> str:
+    """In words, how often counts of all sites are as uneven, were words random."""
+    if chance < LEVEL:
+        return f"random words are as uneven less than once in {1 / LEVEL:,.0f} times"
+    return f"random words are as uneven {'most times' if chance > 0.5 else f'once in {1 / chance:,.0f} times'}"
 
 
 @dataclass(frozen=True, slots=True)

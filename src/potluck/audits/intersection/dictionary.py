@@ -22,6 +22,7 @@ from potluck.audits.intersection.space import Key, guesses, space_of
 from potluck.audits.seen import Seen
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest, required
+from potluck.core.prose import agree
 from potluck.core.rounds import Abort, Half, RoundId
 from potluck.core.seeded import Generator
 from potluck.drivers.memory import Memory, new_run
@@ -66,7 +67,8 @@ class Dictionary:
             return Verdict(None, f"a round with made-up keys ended: {abort}")
         made = f"with {len(tried):,} made-up keys, of {space.size:,} of the form of its own, {self.me} finds {found:,}"
         how = f"played here, by the program's own protocol; a run takes at most {rows:,} keys of a site"
-        words = f"{made} of the {len(lacking):,} keys that {others} have and it has not ({how})"
+        have = agree(len(self.of), "has", "have")
+        words = f"{made} of the {len(lacking):,} keys that {others} {have} and it has not ({how})"
         return Verdict(found > 0, words, found / max(1, len(lacking)), 0.0)
 
 

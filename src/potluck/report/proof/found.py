@@ -72,6 +72,6 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
 
 
 def _line(one: Attack) -> Line:
-    of = prose.listed(one.of) if one.of else "–"
+    of = prose.listed(one.of) if one.of else "none found"
     earlier = f". It succeeded in an earlier call, {_when(one.earlier)}" if one.earlier else ""
     return Line(one.name, of, CAME[one.succeeded], WORKS[one.control], prose.capital(one.words) + earlier)
