@@ -1,34 +1,32 @@
 """Whether ledgers are charged for what leaves: every attempt, before it leaves, as much as the plan's noise costs.
 
-A round of the plan is carried out in this process, twice, by the halves that parties run, and what each site's half
-hands its runner is looked at: with the exchange that contributes, or before it, there must be a charge, under this
-round's number, of the cost of the sum. All that a run may charge must come to no more than the plan's epsilon, by the
-accountant and, where no units are drawn, by Gaussian noise as the auditor reckons it; and sites must refuse any sum
-beyond those that were reckoned with. It does NOT look at the ledger's disk.
+Rounds of the plan, the first one twice, are carried out in this process by the halves that parties run, and what each
+site's half hands its runner is looked at: with the exchange that contributes, or before it, there must be a charge,
+under this round's number, of the cost of the sum. All that a run may charge must come to no more than the plan's
+epsilon, by the accountant and, where no units are drawn, by Gaussian noise as the auditor reckons it; and sites must
+refuse any sum beyond those that were reckoned with. It does NOT look at the ledger's disk.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from msgspec.structs import replace
 
 from potluck.audits.promises.bounds import gaussian_epsilon
+from potluck.audits.promises.owed import NEAR, promise, times
 from potluck.audits.promises.played import NotPlayed, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.asks import Kind
 from potluck.core.plan import Plan
 from potluck.core.rounds import CHARGE, Abort
 from potluck.core.wire import dump
 from potluck.dp.account import Cost, spent
-from potluck.dp.calibration import releases, target
+from potluck.dp.calibration import releases
 from potluck.dp.events import Banded, SampledGauss
-from potluck.dp.mechanism import Walked
 
-ATTEMPTS = 2
 CLOSE = 1 + 1e-9
-NEAR = 1.01
-"""What the auditor's own reckoning may be off by: noise is of whole steps, and it reckons with any."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
@@ -42,18 +40,19 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             )
             continue
         try:
-            yield _of(scene, kind, sums[0], name)
+            yield _of(scene, kind, sums, name)
         except NotPlayed as why:
             yield Check(name, None, str(why))
     yield _all(scene)
 
 
-def _of(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
-    cost, wrong = dump(one.bound.cost), list[str]()  # type: ignore[union-attr]  # a noised sum has a cost
-    table = nobodys(scene, kind)
+def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], name: str) -> Check:
+    wrong, table = list[str](), nobodys(scene, kind)
     if table is None:
         return Check(name, None, scene.why)
-    for number in range(1, ATTEMPTS + 1):
+    tried = [sums[0], *(one for some in alike(sums) for one in spread(some))]
+    for number, one in enumerate(tried, 1):
+        cost = dump(one.bound.cost)  # type: ignore[union-attr]  # a noised sum has a cost
         round_ = played(scene, one, table)
         for site, seen in round_.seen.items():
             charges = [i for i, each in enumerate(seen) if each.record and each.record.key.startswith(CHARGE)]
@@ -66,8 +65,11 @@ def _of(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
             elif not leaves:
                 return Check(name, None, f"no contribution of {site} left in a round of made-up rows")
     sites = len(scene.plan.sites)
-    words = f"{ATTEMPTS} attempts at one sum by {sites} sites: each wrote the cost of the sum before it contributed"
-    return Check(name, not wrong, wrong[0] if wrong else words, float(ATTEMPTS * sites), None)
+    words = (
+        f"{len(tried)} attempts at sums of a run, a first and a last among them, by {sites} sites: each wrote the "
+        "cost of the sum before it contributed"
+    )
+    return Check(name, not wrong, wrong[0] if wrong else words, float(len(tried) * sites), None)
 
 
 def _all(scene: Scene) -> Check:
@@ -84,7 +86,7 @@ def _all(scene: Scene) -> Check:
         return Check(name, False, f"charges of a run do not add up to the plan's delta of {delta:g}: {error}", most)
     for kind, sums in noised.items():
         own, charged = gaussian(plan, kind, sums), spent(_costs(plan, kind, sums), delta)
-        if own > min(target(plan, kind)[0], charged) * NEAR:
+        if own > min(promise(plan, kind)[0], charged) * NEAR:
             words = f"noise of {kind_name(kind)} comes to epsilon {own:.6g}, and is charged as {charged:.6g}"
             return Check(name, False, words, most, own)
     words = f"all charges of a run come to epsilon {total:.6g}, of {most:g} that the plan promises"
@@ -103,18 +105,15 @@ def _costs(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
 
 
 def gaussian(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
-    """The epsilon of all sums of a kind, of what a unit may add to each over the noise of it, as Gaussian noise; 0:
-    units are drawn, which this does not reckon."""
-    one = sums[-1]
-    if isinstance(one.bound.cost.event, SampledGauss):  # type: ignore[union-attr]
+    """The epsilon of all sums of a kind, of what a unit may add to each over the noise that is sure to be in it, as
+    Gaussian noise; 0: units are drawn, which this does not reckon."""
+    if any(isinstance(one.bound.cost.event, SampledGauss) for one in sums):  # type: ignore[union-attr]
         return 0.0
-    inside = one.inside
-    real = inside.real(inside.sigma)
-    if isinstance(one.bound.cost.event, Banded):  # type: ignore[union-attr]
-        return 0.0
-    once = math.fsum((most / sigma) ** 2 for most, sigma in zip(inside.limit.l2, real, strict=True))
-    times = one.bound.times if isinstance(one.bound, Walked) else 1
-    return gaussian_epsilon(math.sqrt(once * times * releases(plan, kind)), target(plan, kind)[1])
+    if any(not one.said.all() for one in sums):
+        return math.inf
+    once = max(float(((np.array(one.inside.limit.l2) / one.said) ** 2).sum()) for one in sums)
+    many = times(plan, kind, sums[-1].bound)  # type: ignore[arg-type]  # a noised sum
+    return gaussian_epsilon(math.sqrt(once * many), promise(plan, kind)[1])
 
 
 def goes_on(scene: Scene, kind: Kind) -> bool:

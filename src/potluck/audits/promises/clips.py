@@ -14,7 +14,7 @@ import numpy as np
 
 from potluck.audits.promises.neighbours import ROUNDED, reach
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, alike, kind_name
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.fixed import decode
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats, Update
@@ -29,7 +29,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     effort.tell("clips")
     for kind, sums in scene.kinds.items():
         if all(one.noised for one in sums):
-            far = max(_farthest(scene, some[-1]) for some in alike(sums))
+            far = max(_farthest(scene, one) for some in alike(sums) for one in spread(some))
             words = f"a unit of large numbers moves the sum of {kind_name(kind)} by {far:.3g} times its clip"
             if math.isinf(far):
                 words = f"a unit of large numbers ends the sum of {kind_name(kind)}, which tells of it"

@@ -16,7 +16,7 @@ import numpy as np
 
 from potluck.audits.promises import bands
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, alike, kind_name
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.asks import Kind
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
@@ -65,11 +65,10 @@ def pairs(scene: Scene) -> Mapping[Kind, list[Pair]]:
 def worst(scene: Scene, kind: Kind, sums: list[Sum]) -> Pair:
     """Of sums of one kind that have the same numbers."""
     if not isinstance(scene.task, TrainTask):  # each is at a state of its own
-        some = [sums[at] for at in sorted({0, len(sums) // 2, len(sums) - 1})]
-        return max((_try(scene, kind, [one], _also(scene)) for one in some), key=lambda one: one.far)
+        return max((_try(scene, kind, [one], _also(scene)) for one in spread(sums)), key=lambda one: one.far)
     found = _try(scene, kind, sums, ())
-    for number, spread in enumerate(LOUD):
-        louder = _at(scene, kind, sums, spread, number)
+    for number, width in enumerate(LOUD):
+        louder = _at(scene, kind, sums, width, number)
         if louder is not None:
             found = max(found, _try(scene, kind, louder, _also(scene)), key=lambda one: one.far)
     return found

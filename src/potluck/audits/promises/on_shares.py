@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from potluck.audits.promises.bounds import gaussian_epsilon
-from potluck.audits.promises.charged import CLOSE, NEAR
+from potluck.audits.promises.charged import CLOSE
 from potluck.audits.promises.draws import Draws
+from potluck.audits.promises.owed import NEAR
 from potluck.audits.promises.promise import Check, Effort
 from potluck.audits.promises.sigma import NUMBERS, TESTS, judged
 from potluck.core.plan import Plan, required

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.audits.promises.draws import MOST, Draws, thinned
-from potluck.audits.promises.played import NotPlayed, Round, nobodys, played
+from potluck.audits.promises.played import NotPlayed, Round, as_kept, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.audits.promises.walks import nearer, walked
 from potluck.core.asks import Kind
 from potluck.core.fixed import decode, signed
@@ -37,46 +37,60 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         left -= 1
         if all(one.noised for one in sums):
             effort.tell(f"noise of every site in {kind_name(kind)}")
+            every, level = alike(sums), effort.level / (TESTS * len(scene.kinds))
             try:
-                yield _of(scene, kind, sums[0], name, mine, effort.level / (TESTS * len(scene.kinds)))
+                found = [_of(scene, kind, some, name, mine.part(len(every)), level / len(every)) for some in every]
             except NotPlayed as why:
                 yield Check(name, None, str(why))
+            else:
+                yield min(reversed(found), key=lambda one: one.held is not False)
 
 
-def _of(scene: Scene, kind: Kind, one: Sum, name: str, effort: Effort, level: float) -> Check:
-    table = nobodys(scene, kind)
+def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, level: float) -> Check:
+    """Of sums that have the same numbers in them: a first, a middle and a last one, one after another."""
+    table, looked, one = nobodys(scene, kind), spread(sums), sums[-1]
     if table is None:
         return Check(name, None, scene.why)
-    rounds = [played(scene, one, table)]
-    some = rounds[0] if scene.rows is None else played(scene, one, scene.rows)
+    rounds = [played(scene, each, table) for each in looked]
+    some = rounds[-1] if scene.rows is None else played(scene, one, scene.rows)
     wanted = ENCLAVES if one.inside.within else NUMBERS
     fewest = FEWEST if one.bound.grid.length * len(scene.plan.sites) < MOST else 2  # all are held at once
-    most = min(ROUNDS, max(fewest, -(-wanted // one.bound.grid.length)))
-    while len(rounds) < most and not effort.over:
-        rounds.append(played(scene, one, table))
+    many = min(ROUNDS, max(-(-fewest // len(looked)), -(-wanted // one.bound.grid.length)))
+    if isinstance(one.bound, Walked):
+        many = max(many, FEWEST)  # each walk is one draw
+    while len(rounds) < many * len(looked) and not effort.over:
+        rounds.append(played(scene, looked[len(rounds) % len(looked)], table))
     wrong = _sums(one, rounds)
     if wrong:
         return Check(name, False, wrong)
     # A number of a round may itself be a byte longer than the last one's: the rounds before and after say so.
     if some.sizes != rounds[0].sizes == rounds[-1].sizes and len(rounds) > 1:
         return Check(name, False, "letters of a site with more rows are of another length")
+    apart = [rounds[at :: len(looked)] for at in range(len(looked))]
     if isinstance(one.bound, Walked):
-        return _walked(scene, one, table, rounds, name, level)
-    base = signed(
-        guarded(replace(one.inside, word="reveal", sampling=None), one.given(table, scene.draw), scene.draw).words
-    )
-    draws = _noise(scene, one, rounds, base)
-    return _judged(scene, draws, name, len(rounds), level)
+        return _walked(scene, looked, table, apart, name, level / len(looked))
+    noise = [_noise(scene, each, mine, _base(scene, each, table)) for each, mine in zip(looked, apart, strict=True)]
+    return _judged(scene, noise, name, len(rounds), level)
 
 
-def _walked(scene: Scene, one: Sum, table: Table, rounds: list[Round], name: str, level: float) -> Check:
+def _base(scene: Scene, one: Sum, table: Table) -> NDArray[np.int64]:
+    """[d] what the rows of each site come to without noise, in steps."""
+    quiet = replace(one.inside, word="reveal", sampling=None)
+    return signed(guarded(quiet, one.given(as_kept(scene, one, table), scene.draw), scene.draw).words)
+
+
+def _walked(scene: Scene, looked: list[Sum], table: Table, apart: list[list[Round]], name: str, level: float) -> Check:
     """Of what follows from noised sums of each site's own."""
-    every = [words for each in rounds for words in each.gave.values()]
-    if len({words.tobytes() for words in every}) < len(every):
+    every = [[words for each in rounds for words in each.gave.values()] for rounds in apart]
+    count = sum(map(len, every))
+    if len({words.tobytes() for some in every for words in some}) < count:
         return Check(name, False, "two contributions over no rows are the same: noise is not fresh")
-    ends = np.array([decode(words, one.bound.grid) for words in every])
-    chance, ratio = nearer(ends, walked(scene, one, table))
-    words = f"{len(every)} walks of sites along noise alone are {ratio:.3f} times as long as along noise as promised"
+    found = [
+        nearer(np.array([decode(words, one.bound.grid) for words in some]), walked(scene, one, table))
+        for one, some in zip(looked, every, strict=True)
+    ]
+    chance, ratio = min(found)
+    words = f"{count} walks of sites along noise alone are {ratio:.3f} times as long as along noise as promised"
     return Check(name, chance >= level, words, 1.0, ratio)
 
 
@@ -111,24 +125,31 @@ def _noise(scene: Scene, one: Sum, rounds: list[Round], base: NDArray[np.int64])
     else:
         found = np.array([np.concatenate([signed(each.gave[site]) - base for site in sites]) for each in rounds])
         names = np.repeat(np.arange(len(sites)), sum(parts))
-    sigma = np.resize(np.repeat(np.array(inside.share), parts), len(names))
+    owed = one.steps / np.sqrt(one.sites)
+    sigma = np.resize(owed, len(names))
     some = thinned(len(names))
     return Draws(found[:, some], sigma[some], names[some], scene.public("smooth"))
 
 
-def _judged(scene: Scene, draws: Draws, name: str, rounds: int, level: float) -> Check:
-    sizes, least = draws.sizes()
+def _judged(scene: Scene, noise: list[Draws], name: str, rounds: int, level: float) -> Check:
+    """noise: of each sum that was looked at. Sizes of each are tested, and whether noise is fresh of all together."""
+    sizes = [found for draws in noise for found in draws.sizes()[0]]
+    least = min(draws.sizes()[1] for draws in noise)
+    one = noise[0]
+    every = replace(one, found=np.concatenate([draws.found for draws in noise]))
     small = [ratio for chance, ratio in sizes if chance < level / len(sizes) and ratio < 1]
-    chance, common = draws.common()
-    who = "each site" if draws.names.any() else "whoever adds it"
+    low = least < level / len(noise)
+    chance, common = every.common()
+    again = every.again()
+    who = "each site" if one.names.any() else "whoever adds it"
     words = (
         f"in {rounds} rounds of {len(scene.plan.sites)} sites, the noise of {who} was its own, and as large as promised"
     )
-    if small or least < level:
+    if small or low:
         words = f"the noise of a site is {min(small, default=0.0):.4f} times what was promised"
-        if not draws.names.any():
+        if not one.names.any():
             words = f"the noise of what is opened is {min(small, default=0.0):.4f} times what was promised"
-    elif chance < level or draws.again() < level:
+    elif chance < level or again < level:
         words = f"noise of two sites or rounds is the same, or has a correlation of {common:.4f}"
-    held = not small and least >= level and chance >= level and draws.again() >= level
+    held = not small and not low and chance >= level and again >= level
     return Check(name, held, words, 1.0, min((ratio for _, ratio in sizes), default=None))

@@ -5,12 +5,12 @@ are compute parties with engines, under `tee` there is a simulated enclave, both
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from typing import TypeVar
 
-from potluck.audits.promises.scene import Scene, Sum
+from potluck.audits.promises.scene import Anew, Scene, Sum
 from potluck.core.asks import Answer, Kind
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party
@@ -21,9 +21,10 @@ from potluck.core.slices import whole
 from potluck.core.wire import load, unpack
 from potluck.drivers.memory import Memory
 from potluck.learning.data.table import Table
+from potluck.learning.kept import InMemory
+from potluck.learning.training.local import keeps
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening, RoundContext, aid, join, lead
 from potluck.tasks.sums.protections import rehearsed
-from potluck.tasks.sums.together import begun
 
 NUMBERS = count(1)
 """Of rounds: an enclave takes part in each once."""
@@ -73,7 +74,7 @@ def played(scene: Scene, one: Sum, table: Table) -> Round:
     seen: dict[Party, list[Exchange]] = {party: [] for party in (SERVER, *plan.sites)}
     halves: dict[Party, Half[object]] = {
         site: watched(join(context, rows, memory.seat(site)), seen[site])
-        for site, rows in begun(plan, dict.fromkeys(plan.sites, table)).items()
+        for site, rows in dict.fromkeys(plan.sites, as_kept(scene, one, table)).items()
     }
     halves |= {helper: aid(context, memory.seat(helper)) for helper in by.helpers()}
     leads = watched(lead(context, one.ask, memory.seat(SERVER)), seen[SERVER])
@@ -85,6 +86,20 @@ def played(scene: Scene, one: Sum, table: Table) -> Round:
     opening = load(said(seen.pop(SERVER), OPENED), Opening)
     gave = {site: unpack(said(some, GAVE), grid.length, grid.bits) for site, some in seen.items()}
     return Round(context.round, seen, gave, unpack(opening.words, grid.length, grid.bits), answer)
+
+
+@lru_cache(maxsize=8)
+def as_kept(scene: Scene, one: Sum, table: Table) -> Table:
+    """The same rows of sites that took part in the sums before, where these are in this one."""
+    if not keeps(scene.plan):
+        return table
+    if one.ask.band is None:
+        return replace(table, kept=Anew())
+    table = replace(table, kept=InMemory())
+    for earlier in scene.kinds[one.ask.kind]:
+        if earlier.ask.step < one.ask.step:
+            earlier.moved(table, scene.draw)
+    return table
 
 
 def said(seen: list[Exchange], step: str) -> bytes:

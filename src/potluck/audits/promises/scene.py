@@ -2,7 +2,7 @@
 
 What is looked at is what the promise is about. With `site` noise that is what one site sends, whoever reads it. With
 `shared` noise it is the sum of the shares that are sure to be in it, whatever the plan's corrupt and vanished sites do
-(`dp.calibration.shares`). With `reveal` it is the sum with the server's noise. The auditor knows all of a sum but one
+(`owed.sure`). With `reveal` it is the sum with the server's noise. The auditor knows all of a sum but one
 unit, as the definition has it, and chooses rows and models, as a lying server or a neighbour might.
 """
 
@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.audits.promises import owed
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode
@@ -23,8 +24,8 @@ from potluck.core.rounds import Abort, Words
 from potluck.core.seeded import Generator, generator
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, Release, Walk
-from potluck.dp.calibration import releases, shares
-from potluck.dp.mechanism import Bound, Noised, Walked, guarded, mechanism, noise_of
+from potluck.dp.calibration import releases
+from potluck.dp.mechanism import Bound, Exact, Noised, Walked, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
 from potluck.learning.data.files.cells import Cells, DType
 from potluck.learning.data.table import Table
@@ -87,7 +88,7 @@ class Sum:
     @cached_property
     def sites(self) -> int:
         """Whose noise is looked at: as many as are sure to add their share."""
-        return shares(self.plan) if self.inside.word == "shared" else 1
+        return owed.sure(self.plan)
 
     @property
     def steady(self) -> bool:
@@ -101,10 +102,10 @@ class Sum:
             rows = replace(rows, kept=Anew())
         return iter(()) if rows is None else self.task.contribute(self.ask, rows, draw)
 
-    def moved(self, rows: Table | None, draw: Draw) -> Floats:
-        """[d] what rows add to the noised sum, with no noise and none left out, in real numbers: the first, of several
-        that a site takes by itself."""
-        quiet = replace(self.inside, word="reveal", sampling=None)
+    def moved(self, rows: Table | None, draw: Draw, *, drawn: bool = False) -> Floats:
+        """[d] what rows add to the noised sum, with no noise, in real numbers: the first, of several that a site takes
+        by itself. drawn: those that are drawn for it alone; else none is left out."""
+        quiet = replace(self.inside, word="reveal", sampling=self.inside.sampling if drawn else None)
         given = self.given(rows, draw)
         if isinstance(self.bound, Walked):
             (walk,) = given
@@ -131,10 +132,25 @@ class Sum:
 
     @cached_property
     def sigma(self) -> Floats:
-        """[d] the noise that is to be in a release that is looked at, in real numbers."""
-        inside = self.inside
-        real = np.array(inside.real(inside.share)) * np.sqrt(self.sites)
+        """[d] the noise that is to be in a release that is looked at, in real numbers: what the mechanism says that it
+        adds, and no less than the plan owes."""
+        inside, bound = self.inside, self.bound
+        assert not isinstance(bound, Exact)
+        real: Floats = np.maximum(self.said, owed.noise(self.plan, self.ask, bound))
         return np.repeat(real, [part.size for part in inside.grid.parts])
+
+    @property
+    def said(self) -> Floats:
+        """[parts] what the mechanism says that is in it, in real numbers."""
+        found: Floats = np.array(self.inside.real(self.inside.share)) * np.sqrt(self.sites)
+        return found
+
+    @cached_property
+    def steps(self) -> Floats:
+        """[d] `sigma` in steps of the grid."""
+        parts = self.inside.grid.parts
+        found: Floats = self.sigma / np.repeat([one.step for one in parts], [one.size for one in parts])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,22 +209,23 @@ class Scene:
         """The sums of each kind that the plan has, in the order in which they are taken."""
         found: dict[Kind, list[Sum]] = {}
         for kind in Kind:
-            sums: list[Sum] = []
-            for ask in self._asks(kind):
-                known = next((one for one in sums if one.ask.blocks == ask.blocks and ask.band is None), None)
-                sums.append(Sum(self.plan, self.task, ask, known.bound if known else mechanism(self.plan, ask)))
+            sums = [Sum(self.plan, self.task, ask, mechanism(self.plan, ask)) for ask in self._asks(kind)]
             if sums:
                 found[kind] = sums
         return found
 
     def _asks(self, kind: Kind) -> Iterator[Ask]:
-        """What a server asks for of one kind."""
-        most = min(releases(self.plan, kind) - self.plan.privacy.redo, MOST_ASKS)
+        """What a server asks for of one kind: of many the first and the last, and some between. Banded ones follow
+        from each other, and so do statistics."""
+        all_of_them = releases(self.plan, kind) - self.plan.privacy.redo
+        most = min(all_of_them, MOST_ASKS)
         if not isinstance(self.task, TrainTask):
             yield from self._course(most) if kind is Kind.STATISTICS else ()
             return
-        first = next(self.task.lead()).state
-        for step in range(most):
+        lead = next(self.task.lead())
+        first = lead.state
+        steps = range(most) if lead.band is not None else np.linspace(0, all_of_them - 1, most).astype(int).tolist()
+        for step in steps:
             state = self._model(first) if kind is not Kind.TRAIN else self.task.usual.state if step else first
             try:
                 yield self.task.ask(kind, step, state)
@@ -322,3 +339,8 @@ def alike(sums: Sequence[Sum]) -> list[list[Sum]]:
         else:
             same.append(one)
     return found
+
+
+def spread(sums: Sequence[Sum]) -> list[Sum]:
+    """A first, a middle and a last one: what holds of one round may not of another."""
+    return [sums[at] for at in sorted({0, len(sums) // 2, len(sums) - 1})]

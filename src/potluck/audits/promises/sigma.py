@@ -1,20 +1,19 @@
 """Whether the noise of a sum is what was promised: its size, that each number is fresh, its shape, and its steps.
 
-A sum over no rows is all noise. It is released again and again until enough numbers are there. What is looked at is
-what is sure: shares of those sites alone that neither vanish nor collude. It does NOT tell an exact sampler from a
-rounded float one, nor see noise that is cut off beyond four sigmas: their distributions differ by less than so many
-draws show.
+A sum over no rows is all noise. A first, a middle and a last sum of a run are looked at. Each is released again and
+again until enough numbers are there. What is looked at is what is sure: shares of those sites alone that neither vanish
+nor collude. It does NOT tell an exact sampler from a rounded float one, nor see noise that is cut off beyond four
+sigmas: their distributions differ by less than so many draws show.
 Reference: Canonne, Kamath, Steinke 2020, arXiv 2004.00010 (the distribution); the tests: `draws`.
 """
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from potluck.audits.promises.draws import Draws, thinned
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, whole
+from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread, whole
 
 NUMBERS = 20_000
 """So many are looked at: 3 % of sigma are six standard deviations of what is found."""
@@ -37,8 +36,8 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             yield Check(f"noise: {name}", False, words, 1.0, 0.0)
         elif not sums[0].inside.within:
             effort.tell(f"noise of {name}")
-            looked = alike(sums)
-            found = [list(judged(drawn(one[-1], scene), one[-1].sites, name, each / len(looked))) for one in looked]
+            looked = [one for some in alike(sums) for one in spread(some)]
+            found = [list(judged(drawn(one, scene), one.sites, name, each / len(looked))) for one in looked]
             yield from (min(checks, key=lambda one: one.held is not False) for checks in zip(*found, strict=True))
 
 
@@ -47,9 +46,8 @@ def drawn(one: Sum, scene: Scene) -> Draws:
     parts = [part.size for part in one.inside.grid.parts]
     some = thinned(sum(parts))
     found = [one.noise(scene.draw)[some] for _ in range(max(RELEASES, -(-NUMBERS // len(some))))]
-    sigma = np.repeat(np.array(one.inside.share) * math.sqrt(one.sites), parts)[some]
     names = np.repeat(np.arange(len(parts)), parts)[some]
-    return Draws(np.array(found), sigma, names, scene.public("smooth"))
+    return Draws(np.array(found), one.steps[some], names, scene.public("smooth"))
 
 
 def judged(draws: Draws, sure: int, name: str, level: float) -> Iterator[Check]:

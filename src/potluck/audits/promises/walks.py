@@ -24,9 +24,8 @@ def walked(scene: Scene, one: Sum, table: Table) -> Floats:
     """[n, d] where walks along noise of the promised size end."""
     bound, draw = one.bound, scene.public("walks")
     assert isinstance(bound, Walked)
-    sigma = np.repeat(bound.each.real(bound.each.share), [part.size for part in bound.each.grid.parts])
-    many = max(FEWEST, min(WALKS, NUMBERS // (bound.times * len(sigma))))
-    return np.array([_end(one, table, scene, sigma, draw) for _ in range(many)])
+    many = max(FEWEST, min(WALKS, NUMBERS // (bound.times * len(one.sigma))))
+    return np.array([_end(one, table, scene, one.sigma, draw) for _ in range(many)])
 
 
 def _end(one: Sum, table: Table, scene: Scene, sigma: Floats, draw: Generator) -> Floats:

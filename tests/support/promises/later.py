@@ -1,0 +1,102 @@
+"""Faults of later rounds, and of what noise is promised: a mechanism that is wrong says of itself that it is right."""
+
+from dataclasses import replace
+
+from potluck.core.asks import Kind
+from potluck.dp import mechanism as dp
+from potluck.dp.mechanism import Noised
+from potluck.tasks.sums import halves
+
+
+def _said(patch, share):
+    """What the mechanism itself takes for enough. share: (ask, share of each part) -> share of each part."""
+    plain = dp._noised
+
+    def noised(plan, ask, how, times=1):
+        found = plain(plan, ask, how, times)
+        return replace(found, share=tuple(share(ask, found.share)))
+
+    patch.setattr(dp, "_noised", noised)
+
+
+def none_after_the_first_round(patch):
+    _said(patch, lambda ask, share: [one / 1000 if ask.step > 0 else one for one in share])
+
+
+def half_in_the_last_round(patch):
+    _said(patch, lambda ask, share: [one / 2 if ask.step == 199 else one for one in share])
+
+
+def sites_add_none_after_the_first_round(patch):
+    def contribution(task, ask, rows, privacy, me):
+        if ask.step > 0 and isinstance(privacy, Noised):
+            privacy = replace(privacy, share=tuple(one / 1000 for one in privacy.share))
+        return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+
+    patch.setattr(halves, "contribution", contribution)
+
+
+def only_the_first_round_is_charged(patch):
+    plain = halves.contribution
+
+    def contribution(task, ask, rows, privacy, me):
+        found = plain(task, ask, rows, privacy, me)
+        return replace(found, charge=b"") if ask.step > 0 else found
+
+    patch.setattr(halves, "contribution", contribution)
+
+
+def four_fifths(patch):
+    _said(patch, lambda ask, share: [0.8 * one for one in share])
+
+
+def half(patch):
+    _said(patch, lambda ask, share: [one / 2 for one in share])
+
+
+def half_in_metrics(patch):
+    _said(patch, lambda ask, share: [one / 2 if ask.kind is Kind.EVALUATE else one for one in share])
+
+
+def less_in_the_last_statistic(patch):
+    _said(patch, lambda ask, share: [*share[:-1], 0.7 * share[-1]])
+
+
+def shares_of_all_sites(patch):
+    """As if none of four vanished or colluded, where two are sure."""
+    plain = dp.least_share
+    patch.setattr(dp, "least_share", lambda sigma, sure: plain(sigma, 4))
+
+
+SHARED = {"noise": "shared", "word": "mask"}
+TRAINING = ("noise", "noise: training")
+SITES = ("parties", "sites' noise: training")
+LATER = {
+    "none after the first round": (none_after_the_first_round, {}, *TRAINING),
+    "none after the first round, of persons": (none_after_the_first_round, {"unit": "person"}, *TRAINING),
+    "none after the first round, of sites": (none_after_the_first_round, {"unit": "site"} | SHARED, *TRAINING),
+    "none after the first round, revealed": (none_after_the_first_round, {"noise": "reveal"}, *TRAINING),
+    "none after the first round, own steps": (none_after_the_first_round, {"method": "average", "steps": 3}, *SITES),
+    "half in the last of 200 rounds": (half_in_the_last_round, {"rounds": 200}, *TRAINING),
+    "sites add none after the first round": (sites_add_none_after_the_first_round, {}, *SITES),
+    "sites add none after moments": (sites_add_none_after_the_first_round, {"standardize": True}, *SITES),
+    "sites add none to later turns": (
+        sites_add_none_after_the_first_round,
+        {"many": 5, "rounds": 6, "band": 2},
+        *SITES,
+    ),
+    "only the first round is charged": (only_the_first_round_is_charged, {}, "charges", "charges: training"),
+    "four fifths of the noise": (four_fifths, {}, *TRAINING),
+    "four fifths of the noise, drawn": (four_fifths, {"batch": 100}, *TRAINING),
+    "half of the noise at epsilon 0.5": (half, {"epsilon": 0.5}, *TRAINING),
+    "half in metrics": (half_in_metrics, {}, "noise", "noise: metrics"),
+    "less in the last statistic": (
+        less_in_the_last_statistic,
+        {"task": "statistics", "many": 8},
+        "noise",
+        "noise: statistics",
+    ),
+    "shares of all sites": (shares_of_all_sites, SHARED, *TRAINING),
+    "shares of all sites, reckoned": (shares_of_all_sites, SHARED, "charges", "charges: the run"),
+}
+"""As `bugs.BUGS`."""
