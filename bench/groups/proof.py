@@ -5,8 +5,9 @@ exact over all held-out rows: only the bench has them) stands what comes of it:
 
 - Rates: a site's rate of positive rows, by the first slope that the server reads.
 - Rows: of the first whole row of each hospital, alone in its file, how many come out to the last digits.
-- Members: LiRA, with 32 models of the attacker's own. Of rows that trained, how many it names where it names one other
-  row in 100; guessing names 1 %.
+- Members: by what the sums say of who is in them, where the server reads exact ones, and by LiRA, with 32 models of the
+  attacker's own: the better. Of rows that trained, how many it names where it names one other row in 100; guessing
+  names 1 %.
 - Epsilon: what the plan claims, and the best lower bound that `audit` proves.
 
 Beside each row the same run under `clear`. The table goes to proof.md.
@@ -24,7 +25,8 @@ from harness.measure import Row, less, more
 from potluck.api.local.demo import demo_plan
 from potluck.api.local.run import run
 from potluck.api.plan.plan import Plan
-from potluck.audits.attack import Attack
+from potluck.audits.attack import Attack, Sort
+from potluck.audits.membership.equations import EQUATIONS
 from potluck.audits.membership.lira import LIRA
 from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.rates import RATES
@@ -67,7 +69,7 @@ class Ran:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One run. seconds, sent: of all rounds together, and bytes that one site sends; rates: sites whose rate was found;
-    found: rows, of one a site; named: the share of members that LiRA names; proved: of epsilon, None without noise."""
+    found: rows, of one a site; named: the share of members that one attack names; proved: of epsilon, if any."""
 
     word: str
     seconds: float
@@ -108,7 +110,7 @@ def _spent(plan: Plan, data: Mapping[str, Path]) -> Ran:
         spec, held = tables(plan, data or None)
         truth = {site.name: table for site, table in held.items()}
         seen = seen_by(Record.read(Path(folder) / "run" / "parcels"), spec, {"server"})
-        table: tuple[Attack, ...] = (ANALYTIC,) if data else (RATES, LIRA)
+        table: tuple[Attack, ...] = (ANALYTIC,) if data else (RATES, EQUATIONS, LIRA)
         tried = tuple(trials(seen, truth, 120.0, 0, lambda name: None, table))
         auc = None if data else exact(done.model, list(held.values())).auc
     return Ran(seconds, sum(one["bytes_up"] for one in rounds) / len(held), auc or 0.0, tried)
@@ -124,16 +126,16 @@ def _measured(word: str, noise: str) -> Measured:
     plan = _plan(word, noise)
     ran = _spent(plan, {})
     tried = ran.tried
-    (member,) = [one for one in tried if one.name == LIRA.name]
-    assert member.control
-    assert member.verdict.score is not None
+    members = [one for one in tried if one.sort is Sort.MEMBERSHIP and one.tried]
+    assert all(one.control for one in members)
+    named = max(one.verdict.score or 0.0 for one in members)
     rates = sum(bool(one.verdict.succeeded) for one in tried if one.name == RATES.name)
     proved = None
     if plan.spec.noisy:
         audited = potluck.audit(plan, minutes=MINUTES)
         assert audited.held is not False
         proved = max(one.lower_bound for one in audited.audits)
-    return Measured(word, ran.seconds, ran.sent, ran.auc, rates, _found(word, noise), member.verdict.score, proved)
+    return Measured(word, ran.seconds, ran.sent, ran.auc, rates, _found(word, noise), named, proved)
 
 
 def _found(word: str, noise: str) -> int:

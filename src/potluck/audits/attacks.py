@@ -4,6 +4,7 @@ from potluck.audits.aggregation.equivocation import EQUIVOCATION
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
 from potluck.audits.intersection.dictionary import DICTIONARY
+from potluck.audits.membership.equations import EQUATIONS
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
 from potluck.audits.membership.loss import LOSS
 from potluck.audits.membership.published import PUBLISHED
@@ -21,7 +22,7 @@ from potluck.audits.reconstruction.rates import RATES
 
 ATTACKS: tuple[Attack, ...] = (
     ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, POISONING, BACKDOOR,
-    PUBLISHED, PROPERTY, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
+    PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first. The last of those that share models of the
 attacker's own has most of them."""

@@ -9,7 +9,7 @@ SITES = ("a", "b", "c")
 NAMES = [f"n{place}" for place in range(30)]
 
 
-def plan(split=(("test", 0.7),), word="clear", person=None, privacy=(), **training):
+def plan(split=(("test", 0.7),), word="clear", person=None, privacy=(), model=None, **training):
     """A logistic model by newton, with hardly a ridge."""
     columns = {name: {"kind": "number", "low": -1, "high": 1} for name in NAMES}
     columns |= {"y": {"kind": "category", "values": ["0", "1"]}}
@@ -18,7 +18,8 @@ def plan(split=(("test", 0.7),), word="clear", person=None, privacy=(), **traini
     data |= {"person": person} if person else {}
     return potluck.Plan(
         name="wide", purpose="a test", task="train", federation={"sites": list(SITES), "server": "curious"}, data=data,
-        model={"kind": "logistic", "l2": 0.01}, protect={"with": word}, privacy={"noise": "none"} | dict(privacy),
+        model=model or {"kind": "logistic", "l2": 0.01}, protect={"with": word},
+        privacy={"noise": "none"} | dict(privacy),
         training={"method": "newton", "rounds": 8} | training,
     )  # fmt: skip
 

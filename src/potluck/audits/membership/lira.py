@@ -14,8 +14,8 @@ import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Until
 from potluck.audits.membership.overfit import scenes
-from potluck.audits.membership.scored import Named, Short
-from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, unasked
+from potluck.audits.membership.scored import Named
+from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, short, unasked
 from potluck.audits.membership.signals import surer
 from potluck.audits.seen import Seen, Shadow
 from potluck.core.plan import required
@@ -71,7 +71,7 @@ class Lira:
         """All candidates."""
         asked, shadows = required(seen.candidates), grown(seen, until)
         if len(shadows) < LEAST:
-            return [Short(asked.of, len(shadows), LEAST)]
+            return [short(asked, shadows)]
         values = self.ratio(said(seen), *stacked(shadows))
         how = f"beside {len(shadows)} models that the attacker trained as the plan says, on some of these rows each"
         return [Named(asked, asked.by_unit(values), how, seen.plan)]

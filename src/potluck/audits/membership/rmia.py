@@ -13,8 +13,8 @@ import numpy as np
 from potluck.audits.attack import Found, Scene, Sort, Until
 from potluck.audits.membership.lira import said, stacked
 from potluck.audits.membership.overfit import scenes
-from potluck.audits.membership.scored import Named, Short
-from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, unasked
+from potluck.audits.membership.scored import Named
+from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, short, unasked
 from potluck.audits.membership.signals import losses
 from potluck.audits.seen import Seen
 from potluck.core.plan import required
@@ -40,7 +40,7 @@ class Rmia:
         """All candidates."""
         asked, shadows = required(seen.candidates), grown(seen, until)
         if len(shadows) < LEAST:
-            return [Short(asked.of, len(shadows), LEAST)]
+            return [short(asked, shadows)]
         model, (each, inside) = required(released(seen)), stacked(shadows)
         likely = np.exp(-np.stack([losses(model, one) for one in each]))
         apart = [(likely * some).sum(axis=0) / some.sum(axis=0) for some in (inside, 1 - inside)]

@@ -145,15 +145,11 @@ def _beyond(plan: Plan, times: int, caught: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """There was no time for enough models of the attacker's own."""
+    """Time was up before anything could be said. what: was done by then."""
 
     of: frozenset[str]
-    trained: int
-    wanted: int
+    what: str
 
     def judged(self, truth: Truth) -> Verdict:
         """Undecided."""
-        what = f"it trained {self.trained} models of the {self.wanted} that it takes at least"
-        return Verdict(
-            None, f"{what}: its time was up (--minutes), or this plan does not train on a part of these rows"
-        )
+        return Verdict(None, f"{self.what}: its time was up (--minutes)")

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from potluck.audits.attack import Over, Until
+from potluck.audits.membership.scored import Short
 from potluck.audits.membership.signals import surer
 from potluck.audits.seen import Candidates, Mask, Seen, Shadow
 from potluck.core.asks import Kind
@@ -33,12 +34,16 @@ LEAST, MOST = 2 * BLOCK, 4 * BLOCK
 
 
 def unasked(seen: Seen) -> str | None:
-    """Why members cannot be told from others here. None: they can be."""
+    """Why members cannot be told from others by a model here. None: they can be."""
+    why = strangers(seen)
+    return "no trained model was announced" if why is None and released(seen) is None else why
+
+
+def strangers(seen: Seen) -> str | None:
+    """Why there is nobody to ask about. None: there is."""
     plan = seen.plan
     if plan.model is not None and plan.model.local:
         return "a part of the model stays at each site"
-    if released(seen) is None:
-        return "no trained model was announced"
     if seen.candidates is None:
         what = "no rows are here of which a hash held some out, to ask which trained"
         return f"{what}: data.split.test, and --data where rows lie elsewhere"
@@ -66,6 +71,12 @@ def grown(seen: Seen, until: Until) -> Sequence[Shadow]:
         except (Over, Abort, PotluckError):  # or a draw of rows with which this plan does not train
             break
     return made[: len(made) // BLOCK * BLOCK]
+
+
+def short(asked: Candidates, shadows: Sequence[Shadow]) -> Short:
+    """There was no time for enough of them."""
+    what = f"it trained {len(shadows)} models of the {LEAST} that it takes at least"
+    return Short(asked.of, f"{what}, or this plan does not train on a part of these rows")
 
 
 def released(seen: Seen) -> Model | None:

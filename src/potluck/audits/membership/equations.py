@@ -1,0 +1,147 @@
+"""Who was trained on, from exact sums that were opened: each number of one is a linear equation in who is in it.
+
+A sum at an announced model is the sum of what the rows that train add there. The attacker has the rows in question and
+the program, so it knows what each would add, and does not know which did: the flags are the unknowns. One sum of more
+numbers than rows, or several sums at models that differ, say all of them, whoever protects the sums until they open.
+With p the share of rows that train, A what each adds, S the sums and e the size of rounding, the flags are scored by
+the best linear guess: p + v A' (v A A' + e e')^-1 (S - A p), v = p (1 - p).
+References: Nasr, Shokri, Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur,
+Nissim 2003 (rows from exact sums, by linear equations).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.audits.attack import Found, Scene, Sort, Until
+from potluck.audits.membership.overfit import scenes
+from potluck.audits.membership.scored import Named, Short
+from potluck.audits.membership.shadows import strangers
+from potluck.audits.seen import Candidates, Known, Seen
+from potluck.core.asks import Task
+from potluck.core.fixed import decode
+from potluck.core.plan import Plan, required
+from potluck.core.stages import Floats
+from potluck.dp.mechanism import guarded, mechanism
+from potluck.learning.data.table import Table
+from potluck.learning.loops import build
+from potluck.learning.models.fitted import training
+from potluck.learning.training.drawn import at_all_sites, band
+from potluck.learning.training.method import method_of
+
+MOST, TIMES, OF_ONE = 3000, 8, 2
+"""Equations at most; for each unit; and for each unit of one sum."""
+NEAR = 1e-12
+"""What adding up in floats may change, of what units add."""
+FEW = 0.1
+"""Steps of the grid by which a sum is off whose rows are on the grid one by one: none, but where machines differ."""
+Unit = dict[str, Table]
+"""The rows of one, by site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equations:
+    """See the module."""
+
+    name: str = "equations"
+    sort: Sort = Sort.MEMBERSHIP
+    reference: str = "Nasr et al. 2019, arXiv 1812.00910; Dinur, Nissim 2003"
+
+    def fits(self, seen: Seen) -> str | None:
+        """It needs rows that are here, of which a hash held some out, and exact sums of what each of them adds."""
+        plan = seen.plan
+        if not plan.traits.learns or not plan.traits.sums:
+            return "no sums are trained on"
+        if not plan.exact:
+            return "the sums that are opened have noise"
+        if method_of(plan).by_site or (plan.noisy and plan.privacy.unit == "site"):
+            return "what a site adds is no sum of what its rows add"
+        if at_all_sites(plan) is not None or band(plan) is not None or training(plan).aggregation != "mean":
+            return "each sum is over some rows, or it is no sum: not all equations are in the same unknowns"
+        why = strangers(seen)
+        return why if why is not None or _sums(seen) else "no sum of these rows was read"
+
+    def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
+        """Made-up rows whose targets follow from nothing."""
+        return scenes(seen, until)
+
+    def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
+        """All candidates."""
+        asked, sums = required(seen.candidates), _sums(seen)
+        units, parts = _units(asked), list[tuple[Floats, Floats, Floats]]()
+        for one in sums:
+            if sum(len(part[1]) for part in parts) >= min(MOST, TIMES * len(units)):
+                break
+            made = _added(seen.plan, one, units, until)
+            if made is None:
+                break
+            parts.append(_some(seen.plan, one, made, until))
+        if not parts:
+            return [Short(asked.of, "not one of the sums was worked through")]
+        adds, opened, off = (np.concatenate(some) for some in zip(*parts, strict=True))
+        how = f"{len(opened)} equations of {len(parts)} exact sums, in what each would add"
+        return [Named(asked, solved(adds, opened, off, asked.share), how, seen.plan)]
+
+
+def solved(adds: Floats, opened: Floats, off: Floats, share: float) -> Floats:
+    """[n] how likely each unit is in the sums, nearly. adds [k, n]: what each adds; opened [k]; off [k]: how far the
+    sums may be off; share: of units that are in them."""
+    scaled, rest = adds / off[:, None], (opened - share * adds.sum(axis=1)) / off
+    left, sizes, right = np.linalg.svd(scaled, full_matrices=False)
+    return np.asarray(share + right.T @ (sizes / (sizes**2 + 1 / (share * (1 - share))) * (left.T @ rest)))
+
+
+def _sums(seen: Seen) -> list[Known]:
+    """Of the sums those over rows that are asked about, of rounds far from one another first."""
+    found = [one for one in seen.training() if one.of <= required(seen.candidates).of]
+    rounds = sorted({one.round for one in found})
+    early = {number: int(f"{place:032b}"[::-1], 2) for place, number in enumerate(rounds)}
+    return sorted(found, key=lambda one: early[one.round])
+
+
+def _units(asked: Candidates) -> list[Unit]:
+    """Of each unit its rows, as its sites have them."""
+    names, homes = sorted(asked.of), asked.pool.sites[: asked.count]
+    order = np.argsort(asked.unit, kind="stable")
+    each = np.split(order, np.flatnonzero(np.diff(asked.unit[order])) + 1)
+    return [
+        {names[home]: asked.pool.some(rows[homes[rows] == home], names[home]) for home in np.unique(homes[rows])}
+        for rows in each
+    ]
+
+
+def _added(plan: Plan, known: Known, units: Sequence[Unit], until: Until) -> Floats | None:
+    """[d, n] what each unit adds to a sum, by the code of sites, on its grid. None: time was up."""
+    task: Task[Table, object] = build(plan)
+    privacy, draw = mechanism(plan, known.ask), until.rng.bytes
+
+    def each() -> Iterator[Floats]:
+        for unit in units:
+            found = np.zeros(known.grid.length)
+            for rows in (rows for name, rows in unit.items() if name in known.of):
+                found += decode(guarded(privacy, task.contribute(known.ask, rows, draw), draw).words, known.grid)
+            yield found
+
+    found = list[Floats]()
+    for one in each():
+        if until.over:
+            return None
+        found.append(one)
+    return np.array(found).T
+
+
+def _some(plan: Plan, known: Known, adds: Floats, until: Until) -> tuple[Floats, Floats, Floats]:
+    """(adds [k, n], opened [k], off [k]) of at most so many numbers of a sum as are of use."""
+    steps = np.repeat([one.step for one in known.grid.parts], [one.size for one in known.grid.parts])
+    off = steps * (np.sqrt(adds.shape[1]) if method_of(plan).whole(plan) else FEW) + NEAR * np.sqrt(
+        (adds**2).sum(axis=1)
+    )
+    told = np.flatnonzero(adds.any(axis=1))
+    most = min(MOST, OF_ONE * adds.shape[1])
+    if len(told) > most:
+        told = np.sort(until.rng.choice(told, most, replace=False))
+    return adds[told], decode(known.words, known.grid)[told], off[told]
+
+
+EQUATIONS = Equations()
