@@ -181,9 +181,11 @@ def test_what_the_record_alone_proves_no_other_rows_deny():
     guess = Rows(frozenset("a"), np.zeros((1, 2)), "a division", lambda table: np.ones((3, 2)), sure=True)
     it = guess.judged({"a": None})
     assert it.succeeded is None
+    assert it.words.startswith("of site a 1 row was found by the record alone")
     assert it.words.endswith("none of which is here: are these the rows of that run?")
     doubtful = replace(guess, sure=False).judged({"a": None})
     assert doubtful.succeeded is False
+    assert "1 guess was made, some" in replace(guess, sure=False).judged({}).words
 
 
 def test_a_gram_matrix_of_two_rows_gives_two_rows_whatever_values_they_have():

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.audits.attack import Truth, Verdict, named
+from potluck.core.prose import agree
 from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 
@@ -36,17 +37,17 @@ class Rows:
 
     def judged(self, truth: Truth) -> Verdict:
         """Succeeded where it finds a row. score: the share of rows found; baseline: by their mean."""
-        who = named(self.of)
+        who, many = named(self.of), len(self.guesses)
         if not self.of <= truth.keys():
-            what = "rows were found" if self.sure else "guesses were made, some of which may be means of rows"
-            what = f"of {who} {len(self.guesses)} {what} by the record alone ({self.why})"
+            rows, made = agree(many, "row was", "rows were"), agree(many, "guess was made", "guesses were made")
+            what = f"{rows} found" if self.sure else f"{made}, some of which may be means of rows"
+            what = f"of {who} {many} {what} by the record alone ({self.why})"
             return Verdict(True if self.sure else None, f"{what}; their true rows are not here to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
         off = farthest(rows, self.guesses)
         if self.sure and not (off <= CLOSE).any():
-            what = (
-                f"of {who} {len(self.guesses)} rows were found by the record alone ({self.why}), none of which is here"
-            )
+            found = f"{many} {agree(many, 'row was', 'rows were')} found by the record alone ({self.why})"
+            what = f"of {who} {found}, none of which is here"
             return Verdict(None, f"{what}: are these the rows of that run?")
         hits, mean = int((off <= CLOSE).sum()), float((farthest(rows, rows.mean(axis=0)[None]) <= CLOSE).mean())
         how = " to the last digit" if hits and (off[off <= CLOSE] <= EXACT).all() else f" to within {CLOSE:g}"
@@ -83,7 +84,9 @@ class Likeness:
         here."""
         who, slopes = named(self.of), f"slopes differ by {self.distance:.1g}"
         if not self.of <= truth.keys():
-            what = f"{len(self.guesses)} rows of {who} were searched for ({slopes}); their true rows are not here"
+            many = len(self.guesses)
+            searched = f"{many} {agree(many, 'row', 'rows')} of {who} {agree(many, 'was', 'were')} searched for"
+            what = f"{searched} ({slopes}); {agree(many, 'its true row is', 'their true rows are')} not here"
             return Verdict(None, f"{what} to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
         all_ = np.concatenate([self.take(one) for one in truth.values()])

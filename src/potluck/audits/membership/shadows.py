@@ -46,7 +46,9 @@ def strangers(seen: Seen) -> str | None:
         return "a part of the model stays at each site"
     if seen.candidates is None:
         what = "no rows are here of which a hash held some out, to ask which trained"
-        return f"{what}: data.split.test, and --data where rows lie elsewhere"
+        split = plan.data.split
+        hashed = split is not None and (split.test or split.validation)
+        return f"{what}: {'--data says where rows lie' if hashed else 'the plan has no data.split.test'}"
     return None
 
 
