@@ -39,8 +39,9 @@ class Rows:
         """Succeeded where it finds a row. score: the share of rows found; baseline: by their mean."""
         who, many = named(self.of), len(self.guesses)
         if not self.of <= truth.keys():
-            rows, made = agree(many, "row was", "rows were"), agree(many, "guess was made", "guesses were made")
-            what = f"{rows} found" if self.sure else f"{made}, some of which may be means of rows"
+            made = agree(many, "guess was made", "guesses were made")
+            what = f"{made}, some of which may be means of rows"
+            what = agree(many, "row was found", "rows were found") if self.sure else what
             what = f"of {who} {many} {what} by the record alone ({self.why})"
             return Verdict(True if self.sure else None, f"{what}; their true rows are not here to compare")
         rows = np.concatenate([self.take(truth[name]) for name in sorted(self.of)])
