@@ -270,7 +270,7 @@ def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
 )
 def test_a_chance_is_said_as_odds_and_never_as_0_or_1(chance, said):
     words = Uneven(frozenset("a"), chance, 200).judged({}).words
-    assert words.endswith(f"(chi-square of 200 words and of their differences: {said})")
+    assert words.endswith(f"(counts of bits of 200 words and of their differences: {said})")
 
 
 @pytest.mark.torch

@@ -30,12 +30,12 @@ def plan(privacy=(), person=None):
     )  # fmt: skip
 
 
-def judged(folder, spec, rows):
+def judged(folder, spec, rows, until=None):
     """(the one finding of the server, true rows)."""
     resolved, truth = held(spec, rows)
     seen = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
     assert PUBLISHED.fits(seen) is None
-    (found,) = PUBLISHED.tried(seen, Until(float("inf"), generator(1)))
+    (found,) = PUBLISHED.tried(seen, until or Until(float("inf"), generator(1)))
     return found.judged(truth)
 
 
@@ -55,6 +55,15 @@ def test_exact_sums_of_more_numbers_than_rows_say_it_of_each_and_not_if_they_are
     other = judged(changed(folder, tmp_path / "zeros", zeroed), spec, rows)
     assert other.succeeded is None
     assert "is not that of the rows" in other.words
+
+
+def test_of_few_rows_several_sums_tell_and_without_time_nothing_is_said(tmp_path):
+    spec, rows = plan(), frames(5)
+    folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
+    assert judged(folder, spec, rows).succeeded
+    it = judged(folder, spec, rows, Until(0.0, generator(1)))
+    assert it.succeeded is None
+    assert "time was up" in it.words
 
 
 @pytest.mark.slow

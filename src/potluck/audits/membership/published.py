@@ -36,6 +36,8 @@ from potluck.tasks.sources import without_noise
 
 MOST = 400
 """Units that are asked about: of each one it is found out by itself what it adds."""
+ENOUGH = 60
+"""Units in all sums that are made anew: of fewer chance does as well too often."""
 SITES, ROWS = 3, 14
 """Of the control, and rows of each site."""
 FAR = 8.0
@@ -94,8 +96,16 @@ class Replayed:
         rows = {name: _counted(self.plan, truth[name]) for name in sorted(self.of)}
         if not self._same(rows):
             return Verdict(None, f"the sum that was read is not that of the rows of {named(self.of)} that are here")
-        scores = self._scores(rows)
-        how = "the first sum was made anew over half of them, which coins chose, with what noise is in it"
+        units = [(name, some) for name, table in rows.items() for some in _units(table)]
+        asked = self._asked(rows, units)
+        if not asked:
+            return Verdict(None, "time was up before it was found out what one row adds (--minutes)")
+        times = -(-ENOUGH // len(asked))
+        scores = self._scores(rows, units, asked, times)
+        anew = f"made anew{f' {times} times' if times > 1 else ''} over half of them"
+        how = f"the first sum was {anew}, which coins chose, with what noise is in it"
+        if len(asked) < len(units):
+            how += f"; {len(asked)} of {len(units)} were asked about, for which there is time"
         return judged(scores, self.of, self.plan, LEVEL, "is in the sum", how)
 
     def _read(self, privacy: Bound, words: Words) -> tuple[Floats, Floats]:
@@ -123,33 +133,45 @@ class Replayed:
         steps = np.repeat([one.step for one in grid.parts], [one.size for one in grid.parts])
         return bool((np.abs(here - there) <= FAR * std + most * steps + 1e-9 * np.abs(here)).all())
 
-    def _scores(self, rows: Mapping[str, Table]) -> Scores:
-        rng, ask, exact = self.until.rng, self.known.ask, without_noise(self.plan)
-        units = [(name, some) for name, table in rows.items() for some in _units(table)]
-        inside = rng.random(len(units)) < 0.5
-        privacy = mechanism(self.plan, ask)
-        words = _nothing(self.plan, ask)
-        for name, table in rows.items():
-            half = [
-                some for (whose, some), there in zip(units, inside.tolist(), strict=True) if there and whose == name
-            ]
-            if half:
-                words += _words(self.plan, ask, _some(table, np.concatenate(half)), self.until)
-        opened, std = self._read(privacy, words)
-        total = sum(_real(exact, ask, table, self.until) for table in rows.values())
-        asked, each = [], []
-        for place in rng.permutation(len(units)).tolist()[:MOST]:
+    def _asked(self, rows: Mapping[str, Table], units: Sequence[tuple[str, Index]]) -> Mapping[int, Floats]:
+        """What units add, by their number: of MOST of them at most, and of as many as there is time for."""
+        exact, found = without_noise(self.plan), dict[int, Floats]()
+        for place in self.until.rng.permutation(len(units)).tolist()[:MOST]:
             if self.until.over:
                 break
             name, some = units[place]
-            asked.append(place)
-            each.append(_real(exact, ask, _some(rows[name], some), self.until))
-        adds = np.array(each).reshape(len(asked), -1)
+            found[place] = _real(exact, self.known.ask, _some(rows[name], some), self.until)
+        return found
+
+    def _scores(
+        self, rows: Mapping[str, Table], units: Sequence[tuple[str, Index]], asked: Mapping[int, Floats], times: int
+    ) -> Scores:
+        """Of units in a sum that is made anew, and of others: of several such sums, where units are few."""
+        ask, exact = self.known.ask, without_noise(self.plan)
+        total = sum(_real(exact, ask, table, self.until) for table in rows.values())
+        adds = np.array(list(asked.values()))
         apart = adds - adds.mean(axis=0)
-        spread = apart.T @ apart / max(len(asked), 1) * len(units) / 4 + np.diag(std**2)
-        guess = np.linalg.pinv(spread, rcond=1e-9, hermitian=True) @ (opened - total / 2)
-        scores = apart @ guess
-        return Scores(scores[inside[asked]], scores[~inside[asked]])
+        members, others = list[Floats](), list[Floats]()
+        for _ in range(times):
+            inside = self.until.rng.random(len(units)) < 0.5
+            opened, std = self._anew(rows, units, inside.tolist())
+            spread = apart.T @ apart / len(asked) * len(units) / 4 + np.diag(std**2)
+            guess = np.linalg.pinv(spread, rcond=1e-9, hermitian=True) @ (opened - total / 2)
+            scores, there = apart @ guess, inside[list(asked)]
+            members.append(scores[there])
+            others.append(scores[~there])
+        return Scores(np.concatenate(members), np.concatenate(others))
+
+    def _anew(
+        self, rows: Mapping[str, Table], units: Sequence[tuple[str, Index]], inside: Sequence[bool]
+    ) -> tuple[Floats, Floats]:
+        """What is read of a sum over these units, and its noise."""
+        privacy, words = mechanism(self.plan, self.known.ask), _nothing(self.plan, self.known.ask)
+        for name, table in rows.items():
+            half = [some for (whose, some), there in zip(units, inside, strict=True) if there and whose == name]
+            if half:
+                words += _words(self.plan, self.known.ask, _some(table, np.concatenate(half)), self.until)
+        return self._read(privacy, words)
 
 
 def _first(seen: Seen) -> list[Known]:
