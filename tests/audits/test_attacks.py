@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import potluck
+from potluck.api.proof.attack import Attacked
 from potluck.audits.aggregation.uniform import UNIFORM, Uneven
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
@@ -62,7 +63,24 @@ def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
     (it,) = [one for one in done.results if one.name == "analytic"]
     assert it.verdict.succeeded is False
     assert it.control
-    assert "on made-up rows that nothing protects it succeeds" in it.verdict.words
+    assert "on made-up rows that nothing protects it succeeds, with one row a site" in it.verdict.words
+
+
+def test_a_control_is_no_easier_than_what_is_attacked(tmp_path):
+    """Of forty rows one division finds none here, whoever protects them. Of one it would, and vouch for the noise."""
+    spec = plan(privacy=NOISE, expected_rows=120, rounds=1).set("model.layers", [2])
+    run = potluck.run(spec, frames(40), out=tmp_path / "run", record=True)
+    known = seen(run.folder, spec, "server")
+    sizes = [
+        {len(rows.train) for rows in truth.values()} for _, truth in control(spec.spec, generator(1), 40, True).scenes
+    ]
+    assert sizes == [{40}, {40, 41}]
+    assert {rows.rows for rows in control(spec.spec, generator(1), 10**6).scenes[0][1].values()} == {64}
+    results = tuple(trials(known, {}, 10, 0, lambda name: None, [ANALYTIC]))
+    assert not any(one.control for one in results)
+    assert "fails on made-up rows that nothing protects, too, with 40 rows a site" in results[0].verdict.words
+    (said,) = {line.split(" analytic")[0] for line in Attacked(("server",), results, False, "", True).lines()}
+    assert said == "no answer"
 
 
 def test_the_first_slope_of_a_logistic_model_is_the_rate_of_each_site(tmp_path):

@@ -1,8 +1,8 @@
 """The control of every attack: the same program, here and now, with nothing that protects, on rows of no one.
 
-Each site has one row (and then one of them one more), made up as the plan declares its columns; sums are in the clear
-and have no noise. An attack that fails even there does not work on this plan, and its failure on a record says nothing
-of the plan's safety.
+Each site has as many rows as are behind a sum of the record, up to a bound (and then one of them one more), made up as
+the plan declares its columns; sums are in the clear and have no noise. An attack that fails even there does not work on
+this plan, and its failure on a record says nothing of the plan's safety.
 """
 
 import tempfile
@@ -37,6 +37,8 @@ from potluck.tasks.sums.together import Together
 
 ROUNDS, SITES = 12, 3
 """Of the run that is made: enough of each for any attack, and soon over."""
+MOST, PICTURES = 64, 8
+"""Rows of a site in it; where columns are pictures."""
 Cell = Callable[[Generator], str]
 Lines = list[dict[str, str]]
 """Rows as their cells, by column."""
@@ -44,23 +46,26 @@ Lines = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Control:
-    """scenes: a run of one row a site; and, for what needs two runs, one with one row more, after it. why: instead, why
-    none could be made."""
+    """scenes: a run; and, for what needs two runs, one with one row more, after it. why: instead, why none could be
+    made."""
 
     scenes: tuple[Scene, ...]
     why: str = ""
 
 
-def control(plan: Plan, rng: Generator, twice: bool = False) -> Control:
-    """Runs of the same plan without protection, recorded and read as any other. twice: the second, too."""
+def control(plan: Plan, rng: Generator, rows: int = 1, twice: bool = False) -> Control:
+    """Runs of the same plan without protection, recorded and read as any other. rows: of a site, fewer where that is
+    more than is made or may be; twice: the second run, too."""
     if not plan.traits.labelled:
         return Control((), "no made-up run of this task is known")
     spec = bare(plan)
+    pictured = any(map(_pictured, spec.data.columns.values()))
+    rows = max(1, min(rows, PICTURES if pictured else MOST, spec.data.max_rows - twice))
     try:
-        lines = lines_of(spec, 1, rng)
+        lines = lines_of(spec, rows, rng)
         scenes = [scene_of(spec, lines)]
         if twice:
-            lines[spec.sites[0]].append(_line(spec, spec.sites[0], 1, rng))
+            lines[spec.sites[0]].append(_line(spec, spec.sites[0], rows, rng))
             seen, truth = scene_of(spec, lines)
             scenes.append((replace(seen, before=scenes[0][0]), truth))
         return Control(tuple(scenes))
@@ -96,7 +101,7 @@ def scene_over(spec: Plan, rows: Mapping[Party, Table], progress: Progress = lam
 
 
 def bare(plan: Plan) -> Plan:
-    """The plan with nothing that protects, and a short run of one row a site."""
+    """The plan with nothing that protects, and a short run of few sites."""
     assert plan.training is not None
     names = plan.federation.sites[:SITES]
     training = msgspec.structs.replace(

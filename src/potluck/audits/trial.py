@@ -1,14 +1,16 @@
 """Every attack of the table on what a coalition saw, each beside its control, within a time."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from potluck.audits.attack import Attack, Found, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
 from potluck.audits.membership.candidates import candidates
+from potluck.audits.reconstruction.slopes import rows_in
 from potluck.audits.seen import Seen
+from potluck.core import prose
 from potluck.core.seeded import generator
 
 Progress = Callable[[str], None]
@@ -46,7 +48,8 @@ def trials(
     end = time.monotonic() + seconds
     if seen.plan.traits.labelled and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
-    made = control(seen.plan, generator(seed, "control"), twice=seen.before is not None)
+    behind = _behind(seen)
+    made = control(seen.plan, generator(seed, "control"), max(behind.values(), default=1), seen.before is not None)
     for place, attack in enumerate(table):
         progress(attack.name)
         why = attack.fits(seen)
@@ -59,18 +62,42 @@ def trials(
         scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made.scenes
         works, said = _control(attack, list(scenes), made.why, until)
         found = list(attack.tried(seen, _until(max(share / 2, end - time.monotonic() - share), seed)))
-        yield from _results(attack, found, truth, works, said)
+        yield from _results(attack, found, truth, works, said, {} if isinstance(attack, OwnControl) else behind)
 
 
 def _until(seconds: float, seed: int) -> Until:
     return Until(time.monotonic() + max(seconds, 1.0), generator(seed, "attack"))
 
 
-def _results(attack: Attack, found: Sequence[Found], truth: Truth, works: bool | None, said: str) -> Iterator[Result]:
-    verdicts = [(tuple(sorted(one.of)), one.judged(truth)) for one in found] or [((), Verdict(False, "found nothing"))]
+def _behind(seen: Seen) -> dict[frozenset[str], int]:
+    """How many rows are behind the first sum that trains, by set of sites; with noise as the plan expects."""
+    found: dict[frozenset[str], int] = {}
+    for one in seen.training():
+        if one.of not in found:
+            found[one.of] = rows_in(one, seen.plan)
+    return found
+
+
+def _results(
+    attack: Attack,
+    found: Sequence[Found],
+    truth: Truth,
+    works: bool | None,
+    said: str,
+    behind: Mapping[frozenset[str], int],
+) -> Iterator[Result]:
+    verdicts = [(one.of, one.judged(truth)) for one in found] or [(frozenset[str](), Verdict(False, "found nothing"))]
     for of, it in verdicts:
-        words = it.words if it.succeeded else f"{it.words}; {said}"
-        yield Result(attack.name, attack.sort, of, True, Verdict(it.succeeded, words, it.score, it.baseline), works)
+        here = f", where {behind[of]} are behind this sum" if of in behind and works is not None else ""
+        words = it.words if it.succeeded else f"{it.words}; {said}{here}"
+        yield Result(
+            attack.name,
+            attack.sort,
+            tuple(sorted(of)),
+            True,
+            Verdict(it.succeeded, words, it.score, it.baseline),
+            works,
+        )
 
 
 def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tuple[bool | None, str]:
@@ -81,9 +108,10 @@ def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tup
     if scene is None:
         return False, "this attack does not work here: it does not fit even a run without protection"
     verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]
-    good = [one for one in verdicts if one.succeeded]
+    many = prose.count(min((rows.rows for rows in scene[1].values()), default=0), "row")
     if verdicts and all(one.succeeded is None for one in verdicts):
         return None, f"no control: of made-up rows, {verdicts[0].words}"
-    if not good:
-        return False, "this attack does not work here: it fails on made-up rows that nothing protects, too"
-    return True, "on made-up rows that nothing protects it succeeds"
+    if not any(one.succeeded for one in verdicts):
+        words = "this attack does not work here: it fails on made-up rows that nothing protects, too"
+        return False, f"{words}, with {many} a site"
+    return True, f"on made-up rows that nothing protects it succeeds, with {many} a site"

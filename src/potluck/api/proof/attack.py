@@ -73,6 +73,8 @@ class Attacked:
 
 
 def _mark(result: Result) -> str:
+    if result.verdict.succeeded is False and not result.control:  # what fails without protection too shows nothing
+        return "no answer"
     return {True: "SUCCEEDED", False: "failed", None: "undecided"}[result.verdict.succeeded]
 
 
