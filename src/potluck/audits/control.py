@@ -1,8 +1,8 @@
 """The control of every attack: the same program, here and now, with nothing that protects, on rows of no one.
 
-Each site has as many rows as are behind a sum of the record, up to a bound (and then one of them one more), made up as
-the plan declares its columns; sums are in the clear and have no noise. An attack that fails even there does not work on
-this plan, and its failure on a record says nothing of the plan's safety.
+Each site has as many rows as the record's sums say, up to a bound (and then one of them one more), made up as the plan
+declares its columns; sums are in the clear and have no noise. An attack that fails even there does not work on this
+plan, and its failure on a record says nothing of the plan's safety.
 """
 
 import tempfile
@@ -59,8 +59,7 @@ def control(plan: Plan, rng: Generator, rows: int = 1, twice: bool = False) -> C
     if not plan.traits.labelled:
         return Control((), "no made-up run of this task is known")
     spec = bare(plan)
-    pictured = any(map(_pictured, spec.data.columns.values()))
-    rows = max(1, min(rows, PICTURES if pictured else MOST, spec.data.max_rows - twice))
+    rows = made_of(spec, rows, twice)
     try:
         lines = lines_of(spec, rows, rng)
         scenes = [scene_of(spec, lines)]
@@ -73,6 +72,12 @@ def control(plan: Plan, rng: Generator, rows: int = 1, twice: bool = False) -> C
         return Control((), f"the made-up run ended: {abort}")
     except PotluckError as error:
         return Control((), error.what)
+
+
+def made_of(spec: Plan, rows: int, more: int = 0) -> int:
+    """How many rows a site has where so many are wished for, and more may come."""
+    pictured = any(map(_pictured, spec.data.columns.values()))
+    return max(1, min(rows, PICTURES if pictured else MOST, spec.data.max_rows - more))
 
 
 def lines_of(spec: Plan, rows: int, rng: Generator) -> dict[Party, Lines]:

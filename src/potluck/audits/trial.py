@@ -8,7 +8,7 @@ from potluck.audits.attack import Attack, Found, OwnControl, Scene, Sort, Truth,
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import control
 from potluck.audits.membership.candidates import candidates
-from potluck.audits.reconstruction.slopes import rows_in
+from potluck.audits.reconstruction.slopes import rows_a_site, rows_behind
 from potluck.audits.seen import Seen
 from potluck.core import prose
 from potluck.core.seeded import generator
@@ -48,8 +48,8 @@ def trials(
     end = time.monotonic() + seconds
     if seen.plan.traits.labelled and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
-    behind = _behind(seen)
-    made = control(seen.plan, generator(seed, "control"), max(behind.values(), default=1), seen.before is not None)
+    behind = rows_behind(seen)
+    made = control(seen.plan, generator(seed, "control"), rows_a_site(seen), seen.before is not None)
     for place, attack in enumerate(table):
         progress(attack.name)
         why = attack.fits(seen)
@@ -67,15 +67,6 @@ def trials(
 
 def _until(seconds: float, seed: int) -> Until:
     return Until(time.monotonic() + max(seconds, 1.0), generator(seed, "attack"))
-
-
-def _behind(seen: Seen) -> dict[frozenset[str], int]:
-    """How many rows are behind the first sum that trains, by set of sites; with noise as the plan expects."""
-    found: dict[frozenset[str], int] = {}
-    for one in seen.training():
-        if one.of not in found:
-            found[one.of] = rows_in(one, seen.plan)
-    return found
 
 
 def _results(

@@ -12,17 +12,20 @@ Reference: the closed form. That one cell of a table of counts, where it is 1, g
 published tables: Dwork, Smith, Steinke, Ullman 2017, "Exposed! A Survey of Attacks on Private Data".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.audits.attack import Found, Sort, Until
-from potluck.audits.reconstruction.slopes import marked
+from potluck.audits.attack import Found, Over, Scene, Sort, Until
+from potluck.audits.control import bare, lines_of, made_of, scene_of
+from potluck.audits.reconstruction.slopes import marked, rows_a_site
 from potluck.audits.rows import Rows, features
 from potluck.audits.seen import Known, Seen
-from potluck.core.plan import Plan
+from potluck.core.errors import PotluckError
+from potluck.core.plan import Column, Plan
+from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.newton import GRAM
@@ -52,6 +55,26 @@ class GramRows:
                 why = "a value that one row alone has, or so few rows, in an exact Gram matrix"
                 found.append(Rows(one.of, np.unique(np.array(rows), axis=0), why, features, sure=True))
         return found
+
+    def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
+        """A run without protection, of as many rows a site, one of which has a value of its own."""
+        spec = bare(seen.plan)
+        try:
+            lines = lines_of(spec, made_of(spec, rows_a_site(seen)), until.rng)
+            for name in [name for name, one in spec.data.columns.items() if _worded(spec, name, one)][:1]:
+                *others, own = spec.data.columns[name].values
+                for some in lines.values():
+                    for place, line in enumerate(some):
+                        line[name] = others[place % len(others)] if place else own
+            return [scene_of(spec, lines, until.before)]
+        except (Abort, Over, PotluckError):
+            return []
+
+
+def _worded(spec: Plan, name: str, column: Column) -> bool:
+    """Whether a feature is a category of two declared values or more."""
+    target = spec.data.target
+    return not column.ignored and len(column.values) > 1 and (target is None or name not in target.names)
 
 
 def _first(one: Known) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.audits.rows import Take
-from potluck.audits.seen import Known
+from potluck.audits.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
@@ -41,6 +41,20 @@ def rows_in(one: Known, plan: Plan) -> int:
         return said
     expected = training(plan).expected_rows or 0
     return max(1, round(expected * len(one.of) / len(plan.federation.sites)))
+
+
+def rows_behind(seen: Seen) -> dict[frozenset[str], int]:
+    """Over how many rows the first sum that trains is, by set of sites."""
+    found: dict[frozenset[str], int] = {}
+    for one in seen.training():
+        if one.of not in found:
+            found[one.of] = rows_in(one, seen.plan)
+    return found
+
+
+def rows_a_site(seen: Seen) -> int:
+    """How many rows a site has at most, as these sums say; of several sites together as if all had as many."""
+    return max((-(-rows // len(of)) for of, rows in rows_behind(seen).items()), default=1)
 
 
 def input_of(name: str, table: Table) -> Floats:
