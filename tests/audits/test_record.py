@@ -1,16 +1,20 @@
 """A record is bytes that nobody vouches for: what is damaged, missing or made up is an error that names the file."""
 
+import hashlib
 import json
+import os
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from potluck.api.proof.attack import Attacked
-from potluck.audits.record import Record
+from potluck.audits.record import Letter, Line, Record
 from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, RoundId
+from potluck.core.slices import PIECE
 from potluck.core.wire import dump, load
 from potluck.drivers.transcript import Transcript
 from potluck.tasks.sums.halves import Opening
@@ -40,6 +44,36 @@ def test_a_parcel_that_is_gone_longer_or_changed_is_named(one_row, tmp_path, dam
     with pytest.raises(UsageError, match=said) as error:
         [letter.body() for letter in Record.read(folder / "parcels").letters]
     assert error.value.where == str(path)
+
+
+@pytest.mark.parametrize("step", ["begin", "clear/input", "opened"])
+def test_a_body_longer_than_the_plan_allows_is_not_read(one_row, tmp_path, step):
+    """Terabytes of nothing, which take no disk: the index says so too, and neither is believed."""
+    folder = tmp_path / "run"
+    shutil.copytree(one_row[0], folder)
+    index = folder / "parcels" / "index.jsonl"
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    line = next(one for one in lines if one["step"] == step and one["to"] in ("server", "a"))
+    os.truncate(folder / "parcels" / line["file"], 1 << 40)
+    line["bytes"] = 1 << 40
+    index.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    with pytest.raises(UsageError, match=r"has 1,099,511,627,776 bytes where such a letter has at most"):
+        seen(folder, one_row[1], "server", "a")
+
+
+def test_a_long_body_is_held_a_piece_at_a_time_where_its_hash_alone_is_asked_for(tmp_path):
+    path, long = tmp_path / "000001.bin", 64 * PIECE
+    path.write_bytes(b"")
+    os.truncate(path, long)
+    line = {"file": path.name, "round": 1, "step": "begin", "sender": "server", "to": "a", "bytes": long}
+    letter = Letter(Line(**line, sha256=hashlib.sha256(bytes(long)).hexdigest()), path)
+    tracemalloc.start()
+    letter.checked()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4 * PIECE
+    with pytest.raises(UsageError, match="not those of the index"):
+        Letter(Line(**line, sha256="0" * 64), path).checked()
 
 
 def cut(folder, letters, end=None):

@@ -18,11 +18,14 @@ import msgspec
 
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
+from potluck.core.slices import PIECE
 from potluck.drivers.transcript import END, INDEX, letters_at_end
 
 FILE = re.compile(r"[0-9]{6,12}\.bin")
 MOST = 10_000_000
 """Letters of one record."""
+LARGEST = 1 << 30
+"""Bytes of a letter whose length no plan says: an announced model."""
 HINT = "a record is made with --record, and nothing in it may be changed"
 
 
@@ -56,22 +59,37 @@ class Letter:
             what = f"has {status.st_size} bytes where the index says {self.line.bytes}, or is no file"
             raise UsageError(what, where=str(self.path), hint=HINT)
 
-    def body(self) -> bytes:
-        """Its bytes. Raises UsageError naming the file: as `sized`, or they are not those that the index says."""
+    def body(self, most: int = LARGEST) -> bytes:
+        """Its bytes. Raises UsageError naming the file: as `sized`, they are more than such a letter may have, or not
+        those that the index says."""
         if self.kept is not None:
             return self.kept
+        if self.line.bytes > most:
+            what = f"has {self.line.bytes:,} bytes where such a letter has at most {most:,}"
+            raise UsageError(what, where=str(self.path), hint=HINT)
+        return b"".join(self._pieces())
+
+    def checked(self) -> None:
+        """The same of a letter of any length, of which a piece at a time is held."""
+        for _ in self._pieces() if self.kept is None else ():
+            pass
+
+    def held(self, most: int) -> "Letter":
+        """The same, which has its body at hand. Raises UsageError as `body`."""
+        return replace(self, kept=self.body(most))
+
+    def _pieces(self) -> Iterator[bytes]:
         self.sized()
+        state = hashlib.sha256()
         try:
-            found = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                while piece := file.read(PIECE):
+                    state.update(piece)
+                    yield piece
         except OSError as error:
             raise UsageError(f"cannot be read ({reason(error)})", where=str(self.path), hint=HINT) from None
-        if hashlib.sha256(found).hexdigest() != self.line.sha256:
+        if state.hexdigest() != self.line.sha256:
             raise UsageError("its bytes are not those of the index", where=str(self.path), hint=HINT)
-        return found
-
-    def held(self) -> "Letter":
-        """The same, which has its body at hand. Raises UsageError as `body`."""
-        return replace(self, kept=self.body())
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ from potluck.tasks.sums.halves import GAVE, OPENED, Opening
 Mask = NDArray[np.bool_]
 READ = frozenset({PLAIN, MASKED, GAVE, OPENED, *SETS})
 """Steps whose letters are looked into, some of them for several things."""
+NAME = 1 << 13
+"""Bytes of what such a letter holds beside words, for each site: more than of any name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,12 +152,14 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
         task: Task[Table, object] = build(plan)
         letters = sorted(record.seen_by(names), key=lambda one: one.line.round)
         for number, some in groupby(letters, lambda one: one.line.round):
-            here = [one.held() if one.line.step in READ else one for one in some]
+            here = list(some)
             begun = next((one for one in here if one.line.step == BEGIN), None)
             if begun is None:
                 continue
             last = ask = _asked(begun, plan, task)
             grid = mechanism(plan, ask).grid
+            most = grid.length * grid.bits // 8 + NAME * (1 + len(plan.federation.sites))
+            here = [one.held(most) if one.line.step in READ else one for one in here]
             told += told_in(here, plan, ask)
             for letter in here:
                 line = letter.line

@@ -82,7 +82,7 @@ def sound(told: Sequence[tuple[Told, Letter | None]]) -> tuple[Told, ...]:
     for some in unlike(one for one, _ in told):
         for letter in (letters[id(one)] for one in some):
             if letter is not None:
-                letter.body()
+                letter.checked()
     return tuple(one for one, _ in told)
 
 
