@@ -58,6 +58,7 @@ def test_members_are_told_from_others_whoever_protects_the_sums(run):
         assert "where guessing does 50 times" in one.verdict.words
 
 
+@pytest.mark.slow
 def test_a_site_alone_tells_the_others_rows_by_the_models_that_it_read(run):
     seen, truth = asked(*run, "a")
     (it,) = LIRA.tried(seen, FOREVER)
@@ -80,6 +81,7 @@ def test_models_that_were_read_as_zeros_tell_nobody(run, tmp_path):
         assert it.judged(truth).succeeded is False
 
 
+@pytest.mark.slow
 def test_an_attack_scores_rows_by_their_numbers_and_not_by_who_trained(run):
     """The same rows, of which other ones are said to have trained."""
     seen, truth = asked(*run, "server")
@@ -166,6 +168,7 @@ def test_without_time_for_models_of_its_own_it_says_so(run):
     assert LIRA.control(seen, Until(0.0, generator(0))) == []
 
 
+@pytest.mark.slow
 def test_each_candidate_is_in_as_many_models_as_the_plan_says(run):
     seen, _ = asked(*run, "server")
     shadows = grown(seen, FOREVER)
@@ -174,6 +177,7 @@ def test_each_candidate_is_in_as_many_models_as_the_plan_says(run):
     assert (np.sum([one.inside for one in shadows[:8]], axis=0) == 2).all()
 
 
+@pytest.mark.slow
 def test_models_that_were_trained_before_time_was_up_are_kept(run):
     seen, _ = asked(*run, "server")
     whole = grown(seen, FOREVER)

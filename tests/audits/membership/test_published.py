@@ -98,7 +98,8 @@ def test_of_fewer_numbers_than_rows_the_area_is_as_linear_algebra_says(tmp_path)
     areas = []
     for seed in range(5):
         (found,) = PUBLISHED.tried(seen, Until(float("inf"), generator(seed)))
-        areas.append(found._scores(truth).auc)
+        units = [(name, some) for name, table in truth.items() for some in _units(table)]
+        areas.append(found._scores(truth, units, found._asked(truth, units), 1).auc)
     rank = 5 * (12 - 1) + 5
     share = rank / 210
     apart = 2 * np.sqrt(share / (1 - share))
