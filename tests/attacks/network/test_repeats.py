@@ -52,6 +52,9 @@ def forged(hall, word):
     across.copy(hall.folder.parent / "spare", folder)
     (folder / "rows.csv").write_text(f"id\n{word}\n")
     (hall.folder / "fed" / "heads.json").unlink(missing_ok=True)
+    waiting = hall.exchange.box(SERVER)  # a late letter of the site that was would tell the server of its ledger
+    while not waiting.empty():
+        waiting.get_nowait()
 
 
 def approved(hall):

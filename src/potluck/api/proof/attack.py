@@ -127,7 +127,7 @@ def attack(
     if earlier is not None:
         seen = replace(seen, before=seen_by(Record.read(earlier), spec, names))
     results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
-    found = tuple(msgspec.convert(one.document(), Attack) for one in results)
+    found = tuple(msgspec.convert(one.document(), readable(Attack)) for one in results)
     call = Call(
         who=names, before=earlier is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
         attacks=found,
@@ -160,7 +160,7 @@ def made_up(run: str | Path, *, minutes: float = MINUTES, seed: int = 0, data: s
     found = shown(spec, 60 * minutes, seed) if spec.traits.labelled else None
     if found is None:
         return None
-    rows = msgspec.convert({**found.document(), "seed": seed, "when": kept.now()}, MadeUp)
+    rows = msgspec.convert({**found.document(), "seed": seed, "when": kept.now()}, readable(MadeUp))
     return kept.attacked(folder, plan.hash, rows)
 
 

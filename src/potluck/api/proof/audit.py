@@ -16,6 +16,7 @@ from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
 from potluck.audits.promises.resumed import Resumed, subject
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
+from potluck.core.schema import readable
 from potluck.learning.data.declared import resolve
 from potluck.learning.data.source import Source, limits_of
 from potluck.learning.data.source import opened as source_of
@@ -101,7 +102,7 @@ def audit(
     if run is None:
         return found
     head = {"plan_hash": plan.hash, "minutes": minutes, "seed": seed, "when": kept.now()}
-    return replace(found, kept=kept.audited(Path(run), msgspec.convert(found.document() | head, Audits)))
+    return replace(found, kept=kept.audited(Path(run), msgspec.convert(found.document() | head, readable(Audits))))
 
 
 def _fits(run: Path, plan: Plan, data: Source | None) -> None:

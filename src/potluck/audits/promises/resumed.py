@@ -15,6 +15,7 @@ import msgspec
 from potluck.audits.promises.promise import Bound, Check, Finding
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
+from potluck.core.schema import readable
 
 PROGRAM = Path(__file__).parents[2]
 HINT = "another file, or remove it to begin again"
@@ -62,7 +63,7 @@ class Resumed:
 
     def _lines(self) -> tuple[Line, ...]:
         try:
-            found = msgspec.json.decode(self.path.read_bytes(), type=Finished)
+            found = msgspec.json.decode(self.path.read_bytes(), type=readable(Finished))
         except FileNotFoundError:
             return ()
         except OSError as error:
