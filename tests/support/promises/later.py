@@ -1,10 +1,17 @@
-"""Faults of later rounds, and of what noise is promised: a mechanism that is wrong says of itself that it is right."""
+"""Faults of later rounds, of what noise is promised, where a mechanism that is wrong takes itself for right, and of what
+happens beside many rows."""
 
 from dataclasses import replace
 
+import numpy as np
+
 from potluck.core.asks import Kind
+from potluck.core.fixed import signed
 from potluck.dp import mechanism as dp
+from potluck.dp import sampling
 from potluck.dp.mechanism import Noised
+from potluck.learning.data import units
+from potluck.learning.training import gradient, row_sums
 from potluck.tasks.sums import halves
 
 
@@ -68,6 +75,56 @@ def shares_of_all_sites(patch):
     patch.setattr(dp, "least_share", lambda sigma, sure: plain(sigma, 4))
 
 
+def half_the_chance_is_charged(patch):
+    plain = sampling.rate
+    patch.setattr(sampling, "rate", lambda batch, of: plain(batch, 2 * of))
+
+
+def coins_are_kept(patch):
+    """Those of the first sum are used in all."""
+    kept = {}
+
+    def among(self, coins):
+        count = len(self.some)
+        kept.setdefault(count, coins(count))
+        return replace(self, drawn=kept[count])
+
+    patch.setattr(gradient._Rows, "among", among)
+
+
+def norm_without_the_last_column(patch):
+    plain = row_sums.added
+    patch.setattr(row_sums, "added", lambda one, x, y, space=None: plain(one, x[:, :-1], y[:, :-1], None))
+
+
+def persons_as_they_stand(patch):
+    """Rows of one person are taken for one unit where they follow one another."""
+    patch.setattr(
+        units, "sorted_by_person", lambda who: (np.arange(len(who)), np.flatnonzero(np.diff(who, prepend=-1)))
+    )
+
+
+def persons_of_a_batch(patch):
+    """Rows are cut into batches, and then persons are looked for in each."""
+    plain = units._by_person
+
+    def by_person(index, person, size, rows):
+        for at in range(0, len(index), 1_000):
+            yield from plain(index[at : at + 1_000], person[at : at + 1_000], size, rows)
+
+    patch.setattr(units, "_by_person", by_person)
+
+
+def none_in_a_large_sum(patch):
+    plain = Noised._noised
+
+    def noised(self, words, draw):
+        far = np.abs(signed(words)).max() > 50 * self.limit.l2[0] / self.grid.parts[0].step
+        return words if far else plain(self, words, draw)
+
+    patch.setattr(Noised, "_noised", noised)
+
+
 SHARED = {"noise": "shared", "word": "mask"}
 TRAINING = ("noise", "noise: training")
 SITES = ("parties", "sites' noise: training")
@@ -97,6 +154,17 @@ LATER = {
         "noise: statistics",
     ),
     "shares of all sites": (shares_of_all_sites, SHARED, *TRAINING),
+    "half the chance is charged": (half_the_chance_is_charged, {"batch": 100}, "coins", "coins: training"),
+    "coins are kept": (coins_are_kept, {"batch": 100}, "coins", "coins: training"),
+    "norm without the last column": (
+        norm_without_the_last_column,
+        {},
+        "sensitivity",
+        "sensitivity: training",
+    ),
+    "persons as they stand": (persons_as_they_stand, {"unit": "person"}, "sensitivity", "sensitivity: training"),
+    "persons of a batch": (persons_of_a_batch, {"unit": "person"}, "sensitivity", "sensitivity: training"),
+    "none in a large sum": (none_in_a_large_sum, {}, *SITES),
     "shares of all sites, reckoned": (shares_of_all_sites, SHARED, "charges", "charges: the run"),
 }
 """As `bugs.BUGS`."""

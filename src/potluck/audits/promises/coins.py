@@ -9,23 +9,31 @@ lose beyond that).
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from potluck.audits.promises.bounds import two_sided
+from potluck.audits.promises.crowd import crowd
 from potluck.audits.promises.promise import Check, Effort, Finding
-from potluck.audits.promises.scene import Scene, kind_name
+from potluck.audits.promises.scene import Scene, Sum, kind_name
+from potluck.core.asks import Kind
 from potluck.core.stages import Floats, Update
+from potluck.dp.events import SampledGauss
 from potluck.dp.sampling import Drawn
 
 UNITS, SUMS = 4_096, 64
+CROWD, MANY, TESTS = 1_024, 50, 6
+"""MANY: of fewer drawn units, on average, how much their number spreads is not looked at."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
-    """Of each kind of sum that draws units."""
+    """Of each kind of sum that draws units: what draws them, and then sums of the plan's own."""
     for kind, sums in scene.kinds.items():
         drawn = sums[-1].inside.sampling if all(one.noised for one in sums) else None
         if drawn is not None:
             effort.tell(f"coins of {kind_name(kind)}")
-            yield _of(scene, drawn, f"coins: {kind_name(kind)}", effort.level / (3 * len(scene.kinds)))
+            level = effort.level / (TESTS * len(scene.kinds))
+            alone = _of(scene, drawn, f"coins: {kind_name(kind)}", level)
+            yield alone if alone.held is False else _in_sums(scene, kind, sums[-1], level, effort) or alone
 
 
 def _of(scene: Scene, by: Drawn, name: str, level: float) -> Check:
@@ -43,6 +51,41 @@ def _of(scene: Scene, by: Drawn, name: str, level: float) -> Check:
         f"their number spreads {size:.2f} times as far as that of independent coins"
     )
     return Check(name, held, words, 1.0, size)
+
+
+def _in_sums(scene: Scene, kind: Kind, one: Sum, level: float, effort: Effort) -> Check | None:
+    """How many of equal units are in each sum, by how far it moves, beside the chance that is charged. None: none of
+    the units that there are moves it, or the time was up."""
+    event = one.bound.cost.event  # type: ignore[union-attr]  # a noised sum has a cost
+    if not scene.units or not isinstance(event, SampledGauss):
+        return None
+    alone, many = scene.only(kind, scene.units[0]), crowd(scene, kind, scene.units[0], CROWD)
+    nobody = one.moved(scene.only(kind, scene.units[0][:0]), scene.draw)
+    step = one.moved(alone, scene.draw) - nobody
+    if many is None or not step.any():
+        return None
+    table, units = many
+    moved: list[Floats] = []
+    while len(moved) < SUMS and not effort.over:
+        moved.append(one.moved(table, scene.draw, drawn=True) - nobody)
+    if len(moved) < SUMS:
+        return None
+    found = np.rint(np.array(moved) @ step / (step @ step))
+    q, total = event.rate, int(found.sum())
+    mean, spread = units * q, units * q * (1 - q)
+    chance = 2 * min(stats.binom.sf(total - 1, SUMS * units, q), stats.binom.cdf(total, SUMS * units, q))
+    varied = 1.0
+    if min(mean, units - mean) >= MANY:
+        varied = two_sided(float(((found - mean) ** 2).sum() / spread), SUMS)
+    again = len({int(count) for count in found}) == 1 and mean >= MANY
+    words = (
+        f"{SUMS} sums over {units:,} equal units have {found.mean():.1f} of them each, where the chance of {q:.4g} "
+        f"that is charged says {mean:.1f}"
+    )
+    if again:
+        words = f"each of {SUMS} sums over {units:,} equal units has as many of them: coins are not tossed anew"
+    held = bool(chance >= level and varied >= level)
+    return Check(f"coins: {kind_name(kind)}", held, words, mean, float(found.mean()))
 
 
 def _drawn(scene: Scene, by: Drawn) -> Floats:

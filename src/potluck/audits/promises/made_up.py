@@ -1,7 +1,8 @@
 """Rows of a plan's schema that nobody has: numbers at the ends of their ranges, values that are declared.
 
 Nothing of anybody is in them. They are read as an owner's are, by the same code. Units whose rows are all alike move a
-sum farthest, so that is how they are made: a unit of several rows has the same row again and again.
+sum farthest, so that is how they are made: a unit of several rows has the same row again and again. They do not stand
+side by side: other units' rows are between them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,13 +49,13 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
         raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
     if plan.data.join is not None or plan.data.reduce is not None or _apart(plan):
         return _encoded(plan, units, draw)
-    columns = {name: np.repeat(cells, each) for name, cells in cells_of(plan, units, draw).items()}
+    columns = {name: np.tile(cells, each) for name, cells in cells_of(plan, units, draw).items()}
     if plan.data.person is not None:
-        columns[plan.data.person] = np.repeat(np.array([f"person {one}" for one in range(units)], object), each)
+        columns[plan.data.person] = np.tile(np.array([f"person {one}" for one in range(units)], object), each)
     table = read(pd.DataFrame(columns), plan, SITE)
     if len(table.places) == 0 and table.rows < units * each:
         raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
-    whose = (table.places if len(table.places) else np.arange(table.rows)) // each
+    whose = (table.places if len(table.places) else np.arange(table.rows)) % units
     return table, [found for one in range(units) if len(found := np.flatnonzero(whose == one)) == each]
 
 
@@ -65,7 +66,7 @@ def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[I
         raise NotMade("statistics of a joined table, or of persons of many rows, whose rows are not made up yet")
     some = secrets(plan, draw)
     units = min(units, some.many)
-    index = np.repeat(np.arange(units), 1 if plan.data.reduce is not None else rows_of_unit(plan))
+    index = np.tile(np.arange(units), 1 if plan.data.reduce is not None else rows_of_unit(plan))
     table = some.table(SITE, index, some.targets(units)[index], False)
     who = index if plan.data.person is not None else None
     beyond = untrained(plan, who, np.ones(len(index), np.bool_))
@@ -119,8 +120,11 @@ def _target(plan: Plan, name: str, units: int, draw: Generator) -> NDArray[np.ge
 
 
 def _spread(values: Sequence[str], units: int) -> NDArray[np.generic]:
-    """One value after another, so that units side by side differ where they can."""
-    return np.array(values, object)[np.arange(units) % len(values)]
+    """Different ones where they can be, the first and the last among them."""
+    last = len(values) - 1
+    places = np.arange(units) % len(values) if units > last else np.linspace(0, last, units).astype(int)
+    found: NDArray[np.generic] = np.array(values, object)[places]
+    return found
 
 
 def own(plan: Plan, table: Table, units: int, draw: Generator) -> Sequence[Index]:

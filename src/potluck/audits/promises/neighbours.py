@@ -15,12 +15,14 @@ from functools import lru_cache
 import numpy as np
 
 from potluck.audits.promises import bands
+from potluck.audits.promises.crowd import crowd
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.asks import Kind
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
+from potluck.learning.data.units import NUMBERS
 from potluck.learning.loops import TrainTask
 from potluck.learning.training.methods import method_of
 
@@ -28,6 +30,8 @@ LOUD = (0.0, 1.0, 4.0)
 """Spreads of the weights of models that are tried."""
 BESIDE = 2
 """Rows beside the unit, of the units that move most."""
+CROWD = 1 << 15
+"""Rows of persons that are tried together, at most."""
 ROUNDED = 1e-6
 """Of the bound: floats that add up may be off by so much."""
 
@@ -146,7 +150,24 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         )
         if isinstance(scene.task, TrainTask) and _strays(scene, kind, each):
             held, words = False, f"rows that are in no sum of {name} move it"
+        elif unit == "person" and (each_of := _many(scene, kind, pair.sums[-1])) > 1 + ROUNDED:
+            held, words = (
+                False,
+                f"many persons, whose rows stand apart, move the sum of {name} by {each_of:.3g} clips each",
+            )
         yield Check(f"sensitivity: {name}", held, words, 1.0, pair.far)
+
+
+def _many(scene: Scene, kind: Kind, one: Sum) -> float:
+    """How far each of many persons moves a sum, over the clip: of more rows than are added up at once."""
+    unit = scene.units[0]
+    counted = min(len(unit), scene.plan.privacy.rows_per_person or len(unit))
+    count = NUMBERS // (one.inside.grid.length * counted) + 64
+    many = crowd(scene, kind, unit, min(count, CROWD // len(unit)))
+    if many is None:
+        return 0.0
+    nobody = one.moved(scene.only(kind, unit[:0]), scene.draw)
+    return reach(one, one.moved(many[0], scene.draw) - nobody) / many[1]
 
 
 def _banded(scene: Scene, kind: Kind, sums: list[Sum]) -> Check:

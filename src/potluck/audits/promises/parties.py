@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.audits.promises.crowd import crowd
 from potluck.audits.promises.draws import MOST, Draws, thinned
 from potluck.audits.promises.played import NotPlayed, Round, as_kept, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
@@ -26,6 +27,8 @@ from potluck.learning.data.table import Table
 NUMBERS, ENCLAVES = 240, 10_000
 """Of each site: half of sigma is eleven standard deviations of what is found. Of an enclave's noise: 4 % are six."""
 FEWEST, ROUNDS = 4, 500
+CROWD = 256
+"""Equal units of a site, beside which there must be as much noise."""
 TESTS = 4
 
 
@@ -55,10 +58,10 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, le
     some = rounds[-1] if scene.rows is None else played(scene, one, scene.rows)
     wanted = ENCLAVES if one.inside.within else NUMBERS
     fewest = FEWEST if one.bound.grid.length * len(scene.plan.sites) < MOST else 2  # all are held at once
-    many = min(ROUNDS, max(-(-fewest // len(looked)), -(-wanted // one.bound.grid.length)))
+    times = min(ROUNDS, max(-(-fewest // len(looked)), -(-wanted // one.bound.grid.length)))
     if isinstance(one.bound, Walked):
-        many = max(many, FEWEST)  # each walk is one draw
-    while len(rounds) < many * len(looked) and not effort.over:
+        times = max(times, FEWEST)  # each walk is one draw
+    while len(rounds) < times * len(looked) and not effort.over:
         rounds.append(played(scene, looked[len(rounds) % len(looked)], table))
     wrong = _sums(one, rounds)
     if wrong:
@@ -70,6 +73,10 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, le
     if isinstance(one.bound, Walked):
         return _walked(scene, looked, table, apart, name, level / len(looked))
     noise = [_noise(scene, each, mine, _base(scene, each, table)) for each, mine in zip(looked, apart, strict=True)]
+    many = crowd(scene, kind, scene.units[0], CROWD)
+    if many is not None and one.steady and one.ask.band is None and not effort.over:
+        beside = [played(scene, one, many[0]) for _ in range(min(FEWEST, -(-NUMBERS // one.bound.grid.length)))]
+        noise.append(_noise(scene, one, beside, _base(scene, one, many[0])))
     return _judged(scene, noise, name, len(rounds), level)
 
 

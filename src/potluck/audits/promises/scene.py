@@ -265,7 +265,7 @@ class Scene:
         others = np.setdiff1d(np.arange(rows.rows), index)[:1] if train else index[:0]
         if not len(index) and not train:
             return None
-        some = _rows(rows, np.concatenate([index, others]))
+        some = picked(rows, np.concatenate([np.sort(index), others]))  # in the order in which a file has them
         if not train:
             return some
         there, none = np.arange(some.rows) < len(index), np.zeros(0, np.bool_)
@@ -303,7 +303,7 @@ class Some:
         return self.of.take(self.index[rows])
 
 
-def _rows(rows: Table, index: Index) -> Table:
+def picked(rows: Table, index: Index) -> Table:
     """Some rows of a table."""
     return replace(
         rows,
