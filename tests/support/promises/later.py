@@ -1,5 +1,5 @@
-"""Faults of later rounds, of what noise is promised, where a mechanism that is wrong takes itself for right, and of what
-happens beside many rows."""
+"""Faults of later rounds, of what noise is promised, where a mechanism that is wrong takes itself for right, and of
+what happens beside many rows."""
 
 from dataclasses import replace
 
