@@ -157,6 +157,6 @@ def _judged(scene: Scene, noise: list[Draws], name: str, rounds: int, level: flo
         if not one.names.any():
             words = f"the noise of what is opened is {min(small, default=0.0):.4f} times what was promised"
     elif chance < level or again < level:
-        words = f"noise of two sites or rounds is the same, or has a correlation of {common:.4f}"
+        words = f"noise of two sites or rounds is the same, or has a correlation of {abs(common):.4f}"
     held = not small and not low and chance >= level and again >= level
     return Check(name, held, words, 1.0, min((ratio for _, ratio in sizes), default=None))

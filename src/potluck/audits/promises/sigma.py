@@ -70,7 +70,7 @@ def judged(draws: Draws, sure: int, name: str, level: float) -> Iterator[Check]:
     yield Check(f"shape of noise: {name}", shape >= level, words)
     chance, common = draws.common()
     again = draws.again()
-    words = f"two stretches of noise, in any places or releases, have a correlation of {common:.4f} at most"
+    words = f"two stretches of noise, in any places or releases, have a correlation of {abs(common):.4f} at most"
     if again < level:
         words = "the same numbers come again in the noise"
     yield Check(f"fresh noise: {name}", chance >= level and again >= level, words, 0.0, common)

@@ -11,7 +11,7 @@ from potluck.report import words
 from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, Bound, Check, read
 
 NOTHING = "nothing proved"
-HELD = {True: "held", False: "BROKEN", None: "not looked at"}
+HELD = {True: "held", False: "BROKEN", None: "says nothing"}
 
 
 @dataclass(frozen=True, slots=True)
