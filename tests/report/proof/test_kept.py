@@ -142,7 +142,7 @@ def test_a_claim_stands_beside_what_was_proved_as_odds(folder):
     assert "paired: a 89 in 100 ε 2.00 79 in 100 ε 1.35 held" in text
     assert "paired: b 89 in 100 ε 2.00 95 in 100 ε 3.02 broken" in text
     assert "A promise is broken: paired: b." in text
-    assert "coins not looked at" in text
+    assert "coins says nothing" in text
 
 
 def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(folder):
