@@ -74,7 +74,7 @@ class Letter:
         for _ in self._pieces() if self.kept is None else ():
             pass
 
-    def held(self, most: int) -> "Letter":
+    def held(self, most: int = LARGEST) -> "Letter":
         """The same, which has its body at hand. Raises UsageError as `body`."""
         return replace(self, kept=self.body(most))
 

@@ -35,8 +35,8 @@ from potluck.tasks.announcement import BEGIN, Announcement
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening
 
 Mask = NDArray[np.bool_]
-READ = frozenset({PLAIN, MASKED, GAVE, OPENED, *SETS})
-"""Steps whose letters are looked into, some of them for several things."""
+WORDS = frozenset({PLAIN, MASKED, GAVE, OPENED})
+"""Steps whose letters hold words. Those in which sites are named may hold ciphertexts of them."""
 NAME = 1 << 13
 """Bytes of what such a letter holds beside words, for each site: more than of any name."""
 
@@ -159,7 +159,10 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
             last = ask = _asked(begun, plan, task)
             grid = mechanism(plan, ask).grid
             most = grid.length * grid.bits // 8 + NAME * (1 + len(plan.federation.sites))
-            here = [one.held(most) if one.line.step in READ else one for one in here]
+            here = [
+                one.held(most) if one.line.step in WORDS else one.held() if one.line.step in SETS else one
+                for one in here
+            ]
             told += told_in(here, plan, ask)
             for letter in here:
                 line = letter.line

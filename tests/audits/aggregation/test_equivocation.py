@@ -70,7 +70,6 @@ def test_an_honest_server_said_one_thing_and_the_control_finds_a_liar(masked):
     assert found.control
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("word", ["clear", "mask", "he", "tee"])
 def test_no_honest_server_is_accused(tmp_path, word):
     spec = plan(word)
