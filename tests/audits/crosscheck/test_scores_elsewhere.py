@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from potluck.audits.membership import lira, rmia
+from potluck.audits.membership import beside, lira, rmia
 from potluck.audits.membership.scored import Scores
 from potluck.audits.seen import Shadow
 
@@ -86,7 +86,7 @@ def test_rmia_among_the_candidates_themselves(privacy_guard, said, monkeypatch):
     theirs.run_attack()
     shadows = [Shadow(some, words[:, None]) for some, words in zip(inside, each, strict=True)]
     seen = SimpleNamespace(candidates=SimpleNamespace(of=frozenset("a"), by_unit=np.asarray), plan=None)
-    monkeypatch.setattr(rmia, "grown", lambda seen, until: shadows)
+    monkeypatch.setattr(beside, "grown", lambda seen, until: shadows)
     monkeypatch.setattr(
         rmia, "released", lambda seen: SimpleNamespace(target=SimpleNamespace(apart=True, side="binary"))
     )

@@ -8,15 +8,10 @@ Reference: Carlini, Chien, Nasr, Song, Terzis, Tramer 2022, arXiv 2112.03570, al
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from potluck.audits.attack import Found, Scene, Sort, Until
-from potluck.audits.membership.overfit import scenes
-from potluck.audits.membership.scored import Named
-from potluck.audits.membership.shadows import LEAST, grown, obstacle, released, short, unasked
-from potluck.audits.membership.signals import surer
+from potluck.audits.membership.beside import Beside, said, stacked
 from potluck.audits.seen import Seen, Shadow
 from potluck.core.plan import required
 from potluck.core.stages import Floats
@@ -50,44 +45,11 @@ def _density(said: Floats, mean: Floats, variance: Floats) -> Floats:
     return np.asarray(-((said - mean) ** 2) / (2 * variance) - np.log(variance) / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Lira:
-    """See the module."""
-
-    name: str
-    ratio: Ratio
-    sort: Sort = Sort.MEMBERSHIP
-    reference: str = "Carlini et al. 2022, arXiv 2112.03570"
-
-    def fits(self, seen: Seen) -> str | None:
-        """It needs a trained model, rows that are here, of which a hash held some out, and sums that are simulated."""
-        return unasked(seen) or obstacle(seen)
-
-    def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
-        """A model that learns made-up rows by heart."""
-        return scenes(seen, until)
-
-    def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
-        """All candidates."""
-        asked, shadows = required(seen.candidates), grown(seen, until)
-        if len(shadows) < LEAST:
-            return [short(asked, shadows)]
-        values = self.ratio(said(seen), *stacked(shadows))
-        how = f"beside {len(shadows)} models that the attacker trained as the plan says, on some of these rows each"
-        return [Named(asked, asked.by_unit(values), how, seen.plan)]
+def _by(ratio: Ratio) -> Callable[[Seen, Sequence[Shadow]], Floats]:
+    return lambda seen, shadows: required(seen.candidates).by_unit(ratio(said(seen), *stacked(shadows)))
 
 
-def said(seen: Seen) -> Floats:
-    """[n, k] what the released model says of the candidates."""
-    asked = required(seen.candidates)
-    return surer(required(released(seen)), asked.rows)[: asked.count]
-
-
-def stacked(shadows: Sequence[Shadow]) -> tuple[Floats, Floats]:
-    """[s, n, k] what the attacker's models say; [s, n] 1 where the row is in."""
-    inside = np.stack([one.inside for one in shadows])
-    return np.stack([one.surer for one in shadows]), inside.astype(np.float64)
-
-
-LIRA = Lira("lira", online)
-LIRA_OFFLINE = Lira("lira offline", offline)
+REFERENCE = "Carlini et al. 2022, arXiv 2112.03570"
+HOW = "beside {models} models that the attacker trained as the plan says, on some of these rows each"
+LIRA = Beside("lira", REFERENCE, HOW, _by(online))
+LIRA_OFFLINE = Beside("lira offline", REFERENCE, HOW, _by(offline))
