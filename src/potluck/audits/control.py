@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from potluck.audits.attack import Scene
+from potluck.audits.attack import Over, Scene
 from potluck.audits.pictures import picture
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
@@ -53,21 +53,25 @@ class Control:
     why: str = ""
 
 
-def control(plan: Plan, rng: Generator, rows: int = 1, twice: bool = False) -> Control:
+def control(
+    plan: Plan, rng: Generator, rows: int = 1, twice: bool = False, progress: Progress = lambda ask: None
+) -> Control:
     """Runs of the same plan without protection, recorded and read as any other. rows: of a site, fewer where that is
-    more than is made or may be; twice: the second run, too."""
+    more than is made or may be; twice: the second run, too; progress: before each sum, may raise Over."""
     if not plan.traits.labelled:
         return Control((), "no made-up run of this task is known")
     spec = bare(plan)
     rows = made_of(spec, rows, twice)
     try:
         lines = lines_of(spec, rows, rng)
-        scenes = [scene_of(spec, lines)]
+        scenes = [scene_of(spec, lines, progress)]
         if twice:
             lines[spec.sites[0]].append(_line(spec, spec.sites[0], rows, rng))
-            seen, truth = scene_of(spec, lines)
+            seen, truth = scene_of(spec, lines, progress)
             scenes.append((replace(seen, before=scenes[0][0]), truth))
         return Control(tuple(scenes))
+    except Over:
+        return Control((), "its time was up (--minutes)")
     except Abort as abort:
         return Control((), f"the made-up run ended: {abort}")
     except PotluckError as error:

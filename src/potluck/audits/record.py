@@ -110,6 +110,11 @@ class Record:
             letter.sized()
         return cls(letters, _whole(folder, len(letters)))
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what its index says, the hash of every body with it."""
+        return hashlib.sha256(msgspec.json.encode((self.whole, [one.line for one in self.letters]))).hexdigest()
+
     def seen_by(self, names: Collection[str]) -> tuple[Letter, ...]:
         """Those that one of these parties read, or itself said or found."""
         return tuple(letter for letter in self.letters if letter.line.to in names)

@@ -3,17 +3,23 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
-from potluck.audits.attack import Attack, Found, OwnControl, Scene, Sort, Truth, Until, Verdict
+from potluck.audits.attack import Attack, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
-from potluck.audits.control import control
+from potluck.audits.control import Control, control
 from potluck.audits.membership.candidates import candidates
 from potluck.audits.reconstruction.slopes import rows_a_site, rows_behind
+from potluck.audits.resumed import Resumed
 from potluck.audits.seen import Seen
 from potluck.core import prose
 from potluck.core.seeded import generator
 
 Progress = Callable[[str], None]
+LATE = "its time was up (--minutes) before it was tried"
+STOPPED = "found nothing before its time was up (--minutes)"
+LEAST = 1.0
+"""Seconds that an attack has, and its control, while there is time at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +48,66 @@ class Result:
 
 
 def trials(
-    seen: Seen, truth: Truth, seconds: float, seed: int, progress: Progress, table: Sequence[Attack] = ATTACKS
+    seen: Seen,
+    truth: Truth,
+    seconds: float,
+    seed: int,
+    progress: Progress,
+    table: Sequence[Attack] = ATTACKS,
+    resumed: Resumed[tuple[Result, ...]] | None = None,
 ) -> Iterator[Result]:
-    """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them."""
+    """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them, but
+    a sum or a step that was begun by then is ended. progress: is told what is tried. resumed: what an earlier call had
+    finished."""
     end = time.monotonic() + seconds
     if seen.plan.traits.labelled and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
     behind = rows_behind(seen)
-    made = control(seen.plan, generator(seed, "control"), rows_a_site(seen), seen.before is not None)
-    for place, attack in enumerate(table):
-        progress(attack.name)
-        why = attack.fits(seen)
+
+    @cache
+    def made() -> Control:
+        until = Until(end, generator(seed, "control"))
+        return control(seen.plan, until.rng, rows_a_site(seen), seen.before is not None, until.before)
+
+    def tried(place: int, attack: Attack) -> Iterator[Result]:
+        why, now = attack.fits(seen), time.monotonic()
         if why is not None:
             yield Result(attack.name, attack.sort, (), False, Verdict(False, f"was not tried: {why}"), None)
-            continue
-        # Half of the time that is left to it is the control's.
-        share = (end - time.monotonic()) / (len(table) - place)
-        until = _until(share / 2, seed)
-        scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made.scenes
-        works, said = _control(attack, list(scenes), made.why, until)
-        found = list(attack.tried(seen, _until(max(share / 2, end - time.monotonic() - share), seed)))
-        yield from _results(attack, found, truth, works, said, {} if isinstance(attack, OwnControl) else behind)
+            return
+        if now >= end:
+            yield Result(attack.name, attack.sort, (), True, Verdict(None, LATE), None)
+            return
+        progress(f"{attack.name} ({place + 1} of {len(table)})")
+        share = (end - now) / (len(table) - place)
+        until, own = _until(now + share / 2, end, seed), isinstance(attack, OwnControl)
+        scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made().scenes
+        works, said = _control(attack, list(scenes), "" if own else made().why, until)
+        until = _until(max(now + share, time.monotonic() + share / 2), end, seed)
+        found = list(attack.tried(seen, until))
+        nothing = Verdict(None, STOPPED) if until.over else Verdict(False, "found nothing")
+        verdicts = [(one.of, one.judged(truth)) for one in found] or [(frozenset[str](), nothing)]
+        yield from _results(attack, verdicts, works, said, {} if own else behind)
+
+    for place, attack in enumerate(table):
+        found = resumed.done.get(attack.name) if resumed else None
+        if found is None:
+            found = tuple(tried(place, attack))
+            if resumed is not None:
+                resumed.after(attack.name, found)
+        yield from found
 
 
-def _until(seconds: float, seed: int) -> Until:
-    return Until(time.monotonic() + max(seconds, 1.0), generator(seed, "attack"))
+def _until(when: float, end: float, seed: int) -> Until:
+    return Until(min(end, max(when, time.monotonic() + LEAST)), generator(seed, "attack"))
 
 
 def _results(
     attack: Attack,
-    found: Sequence[Found],
-    truth: Truth,
+    verdicts: Sequence[tuple[frozenset[str], Verdict]],
     works: bool | None,
     said: str,
     behind: Mapping[frozenset[str], int],
 ) -> Iterator[Result]:
-    verdicts = [(one.of, one.judged(truth)) for one in found] or [(frozenset[str](), Verdict(False, "found nothing"))]
     for of, it in verdicts:
         here = f", where {behind[of]} are behind this sum" if of in behind and works is not None else ""
         words = it.words if it.succeeded else f"{it.words}; {said}{here}"

@@ -17,11 +17,12 @@ from potluck.cli.door import PATH, spoken, voice
 @click.option("--data", type=PATH, help="The folder in which the plan's files lie, to compare with the true rows.")
 @click.option("--record", type=PATH, help="The folder of letters (default: RUN/parcels).")
 @click.option("--before", type=PATH, help="The folder of an earlier run of the plan, recorded too.")
+@click.option("--resume", type=PATH, help="A file that keeps what has ended: the same call again goes on after it.")
 @click.option("--made-up", is_flag=True, help="Show on made-up rows, for the report, what protections hide.")
 @spoken
-def command(
+def command(  # noqa: PLR0913  # each is a flag
     run: Path, who: str, minutes: float, seed: int, data: Path | None, record: Path | None, before: Path | None,
-    made_up: bool,
+    resume: Path | None, made_up: bool,
 ) -> None:  # fmt: skip
     """Attack the run in folder RUN, made with --record, with what these parties read. Exit 0 whatever succeeded."""
     say = voice()
@@ -31,7 +32,9 @@ def command(
 
     if made_up:
         minutes /= 2
-    found = attack(run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, progress=trying)
+    found = attack(
+        run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, resume=resume, progress=trying
+    )
     if made_up:
         trying("made-up rows, under one protection after another")
         if rows_of_no_one(run, minutes=minutes, seed=seed, data=data) is None:

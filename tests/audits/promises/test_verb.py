@@ -102,10 +102,10 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
     calls.clear()
     again = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
     assert (again.document(), calls) == (done.document(), [])
-    with pytest.raises(UsageError, match="another plan, seed or time"):
+    with pytest.raises(UsageError, match="is about something else"):
         potluck.audit(path, minutes=0.01, seed=1, resume=kept)
     kept.write_bytes(b"{")
-    with pytest.raises(UsageError, match="is not what an audit keeps"):
+    with pytest.raises(UsageError, match="is not what an interrupted call keeps"):
         potluck.audit(path, minutes=0.01, resume=kept)
     with pytest.raises(UsageError, match="nothing is kept of an owner's own rows"):
         potluck.audit(path, pd.DataFrame({"x": [1.0]}), resume=tmp_path / "other.json")

@@ -1,5 +1,6 @@
 """`potluck.attack`: what a coalition could do with what it saw of a run."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from potluck.api.plan.plan import Plan
 from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
 from potluck.audits.record import Record
+from potluck.audits.resumed import resumed, subject
 from potluck.audits.seen import seen_by
 from potluck.audits.shown import shown
 from potluck.audits.trial import Result, trials
@@ -78,7 +80,7 @@ def _mark(result: Result) -> str:
     return {True: "SUCCEEDED", False: "failed", None: "undecided"}[result.verdict.succeeded]
 
 
-def attack(
+def attack(  # noqa: PLR0913  # each is a flag of the verb
     run: str | Path,
     who: str | Sequence[str] = "server",
     *,
@@ -87,18 +89,21 @@ def attack(
     data: Sources | str | Path | None = None,
     record: str | Path | None = None,
     before: str | Path | None = None,
+    resume: str | Path | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Attacked:
     """What the parties `who` could find out with what they read in the run of this folder, made with `record`.
 
-    minutes: at most, for all attacks; seed: of their draws. data: true rows to compare with, by site, or the folder in
-    which the plan's files lie; without it they are looked for where the program was started and beside the run's plan.
-    record: the folder of letters (default: `parcels` in the run's). before: the folder of an earlier run of the same
-    plan, recorded too, of which the same parties know as much.
+    minutes: at most, for all attacks; a sum or a step that was begun by then is ended. seed: of their draws. data: true
+    rows to compare with, by site, or the folder in which the plan's files lie; without it they are looked for where the
+    program was started and beside the run's plan. record: the folder of letters (default: `parcels` in the run's).
+    before: the folder of an earlier run of the same plan, recorded too, of which the same parties know as much. resume:
+    a file that keeps what each attack came to that has ended, so that an interrupted call goes on when it is called
+    again; made where there is none. progress: is told what is tried.
     What was found is kept beside the run, for its report: `attacks.json` holds the newest call of each coalition.
     Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
     """
-    folder = Path(run)
+    folder, end = Path(run), time.monotonic() + 60 * minutes
     names = tuple(who.split(",")) if isinstance(who, str) else tuple(who)
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
@@ -124,9 +129,16 @@ def attack(
     if strange:
         truth = {name: one for name, one in truth.items() if name not in strange}
         why = f"the rows of {named(strange)} that are here are not those of that run"
+    records = [letters]
     if earlier is not None:
-        seen = replace(seen, before=seen_by(Record.read(earlier), spec, names))
-    results = tuple(trials(seen, truth, 60 * minutes, seed, progress))
+        records.append(Record.read(earlier))
+        seen = replace(seen, before=seen_by(records[1], spec, names))
+    going = None
+    if resume is not None:
+        model = seen.released.digest() if seen.released else ""
+        about = [sorted(names), sorted(truth), [one.digest for one in records], [model]]
+        going = resumed(Path(resume), subject("attack", plan.hash, seed, minutes, *about), tuple[Result, ...])
+    results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going))
     found = tuple(msgspec.convert(one.document(), readable(Attack)) for one in results)
     call = Call(
         who=names, before=earlier is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),

@@ -11,9 +11,9 @@ from potluck.api.plan.plan import Plan, opened
 from potluck.api.proof import kept
 from potluck.audits.extraction.canaries import without_noise
 from potluck.audits.promises import on_shares
-from potluck.audits.promises.audits import audited
+from potluck.audits.promises.audits import Looked, audited
 from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
-from potluck.audits.promises.resumed import Resumed, subject
+from potluck.audits.resumed import resumed, subject
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
@@ -86,7 +86,7 @@ def audit(
     plan.require()
     if resume is not None and data is not None:
         raise UsageError("nothing is kept of an owner's own rows", where="--resume", hint="leave it out, or --data")
-    going = None if resume is None else Resumed(Path(resume), subject(plan.hash, seed, minutes))
+    going = None if resume is None else resumed(Path(resume), subject("audit", plan.hash, seed, minutes), Looked)
     if run is not None:
         _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]

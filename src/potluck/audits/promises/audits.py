@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from potluck.audits.extraction import canaries
 from potluck.audits.promises import charged, clips, coins, neighbours, one_run, paired, parties, sigma
 from potluck.audits.promises.made_up import NotMade, made_up, own
-from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort, Finding
-from potluck.audits.promises.resumed import Resumed
+from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort
 from potluck.audits.promises.scene import Scene
+from potluck.audits.resumed import Resumed
 from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.learning.data.table import Table
@@ -26,6 +27,14 @@ AUDITS: tuple[Audit, ...] = (
     Audit("paired", "arXiv 2302.07956", paired.findings, 0.45),
     Audit("extraction", "arXiv 1802.08232", canaries.findings, 0.2),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one audit came to, as it is kept."""
+
+    bounds: tuple[Bound, ...]
+    checks: tuple[Check, ...]
 
 
 def scene(plan: Plan, seed: int, table: Table | None = None, until: float = float("inf")) -> Scene:
@@ -49,23 +58,27 @@ def audited(
     trials: int = 10_000,
     tell: Callable[[str], None] = lambda words: None,
     audits: Sequence[Audit] = AUDITS,
-    resumed: Resumed | None = None,
+    resumed: Resumed[Looked] | None = None,
 ) -> tuple[list[Bound], list[Check]]:
     """(bounds of epsilon, other findings) of a plan that owes noise. What is left of one audit's time is the others'.
     All of them together are wrong at most as often as WRONG says. resumed: what an earlier call had finished."""
     begun, due = time.monotonic(), 0.0
     all_of_it = sum(one.weight for one in audits)
     looked = scene(plan, seed, table, begun + seconds * 0.2)
-    found: list[Finding] = []
+    bounds, checks = list[Bound](), list[Check]()
     for one in audits:
-        before = resumed.before(one.name) if resumed else None
         due += one.weight
-        if before is not None:
-            found += before
-            continue
-        effort = Effort(WRONG / len(audits), begun + seconds * due / all_of_it, trials, tell)
-        now = list(one.looked(looked, effort))
-        found += now
-        if resumed is not None:
-            resumed.after(one.name, now)
-    return [one for one in found if isinstance(one, Bound)], [one for one in found if isinstance(one, Check)]
+        found = resumed.done.get(one.name) if resumed else None
+        if found is None:
+            found = _looked(one, looked, Effort(WRONG / len(audits), begun + seconds * due / all_of_it, trials, tell))
+            if resumed is not None:
+                resumed.after(one.name, found)
+        bounds += found.bounds
+        checks += found.checks
+    return bounds, checks
+
+
+def _looked(audit: Audit, scene: Scene, effort: Effort) -> Looked:
+    found = list(audit.looked(scene, effort))
+    bounds = tuple(one for one in found if isinstance(one, Bound))
+    return Looked(bounds, tuple(one for one in found if isinstance(one, Check)))

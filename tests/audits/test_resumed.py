@@ -1,0 +1,136 @@
+"""An interrupted call of attacks goes on after those that had ended; time that is up makes nothing "failed"."""
+
+import json
+import shutil
+import time
+
+import pytest
+
+import potluck
+from potluck.api.proof.attack import attack
+from potluck.audits.attack import Sort, Verdict
+from potluck.audits.trial import LATE, STOPPED, trials
+from potluck.cli import potluck as verbs
+from potluck.cli.door import run
+from potluck.core.errors import UsageError
+from support.audits.recorded import seen
+
+
+class Said:
+    """An attack that finds one thing. calls: who was tried, by name."""
+
+    sort, reference = Sort.RECONSTRUCTION, "none"
+
+    def __init__(self, name, calls, nothing=False, seconds=0.0):
+        self.name, self.calls, self.nothing, self.seconds = name, calls, nothing, seconds
+        self.of = frozenset("b")
+
+    def fits(self, known):
+        return None
+
+    def tried(self, known, until):
+        self.calls.append(self.name)
+        while time.monotonic() < until.when and self.seconds:
+            time.sleep(0.01)
+        return [] if self.nothing else [self]
+
+    def judged(self, truth):
+        return Verdict(True, f"{self.name} was tried", 1 / 3)
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """Two attacks of a test in place of the program's, and which were tried."""
+    calls = []
+    monkeypatch.setattr(trials, "__defaults__", ((Said("one", calls), Said("two", calls)), None))
+    return calls
+
+
+@pytest.fixture
+def mine(one_row, tmp_path):
+    """A run's folder of this test alone, since what attacks find stays in it; and its rows."""
+    return shutil.copytree(one_row[0], tmp_path / "run"), one_row[2]
+
+
+def interrupted(name):
+    if name.startswith("two"):
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_call_goes_on_where_it_stopped(mine, table, tmp_path):
+    """The control of each is tried as well, so that each name comes twice."""
+    folder, rows = mine
+    kept = tmp_path / "kept.json"
+    whole = attack(folder, data=rows).document
+    table.clear()
+    with pytest.raises(KeyboardInterrupt):
+        attack(folder, data=rows, resume=kept, progress=interrupted)
+    assert table == ["one", "one"]
+    assert kept.stat().st_mode & 0o777 == 0o600
+    done, said = attack(folder, data=rows, resume=kept, progress=table.append), ["two (2 of 2)", "two", "two"]
+    assert (done.document, table) == (whole, ["one", "one", *said])
+    assert attack(folder, data=rows, resume=kept).document == whole
+    assert table == ["one", "one", *said]
+    for site in rows.values():  # the file is no place for rows
+        assert not [cell for cell in site["u"].astype(str) if cell in kept.read_text()]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 1.0}, {"who": "server,a"}, {"data": None}])
+def test_a_file_of_another_call_is_refused(mine, table, tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    folder, rows = mine
+    attack(folder, data=rows, resume="kept.json")
+    with pytest.raises(UsageError, match="is about something else"):
+        attack(folder, **{"data": rows, "resume": "kept.json"} | change)
+    assert table == ["one", "one", "two", "two"]
+
+
+def test_a_file_is_bound_to_the_letters_of_its_record(mine, table, tmp_path):
+    folder, rows = mine
+    kept, other = tmp_path / "kept.json", tmp_path / "other"
+    attack(folder, data=rows, resume=kept)
+    shutil.copytree(folder, other)
+    assert attack(other, data=rows, resume=kept).results
+    (other / "parcels" / "end.json").unlink()
+    with pytest.raises(UsageError, match="is about something else"):
+        attack(other, data=rows, resume=kept)
+
+
+@pytest.mark.parametrize("torn", ["", "[]", '{"about": 1}', "half", "kind"])
+def test_a_torn_file_is_an_error_and_no_beginning(mine, table, tmp_path, capsys, torn):
+    (folder, rows), kept = mine, tmp_path / "kept.json"
+    attack(folder, data=rows, resume=kept)
+    whole = kept.read_text()
+    about = json.loads(whole)["about"]
+    made = {"half": whole[:-9], "kind": json.dumps({"about": about, "done": {"one": [{"name": 3}]}})}.get(torn, torn)
+    kept.write_text(made)
+    table.clear()
+    with pytest.raises(UsageError, match="is not what an interrupted call keeps") as error:
+        attack(folder, data=rows, resume=kept)
+    assert (error.value.where, kept.read_text(), table) == (str(kept), made, [])
+
+
+def test_a_file_that_cannot_be_made_is_known_before_anything_is_tried(mine, table, tmp_path, capsys):
+    assert run(verbs, ["attack", str(mine[0]), "--resume", str(tmp_path / "away" / "kept.json")]) == 2
+    said = capsys.readouterr().err
+    assert ("cannot be written" in said, table) == (True, [])
+    assert run(verbs, ["attack", str(mine[0]), "--resume", str(tmp_path)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_what_time_did_not_allow_is_undecided_and_never_failed(one_row):
+    """One second: the first takes all of it and finds nothing, and nobody begins after it."""
+    calls, begun = [], time.monotonic()
+    table = [Said("slow", calls, nothing=True, seconds=9), Said("late", calls)]
+    slow, late = trials(seen(*one_row[:2], "server"), {}, 1.0, 0, lambda name: None, table)
+    assert time.monotonic() - begun < 60
+    assert (slow.verdict.succeeded, slow.verdict.words.split(";")[0]) == (None, STOPPED)
+    assert (late.tried, late.verdict, late.control) == (True, Verdict(None, LATE), None)
+    assert "late" not in calls
+
+
+def test_a_call_without_time_says_of_all_attacks_that_they_were_not_begun(mine):
+    done = potluck.attack(mine[0], data=mine[1], minutes=1e-9)
+    assert {one.verdict.words for one in done.results if one.tried} == {LATE}
+    assert not [line for line in done.lines() if line.startswith(("failed", "SUCCEEDED", "no answer"))]
+    assert LATE in done.lines()[0]
