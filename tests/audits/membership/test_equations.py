@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ import potluck
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.membership.candidates import candidates, members
-from potluck.audits.membership.equations import EQUATIONS, solved
+from potluck.audits.membership.equations import EQUATIONS, keys, solved
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
 from potluck.audits.trial import trials
@@ -101,7 +102,7 @@ def test_a_site_alone_has_no_equations_and_without_time_nothing_is_said(run):
         ({"privacy": NOISE | {"noise": "site"}, "expected_rows": 40} | STEPS, "the sums that are opened have noise"),
         ({"privacy": NOISE | {"noise": "shared"}, "expected_rows": 40} | STEPS, "the sums that are opened have noise"),
         ({"method": "average", "rounds": 3}, "what a site adds is no sum of what its rows add"),
-        (STEPS | {"batch": 40, "expected_rows": 72}, "each sum is over some rows"),
+        (STEPS | {"aggregation": "median"}, "it is no sum"),
     ],
 )
 def test_noise_and_sums_of_other_things_are_not_tried(run, other, said):
@@ -140,6 +141,35 @@ def test_of_a_network_too(tmp_path):
     seen, truth = asked(ran(tmp_path, spec, rows), spec, rows, "server")
     said, inside = flags(seen, truth)
     assert np.array_equal(said, inside)
+
+
+@pytest.fixture(scope="module")
+def batched(tmp_path_factory):
+    """Sums of 33 numbers, each over about 108 of 216 rows that a public seed draws; equal rows at a site."""
+    steps = STEPS | {"rounds": 16, "batch": 108, "expected_rows": 216}
+    spec, rows = plan((("test", 0.4),), "mask", **steps), frames(120)
+    for frame in rows.values():
+        frame.iloc[100:110] = frame.iloc[:10].to_numpy()
+    return ran(tmp_path_factory.mktemp("batch"), spec, rows), spec, rows
+
+
+def test_rows_that_a_public_seed_draws_are_as_well_known(batched):
+    """The known answer: the keys by which each site itself drew its rows."""
+    seen, truth = asked(*batched, "server")
+    assert EQUATIONS.fits(seen) is None
+    assert np.array_equal(keys(seen.candidates), np.concatenate([truth[name].keys for name in "abc"]))
+    (found,) = EQUATIONS.tried(seen, FOREVER)
+    told = found.scores(truth)
+    assert told.caught() > 0.5
+    assert told.auc > 0.95
+
+
+@pytest.mark.slow
+def test_whoever_draws_by_another_seed_has_no_equations(batched):
+    seen, truth = asked(*batched, "server")
+    spec = msgspec.structs.replace(seen.plan, training=msgspec.structs.replace(seen.plan.training, seed=1))
+    (found,) = EQUATIONS.tried(replace(seen, plan=spec), FOREVER)
+    assert found.scores(truth).caught() < 0.2
 
 
 def test_flags_are_those_that_solve_exact_equations():

@@ -3,15 +3,18 @@
 A sum at an announced model is the sum of what the rows that train add there. The attacker has the rows in question and
 the program, so it knows what each would add, and does not know which did: the flags are the unknowns. One sum of more
 numbers than rows, or several sums at models that differ, say all of them, whoever protects the sums until they open.
+Where a round is over rows that a public seed draws (`training.batch`), the attacker draws them as well: a row that was
+not drawn adds nothing to the slopes of that round.
 With p the share of rows that train, A what each adds, S the sums and e the size of rounding, the flags are scored by
 the best linear guess: p + v A' (v A A' + e e')^-1 (S - A p), v = p (1 - p).
 References: Nasr, Shokri, Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur,
 Nissim 2003 (rows from exact sums, by linear equations).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Until
@@ -22,12 +25,14 @@ from potluck.audits.seen import Candidates, Known, Seen
 from potluck.core.asks import Task
 from potluck.core.fixed import decode
 from potluck.core.plan import Plan, required
+from potluck.core.seeded import Words
 from potluck.core.stages import Floats
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import Table
+from potluck.learning.data.units import Index
 from potluck.learning.loops import build
 from potluck.learning.models.fitted import training
-from potluck.learning.training.drawn import at_all_sites, band
+from potluck.learning.training.drawn import band, by_public_coins, chance
 from potluck.learning.training.method import method_of
 
 MOST, TIMES, OF_ONE = 3000, 8, 2
@@ -36,7 +41,9 @@ NEAR = 1e-12
 """What adding up in floats may change, of what units add."""
 FEW = 0.1
 """Steps of the grid by which a sum is off whose rows are on the grid one by one: none, but where machines differ."""
-Unit = dict[str, Table]
+SLOPES = "gradient"
+"""The block of a sum to which only rows add that were drawn for it."""
+Unit = dict[str, Index]
 """The rows of one, by site."""
 
 
@@ -57,8 +64,8 @@ class Equations:
             return "the sums that are opened have noise"
         if method_of(plan).by_site or (plan.noisy and plan.privacy.unit == "site"):
             return "what a site adds is no sum of what its rows add"
-        if at_all_sites(plan) is not None or band(plan) is not None or training(plan).aggregation != "mean":
-            return "each sum is over some rows, or it is no sum: not all equations are in the same unknowns"
+        if chance(plan) is not None or band(plan) is not None or training(plan).aggregation != "mean":
+            return "each sum is over rows that are drawn in secret, or it is no sum"
         why = strangers(seen)
         return why if why is not None or _sums(seen) else "no sum of these rows was read"
 
@@ -69,11 +76,11 @@ class Equations:
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """All candidates."""
         asked, sums = required(seen.candidates), _sums(seen)
-        units, parts = _units(asked), list[tuple[Floats, Floats, Floats]]()
+        most, parts = TIMES * (int(asked.unit.max()) + 1), list[tuple[Floats, Floats, Floats]]()
         for one in sums:
-            if sum(len(part[1]) for part in parts) >= min(MOST, TIMES * len(units)):
+            if sum(len(part[1]) for part in parts) >= min(MOST, most):
                 break
-            made = _added(seen.plan, one, units, until)
+            made = _added(seen.plan, one, asked, until)
             if made is None:
                 break
             parts.append(_some(seen.plan, one, made, until))
@@ -92,6 +99,15 @@ def solved(adds: Floats, opened: Floats, off: Floats, share: float) -> Floats:
     return np.asarray(share + right.T @ (sizes / (sizes**2 + 1 / (share * (1 - share))) * (left.T @ rest)))
 
 
+def keys(asked: Candidates) -> Words:
+    """[n] by which rows are drawn: of equal rows of a site each has its own."""
+    homes, found = asked.pool.sites[: asked.count], np.zeros(asked.count, np.uint64)
+    for home, name in enumerate(sorted(asked.of)):
+        here = np.flatnonzero(homes == home)
+        found[here] = asked.pool.some(here, name).keys
+    return found
+
+
 def _sums(seen: Seen) -> list[Known]:
     """Of the sums those over rows that are asked about, of rounds far from one another first."""
     found = [one for one in seen.training() if one.of <= required(seen.candidates).of]
@@ -101,33 +117,33 @@ def _sums(seen: Seen) -> list[Known]:
 
 
 def _units(asked: Candidates) -> list[Unit]:
-    """Of each unit its rows, as its sites have them."""
+    """Of each unit its rows of the pool, by site."""
     names, homes = sorted(asked.of), asked.pool.sites[: asked.count]
     order = np.argsort(asked.unit, kind="stable")
     each = np.split(order, np.flatnonzero(np.diff(asked.unit[order])) + 1)
-    return [
-        {names[home]: asked.pool.some(rows[homes[rows] == home], names[home]) for home in np.unique(homes[rows])}
-        for rows in each
-    ]
+    return [{names[home]: rows[homes[rows] == home] for home in np.unique(homes[rows])} for rows in each]
 
 
-def _added(plan: Plan, known: Known, units: Sequence[Unit], until: Until) -> Floats | None:
-    """[d, n] what each unit adds to a sum, by the code of sites, on its grid. None: time was up."""
-    task: Task[Table, object] = build(plan)
-    privacy, draw = mechanism(plan, known.ask), until.rng.bytes
-
-    def each() -> Iterator[Floats]:
-        for unit in units:
-            found = np.zeros(known.grid.length)
-            for rows in (rows for name, rows in unit.items() if name in known.of):
-                found += decode(guarded(privacy, task.contribute(known.ask, rows, draw), draw).words, known.grid)
-            yield found
-
-    found = list[Floats]()
-    for one in each():
+def _added(plan: Plan, known: Known, asked: Candidates, until: Until) -> Floats | None:
+    """[d, units] what each unit adds to a sum, by the code of sites, on its grid. None: time was up."""
+    # Of one row alone nothing is drawn, and which are in the sum follows from their keys.
+    whole = msgspec.structs.replace(plan, training=msgspec.structs.replace(training(plan), batch=None))
+    task: Task[Table, object] = build(whole)
+    privacy, draw, slopes = mechanism(plan, known.ask), until.rng.bytes, known.grid.slices().get(SLOPES, slice(0))
+    coins, found = by_public_coins(plan, known.ask.step, keys(asked)), list[Floats]()
+    for unit in _units(asked):
         if until.over:
             return None
-        found.append(one)
+        total = np.zeros(known.grid.length)
+        for name, own in unit.items():
+            for drawn in (True, False):
+                rows = own[coins[own] == drawn]
+                if name in known.of and len(rows):
+                    given = task.contribute(known.ask, asked.pool.some(rows, name), draw)
+                    adds = decode(guarded(privacy, given, draw).words, known.grid)
+                    adds[slopes] *= drawn
+                    total += adds
+        found.append(total)
     return np.array(found).T
 
 

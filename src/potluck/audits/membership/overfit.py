@@ -1,8 +1,14 @@
-"""The control of attacks on members: the plan's model without protection, on so few made-up rows of no one that it
-learns them by heart. Their targets follow from nothing, so that whatever it knows of them it knows of them alone.
+"""The control of attacks on members: a model of the plan's kind that learns made-up rows by heart.
 
-A model of few numbers cannot learn many rows by heart, nor one that is hardly trained: then the control fails, and that
-is true of such models."""
+Their targets follow from nothing, so that whatever the model knows of a row it knows of that row alone. Nothing
+protects: besides noise and masks that is a strong ridge, few coefficients and few rounds. So the control's rows have
+WIDER columns of numbers more than the plan's, which makes them lie far apart; the ridge is hardly one; and there are
+ROUNDS rounds at least. A plan that takes its model from a file (a graph, or an earlier run's) keeps that model's
+columns.
+
+It shows that the attack finds members where a model has learnt them. It does NOT show that the plan's own model, of
+fewer coefficients or under its ridge, would learn them: that an attack fails there may be because it did not.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,17 +20,20 @@ from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.membership.candidates import candidates
 from potluck.audits.seen import Seen
 from potluck.core.errors import PotluckError
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Column, Plan, required
 from potluck.core.rounds import Abort
 from potluck.core.tables.training import Split
-from potluck.learning.data.encode import encoding
 from potluck.learning.models.fitted import training
+from potluck.learning.training.methods import method_of
 
-TIMES, FEWEST, MOST = 2, 24, 100
-"""Rows that train: so many for each feature, within bounds. Of others there are MOST."""
-ROUNDS = 200
-LEVEL = 0.01
-"""Of few rows less is asked for: that an attack works, where nothing protects, is no alarm."""
+WIDER = 100
+"""Columns of numbers more."""
+TRAIN, OTHERS = 36, 100
+"""Rows that train, on average, and others: fewer than half as many as there are columns, so that they are learnt."""
+ROUNDS, MOST_ROUNDS = 30, 200
+RIDGE = 0.01
+LEVEL = 1e-3
+"""Of so few rows less is asked for: where nothing protects, chance alone passes for success once in 1,000 runs."""
 
 
 def scenes(seen: Seen, until: Until) -> Sequence[Scene]:
@@ -39,13 +48,26 @@ def scenes(seen: Seen, until: Until) -> Sequence[Scene]:
 
 
 def _made(plan: Plan, until: Until) -> Scene:
-    train = min(MOST, max(FEWEST, TIMES * len(encoding(plan).names)))
-    spec, split = bare(plan), Split(test=MOST / (MOST + train), seed=int(until.rng.integers(1 << 31)))
-    made = msgspec.structs.replace(
-        spec,
-        data=msgspec.structs.replace(spec.data, split=split),
-        training=msgspec.structs.replace(training(spec), rounds=min(ROUNDS, training(plan).rounds)),
-    )
-    rows = min(spec.data.max_rows, -(-(MOST + train) // len(spec.federation.sites)))
+    spec, share = _learning(bare(plan), plan), OTHERS / (OTHERS + TRAIN)
+    split = Split(test=share, seed=int(until.rng.integers(1 << 31)))
+    made = msgspec.structs.replace(spec, data=msgspec.structs.replace(spec.data, split=split))
+    rows = min(spec.data.max_rows, -(-(OTHERS + TRAIN) // len(spec.federation.sites)))
     seen, truth = scene_of(made, lines_of(made, rows, until.rng), until.before)
     return replace(seen, candidates=replace(required(candidates(made, truth, seen.names)), level=LEVEL)), truth
+
+
+def _learning(spec: Plan, plan: Plan) -> Plan:
+    """The bare plan with a model that learns its rows by heart. plan: as it was, with all its rounds."""
+    columns = dict(spec.data.columns)
+    if not plan.sent:
+        columns |= {f"made up {number}": Column(kind="number", low=-1.0, high=1.0) for number in range(WIDER)}
+    rounds = min(MOST_ROUNDS, training(plan).rounds)
+    if method_of(plan).steps:
+        rounds = max(ROUNDS, rounds)
+    model = required(spec.model)
+    return msgspec.structs.replace(
+        spec,
+        data=msgspec.structs.replace(spec.data, columns=columns),
+        model=msgspec.structs.replace(model, l2=min(RIDGE, model.l2)),
+        training=msgspec.structs.replace(training(spec), rounds=rounds),
+    )

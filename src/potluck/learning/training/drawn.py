@@ -18,11 +18,12 @@ Reference: Robbins and Monro 1951 (steps along sums that are right on average).
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.asks import Band
 from potluck.core.plan import Plan, Training, required
 from potluck.core.rounds import Abort, Cause
-from potluck.core.seeded import marks
+from potluck.core.seeded import Words, marks
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.models.fitted import training
@@ -43,8 +44,16 @@ def drawn(plan: Plan, step: int, rows: Table) -> Index:
         raise _too_few("a batch", "a larger training.batch, or a lower training.expected_rows")
     if len(index) - taken < LEAST:  # two rounds' sums would differ by a few rows
         raise _too_few("what a batch leaves out", "a smaller training.batch, or leave it out")
-    bound = np.uint64((spec.batch << 64) // required(spec.expected_rows))
-    return index[marks(rows.keys[index], spec.seed, "gradient", step, "rows") < bound]
+    return index[by_public_coins(plan, step, rows.keys[index])]
+
+
+def by_public_coins(plan: Plan, step: int, keys: Words) -> NDArray[np.bool_]:
+    """[n] which rows with these keys (`Table.keys`) are in a round without noise."""
+    spec, some = training(plan), at_all_sites(plan)
+    if some is None or some == spec.expected_rows:
+        return np.ones(len(keys), np.bool_)
+    bound = np.uint64((some << 64) // required(spec.expected_rows))
+    return np.asarray(marks(keys, spec.seed, "gradient", step, "rows") < bound)
 
 
 def chance(plan: Plan) -> tuple[int, int] | None:
