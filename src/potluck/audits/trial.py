@@ -81,7 +81,7 @@ def trials(
         share = (end - now) / (len(table) - place)
         until, own = _until(now + share / 2, end, seed), isinstance(attack, OwnControl)
         scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made().scenes
-        works, said = _control(attack, list(scenes), "" if own else made().why, until)
+        works, said = _control(attack, seen, list(scenes), "" if own else made().why, until)
         until = _until(max(now + share, time.monotonic() + share / 2), end, seed)
         found = list(attack.tried(seen, until))
         nothing = Verdict(None, STOPPED) if until.over else Verdict(False, "found nothing")
@@ -121,7 +121,7 @@ def _results(
         )
 
 
-def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tuple[bool | None, str]:
+def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: Until) -> tuple[bool | None, str]:
     """(whether it works where nothing protects, what that means for a failure). why: there are no scenes."""
     if not scenes:
         return None, f"no control: {why or 'none could be made'}, so this failure says little"
@@ -129,10 +129,12 @@ def _control(attack: Attack, scenes: list[Scene], why: str, until: Until) -> tup
     if scene is None:
         return False, "this attack does not work here: it does not fit even a run without protection"
     verdicts = [one.judged(scene[1]) for one in attack.tried(scene[0], until)]
-    many = prose.count(min((rows.rows for rows in scene[1].values()), default=0), "row")
+    many = f"{prose.count(min((rows.rows for rows in scene[1].values()), default=0), 'row')} a site"
+    wider = len(scene[0].plan.data.columns) - len(seen.plan.data.columns)
+    many += f", each with {prose.count(wider, 'column')} more than here" if wider > 0 else ""
     if verdicts and all(one.succeeded is None for one in verdicts):
         return None, f"no control: of made-up rows, {verdicts[0].words}"
     if not any(one.succeeded for one in verdicts):
         words = "this attack does not work here: it fails on made-up rows that nothing protects, too"
-        return False, f"{words}, with {many} a site"
-    return True, f"on made-up rows that nothing protects it succeeds, with {many} a site"
+        return False, f"{words}, with {many}"
+    return True, f"on made-up rows that nothing protects it succeeds, with {many}"
