@@ -84,6 +84,15 @@ class Found(Protocol):
         ...
 
 
+@runtime_checkable
+class OfTwo(Protocol):
+    """What an attack found that compares two runs of other rows each."""
+
+    def judged_beside(self, truth: Truth, earlier: Truth) -> Verdict:
+        """How right it is. earlier: rows of the earlier run, as that run's plan takes them; may lack sites."""
+        ...
+
+
 class Attack(Protocol):
     """One attack: an object in a file of its own, and a line in `attacks`."""
 

@@ -3,6 +3,7 @@
 from potluck.audits.aggregation.equivocation import EQUIVOCATION
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
+from potluck.audits.intersection.again import AGAIN
 from potluck.audits.intersection.dictionary import DICTIONARY
 from potluck.audits.membership.equations import EQUATIONS
 from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
@@ -19,10 +20,11 @@ from potluck.audits.reconstruction.inversion import INVERSION
 from potluck.audits.reconstruction.leaves import LEAVES
 from potluck.audits.reconstruction.property import PROPERTY
 from potluck.audits.reconstruction.rates import RATES
+from potluck.audits.reconstruction.tracker import TRACKER
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, POISONING, BACKDOOR,
-    PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
+    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, AGAIN,
+    POISONING, BACKDOOR, PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first. The last of those that share models of the
 attacker's own has most of them."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.audits.intersection.matched import Matched
 from potluck.audits.record import HINT, Letter, Record
 from potluck.audits.told import SETS, Told, sound, told_in
 from potluck.core.asks import Ask, Kind, Task
@@ -115,7 +116,7 @@ class Seen:
     of each round as they reached the server, plain or masked; plain: they were not masked; before: what they know of an
     earlier run; last: the last sum that they heard announced, and at which model; candidates: rows of which they are
     asked whether they were trained on; told: what the server has to tell all alike; released: the model of a fit, which
-    one of them reads."""
+    one of them reads; matched: what they know of an intersection."""
 
     plan: Plan
     names: frozenset[str]
@@ -127,6 +128,7 @@ class Seen:
     candidates: Candidates | None = None
     told: tuple[Told, ...] = field(default=(), repr=False)
     released: Model | None = field(default=None, repr=False)
+    matched: Matched | None = None
 
     def training(self) -> tuple[Known, ...]:
         """Of the sums those that train."""

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 
-from potluck.audits.attack import Attack, OwnControl, Scene, Sort, Truth, Until, Verdict
+from potluck.audits.attack import Attack, Found, OfTwo, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import Control, control
 from potluck.audits.membership.candidates import candidates
@@ -55,10 +56,11 @@ def trials(
     progress: Progress,
     table: Sequence[Attack] = ATTACKS,
     resumed: Resumed[tuple[Result, ...]] | None = None,
+    earlier: Truth = MappingProxyType({}),
 ) -> Iterator[Result]:
     """One attack after another. truth: true rows to compare with, where they can be read; seconds: for all of them, but
     a sum or a step that was begun by then is ended. progress: is told what is tried. resumed: what an earlier call had
-    finished."""
+    finished; earlier: rows of the run before, as its plan takes them."""
     end = time.monotonic() + seconds
     if seen.plan.traits.labelled and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
@@ -85,7 +87,7 @@ def trials(
         until = _until(max(now + share, time.monotonic() + share / 2), end, seed)
         found = list(attack.tried(seen, until))
         nothing = Verdict(None, STOPPED) if until.over else Verdict(False, "found nothing")
-        verdicts = [(one.of, one.judged(truth)) for one in found] or [(frozenset[str](), nothing)]
+        verdicts = [(one.of, _judged(one, truth, earlier)) for one in found] or [(frozenset[str](), nothing)]
         yield from _results(attack, verdicts, works, said, {} if own else behind)
 
     for place, attack in enumerate(table):
@@ -99,6 +101,10 @@ def trials(
 
 def _until(when: float, end: float, seed: int) -> Until:
     return Until(min(end, max(when, time.monotonic() + LEAST)), generator(seed, "attack"))
+
+
+def _judged(found: Found, truth: Truth, earlier: Truth) -> Verdict:
+    return found.judged_beside(truth, earlier) if isinstance(found, OfTwo) else found.judged(truth)
 
 
 def _results(

@@ -11,14 +11,8 @@ import potluck
 from potluck.audits.intersection.space import guesses, space_of
 from potluck.core.rounds import Cause
 from potluck.core.seeded import generator
+from support.audits.intersections import plan
 from support.mpc.psi_rig import gathering, met
-
-
-def plan(sites=("a", "b"), reveal="members", keys=("id",), **data):
-    return potluck.Plan(
-        name="who", purpose="a test", task="intersect", federation={"sites": list(sites), "server": "curious"},
-        align={"keys": list(keys), "protocol": "ecdh", "reveal": reveal}, data=data, privacy={"noise": "none"},
-    )  # fmt: skip
 
 
 def run(tmp_path, spec, sets):

@@ -13,9 +13,11 @@ from potluck.api.network import members
 from potluck.api.network.inbox import inbox
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
+from potluck.audits.counting import sum_over
 from potluck.audits.membership.published import PUBLISHED
+from potluck.audits.reconstruction.tracker import TRACKER
 from potluck.audits.record import Record
-from potluck.audits.seen import seen_by
+from potluck.audits.seen import Seen, seen_by
 from potluck.core.plan import canonical, digest
 from potluck.core.seeded import generator
 from potluck.learning.models.started import started
@@ -24,8 +26,9 @@ from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests
 from potluck.tasks.shapes.few_rows import DRAWN, FOUND, TRIES
 from potluck.tasks.shapes.shape import Case
-from potluck.tasks.shapes.shapes import STATISTICS, TRAINING, risks
+from potluck.tasks.shapes.shapes import MATCHING, STATISTICS, TRAINING, risks
 from potluck.tasks.sources import held, tables
+from support.audits import intersections
 from support.audits.recorded import LOGISTIC, NUMBERS, RELU, frames, plan, seen
 
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
@@ -41,13 +44,13 @@ def said(spec, rows=None, before=0):
     found = risks(Case(spec.spec, rows or {}, before))
     for line in found:
         key, _, rest = line.partition(": ")
-        assert key in {"privacy.noise", "training.method", "protect.with", "model", "statistics"}
+        assert key in {"privacy.noise", "training.method", "protect.with", "model", "statistics", "align"}
         assert ". hint: " in rest
     return [line.partition("(attack ")[2].partition(")")[0] for line in found]
 
 
 def test_every_shape_names_an_attack_of_the_table():
-    assert {one.attack for one in (*TRAINING, *STATISTICS)} - {"imprint"} <= {one.name for one in ATTACKS}
+    assert {one.attack for one in (*TRAINING, *STATISTICS, *MATCHING)} - {"imprint"} <= {one.name for one in ATTACKS}
 
 
 @pytest.mark.parametrize(
@@ -138,6 +141,14 @@ PROMISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
 )
 def test_exact_statistics_of_more_numbers_than_rows_are_named(spec, rows, named):
     assert said(spec, dict.fromkeys("abc", rows)) == named
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"), [(counting(), ["tracker"]), (counting(privacy=PROMISED), []), (intersections.plan(), ["again"])]
+)
+def test_what_ran_here_before_is_said_of_statistics_and_of_keys(spec, named):
+    assert said(spec) == []
+    assert said(spec, before=2) == named
 
 
 def test_an_imprint_is_named_whatever_protects_the_sum():
@@ -254,6 +265,20 @@ def test_a_row_that_came_is_the_difference_of_two_runs_and_not_with_noise(tmp_pa
         potluck.run(spec, rows, out=tmp_path / name / "before", record=True)
         first = seen(tmp_path / name / "before", spec, "server")
         assert succeeded(tmp_path / name, spec, more, "differencing", before=first) is hit
+
+
+@pytest.mark.slow
+def test_of_statistics_a_row_that_came_is_found_in_every_try_and_not_with_noise():
+    for spec, hits in ((counting(), TRIES), (counting(privacy=PROMISED), 0)):
+        found = 0
+        for seed in range(TRIES):
+            rows = frames(10, seed)
+            more = rows | {"b": pd.concat([rows["b"], frames(1, seed=99)["b"]], ignore_index=True)}
+            both = [held(spec, some) for some in (rows, more)]
+            seens = [Seen(spec, frozenset({"server"}), (sum_over(spec, truth, FOREVER),), {}) for spec, truth in both]
+            (one,) = TRACKER.tried(replace(seens[1], before=seens[0]), FOREVER)
+            found += one.judged(both[1][1]).succeeded or 0
+        assert found == hits
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import msgspec
 from potluck.api.plan.plan import Plan
 from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
+from potluck.audits.intersection.matched import matched
 from potluck.audits.record import Record
 from potluck.audits.resumed import resumed, subject
-from potluck.audits.seen import seen_by
+from potluck.audits.seen import Seen, seen_by
 from potluck.audits.shown import shown
 from potluck.audits.trial import Result, trials
 from potluck.audits.true_rows import others
@@ -21,6 +22,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
 from potluck.drivers.transcript import INDEX
 from potluck.learning.data.columns import reader_names
+from potluck.learning.data.table import Table
 from potluck.learning.models.model import Model
 from potluck.report import details
 from potluck.report.proof.kept import Attack, Call, MadeUp
@@ -97,9 +99,9 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     minutes: at most, for all attacks; a sum or a step that was begun by then is ended. seed: of their draws. data: true
     rows to compare with, by site, or the folder in which the plan's files lie; without it they are looked for where the
     program was started and beside the run's plan. record: the folder of letters (default: `parcels` in the run's).
-    before: the folder of an earlier run of the same plan, recorded too, of which the same parties know as much. resume:
-    a file that keeps what each attack came to that has ended, so that an interrupted call goes on when it is called
-    again; made where there is none. progress: is told what is tried.
+    before: the folder of an earlier run of the same plan (of statistics, of any that counts), recorded too, of which
+    the same parties know as much. resume: a file that keeps what each attack came to that has ended, so that an
+    interrupted call goes on when it is called again; made where there is none. progress: is told what is tried.
     What was found is kept beside the run, for its report: `attacks.json` holds the newest call of each coalition.
     Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
     """
@@ -108,19 +110,15 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
     parcels = _parcels(Path(record) if record is not None else folder / PARCELS)
-    earlier = None if before is None else _parcels(Path(before) / PARCELS)
     given = data if isinstance(data, Mapping) else None
     places = [Path(data)] if isinstance(data, str | Path) else [Path.cwd(), folder]
     plan = _plan(folder, places)
     kept.ready(folder, plan.hash)
-    if before is not None and _details(Path(before)).plan_hash not in ("", plan.hash):
-        what = "is a run of another plan, whose sums are others"
-        raise UsageError(what, where=str(before), hint="--before takes an earlier run of the same plan, unchanged")
     spec, truth, why = _rows(plan, given, asked=data is not None)
     if "" in names:
         raise UsageError("a name is empty", where="--as", hint="e.g. --as server,a")
     letters = Record.read(parcels)
-    seen = replace(seen_by(letters, spec, names), released=_released(folder, spec, names))
+    seen = _seen(folder, letters, spec, names)
     if not set(spec.federation.sites) - set(names):
         raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
     strange = others(letters, spec, truth)
@@ -129,19 +127,20 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     if strange:
         truth = {name: one for name, one in truth.items() if name not in strange}
         why = f"the rows of {named(strange)} that are here are not those of that run"
-    records = [letters]
-    if earlier is not None:
-        records.append(Record.read(earlier))
-        seen = replace(seen, before=seen_by(records[1], spec, names))
+    records, then = [letters], dict[str, Table]()
+    if before is not None:
+        its, first, then = _earlier(Path(before), plan, given, places, names)
+        records.append(its)
+        seen = replace(seen, before=first)
     going = None
     if resume is not None:
         model = seen.released.digest() if seen.released else ""
-        about = [sorted(names), sorted(truth), [one.digest for one in records], [model]]
+        about = [sorted(names), sorted(truth), sorted(then), [one.digest for one in records], [model]]
         going = resumed(Path(resume), subject("attack", plan.hash, seed, minutes, *about), tuple[Result, ...])
-    results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going))
+    results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going, earlier=then))
     found = tuple(msgspec.convert(one.document(), readable(Attack)) for one in results)
     call = Call(
-        who=names, before=earlier is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
+        who=names, before=before is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
         attacks=found,
     )  # fmt: skip
     done = Attacked(names, results, bool(truth), why, letters.whole)
@@ -151,11 +150,13 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
         return replace(done, unkept=str(error))
 
 
-def _released(folder: Path, spec: Spec, names: Sequence[str]) -> Model | None:
-    """The model of a fit, where one of these reads it."""
+def _seen(folder: Path, letters: Record, spec: Spec, names: Sequence[str]) -> Seen:
+    """What these parties know of a run: by its letters, and by what they learnt that lies in its folder: the model of a
+    fit, where one of them reads it, and common keys."""
     path = folder / MODEL
     reads = spec.traits.joins and set(names) & set(reader_names(spec))
-    return Model.read(path) if reads and path.is_file() else None
+    model = Model.read(path) if reads and path.is_file() else None
+    return replace(seen_by(letters, spec, names), released=model, matched=matched(folder, letters, spec, names))
 
 
 def made_up(run: str | Path, *, minutes: float = MINUTES, seed: int = 0, data: str | Path | None = None) -> Path | None:
@@ -198,6 +199,22 @@ def _plan(folder: Path, places: Sequence[Path]) -> Plan:
         what = "its text and settings are not the plan that ran, or files that it names are others now"
         raise UsageError(what, where=str(folder / PLAN), hint=f"{ELSEWHERE}; or it ran with another version")
     return plan
+
+
+def _earlier(
+    folder: Path, plan: Plan, given: Sources | None, places: Sequence[Path], names: Sequence[str]
+) -> tuple[Record, Seen, dict[str, Table]]:
+    """Of an earlier run its record, what these parties know of it, and its rows, where another plan takes them from the
+    files: what files were then is gone. Raises UsageError: its sums are none to be compared with."""
+    letters, first = Record.read(_parcels(folder / PARCELS)), plan
+    if _details(folder).plan_hash not in ("", plan.hash):
+        first = _plan(folder, places)
+        if not (plan.spec.traits.counts and first.spec.traits.counts):
+            hint = "--before takes an earlier run of the same plan, unchanged; of statistics also another plan's"
+            raise UsageError("is a run of another plan, whose sums are others", where=str(folder), hint=hint)
+    spec, truth, _ = _rows(first, given, asked=False)
+    wrong = frozenset(truth) if first is plan else others(letters, spec, truth) or frozenset()
+    return letters, _seen(folder, letters, spec, names), {name: truth[name] for name in truth.keys() - wrong}
 
 
 def _details(folder: Path) -> details.Details:

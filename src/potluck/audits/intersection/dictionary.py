@@ -3,8 +3,7 @@
 The protocol hides keys from whoever cannot guess them, and checks no key. So a site that learns members knows of each
 key that it puts in whether all others have it. It makes keys up of the form of its own, as many as the plan's
 `data.max_rows` lets a site have. What would come of it is not read off a record, which is of an honest run: the round
-is played anew, in this process, by the program's own halves, over the keys that are here. Two sites that match by RR22
-match on a curve here: both ways give the same result.
+is played anew, in this process, by the program's own halves, over the keys that are here.
 Nothing in the protocol prevents this. What bounds it: an approval is one intersection, `data.max_rows`, keys that
 cannot be guessed, and a size in place of members.
 Reference: De Cristofaro, Tsudik 2010, section 2 (unauthorized elements); Kales and others 2019, "Mobile Private Contact
@@ -14,20 +13,19 @@ Discovery at Scale" (enumeration).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
+from potluck.audits.intersection.matched import learners
+from potluck.audits.intersection.played import places_of, played
 from potluck.audits.intersection.space import Key, guesses, space_of
 from potluck.audits.seen import Seen
-from potluck.core.party import SERVER, Party
-from potluck.core.plan import Plan, digest, required
+from potluck.core.plan import Plan, required
 from potluck.core.prose import agree
-from potluck.core.rounds import Abort, Half, RoundId
+from potluck.core.rounds import Abort
 from potluck.core.seeded import Generator
-from potluck.drivers.memory import Memory, new_run
-from potluck.mpc.psi.keys import digest_of, distinct
-from potluck.tasks.matching.alignment import Common, Keys, Tools, aligned, apart, gathering, handed_on, keyed_table
+from potluck.mpc.psi.keys import digest_of
+from potluck.tasks.matching.alignment import apart, keyed_table
 
 MOST = 10_000
 """Guesses, and keys of each other site, that are played here."""
@@ -58,11 +56,12 @@ class Dictionary:
         own, space = apart(truth[self.me]), space_of(apart(truth[self.me]))
         tried = [key for key in guesses(space, own, min(MOST, rows), self.rng) if digest_of(key)]  # not empty
         theirs = {name: _some(apart(truth[name]), self.rng) for name in self.of}
-        lacking = set.intersection(*(set(_places(keys)) for keys in theirs.values())) - set(_places(own))
+        lacking = set.intersection(*(set(places_of(keys)) for keys in theirs.values())) - set(places_of(own))
         if not tried:
             return Verdict(False, f"no key can be made up of the form of {self.me}'s own", 0.0, 0.0)
         try:
-            found = _played(self.plan, self.me, tried, theirs)
+            every = {name: theirs.get(name, tried) for name in self.plan.federation.sites}
+            found = played(self.plan, self.me, every).size or 0
         except Abort as abort:
             return Verdict(None, f"a round with made-up keys ended: {abort}")
         made = f"with {len(tried):,} made-up keys, of {space.size:,} of the form of its own, {self.me} finds {found:,}"
@@ -86,11 +85,11 @@ class DictionaryAttack:
             return "no keys are matched"
         if required(seen.plan.align).reveal != "members":
             return "a run shows a size alone: of one made-up key whether all have it, and no more"
-        return None if _learners(seen) else "none of these parties learns the common keys"
+        return None if _learning(seen) else "none of these parties learns the common keys"
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """By the first of these sites that learns."""
-        return [Dictionary(seen.plan, seen.names, _learners(seen)[0], until.rng)]
+        return [Dictionary(seen.plan, seen.names, _learning(seen)[0], until.rng)]
 
     def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
         """Keys of three digits, a few at each site."""
@@ -99,40 +98,18 @@ class DictionaryAttack:
         drawn = {name: until.rng.choice(OF, MADE, replace=False) for name in seen.plan.federation.sites}
         shared = until.rng.choice(OF, 5, replace=False)
         every = {name: np.union1d(places, shared) for name, places in drawn.items()}
-        me = _learners(seen)[0]
+        me = _learning(seen)[0]
         every[me] = np.setdiff1d(every[me], shared)
         rest = ("x",) * (wide - 1)
         yield seen, {name: keyed_table([(texts[one], *rest) for one in some]) for name, some in every.items()}
 
 
-def _learners(seen: Seen) -> list[str]:
-    return [one.name for one in gathering(seen.plan, RoundId("", 1)).to if one.name in seen.names]
+def _learning(seen: Seen) -> list[str]:
+    return [name for name in learners(seen.plan) if name in seen.names]
 
 
 def _some(keys: list[Key], rng: Generator) -> list[Key]:
     return keys if len(keys) <= MOST else [keys[place] for place in rng.choice(len(keys), MOST, replace=False)]
-
-
-def _places(keys: Sequence[Key]) -> dict[bytes, int]:
-    return distinct(keys, range(len(keys)), "keys", first=True)
-
-
-def _played(plan: Plan, me: str, tried: Sequence[Key], theirs: dict[str, list[Key]]) -> int:
-    """How many of the tried keys all others have, as `me` learns it. Raises Abort."""
-    spec = msgspec.structs.replace(plan, align=msgspec.structs.replace(required(plan.align), protocol="ecdh"))
-    about, memory = gathering(spec, RoundId(new_run(), 1)), Memory(spec.sites, digest(spec))
-    halves: dict[Party, Half[object]] = {SERVER: handed_on(about)}
-    for site in spec.sites:
-        keys = theirs.get(site.name, tried)
-        places = _places(keys)
-        rows = np.fromiter(places.values(), np.int64, len(places))
-        halves[site] = aligned(about, memory.seat(site), Keys(b"".join(places), rows, keys), Tools())
-    desks = memory.round(about.round, halves)
-    mine = next(desk for site, desk in desks.items() if site.name == me)
-    if mine.abort:
-        raise mine.abort
-    assert isinstance(mine.result, Common)
-    return mine.result.size or 0
 
 
 DICTIONARY = DictionaryAttack()

@@ -12,34 +12,30 @@ Traceability from Trace Amounts".
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import msgspec
 import numpy as np
-import pandas as pd
 
 from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
 from potluck.audits.control import lines_of
+from potluck.audits.counting import bare, first_of, made_up, nothing, read_of, real, rows_of, sum_over, words_of
 from potluck.audits.membership.candidates import LEVEL
 from potluck.audits.membership.scored import Scores, judged
 from potluck.audits.seen import Known, Seen
-from potluck.core.asks import Ask, Kind
 from potluck.core.errors import PotluckError
-from potluck.core.fixed import decode, word
-from potluck.core.party import site
-from potluck.core.plan import Plan, Protect
-from potluck.core.rounds import Abort, Words
-from potluck.core.stages import Floats, Opened
-from potluck.dp.mechanism import Bound, Exact, Noised, guarded, mechanism
-from potluck.learning.data.table import Table, read
+from potluck.core.fixed import decode
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort
+from potluck.core.stages import Floats
+from potluck.dp.mechanism import mechanism
+from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, counted
-from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.tasks.sources import without_noise
 
 MOST = 400
 """Units that are asked about: of each one it is found out by itself what it adds."""
 ENOUGH = 60
 """Units in all sums that are made anew: of fewer chance does as well too often."""
-SITES, ROWS = 3, 14
-"""Of the control, and rows of each site."""
+ROWS = 14
+"""Of each site of the control."""
 FAR = 8.0
 """Standard deviations, from which on a noised sum is none of the rows that are here."""
 
@@ -56,24 +52,23 @@ class Published:
         """It needs a first sum of statistics over sites outside the coalition."""
         if not seen.plan.traits.counts:
             return "the plan publishes no statistics"
-        return None if _first(seen) else "no sum of statistics was read"
+        return None if first_of(seen) else "no sum of statistics was read"
 
     def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
         """The plan's exact sum over few made-up rows."""
-        spec = _bare(seen.plan)
+        spec = bare(seen.plan)
         try:
-            lines = lines_of(spec, ROWS, until.rng)
-            truth = {one.name: read(pd.DataFrame(some), spec, one.name) for one, some in lines.items()}
-            ask = next(StatisticsTask(spec).lead())
-            words = sum((_words(spec, ask, table, until) for table in truth.values()), _nothing(spec, ask))
+            truth = made_up(spec, lines_of(spec, ROWS, until.rng))
+            known = sum_over(spec, truth, until)
         except (Abort, PotluckError):
             return []
-        known = Known(1, ask, frozenset(truth), mechanism(spec, ask).grid, words)
-        return [(replace(seen, plan=spec, names=frozenset({"server"}), sums=(known,), before=None, last=ask), truth)]
+        return [
+            (replace(seen, plan=spec, names=frozenset({"server"}), sums=(known,), before=None, last=known.ask), truth)
+        ]
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """Of each set of sites."""
-        return [Replayed(seen.plan, one, until) for one in _first(seen)]
+        return [Replayed(seen.plan, one, until) for one in first_of(seen)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,27 +103,17 @@ class Replayed:
             how += f"; {len(asked)} of {len(units)} were asked about, for which there is time"
         return judged(scores, self.of, self.plan, LEVEL, "is in the sum", how)
 
-    def _read(self, privacy: Bound, words: Words) -> tuple[Floats, Floats]:
-        """What is read of an opened sum [d], and the standard deviation of the noise in it: an enclave's, or that of
-        sites. What a server adds by itself it does not read."""
-        if isinstance(privacy, Noised) and privacy.word == "reveal":
-            if not privacy.within:
-                return decode(words, privacy.grid), np.zeros(len(words))
-            privacy = replace(privacy, within=False)
-        settled = privacy.at_reveal(Opened(words, frozenset(map(site, self.of))), self.until.rng.bytes)
-        return decode(settled.words, privacy.grid), settled.std
-
     def _same(self, rows: Mapping[str, Table]) -> bool:
         """Whether the sum that was read is over these rows, as far as its noise lets anybody see."""
         ask, grid, privacy = self.known.ask, self.known.grid, mechanism(self.plan, self.known.ask)
         if privacy.grid != grid:
             return False
-        there, std = self._read(privacy, self.known.words.copy())
+        there, std = read_of(self.plan, self.known, self.until)
         if std.any():
-            here = sum(_real(without_noise(self.plan), ask, table, self.until) for table in rows.values())
+            here = sum(real(without_noise(self.plan), table, self.until) for table in rows.values())
             most = sum(table.rows for table in rows.values())  # each row is cut off on the coarse grid of noise
         else:
-            added = sum((_words(self.plan, ask, one, self.until) for one in rows.values()), _nothing(self.plan, ask))
+            added = sum((words_of(self.plan, ask, one, self.until) for one in rows.values()), nothing(self.plan, ask))
             here, most = decode(added, grid), 2
         steps = np.repeat([one.step for one in grid.parts], [one.size for one in grid.parts])
         return bool((np.abs(here - there) <= FAR * std + most * steps + 1e-9 * np.abs(here)).all())
@@ -140,15 +125,15 @@ class Replayed:
             if self.until.over:
                 break
             name, some = units[place]
-            found[place] = _real(exact, self.known.ask, _some(rows[name], some), self.until)
+            found[place] = real(exact, rows_of(rows[name], some), self.until)
         return found
 
     def _scores(
         self, rows: Mapping[str, Table], units: Sequence[tuple[str, Index]], asked: Mapping[int, Floats], times: int
     ) -> Scores:
         """Of units in a sum that is made anew, and of others: of several such sums, where units are few."""
-        ask, exact = self.known.ask, without_noise(self.plan)
-        total = sum(_real(exact, ask, table, self.until) for table in rows.values())
+        exact = without_noise(self.plan)
+        total = sum(real(exact, table, self.until) for table in rows.values())
         adds = np.array(list(asked.values()))
         apart = adds - adds.mean(axis=0)
         members, others = list[Floats](), list[Floats]()
@@ -166,32 +151,17 @@ class Replayed:
         self, rows: Mapping[str, Table], units: Sequence[tuple[str, Index]], inside: Sequence[bool]
     ) -> tuple[Floats, Floats]:
         """What is read of a sum over these units, and its noise."""
-        privacy, words = mechanism(self.plan, self.known.ask), _nothing(self.plan, self.known.ask)
+        words = nothing(self.plan, self.known.ask)
         for name, table in rows.items():
             half = [some for (whose, some), there in zip(units, inside, strict=True) if there and whose == name]
             if half:
-                words += _words(self.plan, self.known.ask, _some(table, np.concatenate(half)), self.until)
-        return self._read(privacy, words)
-
-
-def _first(seen: Seen) -> list[Known]:
-    return [one for one in seen.sums if one.ask.kind is Kind.STATISTICS and one.ask.step == 0]
-
-
-def _bare(plan: Plan) -> Plan:
-    """The plan at three sites, with nothing that protects."""
-    sites = plan.federation.sites[:SITES]
-    return msgspec.structs.replace(
-        without_noise(plan),
-        federation=msgspec.structs.replace(plan.federation, sites=sites, corrupt=0, dropouts=0),
-        data=msgspec.structs.replace(plan.data, where=(), files={}),
-        protect=Protect(scheme="clear"),
-    )
+                words += words_of(self.plan, self.known.ask, rows_of(table, np.concatenate(half)), self.until)
+        return read_of(self.plan, replace(self.known, words=words), self.until)
 
 
 def _counted(plan: Plan, table: Table) -> Table:
     """The rows that count: with noise for persons the first few of each."""
-    return _some(table, counted(plan, table.person, np.arange(table.rows)))
+    return rows_of(table, counted(plan, table.person, np.arange(table.rows)))
 
 
 def _units(table: Table) -> list[Index]:
@@ -200,36 +170,6 @@ def _units(table: Table) -> list[Index]:
         return list(np.arange(table.rows)[:, None])
     order = np.argsort(table.person, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(table.person[order])) + 1)
-
-
-def _some(table: Table, some: Index) -> Table:
-    return replace(
-        table,
-        features=table.features[some],
-        target=table.target[some],
-        test=table.test[some],
-        person=None if table.person is None else table.person[some],
-        columns={name: values[some] for name, values in table.columns.items()},
-    )
-
-
-def _nothing(plan: Plan, ask: Ask) -> Words:
-    grid = mechanism(plan, ask).grid
-    return np.zeros(grid.length, dtype=word(grid.bits))
-
-
-def _words(plan: Plan, ask: Ask, rows: Table, until: Until) -> Words:
-    """What a site with these rows adds, with its share of the noise."""
-    draw = until.rng.bytes
-    return guarded(mechanism(plan, ask), StatisticsTask(plan).contribute(ask, rows, draw), draw).words
-
-
-def _real(exact: Plan, ask: Ask, rows: Table, until: Until) -> Floats:
-    """[d] what these rows add without noise, in real units."""
-    asked = next(StatisticsTask(exact).lead())
-    privacy = mechanism(exact, asked)
-    assert isinstance(privacy, Exact)
-    return np.asarray(decode(_words(exact, asked, rows, until), privacy.grid))
 
 
 PUBLISHED = Published()

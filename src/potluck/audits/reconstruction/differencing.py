@@ -49,9 +49,7 @@ class Differencing:
         if seen.before is None:
             return "no earlier run of the plan was given (--before)"
         if seen.plan.traits.counts:
-            return (
-                "sums of statistics are not compared: the difference of two is what rows that came or went add to them"
-            )
+            return "sums of statistics are compared by tracker"
         return None if any(_differences(seen)) else "no sum of both runs is at one model, over rows that differ by one"
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:

@@ -13,7 +13,7 @@ from potluck.core.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A plan of sums, without noise of the sites, and what is known here beside it. rows: of sites, that are in
+    """A plan without noise of the sites, and what is known here beside it. rows: of sites, that are in
     sums, where they were counted; before: runs of the plan that this owner has taken part in."""
 
     plan: Plan

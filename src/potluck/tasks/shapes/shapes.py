@@ -6,12 +6,13 @@ from potluck.tasks.shapes.few_rows import FEW_ROWS
 from potluck.tasks.shapes.imprints import IMPRINTS
 from potluck.tasks.shapes.many_numbers import MANY_NUMBERS
 from potluck.tasks.shapes.rare_values import RARE_VALUES
-from potluck.tasks.shapes.repeated import REPEATED
+from potluck.tasks.shapes.repeated import COUNTED_AGAIN, MATCHED_AGAIN, REPEATED
 from potluck.tasks.shapes.shape import Case, Shape
 from potluck.tasks.shapes.site_rates import SITE_RATES
 
 TRAINING: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE_RATES, REPEATED)
-STATISTICS: tuple[Shape, ...] = (MANY_NUMBERS,)
+STATISTICS: tuple[Shape, ...] = (MANY_NUMBERS, COUNTED_AGAIN)
+MATCHING: tuple[Shape, ...] = (MATCHED_AGAIN,)
 
 
 def risks(case: Case) -> list[str]:
@@ -21,7 +22,8 @@ def risks(case: Case) -> list[str]:
     server. Nor is anything said where the plan's network is not here.
     """
     plan = case.plan
-    shapes = TRAINING if plan.traits.labelled else STATISTICS if plan.traits.counts else ()
+    traits = plan.traits
+    shapes = TRAINING if traits.labelled else STATISTICS if traits.counts else MATCHING if traits.keyed else ()
     if not plan.exact:
         return []
     try:
