@@ -17,8 +17,7 @@ from potluck.core.rounds import Abort, RoundId
 from potluck.core.schema import readable
 from potluck.core.wire import load
 from potluck.mpc.psi.messages import HELLO, Hello, Hellos
-from potluck.tasks.intersect.local import MEMBERS
-from potluck.tasks.matching.alignment import gathering
+from potluck.tasks.matching.alignment import MEMBERS, gathering
 
 RUN = "run.json"
 LONGEST = 1 << 16

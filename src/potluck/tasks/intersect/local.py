@@ -28,6 +28,7 @@ from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
 from potluck.tasks.intersect.halves import Intersected, halves, learnt, text_of
 from potluck.tasks.intersect.site import COMMON
 from potluck.tasks.matching.alignment import (
+    MEMBERS,
     Common,
     Keys,
     Tools,
@@ -41,8 +42,6 @@ from potluck.tasks.sources import Sources, Written, none_read, not_here, sources
 
 REHEARSED = 1000
 """Made-up keys a site, at most, of a rehearsal: no site may have more than `data.max_rows`."""
-MEMBERS = "members.csv"
-"""A run's common keys, in its folder."""
 
 
 @dataclass(frozen=True, eq=False)

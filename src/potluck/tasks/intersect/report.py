@@ -4,7 +4,7 @@ from potluck.core import prose
 from potluck.core.plan import Plan, required
 from potluck.tasks.here import Beside, Outcome
 from potluck.tasks.intersect.halves import Intersected
-from potluck.tasks.intersect.local import MEMBERS
+from potluck.tasks.matching.alignment import MEMBERS
 from potluck.tasks.shown import Shown
 
 CAVEATS = (

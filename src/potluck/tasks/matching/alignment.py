@@ -30,6 +30,8 @@ from potluck.owner.run_secrets import RunSecrets
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
 
+MEMBERS = "members.csv"
+"""Common keys that a run shows, in its folder."""
 BETWEEN = "\x1f"
 """Between the columns of a key, where it is one text: the separator of units, which no cell has that can be seen."""
 
