@@ -5,7 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from potluck.audits.extraction import canaries
-from potluck.audits.promises import charged, clips, coins, neighbours, one_run, paired, parties, sigma
+from potluck.audits.promises import (
+    charged,
+    clips,
+    coins,
+    disk,
+    entropy,
+    neighbours,
+    one_run,
+    paired,
+    parties,
+    redone,
+    sigma,
+)
 from potluck.audits.promises.made_up import NotMade, made_up, own
 from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort
 from potluck.audits.promises.scene import Scene
@@ -22,6 +34,9 @@ AUDITS: tuple[Audit, ...] = (
     Audit("clip", "arXiv 1607.00133", clips.findings, 0.02),
     Audit("coins", "arXiv 1607.00133", coins.findings, 0.05),
     Audit("charges", "the ledger's own words", charged.findings, 0.05),
+    Audit("redone", "the ledger's own words", redone.findings, 0.02),
+    Audit("ledger", "the ledger's own words", disk.findings, 0.03),
+    Audit("randomness", "two runs", entropy.findings, 0.02),
     Audit("parties", "chi-square test", parties.findings, 0.1),
     Audit("one run", "arXiv 2305.08846", one_run.findings, 0.15),
     Audit("paired", "arXiv 2302.07956", paired.findings, 0.45),

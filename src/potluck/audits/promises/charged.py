@@ -3,8 +3,9 @@
 Rounds of the plan, the first one twice, are carried out in this process by the halves that parties run, and what each
 site's half hands its runner is looked at: with the exchange that contributes, or before it, there must be a charge,
 under this round's number, of the cost of the sum. All that a run may charge must come to no more than the plan's
-epsilon, by the accountant and, where no units are drawn, by Gaussian noise as the auditor reckons it; and sites must
-refuse any sum beyond those that were reckoned with. It does NOT look at the ledger's disk.
+epsilon, by the accountant and by noise as the auditor reckons it: of undrawn units by the curve of Gaussian noise, of
+drawn ones by losses that it adds up itself; and sites must refuse any sum beyond those that were reckoned with. It does
+NOT look at the ledger's disk: `disk` does.
 """
 
 import math
@@ -14,8 +15,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from potluck.audits.promises.bounds import gaussian_epsilon
+from potluck.audits.promises.composed import drawn_epsilon
 from potluck.audits.promises.owed import NEAR, promise, times
-from potluck.audits.promises.played import NotPlayed, nobodys, played
+from potluck.audits.promises.played import Attempt, NotPlayed, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.asks import Kind
@@ -52,24 +54,28 @@ def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], name: str) -> Check:
         return Check(name, None, scene.why)
     tried = [sums[0], *(one for some in alike(sums) for one in spread(some))]
     for number, one in enumerate(tried, 1):
-        cost = dump(one.bound.cost)  # type: ignore[union-attr]  # a noised sum has a cost
         round_ = played(scene, one, table)
-        for site, seen in round_.seen.items():
-            charges = [i for i, each in enumerate(seen) if each.record and each.record.key.startswith(CHARGE)]
-            leaves = [i for i, each in enumerate(seen) if each.contributes]
-            due = f"{CHARGE}{round_.id.run}/{round_.id.number}"
-            if leaves and (not charges or charges[0] > leaves[0]):
-                wrong.append(f"attempt {number}: {site}'s contribution left before its charge was written")
-            elif any(seen[i].record.key != due or seen[i].record.value != cost for i in charges):  # type: ignore[union-attr]
-                wrong.append(f"attempt {number}: {site} was charged something other than the cost of the sum")
-            elif not leaves:
-                return Check(name, None, f"no contribution of {site} left in a round of made-up rows")
+        if not all(any(each.contributes for each in seen) for seen in round_.seen.values()):
+            return Check(name, None, "not every contribution left in a round of made-up rows")
+        wrong += [f"attempt {number}: {words}" for words in owing(round_, one)]
     sites = len(scene.plan.sites)
     words = (
         f"{len(tried)} attempts at sums of a run, a first and a last among them, by {sites} sites: each wrote the "
         "cost of the sum before it contributed"
     )
     return Check(name, not wrong, wrong[0] if wrong else words, float(len(tried) * sites), None)
+
+
+def owing(round_: Attempt, one: Sum) -> Iterator[str]:
+    """What of a round's contributions was not charged, or not in time."""
+    cost, due = dump(one.bound.cost), f"{CHARGE}{round_.id.run}/{round_.id.number}"  # type: ignore[union-attr]
+    for site, seen in round_.seen.items():
+        charges = [i for i, each in enumerate(seen) if each.record and each.record.key.startswith(CHARGE)]
+        leaves = [i for i, each in enumerate(seen) if each.contributes]
+        if leaves and (not charges or charges[0] > leaves[0]):
+            yield f"{site}'s contribution left before its charge was written"
+        elif any(seen[i].record.key != due or seen[i].record.value != cost for i in charges):  # type: ignore[union-attr]
+            yield f"{site} was charged something other than the cost of the sum"
 
 
 def _all(scene: Scene) -> Check:
@@ -79,13 +85,13 @@ def _all(scene: Scene) -> Check:
     more = next((kind for kind in noised if goes_on(scene, kind)), None)
     if more is not None:
         return Check(name, False, f"sites take part in more sums of {kind_name(more)} than were reckoned with", most)
-    costs = [cost for kind, sums in noised.items() for cost in _costs(plan, kind, sums)]
+    costs = [cost for kind, sums in noised.items() for cost in costs_of(plan, kind, sums)]
     try:
         total = spent(costs, delta)
     except ValueError as error:
         return Check(name, False, f"charges of a run do not add up to the plan's delta of {delta:g}: {error}", most)
     for kind, sums in noised.items():
-        own, charged = gaussian(plan, kind, sums), spent(_costs(plan, kind, sums), delta)
+        own, charged = reckoned(plan, kind, sums), spent(costs_of(plan, kind, sums), delta)
         if own > min(promise(plan, kind)[0], charged) * NEAR:
             words = f"noise of {kind_name(kind)} comes to epsilon {own:.6g}, and is charged as {charged:.6g}"
             return Check(name, False, words, most, own)
@@ -93,7 +99,7 @@ def _all(scene: Scene) -> Check:
     return Check(name, bool(total <= most * CLOSE), words, most, total)
 
 
-def _costs(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
+def costs_of(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
     """Of all sums that a run may open, those that are not looked at like the last."""
     every: list[Cost] = [one.bound.cost for one in sums]  # type: ignore[union-attr]  # noised sums have costs
     last, rest = every[-1], releases(plan, kind) - len(every)
@@ -104,16 +110,19 @@ def _costs(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
     return every + later
 
 
-def gaussian(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
+def reckoned(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
     """The epsilon of all sums of a kind, of what a unit may add to each over the noise that is sure to be in it, as
-    Gaussian noise; 0: units are drawn, which this does not reckon."""
-    if any(isinstance(one.bound.cost.event, SampledGauss) for one in sums):  # type: ignore[union-attr]
+    Gaussian noise; of drawn units, by the chance that is charged. 0: units are drawn for some sums alone."""
+    if len({isinstance(one.bound.cost.event, SampledGauss) for one in sums}) > 1:  # type: ignore[union-attr]
         return 0.0
     if any(not one.said.all() for one in sums):
         return math.inf
     once = max(float(((np.array(one.inside.limit.l2) / one.said) ** 2).sum()) for one in sums)
     many = times(plan, kind, sums[-1].bound)  # type: ignore[arg-type]  # a noised sum
-    return gaussian_epsilon(math.sqrt(once * many), promise(plan, kind)[1])
+    event, delta = sums[-1].bound.cost.event, promise(plan, kind)[1]  # type: ignore[union-attr]
+    if isinstance(event, SampledGauss):
+        return drawn_epsilon(1 / math.sqrt(once), event.rate, int(many), delta)
+    return gaussian_epsilon(math.sqrt(once * many), delta)
 
 
 def goes_on(scene: Scene, kind: Kind) -> bool:

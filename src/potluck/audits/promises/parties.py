@@ -6,7 +6,7 @@ is opened must be the sum of what sites gave, with the noise that an enclave or 
 of sites that have rows must be as long.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from potluck.audits.promises.crowd import crowd
 from potluck.audits.promises.draws import MOST, Draws, thinned
-from potluck.audits.promises.played import NotPlayed, Round, as_kept, nobodys, played
+from potluck.audits.promises.played import Attempt, NotPlayed, Round, as_kept, nobodys, played
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.audits.promises.walks import nearer, walked
 from potluck.core.asks import Kind
 from potluck.core.fixed import decode, signed
 from potluck.core.rounds import Words
+from potluck.core.stages import Floats
 from potluck.dp.mechanism import Walked, guarded
 from potluck.learning.data.table import Table
 
@@ -72,11 +73,11 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, le
     apart = [rounds[at :: len(looked)] for at in range(len(looked))]
     if isinstance(one.bound, Walked):
         return _walked(scene, looked, table, apart, name, level / len(looked))
-    noise = [_noise(scene, each, mine, _base(scene, each, table)) for each, mine in zip(looked, apart, strict=True)]
+    noise = [_noise(scene, each, mine, table) for each, mine in zip(looked, apart, strict=True)]
     many = crowd(scene, kind, scene.units[0], CROWD)
     if many is not None and one.steady and one.ask.band is None and not effort.over:
         beside = [played(scene, one, many[0]) for _ in range(min(FEWEST, -(-NUMBERS // one.bound.grid.length)))]
-        noise.append(_noise(scene, one, beside, _base(scene, one, many[0])))
+        noise.append(_noise(scene, one, beside, many[0]))
     return _judged(scene, noise, name, len(rounds), level)
 
 
@@ -121,19 +122,25 @@ def _total(each: Round) -> Words:
     return total
 
 
-def _noise(scene: Scene, one: Sum, rounds: list[Round], base: NDArray[np.int64]) -> Draws:
-    """[rounds, sites x d] of each site; of an enclave or server [rounds, d], which it added."""
-    inside, sites = one.inside, scene.plan.sites
-    parts = [part.size for part in inside.grid.parts]
-    if inside.word == "reveal":
-        steps = np.repeat([part.step for part in inside.grid.parts], parts)
-        late = [np.rint(each.answer.release.values / steps) - signed(_total(each)) for each in rounds]
-        found, names = np.array(late), np.zeros(len(steps), np.int64)
-    else:
-        found = np.array([np.concatenate([signed(each.gave[site]) - base for site in sites]) for each in rounds])
-        names = np.repeat(np.arange(len(sites)), sum(parts))
-    owed = one.steps / np.sqrt(one.sites)
-    sigma = np.resize(owed, len(names))
+def site_noise(scene: Scene, one: Sum, rounds: Sequence[Attempt], table: Table) -> Draws:
+    """[rounds, sites x d] what each site added to what its rows come to."""
+    base = _base(scene, one, table)
+    found = np.array([np.concatenate([signed(words) - base for words in each.gave.values()]) for each in rounds])
+    return _draws(scene, one, found, np.repeat(np.arange(len(scene.plan.sites)), one.bound.grid.length))
+
+
+def _noise(scene: Scene, one: Sum, rounds: list[Round], table: Table) -> Draws:
+    """The same; of an enclave or server [rounds, d], which it added."""
+    inside = one.inside
+    if inside.word != "reveal":
+        return site_noise(scene, one, rounds, table)
+    steps = np.repeat([part.step for part in inside.grid.parts], [part.size for part in inside.grid.parts])
+    late = [np.rint(each.answer.release.values / steps) - signed(_total(each)) for each in rounds]
+    return _draws(scene, one, np.array(late), np.zeros(len(steps), np.int64))
+
+
+def _draws(scene: Scene, one: Sum, found: Floats, names: NDArray[np.int64]) -> Draws:
+    sigma = np.resize(one.steps / np.sqrt(one.sites), len(names))
     some = thinned(len(names))
     return Draws(found[:, some], sigma[some], names[some], scene.public("smooth"))
 

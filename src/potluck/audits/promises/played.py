@@ -4,7 +4,7 @@ Each site's half says what it hands to the protection, the server's what it open
 are compute parties with engines, under `tee` there is a simulated enclave, both of this process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
@@ -12,33 +12,41 @@ from typing import TypeVar
 
 from potluck.audits.promises.scene import Anew, Scene, Sum
 from potluck.core.asks import Answer, Kind
+from potluck.core.desk import Desk, Letter
 from potluck.core.errors import PotluckError
-from potluck.core.party import SERVER, Party
+from potluck.core.ledger import Ledger
+from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import digest
-from potluck.core.rounds import Abort, Exchange, Half, RoundId, Words
+from potluck.core.rounds import Abort, Exchange, Half, Label, RoundId, Words
 from potluck.core.rounds import Sum as Protection
 from potluck.core.slices import whole
 from potluck.core.wire import load, unpack
-from potluck.drivers.memory import Memory
+from potluck.drivers.memory import Carry, Memory, faithfully
 from potluck.learning.data.table import Table
 from potluck.learning.kept import InMemory
 from potluck.learning.training.local import keeps
 from potluck.tasks.sums.halves import GAVE, OPENED, Opening, RoundContext, aid, join, lead
 from potluck.tasks.sums.protections import rehearsed
 
-NUMBERS = count(1)
+RUN, NUMBERS = "audit", count(1)
 """Of rounds: an enclave takes part in each once."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Round:
-    """One round. id: as charges name it; seen: by site what its half yielded, in order; gave: by site the words that
-    it handed to the protection; opened: the words of their sum; answer: what was released of it."""
+class Attempt:
+    """What sites did in a round, however it ended. id: as charges name it; seen: by site what its half yielded, in
+    order; gave: by site the words that it handed to the protection."""
 
     id: RoundId
     seen: Mapping[Party, list[Exchange]] = field(repr=False)
     gave: Mapping[Party, Words] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Round(Attempt):
+    """One that was opened. opened: the words of the sum; answer: what was released of it."""
+
     opened: Words = field(repr=False)
     answer: Answer = field(repr=False)
 
@@ -66,26 +74,84 @@ def protection(scene: Scene) -> Protection:
         raise NotPlayed(error.what) from None
 
 
-def played(scene: Scene, one: Sum, table: Table) -> Round:
-    """A round of one sum in which every site has these rows. Raises NotPlayed: it ended in an abort."""
+def played(scene: Scene, one: Sum, table: Table, memory: Memory | None = None, number: int | None = None) -> Round:
+    """A round of one sum in which every site has these rows. memory: of the run that it is in; number: in that run.
+    Raises NotPlayed: it ended in an abort."""
+    rows = as_kept(scene, one, table)
+    found, server, desk = carried_out(scene, one, rows, memory or meeting(scene), number=number)
+    if not isinstance(desk.result, Answer):
+        raise NotPlayed(f"a round of made-up rows ended: {desk.abort}")
+    grid = one.bound.grid
+    opening = load(said(server, OPENED), Opening)
+    opened = unpack(opening.words, grid.length, grid.bits)
+    return Round(found.id, found.seen, found.gave, opened, desk.result)
+
+
+def again(scene: Scene, one: Sum, table: Table) -> tuple[Attempt, Attempt]:
+    """Two rounds of one sum by the same parties of one run: what sites contribute to the first is lost on its way, so
+    that it comes to nothing, and the sum is asked for again. Raises NotPlayed: nothing was contributed."""
+    lost, rows = Losing(), as_kept(scene, one, table)
+    memory = meeting(scene, carry=lost.carry)
+    first, _, nothing = carried_out(scene, one, rows, memory, lost.seen)
+    if nothing.result is not None:
+        raise NotPlayed("a round ended well whose contributions were lost")
+    lost.seen = {}
+    second, _, desk = carried_out(scene, one, rows, memory)
+    if not isinstance(desk.result, Answer):
+        raise NotPlayed(f"a round that was run again ended: {desk.abort}")
+    return first, second
+
+
+@dataclass
+class Losing:
+    """A network that loses what is contributed to a round. seen: what its halves yield, as far as they are."""
+
+    seen: dict[Party, list[Exchange]] = field(default_factory=dict)
+
+    def carry(self, letter: Letter) -> Iterable[Letter]:
+        """See `drivers.memory.Carry`."""
+        return () if contributes(self.seen.get(letter.sender, ()), letter.label) else (letter,)
+
+
+def contributes(seen: Iterable[Exchange], label: Label) -> bool:
+    """Whether a letter is a contribution, as the half says that sends it."""
+    return any(parcel.label == label for each in seen if each.contributes for parcel in each.send.values())
+
+
+def meeting(
+    scene: Scene, *, carry: Carry = faithfully, ledgers: Mapping[Party, Ledger] | None = None, draw: Draw | None = None
+) -> Memory:
+    """The parties of one run. draw: their randomness, in place of the scene's."""
+    parties = (*scene.plan.sites, *protection(scene).helpers())
+    return Memory(parties, digest(scene.plan), draw=draw or scene.draw, carry=carry, ledgers=ledgers)
+
+
+def carried_out(
+    scene: Scene,
+    one: Sum,
+    table: Table,
+    memory: Memory,
+    seen: dict[Party, list[Exchange]] | None = None,
+    number: int | None = None,
+) -> tuple[Attempt, list[Exchange], Desk[object]]:
+    """(what sites did, what the server's half yielded, its desk). seen: is filled on the way."""
     plan, by = scene.plan, protection(scene)
-    memory = Memory((*plan.sites, *by.helpers()), digest(plan), draw=scene.draw)
-    context = RoundContext(plan, scene.task, by, RoundId("audit", next(NUMBERS)))
-    seen: dict[Party, list[Exchange]] = {party: [] for party in (SERVER, *plan.sites)}
+    context = RoundContext(plan, scene.task, by, RoundId(RUN, number or next(NUMBERS)))
+    seen = {} if seen is None else seen
+    seen |= {party: [] for party in (SERVER, *plan.sites)}
     halves: dict[Party, Half[object]] = {
-        site: watched(join(context, rows, memory.seat(site)), seen[site])
-        for site, rows in dict.fromkeys(plan.sites, as_kept(scene, one, table)).items()
+        site: watched(join(context, table, memory.seat(site)), seen[site]) for site in plan.sites
     }
     halves |= {helper: aid(context, memory.seat(helper)) for helper in by.helpers()}
     leads = watched(lead(context, one.ask, memory.seat(SERVER)), seen[SERVER])
-    desks = memory.round(context.round, {SERVER: leads, **halves})
-    answer = desks[SERVER].result
-    if not isinstance(answer, Answer):
-        raise NotPlayed(f"a round of made-up rows ended: {desks[SERVER].abort}")
+    desk = memory.round(context.round, {SERVER: leads, **halves})[SERVER]
     grid = one.bound.grid
-    opening = load(said(seen.pop(SERVER), OPENED), Opening)
-    gave = {site: unpack(said(some, GAVE), grid.length, grid.bits) for site, some in seen.items()}
-    return Round(context.round, seen, gave, unpack(opening.words, grid.length, grid.bits), answer)
+    sites = {site: some for site, some in seen.items() if site != SERVER}
+    try:
+        gave = {site: unpack(said(some, GAVE), grid.length, grid.bits) for site, some in sites.items()}
+    except StopIteration:
+        raise NotPlayed(f"a round of made-up rows ended: {desk.abort}") from None
+    return Attempt(context.round, sites, gave), seen[SERVER], desk
 
 
 @lru_cache(maxsize=8)
