@@ -9,6 +9,7 @@ from support.promises.bugs import BUGS, a_share_of_noise
 from support.promises.later import LATER
 from support.promises.noises import MORE
 from support.promises.plans import MECHANISMS, broken, found, plan
+from support.promises.runs import RUNS, no_entropy
 
 QUICK = (
     "half noise",
@@ -22,8 +23,11 @@ QUICK = (
     "none after the first round",
     "sites add none after the first round",
     "shares of all sites",
+    "noise of a step",
+    "written later",
+    "half the chance is believed",
 )
-EVERY = BUGS | MORE | LATER
+EVERY = BUGS | MORE | LATER | RUNS
 
 
 @pytest.mark.parametrize("name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in EVERY])
@@ -34,6 +38,13 @@ def test_each_bug_is_caught_by_name(name, monkeypatch):
     assert audit == "paired" or (what in right and right[what].held is not False)
     bug(monkeypatch)
     assert what in broken(spec, audit, trials=1_500)
+
+
+def test_a_source_of_randomness_with_a_fixed_seed_is_caught_by_name(monkeypatch, tmp_path):
+    spec = plan(rounds=1).spec
+    assert found(spec, "randomness")["randomness"].held
+    no_entropy(monkeypatch, tmp_path)
+    assert "randomness" in broken(spec, "randomness")
 
 
 @pytest.mark.parametrize("name", ["site", pytest.param("statistics", marks=pytest.mark.slow)])

@@ -2,17 +2,21 @@
 
 Each sum holds what units gave to the ones before it (`core.asks`). Its noise is its own, so what a unit moves adds up:
 the squares of how far it moves each sum, over the square of the clip. Two sites' rows go through all sums of a run, in
-order, with the same groups; they differ by one unit.
+order, with the same groups; they differ by one unit. Who is in which group need not be secret, so the auditor knows.
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from potluck.audits.promises.course import TOGETHER, Course, Look
 from potluck.audits.promises.scene import Scene, Sum
 from potluck.core.asks import Kind
+from potluck.core.fixed import decode
+from potluck.core.rounds import Words
 from potluck.core.stages import Floats
 from potluck.dp.banded import taken
 from potluck.dp.events import Banded
@@ -23,23 +27,46 @@ from potluck.learning.kept import InMemory
 def moves(scene: Scene, kind: Kind, sums: list[Sum]) -> tuple[float, float]:
     """(how often one unit's clip, in squares, the one that moves all sums farthest moves them; how often was reckoned
     with)."""
-    nothing = list(_gone(scene, sums, scene.only(kind, scene.units[0][:0])))
-    farthest = 0.0
+    return max(math.fsum(each) for each in _every(scene, kind, sums)), taken(_events(sums))
+
+
+def course(scene: Scene, kind: Kind, sums: list[Sum]) -> Course:
+    """The first sums of a run, with the unit that moves these farthest."""
+    some, every = sums[:TOGETHER], list(_every(scene, kind, sums))
+    which = max(range(len(every)), key=lambda at: math.fsum(every[at][: len(some)]))
+    nothing = list(_gone(scene, some, scene.only(kind, scene.units[which][:0])))
+    there = list(_gone(scene, some, scene.only(kind, scene.units[which])))
+    looks = []
+    for one, words, base in zip(some, there, nothing, strict=True):
+        known, moved = (decode(each, one.bound.grid) for each in (base, words))
+        looks.append(Look(one, moved - known, known, one.over(words), one.over(base)))
+    near, paid = math.fsum(every[which][: len(some)]), taken(_events(some))
+    # Sums that are not in the list may show more, and are not counted.
+    return Course(looks, paid, math.fsum(every[which]) / near if near else 1.0, math.sqrt(near / paid))
+
+
+def _every(scene: Scene, kind: Kind, sums: list[Sum]) -> Iterator[list[float]]:
+    """Of each unit that is tried, how far it moves each sum, in squares of a clip."""
+    nothing = _moved(sums, _gone(scene, sums, scene.only(kind, scene.units[0][:0])))
     for unit in scene.units:
-        farthest = max(farthest, _far(sums, list(_gone(scene, sums, scene.only(kind, unit))), nothing))
+        there = _moved(sums, _gone(scene, sums, scene.only(kind, unit)))
+        far = (float(np.linalg.norm(a - b)) for a, b in zip(there, nothing, strict=True))
+        yield [(each / one.inside.limit.l2[0]) ** 2 for each, one in zip(far, sums, strict=True)]
         if time.monotonic() > scene.until:
             break
-    events = [one.bound.cost.event for one in sums]  # type: ignore[union-attr]  # noised sums have costs
-    return farthest, taken([one for one in events if isinstance(one, Banded)])
 
 
-def _gone(scene: Scene, sums: list[Sum], rows: Table | None) -> Iterator[Floats]:
+def _gone(scene: Scene, sums: list[Sum], rows: Table | None) -> Iterator[Words]:
     """What rows add to each sum, in order: a site keeps what it gave, and the key by which units are in groups."""
     assert rows is not None  # of a task that trains
     rows, draw = replace(rows, kept=InMemory()), scene.public("groups").bytes
-    return (one.moved(rows, draw) for one in sums)
+    return (one.without_noise(rows, draw) for one in sums)
 
 
-def _far(sums: list[Sum], there: list[Floats], nothing: list[Floats]) -> float:
-    lengths = (float(np.linalg.norm(a - b)) for a, b in zip(there, nothing, strict=True))
-    return sum((length / one.inside.limit.l2[0]) ** 2 for length, one in zip(lengths, sums, strict=True))
+def _moved(sums: list[Sum], given: Iterator[Words]) -> list[Floats]:
+    return [decode(words, one.bound.grid) for words, one in zip(given, sums, strict=True)]
+
+
+def _events(sums: Sequence[Sum]) -> list[Banded]:
+    events = [one.bound.cost.event for one in sums]  # type: ignore[union-attr]  # noised sums have costs
+    return [one for one in events if isinstance(one, Banded)]

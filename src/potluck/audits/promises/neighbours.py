@@ -172,14 +172,19 @@ def _many(scene: Scene, kind: Kind, one: Sum) -> float:
 
 def _banded(scene: Scene, kind: Kind, sums: list[Sum]) -> Check:
     """Of sums of which each holds the ones before, all of a run together."""
-    loud = _at(scene, kind, sums, 1.0, 1)
-    found, most = bands.moves(scene, kind, sums[:1] + loud if loud else sums)
+    found, most = bands.moves(scene, kind, in_order(scene, kind, sums))
     words = (
         f"the {scene.plan.privacy.unit} that moves {len(sums)} sums of {kind_name(kind)} farthest, of "
         f"{len(scene.units)} that were tried, moves them by {found:.3g} squares of a clip, of {most:.3g} that "
         "noise was reckoned for"
     )
     return Check(f"sensitivity: {kind_name(kind)}", found <= most * (1 + ROUNDED), words, most, found)
+
+
+def in_order(scene: Scene, kind: Kind, sums: list[Sum]) -> list[Sum]:
+    """Sums of which each holds the ones before, all but the first at a model that a server chose."""
+    loud = _at(scene, kind, sums, 1.0, 1)
+    return sums[:1] + loud if loud else sums
 
 
 def _strays(scene: Scene, kind: Kind, each: list[Pair]) -> bool:

@@ -16,9 +16,10 @@ from functools import partial
 import msgspec
 import numpy as np
 
-from potluck.audits.promises import bounds
+from potluck.audits.promises import bands, bounds
 from potluck.audits.promises.bounds import Scores
-from potluck.audits.promises.neighbours import Pair, pairs
+from potluck.audits.promises.course import TOGETHER, Course, Look
+from potluck.audits.promises.neighbours import Pair, in_order, pairs
 from potluck.audits.promises.promise import SAID, SURE, WRONG, Bound, Check, Effort, Finding, verdict
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
@@ -29,8 +30,6 @@ from potluck.dp.loss import epsilon
 from potluck.dp.mechanism import Walked
 from potluck.learning.loops import TrainTask
 
-TOGETHER = 8
-"""Releases of one run, at most: as many draws of fewer say as much."""
 FEWEST = 500
 """Runs of each kind: of fewer nothing is said."""
 CHOSEN = 8
@@ -40,10 +39,10 @@ DELTAS = (0.01, 0.03)
 """Beside the plan's own, of drawn units."""
 
 
-def score(one: Sum, signal: Floats, seen: Floats, base: Floats) -> float:
+def score(look: Look, seen: Floats) -> float:
     """The logarithm of how much likelier what was seen is with the unit than without."""
-    variance = one.sigma**2
-    ratio = float((signal * (seen - base) / variance).sum() - (signal**2 / variance).sum() / 2)
+    one, signal, variance = look.sum, look.signal, look.sum.sigma**2
+    ratio = float((signal * (seen - look.base) / variance).sum() - (signal**2 / variance).sum() / 2)
     drawn = one.inside.sampling
     if drawn is None or isinstance(one.bound, Walked):
         return ratio
@@ -52,40 +51,47 @@ def score(one: Sum, signal: Floats, seen: Floats, base: Floats) -> float:
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum of which a unit can be made."""
-    found = {kind: each[-1] for kind, each in pairs(scene).items()}
+    alike = {kind: each[-1] for kind, each in pairs(scene).items()}
+    left = sum(all(one.noised for one in sums) for sums in scene.kinds.values())
+    level = effort.level / max(1, left)
     for kind, sums in scene.kinds.items():
-        if kind not in found and all(one.noised for one in sums):
-            why = scene.why or "each sum holds the ones before it, which is not looked at yet"
-            yield Check(f"paired: {kind_name(kind)}", None, why)
-    left = len(found)
-    for kind, pair in found.items():
+        name = f"paired: {kind_name(kind)}"
+        if not all(one.noised for one in sums):
+            continue
+        if not scene.units:
+            yield Check(name, None, scene.why)
+            continue
         effort.tell(f"pairs of {kind_name(kind)}")
-        there, away, together = runs(scene, pair, effort.part(left))
+        if kind in alike:
+            course = steady(scene, kind, alike[kind])
+        else:  # each sum holds the ones before it
+            course = bands.course(scene, kind, in_order(scene, kind, sums))
+        there, away = runs(scene, course, effort.part(left))
         left -= 1
         if len(there) < FEWEST:
             words = f"{len(there)} runs were possible in the time, and {FEWEST} are the fewest that say something"
-            yield Check(f"paired: {kind_name(kind)}", None, words)
+            yield Check(name, None, words)
         else:
-            yield judged(scene, kind, pair, (there, away), together, effort.level / len(found))
+            yield judged(scene, kind, course, (there, away), level)
 
 
-def runs(scene: Scene, pair: Pair, effort: Effort) -> tuple[Scores, Scores, int]:
-    """(scores with the unit, without, releases of each run)."""
-    some = pair.sums[:TOGETHER]
-    sides = (pair.there, pair.without)
-    sources = [(one, [one.source(rows, scene.draw) for rows in sides]) for one in some]
+def runs(scene: Scene, course: Course, effort: Effort) -> tuple[Scores, Scores]:
+    """(scores with the unit, without)."""
+    there, away, draw = list[float](), list[float](), scene.draw
+    while len(there) < effort.trials and not effort.over:
+        there.append(math.fsum(score(one, one.there.release(draw)) for one in course.looks))
+        away.append(math.fsum(score(one, one.without.release(draw)) for one in course.looks))
+    return np.array(there), np.array(away)
+
+
+def steady(scene: Scene, kind: Kind, pair: Pair) -> Course:
+    """Of sums that are all alike."""
+    some, draw = pair.sums[:TOGETHER], scene.draw
     # What is left of a sum that is looked at is known to the auditor, but for who was drawn.
-    base = np.zeros(len(pair.signal)) if isinstance(some[0].bound, Walked) else _base(pair, scene)
-    found: tuple[list[float], list[float]] = ([], [])
-    while len(found[0]) < effort.trials and not effort.over:
-        for which, side in enumerate(found):
-            every = (score(one, pair.signal, each[which].release(scene.draw), base) for one, each in sources)
-            side.append(math.fsum(every))
-    return np.array(found[0]), np.array(found[1]), len(some)
-
-
-def _base(pair: Pair, scene: Scene) -> Floats:
-    return pair.sums[-1].moved(pair.without, scene.draw)
+    walks = isinstance(some[0].bound, Walked)
+    base = np.zeros(len(pair.signal)) if walks else pair.sums[-1].moved(pair.without, draw)
+    looks = [Look(one, pair.signal, base, one.source(pair.there, draw), one.source(pair.without, draw)) for one in some]
+    return Course(looks, len(some), able(scene, kind, pair) / len(some), pair.far)
 
 
 def able(scene: Scene, kind: Kind, pair: Pair) -> int:
@@ -101,7 +107,7 @@ class Claim:
 
     once: float
 
-    def mu(self, count: int) -> float:
+    def mu(self, count: float) -> float:
         return self.once * math.sqrt(count)
 
 
@@ -115,19 +121,18 @@ def claim(one: Sum) -> Claim:
     return Claim(math.sqrt(2 * zcdp(event)) * coarse)
 
 
-def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], together: int, level: float) -> Bound:
+def judged(scene: Scene, kind: Kind, course: Course, scores: tuple[Scores, Scores], level: float) -> Bound:
     """What the scores prove."""
     there, away = scores
     first = max(len(there) // CHOSEN, 100)
-    one, plan = pair.sums[-1], scene.plan
-    claimed, delta = target(plan, kind)
-    planned = able(scene, kind, pair)
+    one, together = course.looks[-1].sum, len(course.looks)
+    claimed, delta = target(scene.plan, kind)
     rest = (there[first:], away[first:])
     name = f"paired: {kind_name(kind)}"
     if one.inside.sampling is None:
         hits, false = _tested(rest, _middle(there[:first], away[:first]), level)
-        proved, charged = bounds.mu(hits, false), claim(one).mu(together)
-        lower, held = bounds.gaussian_epsilon(proved * math.sqrt(planned / together), delta), proved <= charged
+        proved, charged = bounds.mu(hits, false), claim(one).mu(course.paid)
+        lower, held = bounds.gaussian_epsilon(proved * math.sqrt(course.times), delta), proved <= charged
     else:
         lower, held = _drawn(one, scores, first, together, delta, level)
     every, found = releases(scene.plan, kind), verdict(held and lower <= claimed, lower)
@@ -136,8 +141,8 @@ def judged(scene: Scene, kind: Kind, pair: Pair, scores: tuple[Scores, Scores], 
         f"claimed epsilon {claimed:g}; {len(there):,} runs of {together} of {every} releases with the worst unit "
         f"that was found, and as many without, {proves}{SAID[found]}"
     )
-    if pair.far < 0.9:
-        words += f". The unit moves the sum by {pair.far:.2g} of what is reckoned with: others may say more"
+    if course.far < 0.9:
+        words += f". The unit moves the sum by {course.far:.2g} of what is reckoned with: others may say more"
     return Bound(name, claimed, lower, 1 - WRONG, found, words)
 
 

@@ -106,19 +106,24 @@ class Sum:
         """[d] what rows add to the noised sum, with no noise, in real numbers: the first, of several that a site takes
         by itself. drawn: those that are drawn for it alone; else none is left out."""
         quiet = replace(self.inside, word="reveal", sampling=self.inside.sampling if drawn else None)
-        given = self.given(rows, draw)
-        if isinstance(self.bound, Walked):
-            (walk,) = given
-            assert isinstance(walk, Walk)
-            given = iter(tuple(next(walk.steps)))
-        return decode(guarded(quiet, given, draw).words, quiet.grid)
+        if not isinstance(self.bound, Walked):
+            return decode(self.without_noise(rows, draw, drawn=drawn), quiet.grid)
+        (walk,) = self.given(rows, draw)
+        assert isinstance(walk, Walk)
+        return decode(guarded(quiet, iter(tuple(next(walk.steps))), draw).words, quiet.grid)
+
+    def without_noise(self, rows: Table | None, draw: Draw, *, drawn: bool = False) -> Words:
+        """[d] the words of what rows add to a sum that is no walk, with no noise."""
+        quiet = replace(self.inside, word="reveal", sampling=self.inside.sampling if drawn else None)
+        return guarded(quiet, self.given(rows, draw), draw).words
 
     def source(self, rows: Table | None, draw: Draw) -> "Source":
         """What is asked for again and again of the same rows."""
-        if not self.steady:
-            return Source(self, rows)
-        quiet = replace(self.inside, word="reveal")
-        return Source(self, rows, _Held(guarded(quiet, self.given(rows, draw), draw).words))
+        return self.over(self.without_noise(rows, draw)) if self.steady else Source(self, rows)
+
+    def over(self, words: Words) -> "Source":
+        """What is asked for again and again of rows that add the same each time. words [d]: that."""
+        return Source(self, None, _Held(words))
 
     def noise(self, draw: Draw) -> Floats:
         """[d] the noise of one release over no rows, in steps of the grid, for each part."""
