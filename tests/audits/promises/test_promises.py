@@ -73,15 +73,22 @@ def test_right_mechanisms_are_accused_no_more_often_than_is_said():
     assert len(accused) <= stats.binom.isf(1e-6, len(every), 0.1)
 
 
+LUCK = ("noise", "coins", "redone", "parties", "one run", "paired", "extraction")
+"""Audits in which there is chance."""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_no_right_mechanism_is_accused_in_fifty_calls_at_the_level_that_users_get(name, monkeypatch):
-    """Seeded, so it says the same each time. Audits that do not err more often than they say accuse one of all 700 calls
-    once in 14 sets of seeds, at most; what of chances is only far from their tails, the test above would not see."""
+    """Seeded, so it says the same each time. Of audits that err no more often than they say, once in 14 sets of seeds
+    one of all 700 calls accuses one, at most. Chances that are only far too small in their tails, which no count at a
+    tenth shows, show here. Audits without chance say the same each time: three times is enough."""
     monkeypatch.setattr(audits, "UNITS", 4)
     spec = plan(**{"rounds": 2} | MECHANISMS[name]).spec
-    assert [found for seed in range(50) if (found := broken(spec, trials=500, seed=1_000 + seed))] == []
+    calls = [found for seed in range(50) if (found := broken(spec, *LUCK, trials=500, seed=1_000 + seed))]
+    rest = [one.name for one in audits.AUDITS if one.name not in LUCK]
+    assert calls + [found for seed in range(3) if (found := broken(spec, *rest, seed=seed))] == []
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from potluck.audits.promises.scene import Scene, picked
+from potluck.audits.promises.picked import picked
+from potluck.audits.promises.scene import Scene
 from potluck.core.asks import Kind
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index

@@ -46,12 +46,12 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             effort.tell(f"the ledger of {kind_name(kind)}")
             with TemporaryDirectory() as folder:
                 try:
-                    yield _of(scene, kind, sums, Path(folder))
+                    yield _of(scene, kind, sums, Path(folder), effort)
                 except NotPlayed as why:
                     yield Check(f"ledger: {kind_name(kind)}", None, str(why))
 
 
-def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], folder: Path) -> Check:
+def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], folder: Path, effort: Effort) -> Check:
     name, one = f"ledger: {kind_name(kind)}", sums[0]
     if nobodys(scene, kind) is None:
         return Check(name, None, scene.why)
@@ -59,14 +59,16 @@ def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], folder: Path) -> Check:
     if not whole.left:
         return Check(name, None, "no contribution left in a round of made-up rows")
     wrong = "" if all(whole.left) else "a contribution left before its charge was on the disk"
-    for place in range(whole.writes):
-        if not all(_watched(scene, kind, one, folder / str(place), place).left):
+    failed = 0
+    while failed < whole.writes and not effort.over:
+        if not all(_watched(scene, kind, one, folder / str(failed), failed).left):
             wrong = wrong or "a contribution left though its charge could not be written"
+        failed += 1
     if not wrong and len(costs := costs_of(scene.plan, kind, sums)) <= SUMS:
         wrong = _beyond(scene, [dump(cost) for cost in costs], folder / "beyond")
     words = (
-        f"each contribution's charge was on the disk before it left, and none left where one of {whole.writes} writes "
-        "failed; a round's charge is taken once, and none beyond the plan's"
+        f"each contribution's charge was on the disk before it left, and none left where a write failed, {failed} of "
+        f"{whole.writes} in turn; a round's charge is taken once, and none beyond the plan's"
     )
     return Check(name, not wrong, wrong or words)
 

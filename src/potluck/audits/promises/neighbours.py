@@ -10,7 +10,7 @@ References: Nasr et al. 2023, arXiv 2302.07956 (worst neighbours by hand); Abadi
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -138,6 +138,10 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of each kind of sum of which a unit can be made."""
     effort.tell("the worst unit")
     for kind, sums in scene.kinds.items():
+        if scene.units and sums[0].noised:
+            once = partial(sums[-1].moved, scene.only(kind, scene.units[0]), scene.draw)
+            tries = len(scene.units) * (1 + len(LOUD) * (1 + len(_also(scene)))) * len(alike(sums))
+            effort.forecast(f"sums of {kind_name(kind)} that are tried", sums[-1].bound.grid.length, tries, once)
         if scene.units and sums[0].noised and sums[0].ask.band is not None:
             yield _banded(scene, kind, sums)
     for kind, each in pairs(scene).items():

@@ -10,7 +10,7 @@ References: Nasr et al. 2023, arXiv 2302.07956; Dong, Roth, Su 2019, arXiv 1905.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import msgspec
@@ -66,6 +66,8 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             course = steady(scene, kind, alike[kind])
         else:  # each sum holds the ones before it
             course = bands.course(scene, kind, in_order(scene, kind, sums))
+        numbers, once = course.looks[0].sum.bound.grid.length, partial(runs, scene, course, replace(effort, trials=1))
+        effort.forecast(f"pairs of runs of {len(course.looks)} sums", numbers, effort.trials, once)
         there, away = runs(scene, course, effort.part(left))
         left -= 1
         if len(there) < FEWEST:

@@ -14,6 +14,8 @@ from potluck.core.rounds import Abort, Cause
 
 WRONG = 1e-4
 """How often all audits of a call together say that a promise is broken which is kept, at most."""
+MANY, LONG = 20_000, 120.0
+"""Numbers of a sum, and seconds: what is of as many, and takes longer, is said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,18 @@ class Effort:
     def over(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() >= self.until
+
+    def forecast(self, what: str, numbers: int, count: int, once: Callable[[], object]) -> None:
+        """Tells how long so many sums of many numbers take, where it is long: one is done here. It ends with the time
+        that there is, and what was looked at by then counts."""
+        if numbers < MANY:
+            return
+        begun = time.monotonic()
+        once()
+        seconds = (time.monotonic() - begun) * count
+        if seconds > LONG:
+            words = f"{count:,} {what}, of {numbers:,} numbers each, would take {seconds / 60:,.0f} minutes"
+            self.tell(f"{words}, and fewer say less: --minutes")
 
     def part(self, parts: int) -> "Effort":
         """The first of so many parts of what is left of the time."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck.audits.promises import owed
+from potluck.audits.promises.picked import picked
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode
@@ -27,7 +27,6 @@ from potluck.core.stages import Contribution, Encoded, Floats, Grid, L, Opened, 
 from potluck.dp.calibration import releases
 from potluck.dp.mechanism import Bound, Exact, Noised, Walked, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
-from potluck.learning.data.files.cells import Cells, DType
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, untrained
 from potluck.learning.loops import TrainTask, build
@@ -279,49 +278,6 @@ class Scene:
             return replace(some, test=~there, validation=none, beyond=beyond)
         looks = kind is Kind.VALIDATE
         return replace(some, test=~there if looks else there, validation=there if looks else none, beyond=none)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Some:
-    """Cells of some rows. See `learning.data.files.cells.Cells`."""
-
-    of: Cells = field(repr=False)
-    index: Index = field(repr=False)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one of them."""
-        return self.of.shape
-
-    @property
-    def dtype(self) -> DType:
-        """Of their numbers."""
-        return self.of.dtype
-
-    @property
-    def digests(self) -> NDArray[np.uint8]:
-        """What each is made of."""
-        return self.of.digests[self.index]
-
-    def take(self, rows: Index) -> NDArray[np.float32] | NDArray[np.int64]:
-        """See `Cells`."""
-        return self.of.take(self.index[rows])
-
-
-def picked(rows: Table, index: Index) -> Table:
-    """Some rows of a table."""
-    return replace(
-        rows,
-        features=rows.features[index],
-        target=rows.target[index],
-        person=None if rows.person is None else rows.person[index],
-        test=rows.test[index],
-        columns={name: values[index] for name, values in rows.columns.items()},
-        places=rows.places[:0],
-        names=(),
-        known=rows.known[:0],
-        cells={name: Some(cells, index) for name, cells in rows.cells.items()},
-    )
 
 
 def kind_name(kind: Kind) -> str:
