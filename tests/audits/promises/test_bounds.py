@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from potluck.audits.promises import bounds
-from potluck.dp.events import Gauss
+from potluck.audits.promises.composed import drawn_epsilon
+from potluck.dp.events import Gauss, SampledGauss
 from potluck.dp.loss import epsilon
 
 
@@ -23,6 +24,27 @@ def test_epsilon_of_gaussian_noise_is_that_of_the_accountant(mu, delta):
     known = epsilon([Gauss(1 / mu)], delta)  # dp-accounting's loss distributions, rounded up
     assert known - 5e-4 <= bounds.gaussian_epsilon(mu, delta) <= known
     assert bounds.mu_of(bounds.gaussian_epsilon(mu, delta), delta) == pytest.approx(mu, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "rate", "count", "delta"),
+    [(1.0, 0.01, 1000, 1e-5), (0.6, 0.01, 200, 1e-6), (5.0, 0.5, 50, 1e-8), (20.0, 0.3, 10_000, 1e-5)],
+)
+def test_what_drawn_units_cost_is_what_dp_accounting_says(sigma, rate, count, delta):
+    known = epsilon([SampledGauss(sigma, rate, count)], delta)  # dp-accounting's loss distributions
+    assert drawn_epsilon(sigma, rate, count, delta) == pytest.approx(known, rel=1e-3)
+    assert drawn_epsilon(sigma, rate / 2, count, delta) < 0.75 * known
+
+
+def test_what_drawn_units_cost_has_known_answers():
+    """All are drawn: the curve of Gaussian noise. One sum: delta in closed form, of (1 - q) N(0, s^2) + q N(1, s^2)
+    against N(0, s^2), by integrals of two normal densities."""
+    assert drawn_epsilon(2.0, 1.0, 4, 1e-5) == pytest.approx(bounds.gaussian_epsilon(1.0, 1e-5), rel=1e-3)
+    sigma, rate, epsilon_ = 1.0, 0.05, 1.0
+    place = 0.5 + sigma**2 * math.log((math.exp(epsilon_) - 1 + rate) / rate)
+    there = (1 - rate) * stats.norm.sf(place / sigma) + rate * stats.norm.sf((place - 1) / sigma)
+    delta = there - math.exp(epsilon_) * stats.norm.sf(place / sigma)
+    assert drawn_epsilon(sigma, rate, 1, float(delta)) == pytest.approx(epsilon_, rel=1e-3)
 
 
 def test_errors_of_a_gaussian_test_are_read_as_its_mu():

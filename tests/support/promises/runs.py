@@ -13,6 +13,7 @@ from potluck.dp import sampling
 from potluck.owner.budget import Budget
 from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
+from support.promises.bugs import half_noise
 
 ENTROPY = """
 import os
@@ -122,6 +123,12 @@ RUNS = {
     "sent though nothing was written": (sent_though_nothing_was_written, {}, "ledger", "ledger: training"),
     "any number of sums": (any_number_of_sums, {}, "ledger", "ledger: training"),
     "a seed that all know": (a_seed_of_the_plan, {}, "randomness", "randomness: training"),
+    "half noise in groups": (
+        half_noise,
+        {"many": 5, "rounds": 6, "band": 2, "epsilon": 8.0},
+        "paired",
+        "paired: training",
+    ),
     "half the chance is believed": (half_the_chance_is_believed, DRAWN, "charges", "charges: the run"),
 }
 """As `bugs.BUGS`."""

@@ -26,8 +26,8 @@ from potluck.core.plan import Plan
 from potluck.core.seeded import generator
 from potluck.learning.data.table import Table
 
-UNITS = 12
-"""Units that are tried."""
+UNITS, VALUES = 12, 128
+"""Units that are tried: of made-up ones as many as a column has values, up to so many, each of which is in one."""
 AUDITS: tuple[Audit, ...] = (
     Audit("noise", "chi-square test", sigma.findings, 0.1),
     Audit("sensitivity", "arXiv 1607.00133", neighbours.findings, 0.1),
@@ -58,7 +58,9 @@ def scene(plan: Plan, seed: int, table: Table | None = None, until: float = floa
     try:
         if table is not None:
             return Scene(plan, seed, draw, table, own(plan, table, UNITS, public), until=until)
-        return Scene(plan, seed, draw, *made_up(plan, UNITS, public), until=until)
+        values = max((len(column.values) for column in plan.data.columns.values()), default=0)
+        units = max(UNITS, min(VALUES, values))
+        return Scene(plan, seed, draw, *made_up(plan, units, public), until=until)
     except NotMade as why:
         hint = "" if table is not None else ". hint: --data, with an owner's own rows"
         return Scene(plan, seed, draw, why=f"{why}{hint}")

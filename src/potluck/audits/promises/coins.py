@@ -19,9 +19,10 @@ from potluck.core.asks import Kind
 from potluck.core.stages import Floats, Update
 from potluck.dp.events import SampledGauss
 from potluck.dp.sampling import Drawn
+from potluck.learning.data.units import Index
 
 UNITS, SUMS = 4_096, 64
-CROWD, MANY, TESTS = 1_024, 50, 6
+CROWD, MANY, TESTS, SIDES = 1_024, 50, 6, 4
 """MANY: of fewer drawn units, on average, how much their number spreads is not looked at."""
 
 
@@ -33,7 +34,9 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             effort.tell(f"coins of {kind_name(kind)}")
             level = effort.level / (TESTS * len(scene.kinds))
             alone = _of(scene, drawn, f"coins: {kind_name(kind)}", level)
-            yield alone if alone.held is False else _in_sums(scene, kind, sums[-1], level, effort) or alone
+            some = sides(scene) if alone.held else []
+            every = [_in_sums(scene, kind, sums[-1], unit, level / len(some), effort) for unit in some]
+            yield next((one for one in every if one and one.held is False), next(filter(None, every), alone))
 
 
 def _of(scene: Scene, by: Drawn, name: str, level: float) -> Check:
@@ -53,14 +56,22 @@ def _of(scene: Scene, by: Drawn, name: str, level: float) -> Check:
     return Check(name, held, words, 1.0, size)
 
 
-def _in_sums(scene: Scene, kind: Kind, one: Sum, level: float, effort: Effort) -> Check | None:
+def sides(scene: Scene) -> list[Index]:
+    """The first unit of each side, class or end of a range: no coin may follow from what a row is."""
+    found = dict[float, Index]()
+    for unit in scene.units:
+        found.setdefault(float(scene.rows.target[unit[0]].flat[0]), unit)  # type: ignore[union-attr]  # there are units
+    return list(found.values())[:SIDES]
+
+
+def _in_sums(scene: Scene, kind: Kind, one: Sum, unit: Index, level: float, effort: Effort) -> Check | None:
     """How many of equal units are in each sum, by how far it moves, beside the chance that is charged. None: none of
     the units that there are moves it, or the time was up."""
     event = one.bound.cost.event  # type: ignore[union-attr]  # a noised sum has a cost
-    if not scene.units or not isinstance(event, SampledGauss):
+    if not isinstance(event, SampledGauss):
         return None
-    alone, many = scene.only(kind, scene.units[0]), crowd(scene, kind, scene.units[0], CROWD)
-    nobody = one.moved(scene.only(kind, scene.units[0][:0]), scene.draw)
+    alone, many = scene.only(kind, unit), crowd(scene, kind, unit, CROWD)
+    nobody = one.moved(scene.only(kind, unit[:0]), scene.draw)
     step = one.moved(alone, scene.draw) - nobody
     if many is None or not step.any():
         return None

@@ -30,6 +30,8 @@ LOUD = (0.0, 1.0, 4.0)
 """Spreads of the weights of models that are tried."""
 BESIDE = 2
 """Rows beside the unit, of the units that move most."""
+FIRST = 12
+"""Units that are tried beside those."""
 CROWD = 1 << 15
 """Rows of persons that are tried together, at most."""
 ROUNDED = 1e-6
@@ -100,7 +102,7 @@ def _try(scene: Scene, kind: Kind, sums: list[Sum], beside: tuple[int, ...]) -> 
     for other in beside:
         without = scene.only(kind, units[other])
         base = one.moved(without, draw)
-        for number, unit in enumerate(units):
+        for number, unit in enumerate(units[:FIRST]):
             if number == other or time.monotonic() > scene.until:
                 continue
             there = scene.only(kind, np.concatenate([units[other], unit]))
@@ -140,7 +142,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     for kind, sums in scene.kinds.items():
         if scene.units and sums[0].noised:
             once = partial(sums[-1].moved, scene.only(kind, scene.units[0]), scene.draw)
-            tries = len(scene.units) * (1 + len(LOUD) * (1 + len(_also(scene)))) * len(alike(sums))
+            tries = (len(scene.units) * (1 + len(LOUD)) + FIRST * len(LOUD) * len(_also(scene))) * len(alike(sums))
             effort.forecast(f"sums of {kind_name(kind)} that are tried", sums[-1].bound.grid.length, tries, once)
         if scene.units and sums[0].noised and sums[0].ask.band is not None:
             yield _banded(scene, kind, sums)
