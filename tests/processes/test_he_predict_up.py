@@ -9,7 +9,8 @@ from potluck.core.errors import PlanError
 from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
-from potluck.learning.models.model import Model, Network
+from potluck.learning.models.model import Model
+from potluck.learning.models.model_file import Network
 from support.parties import predict_scene
 from support.processes.rig import need_broker
 

@@ -16,7 +16,8 @@ from potluck.core.views import breaks
 from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
-from potluck.learning.models.model import Model, Network
+from potluck.learning.models.model import Model
+from potluck.learning.models.model_file import Network
 from potluck.learning.models.scoring import net as net_of
 from potluck.tee.attestation import messages as a
 from potluck.tee.attestation.demand import SIMULATED

@@ -258,7 +258,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         sum."""
         if self.traits.counts:
             return max((one.rounds or 1 for one in self.statistics), default=1)
-        return self.training.rounds if self.training and self.traits.labelled else 1
+        if self.training is None or self.model is None or not self.traits.labelled:
+            return 1
+        return self.training.rounds * self.model.sums
 
     @property
     def looks(self) -> int:

@@ -74,6 +74,11 @@ def table(key: str) -> Registry[T]:
     return made
 
 
+def variant(key: str, word: str | None) -> object:
+    """One variant of a key's table, for whoever knows its room by a protocol alone. Raises PlanError: there is none."""
+    return _TABLES[key].of(word)
+
+
 def nearest(value: object, known: tuple[object, ...]) -> str:
     """The hint where a word is unknown: the nearest known one, and all of them."""
     words = ", ".join(map(str, known))

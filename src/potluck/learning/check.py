@@ -71,15 +71,17 @@ def _method(plan: Plan) -> list[str]:
     found = []
     method = METHODS.of(spec.method)
     kind = MODELS.of(model.kind)
-    if kind.slope is None or method.start is None:
-        at, what = ("model.kind", model.kind) if kind.slope is None else ("training.method", spec.method)
-        return [f'{at}: {what} is for columns at different owners alone in this version. hint: task = "fit"']
+    if method.boosts != (kind.made is not None):
+        others = _words(lambda one: one.boosts != method.boosts)
+        return [
+            f"training.method: a model of kind {model.kind} is not trained by {spec.method}. hint: method = {others}"
+        ]
     by_site = _words(lambda one: one.by_site)
     if spec.aggregation != "mean" and not method.by_site:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
     found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method)]
-    found += [*drawn.faults(plan), *turns.faults(plan, method)]
+    found += [*drawn.faults(plan), *turns.faults(plan, method), *method.faults(plan)]
     if spec.warmup and spec.warmup >= spec.rounds:
         found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")
     if spec.steps is not None and spec.epochs != Training(method=spec.method).epochs:
@@ -97,7 +99,7 @@ def _of_model(plan: Plan, method: TrainingMethod) -> Iterator[str]:
     model = required(plan.model)
     kind = MODELS.of(model.kind)
     if method.linear and kind.link is None:
-        others = _words(lambda one: one.start is not None and not one.linear)
+        others = _words(lambda one: not one.boosts and not one.linear)
         what = f"a {model.kind} is not trained by {required(plan.training).method}"
         yield f"training.method: {what}. hint: method = {others}"
     if not plan.drawn and model.trainable != graphs.ALL:

@@ -8,7 +8,7 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
@@ -17,7 +17,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate, validation
 from potluck.learning.models.basis import basis
-from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.fitted import Fitted
 from potluck.learning.models.model import model
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.learning.training.drawn import band, chance
@@ -52,17 +52,18 @@ class TrainTask:
 
     def _fitted(self, looks: Looks) -> Generator[Ask, Answer, Fitted]:
         """Training to its end, or to where looks end it."""
-        course, fitted = self._method.course(), None
+        course, fitted, each = self._method.course(), None, required(self.plan.model).sums
         weights = next(course)  # with whatever is announced beside them
-        for step in range(training(self.plan).rounds):
+        for step in range(self.plan.sums):
             try:  # the answer has no name here: it would be held until the next one
                 weights = course.send((yield self._asked(Kind.TRAIN, step, weights)))
             except StopIteration as stop:
                 fitted = stop.value
                 weights = fitted.weights
-            if looks.due(step + 1):
+            rounds, more = divmod(step + 1, each)
+            if not more and looks.due(rounds):
                 model = fitted.weights if fitted is not None else self._modelled(weights)
-                looks.seen(step + 1, model, (yield self._asked(Kind.VALIDATE, len(looks.history), model)))
+                looks.seen(rounds, model, (yield self._asked(Kind.VALIDATE, len(looks.history), model)))
                 if looks.over and fitted is None:
                     fitted = ended(course)
                     break
@@ -80,7 +81,7 @@ class TrainTask:
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
         steps = {
-            Kind.TRAIN: training(self.plan).rounds,
+            Kind.TRAIN: self.plan.sums,
             Kind.VALIDATE: self.plan.looks,
             Kind.EVALUATE: int(self._evaluates),
         }
@@ -109,9 +110,7 @@ class TrainTask:
 
     @cached_property
     def _method(self) -> Method:
-        start = method_of(self.plan).start
-        assert start is not None  # a plan whose method has none does not pass its check
-        return start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
+        return method_of(self.plan).start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
 
     def _modelled(self, announced: Floats) -> Floats:
         """The model among what is announced for a round of training."""

@@ -91,9 +91,7 @@ class Cohorts:
 
     @cached_property
     def _stacked(self) -> Stacked:
-        start = method_of(self.plan).start
-        assert start is not None  # of a checked plan
-        method = start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
+        method = method_of(self.plan).start(self.plan, goal_of(self.plan), len(encoding(self.plan).names))
         assert isinstance(method, Average)  # as `obstacle` says
         return Stacked(method)
 

@@ -66,7 +66,7 @@ def plain(x, y, train, how, bins=16):
     at = [cuts(x[train, place], bins - 1) for place in range(x.shape[1])]
     owners = [name for name, some in zip(names, at, strict=True) for _ in some]
     forest = grow(bits(x[train], at), np.concatenate(at), owners, y[train], how)
-    return margins(forest, names, x)
+    return margins(forest, names, x)[:, 0]
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
@@ -115,7 +115,7 @@ def test_a_bit_says_what_the_opened_cut_says_of_every_row():
 def test_a_tree_leads_left_at_or_below_a_cut_and_right_above_it():
     tree = Tree(features=("a", "b", "a"), cuts=(0.0, 0.5, 0.25), leaves=(1.0, 2.0, 4.0, 8.0))
     rows = np.array([[0.0, 0.5], [0.0, 0.6], [0.25, 0.0], [0.3, 0.0], [np.nan, 0.0]])
-    found = margins(Forest(first=0.5, trees=(tree, tree)), ["a", "b"], rows)
+    found = margins(Forest(first=0.5, trees=(tree, tree)), ["a", "b"], rows)[:, 0]
     assert found[:4].tolist() == [2.5, 4.5, 8.5, 16.5]
     assert np.isnan(found[4])
 

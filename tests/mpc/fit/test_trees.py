@@ -91,7 +91,7 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
     known = np.flatnonzero(keep[:train])
     plain = grow(bits(x[known], at), np.concatenate(at), names, np.asarray(target, float)[known], how)
     features = [f"f{place}" for place in range(x.shape[1])]
-    found, right = (margins(one, features, x) for one in (opened, plain))
+    found, right = (margins(one, features, x)[:, 0] for one in (opened, plain))
     assert results[0].tolist() == [0, 0, 0]
     assert results[5][0] == len(known)
     assert np.abs(found[known] - right[known]).max() < near

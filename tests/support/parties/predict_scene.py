@@ -14,7 +14,8 @@ from potluck.he.predict.circuit import Forecast, Outline
 from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
-from potluck.learning.models.model import Model, Network
+from potluck.learning.models.model import Model
+from potluck.learning.models.model_file import Network
 from potluck.tasks.predict import scorers
 
 ASKED, SCORED = "insecure/rows", "insecure/scores"

@@ -20,7 +20,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.columns import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import sigmoid
-from potluck.learning.models.forest import Forest, Tree, margins
+from potluck.learning.models.forest import Forest, Tree, nodes_at
 from potluck.learning.training.fit_trees import cut_counts, grown, growth
 
 ROUNDED, GRID = 2.0**-13, 2.0**-17
@@ -115,8 +115,8 @@ def _one(chance: float, side: int, rate: float, ridge: float) -> float:
 
 def places(tree: Tree, names: Sequence[str], features: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """[n] in which leaf each row [n, p] lies."""
-    numbered = Tree(features=tree.features, cuts=tree.cuts, leaves=tuple(map(float, range(len(tree.leaves)))))
-    return margins(Forest(first=0.0, trees=(numbered,)), names, features).astype(np.int64)
+    asked = np.array([names.index(one) for one in tree.features])
+    return nodes_at(features, asked, np.array(tree.cuts), tree.depth)
 
 
 LEAVES = Leaves()

@@ -1,16 +1,25 @@
 """The table of a plan that says what is trained, or which trained model scores."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from potluck.core.bounds import Bounds, Size
-from potluck.core.registry import Known
+from potluck.core.registry import Known, variant
 from potluck.core.tables.derived import Names, Text
 
 ModelKind = Annotated[str, Known("model.kind")]
 WIDEST_LAYER, DEEPEST_TREE = 4_096, 5
 """Layers and trees here are small: larger ones would only exhaust the memory."""
+
+
+@runtime_checkable
+class Levelled(Protocol):
+    """What whoever reads plans has to know of a kind of model. levels: a round of its training takes a sum for each
+    level of its trees."""
+
+    @property
+    def levels(self) -> bool: ...
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,3 +50,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     depth: Annotated[int, Bounds(ge=1, le=DEEPEST_TREE)] = 3
     bins: Annotated[int, Bounds(ge=2, le=256, hint="e.g. 16")] = 16
+
+    @property
+    def sums(self) -> int:
+        """How many sums over training rows a round of training takes."""
+        kind = variant("model.kind", self.kind)
+        return self.depth if isinstance(kind, Levelled) and kind.levels else 1

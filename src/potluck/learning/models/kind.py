@@ -18,6 +18,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.source import Source
 from potluck.learning.data.target import Goal, Side
+from potluck.learning.models.forest import Forest
 from potluck.learning.models.layers import Shapes, size
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class ModelKind:
     it, which takes layers alone.
     initial: the weights [d] that training begins with. slope: the gradient of its loss over a batch; None: it is not
     trained on sums over rows.
+    made: of a model that is boosted, and no layers of weights: what the numbers that its training announces come to;
+    levels: a round of its training takes a sum for each level of `model.depth`.
     check: what of its table of the plan does not fit it. summed: its coefficients are those of a regression, and are
     told with standard errors. sklearn: the estimator with the same predictions; None: there is none.
     """
@@ -113,6 +116,8 @@ class ModelKind:
     layered: bool = True
     initial: Callable[[Spec, Shapes], Floats] = zeros
     slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
+    made: Callable[[Plan, Floats], Forest] | None = None
+    levels: bool = False
     check: Callable[[Spec], Iterator[str]] = lambda spec: iter(())
     summed: bool = False
     sklearn: "Callable[[Trained], BaseEstimator] | None" = None

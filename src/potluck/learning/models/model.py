@@ -1,17 +1,11 @@
-"""A trained model: what predicts, on raw rows, and the file that says so.
-
-The file is canonical JSON (sorted keys, no times, no paths, no protection named), so that equal plans give equal
-bytes however their sums were protected. A network's weights lie beside it in safetensors; the JSON holds their
-SHA-256, so that the digest of the JSON names the whole model; a graph with its weights lies beside it likewise, as
-.graph. Trees are in the JSON. Nothing is ever unpickled.
-"""
+"""A trained model: what predicts, on raw rows, and the file that says so (`models.model_file`)."""
 
 import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -20,7 +14,6 @@ from numpy.typing import NDArray
 from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
-from potluck.core.schema import readable
 from potluck.core.slices import Bytes, digest_of
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encoding
@@ -32,12 +25,13 @@ from potluck.learning.data.texts import held
 from potluck.learning.data.texts.worded import Tokenizers, tokenizers_of
 from potluck.learning.graph.bases import FOLDER
 from potluck.learning.models import forest, layers
-from potluck.learning.models.card import Card, fault
+from potluck.learning.models.card import Card
 from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel, refuse
 from potluck.learning.models.graphs import held_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
+from potluck.learning.models.model_file import File, Network, card_of, opened
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -46,34 +40,6 @@ if TYPE_CHECKING:
 
 WEIGHTS, GRAPH = ".safetensors", ".graph"
 """What the file beside a model file ends in."""
-
-
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """A network's shape, and the SHA-256 of its weights file."""
-
-    layers: tuple[int, ...]
-    activation: Literal["relu", "tanh", "square"]
-    weights: str = ""
-
-
-class File(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model file holds. coefficients: of encoded features (linear and logistic); graph: the SHA-256 of the file
-    of a network that is a graph."""
-
-    format: Literal["potluck model 1", "potluck simulated model 1"] = "potluck model 1"
-    kind: str
-    encoding: Encoding
-    target: Goal
-    coefficients: dict[str, float] | None = None
-    network: Network | None = None
-    forest: Forest | msgspec.UnsetType = msgspec.UNSET
-    graph: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Kind(msgspec.Struct, frozen=True):
-    """What any model file says first."""
-
-    kind: object = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +62,7 @@ class Model:
     @property
     def card(self) -> Card:
         """The model without its weights."""
-        return _card(self.kind, self.encoding, self.target, self.network, bool(self.graph))
+        return card_of(self.kind, self.encoding, self.target, self.network, bool(self.graph))
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -132,7 +98,7 @@ class Model:
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.forest:
-            return forest.margins(self.forest, self.encoding.names, features)[:, None]
+            return forest.margins(self.forest, self.encoding.names, features, self.target.outputs)
         return layers.margins(self.weights, features)[:, None]
 
     def scored_features(self, features: Taken) -> Floats:
@@ -251,31 +217,14 @@ class Model:
     def read(cls, path: str | Path, *folders: Path, simulated: bool = False) -> "Model":
         """The model of a file; folders: where frozen weights of a graph may be too; simulated: also one of a
         simulation. Raises UsageError: no such file, no model, a broken one, or not its weights."""
-        where = str(path)
-        try:
-            body = Path(path).read_bytes()
-            kind = msgspec.json.decode(body, type=readable(_Kind)).kind
-            if isinstance(kind, str) and kind not in MODELS.entries:
-                what = f"is a model of kind {kind[:20]!r}, which is not in this version"
-                hint = f"models of these kinds predict here: {', '.join(MODELS.words())}"
-                raise UsageError(what, where=where, hint=hint)
-            whole = msgspec.json.decode(body, type=readable(File))
-        except FileNotFoundError:
-            raise UsageError("no such model file", where=where, hint="give model.json as `run` wrote it") from None
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            raise UsageError("is no model file", where=where, hint="give model.json as `run` wrote it") from None
-        trees = whole.forest or None
-        card = _card(whole.kind, whole.encoding, whole.target, whole.network, bool(whole.graph))
-        wrong = fault(card) or _grown(whole)
-        if wrong:
-            raise UsageError(f"is a broken model file: {wrong}", where=where, hint="give model.json as `run` wrote it")
+        where, whole = str(path), opened(path)
         names = ("intercept", *whole.encoding.names)
         words = held.of(whole.encoding, (Path(path).parent, Path(path).parent / FOLDER, Path(FOLDER)))
         beside = Path(path).with_suffix(GRAPH)
         graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words, folders) if whole.graph else None
         if whole.network is not None:
             weights = layers.read(Path(path).with_suffix(WEIGHTS), whole.network.weights)
-        elif trees is not None or graph is not None:
+        elif whole.boosted or graph is not None:
             weights = np.zeros(0)
         else:
             given = whole.coefficients or {}
@@ -288,7 +237,8 @@ class Model:
             raise UsageError(
                 "is of a simulation, and no run's", where=where, hint="train it in a run; or score with it"
             )
-        model = cls(whole.kind, whole.encoding, whole.target, weights, network, trees, graph, here, words, made)
+        parts = (weights, network, whole.forest or None, graph, here, words, made)
+        model = cls(whole.kind, whole.encoding, whole.target, *parts)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
@@ -318,19 +268,6 @@ class Model:
         return pipeline(self)
 
 
-def _card(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn: bool) -> Card:
-    if network is None:
-        return Card(kind=kind, encoding=how, target=goal, drawn=drawn)
-    return Card(kind=kind, encoding=how, target=goal, layers=network.layers, activation=network.activation, drawn=drawn)
-
-
-def _grown(whole: File) -> str:
-    """What of its trees cannot be; empty where there is nothing, or no trees where none belong."""
-    if MODELS.of(whole.kind).layered == bool(whole.forest):
-        return "it is of kind trees and has none, or has some and is of another kind"
-    return forest.fault(whole.forest, whole.encoding.names) if whole.forest else ""
-
-
 def word(plan: Plan) -> str:
     """The kind of model that a plan names."""
     return required(required(plan.model).kind)
@@ -340,7 +277,8 @@ def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
     """The model that a plan trains, with these weights. own: a site's own, weights that stay at it behind the others;
     else those are as in the graph's file."""
     spec, kind = required(plan.model), kind_of(plan)
-    assert kind.layered
+    if kind.made is not None:
+        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), forest=kind.made(plan, weights))
     if plan.drawn:
         trained = (*trained_of(plan), *held_of(plan)) if own else trained_of(plan)
         whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained)

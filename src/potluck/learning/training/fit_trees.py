@@ -25,7 +25,6 @@ from potluck.learning.models.linear import l2
 from potluck.learning.models.model import Model
 from potluck.learning.training.fit import Fitting
 from potluck.learning.training.grow import Growth, bits, cuts, grow
-from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.trained import Trained
 
 PROGRAM = "boosted_trees"
@@ -145,6 +144,8 @@ def check(plan: Plan) -> Iterator[str]:
     model, spec = required(plan.model), training(plan)
     if spec.method != "boosting":
         yield f'training.method: trees are not grown by {spec.method}. hint: method = "boosting"'
+    if goal_of(plan).side == "classes":
+        yield 'data.target: trees over columns tell two sides apart, or a number. hint: positive, or task = "train"'
     bounds = {
         "model.l2": (model.l2, 1 / 64 <= model.l2 <= ROWS, f"1/64 to {ROWS}: leaves are divided by it and more"),
         "training.rounds": (spec.rounds, 1 <= spec.rounds <= MOST, f"1 to {MOST} trees"),
@@ -170,9 +171,6 @@ def unfit(plan: Plan, train: int, test: int) -> str:
     if how.ridge <= least:
         return f"model.l2: {how.ridge:g} is too small for {train} rows in fixed point. hint: above {least:.3g}"
     return ""
-
-
-BOOSTING = TrainingMethod(start=None, rounds=20, rate=0.3, opened=lambda plan, counts: "nothing: trees are no sum")
 
 
 def noised(plan: Plan) -> Iterator[str]:

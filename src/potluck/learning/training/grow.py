@@ -55,7 +55,8 @@ def cuts(values: Floats, count: int) -> Floats:
 
 def bits(features: Floats, at: Sequence[Floats]) -> Bits:
     """features [n, p], cuts of each -> [C, n]: whether a row's value is at or below each cut."""
-    return np.concatenate([features[:, place][None, :] <= one[:, None] for place, one in enumerate(at)])
+    low = features.astype(np.float32)  # as a forest compares them; cuts on that grid are float32 as they are
+    return np.concatenate([low[:, place][None, :] <= one[:, None] for place, one in enumerate(at)])
 
 
 def grow(below: Bits, at: Floats, names: Sequence[str], target: Floats, how: Growth) -> Forest:

@@ -57,19 +57,19 @@ class Walking(Method, Protocol):
 class TrainingMethod:
     """One way to train, as plans name it: an object in the method's file, and a line in `methods`.
 
-    start: the method for a plan, its target and so many features; None: no sums over rows train by it.
+    start: the method for a plan, its target and so many features.
     rounds, rate, batch: of [training], where a plan does not say; on_shares: rounds where each is computed on shares.
     settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, by the plan and what they say of the number of rows.
-    linear: it trains models that are linear in their features, and no others.
+    linear: it trains models that are linear in their features, and no others; boosts: those that are boosted.
     steps: it takes steps down a gradient, as `training.optimizer` says.
     by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
     batched: of such sums: a plan may have each over some rows alone, drawn anew.
     weighed: what rows count in its objective may depend on their side or class.
     whole: of a plan, whether a site adds one vector that it has already added up, which training.range bounds and whose
     last bits depend on the order of its rows; else each row is on the grid before it is added.
-    noised: what of a plan with noise does not fit; pauses: what of a plan runs, and should give pause. Lines as `check`
-    makes them, also of plans that have errors.
+    faults: what of a plan does not fit, noised: of one with noise; pauses: what of a plan runs, and should give pause.
+    Lines as `check` makes them, also of plans that have errors.
     values: about how many numbers one sum has for so many features, without making room for them; None: as many as
     weights train.
     follows: of a plan with noise, whether its clip may follow what is opened.
@@ -78,7 +78,7 @@ class TrainingMethod:
     first round announces, what a later one might, whose sum is then of the same shape as theirs.
     """
 
-    start: Callable[[Plan, Goal, int], Method] | None
+    start: Callable[[Plan, Goal, int], Method]
     rounds: int
     rate: float
     opened: Callable[[Plan, str], str]
@@ -86,11 +86,13 @@ class TrainingMethod:
     on_shares: int | None = None
     settled: int | None = None
     linear: bool = False
+    boosts: bool = False
     steps: bool = False
     by_site: bool = False
     batched: bool = False
     weighed: bool = False
     whole: Callable[[Plan], bool] = lambda plan: False
+    faults: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     noised: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     pauses: Callable[[Plan], Iterator[str]] = lambda plan: iter(())
     values: Callable[[Plan, int], int] | None = None

@@ -1,10 +1,12 @@
-"""The ways to train, the optimizers that some of them use, and the kinds of model that are fitted over columns at
-different owners, a line each."""
+"""The ways to train, the optimizers that some of them use, and the kinds of model that are boosted, or fitted over
+columns at different owners, a line each."""
 
 from potluck.learning.training.average import AVERAGE
+from potluck.learning.training.boosting import trees
+from potluck.learning.training.boosting.booster import BOOSTERS, BOOSTING
 from potluck.learning.training.fit import FITS, fit_of
 from potluck.learning.training.fit_linear import REGRESSION
-from potluck.learning.training.fit_trees import BOOSTING, TREES
+from potluck.learning.training.fit_trees import TREES
 from potluck.learning.training.gradient import GRADIENT
 from potluck.learning.training.method import METHODS, method_of
 from potluck.learning.training.newton import NEWTON
@@ -17,6 +19,8 @@ METHODS.register("newton", NEWTON)
 METHODS.register("gradient", GRADIENT)
 METHODS.register("average", AVERAGE)
 METHODS.register("boosting", BOOSTING)
+
+BOOSTERS.register("trees", trees.TREES)
 
 OPTIMIZERS.register("sgd", SGD)
 OPTIMIZERS.register("momentum", HEAVY)

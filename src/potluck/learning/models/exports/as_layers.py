@@ -19,7 +19,8 @@ from potluck.learning.graph.op import OPS
 from potluck.learning.graph.schema import Argument, Node, Special
 from potluck.learning.graph.tensors import Array
 from potluck.learning.models.card import fault
-from potluck.learning.models.model import Model, Network
+from potluck.learning.models.model import Model
+from potluck.learning.models.model_file import Network
 
 Activation = Literal["relu", "tanh", "square"]
 WORDS: Mapping[str, Activation] = {"relu": "relu", "tanh": "tanh", "mul": "square", "pow": "square"}

@@ -1,5 +1,9 @@
-"""Boosted trees, which are grown over columns at different owners alone: they are no sum (`training.fit_trees`)."""
+"""Boosted trees: over rows by summed histograms (`training.boosting`), over columns on shares
+(`training.fit_trees`)."""
 
+from potluck.learning.models.growing import forest_of
 from potluck.learning.models.kind import ModelKind
 
-TREES = ModelKind(title="boosted trees", targets=("number", "binary"), layered=False)
+TREES = ModelKind(
+    title="boosted trees", targets=("number", "binary", "classes"), layered=False, made=forest_of, levels=True
+)

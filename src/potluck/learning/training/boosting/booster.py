@@ -1,0 +1,57 @@
+"""The method `boosting`: which kinds of model it grows, a line each in `training.methods`, and what of a plan it
+takes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from potluck.core.plan import Plan
+from potluck.core.registry import Registry
+from potluck.learning.data.target import Goal
+from potluck.learning.models.fitted import training
+from potluck.learning.models.forest import MOST
+from potluck.learning.training.method import Method, TrainingMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booster:
+    """How one kind of model is boosted.
+
+    start: the method for a plan, its target and so many features. values: of the largest of its sums, likewise.
+    opened: what its sums are made of, by what they say of the number of rows. noised: what of a plan with noise does
+    not fit. Lines as `check` makes them.
+    """
+
+    start: Callable[[Plan, Goal, int], Method]
+    values: Callable[[Plan, int], int]
+    opened: Callable[[Plan, str], str]
+    noised: Callable[[Plan], Iterator[str]]
+
+
+BOOSTERS: Registry[Booster] = Registry("model.kind")
+
+
+def booster_of(plan: Plan) -> Booster:
+    """That of a plan's kind of model. Raises PlanError: it is not boosted."""
+    return BOOSTERS.of(plan.model.kind if plan.model else None)
+
+
+def faults(plan: Plan) -> Iterator[str]:
+    """Rounds and rates that no boosted model has."""
+    spec = training(plan)
+    if spec.rounds > MOST:
+        yield f"training.rounds: {spec.rounds} does not fit. hint: 1 to {MOST}, each adds to the model"
+    if spec.rate > 1:
+        yield f"training.rate: {spec.rate:g} is beyond a whole step. hint: at most 1, e.g. 0.3"
+
+
+BOOSTING = TrainingMethod(
+    start=lambda plan, goal, features: booster_of(plan).start(plan, goal, features),
+    rounds=20,
+    rate=0.3,
+    opened=lambda plan, counts: booster_of(plan).opened(plan, counts),
+    boosts=True,
+    weighed=True,
+    values=lambda plan, features: booster_of(plan).values(plan, features),
+    noised=lambda plan: booster_of(plan).noised(plan),
+    faults=faults,
+)

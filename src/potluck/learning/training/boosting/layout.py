@@ -1,0 +1,87 @@
+"""Which bins each encoded feature has, and which cells of a histogram a row adds to: from the plan alone.
+
+A number has `model.bins` bins of equal width over its declared range, [a, b) each, the last one with its end. A feature
+of 0 and 1 (a category's value, the flag of a missing value) has two; rows that are 0 need no cell of their own, since
+each node has one cell of all its rows. So a missing value is a bin of its own.
+Features and cuts are compared as float32, which is what XGBoost and ONNX take: a model says the same there as here.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from potluck.core.plan import Plan, required
+from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.encode import encoding
+
+Whole = NDArray[np.int64]
+HALF = 0.5
+"""The cut of a feature of 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """names: of the encoded features [p]. numbers [p]: which of them are numbers. edges [bins - 1]: rising, what a
+    number is compared with; the largest float32 below where a bin begins: above it lies that bin."""
+
+    names: tuple[str, ...]
+    numbers: NDArray[np.bool_] = field(repr=False)
+    edges: Floats = field(repr=False)
+
+    @property
+    def bins(self) -> int:
+        """Of a number."""
+        return len(self.edges) + 1
+
+    @property
+    def widths(self) -> Whole:
+        """[p] how many cells each feature has."""
+        return np.where(self.numbers, self.bins, 1)
+
+    @property
+    def starts(self) -> Whole:
+        """[p] each feature's first cell: behind that of all rows."""
+        return np.asarray(1 + np.cumsum(self.widths) - self.widths)
+
+    @property
+    def cells(self) -> int:
+        """How many cells a node has."""
+        return 1 + int(self.widths.sum())
+
+    def cuts(self) -> tuple[Whole, Floats]:
+        """[c] whose cut each is and where it lies: feature after feature, rising."""
+        whose = np.repeat(np.arange(len(self.names)), np.where(self.numbers, self.bins - 1, 1))
+        each = [self.edges if number else np.array([HALF]) for number in self.numbers]
+        return whose, np.concatenate(each) if each else np.zeros(0)
+
+    def above(self, sums: Floats) -> Floats:
+        """What lies above each cut [..., c]. sums [..., cells]: whole multiples of a power of two, which add up
+        exactly."""
+        parts = []
+        for number, start in zip(self.numbers, self.starts, strict=True):
+            if number:
+                here = sums[..., start : start + self.bins]
+                parts.append(np.cumsum(here[..., :0:-1], axis=-1)[..., ::-1])
+            else:
+                parts.append(sums[..., start : start + 1])
+        return np.concatenate(parts, axis=-1)
+
+    def places(self, features: Floats) -> tuple[Whole, Whole]:
+        """features [n, p] -> (row, cell) of each 1 that these rows add to a node's cells."""
+        rows, low = np.arange(len(features)), features.astype(np.float32)
+        edges, starts = self.edges.astype(np.float32), self.starts
+        binned = np.searchsorted(edges, low[:, self.numbers]) + starts[self.numbers]
+        some, which = np.nonzero(low[:, ~self.numbers] > HALF)
+        row = np.concatenate([rows, np.repeat(rows, binned.shape[1]), some])
+        return row, np.concatenate([np.zeros(len(rows), np.int64), binned.ravel(), starts[~self.numbers][which]])
+
+
+def layout(plan: Plan) -> Layout:
+    """Of a plan."""
+    how, bins = encoding(plan), required(plan.model).bins
+    numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
+    edges = (-1 + 2 * np.arange(1, bins) / bins).astype(np.float32)
+    below = np.nextafter(edges, np.float32(-np.inf)).astype(np.float64)
+    return Layout(how.names, np.array([name in numbers for name in how.names], np.bool_), below)

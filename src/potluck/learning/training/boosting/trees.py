@@ -1,0 +1,137 @@
+"""Trees by boosting on summed histograms: each level of a round's trees is one exact sum of all rows' derivatives.
+
+Depth-wise, XGBoost's gains on bins of equal width over the declared ranges: the program `hist` of XGBoost grows the
+same trees on the same bins, where neither a least weight of a leaf nor another start than 0 is asked of it. A round
+takes `model.depth` sums, and one tree an output grows in it. Rows lie in nodes by the announced trees, which each site
+routes its own rows through. Without noise only; what the exact sums reveal is said in the views. It does NOT take
+sibling nodes off their parent's sums: sites may drop out from one level to the next. Reference: Chen, Guestrin,
+XGBoost: A Scalable Tree Boosting System, KDD 2016, sections 2 and 3.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from potluck.core.asks import Answer, Block
+from potluck.core.party import Draw
+from potluck.core.plan import Plan
+from potluck.core.rounds import Abort, Cause
+from potluck.core.stages import Floats
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.units import most_units
+from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.models.forest import nodes_at
+from potluck.learning.models.growing import Growing, growing
+from potluck.learning.models.linear import l2
+from potluck.learning.training.boosting.booster import Booster
+from potluck.learning.training.boosting.gains import Parted, parted, says
+from potluck.learning.training.boosting.histogram import FIRST, SECOND, Histogram
+from potluck.learning.training.boosting.layout import Layout, Whole, layout
+from potluck.learning.training.boosting.losses import bounds, derivatives, parts
+from potluck.learning.training.method import FEW, ServerSteps, judge, tally
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """See `training.method.Method`. features: p."""
+
+    plan: Plan
+    goal: Goal
+    features: int
+
+    @property
+    def numbers(self) -> Growing:
+        """How trees lie among the announced numbers."""
+        return growing(self.plan)
+
+    @property
+    def layout(self) -> Layout:
+        """The cells of a node."""
+        return layout(self.plan)
+
+    def initial(self) -> Floats:
+        """No tree: all margins are 0."""
+        return self.numbers.initial()
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """The summed derivatives [outputs, nodes of a level, cells] at these trees, and the rows of each side."""
+        _, level = self.numbers.standing(weights)
+        size, units = (self.goal.outputs << level) * self.layout.cells, most_units(self.plan)
+        high = bounds(self.plan, self.goal, self.numbers.reach(weights))
+        first, second = (
+            Block(name, size, most, most * float(np.sqrt(size)), units, parts=parts(most))
+            for name, most in zip((FIRST, SECOND), high, strict=True)
+        )
+        return first, second, tally(self.plan, self.goal)
+
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Histogram]:
+        """One unit a row: its derivatives, in the cells of the node where it lies. Raises Abort(TERMS): the trees stand
+        at another level than this sum's."""
+        numbers = self.numbers
+        rounds, level = numbers.standing(weights)
+        if rounds * numbers.depth + level != step:
+            raise Abort(Cause.TERMS, detail="the announced trees stand at another level than this sum's")
+        grown, growing_now = list(numbers.whole(weights)), numbers.next(weights)
+
+        def placed(x: Floats, y: Floats) -> tuple[Whole, Floats, Floats]:
+            margins = np.zeros((len(x), numbers.outputs))
+            for output, one in grown:
+                margins[:, output] += one.leaves[nodes_at(x, one.features, one.cuts, numbers.depth)]
+            nodes = [nodes_at(x, one.features, one.cuts, level) for one in growing_now]
+            return np.column_stack(nodes), *derivatives(self.plan, self.goal, margins, y)
+
+        yield Histogram(self.layout, self.goal, 1 << level, placed, rows)
+
+    def course(self) -> ServerSteps:
+        """A level a sum. Raises DataError: there are no rows, or all are of one class."""
+        numbers, how, weights = self.numbers, self.layout, self.initial()
+        warnings: tuple[str, ...] = ()
+        for number in range(training(self.plan).rounds * numbers.depth):
+            answer = yield weights
+            if answer is None:
+                break
+            if number == 0:
+                warnings = self._few(judge(self.plan, self.goal, answer))
+            weights = self._stood(weights, number % numbers.depth, how, answer)
+        return Fitted(weights, warnings)
+
+    def _stood(self, weights: Floats, level: int, how: Layout, answer: Answer) -> Floats:
+        """The trees with the level that these sums give."""
+        shape = (self.goal.outputs, 1 << level, how.cells)
+        first, second = (answer.part(name).values.reshape(shape) for name in (FIRST, SECOND))
+        found = [parted(how, *sums, l2(self.plan)) for sums in zip(first, second, strict=True)]
+        leaves = [self._leaves(one) for one in found] if level + 1 == self.numbers.depth else []
+        return self.numbers.stood(weights, level, [(one.features, one.cuts) for one in found], leaves)
+
+    def _leaves(self, one: Parted) -> Floats:
+        return says(one.first, one.second, l2(self.plan)) * training(self.plan).rate
+
+    def _few(self, rows: float) -> tuple[str, ...]:
+        leaves = 1 << self.numbers.depth
+        if rows >= FEW * leaves:
+            return ()
+        return (
+            f"{rows:.0f} training rows for trees of {leaves} leaves: below {FEW} rows a leaf, exact sums and leaves "
+            "give single rows away, and the fit is unsteady",
+        )
+
+
+def _values(plan: Plan, features: int) -> int:
+    return (goal_of(plan).outputs << growing(plan).depth) * layout(plan).cells
+
+
+def _opened(plan: Plan, counts: str) -> str:
+    return (
+        "each level of each round's trees the summed gradients and curvatures of all training rows in each node and "
+        f"bin, exactly{counts}; a node and a bin may hold one row alone, whose target its sums then tell"
+    )
+
+
+def _noised(plan: Plan) -> Iterator[str]:
+    what = "each level of a tree would be a noised sum of its own, and trees come out poor"
+    yield f'model.kind: {what}. hint: kind = "additive", whose rounds take one sum each, or noise = "none"'
+
+
+TREES = Booster(start=Trees, values=_values, opened=_opened, noised=_noised)
