@@ -71,9 +71,15 @@ class TrainTask:
         return looks.chosen(fitted)
 
     @property
+    def cycle(self) -> tuple[Ask, ...]:
+        """The sums of one round as most rounds have them, the longest last: those of the first may be others."""
+        announced = method_of(self.plan).cycle(self.plan, self._method.initial())
+        return tuple(self._asked(Kind.TRAIN, 1, one) for one in announced)
+
+    @property
     def usual(self) -> Ask:
-        """A sum of training as most rounds have it: the first may be another."""
-        return self._asked(Kind.TRAIN, 1, method_of(self.plan).usual(self.plan, self._method.initial()))
+        """The longest of them."""
+        return self.cycle[-1]
 
     def _asked(self, kind: Kind, step: int, weights: Floats) -> Ask:
         return self._ask(kind, step, weights, _state(weights))

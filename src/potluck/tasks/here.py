@@ -90,7 +90,7 @@ class Estimate:
     rate, pace: of descent, which rate is recommended, likewise; signal, noise: of training with noise, how much a round
     can say beside it; room, needs: what training a graph takes of a site.
     bytes_look: as bytes_up, of a look at validation rows; bytes_later: of a round of statistics after the first, at
-    most."""
+    most; bytes_sums: of all rounds, where not all are as long as the longest, of which bytes_up then is."""
 
     warnings: list[str] = field(default_factory=list)
     bytes_up: int | None = None
@@ -98,6 +98,7 @@ class Estimate:
     seconds: float | None = None
     grid: Mapping[str, object] = field(default_factory=dict)
     bytes_later: int | None = None
+    bytes_sums: int | None = None
     forecast: Mapping[str, object] | None = None
     outlook: str = ""
     data: Mapping[str, Tally] = field(default_factory=dict)

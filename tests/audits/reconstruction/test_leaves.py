@@ -13,7 +13,7 @@ from potluck.audits.reconstruction.leaves import LEAVES, alone, places
 from potluck.audits.seen import Seen
 from potluck.core.seeded import generator
 from potluck.learning.data.table import Table
-from potluck.learning.models.forest import Forest, Tree
+from potluck.learning.models.boosted.forest import Forest, Tree
 from potluck.learning.training.fit_trees import grown
 
 FOREVER = Until(float("inf"), generator(0))

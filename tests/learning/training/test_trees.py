@@ -14,7 +14,7 @@ import potluck
 from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.columns import Columns, encoding
-from potluck.learning.models.forest import Forest, Tree, fault, margins
+from potluck.learning.models.boosted.forest import Forest, Tree, fault, margins
 from potluck.learning.models.model import Model
 from potluck.learning.training import fit_trees
 from potluck.learning.training.grow import Growth, bits, cuts, grow

@@ -8,7 +8,7 @@ import pytest
 from potluck.core.fitting import Take
 from potluck.core.rounds import Abort
 from potluck.engines.worker import Worker
-from potluck.learning.models.forest import Forest, Tree, margins
+from potluck.learning.models.boosted.forest import Forest, Tree, margins
 from potluck.learning.training.grow import Growth, bits, cuts, grow
 from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held

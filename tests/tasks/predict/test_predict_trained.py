@@ -101,7 +101,7 @@ def test_labels_of_a_hundred_digits_by_784_64_10_are_those_in_plain(activation, 
 
 
 def test_trees_are_refused_by_name_and_what_is_scored_is_said(tmp_path):
-    from potluck.learning.models.forest import Forest, Tree
+    from potluck.learning.models.boosted.forest import Forest, Tree
 
     one, path = _tiny(), tmp_path / "model.json"
     stump = Tree(features=one.encoding.names[:1], cuts=(0.0,), leaves=(-1.0, 1.0))

@@ -28,9 +28,9 @@ class Verdict:
     (None: the plan names none): across machines owners name their own. about: which rows it is about and what it makes
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
     validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
-    site's in a round after the first, at most. signal: of training with noise, how much a round can say beside it, and
-    `noise` the same in words. room: what training a graph takes of a site, and `needs` the same in
-    words.
+    site's in a round after the first, at most. bytes_sums: in all rounds, where not all of them are as long: bytes_up
+    is then of the longest. signal: of training with noise, how much a round can say beside it, and `noise` the same in
+    words. room: what training a graph takes of a site, and `needs` the same in words.
     """
 
     errors: list[str]
@@ -55,6 +55,7 @@ class Verdict:
     needs: str = ""
     signal: Mapping[str, object] | None = None
     noise: str = ""
+    bytes_sums: int | None = None
 
     @property
     def unit(self) -> object:
@@ -106,7 +107,8 @@ class Verdict:
         """One site's in all rounds and looks, at most: the first, and later ones."""
         first = self.bytes_up or 0
         later = first if self.bytes_later is None else self.bytes_later
-        return first + ((self.rounds or 1) - 1) * later + self.looks * (self.bytes_look or 0)
+        sums = first + ((self.rounds or 1) - 1) * later if self.bytes_sums is None else self.bytes_sums
+        return sums + self.looks * (self.bytes_look or 0)
 
     @property
     def can(self) -> str:
@@ -124,7 +126,8 @@ class Verdict:
         sums = f"{self.rounds} {agree(self.rounds or 0, 'round', 'rounds')}"
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
-        size = "" if self.bytes_up is None else f", {self.bytes_up:,} bytes up a site and round"
+        most = "" if self.bytes_sums is None else "at most "
+        size = "" if self.bytes_up is None else f", {most}{self.bytes_up:,} bytes up a site and round"
         size += f" in words of {self.grid['bits']} bits" if size and "bits" in self.grid else ""
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         if self.bytes_later is not None:
@@ -180,6 +183,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.needs,
         found.signal,
         found.noise,
+        found.bytes_sums,
     )
 
 

@@ -20,7 +20,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.columns import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import sigmoid
-from potluck.learning.models.forest import Forest, Tree, nodes_at
+from potluck.learning.models.boosted.forest import Forest, Tree, nodes_at
 from potluck.learning.training.fit_trees import cut_counts, grown, growth
 
 ROUNDED, GRID = 2.0**-13, 2.0**-17

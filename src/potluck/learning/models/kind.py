@@ -18,7 +18,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.source import Source
 from potluck.learning.data.target import Goal, Side
-from potluck.learning.models.forest import Forest
+from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.layers import Shapes, size
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from potluck.learning.data.target import TWO_SIDED, Goal, goal_of, scores
 from potluck.learning.data.texts import held
 from potluck.learning.data.texts.worded import Tokenizers, tokenizers_of
 from potluck.learning.graph.bases import FOLDER
-from potluck.learning.models import forest, layers
+from potluck.learning.models import layers
+from potluck.learning.models.boosted import forest
+from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.card import Card
-from potluck.learning.models.forest import Forest
 from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel, refuse
 from potluck.learning.models.graphs import held_of, most_to_score, network_of, trained_of

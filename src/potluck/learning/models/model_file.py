@@ -15,9 +15,9 @@ from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
-from potluck.learning.models import forest
+from potluck.learning.models.boosted import forest
+from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.card import Card, fault
-from potluck.learning.models.forest import Forest
 from potluck.learning.models.kinds import MODELS
 
 HINT = "give model.json as `run` wrote it"

@@ -19,8 +19,8 @@ from potluck.learning.data.columns import Columns, by_owner, encoding, least, ta
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.fit_metrics import gives, metrics
+from potluck.learning.models.boosted.forest import MOST, Forest, Tree, fault
 from potluck.learning.models.fitted import training
-from potluck.learning.models.forest import MOST, Forest, Tree, fault
 from potluck.learning.models.linear import l2
 from potluck.learning.models.model import Model
 from potluck.learning.training.fit import Fitting

@@ -297,5 +297,5 @@ GRADIENT = TrainingMethod(
     noised=_noised,
     pauses=_pauses,
     scaled=_scaled,
-    usual=standardize.usual,
+    cycle=lambda plan, announced: (standardize.usual(plan, announced),),
 )

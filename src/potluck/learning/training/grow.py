@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.data.target import sigmoid
-from potluck.learning.models.forest import Forest, Tree
+from potluck.learning.models.boosted.forest import Forest, Tree
 
 GRID = 2.0**18
 """Cuts lie on the grid on which the engine computes, so that a bit says the same as the opened cut."""

@@ -74,8 +74,8 @@ class TrainingMethod:
     weights train.
     follows: of a plan with noise, whether its clip may follow what is opened.
     scaled: of a plan, whether it may find the units in which gradients are clipped, also of one that has errors.
-    modelled: the model's weights among the numbers that are announced for a round of training; usual: from what the
-    first round announces, what a later one might, whose sum is then of the same shape as theirs.
+    modelled: the model's weights among the numbers that are announced for a round of training; cycle: from what the
+    first sum announces, what those of a later round might, which are then as long as theirs, the longest last.
     """
 
     start: Callable[[Plan, Goal, int], Method]
@@ -99,7 +99,7 @@ class TrainingMethod:
     follows: Callable[[Plan], bool] = lambda plan: False
     scaled: Callable[[Plan], bool] = lambda plan: False
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
-    usual: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
+    cycle: Callable[[Plan, Floats], tuple[Floats, ...]] = lambda plan, announced: (announced,)
 
     def usual_rounds(self, joins: bool) -> int:
         """Where a plan does not say them. joins: over columns of different owners, computed on shares."""

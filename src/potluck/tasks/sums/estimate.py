@@ -41,6 +41,7 @@ def estimate(plan: Written) -> Estimate:
     grid = _grid(spec, ask)
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
+    shorter = [] if isinstance(task, StatisticsTask) else [_rehearsal(spec, one)[0] for one in task.cycle[:-1]]
     look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
     later, _, widest = _rehearsal(spec, task.later) if isinstance(task, StatisticsTask) and task.later else (None, 0, 0)
     need = room(spec)
@@ -60,6 +61,7 @@ def estimate(plan: Written) -> Estimate:
         bytes_up=size,
         bytes_look=look,
         bytes_later=later,
+        bytes_sums=training(spec).rounds * (size + sum(shorter)) if shorter else None,
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,

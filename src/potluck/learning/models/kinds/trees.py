@@ -1,7 +1,7 @@
 """Boosted trees: over rows by summed histograms (`training.boosting`), over columns on shares
 (`training.fit_trees`)."""
 
-from potluck.learning.models.growing import forest_of
+from potluck.learning.models.boosted.growing import forest_of
 from potluck.learning.models.kind import ModelKind
 
 TREES = ModelKind(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from potluck.core.plan import Plan
 from potluck.core.registry import Registry
+from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
+from potluck.learning.models.boosted.forest import MOST
 from potluck.learning.models.fitted import training
-from potluck.learning.models.forest import MOST
 from potluck.learning.training.method import Method, TrainingMethod
 
 
@@ -17,14 +18,15 @@ class Booster:
     """How one kind of model is boosted.
 
     start: the method for a plan, its target and so many features. values: of the largest of its sums, likewise.
-    opened: what its sums are made of, by what they say of the number of rows. noised: what of a plan with noise does
-    not fit. Lines as `check` makes them.
+    cycle: as of `TrainingMethod`. opened: what its sums are made of, by what they say of the number of rows. noised:
+    what of a plan with noise does not fit. Lines as `check` makes them.
     """
 
     start: Callable[[Plan, Goal, int], Method]
     values: Callable[[Plan, int], int]
     opened: Callable[[Plan, str], str]
     noised: Callable[[Plan], Iterator[str]]
+    cycle: Callable[[Plan, Floats], tuple[Floats, ...]] = lambda plan, announced: (announced,)
 
 
 BOOSTERS: Registry[Booster] = Registry("model.kind")
@@ -54,4 +56,5 @@ BOOSTING = TrainingMethod(
     values=lambda plan, features: booster_of(plan).values(plan, features),
     noised=lambda plan: booster_of(plan).noised(plan),
     faults=faults,
+    cycle=lambda plan, announced: booster_of(plan).cycle(plan, announced),
 )

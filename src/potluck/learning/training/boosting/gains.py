@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
-from potluck.learning.models.forest import NOTHING
+from potluck.learning.models.boosted.forest import NOTHING
 from potluck.learning.training.boosting.layout import Layout
 
 LEAST = 1e-6

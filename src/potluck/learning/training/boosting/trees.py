@@ -21,9 +21,9 @@ from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import most_units
+from potluck.learning.models.boosted.forest import nodes_at
+from potluck.learning.models.boosted.growing import Growing, growing
 from potluck.learning.models.fitted import Fitted, training
-from potluck.learning.models.forest import nodes_at
-from potluck.learning.models.growing import Growing, growing
 from potluck.learning.models.linear import l2
 from potluck.learning.training.boosting.booster import Booster
 from potluck.learning.training.boosting.gains import Parted, parted, says
@@ -134,4 +134,10 @@ def _noised(plan: Plan) -> Iterator[str]:
     yield f'model.kind: {what}. hint: kind = "additive", whose rounds take one sum each, or noise = "none"'
 
 
-TREES = Booster(start=Trees, values=_values, opened=_opened, noised=_noised)
+def _cycle(plan: Plan, announced: Floats) -> tuple[Floats, ...]:
+    """A first round's levels, whose nodes part nothing."""
+    first = np.zeros_like(announced)
+    return tuple(np.concatenate([[float(level)], first[1:]]) for level in range(growing(plan).depth))
+
+
+TREES = Booster(start=Trees, values=_values, opened=_opened, noised=_noised, cycle=_cycle)

@@ -18,8 +18,8 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
+from potluck.learning.models.boosted.forest import Forest, Tree
 from potluck.learning.models.fitted import training
-from potluck.learning.models.forest import Forest, Tree
 
 Whole = NDArray[np.int64]
 
