@@ -1,7 +1,7 @@
 """Write the lock files: every package that an installation takes, in one version, with the hashes of its files.
 
-`make lock` runs it. What is asked for stands elsewhere: in pyproject.toml, in bench/, beside the cross-checks of audits
-and, for the engines, in `potluck.engines.environment`. A version that a lock has already is kept where it still fits;
+`make lock` runs it. What is asked for stands elsewhere: in pyproject.toml, in bench/, in tests/support and, for the
+engines, in `potluck.engines.environment`. A version that a lock has already is kept where it still fits;
 `--upgrade` takes the newest.
 
 torch is in no lock: machines without a graphics card take a build of it whose files have other hashes. It is installed
@@ -65,7 +65,7 @@ def main(words: Sequence[str]) -> None:
     _write(alike, LOCKS / "spark.txt", extras["spark"])
     _write(alike, LOCKS / "bench.txt", _lines(ROOT / "bench/requirements.txt"))
     _write([*oldest, "--no-deps"], LOCKS / "peers.txt", _lines(ROOT / "bench/peers.txt"))
-    _write([*oldest, "--no-deps"], LOCKS / "oracles.txt", _lines(ROOT / "tests/audits/crosscheck/oracles.txt"))
+    _write([*oldest, "--no-deps"], LOCKS / "oracles.txt", _lines(ROOT / "tests/support/oracles.txt"))
     for name in PACKAGES:
         _engine(uv, name)
 

@@ -65,7 +65,7 @@ def test_every_line_of_a_lock_is_a_version_with_its_hashes_and_names_no_host(pat
         ("spark", EXTRAS["spark"]),
         ("bench", listed("bench/requirements.txt")),
         ("peers", listed("bench/peers.txt")),
-        ("oracles", listed("tests/audits/crosscheck/oracles.txt")),
+        ("oracles", listed("tests/support/oracles.txt")),
     ],
 )
 def test_everything_that_is_asked_for_is_in_the_lock_in_a_version_that_fits(lock, lines):
