@@ -111,10 +111,10 @@ else
 endif
 	touch $@
 
-# Other programs that judge attacks, in a folder of their own. Where they cannot be installed, those tests say so and are skipped.
+# Other programs beside which tests put ours, in a folder of their own. Where they cannot be installed, those tests say so and are skipped.
 .venv/.oracles: locks/oracles.txt .venv/.dev
 	@$(LOCKED) locks/oracles.txt --no-deps --upgrade --target .venv/oracles \
-	  || echo "jax-privacy and privacyguard-platform cannot be installed here: the cross-checks will be skipped"
+	  || echo "jax-privacy, privacyguard-platform, xgboost-cpu and treelite cannot be installed here: the cross-checks will be skipped"
 	touch $@
 
 # The broker: the system's nats-server where it is there or can be installed, else the one in the wheel. Says which will run.

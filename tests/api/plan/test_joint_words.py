@@ -33,12 +33,12 @@ def test_a_table_of_another_task_is_an_error(table):
     assert [line for line in errors if line.startswith(f"{table}: is for task = ")]
 
 
-def test_an_owner_of_a_column_and_trees_are_for_fit_alone():
+def test_an_owner_of_a_column_is_for_fit_alone_and_trees_are_boosted():
     columns = {**TRAIN["data"]["columns"], "x": {"kind": "number", "low": 0, "high": 1, "owner": "a"}}
     errors, _ = Plan(**{**TRAIN, "data": {**TRAIN["data"], "columns": columns}}).problems()
     assert 'hint: task = "fit"' in errors[0]
     errors, _ = Plan(**{**TRAIN, "model": {"kind": "trees"}}).problems()
-    assert 'hint: task = "fit"' in errors[0]
+    assert 'hint: method = "boosting"' in errors[0]
 
 
 def test_training_is_not_protected_by_what_intersections_run_on():

@@ -41,10 +41,9 @@ def dealt(frame):
 
 def declared(frame):
     """Numbers, each on the range of its values, and the column that holds rows out."""
-    ranges = {
-        name: {"kind": "number", "low": float(one.min()), "high": float(one.max())} for name, one in frame.items()
-    }
-    return ranges | {"part": {"kind": "category", "values": ["test", "train"]}}
+    ranges = {name: (float(one.min()), float(one.max())) for name, one in frame.items()}
+    numbers = {name: {"kind": "number", "low": low, "high": high} for name, (low, high) in ranges.items()}
+    return numbers | {"part": {"kind": "category", "values": ["test", "train"]}}
 
 
 @cache
