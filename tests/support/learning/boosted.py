@@ -48,7 +48,7 @@ def declared(frame):
 
 @cache
 def numbered(name):
-    """(frame with its target y, columns, target) of one of scikit-learn's data sets: of two sides, classes, a number."""
+    """(frame with its target y, columns, target) of a data set of scikit-learn: of two sides, classes, a number."""
     load = {"cancer": load_breast_cancer, "wine": load_wine, "diabetes": load_diabetes}[name]
     x, y = load(return_X_y=True)
     frame = pd.DataFrame(x, columns=[f"f{place}" for place in range(x.shape[1])])

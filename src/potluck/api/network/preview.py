@@ -201,6 +201,6 @@ def _later(plan: Spec) -> str:
     then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
     then += ", then one of scores on held-out rows" if evaluate.allowed(plan) else ""
     return (
-        f"{plan.training.rounds} such sums follow one another, each on the model that the sums before it gave{then}; "
+        f"{plan.sums} such sums follow one another, each on the model that the sums before it gave{then}; "
         "their values depend on models that are not known yet"
     )
