@@ -12,7 +12,8 @@ from support.places import SRC
 PAGE = DOCS / "glossary.md"
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
 PRIVATE = """
-abort advert anchor ask band block boot bounded broker canary card carrier cell charge client cohort compute_party
+abort advert anchor ask band block boot booster bounded broker canary card carrier cell charge client cohort
+compute_party
 coordinator course credentials dealer demand desk dialect driver encoded engine exchange exposure fact false_alarm
 federation_file graph grid guarded half head helper home house imprint journal kind label learner lease ledger letter
 line link look mark marker member microbatch note notice opened owner parcel participation party plan policy port
