@@ -66,7 +66,10 @@ def another_key(body):
 def test_an_honest_server_said_one_thing_and_the_control_finds_a_liar(masked):
     found = {one.name: one for one in potluck.attack(masked[0], "a,b").results}["equivocation"]
     assert found.verdict.succeeded is False
-    assert "one model a step, and one set of sites (3 rounds)" in found.verdict.words
+    looked = (
+        "the keys of a round, the model of a step and the sites whose words count (three rounds, no step asked twice)"
+    )
+    assert f"the server contradicted itself nowhere: {looked}" in found.verdict.words
     assert found.control
 
 
@@ -129,6 +132,7 @@ def test_an_honest_server_that_a_site_left_is_not_accused(tmp_path):
         known = seen_by(Record.read(tmp_path), spec, who)
         assert {1, 2} <= {one.round for one in known.told}
         assert EQUIVOCATION.fits(known) is not None or not verdict(known).succeeded
+    assert "no step asked twice" in verdict(seen_by(Record.read(tmp_path), spec, ("a", "b"))).words
 
 
 def asked_twice(tmp_path, later=False):
@@ -150,6 +154,8 @@ def test_sites_open_no_sum_a_second_time_over_fewer_nor_the_next_one(tmp_path, l
     assert first.abort is None
     assert second.abort.cause is Cause.REPLAY
     assert [one.of for one in known.sums] == [{"a", "b", "c"}]
+    again = "no step asked twice" if later else "one step asked again"
+    assert again in verdict(seen_by(Record.read(tmp_path), known.plan, {"a", "b"})).words
 
 
 def test_sites_that_would_give_away_the_row_of_whoever_left(tmp_path, monkeypatch):

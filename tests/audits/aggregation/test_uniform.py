@@ -6,6 +6,8 @@ import pytest
 import potluck
 from potluck.audits.aggregation.uniform import FEW, UNIFORM, _small
 from potluck.audits.attack import Until
+from potluck.audits.letters import letters
+from potluck.audits.record import Record
 from potluck.core.seeded import generator
 from potluck.mpc.mask import server, site
 from support.audits.recorded import LOGISTIC, frames, plan, seen
@@ -27,6 +29,9 @@ def test_a_site_that_leaves_its_mask_out_is_seen_by_few_words_with_noise_too(tmp
     assert sum(map(len, words)) < 128
     (it,) = UNIFORM.tried(found, FOREVER)
     assert it.judged({}).succeeded is gone
+    exact = letters(Record.read(folder / "parcels"))
+    assert exact.verdict.succeeded is gone
+    assert exact.of == ("a", "b", "c")
 
 
 def test_random_words_have_alike_bits_as_often_as_chance_says():

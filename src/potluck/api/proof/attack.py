@@ -11,6 +11,7 @@ from potluck.api.plan.plan import Plan
 from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
 from potluck.audits.intersection.matched import matched
+from potluck.audits.letters import letters as letters_of
 from potluck.audits.record import Record
 from potluck.audits.resumed import resumed, subject
 from potluck.audits.seen import Seen, seen_by
@@ -138,6 +139,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
         about = [sorted(names), sorted(truth), sorted(then), [one.digest for one in records], [model]]
         going = resumed(Path(resume), subject("attack", plan.hash, seed, minutes, *about), tuple[Result, ...])
     results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going, earlier=then))
+    said = letters_of(letters) if "server" in names else None
+    results += (said,) if said else ()
     found = tuple(msgspec.convert(one.document(), readable(Attack)) for one in results)
     call = Call(
         who=names, before=before is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),

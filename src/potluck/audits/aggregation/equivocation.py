@@ -10,7 +10,7 @@ Inconsistency", arXiv 2111.07380.
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -19,11 +19,12 @@ from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.record import Record
 from potluck.audits.seen import Seen, seen_by
-from potluck.audits.told import Told, unlike
+from potluck.audits.told import MODEL, Told, unlike
 from potluck.core.asks import Ask
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party
 from potluck.core.plan import Plan, digest
+from potluck.core.prose import count, listed
 from potluck.core.rounds import Abort, Exchange, Half, Label, Parcel, RoundId
 from potluck.core.wire import dump
 from potluck.drivers.memory import Memory
@@ -36,23 +37,34 @@ from potluck.tasks.sums.protections import row
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a coalition was told. unlike: what should have been alike; rounds: how many there were."""
+    """What a coalition was told, and of it what should have been alike and was not."""
 
     of: frozenset[str]
+    told: tuple[Told, ...] = field(repr=False)
     unlike: tuple[tuple[Told, ...], ...]
-    rounds: int
 
     def judged(self, truth: Truth) -> Verdict:
         """Succeeded where the server contradicted itself. score: how often; baseline: none of an honest server."""
         if not self.unlike:
-            words = f"the server told these parties one model a step, and one set of sites ({self.rounds} rounds)"
-            return Verdict(False, words, 0.0, 0.0)
+            return Verdict(False, f"the server contradicted itself nowhere: {self._looked}", 0.0, 0.0)
         first = self.unlike[0]
         rounds, heard = sorted({one.round for one in first}), sorted({one.to for one in first})
         where = f"round {', '.join(map(str, rounds))}, to {', '.join(heard)}; {len(self.unlike)} contradictions in all"
         said = f"it said {first[0].what} in {len({one.said for one in first})} ways ({where})"
         words = f"the server broke the protocol: {said}; so single updates are got out of protected sums"
         return Verdict(True, words, float(len(self.unlike)), 0.0)
+
+    @property
+    def _looked(self) -> str:
+        """What was compared, and how often a step was asked again: that an honest server does after a round that broke,
+        and sites answer over the same model and set of sites alone."""
+        groups: dict[tuple[str, object], set[int]] = {}
+        for one in self.told:
+            groups.setdefault((one.what, one.alike), set()).add(one.round)
+        again = sum(len(rounds) > 1 for (what, _), rounds in groups.items() if what == MODEL)
+        rounds = len({one.round for one in self.told})
+        steps = f"{count(again, 'step')} asked again" if again else "no step asked twice"
+        return f"{listed(sorted({what for what, _ in groups}))} ({count(rounds, 'round')}, {steps})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class Equivocation:
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """All contradictions, or that there is none."""
         of = frozenset(seen.plan.federation.sites) - seen.names
-        return [Said(of, tuple(map(tuple, unlike(seen.told))), len({one.round for one in seen.told}))]
+        return [Said(of, seen.told, tuple(map(tuple, unlike(seen.told))))]
 
     def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
         """One round, as two of its sites read it."""
