@@ -61,6 +61,27 @@ def test_a_base_is_read_within_the_bound_of_every_file_of_a_graph(tmp_path):
     assert not (tmp_path / "net.graph").exists()
 
 
+def test_frozen_weights_of_the_same_numbers_are_each_their_own_tensor_of_the_base(tmp_path):
+    """Fresh layer norms hold ones and zeros, all of them. A base that has less of these than the module gives some."""
+    norms = torch.nn.LayerNorm(3), torch.nn.LayerNorm(3)
+    module = torch.nn.Sequential(norms[0], torch.nn.Linear(3, 3), norms[1], torch.nn.Linear(3, 1))
+    for norm in norms:
+        norm.requires_grad_(False)
+    make_file(module, {"x": [3]}, tmp_path / "one.graph", base=tmp_path / "base")
+    one = read(tmp_path / "one.graph", tmp_path / "base")
+    left = [(weight.name, weight.tensor) for weight in one.graph.weights]
+    frozen = {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert {tensor for name, tensor in left if name in frozen} == frozen
+    assert [tensor for name, tensor in left if name in frozen] == [name for name, _ in left if name in frozen]
+    write(tmp_path / "few", packed({"scale": np.ones(3, np.float32)}))
+    make_file(module, {"x": [3]}, tmp_path / "two.graph", base=tmp_path / "few")
+    two = read(tmp_path / "two.graph", tmp_path / "few")
+    assert [each.tensor for each in two.graph.weights if each.name in ("0.weight", "2.weight")] == ["scale", "2.weight"]
+    assert {name: held.tolist() for name, held in tensors(two).items()} == {
+        name: held.tolist() for name, held in tensors(one).items()
+    }
+
+
 def test_a_file_on_disk_is_never_written_over(tmp_path):
     path = tmp_path / "net.graph"
     write(path, good())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+_Content = tuple[str, tuple[int, ...], str]
 BATCHES = ((4, 1.0), (7, 1.0), (1, 1.0), (4, 1000.0))
 """Batches that are compared: rows, and how large their numbers are. Limits and clips are seen in large ones."""
 
@@ -55,19 +56,24 @@ def _without(
     graph: Graph, arrays: dict[str, Array], base: Mapping[str, Array], digest_of_base: str
 ) -> tuple[Graph, dict[str, Array]]:
     """The graph without frozen weights that the base holds, under whatever name. Raises GraphError: it holds none."""
-    keys = {_content(array): key for key, array in reversed(list(base.items()))}
-    weights, left = [], dict(arrays)
-    for one in graph.weights:
-        key = None if one.train else keys.get(_content(arrays[one.name]))
-        if key is not None:
-            del left[one.name]
-        weights.append(one if key is None else msgspec.structs.replace(one, tensor=key))
+    content = {one.name: _content(arrays[one.name]) for one in graph.weights if not one.train}
+    free: dict[_Content, list[str]] = {}
+    for key, array in base.items():
+        free.setdefault(_content(array), []).append(key)
+    keys = dict[str, str]()
+    # Weights of the same numbers, as of fresh layer norms, are tensors apart: each has that of its own name, if any.
+    for name in sorted(content, key=lambda name: name not in free.get(content[name], ())):
+        some = free.get(content[name])
+        if some:
+            keys[name] = some.pop(some.index(name) if name in some else 0)
+    left = {name: array for name, array in arrays.items() if name not in keys}
+    weights = [msgspec.structs.replace(one, tensor=keys.get(one.name, one.tensor)) for one in graph.weights]
     if len(left) == len(arrays):
         raise GraphError("the base holds no frozen weight of the module", hint="freeze them: p.requires_grad_(False)")
     return msgspec.structs.replace(graph, base=digest_of_base, weights=tuple(weights)), left
 
 
-def _content(array: Array) -> tuple[str, tuple[int, ...], str]:
+def _content(array: Array) -> _Content:
     return kind_of(array), tuple(array.shape), digest(array)
 
 
