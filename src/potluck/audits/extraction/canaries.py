@@ -12,10 +12,12 @@ trained by a federation).
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from potluck.audits.attack import Over
 from potluck.audits.control import bare
 from potluck.audits.extraction.exposure import Exposed, chance, place
 from potluck.audits.extraction.secrets import Secrets, secrets
@@ -39,6 +41,7 @@ from potluck.learning.models.graphs import follow, patterned
 from potluck.learning.models.model import Model
 from potluck.tasks.sums.together import added, by_hand
 
+F = TypeVar("F", bound=Finding)
 NAME = "extraction"
 FEWEST, RUNS, EXACT_RUNS = 4, 10, 2
 """Secrets of a run, at least; runs with noise, at most; and without."""
@@ -54,30 +57,43 @@ SOME = 4_096
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     """Of the model that a plan with noise releases."""
-    plan = scene.plan
     if why := _why_not(scene):
         yield Check(NAME, None, why)
         return
     effort.tell("secrets in the released model")
-    rng = scene.public(NAME)
+    yield from _or_why_not(_noised(scene, effort))
+
+
+def without_noise(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
+    """Of texts, which have no noise in this version: how much of a secret text the plan's model gives away. Nothing of
+    other plans, whose sums give rows away sooner than their models do."""
+    if plan.traits.labelled and not patterned(plan) and worded(encoding(plan)):
+        effort.tell("secrets in the released model")
+        yield from _or_why_not(_of_texts(plan, seed, effort))
+
+
+def _or_why_not(found: Iterator[F]) -> Iterator[F | Check]:
+    """The same, or why no model came of made-up rows."""
     try:
-        some = secrets(plan, rng)
-        if some.many < LEAST:
-            yield Check(NAME, None, f"its columns allow {some.many} rows, which are too few to hide a secret among")
-            return
-        exact = _exact(plan, some, scene.draw, rng, replace(effort.part(4), trials=EXACT_RUNS))
-        if exact is None or not exact.told:
-            yield Check(
-                NAME, None, f"does not work here: {_gives(exact)}, without any noise" if exact else _gives(exact)
-            )
-            return
-        found = exposed(plan, some, scene.draw, rng, replace(effort, trials=min(RUNS, effort.trials)))
+        yield from found
+    except Over:
+        yield Check(NAME, None, "no run of the plan's rounds was over in the time")
     except (Abort, PotluckError) as error:
-        yield Check(NAME, None, _ended(error))
+        said = error.what if isinstance(error, PotluckError) else error
+        yield Check(NAME, None, f"training on made-up rows ended: {said}")
+
+
+def _noised(scene: Scene, effort: Effort) -> Iterator[Finding]:
+    plan, rng = scene.plan, scene.public(NAME)
+    some = secrets(plan, rng)
+    if some.many < LEAST:
+        yield Check(NAME, None, f"its columns allow {some.many} rows, which are too few to hide a secret among")
         return
-    if found is None:
-        yield Check(NAME, None, _gives(found))
+    exact = _exact(plan, some, scene.draw, rng, replace(effort.part(4), trials=EXACT_RUNS))
+    if not exact.told:
+        yield Check(NAME, None, f"does not work here: {_gives(exact)}, without any noise")
         return
+    found = exposed(plan, some, scene.draw, rng, replace(effort, trials=min(RUNS, effort.trials)))
     claimed, delta = target(plan, Kind.TRAIN)
     lower = found.epsilon(delta, effort.level)
     held = verdict(lower <= claimed, lower)
@@ -89,29 +105,17 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     yield Bound(NAME, claimed, lower, 1 - WRONG, held, words)
 
 
-def without_noise(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
-    """Of texts, which have no noise in this version: how much of a secret text the plan's model gives away. Nothing of
-    other plans, whose sums give rows away sooner than their models do."""
-    if not plan.traits.labelled or patterned(plan) or not worded(encoding(plan)):
-        return
-    effort.tell("secrets in the released model")
+def _of_texts(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     rng = generator(seed, "audit", NAME)
     training = msgspec.structs.replace(required(plan.training), evaluate_every=None, stop=None)
     quiet = msgspec.structs.replace(plan, training=training)
-    try:
-        follow(quiet)
-        found = exposed(quiet, secrets(plan, rng), rng.bytes, rng, replace(effort, trials=EXACT_RUNS))
-    except (Abort, PotluckError) as error:
-        yield Check(NAME, None, _ended(error))
-        return
-    if found is None:
-        yield Check(NAME, None, _gives(found))
-        return
+    follow(quiet)
+    found = exposed(quiet, secrets(plan, rng), rng.bytes, rng, replace(effort, trials=EXACT_RUNS))
     words = f"of texts nothing is promised: {_gives(found)}, by its loss, where it was trained on few others"
     yield Check(NAME, None, words, chance(found.many), found.bits)
 
 
-def _exact(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort) -> Exposed | None:
+def _exact(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort) -> Exposed:
     """Of the plan without noise, trained as long as it says, within bounds; in shorter steps, where its own are too
     long for so few rows."""
     spec, said = bare(plan), required(plan.training)
@@ -136,40 +140,32 @@ def _why_not(scene: Scene) -> str:
     return ""
 
 
-def _ended(error: Abort | PotluckError) -> str:
-    return f"training on made-up rows ended: {error.what if isinstance(error, PotluckError) else error}"
-
-
-def _gives(found: Exposed | None) -> str:
-    if found is None:
-        return "no run of the plan's rounds was over in the time"
+def _gives(found: Exposed) -> str:
     bits, guess = math.log2(found.many), chance(found.many)
     return f"the model gives away {found.bits:.1f} bits of a secret's {bits:.1f}, where a guess gives {guess:.1f}"
 
 
-class _Over(Exception):  # no error: time is up
-    """Time is up."""
-
-
-def exposed(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort) -> Exposed | None:
-    """What models give away that were trained on a few of the secrets: as many runs as the effort allows. None: there
-    was no time for any. draw: of noise and coins. Raises Abort, PotluckError: the plan cannot be trained on them."""
+def exposed(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort) -> Exposed:
+    """What models give away that were trained on a few of the secrets: as many runs as the effort allows. draw: of
+    noise and coins. Raises Over: it allows none; Abort, PotluckError: the plan cannot be trained on them."""
     ranks, count = list[list[int]](), max(FEWEST, len(plan.federation.sites))
     while len(ranks) < effort.trials:
         inside = np.sort(rng.permutation(some.many)[:count])
         target = some.targets(count)
         try:
             trained = released(plan, some, inside, target, draw, effort)
-        except _Over:
+        except Over:
+            if not ranks:
+                raise
             break
         losses = _losses(trained, some, target)
         others = np.delete(np.arange(some.many), inside)
         ranks.append([place(losses[i][one], losses[i][others], rng) for i, one in enumerate(inside)])
-    return Exposed(ranks, some.many - count + 1) if ranks else None
+    return Exposed(ranks, some.many - count + 1)
 
 
 def released(plan: Plan, some: Secrets, inside: Index, target: Floats, draw: Draw, effort: Effort) -> Model:
-    """The model that the plan's sites and server train on these secrets, dealt out to the sites by turns. Raises _Over
+    """The model that the plan's sites and server train on these secrets, dealt out to the sites by turns. Raises Over
     as soon as the time is up."""
     sites, person = plan.federation.sites, plan.data.person is not None
     rows = {
@@ -179,7 +175,7 @@ def released(plan: Plan, some: Secrets, inside: Index, target: Floats, draw: Dra
 
     def joined(ask: Ask, bound: Bounded, given: Iterable[tuple[Party, Words]]) -> Words:
         if effort.over:
-            raise _Over
+            raise Over
         return added(ask, bound, given)
 
     task, memory = TrainTask(plan, evaluated=False), Memory(plan.sites, digest(plan), draw=draw)
