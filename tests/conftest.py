@@ -1,8 +1,13 @@
-"""A skip says what is missing; where CI=true nothing may be missing, so such a skip fails."""
+"""A skip says what is missing; where CI=true nothing may be missing, so such a skip fails. Every test begins in an
+empty folder of its own."""
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -38,6 +43,43 @@ LONG = ("guides", "processes")
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+HOME = pytest.StashKey[Path]()
+NUMBERS = count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session):
+    """Modules are read in a folder of this process, that nothing may be written to: a plan that is made there keeps
+    its runs and ledgers there, where all tests find them."""
+    session.config.stash[HOME] = Path(tempfile.mkdtemp(prefix="tests-")).resolve()
+    session.config.stash[HOME].chmod(0o755)  # a database that a test starts runs as another user
+    os.chdir(session.config.stash[HOME])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A folder for what a test writes without saying where: a ledger that two of them share would refuse one."""
+    own = item.config.stash[HOME] / str(next(NUMBERS))
+    own.mkdir()
+    os.chdir(own)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """Whoever writes into the folder of all fails."""
+    left = [one for one in item.config.stash[HOME].iterdir() if not one.name.isdigit()]
+    for one in left:  # so that nobody else fails for it
+        shutil.rmtree(one, ignore_errors=True)
+    assert left == [], "a plan that is made while modules are read lies in a folder of all: give out= and ledger="
+
+
+def pytest_unconfigure(config):
+    """Nothing is left."""
+    if HOME in config.stash:
+        os.chdir(Path(__file__).parent)
+        shutil.rmtree(config.stash[HOME], ignore_errors=True)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -30,6 +30,7 @@ from potluck.tasks.shapes.shapes import MATCHING, STATISTICS, TRAINING, risks
 from potluck.tasks.sources import held, tables
 from support.audits import intersections
 from support.audits.recorded import LOGISTIC, NUMBERS, RELU, frames, plan, seen
+from support.places import SRC
 
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
 TANH = RELU | {"activation": "tanh"}
@@ -170,7 +171,7 @@ def test_check_says_it_and_a_run_does_not_repeat_it(tmp_path):
 
 
 def test_the_demos_plan_has_no_known_shape():
-    assert said(potluck.Plan.read("src/potluck/demo/heart.toml")) == []
+    assert said(potluck.Plan.read(SRC / "demo" / "heart.toml")) == []
 
 
 def test_the_inbox_says_it_and_how_often_the_plan_ran_here(tmp_path):
@@ -195,7 +196,7 @@ def test_the_inbox_says_it_and_how_often_the_plan_ran_here(tmp_path):
 
 def succeeded(folder, spec, rows, name, who="server", before=None):
     """Whether the attack of this name finds what it is after in a run of the plan."""
-    potluck.run(spec, rows, out=folder / "run", record=True)
+    potluck.run(spec, rows, out=folder / "run", ledger=folder / "ledger", record=True)
     truth = {site.name: table for site, table in tables(spec, rows)[1].items()}
     known = seen(folder / "run", spec, *who.split(","))
     if before is not None:
