@@ -15,8 +15,9 @@ from potluck.audits.seen import Seen
 from potluck.core.seeded import generator
 from support.audits.pictures import plan as digits
 from support.audits.recorded import plan as tiny
+from support.places import SRC
 
-DEMO = potluck.Plan.read("src/potluck/demo/heart.toml")
+DEMO = potluck.Plan.read(SRC / "demo" / "heart.toml")
 CLASSES = digits(rate=0.5, rounds=20).set("model.layers", [])
 PERSONS = tiny("mask", {"kind": "logistic"}).set("data.person", "who")
 PLANS = {
