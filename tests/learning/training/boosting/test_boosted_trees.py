@@ -127,6 +127,20 @@ def test_a_site_adds_nothing_to_trees_that_are_none():
         assert caught.value.cause is Cause.TERMS
 
 
+def test_of_cuts_that_part_alike_the_one_below_a_bin_with_rows_is_taken():
+    """XGBoost cuts at values that are there: rows in bins 1 and 6 of 8 are parted below 6, by which others go left."""
+    rng = np.random.default_rng(1)
+    frame, columns, target = boosted.mixed()
+    frame = frame.assign(x=np.where(rng.random(600) < 0.5, 2.0, 8.0))
+    frame["y"] = (frame.x > 5).astype(int)
+    found = potluck.run(
+        boosted.plan(columns, target, model={"bins": 8}, training={"rounds": 1}), boosted.dealt(frame)
+    ).model
+    first = found.forest.trees[0]
+    assert first.features[0] == "x"
+    assert np.float32(first.cuts[0]) == np.nextafter(np.float32(0.5), np.float32(-1))
+
+
 def test_a_row_on_an_edge_lies_in_the_bin_that_begins_there():
     """[a, b), the end of the range in the last bin, whatever rounding made of a value: 3 of 10 begins one of ten."""
     columns = {"x": {"kind": "number", "low": 0, "high": 10}, "y": {"kind": "category", "values": ["0", "1"]}}

@@ -39,14 +39,14 @@ def says(first: Floats, second: Floats, l2: float) -> Floats:
     return np.asarray(np.divide(-first, second + l2, out=np.zeros_like(first), where=second + l2 > 0))
 
 
-def parted(how: Layout, first: Floats, second: Floats, l2: float) -> Parted:
-    """first, second [nodes, cells]: sums of one output's tree."""
+def parted(how: Layout, first: Floats, second: Floats, l2: float, among: NDArray[np.bool_]) -> Parted:
+    """first, second [nodes, cells]: sums of one output's tree. among [c]: the cuts that there are."""
     whose, at = how.cuts()
     sides = [(how.above(sums), sums[:, :1]) for sums in (first, second)]
     (g_right, g), (h_right, h) = sides
     g_left, h_left = g - g_right, h - h_right
     gains = score(g_left, h_left, l2) + score(g_right, h_right, l2) - score(g, h, l2)
-    gains[(h_left <= 0) | (h_right <= 0)] = 0.0
+    gains[(h_left <= 0) | (h_right <= 0) | ~among] = 0.0
     rows, best = np.arange(len(first)), gains.astype(np.float32).argmax(axis=1)
     none = gains[rows, best] <= LEAST
     right = [np.where(none, 0.0, one[rows, best]) for one in (g_right, h_right)]

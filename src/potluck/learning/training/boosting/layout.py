@@ -68,6 +68,15 @@ class Layout:
                 parts.append(sums[..., start : start + 1])
         return np.concatenate(parts, axis=-1)
 
+    def lowest(self, sums: Floats) -> NDArray[np.bool_]:
+        """[c] which cuts lie right below a bin with rows. Of others XGBoost knows nothing: it cuts at values that are
+        there, and so below them. sums [cells]: positive where rows are."""
+        parts = [
+            sums[start + 1 : start + self.bins] if number else sums[start : start + 1]
+            for number, start in zip(self.numbers, self.starts, strict=True)
+        ]
+        return np.asarray(np.concatenate(parts) > 0)
+
     def places(self, features: Floats) -> tuple[Whole, Whole]:
         """features [n, p] -> (row, cell) of each 1 that these rows add to a node's cells."""
         rows, low = np.arange(len(features)), features.astype(np.float32)

@@ -20,7 +20,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
-from potluck.learning.data.units import most_units
+from potluck.learning.data.units import Mask, most_units
 from potluck.learning.models.boosted.forest import nodes_at
 from potluck.learning.models.boosted.growing import Growing, growing
 from potluck.learning.models.fitted import Fitted, training
@@ -87,21 +87,22 @@ class Trees:
     def course(self) -> ServerSteps:
         """A level a sum. Raises DataError: there are no rows, or all are of one class."""
         numbers, how, weights = self.numbers, self.layout, self.initial()
-        warnings: tuple[str, ...] = ()
+        warnings, among = tuple[str, ...](), np.zeros(0, np.bool_)
         for number in range(training(self.plan).rounds * numbers.depth):
             answer = yield weights
             if answer is None:
                 break
             if number == 0:
                 warnings = self._few(judge(self.plan, self.goal, answer))
-            weights = self._stood(weights, number % numbers.depth, how, answer)
+                among = how.lowest(answer.part(SECOND).values[: how.cells])
+            weights = self._stood(weights, number % numbers.depth, how, answer, among)
         return Fitted(weights, warnings)
 
-    def _stood(self, weights: Floats, level: int, how: Layout, answer: Answer) -> Floats:
-        """The trees with the level that these sums give."""
+    def _stood(self, weights: Floats, level: int, how: Layout, answer: Answer, among: Mask) -> Floats:
+        """The trees with the level that these sums give, at one of these cuts a node."""
         shape = (self.goal.outputs, 1 << level, how.cells)
         first, second = (answer.part(name).values.reshape(shape) for name in (FIRST, SECOND))
-        found = [parted(how, *sums, l2(self.plan)) for sums in zip(first, second, strict=True)]
+        found = [parted(how, *sums, l2(self.plan), among) for sums in zip(first, second, strict=True)]
         leaves = [self._leaves(one) for one in found] if level + 1 == self.numbers.depth else []
         return self.numbers.stood(weights, level, [(one.features, one.cuts) for one in found], leaves)
 
