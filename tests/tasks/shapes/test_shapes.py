@@ -14,6 +14,8 @@ from potluck.api.network.inbox import inbox
 from potluck.audits.attack import Until
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.counting import sum_over
+from potluck.audits.membership.candidates import candidates
+from potluck.audits.membership.equations import EQUATIONS
 from potluck.audits.membership.published import PUBLISHED
 from potluck.audits.reconstruction.tracker import TRACKER
 from potluck.audits.record import Record
@@ -58,19 +60,28 @@ def test_every_shape_names_an_attack_of_the_table():
     ("spec", "rows", "named"),
     [
         (plan("mask"), 1, ["analytic"]),
-        (plan("mask"), 40, []),
-        (plan("mask"), None, []),
+        (plan("mask"), 40, ["equations"]),
+        (plan("mask"), 400, []),
+        (plan("mask", batch=96, expected_rows=300), None, ["equations"]),
+        (plan("mask", aggregation="median"), 40, []),
+        (plan("mask", method="average"), 40, []),
         (plan("clear"), 1, ["analytic"]),
-        (plan("clear"), 40, []),
+        (plan("clear"), 100, ["equations"]),
+        (plan("clear"), 1000, []),
         (plan("mask", TANH), 2, []),
         (plan("mask", LOGISTIC), 1, []),
         (plan("mask", LOGISTIC), 40, []),
         (plan("clear", LOGISTIC), 1, ["analytic", "rates"]),
-        (plan("clear", LOGISTIC), 40, ["rates"]),
-        (plan("mask", LOGISTIC, **NEWTON), 40, ["gram"]),
+        (plan("clear", LOGISTIC), 40, ["equations", "rates"]),
+        (plan("clear", LOGISTIC), 100, ["rates"]),
+        (plan("mask", LOGISTIC, rounds=20), 40, ["equations"]),
+        (plan("mask", LOGISTIC, rounds=1000), 100, []),  # of six columns there are 107 functions at most
+        (plan("mask", LOGISTIC, **NEWTON), 40, ["equations", "gram"]),
+        (plan("mask", LOGISTIC, **NEWTON), 400, ["gram"]),
         (plan("mask", privacy=NOISE, expected_rows=3), 1, []),
         (CENTRAL, 1, ["analytic"]),
-        (CENTRAL, 40, []),
+        (CENTRAL, 40, ["equations"]),
+        (CENTRAL, 100, []),
         (plan("clear", LOGISTIC, NOISE | {"noise": "site"}, expected_rows=3), 1, []),
     ],
 )  # fmt: skip
@@ -96,7 +107,8 @@ def begun(tmp_path_factory):
 def test_a_graph_that_begins_with_a_layer_of_relu_has_the_shape_of_layers(begun):
     relu, tanh = begun(torch.nn.ReLU()), begun(torch.nn.Tanh())
     assert said(relu, {"a": 3, "b": 8, "c": 5}) == ["analytic"]
-    assert said(relu, dict.fromkeys("abc", 40)) == []
+    assert said(relu, dict.fromkeys("abc", 40)) == ["equations"]
+    assert said(relu, dict.fromkeys("abc", 1000)) == []
     assert said(tanh, {"a": 3, "b": 8, "c": 5}) == []
     assert said(tanh, {"a": 1, "b": 8, "c": 5}) == ["analytic"]
 
@@ -113,7 +125,7 @@ def test_the_rows_of_sites_that_may_collude_are_not_counted_on():
 
 def test_numbers_alone_have_no_value_that_one_row_has():
     spec = plan("mask", LOGISTIC, **NEWTON).set("data.columns.c", {"kind": "number", "low": 0, "high": 1})
-    assert said(spec, dict.fromkeys("abc", 40)) == []
+    assert said(spec, dict.fromkeys("abc", 400)) == []
 
 
 def counting(word="mask", privacy=(), bins=12):
@@ -156,7 +168,7 @@ def test_an_imprint_is_named_whatever_protects_the_sum():
     spec = plan("mask").spec
     weights = np.full((16, 8), 1 / 8)
     vector = np.concatenate([weights.T.ravel(), np.linspace(-1, 1, 16), np.full(16, 0.1), [0.0]])
-    (line,) = risks(Case(started(spec, vector.tobytes())))
+    line = risks(Case(started(spec, vector.tobytes())))[0]
     assert line.startswith("model: 16 of the 16 units")
 
 
@@ -191,6 +203,14 @@ def test_the_inbox_says_it_and_how_often_the_plan_ran_here(tmp_path):
     assert "ran here two times before" in waits.risks[-1]
 
 
+def test_it_is_said_how_many_numbers_differ():
+    """Pencil and paper: of five numbers and three values, 98 monomials of degree 3 and less, and 9 products."""
+    (line,) = risks(Case(plan("mask", LOGISTIC, rounds=30).spec, dict.fromkeys("abc", 70)))
+    assert "about 107 different exact numbers are opened in all rounds, of 210 rows at most" in line
+    (line,) = risks(Case(plan("mask", rounds=2).spec, dict.fromkeys("abc", 70)))
+    assert "about 322 different exact numbers" in line  # two rounds of 8 x 16 weights, 16 biases, 16 weights, a bias
+
+
 # The attack succeeds on the shape, and not on the mended plan
 
 
@@ -199,6 +219,7 @@ def succeeded(folder, spec, rows, name, who="server", before=None):
     potluck.run(spec, rows, out=folder / "run", ledger=folder / "ledger", record=True)
     truth = {site.name: table for site, table in tables(spec, rows)[1].items()}
     known = seen(folder / "run", spec, *who.split(","))
+    known = replace(known, candidates=candidates(known.plan, truth, known.names))
     if before is not None:
         known = replace(known, before=before)
     attack = next(one for one in ATTACKS if one.name == name)
@@ -291,3 +312,58 @@ def test_more_exact_numbers_than_rows_say_who_is_in_them_and_noise_does_not(tmp_
         known = seen_by(Record.read(tmp_path / name / "parcels"), resolved, {"server"})
         (one,) = PUBLISHED.tried(known, FOREVER)
         assert one.judged(truth).succeeded is hit
+
+
+SPLIT = {"test": 0.34}
+LINEAR = {"kind": "linear"}
+
+
+def named(folder, spec, rows):
+    """(the attacks that are named for so many rows that train, the scores that `equations` gives)."""
+    potluck.run(spec, rows, out=folder / "run", ledger=folder / "ledger", record=True)
+    resolved, truth = held(spec, rows)
+    known = seen_by(Record.read(folder / "run" / "parcels"), resolved, {"server"})
+    known = replace(known, candidates=candidates(resolved, truth, known.names))
+    warned = said(spec, {site: int(table.train.sum()) for site, table in truth.items()})
+    if EQUATIONS.fits(known) is not None:
+        return warned, None
+    (one,) = EQUATIONS.tried(known, FOREVER)
+    return warned, one.scores(truth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "rows"),
+    [
+        (plan("mask", LOGISTIC, rounds=15, rate=1.0), 100),
+        (plan("clear", LOGISTIC), 60),
+        (plan("mask", LOGISTIC, **NEWTON), 60),
+        (plan("mask", LINEAR, **NEWTON | {"rounds": 1}), 30),
+        (plan("mask", rounds=2), 100),
+        (plan("mask", batch=120, expected_rows=240, rounds=3), 120),
+    ],
+)
+def test_half_as_many_numbers_as_rows_tell_members_as_well_as_is_quoted(tmp_path, spec, rows):
+    spec = spec.set("data.split", SPLIT).set("data.max_rows", 1000)
+    if spec.spec.model.kind == "linear":
+        spec = spec.set("data.target", {"column": "x"})
+    for seed in range(3):
+        warned, scores = named(tmp_path / str(seed), spec, frames(rows, seed))
+        assert "equations" in warned
+        assert scores.auc >= 0.75
+        assert scores.chance < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "rows"),
+    [
+        (plan("mask", LOGISTIC, rounds=1, rate=1.0), 200),
+        (plan("mask", LOGISTIC, NOISE, expected_rows=200, rounds=15), 100),
+        (plan("mask", method="average"), 100),
+    ],
+)
+def test_few_numbers_noise_and_own_steps_name_hardly_anybody_and_nothing_is_said(tmp_path, spec, rows):
+    warned, scores = named(tmp_path, spec.set("data.split", SPLIT).set("data.max_rows", 1000), frames(rows))
+    assert "equations" not in warned
+    assert scores is None or (scores.caught() < 0.05 and scores.chance > 1e-4)

@@ -32,8 +32,9 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
 from potluck.learning.loops import build
 from potluck.learning.models.fitted import training
-from potluck.learning.training.drawn import band, by_public_coins, chance
+from potluck.learning.training.drawn import by_public_coins
 from potluck.learning.training.method import method_of
+from potluck.tasks.shapes.members import no_sum_of_rows
 
 MOST, TIMES, OF_ONE = 3000, 8, 2
 """Equations at most; for each unit; and for each unit of one sum."""
@@ -62,11 +63,7 @@ class Equations:
             return "no sums are trained on"
         if not plan.exact:
             return "the sums that are opened have noise"
-        if method_of(plan).by_site or (plan.noisy and plan.privacy.unit == "site"):
-            return "what a site adds is no sum of what its rows add"
-        if chance(plan) is not None or band(plan) is not None or training(plan).aggregation != "mean":
-            return "each sum is over rows that are drawn in secret, or it is no sum"
-        why = strangers(seen)
+        why = no_sum_of_rows(plan) or strangers(seen)
         return why if why is not None or _sums(seen) else "no sum of these rows was read"
 
     def control(self, seen: Seen, until: Until) -> Sequence[Scene]:

@@ -5,12 +5,13 @@ from potluck.tasks.shapes.few_pictures import FEW_PICTURES
 from potluck.tasks.shapes.few_rows import FEW_ROWS
 from potluck.tasks.shapes.imprints import IMPRINTS
 from potluck.tasks.shapes.many_numbers import MANY_NUMBERS
+from potluck.tasks.shapes.members import MEMBERS
 from potluck.tasks.shapes.rare_values import RARE_VALUES
 from potluck.tasks.shapes.repeated import COUNTED_AGAIN, MATCHED_AGAIN, REPEATED
 from potluck.tasks.shapes.shape import Case, Shape
 from potluck.tasks.shapes.site_rates import SITE_RATES
 
-TRAINING: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, RARE_VALUES, SITE_RATES, REPEATED)
+TRAINING: tuple[Shape, ...] = (IMPRINTS, FEW_ROWS, FEW_PICTURES, MEMBERS, RARE_VALUES, SITE_RATES, REPEATED)
 STATISTICS: tuple[Shape, ...] = (MANY_NUMBERS, COUNTED_AGAIN)
 MATCHING: tuple[Shape, ...] = (MATCHED_AGAIN,)
 
