@@ -8,7 +8,7 @@ import pytest
 from potluck.api.proof.attack import made_up
 from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.pictures import picture
-from potluck.audits.shown import shown
+from potluck.audits.shown import hits, shown
 from potluck.core.seeded import generator
 from potluck.report.page import render
 from potluck.report.proof.kept import ATTACKS, Attacks, read
@@ -50,6 +50,15 @@ def test_what_is_kept_for_the_report_holds_no_row_of_the_run(masked):
     text = json.dumps([kept.cells, [one.cells for one in kept.views]]) + render(folder)
     cells = [cell for frame in frames(1).values() for cell in frame.iloc[0] if isinstance(cell, float)]
     assert [cell for cell in cells if f"{cell:.4g}" in text] == []
+
+
+def test_a_guess_at_rows_that_are_alike_is_at_one_of_them():
+    """By 30 dB alone one guess would be two rows: here both lie within 34 dB of it."""
+    first, far = np.full(64, 0.5), np.full(64, -0.5)
+    second = first + 0.04
+    assert hits(np.stack([first, second, far]), first[None] + 0.01) == [True, False, False]
+    assert hits(np.stack([first, second]), np.stack([first + 0.01, second - 0.01])) == [True, True]
+    assert hits(np.stack([first, far]), first[None] + 0.07) == [False, False]  # at 29 dB it is none
 
 
 def test_a_made_up_picture_is_a_digit_in_its_range():

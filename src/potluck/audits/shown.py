@@ -19,7 +19,7 @@ from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.gram import GRAM_ROWS
 from potluck.audits.reconstruction.inversion import INVERSION
-from potluck.audits.rows import CLOSE, GOOD, Take, decibels, farthest
+from potluck.audits.rows import CLOSE, GOOD, WIDTH, Take, decibels, farthest
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan, PrivacyPlan, Protect
 from potluck.core.rounds import Abort
@@ -160,10 +160,17 @@ def _view(title: str, scene: Scene, until: Until, take: Take | None) -> tuple[Vi
         near = decibels(rows, guesses)
         if not best.near or np.median(near) > np.median(best.near):
             nearest = guesses[[int(np.square(guesses - row).mean(axis=1).argmin()) for row in rows]]
-            hits = (farthest(rows, guesses) <= CLOSE) | (near >= GOOD)
-            best = View(title, attack.name, tuple(map(bool, hits)), tuple(map(float, near)), nearest)
+            best = View(title, attack.name, tuple(hits(rows, guesses)), tuple(map(float, near)), nearest)
             mine = mine or found[0].take
     return best, mine
+
+
+def hits(rows: Floats, guesses: Floats) -> list[bool]:
+    """[n] whether a row is found: to CLOSE; or to GOOD decibels by a guess that is nearer to it than to other rows, so
+    that one guess at rows that are alike is one row."""
+    alike = np.square(rows[:, None] - guesses[None]).mean(axis=2)
+    own = (alike == alike.min(axis=0)) & (alike <= WIDTH**2 * 10 ** (-GOOD / 10))
+    return [bool(one) for one in (farthest(rows, guesses) <= CLOSE) | own.any(axis=1)]
 
 
 def _true(take: Take, truth: Truth) -> Floats:

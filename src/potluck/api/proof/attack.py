@@ -26,7 +26,7 @@ from potluck.learning.data.columns import reader_names
 from potluck.learning.data.table import Table
 from potluck.learning.models.model import Model
 from potluck.report import details
-from potluck.report.proof.kept import Attack, Call, MadeUp
+from potluck.report.proof.kept import Attack, Call, MadeUp, came
 from potluck.tasks.catalog import task_of
 from potluck.tasks.sources import Sources, not_here
 from potluck.tasks.trained import MODEL
@@ -78,9 +78,8 @@ class Attacked:
 
 
 def _mark(result: Result) -> str:
-    if result.verdict.succeeded is False and not result.control:  # what fails without protection too shows nothing
-        return "no answer"
-    return {True: "SUCCEEDED", False: "failed", None: "undecided"}[result.verdict.succeeded]
+    word = came(result.verdict.succeeded, result.control)
+    return word.upper() if result.verdict.succeeded else word
 
 
 def attack(  # noqa: PLR0913  # each is a flag of the verb

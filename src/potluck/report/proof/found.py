@@ -8,14 +8,13 @@ from potluck.core import prose
 from potluck.report import words
 from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Call, Earlier, read
 
-CAME = {True: "succeeded", False: "failed", None: "undecided"}
 WORKS = {True: "works", False: "fails too", None: "not made"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One attack on the rows of some sites. came: succeeded, failed or undecided; control: of the same attack where
-    nothing protects."""
+    """One attack on the rows of some sites. came: as of `kept.came`; control: of the same attack where nothing
+    protects."""
 
     name: str
     of: str
@@ -67,11 +66,11 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
         return f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {what}: {prose.listed(won)}."
     sure = sum(any(one.control for one in tried if one.name == name) for name in every)
     many = prose.count(len(every), "attack")
-    works = "All" if sure == len(every) else prose.capital(prose.count(sure, "attack"))
-    return f"None of {many} succeeded with what {what}. {works} would have, without protection."
+    works = "All work" if sure == len(every) else f"{sure} of them {prose.agree(sure, 'works', 'work')}"
+    return f"None of {many} succeeded with what {what}. {works} on made-up rows that nothing protects."
 
 
 def _line(one: Attack) -> Line:
     of = prose.listed(one.of) if one.of else "none found"
     earlier = f". It succeeded in an earlier call, {_when(one.earlier)}" if one.earlier else ""
-    return Line(one.name, of, CAME[one.succeeded], WORKS[one.control], prose.capital(one.words) + earlier)
+    return Line(one.name, of, one.came, WORKS[one.control], prose.capital(one.words) + earlier)

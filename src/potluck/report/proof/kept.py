@@ -46,7 +46,15 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def came(self) -> str:
         """What it came to, in a word."""
-        return {True: "succeeded", False: "failed", None: "undecided"}[self.succeeded]
+        return came(self.succeeded, self.control)
+
+
+def came(succeeded: bool | None, control: bool | None) -> str:
+    """What an attack came to, in a word. control: whether it works where nothing protects; else its failure tells
+    nothing."""
+    if succeeded is False and not control:
+        return "no answer"
+    return {True: "succeeded", False: "failed", None: "undecided"}[succeeded]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, rename={"who": "as"}):

@@ -104,5 +104,5 @@ def _best(found: Sequence[tuple[str, Attack]]) -> Member | None:
     who, one = max(found, key=lambda each: (each[1].succeeded is True, each[1].score or 0.0))
     control = {True: "It works", False: "It fails, too,", None: "It was not tried"}[one.control]
     return Member(
-        one.name, who, one.came, f"{control} on a run like this one without protection.", prose.capital(one.words)
+        one.name, who, one.came, f"{control} on made-up rows that nothing protects.", prose.capital(one.words)
     )
