@@ -72,6 +72,14 @@ def told(found, spec, times=1, level=1e-4):
     return judged(found, frozenset({"a"}), spec, level, "was trained on", "by a test", times)
 
 
+def test_of_many_rows_told_apart_whole_the_chance_is_less_than_is_said():
+    """As a float it is 0."""
+    it = Scores(np.ones(2000), np.zeros(1000))
+    assert it.chance == 0.0
+    words = judged(it, frozenset({"a"}), plan().spec, 1e-4, "was trained on", "by a test").words
+    assert "less than once in 1,000,000 runs" in words
+
+
 def test_what_epsilon_forbids_is_named_where_it_was_done():
     """Kairouz, Oh, Viswanath 2015: true positives are at most e^epsilon false ones and delta."""
     assert forbidden(plan().spec, 1) is None

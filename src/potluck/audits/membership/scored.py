@@ -106,9 +106,9 @@ def judged(
     m, n, chance, caught = len(found.members), len(found.others), found.chance, found.caught()
     told = True if chance < level else None if chance < HINT else False
     right = f"; where half of all {what} are of the one kind, {100 * found.right:.0f} of 100 that it names are"
-    rare = "in most runs" if chance > 0.5 else f"once in {1 / chance:,.0f} runs"
-    if chance * MOST < 1:
-        rare = f"less than once in {MOST:,.0f} runs"
+    rare = f"less than once in {MOST:,.0f} runs"
+    if chance * MOST >= 1:
+        rare = "in most runs" if chance > 0.5 else f"once in {1 / chance:,.0f} runs"
     weak = f", too often for a success, which is less than once in {1 / level:,.0f}" if told is None else ""
     words = (
         f"of two {what} of {named(of)}, of which one {there}, it picks that one {100 * found.auc:.0f} times in 100, "
