@@ -272,7 +272,7 @@ def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
     rows = frames(8)
     folder = potluck.run(spec, rows, out=tmp_path / "r", record=True).folder
     found = {one.name: one for one in potluck.attack(folder).results}
-    assert [name for name, one in found.items() if one.tried] == ["uniform", "published", "letters"]
+    assert [name for name, one in found.items() if one.tried] == ["uniform", "survivors", "published", "letters"]
     assert found["uniform"].verdict.succeeded is False
     assert "no control" in found["uniform"].verdict.words
     assert "was not tried: " in found["analytic"].verdict.words

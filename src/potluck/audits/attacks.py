@@ -1,6 +1,7 @@
 """The table of attacks: an attack is a file with an object in it, and a line here."""
 
 from potluck.audits.aggregation.equivocation import EQUIVOCATION
+from potluck.audits.aggregation.survivors import SURVIVOR_SETS
 from potluck.audits.aggregation.uniform import UNIFORM
 from potluck.audits.attack import Attack
 from potluck.audits.intersection.again import AGAIN
@@ -23,8 +24,8 @@ from potluck.audits.reconstruction.rates import RATES
 from potluck.audits.reconstruction.tracker import TRACKER
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, UNIFORM, EQUIVOCATION, DICTIONARY, AGAIN,
-    POISONING, BACKDOOR, PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
+    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, UNIFORM, EQUIVOCATION, SURVIVOR_SETS,
+    DICTIONARY, AGAIN, POISONING, BACKDOOR, PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first. The last of those that share models of the
 attacker's own has most of them."""

@@ -128,7 +128,8 @@ def _results(
 
 
 def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: Until) -> tuple[bool | None, str]:
-    """(whether it works where nothing protects, what that means for a failure). why: there are no scenes."""
+    """(whether it works where nothing protects, what that means for a failure). why: there are no scenes. A scene
+    without rows is a plan that protects less."""
     if not scenes:
         return None, f"no control: {why or 'none could be made'}, so this failure says little"
     scene = next((one for one in scenes if attack.fits(one[0]) is None), None)
@@ -140,7 +141,8 @@ def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: U
     many += f", each with {prose.count(wider, 'column')} more than here" if wider > 0 else ""
     if verdicts and all(one.succeeded is None for one in verdicts):
         return None, f"no control: of made-up rows, {verdicts[0].words}"
+    less = "on made-up rows that nothing protects" if scene[1] else "on a plan that protects less"
+    with_ = f", with {many}" if scene[1] else ""
     if not any(one.succeeded for one in verdicts):
-        words = "this attack does not work here: it fails on made-up rows that nothing protects, too"
-        return False, f"{words}, with {many}"
-    return True, f"on made-up rows that nothing protects it succeeds, with {many}"
+        return False, f"this attack does not work here: it fails {less}, too{with_}"
+    return True, f"{less} it succeeds{with_}"
