@@ -35,7 +35,7 @@ from potluck.tasks.sums.protections import row
 MOST = 24
 """Sites of a plan that is played: each deals with each."""
 LENGTH, BITS = 4, 64
-"""Of what they give, which is made up."""
+"""Of what they give: zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Split:
         told = f"a lying server tells {first} that {self.victim} gave, and {rest} that it vanished"
         mine = f", those of {listed(self.with_)} among them" if self.with_ else ""
         got = f"of the two secrets of its masks it has {shares[0]} and {shares[1]} shares{mine}; {self.least} open one"
-        how = "played here, over made-up numbers, by the program's own sites"
+        how = "played here, over zeros, by the program's own sites"
         if self.opens:
             why = "; the plan trusts its server to keep to the protocol" if self.trusted else ""
             words = f"{told}: {got}, so what {named(self.of)} gave lies open ({how}{why})"
@@ -118,7 +118,7 @@ class SurvivorSets:
 
 
 def played(plan: Plan, names: frozenset[str]) -> Split:
-    """A round of the plan's protocol, over made-up numbers, in which the server lies about a site outside these."""
+    """A round of the plan's protocol, over zeros, in which the server lies about a site outside these."""
     shape = shape_of(plan)
     protection, memory = Mask(shape), Memory(plan.sites, digest(plan))
     terms = Terms(RoundId(new_run(), 1), digest(plan), "once", plan.sites, plan.fewest, LENGTH, BITS)
@@ -127,7 +127,7 @@ def played(plan: Plan, names: frozenset[str]) -> Split:
     sets = {one: one in dead for one in plan.sites}
     seats = {one: memory.seat(one) for one in with_}
     server = _liar(protection.open(terms, memory.seat(SERVER)), terms, shape.lying, shape.least, alive[0], sets, seats)
-    words = np.arange(LENGTH, dtype=np.uint64)
+    words = np.zeros(LENGTH, dtype=np.uint64)
     halves: dict[Party, Half[object]] = {SERVER: server}
     halves |= {one: protection.give(terms, memory.seat(one), Guarded(words)) for one in plan.sites}
     desks = memory.round(terms.round, halves)
