@@ -4,10 +4,10 @@ import pytest
 from scipy import stats
 
 from potluck.audits.promises import audits
-from potluck.audits.promises.promise import Bound
+from potluck.audits.promises.promise import Bound, Effort
 from support.promises.bugs import BUGS, a_share_of_noise
 from support.promises.later import LATER
-from support.promises.noises import MORE
+from support.promises.noises import MORE, no_clip_of_a_unit, one_row_too_many
 from support.promises.plans import MECHANISMS, broken, found, plan
 from support.promises.runs import RUNS, no_entropy
 from support.promises.tried import TRIED
@@ -132,6 +132,50 @@ def test_what_cannot_be_audited_is_said_by_name():
     spec = texts.spec
     assert "pattern" in audits.scene(spec, 0).why
     assert found(spec, "charges", "sensitivity")["charges: training"].held is None
+
+
+def test_what_takes_long_is_said_before_and_what_is_late_is_left_out():
+    said = []
+    effort = Effort(0.1, until=0.0, tell=said.append)
+    effort.forecast("pairs", 1_000_000, 10**13, lambda: None)
+    effort.forecast("pairs", 100, 10**13, lambda: None)
+    assert len(said) == 1
+    assert said[0].startswith("10,000,000,000,000 pairs, of 1,000,000 numbers each, would take ")
+    assert effort.late(1_000_000)
+    assert not effort.late(100)
+    assert not Effort(0.1).late(1_000_000)
+
+
+DAYS = {
+    "day": {"kind": "date", "format": "%Y-%m-%d"},
+    "x": {"kind": "number", "low": 0, "high": 10},
+    "z": {"kind": "category", "values": ["a", "b", "c"]},
+}
+PERSONS = {"noise": "site", "unit": "person", "epsilon": 2.0, "delta": 1e-5}
+BESIDE = {
+    "of two tables": {"data.join": {"table": "labs", "on": "who", "columns": ["x"]}},
+    "of persons of many rows": {
+        "data.columns": DAYS,
+        "data.reduce": {"order": "day", "columns": {"x": {"kind": "mean"}, "z": {"kind": "last"}}},
+        "privacy": PERSONS,
+    },
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_statistics_of_rows_that_are_made_of_several_are_audited(name, monkeypatch):
+    seen = plan(task="statistics", many=8, unit="person")
+    for key, value in BESIDE[name].items():
+        seen.set(key, value)
+    seen.require()
+    one = found(seen.spec, "sensitivity")["sensitivity: statistics"]
+    assert one.held
+    assert one.found > 0.99
+    no_clip_of_a_unit(monkeypatch)
+    assert broken(seen.spec, "clip") == {"clip: statistics"}
+    if name == "of two tables":
+        one_row_too_many(monkeypatch)
+        assert broken(seen.spec, "sensitivity") == {"sensitivity: statistics"}
 
 
 REDUCED = {

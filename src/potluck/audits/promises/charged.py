@@ -10,6 +10,7 @@ NOT look at the ledger's disk: `disk` does.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from msgspec.structs import replace
@@ -29,6 +30,8 @@ from potluck.dp.calibration import releases
 from potluck.dp.events import Banded, SampledGauss
 
 CLOSE = 1 + 1e-9
+ROUNDS = 20
+"""Of a kind, that all audits carry out of long sums, about."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
@@ -42,19 +45,22 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
             )
             continue
         try:
-            yield _of(scene, kind, sums, name)
+            yield _of(scene, kind, sums, name, effort)
         except NotPlayed as why:
             yield Check(name, None, str(why))
     yield _all(scene)
 
 
-def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], name: str) -> Check:
+def _of(scene: Scene, kind: Kind, sums: Sequence[Sum], name: str, effort: Effort) -> Check:
     wrong, table = list[str](), nobodys(scene, kind)
     if table is None:
         return Check(name, None, scene.why)
     tried = [sums[0], *(one for some in alike(sums) for one in spread(some))]
     for number, one in enumerate(tried, 1):
         round_ = played(scene, one, table)
+        if number == 1:
+            once, numbers = partial(played, scene, one, table), one.bound.grid.length
+            effort.forecast(f"rounds of {kind_name(kind)}, about", numbers, ROUNDS, once)
         if not all(any(each.contributes for each in seen) for seen in round_.seen.values()):
             return Check(name, None, "not every contribution left in a round of made-up rows")
         wrong += [f"attempt {number}: {words}" for words in owing(round_, one)]

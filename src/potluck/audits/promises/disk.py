@@ -25,7 +25,7 @@ from potluck.audits.promises.played import (
     meeting,
     nobodys,
 )
-from potluck.audits.promises.promise import Check, Effort, Finding
+from potluck.audits.promises.promise import LATE, Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
 from potluck.core.desk import Letter
@@ -44,6 +44,9 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     for kind, sums in scene.kinds.items():
         if all(one.noised for one in sums):
             effort.tell(f"the ledger of {kind_name(kind)}")
+            if effort.late(sums[0].bound.grid.length):
+                yield Check(f"ledger: {kind_name(kind)}", None, LATE)
+                continue
             with TemporaryDirectory() as folder:
                 try:
                     yield _of(scene, kind, sums, Path(folder), effort)

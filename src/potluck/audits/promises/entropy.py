@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from potluck.audits.promises.played import NUMBERS, NotPlayed, meeting, nobodys, played
-from potluck.audits.promises.promise import Check, Effort, Finding
+from potluck.audits.promises.promise import LATE, Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
 from potluck.core.party import SERVER, Draw
@@ -36,7 +36,9 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     yield _of_processes()
     for kind, sums in scene.kinds.items():
         if all(one.noised for one in sums) and sums[0].inside.word != "reveal":
-            yield _of_runs(scene, kind, sums[0])
+            late = effort.late(sums[0].bound.grid.length)
+            name = f"randomness: {kind_name(kind)}"
+            yield Check(name, None, LATE) if late else _of_runs(scene, kind, sums[0], name)
 
 
 def _of_processes() -> Check:
@@ -53,8 +55,7 @@ def _of_processes() -> Check:
     return Check(name, held, words)
 
 
-def _of_runs(scene: Scene, kind: Kind, one: Sum) -> Check:
-    name = f"randomness: {kind_name(kind)}"
+def _of_runs(scene: Scene, kind: Kind, one: Sum, name: str) -> Check:
     if nobodys(scene, kind) is None:
         return Check(name, None, scene.why)
     numbers = [next(NUMBERS) for _ in range(min(ROUNDS, -(-WORDS // one.bound.grid.length)))]

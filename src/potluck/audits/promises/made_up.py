@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace as replaced
 from numpy.typing import NDArray
 
 from potluck.audits.extraction.secrets import secrets
@@ -47,12 +48,16 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
     units = min(units, plan.data.max_rows // each)
     if units < 1:
         raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
-    if plan.data.join is not None or plan.data.reduce is not None or _apart(plan):
+    if plan.traits.labelled and (plan.data.join is not None or plan.data.reduce is not None or _apart(plan)):
         return _encoded(plan, units, draw)
+    # Rows are made up as they are after tables were joined: each has the columns of all.
+    plan = replaced(plan, data=replaced(plan.data, join=None))
     columns = {name: np.tile(cells, each) for name, cells in cells_of(plan, units, draw).items()}
     if plan.data.person is not None:
         columns[plan.data.person] = np.tile(np.array([f"person {one}" for one in range(units)], object), each)
     table = read(pd.DataFrame(columns), plan, SITE)
+    if plan.data.reduce is not None:  # a person is one row
+        return table, [np.array([one]) for one in range(table.rows)]
     if len(table.places) == 0 and table.rows < units * each:
         raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
     whose = (table.places if len(table.places) else np.arange(table.rows)) % units
@@ -61,9 +66,7 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
 
 def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
     """Rows as a model takes them: with pictures, after tables were joined, and after persons were made of many rows,
-    when each is one. Raises NotMade: of statistics, which take what was read."""
-    if not plan.traits.labelled:
-        raise NotMade("statistics of a joined table, or of persons of many rows, whose rows are not made up yet")
+    when each is one."""
     some = secrets(plan, draw)
     units = min(units, some.many)
     index = np.tile(np.arange(units), 1 if plan.data.reduce is not None else rows_of_unit(plan))

@@ -69,6 +69,10 @@ class Effort:
         """Whether the time is up."""
         return time.monotonic() >= self.until
 
+    def late(self, numbers: int) -> bool:
+        """Whether no time is left for rounds of so many numbers: those of few are carried out all the same."""
+        return self.over and numbers >= MANY
+
     def forecast(self, what: str, numbers: int, count: int, once: Callable[[], object]) -> None:
         """Tells how long so many sums of many numbers take, where it is long: one is done here. It ends with the time
         that there is, and what was looked at by then counts."""
@@ -105,6 +109,7 @@ class Audit:
             yield Check(self.name, False if abort.cause is Cause.RANGE else None, f"it ended: {abort}")
 
 
+LATE = "the time was up before a round could be carried out"
 SURE = f"confidence {100 * (1 - WRONG):g} %"
 """Of whatever a call proves, all of it together."""
 

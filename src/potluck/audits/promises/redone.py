@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from potluck.audits.promises.charged import owing
 from potluck.audits.promises.parties import site_noise
 from potluck.audits.promises.played import Attempt, NotPlayed, again, nobodys
-from potluck.audits.promises.promise import Check, Effort, Finding
+from potluck.audits.promises.promise import LATE, Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
 from potluck.dp.mechanism import Walked
@@ -27,6 +27,9 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         if all(one.noised for one in sums):
             effort.tell(f"rounds of {kind_name(kind)} that are run again")
             level = effort.level / (TESTS * 2 * len(scene.kinds))
+            if effort.late(sums[-1].bound.grid.length):
+                yield Check(f"run again: {kind_name(kind)}", None, LATE)
+                continue
             try:
                 found = [_of(scene, kind, sums[-1], level, effort)]
                 if not effort.over:
