@@ -79,7 +79,6 @@ LUCK = ("noise", "coins", "redone", "parties", "one run", "paired", "extraction"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", MECHANISMS)
 def test_no_right_mechanism_is_accused_in_fifty_calls_at_the_level_that_users_get(name, monkeypatch):
     """Seeded, so it says the same each time. Of audits that err no more often than they say, once in 14 sets of seeds
