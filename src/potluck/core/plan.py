@@ -20,6 +20,7 @@ from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
 from potluck.core.tables.statistic import Statistic as Statistic
+from potluck.core.tables.synthesize import Synthesize as Synthesize
 from potluck.core.tables.training import Split as Split
 from potluck.core.tables.training import Training as Training
 from potluck.core.traits import TRAITS, Traits
@@ -231,6 +232,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     predict: Predict | None = None
     align: Align | None = None
     fit: Fit | None = None
+    synthesize: Synthesize | None = None
 
     @property
     def traits(self) -> Traits:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from potluck.core.asks import Kind
 from potluck.core.registry import Registry, table
 
-Tables = Mapping[str, Mapping[str, object]]
+Tables = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,18 @@ TRAITS.register(
         exact="a size and members are exact: whoever can guess keys learns which of them all have",
     ),
 )
-OWN = ("predict", "align", "fit")
+TRAITS.register(
+    "synthesize",
+    Traits(
+        kind=Kind.STATISTICS,
+        title="a synthesis of rows",
+        needs=(),
+        given={"synthesize": {}, "statistics": ({"name": "marginals", "kind": "marginals"},)},
+        sums=True,
+        counts=True,
+    ),
+)
+OWN = ("predict", "align", "fit", "synthesize")
 """Tables that only some tasks have: in a plan of another task they are an error."""
 
 

@@ -15,6 +15,7 @@ from potluck.tasks.predict.task import PREDICT
 from potluck.tasks.rules import errors_of
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.statistics.task import STATISTICS
+from potluck.tasks.synthesize.task import SYNTHESIZE
 from potluck.tasks.train.task import TRAIN
 
 TASKS: Registry[TaskSpec] = Registry("task")
@@ -23,6 +24,7 @@ TASKS.register("statistics", STATISTICS)
 TASKS.register("fit", FIT)
 TASKS.register("predict", PREDICT)
 TASKS.register("intersect", INTERSECT)
+TASKS.register("synthesize", SYNTHESIZE)
 
 
 def task_of(plan: Plan) -> TaskSpec:

@@ -43,11 +43,13 @@ class Plan:
         predict: Toml | None = None,
         align: Toml | None = None,
         fit: Toml | None = None,
+        synthesize: Toml | None = None,
     ) -> None:
         given = {
             "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
             "statistics": statistics, "predict": predict, "align": align, "fit": fit,
+            "synthesize": synthesize,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
         self.source = f"{_IN_PYTHON}{json.dumps(tables, indent=1, default=str)}\n"

@@ -28,15 +28,16 @@ def of_where(plan: Plan, how: Notation) -> list[str]:
         if column is None or column.ignored or one.column == plan.data.person:
             hint = "declare it in data.columns, or derive it"
             found.append(f"{at}.column: {one.column} is not a declared column. hint: {hint}")
-        elif len(one.said) != 1:
-            hint = f"one of {', '.join((*WORDS, *LISTS))}; two bounds are two conditions"
-            found.append(f"{at}: says {len(one.said)} conditions. hint: {hint}")
         else:
-            found += _demanded(at, one, column, how)
+            found += demanded(at, one, column, how)
     return found
 
 
-def _demanded(at: str, one: Where, column: Column, how: Notation) -> list[str]:
+def demanded(at: str, one: Where, column: Column, how: Notation) -> list[str]:
+    """What is wrong with one condition on a declared column."""
+    if len(one.said) != 1:
+        hint = f"one of {', '.join((*WORDS, *LISTS))}; two bounds are two conditions"
+        return [f"{at}: says {len(one.said)} conditions. hint: {hint}"]
     (word, value), bound = next(iter(one.said.items())), COLUMNS.of(column.kind).bound
     if COLUMNS.of(column.kind).reader is not None:
         return []  # that it has no value is said elsewhere, as of all keys that want one

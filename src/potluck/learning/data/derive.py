@@ -6,16 +6,21 @@ made of may itself be derived, by an entry that stands above it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.plan import Column, Plan
 from potluck.core.registry import Registry, table
+from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import COLUMNS, ColumnKind, Field
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.sql.layers import Layer
 
+Days = NDArray[np.datetime64]
 UNREAD = ("low", "high", "values", "edges", "map", "reference", "to")
 """Keys that some kinds read and others do not."""
 
@@ -30,7 +35,8 @@ class Derivation:
     check: what of an entry at this key of the plan does not fit, given the column that it is made of.
     column: what it becomes, as a plan would declare it. value: SQL of it, given what it is made of, the names of the
     values of `from` and, where it has one, `to`, and a layer to define parts of it in; the values are there.
-    unfit: what is wrong with a value that is infinite.
+    unfit: what is wrong with a value that is infinite. back: of a number between a day and another, a day of which it
+    says so, given numbers [n], the other day, and where among such days [n] it lies, from 0 up to 1.
     """
 
     keys: frozenset[str]
@@ -41,6 +47,7 @@ class Derivation:
     column: Callable[[Derive], Column]
     value: Callable[[Derive, Field, Sequence[str], Layer], str]
     unfit: str = ""
+    back: Callable[[Floats, date, Floats], Days] | None = None
 
 
 DERIVATIONS: Registry[Derivation] = table("data.derive.kind")

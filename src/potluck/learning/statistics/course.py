@@ -47,7 +47,8 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Added:
-    """values [k, w]: what some rows add, from number `at` of the sum on, or `at` [k] of each.
+    """values [k, w]: what some rows add, from number `at` of the sum on, or `at` [k] of each; or `at` [k, w]: each of
+    its numbers by itself, where it is not zero.
 
     rows [k]: of how many rows each is the sum; None: of one. With noise all numbers of a row stand in one of these, so
     that their norm is checked together.
@@ -115,9 +116,12 @@ class Asked:
             if isinstance(one.at, int):
                 total[one.at : one.at + width] += whole.sum(axis=0)
                 there[one.at] += rows.sum()
-            else:
+            elif one.at.ndim == 1:
                 np.add.at(total, one.at[:, None] + np.arange(width), whole)
                 np.add.at(there, one.at, rows)
+            else:
+                np.add.at(total, one.at, whole)
+                np.add.at(there, one.at, np.where(whole != 0, rows[:, None], 0.0))
         if ((there > 0) & (there < few)).any():
             where = f"{part.name}, one of its places in sum {self.step + 1}"
             what = f"there are fewer rows than allow.min_cell ({few}): {where}"

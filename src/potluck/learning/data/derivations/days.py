@@ -1,11 +1,15 @@
 """Days from one day to another, in the Gregorian calendar (Hinnant, chrono-compatible low-level date algorithms)."""
 
 from collections.abc import Sequence
+from datetime import date
 
+import numpy as np
+
+from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
 from potluck.learning.data.derivations import years
-from potluck.learning.data.derive import Derivation
+from potluck.learning.data.derive import Days, Derivation
 from potluck.learning.data.kinds.date import parts
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer
@@ -31,6 +35,12 @@ def _count(date: str, d: Dialect) -> str:
     return f"{begun} * {d.double(365)} + {every(4)} - {every(100)} + {every(400)} + {months} + {day}"
 
 
+def back(values: Floats, to: date, share: Floats) -> Days:
+    """There is one such day."""
+    found: Days = np.datetime64(to, "D") - values.astype("m8[D]")
+    return found
+
+
 DAYS = Derivation(
     keys=years.YEARS.keys,
     taken=years.YEARS.taken,
@@ -39,4 +49,5 @@ DAYS = Derivation(
     check=years.check,
     column=years.column,
     value=value,
+    back=back,
 )

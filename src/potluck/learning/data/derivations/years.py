@@ -4,11 +4,15 @@ Whoever was born on 29 February is a year older on 1 March of a year without tha
 """
 
 from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
 
 from potluck.core.plan import Column
+from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
-from potluck.learning.data.derive import Derivation, of_range
+from potluck.learning.data.derive import Days, Derivation, of_range
 from potluck.learning.data.sql.layers import Layer
 
 
@@ -29,6 +33,21 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     return layer.dialect.floor(f"({of[1]} - {of[0]}) / {layer.dialect.double(10_000)}")
 
 
+def back(values: Floats, to: date, share: Floats) -> Days:
+    """Between two anniversaries, the later one included."""
+    last, before = _anniversary(values, to), _anniversary(values + 1, to)
+    many = (last - before).astype(np.float64)
+    found: Days = last - np.floor(share * many).astype("m8[D]")
+    return found
+
+
+def _anniversary(years: Floats, to: date) -> Days:
+    """So many years before a day; of 29 February the day before 1 March."""
+    first = (np.datetime64(to, "Y") - years.astype("m8[Y]")).astype("M8[M]") + np.timedelta64(to.month - 1, "M")
+    found: Days = np.minimum(first.astype("M8[D]") + (to.day - 1), (first + 1).astype("M8[D]") - 1)
+    return found
+
+
 YEARS = Derivation(
     keys=frozenset({"to", "low", "high"}),
     taken="a date",
@@ -37,4 +56,5 @@ YEARS = Derivation(
     check=check,
     column=column,
     value=value,
+    back=back,
 )

@@ -10,6 +10,7 @@ from potluck.learning.statistics.kinds import (
     effect,
     histogram,
     kmeans,
+    marginals,
     mean,
     meta,
     missing,
@@ -46,3 +47,4 @@ KINDS.register("top", top.TOP)
 KINDS.register("pca", pca.PCA)
 KINDS.register("distinct", distinct.DISTINCT)
 KINDS.register("discover", discover.DISCOVER)
+KINDS.register("marginals", marginals.MARGINALS)

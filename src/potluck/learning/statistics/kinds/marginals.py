@@ -1,0 +1,121 @@
+"""Counts of each column and of pairs of columns, in two rounds, of which rows are made up (`learning/synthesis`).
+
+It is what a plan with `[synthesize]` counts, and takes all that it counts from that table.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from potluck.core.plan import Column, Plan, Statistic, Synthesize
+from potluck.learning.data.declared import measured
+from potluck.learning.models.layers import MOST_VALUES
+from potluck.learning.statistics.kind import StatisticKind
+from potluck.learning.statistics.opens import Axis, Table
+from potluck.learning.synthesis import never
+from potluck.learning.synthesis.axes import axes_of, synthesized
+from potluck.learning.synthesis.course import Synthesis
+from potluck.learning.synthesis.drawn import undrawn
+
+MOST_COLUMNS = 200
+"""All pairs of them are counted."""
+
+
+def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """Columns that rows can be made up of; and noise, or a word that none is meant."""
+    spec = plan.synthesize
+    if spec is None:
+        yield f'{at}.kind: marginals are what rows are made up of. hint: task = "synthesize", or contingency'
+        return
+    columns = synthesized(plan)
+    wrong = [*_columns(plan, columns), *_named(spec, columns)] or [*never.check(plan, spec)]
+    if len(plan.statistics) > 1:
+        wrong.append("statistics: rows are made up of marginals alone. hint: leave the table out")
+    if not plan.noisy and not spec.allow_exact:
+        what = "rows made up of exact counts can be those of somebody, and what is alone in a cell is told as it is"
+        wrong.append(
+            f'privacy.noise: {what}. hint: noise = "shared"; or synthesize.allow_exact = true, if that is meant'
+        )
+    yield from wrong
+    if wrong:
+        return
+    course = Synthesis(plan, one)
+    size = max(course.layout(0, course.start()).size, course.largest)
+    if size > MOST_VALUES:
+        what = f"a sum would have {size:,} numbers, {MOST_VALUES:,} are the most"
+        yield f"synthesize.bins: {what}. hint: fewer bins, or columns of fewer values"
+
+
+def _columns(plan: Plan, columns: Mapping[str, Column]) -> Iterator[str]:
+    if patterns := [name for name in columns if "*" in name and plan.data.header]:
+        yield f"data.columns: {patterns[0]} is a pattern. hint: columns that rows are made up of are named one by one"
+    for name in [name for name, one in plan.data.columns.items() if not one.ignored and one.alphabet]:
+        yield f'data.columns.{name}: no strings are made up. hint: kind = "ignore", or a category'
+    if not columns:
+        yield "data.columns: no column is of numbers or values. hint: declare one that rows are made up of"
+    if len(columns) > MOST_COLUMNS:
+        pairs = math.comb(len(columns), 2)
+        what = f"{len(columns):,} columns have {pairs:,} pairs, all of which are counted"
+        yield f'data.columns: {what}. hint: at most {MOST_COLUMNS} columns; kind = "ignore" leaves one out'
+
+
+def _named(spec: Synthesize, columns: Mapping[str, Column]) -> Iterator[str]:
+    """Columns that [synthesize] names."""
+    if spec.target is not None and spec.target not in columns:
+        yield f"synthesize.target: {spec.target} is no column of numbers or values. hint: one that is declared"
+    if spec.target is not None and len(columns) == 1:
+        yield "synthesize.target: there is no other column. hint: leave it out"
+    for name in spec.whole:
+        column = columns.get(name)
+        if column is None or not measured(column):
+            yield f"synthesize.whole: {name} is no column of numbers. hint: one that is declared"
+        elif math.floor(column.bounds[1]) <= math.ceil(column.bounds[0]):
+            yield f"synthesize.whole: {name} has no two whole numbers in its range. hint: leave it out"
+
+
+def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
+    """What is meant, and is better not; and dates that no made-up row has."""
+    if not plan.noisy:
+        what = "exact marginals tell who is alone in a cell, and made-up rows may be somebody's"
+        yield f"synthesize.allow_exact: {what}. hint: noise, for whatever leaves the owners"
+    for name in undrawn(plan):
+        what = "made-up rows have no such date: a date is drawn from the one column of days or years derived of it"
+        yield f'data.columns.{name}: {what}. hint: [data.derive] with kind = "years" or "days", up to a day'
+
+
+def opens(plan: Plan, one: Statistic) -> Iterator[Table]:
+    """Each column, and each pair by groups, by the target; which pairs are counted finely follows from these, so that
+    sites look at the cells of that round when it comes."""
+    course = Synthesis(plan, one)
+    for table in course.tables.each:
+        yield Table(tuple(_axis(course, side.axis, side.coarse) for side in table.sides))
+
+
+def _axis(course: Synthesis, place: int, coarse: bool) -> Axis:
+    axis = course.axes[place]
+    firsts = [level for level in range(1, axis.levels) if not coarse or axis.groups[level] != axis.groups[level - 1]]
+    if axis.lows:
+        return Axis(axis.name, tuple(axis.lows[level] for level in firsts))
+    ends = [0, *firsts, axis.levels]
+    sides = tuple(tuple(range(since, to)) for since, to in zip(ends, ends[1:], strict=False))
+    return Axis(axis.name, sides=sides if coarse else ())
+
+
+MARGINALS = StatisticKind(
+    title="Marginals",
+    tells=(
+        "how many rows have each value or lie in each bin of every column, and of pairs of columns; of a row alone in a"
+        " cell, what its values are, but for where in a bin they lie"
+    ),
+    keys=frozenset({"rounds"}),
+    check=check,
+    pauses=pauses,
+    opens=opens,
+    whole=True,
+    alone=False,
+    every=True,
+    lists=True,
+    course=Synthesis,
+    later=lambda plan, one: Synthesis(plan, one).largest,
+    follows=("made-up rows", "rows by the values of pairs of columns", "pairs"),
+    rounds=lambda plan, one: 2 if Synthesis(plan, one).edges or not axes_of(plan) else 1,
+)

@@ -1,0 +1,1 @@
+"""Rows made up from noised marginals."""

@@ -1,0 +1,116 @@
+"""The two rounds that marginals take: every column and all pairs by groups, then the pairs of a tree, finely.
+
+Which pairs the second round is of follows from what the first one opened, noise inside, and is announced. Sites check
+that it is a tree, so that a row adds no more than the plan says. See `learning.statistics.course`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+
+from potluck.core.plan import Plan, Statistic, Synthesize, required
+from potluck.core.stages import Floats
+from potluck.learning.data.units import batches
+from potluck.learning.statistics.course import Added, Columns, Layout, Lead, none_of_this_plan
+from potluck.learning.statistics.sums import Part
+from potluck.learning.synthesis.axes import Axis, axes_of
+from potluck.learning.synthesis.drawn import drawn
+from potluck.learning.synthesis.model import modelled, surveyed
+from potluck.learning.synthesis.never import possible
+from potluck.learning.synthesis.result import Marginals, marginals
+from potluck.learning.synthesis.tables import Edge, Tables, first, others, second
+from potluck.learning.synthesis.tree import spanning, spans
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """See `course.Course`. Its state is the two columns of each edge, by their places; zeros in the first round."""
+
+    plan: Plan
+    one: Statistic
+
+    def start(self) -> Floats:
+        """No edges."""
+        return np.zeros(2 * self.edges)
+
+    def layout(self, step: int, state: Floats) -> Layout:
+        """The cells of all tables of the round. Raises Abort(TERMS): no edges of this plan."""
+        tables = self._tables(step, state)
+        return Layout(tables.size, high=float(tables.weights.max()), norm=tables.norm, whole=True)
+
+    def add(self, step: int, state: Floats, columns: Columns) -> Iterator[Added]:
+        """A row's weight at its cell of each table."""
+        tables = self._tables(step, state)
+        count = len(next(iter(columns.values())))
+        for some in batches(np.arange(count), len(tables.each)):
+            places = tables.places(columns, some)
+            there = places >= 0
+            yield Added(np.where(there, tables.weights, 0.0), np.where(there, places, 0))
+
+    def lead(self) -> Lead:
+        """What is opened, the distribution that it says, and rows drawn from that."""
+        part: Part = yield self.start()
+        survey = surveyed(self.axes, self.target, part)
+        edges, more = survey.tree(), None
+        if edges:
+            more = yield np.array(edges, np.float64).ravel()
+        model = modelled(survey, edges, more, partial(possible, self.plan, self.axes))
+        return marginals(self.plan, model, drawn(self.plan, model))
+
+    @property
+    def largest(self) -> int:
+        """Numbers of the second round's sum, at most."""
+        sizes = [axis.size for axis in self.axes]
+        by = 1 if self.target is None else self.axes[self.target].grouped
+        nodes = others(self.axes, self.target)
+        heaviest = {
+            (one, other): float(sizes[one] * sizes[other])
+            for place, one in enumerate(nodes)
+            for other in nodes[place + 1 :]
+        }
+        tree = spanning(nodes, heaviest)
+        alone = sum(sizes[one] for one in nodes) * (1 if self.target is None else sizes[self.target])
+        return alone + by * int(sum(heaviest[edge] for edge in tree))
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """The plan's columns."""
+        return axes_of(self.plan)
+
+    @cached_property
+    def target(self) -> int | None:
+        """The place of the target among them."""
+        name = self.spec.target
+        return None if name is None else [axis.name for axis in self.axes].index(name)
+
+    @property
+    def tables(self) -> Tables:
+        """Of the first round."""
+        return first(self.axes, self.target)
+
+    @property
+    def spec(self) -> Synthesize:
+        """What the plan says of it."""
+        return required(self.plan.synthesize)
+
+    @property
+    def edges(self) -> int:
+        """Of a tree of all columns but the target."""
+        return max(len(others(self.axes, self.target)) - 1, 0)
+
+    def _tables(self, step: int, state: Floats) -> Tables:
+        if step == 0:
+            return self.tables
+        return second(self.axes, self.target, self._edges(state))
+
+    def _edges(self, state: Floats) -> tuple[Edge, ...]:
+        """Raises Abort(TERMS): they are no tree of this plan."""
+        if not (np.abs(state) < len(self.axes)).all() or not (state == np.trunc(state)).all():
+            raise none_of_this_plan()
+        one, other = state.astype(np.int64).reshape(-1, 2).T.tolist()
+        edges = tuple(zip(one, other, strict=True))
+        if not edges or not spans(others(self.axes, self.target), edges):
+            raise none_of_this_plan()
+        return edges

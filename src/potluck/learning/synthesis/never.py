@@ -1,0 +1,79 @@
+"""What no row is: conditions that never hold together. Whoever counts finds none, and noise makes none."""
+
+import operator
+from collections.abc import Iterator, Mapping
+from functools import reduce
+
+import numpy as np
+
+from potluck.core.plan import Plan, Synthesize, required
+from potluck.core.stages import Floats
+from potluck.core.tables.derived import Where
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.conditions import demanded
+from potluck.learning.data.declared import find
+from potluck.learning.data.notation import notation
+from potluck.learning.data.units import Mask
+from potluck.learning.synthesis.axes import Axis, synthesized
+from potluck.learning.synthesis.tables import Edge
+
+COMPARED = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
+
+
+def check(plan: Plan, spec: Synthesize) -> Iterator[str]:
+    """What is wrong with these rules, one line a problem."""
+    columns = synthesized(plan)
+    for number, rule in enumerate(spec.never, 1):
+        at = f"synthesize.never.{number}.together"
+        if len(rule.together) < 2:
+            yield f"{at}: says fewer than two conditions. hint: data.where leaves rows out by one"
+        for one in rule.together:
+            column = columns.get(one.column)
+            if column is None:
+                yield f"{at}: {one.column} is no column of numbers or values. hint: one that rows are made up of"
+            else:
+                yield from demanded(at, one, column, notation(plan.data))
+
+
+def met(plan: Plan, one: Where, values: Floats) -> Mask:
+    """[n] whether a condition holds for numbers or places of values; not for none."""
+    column = required(find(plan, one.column))
+    word, wanted = next(iter(one.said.items()))
+    if isinstance(wanted, tuple):
+        how = notation(plan.data)
+        codes = how.places(column.values)
+        inside = np.isin(values, [codes[how.key(text)] for text in wanted])
+        return np.asarray(inside if word == "in" else ~inside & ~np.isnan(values))
+    bound = COLUMNS.of(column.kind).bound
+    return np.asarray(COMPARED[word](values, required(bound)(wanted)))
+
+
+def broken(plan: Plan, columns: Mapping[str, Floats], rows: int) -> Mask:
+    """[rows] which rows cannot be."""
+    found = np.zeros(rows, np.bool_)
+    for rule in required(plan.synthesize).never:
+        found |= np.logical_and.reduce([met(plan, one, columns[one.column]) for one in rule.together])
+    return found
+
+
+def possible(plan: Plan, axes: tuple[Axis, ...], edge: Edge) -> Floats:
+    """[size, size] of two columns 0 where a rule about them alone leaves nothing of a cell, else 1."""
+    found = np.ones((axes[edge[0]].size, axes[edge[1]].size))
+    for rule in required(plan.synthesize).never:
+        sides = [[one for one in rule.together if one.column == axes[place].name] for place in edge]
+        if all(sides) and sum(map(len, sides)) == len(rule.together):
+            one, other = (
+                reduce(np.logical_and, (_wholly(plan, where, axes[place]) for where in mine))
+                for mine, place in zip(sides, edge, strict=True)
+            )
+            found[np.ix_(one, other)] = 0.0
+    return found
+
+
+def _wholly(plan: Plan, one: Where, axis: Axis) -> Mask:
+    """[size] the levels of which every value meets a condition."""
+    if axis.values:
+        found = met(plan, one, np.arange(axis.levels, dtype=np.float64))
+    else:
+        found = met(plan, one, np.array(axis.lows)) & met(plan, one, np.array(axis.highs))
+    return np.append(found, False) if axis.gap else found

@@ -1,0 +1,66 @@
+"""A synthesis as one value: sums as statistics have them, of which rows are made up."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from potluck.core.plan import Plan, required
+from potluck.core.prose import count
+from potluck.learning.statistics.statistics import Counted
+from potluck.learning.synthesis.course import Synthesis
+from potluck.learning.synthesis.result import LIMITS, Marginals
+from potluck.tasks.here import Beside, Json, Outcome
+from potluck.tasks.shown import Shown
+from potluck.tasks.statistics.task import STATISTICS
+from potluck.tasks.synthesize import written
+from potluck.tasks.words import columns, left_out
+
+
+def _of(outcome: Outcome) -> Marginals:
+    assert isinstance(outcome, Counted)
+    (found,) = outcome.results.values()
+    assert isinstance(found, Marginals)
+    return found
+
+
+def _leave(outcome: Outcome, folder: Path) -> None:
+    written.write(_of(outcome), folder)
+
+
+def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
+    found = _of(outcome)
+    return {
+        "synthetic": str(folder / written.CSV),
+        "parquet": str(folder / written.PARQUET),
+        "marginals": found.document(),
+        "quality": found.quality,
+    }
+
+
+def _shown(outcome: Outcome, plan: Plan, beside: Beside) -> Shown:
+    found = _of(outcome)
+    tree = [" and ".join(pair.columns) for pair in found.pairs if pair.tree]
+    noised = "noised " if plan.noisy else ""
+    return Shown(
+        title="Synthetic rows",
+        many=f"{found.made.rows:,} rows",
+        what="made up",
+        lines=(("files", f"{written.CSV}, {written.PARQUET}, {written.MARGINALS}"), ("the tree", "; ".join(tree))),
+        did=f"The sites counted columns and pairs of columns, and rows were made up of these {noised}counts.",
+        left="No row of a site left it, and none was looked at when rows were made up.",
+        caveats=(("made-up rows", LIMITS),),
+    )
+
+
+def _learnt(plan: Plan, me: str) -> str:
+    course = Synthesis(plan, plan.statistics[0])
+    tables, target = course.tables, plan.synthesize and plan.synthesize.target
+    by = f", by {target!r}" if target else ""
+    then = f", and then {count(course.edges, 'pair')} of them finely ({course.largest:,} numbers at most)"
+    return (
+        f"{required(plan.synthesize).rows:,} rows are made up from counts of columns and pairs of columns{by}: first"
+        f" {count(len(tables.each), 'table')} ({tables.size:,} numbers){then if course.edges else ''}. It reads the columns"
+        f" {columns(plan)}.{left_out(plan)}"
+    )
+
+
+SYNTHESIZE = replace(STATISTICS, learnt=_learnt, leave=_leave, document=_document, shown=_shown)
