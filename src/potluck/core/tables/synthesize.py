@@ -21,7 +21,7 @@ class Synthesize(msgspec.Struct, frozen=True, kw_only=True):
 
     rows: Annotated[int, Bounds(ge=1, le=10_000_000, hint="e.g. 10000")] = 10_000
     target: Text | None = None
-    bins: Annotated[int, Bounds(ge=2, le=256, hint="e.g. 16")] = 16
+    bins: Annotated[int, Bounds(ge=3, le=256, hint="e.g. 16")] = 16
     whole: Names = ()
     never: Annotated[tuple[Never, ...], Size(100)] = ()
     seed: int = 0

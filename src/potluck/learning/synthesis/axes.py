@@ -118,7 +118,7 @@ def _even(low: float, high: float, bins: int) -> Ends:
 
 
 def _whole(low: int, high: int, bins: int) -> Ends:
-    """Parts of about as many whole numbers each, between the first and the last; one number each where there are few."""
+    """Parts of about as many whole numbers, between the first and the last; of few numbers one each."""
     many = high - low + 1
     if many <= bins:
         ends = tuple(float(low + place) for place in range(many))

@@ -19,7 +19,7 @@ from potluck.learning.synthesis.axes import Axis, axes_of
 from potluck.learning.synthesis.drawn import drawn
 from potluck.learning.synthesis.model import modelled, surveyed
 from potluck.learning.synthesis.never import possible
-from potluck.learning.synthesis.result import Marginals, marginals
+from potluck.learning.synthesis.result import marginals
 from potluck.learning.synthesis.tables import Edge, Tables, first, others, second
 from potluck.learning.synthesis.tree import spanning, spans
 

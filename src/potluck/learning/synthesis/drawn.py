@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Drawn:
 
 def drawn(plan: Plan, model: Model) -> Drawn:
     """The rows. The draw is public: the same numbers were opened, so the same rows are drawn."""
-    spec, axes = required(plan.synthesize), tuple(model.survey.axes)
+    spec, axes = required(plan.synthesize), model.survey.axes
     parts = {axis.name: [np.zeros(0)] for axis in axes}
     left = spec.rows
     for time in range(TIMES):
@@ -94,7 +95,7 @@ def _days(plan: Plan, columns: Mapping[str, Floats], draw: Generator) -> dict[st
     for source, name in dated(plan).items():
         one, numbers = plan.data.derive[name], columns[name]
         packed = int(required(day(one.to or "")))
-        to = np.datetime64(f"{packed // 10_000:04d}-{packed // 100 % 100:02d}-{packed % 100:02d}").item()
+        to = date(packed // 10_000, packed // 100 % 100, packed % 100)
         there = ~np.isnan(numbers)
         back = required(DERIVATIONS.of(one.kind).back)
         days = back(np.where(there, numbers, 0.0), to, draw.random(len(numbers)))

@@ -32,7 +32,7 @@ class Survey:
     Where there is no target it is an axis of one level.
     """
 
-    axes: Sequence[Axis]
+    axes: tuple[Axis, ...]
     target: int | None
     alone: Mapping[int, Counts] = field(repr=False)
     ones: Mapping[int, Floats] = field(repr=False)
@@ -97,7 +97,7 @@ def blur(counts: Counts, rows: float) -> float:
     return counts.values.size * counts.std * ABSOLUTE / rows if rows > 0 else 2.0
 
 
-def surveyed(axes: Sequence[Axis], target: int | None, part: Part) -> Survey:
+def surveyed(axes: tuple[Axis, ...], target: int | None, part: Part) -> Survey:
     """The first round."""
     nodes = others(axes, target)
     every = [_by_target(one, target) for one in first(axes, target).opened(part)]

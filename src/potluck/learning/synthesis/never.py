@@ -1,7 +1,7 @@
 """What no row is: conditions that never hold together. Whoever counts finds none, and noise makes none."""
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 
 import numpy as np
@@ -17,7 +17,12 @@ from potluck.learning.data.units import Mask
 from potluck.learning.synthesis.axes import Axis, synthesized
 from potluck.learning.synthesis.tables import Edge
 
-COMPARED = {"at_least": operator.ge, "at_most": operator.le, "above": operator.gt, "below": operator.lt}
+COMPARED: dict[str, Callable[[Floats, float], Mask]] = {
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
+}
 
 
 def check(plan: Plan, spec: Synthesize) -> Iterator[str]:
@@ -45,7 +50,7 @@ def met(plan: Plan, one: Where, values: Floats) -> Mask:
         inside = np.isin(values, [codes[how.key(text)] for text in wanted])
         return np.asarray(inside if word == "in" else ~inside & ~np.isnan(values))
     bound = COLUMNS.of(column.kind).bound
-    return np.asarray(COMPARED[word](values, required(bound)(wanted)))
+    return COMPARED[word](values, required(required(bound)(wanted)))
 
 
 def broken(plan: Plan, columns: Mapping[str, Floats], rows: int) -> Mask:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from potluck.core.plan import Plan, Statistic
-from potluck.core.stages import Floats
+from potluck.learning.data.units import Index
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Frame, Grid
 from potluck.learning.statistics.result import Estimate, Result, plain
@@ -17,9 +17,9 @@ from potluck.learning.synthesis.model import Model, blur, distance
 from potluck.learning.synthesis.tables import Counts, Edge
 
 LIMITS = (
-    "Whatever these rows are analysed for, intervals and p values from them are too narrow: they know neither the noise "
-    "nor that rows are made up. The marginals have intervals of their own. Of three columns and more the rows say only "
-    "what pairs of the tree say, and a value that few rows have may be missing or too frequent."
+    "Intervals and p values that are computed from made-up rows are too narrow: they know neither the noise nor that "
+    "rows are made up. The marginals have intervals of their own. Of three columns and more the rows say only what "
+    "pairs of the tree say, and a value that few rows have may be missing or too frequent."
 )
 LOUD = 0.5
 """Of a distance between shares, which is 2 at most: where noise alone makes that much, little is left of a table."""
@@ -158,8 +158,8 @@ def _alone(model: Model, place: int) -> Counts:
     return Counts(counts.values.sum(axis=1 - kept), counts.std * math.sqrt(counts.values.shape[1 - kept]))
 
 
-def _one_way(axis: Axis, counts: Counts, found: Floats) -> OneWay:
-    drawn = np.bincount(found[found >= 0].astype(np.int64), minlength=axis.size) / max(len(found), 1)
+def _one_way(axis: Axis, counts: Counts, found: Index) -> OneWay:
+    drawn = np.bincount(found[found >= 0], minlength=axis.size) / max(len(found), 1)
     levels = zip(axis.labels(), counts.values.tolist(), drawn.tolist(), strict=True)
     return OneWay(
         column=axis.name,
@@ -189,14 +189,14 @@ def _two_way(axes: tuple[Axis, ...], target: Axis | None, edge: Edge, counts: Co
     )
 
 
-def _error(model: Model, edge: Edge, counts: Counts, levels: Mapping[str, Floats]) -> PairError:
+def _error(model: Model, edge: Edge, counts: Counts, levels: Mapping[str, Index]) -> PairError:
     survey = model.survey
     axes = [survey.axes[place] for place in edge]
     if survey.target is not None:
         axes.append(survey.axes[survey.target])
     cell = np.zeros(len(levels[axes[0].name]), np.int64)
     for axis in axes:
-        cell = cell * axis.grouped + axis.groups[levels[axis.name].astype(np.int64)]
+        cell = cell * axis.grouped + axis.groups[levels[axis.name]]
     shares = np.bincount(cell, minlength=counts.values.size).reshape(counts.values.shape) / max(len(cell), 1)
     return PairError(
         columns=(axes[0].name, axes[1].name),

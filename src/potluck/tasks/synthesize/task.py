@@ -58,8 +58,8 @@ def _learnt(plan: Plan, me: str) -> str:
     then = f", and then {count(course.edges, 'pair')} of them finely ({course.largest:,} numbers at most)"
     return (
         f"{required(plan.synthesize).rows:,} rows are made up from counts of columns and pairs of columns{by}: first"
-        f" {count(len(tables.each), 'table')} ({tables.size:,} numbers){then if course.edges else ''}. It reads the columns"
-        f" {columns(plan)}.{left_out(plan)}"
+        f" {count(len(tables.each), 'table')} ({tables.size:,} numbers){then if course.edges else ''}. It reads the"
+        f" columns {columns(plan)}.{left_out(plan)}"
     )
 
 

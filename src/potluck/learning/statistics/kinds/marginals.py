@@ -5,14 +5,16 @@ It is what a plan with `[synthesize]` counts, and takes all that it counts from 
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from potluck.core.plan import Column, Plan, Statistic, Synthesize
-from potluck.learning.data.declared import measured
+from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.declared import declared, measured
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.synthesis import never
-from potluck.learning.synthesis.axes import axes_of, synthesized
+from potluck.learning.synthesis.axes import synthesized
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.drawn import undrawn
 
@@ -39,6 +41,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     if wrong:
         return
     course = Synthesis(plan, one)
+    needed = 2 if course.edges else 1
+    if one.rounds != needed:
+        yield f"{at}.rounds: marginals of these columns take {needed}. hint: leave the table out"
     size = max(course.layout(0, course.start()).size, course.largest)
     if size > MOST_VALUES:
         what = f"a sum would have {size:,} numbers, {MOST_VALUES:,} are the most"
@@ -48,8 +53,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 def _columns(plan: Plan, columns: Mapping[str, Column]) -> Iterator[str]:
     if patterns := [name for name in columns if "*" in name and plan.data.header]:
         yield f"data.columns: {patterns[0]} is a pattern. hint: columns that rows are made up of are named one by one"
-    for name in [name for name, one in plan.data.columns.items() if not one.ignored and one.alphabet]:
-        yield f'data.columns.{name}: no strings are made up. hint: kind = "ignore", or a category'
+    for name, one in declared(plan).items():
+        if not one.ignored and COLUMNS.of(one.kind).reader is not None:
+            yield f'data.columns.{name}: no {one.kind} is made up. hint: kind = "ignore", or a category'
     if not columns:
         yield "data.columns: no column is of numbers or values. hint: declare one that rows are made up of"
     if len(columns) > MOST_COLUMNS:
@@ -70,6 +76,17 @@ def _named(spec: Synthesize, columns: Mapping[str, Column]) -> Iterator[str]:
             yield f"synthesize.whole: {name} is no column of numbers. hint: one that is declared"
         elif math.floor(column.bounds[1]) <= math.ceil(column.bounds[0]):
             yield f"synthesize.whole: {name} has no two whole numbers in its range. hint: leave it out"
+
+
+def rounds(plan: Plan, one: Statistic) -> int:
+    """Two, or one where there are no pairs. Asked of plans that nobody has checked."""
+    data = plan.data
+    if data.reduce is not None:
+        count = len(data.reduce.columns)
+    else:
+        rows = (column for name, column in data.columns.items() if name != data.person and not column.ignored)
+        count = sum(not COLUMNS.of(column.kind).dated for column in rows) + len(data.derive)
+    return 2 if count - (plan.synthesize is not None and plan.synthesize.target is not None) > 1 else 1
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -96,7 +113,7 @@ def _axis(course: Synthesis, place: int, coarse: bool) -> Axis:
     if axis.lows:
         return Axis(axis.name, tuple(axis.lows[level] for level in firsts))
     ends = [0, *firsts, axis.levels]
-    sides = tuple(tuple(range(since, to)) for since, to in zip(ends, ends[1:], strict=False))
+    sides = tuple(tuple(range(since, to)) for since, to in pairwise(ends))
     return Axis(axis.name, sides=sides if coarse else ())
 
 
@@ -117,5 +134,5 @@ MARGINALS = StatisticKind(
     course=Synthesis,
     later=lambda plan, one: Synthesis(plan, one).largest,
     follows=("made-up rows", "rows by the values of pairs of columns", "pairs"),
-    rounds=lambda plan, one: 2 if Synthesis(plan, one).edges or not axes_of(plan) else 1,
+    rounds=rounds,
 )

@@ -1,0 +1,182 @@
+"""Made-up rows end to end: those of every protection are the same, no row breaks a rule, and what a plan cannot have is
+refused in words. The oracle of counts is pandas on the pooled rows."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.core.errors import PlanError
+from potluck.core.plan import required
+from potluck.tasks.catalog import task_of
+from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
+
+SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
+MARGINALS, COUNT = {"name": "m", "kind": "marginals"}, {"name": "n", "kind": "count"}
+NAMES = ["birth", "sex", "pressure", "visits", "ill", "pregnant", "age"]
+
+
+@pytest.fixture(scope="module")
+def noised(tmp_path_factory):
+    return potluck.run(plan(), sites(), out=tmp_path_factory.mktemp("noised") / "run")
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """The exact run, in the clear."""
+    return potluck.run(plan("clear", EXACT), sites(), out=tmp_path_factory.mktemp("exact") / "run")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_protection_makes_up_the_rows_of_clear(scheme, by_hand, tmp_path):
+    found = potluck.run(plan(scheme, EXACT), sites(), out=tmp_path / "run")
+    for file in ("synthetic.csv", "marginals.json"):
+        assert (found.folder / file).read_bytes() == (by_hand.folder / file).read_bytes()
+    assert pd.read_parquet(found.folder / "synthetic.parquet").equals(
+        pd.read_parquet(by_hand.folder / "synthetic.parquet")
+    )
+
+
+def test_exact_counts_are_those_of_pandas(by_hand):
+    every = pd.concat(sites().values())
+    columns = {one["column"]: one["levels"] for one in by_hand.document["marginals"]["columns"]}
+    assert [one["rows"]["value"] for one in columns["ill"]] == every["ill"].value_counts().sort_index().tolist()
+    pressure = every["pressure"]
+    edges = np.linspace(60, 220, 15)
+    inside = np.histogram(pressure[(pressure > 60) & (pressure < 220)], edges)[0].tolist()
+    counts = [int((pressure <= 60).sum()), *inside, int((pressure >= 220).sum()), int(pressure.isna().sum())]
+    assert [one["rows"]["value"] for one in columns["pressure"]] == counts
+    assert [one["value"] for one in columns["pressure"]][-1] == "no value"
+    for table in by_hand.document["marginals"]["tables"]:
+        if set(table["columns"][:2]) == {"sex", "pregnant"}:
+            known = pd.crosstab([every["sex"], every["pregnant"]], every["ill"])
+            for i, sex in enumerate("fm"):
+                for j, answer in enumerate(("no", "yes")):
+                    wanted = known.loc[(sex, answer)].tolist() if (sex, answer) in known.index else [0, 0]
+                    assert table["value"][i][j] == wanted
+            break
+    else:
+        pytest.fail("the rows' closest pair is not in the tree")
+
+
+def test_rows_have_the_plans_columns_and_no_rule_is_broken(noised):
+    rows = pd.read_csv(noised.document["synthetic"], keep_default_na=False)
+    assert list(rows) == NAMES
+    assert len(rows) == MADE["rows"]
+    assert not ((rows["sex"] == "m") & (rows["pregnant"] == "yes")).any()
+    assert not ((rows["age"] > 53) & (rows["pregnant"] == "yes")).any()
+    assert (rows["pregnant"] == "yes").any()
+    assert (rows["pressure"] == "").mean() == pytest.approx(0.15, abs=0.06)
+    assert set(rows["ill"]) <= {0, 1}
+    days = [date(int(text[6:]), int(text[3:5]), int(text[:2])) for text in rows["birth"]]
+    ages = [2025 - day.year - ((day.month, day.day) > (1, 1)) for day in days]
+    assert rows["age"].tolist() == ages
+    assert rows["age"].between(18, 90).all()
+    table = pd.read_parquet(noised.document["parquet"])
+    assert list(table) == NAMES
+    assert table["visits"].dtype == np.int64
+    assert table["pressure"].isna().sum() == (rows["pressure"] == "").sum()
+    assert table["visits"].tolist() == rows["visits"].tolist()
+
+
+def test_made_up_rows_can_be_read_by_the_plan_that_made_them(noised, tmp_path):
+    made = pd.read_csv(noised.document["synthetic"])
+    again = potluck.run(plan(), dict.fromkeys("abc", made.head(500)), out=tmp_path / "run")
+    assert again.document["quality"]["rows"] == MADE["rows"]
+
+
+def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):
+    epsilon = noised.document["privacy"]["epsilon"]
+    assert set(epsilon) == {"a", "b", "c"}
+    assert all(0.99 * NOISE["epsilon"] < one <= NOISE["epsilon"] for one in epsilon.values())
+    assert len(noised.document["rounds"]) == 2
+    levels = noised.document["marginals"]["columns"][0]["levels"]
+    assert all(one["rows"]["low"] < one["rows"]["value"] < one["rows"]["high"] for one in levels)
+    kept = json.loads((noised.folder / "marginals.json").read_text())
+    assert kept == noised.document["marginals"] | {"quality": noised.document["quality"]}
+    report = (noised.folder / "report.html").read_text(encoding="utf-8")
+    assert "made-up rows are too narrow" in report
+    assert "Errors of pairs, beyond noise" in report
+
+
+def test_persons_are_hidden_with_all_their_rows(tmp_path):
+    some = {name: frame.assign(who=np.arange(len(frame)) // 2) for name, frame in sites(200).items()}
+    spec = plan(privacy=NOISE | {"unit": "person", "rows_per_person": 2})
+    spec.set("data.person", "who")
+    found = potluck.run(spec, some, out=tmp_path / "run")
+    assert found.document["privacy"]["person"] == "who"
+    assert "who" not in pd.read_csv(found.document["synthetic"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"privacy": {"noise": "none"}, "synthesize": {}}, "privacy.noise: .*or synthesize.allow_exact = true"),
+        ({"synthesize": {"target": "height"}}, "synthesize.target: height is no column"),
+        ({"synthesize": {"target": "birth"}}, "synthesize.target: birth is no column"),
+        ({"synthesize": {"whole": ["sex"]}}, "synthesize.whole: sex is no column of numbers"),
+        ({"synthesize": {"never": [{"together": [{"column": "sex", "in": ["x"]}] * 2}]}}, "x is no value of sex"),
+        ({"synthesize": {"never": [{"together": [{"column": "sex", "in": ["m"]}]}]}}, "fewer than two conditions"),
+        ({"synthesize": {"never": [{"together": [{"column": "no", "in": ["m"]}] * 2}]}}, "no is no column"),
+        ({"synthesize": {"bins": 1}}, "synthesize.bins"),
+        ({"synthesize": {"rows": 0}}, "synthesize.rows"),
+        ({"statistics": [MARGINALS, COUNT]}, "statistics: rows are made up of marginals alone"),
+        ({"task": "statistics", "synthesize": None, "statistics": [MARGINALS]}, "marginals are what"),
+        ({"task": "statistics", "statistics": [COUNT]}, 'synthesize: is for task = "synthesize"'),
+        ({"data": {"columns": {"x*": {"kind": "number", "low": 0, "high": 1}}}}, "is a pattern"),
+        ({"data": {"columns": {"x": {"kind": "string", "length": 3}}}}, "no string is made up"),
+        ({"data": {"columns": {"x": {"kind": "ignore"}}}}, "no column is of numbers or values"),
+        (
+            {"data": {"columns": {f"x{i}": {"kind": "number", "low": 0, "high": 1} for i in range(1000)}}},
+            "1,000 columns have 499,500 pairs",
+        ),
+        (
+            {"data": {"columns": {name: {"kind": "category", "values": list(map(str, range(9000)))} for name in "ab"}}},
+            "a sum would have 81,0",
+        ),
+        ({"data": {"columns": {"ill": COLUMNS["ill"]}}, "synthesize": {"target": "ill"}}, "there is no other column"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_cannot_be_is_refused_in_words(change, message):
+    base = {"synthesize": {}} if "data" in change else {}
+    with pytest.raises(PlanError, match=message):
+        plan(**({"privacy": NOISE} | base | change)).require()
+
+
+def test_exact_marginals_are_warned_about_and_so_is_a_date_that_is_not_drawn():
+    warnings = plan(privacy=EXACT).require()
+    assert any("synthesize.allow_exact: exact marginals tell who is alone" in one for one in warnings)
+    spec = plan(data={"columns": COLUMNS, "max_rows": 10}, synthesize={})
+    assert any("data.columns.birth: made-up rows have no such date" in one for one in spec.require())
+
+
+def test_an_owner_is_told_how_much_is_counted():
+    spec = plan().spec
+    said = task_of(spec).learnt(spec, "a")
+    assert "2,000 rows are made up from counts of columns and pairs of columns, by 'ill'" in said
+    assert "five pairs" not in said  # six columns beside the target have a tree of four edges
+    assert "four pairs" in said
+    assert required(spec.synthesize).seed == 0
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"one": [1.0] * 40},
+        {"one": [np.nan] * 40, "two": ["x"] * 40},
+        {"two": ["x"] * 40, "three": [2.0] * 40},
+    ],
+)
+def test_columns_of_one_value_or_of_none_have_rows(columns, tmp_path):
+    known = {
+        "one": {"kind": "number", "low": 0, "high": 2, "missing": "flag"},
+        "two": {"kind": "category", "values": ["x"]},
+        "three": {"kind": "number", "low": 0, "high": 2, "missing": "flag"},
+    }
+    some = {name: pd.DataFrame(columns) for name in "abc"}
+    spec = plan(data={"columns": {name: known[name] for name in columns}, "max_rows": 50}, synthesize={"rows": 10})
+    found = potluck.run(spec, some, out=tmp_path / "run")
+    assert len(pd.read_csv(found.document["synthetic"], skip_blank_lines=False)) == 10
