@@ -16,10 +16,10 @@ abort advert anchor ask band block boot booster bounded broker canary card carri
 compute_party
 coordinator course credentials dealer demand desk dialect driver encoded engine exchange exposure fact false_alarm
 federation_file graph grid guarded half head helper home house imprint journal kind label learner lease ledger letter
-line link look mark marker member microbatch note notice opened owner parcel participation party plan policy port
-promise property_inference proposal protection reach reader record redo reduction rehearsal release room roster round
-run runner seat settled shadow signal_to_noise simulation site slot spread step string survivors tally task terms tie
-traits transcript unit Unlaid update view word worker"""
+level line link look made-up_row mark marker member microbatch note notice opened owner parcel participation party
+plan policy port promise property_inference proposal protection reach reader record redo reduction rehearsal release
+room roster round run runner seat settled shadow signal_to_noise simulation site slot spread step string survivors
+tally task terms tie traits transcript unit Unlaid update view word worker"""
 
 
 def entries() -> list[str]:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from potluck.core.asks import Kind
 from potluck.core.registry import Registry, table
 
-Tables = Mapping[str, object]
+Tables = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,8 @@ class Traits:
     that a plan need not write, with what is then in them.
     sums: its rounds are sums over rows; without it, it is one round of halves of its own, and no sum.
     learns: a model of a target comes of it. labelled: each site has its rows' targets, and holds rows out; its sums
-    are as many as `training.rounds`. counts: it counts what columns hold, and reads no target.
+    are as many as `training.rounds`. counts: it counts what columns hold, and reads no target. asks: the kinds of
+    statistics that it counts, where its plans write none.
     joins: owners have different columns of the same rows, and learn which rows all have.
     scores: one site's finished model scores another's rows. keyed: it reads keys, and no other column.
     guarded: a plan chooses the protection. exact: why nothing of it can be noised, in words; empty where noise can be.
@@ -36,6 +37,7 @@ class Traits:
     learns: bool = False
     labelled: bool = False
     counts: bool = False
+    asks: tuple[str, ...] = ()
     joins: bool = False
     scores: bool = False
     keyed: bool = False
@@ -97,14 +99,21 @@ TRAITS.register(
     Traits(
         kind=Kind.STATISTICS,
         title="a synthesis of rows",
-        needs=(),
-        given={"synthesize": {}, "statistics": ({"name": "marginals", "kind": "marginals"},)},
+        needs=("synthesize", "statistics"),
+        given={"synthesize": {}},
         sums=True,
         counts=True,
+        asks=("marginals",),
     ),
 )
-OWN = ("predict", "align", "fit", "synthesize")
-"""Tables that only some tasks have: in a plan of another task they are an error."""
+SHARED = frozenset({"data", "model", "protect", "statistics", "training"})
+"""Tables that a plan of any task may have, if only to be told that they are ignored."""
+
+
+def own_tables() -> tuple[str, ...]:
+    """Tables that only some tasks have: in a plan of another task they are an error."""
+    every = dict.fromkeys(key for one in TRAITS.entries.values() for key in (*one.needs, *one.given))
+    return tuple(key for key in every if key not in SHARED)
 
 
 def traits_of(task: object) -> Traits:

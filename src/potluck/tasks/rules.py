@@ -8,7 +8,7 @@ import msgspec
 from potluck.core.bounds import Bounds, Size, outside
 from potluck.core.plan import Model, Plan, repeated
 from potluck.core.registry import Known, known_of
-from potluck.core.traits import OWN, TRAITS
+from potluck.core.traits import TRAITS, own_tables
 from potluck.learning.data.reduce import REDUCTIONS
 from potluck.learning.models.kinds import MODELS
 from potluck.members.names import LONGEST, TAKEN, file_name
@@ -127,7 +127,7 @@ def _tables(plan: Plan) -> list[str]:
     traits = plan.traits
     need = (key for key in traits.needs if not getattr(plan, key))
     found = [f'{key}: is missing. hint: task = "{plan.task}" needs it' for key in need]
-    for key in OWN:
+    for key in own_tables():
         if key not in traits.tables and getattr(plan, key) is not None:
             words = " or ".join(f'"{name}"' for name, one in TRAITS.entries.items() if key in one.tables)
             found.append(f"{key}: is for task = {words}. hint: leave the table out, or change the task")

@@ -7,11 +7,14 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 import potluck
 from potluck.core.errors import PlanError
-from potluck.core.plan import required
-from potluck.tasks.catalog import task_of
+from potluck.core.plan import Statistic, Synthesize, required
+from potluck.core.tables.derived import Where
+from potluck.core.tables.synthesize import Never
+from potluck.tasks import catalog
 from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
 
 SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
@@ -82,6 +85,7 @@ def test_rows_have_the_plans_columns_and_no_rule_is_broken(noised):
     assert table["visits"].tolist() == rows["visits"].tolist()
 
 
+@pytest.mark.slow
 def test_made_up_rows_can_be_read_by_the_plan_that_made_them(noised, tmp_path):
     made = pd.read_csv(noised.document["synthetic"])
     again = potluck.run(plan(), dict.fromkeys("abc", made.head(500)), out=tmp_path / "run")
@@ -102,6 +106,7 @@ def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):
     assert "Errors of pairs, beyond noise" in report
 
 
+@pytest.mark.slow
 def test_persons_are_hidden_with_all_their_rows(tmp_path):
     some = {name: frame.assign(who=np.arange(len(frame)) // 2) for name, frame in sites(200).items()}
     spec = plan(privacy=NOISE | {"unit": "person", "rows_per_person": 2})
@@ -155,13 +160,14 @@ def test_exact_marginals_are_warned_about_and_so_is_a_date_that_is_not_drawn():
 
 def test_an_owner_is_told_how_much_is_counted():
     spec = plan().spec
-    said = task_of(spec).learnt(spec, "a")
+    said = catalog.task_of(spec).learnt(spec, "a")
     assert "2,000 rows are made up from counts of columns and pairs of columns, by 'ill'" in said
     assert "five pairs" not in said  # six columns beside the target have a tree of four edges
     assert "four pairs" in said
     assert required(spec.synthesize).seed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "columns",
     [
@@ -180,3 +186,30 @@ def test_columns_of_one_value_or_of_none_have_rows(columns, tmp_path):
     spec = plan(data={"columns": {name: known[name] for name in columns}, "max_rows": 50}, synthesize={"rows": 10})
     found = potluck.run(spec, some, out=tmp_path / "run")
     assert len(pd.read_csv(found.document["synthetic"], skip_blank_lines=False)) == 10
+
+
+def replaced(**tables):
+    return structs.replace(plan().spec, **tables)
+
+
+MADE_OF = Statistic(name="marginals", kind="marginals", rounds=2)
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ({"synthesize": None}, "synthesize: is missing"),
+        ({"statistics": ()}, "statistics: is missing"),
+        ({"statistics": (Statistic(name="n", kind="count"),)}, "rows are made up of marginals alone"),
+        ({"statistics": (MADE_OF, structs.replace(MADE_OF, name="more"))}, "rows are made up of marginals alone"),
+        ({"statistics": (structs.replace(MADE_OF, rounds=1),)}, "marginals of these columns take 2"),
+        ({"statistics": (structs.replace(MADE_OF, rounds=90),)}, "marginals of these columns take 2"),
+        ({"statistics": (structs.replace(MADE_OF, column="age"),)}, "does not read it"),
+        ({"synthesize": Synthesize(never=(Never(together=()),))}, "fewer than two conditions"),
+        ({"synthesize": Synthesize(bins=10**6)}, "synthesize.bins"),
+        ({"synthesize": Synthesize(never=(Never(together=(Where(column="age"),) * 2),))}, "says 0 conditions"),
+    ],
+)
+def test_a_plan_that_a_server_made_up_is_refused_and_breaks_nothing(sent, message):
+    errors, _ = catalog.check(replaced(**sent))
+    assert any(message in line for line in errors), errors

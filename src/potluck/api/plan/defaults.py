@@ -46,7 +46,8 @@ USUAL: Mapping[str, Callable[[Words], Number]] = {
 
 def filled(plan: Plan, tables: Toml) -> Plan:
     """The plan with these defaults. tables: as its author wrote them."""
-    statistics = tuple(_usual(plan, one) for one in plan.statistics)
+    asked = plan.statistics or tuple(Statistic(name=kind, kind=kind) for kind in plan.traits.asks)
+    statistics = tuple(_usual(plan, one) for one in asked)
     plan = msgspec.structs.replace(plan, statistics=statistics) if statistics else plan
     spec = plan.training
     if spec is None:

@@ -23,16 +23,30 @@ def shares(counts: Floats, std: float, prior: Floats) -> Floats:
     """Noised counts as a distribution. prior: another one, of the same shape.
 
     Counts that noise may have made are not believed one by one: together they have what they add up to, and divide it
-    as the prior does. So a rare value keeps about its share, and many cells of nothing do not add up to rows.
+    as the prior does. So a rare value keeps about its share. Where they add up to less than nothing, the others have
+    as much too much: it is taken from each alike, so that those which noise made go first.
     """
-    faint = counts < FAINT * std
-    found, wanted = np.where(faint, 0.0, counts), np.where(faint, prior, 0.0)
-    if wanted.sum() > 0:
-        found = found + wanted / wanted.sum() * max(float(counts[faint].sum()), 0.0)
-    found = np.maximum(found, 0.0)
+    faint, rows = counts < FAINT * std, float(counts.sum())
+    few, wanted = float(counts[faint].sum()), np.where(faint, prior, 0.0)
+    found = np.where(faint, 0.0, counts)
+    if few < 0:
+        found = _lowered(found, rows)
+    elif wanted.sum() > 0:
+        found = found + wanted / wanted.sum() * few
     if found.sum() > 0:
         return np.asarray(found / found.sum())
     return np.asarray(prior / prior.sum() if prior.sum() > 0 else np.full(prior.shape, 1 / prior.size))
+
+
+def _lowered(counts: Floats, rows: float) -> Floats:
+    """Counts of so many rows in all: as much is taken from each, down to nothing. It is the projection onto the simplex
+    of Duchi et al. 2008, "Efficient projections onto the l1-ball for learning in high dimensions"."""
+    if rows <= 0:
+        return np.zeros_like(counts)
+    down = np.sort(counts.ravel())[::-1]
+    above = np.cumsum(down) - rows
+    last = int(np.flatnonzero(down * np.arange(1, len(down) + 1) > above)[-1])
+    return np.asarray(np.maximum(counts - above[last] / (last + 1), 0.0))
 
 
 def fitted(table: Floats, margins: Sequence[tuple[tuple[int, ...], Floats]], prior: Floats) -> Floats:

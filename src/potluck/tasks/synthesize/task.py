@@ -1,6 +1,5 @@
 """A synthesis as one value: sums as statistics have them, of which rows are made up."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from potluck.core.plan import Plan, required
@@ -10,7 +9,9 @@ from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.result import LIMITS, Marginals
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.shown import Shown
-from potluck.tasks.statistics.task import STATISTICS
+from potluck.tasks.sources import held
+from potluck.tasks.spec import TaskSpec
+from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.synthesize import written
 from potluck.tasks.words import columns, left_out
 
@@ -63,4 +64,25 @@ def _learnt(plan: Plan, me: str) -> str:
     )
 
 
-SYNTHESIZE = replace(STATISTICS, learnt=_learnt, leave=_leave, document=_document, shown=_shown)
+def _check(plan: Plan) -> tuple[list[str], list[str]]:
+    """As of statistics, of which there is the one."""
+    if tuple(one.kind for one in plan.statistics) != plan.traits.asks:
+        return ["statistics: rows are made up of marginals alone. hint: leave the table out"], []
+    return task.check(plan)
+
+
+SYNTHESIZE = TaskSpec(
+    learnt=_learnt,
+    words=task.every,
+    check=_check,
+    views=task.views,
+    first=costs.first,
+    costs=costs.costs,
+    part=site.part,
+    here=local.here,
+    estimate=estimate.estimate,
+    truth=held,
+    leave=_leave,
+    document=_document,
+    shown=_shown,
+)

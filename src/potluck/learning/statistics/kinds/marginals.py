@@ -30,8 +30,6 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         return
     columns = synthesized(plan)
     wrong = [*_columns(plan, columns), *_named(spec, columns)] or [*never.check(plan, spec)]
-    if len(plan.statistics) > 1:
-        wrong.append("statistics: rows are made up of marginals alone. hint: leave the table out")
     if not plan.noisy and not spec.allow_exact:
         what = "rows made up of exact counts can be those of somebody, and what is alone in a cell is told as it is"
         wrong.append(
