@@ -123,7 +123,7 @@ class OwnControl(Protocol):
 
     def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
         """Runs of the plan in which nothing protects from this attack, made by the program itself; empty where none can
-        be made."""
+        be made. Raises Over: not in this time."""
         ...
 
 

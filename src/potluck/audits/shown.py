@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 import numpy as np
 
-from potluck.audits.attack import Attack, Scene, Truth, Until
+from potluck.audits.attack import Attack, Over, Scene, Truth, Until
 from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.reconstruction.analytic import ANALYTIC
 from potluck.audits.reconstruction.gram import GRAM_ROWS
@@ -99,14 +99,16 @@ class Shown:
 
 def shown(plan: Plan, seconds: float, seed: int) -> Shown | None:
     """One view a protection; None where no row can be made, or no attack finds one in the clear. seconds: for all."""
-    end = time.monotonic() + seconds
-    lines = None
+    end, lines = time.monotonic() + seconds, None
+    making = Until(end, generator(seed, "shown"))
     scenes: list[tuple[str, Scene | None, str]] = []
     for title, spec in _variants(plan):
         try:
-            lines = lines or lines_of(spec, 1, generator(seed, "shown"))
+            lines = lines or lines_of(spec, 1, making.rng)
             wrong = catalog.check(spec)[0]
-            scenes.append((title, None, wrong[0]) if wrong else (title, scene_of(spec, lines), ""))
+            scenes.append((title, None, wrong[0]) if wrong else (title, scene_of(spec, lines, making.before), ""))
+        except Over:
+            scenes.append((title, None, "its time was up (--minutes)"))
         except Abort as abort:
             scenes.append((title, None, f"the made-up run ended: {abort}"))
         except PotluckError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 
-from potluck.audits.attack import Attack, Found, OfTwo, OwnControl, Scene, Sort, Truth, Until, Verdict
+from potluck.audits.attack import Attack, Found, OfTwo, Over, OwnControl, Scene, Sort, Truth, Until, Verdict
 from potluck.audits.attacks import ATTACKS
 from potluck.audits.control import Control, control
 from potluck.audits.membership.candidates import candidates
@@ -17,8 +17,8 @@ from potluck.core import prose
 from potluck.core.seeded import generator
 
 Progress = Callable[[str], None]
-LATE = "its time was up (--minutes) before it was tried"
-STOPPED = "found nothing before its time was up (--minutes)"
+OVER = "its time was up (--minutes)"
+LATE, STOPPED = f"{OVER} before it was tried", f"found nothing before {OVER}"
 LEAST = 1.0
 """Seconds that an attack has, and its control, while there is time at all."""
 
@@ -82,8 +82,9 @@ def trials(
         progress(f"{attack.name} ({place + 1} of {len(table)})")
         share = (end - now) / (len(table) - place)
         until, own = _until(now + share / 2, end, seed), isinstance(attack, OwnControl)
-        scenes = attack.control(seen, until) if isinstance(attack, OwnControl) else made().scenes
-        works, said = _control(attack, seen, list(scenes), "" if own else made().why, until)
+        scenes = _scenes(attack, seen, until) if isinstance(attack, OwnControl) else [*made().scenes]
+        why = made().why if not own else OVER if until.over else ""
+        works, said = _control(attack, seen, scenes, why, until)
         until = _until(max(now + share, time.monotonic() + share / 2), end, seed)
         found = list(attack.tried(seen, until))
         nothing = Verdict(None, STOPPED) if until.over else Verdict(False, "found nothing")
@@ -101,6 +102,13 @@ def trials(
 
 def _until(when: float, end: float, seed: int) -> Until:
     return Until(min(end, max(when, time.monotonic() + LEAST)), generator(seed, "attack"))
+
+
+def _scenes(attack: OwnControl, seen: Seen, until: Until) -> list[Scene]:
+    try:
+        return list(attack.control(seen, until))
+    except Over:
+        return []
 
 
 def _judged(found: Found, truth: Truth, earlier: Truth) -> Verdict:
@@ -141,6 +149,8 @@ def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: U
     many += f", each with {prose.count(wider, 'column')} more than here" if wider > 0 else ""
     if verdicts and all(one.succeeded is None for one in verdicts):
         return None, f"no control: of made-up rows, {verdicts[0].words}"
+    if until.over and not any(one.succeeded for one in verdicts):
+        return None, f"no control: {OVER}, so this failure says little"
     less = "on made-up rows that nothing protects" if scene[1] else "on a plan that protects less"
     with_ = f", with {many}" if scene[1] else ""
     if not any(one.succeeded for one in verdicts):

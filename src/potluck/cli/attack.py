@@ -38,7 +38,7 @@ def command(  # noqa: PLR0913  # each is a flag
     if made_up:
         trying("made-up rows, under one protection after another")
         if rows_of_no_one(run, minutes=minutes, seed=seed, data=data) is None:
-            say.warn(["nothing is shown on made-up rows: none can be made, or none is found even in the clear"])
+            say.warn(["nothing is shown on made-up rows: none can be made, or none is found in time even in the clear"])
     say.warn(found.warnings())
     last = [f"kept in {found.kept}; `potluck report {run}` shows it"] if found.kept else []
     say.lines(found.document, [*found.lines(), *last])

@@ -97,7 +97,7 @@ def _two_models(plan: Plan, until: Until) -> Scene:
     spec = bare(plan)
     assert spec.training is not None
     spec = msgspec.structs.replace(spec, training=msgspec.structs.replace(spec.training, rounds=2))
-    honest, truth = scene_of(spec, lines_of(spec, 1, until.rng))
+    honest, truth = scene_of(spec, lines_of(spec, 1, until.rng), until.before)
     ask = next(one.ask for one in honest.training() if one.ask.step == 1)  # the first model is the plan's
     other = bytearray(ask.state)
     other[:8] = bytes(8) if any(other[:8]) else b"\0\0\0\0\0\0\xe0\x3f"  # one number: 0, or 1/2

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import msgspec
 
-from potluck.audits.attack import Over, Scene, Until
+from potluck.audits.attack import Scene, Until
 from potluck.audits.control import bare, lines_of, scene_of
 from potluck.audits.membership.candidates import candidates
 from potluck.audits.seen import Seen
@@ -37,12 +37,13 @@ LEVEL = 1e-3
 
 
 def scenes(seen: Seen, until: Until) -> Sequence[Scene]:
-    """One such run, as its server saw it, the same for all attacks; none where it does not train, or not in time."""
+    """One such run, as its server saw it, the same for all attacks; none where it does not train. Raises
+    Over: not in time, and whoever has more may try again."""
     asked = required(seen.candidates)
     if asked.controls is None:
         try:
             asked.controls = [_made(seen.plan, until)]
-        except (Over, Abort, PotluckError):
+        except (Abort, PotluckError):
             asked.controls = []
     return asked.controls
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.audits.attack import Found, Over, Scene, Sort, Until
+from potluck.audits.attack import Found, Scene, Sort, Until
 from potluck.audits.control import bare, lines_of, made_of, scene_of
 from potluck.audits.reconstruction.slopes import marked, rows_a_site
 from potluck.audits.rows import Rows, features
@@ -67,7 +67,7 @@ class GramRows:
                     for place, line in enumerate(some):
                         line[name] = others[place % len(others)] if place else own
             return [scene_of(spec, lines, until.before)]
-        except (Abort, Over, PotluckError):
+        except (Abort, PotluckError):
             return []
 
 

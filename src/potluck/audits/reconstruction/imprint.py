@@ -93,7 +93,7 @@ class Imprint:
         try:
             sample = np.vstack([features(encoding(spec), batch) for batch in range(SAMPLE)])
             begun = imprinted(spec, layer, sample, until.rng)
-            return [scene_of(begun, lines_of(begun, min(ROWS, spec.data.max_rows), until.rng))]
+            return [scene_of(begun, lines_of(begun, min(ROWS, spec.data.max_rows), until.rng), until.before)]
         except (Abort, PotluckError):
             return []
 
