@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from potluck.audits.attack import Found, Over, Scene, Sort, Truth, Until, Verdict, named
+from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
 from potluck.audits.control import bare, scene_over
 from potluck.audits.reconstruction.nobodys import drawn, means, places, site
 from potluck.audits.reconstruction.slopes import rows_in
@@ -137,7 +137,7 @@ class Property:
         try:
             made = {party: site(spec, how, rows, until.rng) for party in spec.sites}
             return [scene_over(spec, made, until.before)]
-        except (Over, Abort, PotluckError):
+        except (Abort, PotluckError):
             return []
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
