@@ -51,6 +51,6 @@ def _accuracy(rule: str, attack: str, seed: int) -> float:
     training = f'training={{method="average", rounds=15, rate=0.01, batch=4, range=1000.0, aggregation="{rule}"}}'
     spec, held = tables(demo_plan([*SETTINGS, training, f"data.split.seed={seed}"]), None)
     truth, never = {site.name: table for site, table in held.items()}, Until(float("inf"), generator(0))
-    model = played(spec, truth, frozenset({name}), Lie(attack, factor), never)
+    model = played(spec, truth, frozenset({name}), Lie(attack, factor), never).model
     scores = [exact(model, [table]).accuracy for table in truth.values()]
     return statistics.mean(score for score in scores if score is not None)

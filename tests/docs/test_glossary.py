@@ -19,7 +19,7 @@ federation_file graph grid guarded half head helper home house imprint journal k
 level line link look made-up_row mark marker member microbatch note notice opened owner parcel participation party
 plan policy port promise property_inference proposal protection reach reader record redo reduction rehearsal release
 room roster round run runner seat settled shadow signal_to_noise simulation site slot spread step string survivors
-tally task terms tie traits transcript unit Unlaid update view word worker"""
+tally task terms tie traits transcript unit Unlaid update view vote word worker"""
 
 
 def entries() -> list[str]:

@@ -15,8 +15,8 @@ from potluck.cli.text import finished, show_demo
 @click.option("--ledger", type=PATH, help="Folder of the ledgers (default: in the run's folder).")
 @settings
 @spoken
-def command(out: Path | None, ledger: Path | None, settings: tuple[str, ...]) -> None:
+def command(out: Path | None, ledger: Path | None, settings: tuple[str, ...]) -> int:
     """Four hospitals learn together: each alone, federated, federated with noise, pooled; and the report."""
     say = voice()
     done = demo(out=out, ledger=ledger, settings=settings, progress=lambda plan: progress(say, plan))
-    finished(say, done, show_demo)
+    return finished(say, done, show_demo)

@@ -24,10 +24,10 @@ def command(
     compare: bool,
     predictions: bool,
     settings: tuple[str, ...],
-) -> None:
+) -> int:
     """Run PLAN with all parties in this process."""
     say = voice()
     read = Plan.read(plan, settings)
     with progress(say, read) as bar:
         done = run(read, out=out, ledger=ledger, record=record, compare=compare, predictions=predictions, progress=bar)
-    finished(say, done)
+    return finished(say, done)

@@ -34,7 +34,7 @@ def run(
     fresh: bool,
     record: Path | None,
     settings: tuple[str, ...],
-) -> None:
+) -> int:
     """Run PLAN with the sites of the federation whose coordinator's home is FOLDER.
 
     Started again after it was stopped or killed, it goes on after the rounds that are finished.
@@ -43,4 +43,4 @@ def run(
     read = Plan.read(plan, settings)
     with progress(say, read) as bar:
         done = serve(folder, read, out=out, wait=wait, fresh=fresh, record=record, progress=bar, say=say.event)
-    finished(say, done)
+    return finished(say, done)

@@ -91,9 +91,9 @@ def _history(out: Terminal, document: Mapping[str, object]) -> None:
     looks, kept = document.get("history"), _table(document, "model").get("round")
     if not isinstance(looks, Sequence) or not looks:
         return
-    said = next(one for one in looks if one["round"] == kept)
+    said: Mapping[str, object] = next((one for one in looks if one["round"] == kept), {})
     told = ", ".join(f"{name} {_number(value)}" for name, value in said.items() if name != "round")
-    out.say(f"looks at validation rows: {len(looks)}; the model is that of round {kept}: {told}")
+    out.say(f"looks at validation rows: {len(looks)}; the model is that of round {kept}{': ' if told else ''}{told}")
 
 
 def _prediction(out: Terminal, document: Mapping[str, object]) -> None:
@@ -218,11 +218,13 @@ def spent(document: Mapping[str, object]) -> str:
     return f"epsilon spent: {owners} ({kind})"
 
 
-def finished(say: Voice, done: Run, show: Callable[[Terminal, Run], None] = show_run) -> None:
-    """Print a run: what to mind of it, and what comes of it."""
+def finished(say: Voice, done: Run, show: Callable[[Terminal, Run], None] = show_run) -> int:
+    """Print a run: what to mind of it, and what comes of it. Gives the exit code: 4 where its sites voted a model down,
+    since the run is not what its plan is about."""
     say.warn([*done.warnings, *done.row_warnings()])
     say.notes(done.row_notes())
     say.data(done.document, lambda out: show(out, done))
+    return 4 if done.document.get("rolled_back") else 0
 
 
 def show_demo(out: Terminal, run: Run) -> None:

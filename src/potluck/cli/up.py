@@ -25,7 +25,7 @@ def command(
     compare: bool,
     predictions: bool,
     settings: tuple[str, ...],
-) -> None:
+) -> int:
     """Run PLAN with processes of their own on this machine: broker, server, every owner, who computes."""
     say = voice()
     read = Plan.read(plan, settings)
@@ -47,4 +47,4 @@ def command(
             watch=watch,
             say=say.event,
         )
-    finished(say, done)
+    return finished(say, done)

@@ -115,6 +115,20 @@ class OwnSums:
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """What sites said of an announced model before they added anything. voted: who did; against: of them those whose
+    rows find it worse than the plan tolerates."""
+
+    voted: frozenset[Party]
+    against: frozenset[Party]
+
+    @property
+    def down(self) -> bool:
+        """Whether the model is voted down: by at least half of those who voted. Who was silent counts as neither."""
+        return 2 * len(self.against) >= len(self.voted)
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One sum of a run.
 
@@ -126,6 +140,7 @@ class Ask:
     how many such sums there are in a run (see above). None: every sum is by itself.
     own: what each site adds follows from noised sums of its own (`dp.mechanism.Walked`), over which units count and are
     drawn. None: units add to this sum.
+    votes: sites vote on the model before they add anything. Without blocks they do nothing else.
     """
 
     kind: Kind
@@ -135,6 +150,12 @@ class Ask:
     chance: tuple[int, int] | None = None
     own: OwnSums | None = None
     band: Band | None = None
+    votes: bool = False
+
+    @property
+    def only_votes(self) -> bool:
+        """Whether sites vote and add nothing."""
+        return self.votes and not self.blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +164,13 @@ class Answer:
 
     grid: where each block lies in the release.
     refused: as in `Opened`: whose contributions the protection did not accept, and the value of the cause.
+    votes: where sites voted; of a model that they voted down nothing is opened, and the grid is empty.
     """
 
     release: Release
     grid: Grid
     refused: Mapping[Party, str] = field(default_factory=dict)
+    votes: Votes | None = None
 
     def part(self, name: str) -> Release:
         """One block of the release."""

@@ -270,6 +270,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.training.looks if self.training and self.traits.labelled else 0
 
     @property
+    def steps(self) -> int:
+        """How many steps its main kind of round has: its sums, and where sites vote a last vote, in which nothing is
+        added."""
+        return self.sums + (self.traits.labelled and self.training is not None and self.training.vote is not None)
+
+    @property
     def sites(self) -> tuple[Party, ...]:
         """The sites as parties, in the plan's order."""
         return tuple(site(name) for name in self.federation.sites)

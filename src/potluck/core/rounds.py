@@ -70,6 +70,7 @@ class Cause(StrEnum):
     CHANGED = "rows changed since the run began"
     KEPT = "what the site keeps between rounds is not there"
     REFUSED = "refused by the site"
+    VOTED = "voted down by the sites"
     ENGINE = "the engine failed"
     PEER = "the address of an engine is not allowed"
     EVIDENCE = "evidence of the enclave refused"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.core.tables.statistic import factors
+from potluck.learning import voting
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
@@ -33,7 +34,13 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
             *statistics_check.pauses(plan),
             *_asked_again(plan),
         ]
-    errors += [*of_target(plan, notation(plan.data)), *of_split(plan), *_method(plan), *_looks(plan)]
+    errors += [
+        *of_target(plan, notation(plan.data)),
+        *of_split(plan),
+        *_method(plan),
+        *_looks(plan),
+        *voting.check(plan),
+    ]
     if not errors:
         errors += [*_stops(plan), *class_weights.faults(plan)]
     if not errors and plan.drawn:
@@ -181,6 +188,7 @@ def _pauses(plan: Plan) -> list[str]:
         *_of_method(plan),
         *_no_feature(plan),
         *_measured(plan),
+        *voting.pauses(plan),
     ]
 
 
@@ -221,9 +229,9 @@ def _of_method(plan: Plan) -> Iterator[str]:
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
     yield from _of_sites(plan, method)
-    if plan.data.split and plan.data.split.validation is not None and spec.every is None:
+    if plan.data.split and plan.data.split.validation is not None and spec.every is None and spec.vote is None:
         what = "these rows are left out of training, and nothing looks at them"
-        yield f"data.split.validation: {what}. hint: training.evaluate_every or training.stop, or leave it out"
+        yield f"data.split.validation: {what}. hint: training.evaluate_every, stop or vote, or leave it out"
     if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:
         yield f"training.optimizer: is ignored: {spec.method} takes no steps down a gradient. hint: leave it out"
     for key in ("schedule", "warmup"):

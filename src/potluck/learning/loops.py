@@ -12,6 +12,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
+from potluck.learning import voting
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
@@ -25,6 +26,7 @@ from potluck.learning.training.looks import Looks, ended
 from potluck.learning.training.method import Method, Walking, within
 from potluck.learning.training.methods import method_of
 from potluck.learning.training.trained import Trained
+from potluck.learning.voting import VotedDown, Votes
 
 
 @dataclass(frozen=True)
@@ -39,24 +41,40 @@ class TrainTask:
 
     def lead(self) -> Lead[Trained]:
         """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
-        looks = Looks(self.plan)
-        fitted = yield from self._fitted(looks)
+        looks, votes = Looks(self.plan), Votes(self.plan)
+        fitted = yield from self._voted(looks, votes)
         trained = model(self.plan, fitted.weights)
         beside = basis(self.plan, trained.digest(), fitted)
-        found = Trained(trained, None, fitted.told, beside, tuple(looks.history), looks.kept, fitted.clips)
+        kept = votes.back.kept if votes.back else looks.kept
+        found = Trained(trained, None, fitted.told, beside, tuple(looks.history), kept, fitted.clips)
+        found = replace(found, votes=tuple(votes.cast), back=votes.back)
         if not self._evaluates:
             return found
         answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
         metrics, more = evaluate.metrics(self.plan, trained, answer)
         return replace(found, metrics=metrics, warnings=(*fitted.told, *more))
 
-    def _fitted(self, looks: Looks) -> Generator[Ask, Answer, Fitted]:
-        """Training to its end, or to where looks end it."""
+    def _voted(self, looks: Looks, votes: Votes) -> Generator[Ask, Answer, Fitted]:
+        """Training to its end, or to where sites vote its model down; the last model is voted on too."""
+        warnings: tuple[str, ...] = ()
+        try:
+            fitted = yield from self._fitted(looks, votes)
+            last, warnings = self.plan.sums, fitted.warnings
+            if voting.due(self.plan, last):
+                number = looks.kept or last // required(self.plan.model).sums
+                votes.stood(number, fitted.weights, (yield self._asked(Kind.TRAIN, last, fitted.weights)))
+        except VotedDown:
+            return votes.fitted(warnings)
+        return fitted
+
+    def _fitted(self, looks: Looks, votes: Votes) -> Generator[Ask, Answer, Fitted]:
+        """Training to its end, or to where looks end it. Raises VotedDown."""
         course, fitted, each = self._method.course(), None, required(self.plan.model).sums
         weights = next(course)  # with whatever is announced beside them
         for step in range(self.plan.sums):
             try:  # the answer has no name here: it would be held until the next one
-                weights = course.send((yield self._asked(Kind.TRAIN, step, weights)))
+                model = self._modelled(weights)
+                weights = course.send(votes.stood(step // each, model, (yield self._asked(Kind.TRAIN, step, weights))))
             except StopIteration as stop:
                 fitted = stop.value
                 weights = fitted.weights
@@ -87,14 +105,14 @@ class TrainTask:
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
         steps = {
-            Kind.TRAIN: self.plan.sums,
+            Kind.TRAIN: self.plan.steps,
             Kind.VALIDATE: self.plan.looks,
             Kind.EVALUATE: int(self._evaluates),
         }
         if not 0 <= step < steps.get(kind, 0):
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
         start = self._method.initial()
-        if kind is not Kind.TRAIN:
+        if kind is not Kind.TRAIN or step == self.plan.sums:
             start = self._modelled(start)
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
         if not np.isfinite(weights).all():
@@ -129,9 +147,12 @@ class TrainTask:
     def _ask(self, kind: Kind, step: int, weights: Floats, state: Bytes) -> Ask:
         if kind is not Kind.TRAIN:
             return Ask(kind, step, self._blocks(kind, weights), state)
+        votes = voting.due(self.plan, step)
+        if step == self.plan.sums:
+            return Ask(kind, step, (), state, votes=votes)
         method = self._method
         own = method.own(weights) if isinstance(method, Walking) else None
-        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own, band(self.plan))
+        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own, band(self.plan), votes)
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""

@@ -8,6 +8,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
+from potluck.learning import voting
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
@@ -128,6 +129,11 @@ def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:
     guards = {view.of: view.breaks_if for view in updates if view.party == SERVER}
     if personal(plan):
         found += [_own(party, site) for site in plan.sites for party in parties]
+    if voting.wanted(plan):
+        told, who = voting.told(plan), (SERVER, *plan.sites)
+        found += [
+            View(one, f"{site}'s votes", Form.PLAIN, Never(), SOURCE, note=told) for site in plan.sites for one in who
+        ]
     return found + [
         _metrics(plan, party, site, guards.get(f"{site}'s update", Never())) for site in plan.sites for party in parties
     ]

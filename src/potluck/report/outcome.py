@@ -127,6 +127,14 @@ class TrainRound(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
+    """The vote by which training ended. round: of the model that was voted down; against: by whom; of: of how many."""
+
+    round: int
+    against: tuple[str, ...]
+    of: int
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `run.json`, as far as a report shows it. results: what is shown of them is in the details."""
 
@@ -137,6 +145,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     history: tuple[Look, ...] = ()
     clips: tuple[float, ...] = ()
+    rolled_back: RolledBack | None = None
     held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()

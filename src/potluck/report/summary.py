@@ -26,9 +26,8 @@ def sentences(
     outcome: Outcome, details: Details, scores: Sequence[Score], budgets: Sequence[Budget]
 ) -> tuple[str, ...]:
     """The summary, a sentence each."""
-    return tuple(
-        s for s in (_did(outcome, details), _left(outcome, details), _cost(outcome, budgets), _result(scores)) if s
-    )
+    did, left = _did(outcome, details), _left(outcome, details)
+    return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), _result(scores)) if s)
 
 
 def _title(kind: str) -> str:
@@ -53,6 +52,16 @@ def _did(outcome: Outcome, details: Details) -> str:
     rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
     often = f" in {prose.count(rounds, 'round')}" if rounds else ""
     return f"{who} trained {what} together{often}."
+
+
+def _voted(outcome: Outcome) -> str:
+    """Where the sites voted a model down, in words."""
+    back, kept = outcome.rolled_back, outcome.model.round if outcome.model else 0
+    if back is None:
+        return ""
+    who = f"{len(back.against)} of {back.of} sites ({prose.listed(back.against)})"
+    model = f"that of round {kept}" if kept else "the first one, untrained"
+    return f"{who} found the model of round {back.round} worse and voted it down: this model is {model}."
 
 
 def _left(outcome: Outcome, details: Details) -> str:

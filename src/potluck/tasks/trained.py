@@ -66,6 +66,12 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     if outcome.history:
         said["round"] = outcome.kept
         found["history"] = [_look(one) for one in outcome.history]
+    if outcome.votes:
+        found["votes"] = [{"round": one.round, "against": list(one.against), "of": one.of} for one in outcome.votes]
+    if outcome.back is not None:
+        vote = outcome.back.vote
+        said["round"] = outcome.kept
+        found["rolled_back"] = {"round": vote.round, "against": list(vote.against), "of": vote.of}
     if outcome.clips:
         found["clips"] = list(outcome.clips)
     return found

@@ -94,6 +94,8 @@ def _possible(spec: Spec, wanted: Wanted) -> None:
     if band(spec) is not None:
         what = "sums over cohorts cannot be solved for what groups gave: each holds the rounds before it"
         raise UsageError(what, where="training.band", hint="leave it out here; training.batch is simulated")
+    if spec.training.vote is not None:
+        raise UsageError("nobody lies here who could be voted down", where="training.vote", hint="leave it out here")
     if wanted.card and not isinstance(spec, Equipped):
         raise refused("a graphics card trains graphs alone", "potluck graph make; or leave out --gpu")
     if wanted.card and not torch().cuda.is_available():

@@ -53,6 +53,7 @@ def _privacy(facts: Facts) -> Json:
 
 def _rounds(facts: Facts) -> list[Json]:
     kind = facts.spec.traits.kind
+    done = (one for one in facts.log.rounds if one.ask.kind is kind and not one.ask.only_votes)
     return [
         {
             "round": number,
@@ -61,7 +62,7 @@ def _rounds(facts: Facts) -> list[Json]:
             "bytes_down": one.traffic.down,
             "seconds": round(one.seconds, 6),
         }
-        for number, one in enumerate((r for r in facts.log.rounds if r.ask.kind is kind), 1)
+        for number, one in enumerate(done, 1)
     ]
 
 

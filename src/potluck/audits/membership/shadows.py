@@ -23,7 +23,7 @@ from potluck.core.seeded import Generator, generator
 from potluck.learning.models.fitted import training
 from potluck.learning.models.model import Model, model
 from potluck.learning.training.drawn import band
-from potluck.learning.training.methods import method_of
+from potluck.learning.voting import announced
 from potluck.simulation.rounds import peopled, simulate
 from potluck.simulation.wanted import Wanted
 from potluck.simulation.ways import Cohorts
@@ -86,8 +86,7 @@ def released(seen: Seen) -> Model | None:
     last = seen.last
     if last is None or not seen.plan.traits.learns or (last.kind is Kind.TRAIN and last.step == 0):
         return None
-    weights = np.frombuffer(last.state, dtype="<f8").astype(np.float64)
-    return model(seen.plan, method_of(seen.plan).modelled(seen.plan, weights) if last.kind is Kind.TRAIN else weights)
+    return model(seen.plan, announced(seen.plan, last))
 
 
 def _insides(asked: Candidates, rng: Generator) -> list[Mask]:
@@ -110,10 +109,10 @@ def _trained(seen: Seen, inside: Mask, rng: Generator, until: Until) -> Shadow:
 
 
 def _ending(seen: Seen) -> Plan:
-    """The plan without looks, and with as many rounds as the run had."""
+    """The plan without looks and votes, and with as many rounds as the run had."""
     spec, last = training(seen.plan), seen.last
     rounds = spec.rounds
-    if spec.stop is not None and last is not None:
+    if (spec.stop is not None or spec.vote is not None) and last is not None:
         rounds = min(rounds, max((one.ask.step + 1 for one in seen.training()), default=rounds))
-    spec = msgspec.structs.replace(spec, rounds=rounds, stop=None, evaluate_every=None)
+    spec = msgspec.structs.replace(spec, rounds=rounds, stop=None, evaluate_every=None, vote=None)
     return msgspec.structs.replace(seen.plan, training=spec)

@@ -97,7 +97,7 @@ class Taught:
             return Verdict(None, missing)
         count = RUNS if self.plan.noisy else 1
         try:
-            honest = [played(self.plan, truth, self.who, HONEST, self.until) for _ in range(count)]
+            honest = [played(self.plan, truth, self.who, HONEST, self.until).model for _ in range(count)]
             found = [self._taught(truth, honest, *way) for way in WAYS]
         except Stopped as stopped:
             return Verdict(None, f"was not played to its end: {stopped}")
@@ -109,10 +109,11 @@ class Taught:
         wanted = _least(honest[0], mark, own, goal_of(self.plan).cells)
         times = strength * len(self.plan.federation.sites) / len(self.who)
         lie = Lie("", times, lambda table: mark.taught(table, wanted))
-        after = [played(self.plan, truth, self.who, lie, self.until) for _ in honest]
+        runs = [played(self.plan, truth, self.who, lie, self.until) for _ in honest]
+        after = [one.model for one in runs]
         was, now = (_shares(models, mark, others, wanted) for models in (honest, after))
         before, then = scores(honest, others).mean(), scores(after, others).mean()
-        seen = then < before - LEAST
+        seen = then < before - LEAST or any(one.back for one in runs)
         taught = bool(now.mean() >= MOST) and not seen
         done = taught and _more(was, now)
         unsure = taught and not done and bool(now.mean() >= was.mean() + LEAST)

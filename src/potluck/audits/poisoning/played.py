@@ -2,8 +2,8 @@
 
 A lying site hands the protection words of its choice. What hinders it is what the plan's protection checks: under
 `share` what one site adds at most (`dp.limits`), in an enclave a robust rule (`tee.sum.rules`), elsewhere that numbers
-lie in the ring. Clips do not: the site that lies is the one that would clip. It lies in training alone, and counts its
-rows as they are: looks at validation rows and the count of rows would be further levers.
+lie in the ring. Clips do not: the site that lies is the one that would clip. It lies in training alone, votes against
+no model, and counts its rows as they are: looks at validation rows and the count of rows would be further levers.
 It does NOT play what travels: every protection opens the sum that `by_hand` adds up, and an enclave joins as it does.
 """
 
@@ -29,6 +29,7 @@ from potluck.learning.loops import TrainTask
 from potluck.learning.models.model import Model
 from potluck.learning.training.method import TALLY
 from potluck.learning.training.newton import GRAM
+from potluck.learning.training.trained import Trained
 from potluck.tasks.sums.halves import rule_of
 from potluck.tasks.sums.together import Joined, added, by_hand
 from potluck.tee.sum.rules import joined as by_rule
@@ -56,13 +57,16 @@ class Stopped(Exception):
     """No model came of it, and why."""
 
 
-def played(plan: Plan, truth: Truth, liars: frozenset[str], lie: Lie, until: Until) -> Model:
-    """The model of a whole run over these rows, of all sites. Raises Stopped: it ends without one, or time is up."""
+def played(plan: Plan, truth: Truth, liars: frozenset[str], lie: Lie, until: Until) -> Trained:
+    """What comes of a whole run over these rows, of all sites. Raises Stopped: it ends without one, or time is up."""
     spec = msgspec.structs.replace(plan, protect=Protect(scheme="clear"))
     rows = {site: lie.rows(truth[site.name]) if site.name in liars else truth[site.name] for site in plan.sites}
     memory = Memory(plan.sites, digest(spec))
     try:
-        return by_hand(spec, TrainTask(spec, evaluated=False), rows, memory, _joined(plan, liars, lie, until)).model
+        task, lying = TrainTask(spec, evaluated=False), frozenset[Party]()
+        if lie is not HONEST:
+            lying = frozenset(site for site in plan.sites if site.name in liars)
+        return by_hand(spec, task, rows, memory, _joined(plan, liars, lie, until), lying)
     except (Abort, PotluckError, ArithmeticError, np.linalg.LinAlgError) as error:
         said = error.what if isinstance(error, PotluckError) else str(error)
         raise Stopped(f"the run ends without a model ({said})") from None

@@ -5,7 +5,8 @@ The plan is played anew, once honestly and once with each lie, over rows that ca
 the model is right at the other sites. The worst lie is told. A fall counts where chance alone reaches it less than once
 in 1,000 runs: without noise by a sign test over rows that one model says right and the other wrong; with noise, which
 differs from run to run, where every one of 8 runs with the lie is worse than every one of 8 honest ones. A fall that
-chance may have made, as where rows are few, is undecided.
+chance may have made, as where rows are few, is undecided. A lie for which the sites vote the model down does not count:
+the run ends there, and says so.
 Reference: Blanchard et al. 2017, "Machine Learning with Adversaries", NeurIPS; Fang et al. 2020, arXiv 1911.11815.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.model import Model
+from potluck.learning.training.trained import RolledBack
 
 TIMES = 10.0
 LEAST = 0.05
@@ -66,6 +69,17 @@ def _flipped(cells: int, table: Table) -> Table:
     return replace(table, target=(table.target + 1) % cells)
 
 
+class Tried(NamedTuple):
+    """What came of a lie. sure: by no chance alone; falls: the model is worse, and no vote of the sites ended the run
+    for it, which they and the run would say; fall: of accuracy."""
+
+    sure: bool
+    falls: bool
+    fall: float
+    lie: Lie
+    back: RolledBack | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Turned:
     """The model as it could have become. of: the sites that did not lie."""
@@ -84,30 +98,32 @@ class Turned:
         others = [truth[name] for name in sorted(self.of)]
         count = RUNS if self.plan.noisy else 1
         try:
-            honest = [played(self.plan, truth, self.who, HONEST, self.until) for _ in range(count)]
+            honest = [played(self.plan, truth, self.who, HONEST, self.until).model for _ in range(count)]
         except Stopped as stopped:
             return Verdict(None, f"was not played to its end: {stopped}")
-        before, tried, ended = scores(honest, others).mean(), list[tuple[bool, float, Lie]](), list[str]()
+        before, tried, ended = scores(honest, others).mean(), list[Tried](), list[str]()
         for lie in lies(self.plan, self.who):
             try:
-                after = [played(self.plan, truth, self.who, lie, self.until) for _ in range(count)]
+                runs = [played(self.plan, truth, self.who, lie, self.until) for _ in range(count)]
             except Stopped as stopped:
                 ended.append(f"with {lie.words} {stopped}")
                 continue
-            fall = before - scores(after, others).mean()
-            sure = bool(fall >= LEAST) and turned(honest, after, others, CHANCE / LIES)
-            tried.append((sure, float(fall), lie))
+            after, back = [one.model for one in runs], next((one.back for one in runs if one.back), None)
+            fall = float(before - scores(after, others).mean())
+            falls = fall >= LEAST and back is None
+            tried.append(Tried(falls and turned(honest, after, others, CHANCE / LIES), falls, fall, lie, back))
         if not tried:
             return Verdict(None, f"was not played to its end: {ended[0]}")
-        sure, fall, lie = max(tried, key=lambda one: one[:2])
-        unsure, rows = not sure and fall >= LEAST, sum(len(right(honest[0], one)) for one in others)
-        did = "could have turned" if sure else "may have turned" if unsure else "did not turn"
+        worst = max(tried, key=lambda one: one[:3])
+        unsure, rows = worst.falls and not worst.sure, sum(len(right(honest[0], one)) for one in others)
+        did = "could have turned" if worst.sure else "may have turned" if unsure else "did not turn"
+        voted = f"; {worst.back.words.partition(':')[0]}, which the run says" if worst.back else ""
         words = (
-            f"{told(self.who)} {did} the model{'' if sure or unsure else ' here'}: accuracy at the other sites "
-            f"{before:.2f} -> {before - fall:.2f}{chance(count, rows) if unsure else ''}, where one answer to all "
-            f"rows is right {usual(others):.2f} of the time (sent: {lie.words}; {how(count)})"
+            f"{told(self.who)} {did} the model{'' if worst.falls else ' here'}: accuracy at the other sites "
+            f"{before:.2f} -> {before - worst.fall:.2f}{chance(count, rows) if unsure else ''}, where one answer to "
+            f"all rows is right {usual(others):.2f} of the time (sent: {worst.lie.words}{voted}; {how(count)})"
         )
-        return Verdict(None if unsure else sure, words, 1 - float(before) + fall, 1 - float(before))
+        return Verdict(None if unsure else worst.sure, words, 1 - float(before) + worst.fall, 1 - float(before))
 
 
 def how(count: int) -> str:

@@ -31,6 +31,13 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     patience: Annotated[int, Bounds(ge=1, le=1_000_000, hint="e.g. 5")] = 5
 
 
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """Sites vote on each round's model. tolerance: by how much its mean loss over a site's own rows may exceed the
+    least that the site has seen in this run, before the site votes against it."""
+
+    tolerance: Annotated[float, Bounds(gt=0, le=1000, hint="e.g. 0.05")] = 0.05
+
+
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """How it is trained. batch: rows of one step, of methods that take some of their rows; None: all of them.
 
@@ -47,6 +54,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     evaluate_every: after so many rounds, and after the last, the model is looked at on validation rows; None: never,
     or with `stop` after each.
     class_weights: how much a row counts in the objective, by its side or class; of those that are not named 1.
+    vote: each round's model is voted on before sites add anything to it, and the last one too; None: it is not.
     """
 
     method: Annotated[str, Known("training.method")]
@@ -70,6 +78,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     aggregation: Literal["mean", "median", "trimmed", "krum", "norm"] = "mean"
     evaluate_every: Annotated[int | None, Bounds(ge=1, le=1_000_000, hint="e.g. 10")] = None
     stop: Stop | None = None
+    vote: Vote | None = None
 
     @property
     def every(self) -> int | None:

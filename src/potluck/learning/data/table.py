@@ -57,7 +57,8 @@ class Table:
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
     from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
-    code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`.
+    code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`; losses: of its run, by step, that of the
+    announced model where the site votes on it (`learning.voting`), which goes with this process.
     """
 
     features: Floats = field(repr=False)
@@ -77,6 +78,7 @@ class Table:
     people: Sequence[str] = field(default=(), repr=False)
     known: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     beyond: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
+    losses: dict[int, float] = field(default_factory=dict, repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 

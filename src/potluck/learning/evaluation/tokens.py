@@ -68,7 +68,7 @@ class _Rows:
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Each row's loss is truncated on the grid before it is added up, as if rows were laid out."""
         exact(limit)
-        count, losses, right = _told(self.model, self.rows, self.index).T
+        count, losses, right = told(self.model, self.rows, self.index).T
         found = {ROWS: np.ones(len(self.index)), TOKENS: count, RIGHT: right, LOSS: losses}
         totals = {part.name: np.trunc(found[part.name] / part.step).astype(np.int64).sum() for part in grid.parts}
         return encoded({name: np.array([total]) for name, total in totals.items()}, grid, limit)
@@ -81,7 +81,7 @@ def of_answer(answer: Answer) -> Said | None:
 
 def of_rows(model: Model, tables: Sequence[Table]) -> Said | None:
     """The same of held-out rows at hand."""
-    each = [_told(model, table, np.flatnonzero(table.test)) for table in tables]
+    each = [told(model, table, np.flatnonzero(table.test)) for table in tables]
     count, losses, right = np.vstack(each).sum(axis=0).tolist()
     return _said(sum(map(len, each)), count, losses, right)
 
@@ -90,6 +90,6 @@ def _said(rows: float, count: float, losses: float, right: float) -> Said | None
     return Said(round(rows), round(count), losses / count, right / count) if count else None
 
 
-def _told(model: Model, rows: Table, index: Index) -> Floats:
+def told(model: Model, rows: Table, index: Index) -> Floats:
     """[n, 3], as `GraphModel.told`."""
     return required(model.graph).told(model.target.column, rows.inputs[index])

@@ -33,12 +33,38 @@ class Scoring:
     rows: Table
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One vote. round: after so many rounds the model was made; against: who found it worse; of: how many voted."""
+
+    round: int
+    against: tuple[str, ...]
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """By which vote training ended, and after which round the model was made that is kept; 0: the first model."""
+
+    vote: Vote
+    kept: int
+
+    @property
+    def words(self) -> str:
+        """As a run's warning has it."""
+        what = f"rolled back at round {self.vote.round} by {len(self.vote.against)} of {self.vote.of} sites"
+        kept = f"the model is that of round {self.kept}" if self.kept else "the model is the first one, untrained"
+        hint = "find out which site's updates made the model worse, or raise training.vote.tolerance"
+        return f"{what} ({', '.join(self.vote.against)}): {kept}. hint: {hint}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
     """A trained model; its released metrics (None: the plan releases none); what to mind; what stands beside its file,
     None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said.
     own: by site, where all are in one process and each has a model of its own; scoring: likewise, where owners want
-    what a model says of their rows. clips: of each round, where they followed the norms of units."""
+    what a model says of their rows. clips: of each round, where they followed the norms of units. votes: of sites, on
+    the models of rounds; back: by which of them training ended, and with which model; None: by none."""
 
     model: Model
     metrics: Metrics | None
@@ -47,6 +73,8 @@ class Trained:
     history: tuple[Look, ...] = ()
     kept: int = 0
     clips: tuple[float, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    back: RolledBack | None = None
     own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)
     scoring: Mapping[str, Scoring] = field(default_factory=dict, repr=False)
 

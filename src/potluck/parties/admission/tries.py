@@ -66,4 +66,4 @@ def _steps(plan: Plan, kind: Kind) -> int:
         return int(plan.traits.labelled)
     if kind is Kind.VALIDATE:
         return plan.looks
-    return plan.sums if kind is plan.traits.kind else 0
+    return plan.steps if kind is plan.traits.kind else 0

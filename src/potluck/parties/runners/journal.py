@@ -10,6 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from potluck.core import private
-from potluck.core.asks import Answer, Ask, Kind
+from potluck.core.asks import Answer, Ask, Kind, Votes
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
@@ -119,7 +120,7 @@ class Journal:
         """A round ended with an answer: it stands."""
         release = answer.release
         givers = sorted(party.name for party in release.givers)
-        told = json.dumps(_entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers})
+        told = json.dumps(_entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers} | _of_votes(answer.votes))
         with self._at_once():
             self._keep(done.number, "values", release.values)
             if release.std.any():  # exact: none is kept
@@ -148,10 +149,11 @@ class Journal:
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        how = mechanism(self._plan, ask)
+        votes = _votes_of(known)
+        how = mechanism(self._plan, replace(ask, blocks=()) if votes and votes.down else ask)
         values = self._kept(number, "values", how.grid, always=True)
         std = self._kept(number, "std", how.grid, always=noise_of(how) is not None)
-        return _round(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid)
+        return _round(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid, votes=votes)
 
     def _keep(self, number: int, of: str, numbers: Floats) -> None:
         for part in slices(len(numbers)):
@@ -288,6 +290,18 @@ def _entry_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> di
         "seconds": seconds,
         "paid": sorted(party.name for party in attempt.paid),
     }
+
+
+def _of_votes(votes: Votes | None) -> dict[str, Any]:
+    if votes is None:
+        return {}
+    return {"voted": sorted(one.name for one in votes.voted), "against": sorted(one.name for one in votes.against)}
+
+
+def _votes_of(known: Mapping[str, Any]) -> Votes | None:
+    if "voted" not in known:
+        return None
+    return Votes(frozenset(map(site, known["voted"])), frozenset(map(site, known["against"])))
 
 
 @contextlib.contextmanager

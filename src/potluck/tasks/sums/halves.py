@@ -6,10 +6,13 @@ A server that announces different models to different sites, or another plan, en
 and no key of one site fits the other's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from potluck.core.asks import Answer, Ask, Kind, Task
+import numpy as np
+
+from potluck.core.asks import Answer, Ask, Kind, Task, Votes
+from potluck.core.fixed import word
 from potluck.core.plan import Plan, digest
 from potluck.core.rounds import Credentials, Exchange, Half, Record, RoundId, Rule, Sum, Terms
 from potluck.core.stages import Guarded, Opened
@@ -17,10 +20,12 @@ from potluck.core.wire import Message, dump, pack
 from potluck.dp.limits import limits
 from potluck.dp.mechanism import Bound, Noised, guarded, mechanism, noise_of
 from potluck.dp.reveal import reveal
+from potluck.learning import voting
 from potluck.learning.data.table import Table
 from potluck.learning.training.method import TALLY
 from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, announce, announced
+from potluck.tasks.sums.votes import cast, count
 
 OPENED, GAVE = "opened", "gave"
 """Steps of a record (`core.rounds.Exchange.known`): the sum as the server opened it, and what a site handed to the
@@ -60,7 +65,7 @@ def rule_of(plan: Plan, ask: Ask, privacy: Bound) -> Rule:
     grid = privacy.grid
     if isinstance(privacy, Noised) and privacy.within:
         return Rule(noise=tuple((part.size, sigma) for part, sigma in zip(grid.parts, privacy.share, strict=True)))
-    if ask.kind is not Kind.TRAIN or plan.training is None or plan.training.aggregation == "mean":
+    if ask.only_votes or ask.kind is not Kind.TRAIN or plan.training is None or plan.training.aggregation == "mean":
         return Rule()
     tally = next(part for part in grid.parts if part.name == TALLY)
     if tally != grid.parts[-1] or tally.step != 1.0:
@@ -82,11 +87,24 @@ def lead(context: RoundContext, ask: Ask, me: Credentials) -> Half[Answer]:
     """The server's half of one sum: announce it, open it, settle the noise it owes, reveal it."""
     privacy = mechanism(context.plan, ask)
     agreed = terms(context.plan, context.round, ask, privacy, me.file)
-    parties = (*agreed.sites, *context.protection.helpers())
-    yield from announce(context.plan, ask, agreed.label(BEGIN), parties)
-    opened = yield from context.protection.open(agreed, me)
-    yield Exchange(agreed.label(OPENED), known=partial(_opening, opened))
-    return Answer(reveal(privacy.at_reveal(opened, me.draw), privacy.grid), privacy.grid, opened.refused)
+    helpers, votes = context.protection.helpers(), None
+    first = agreed.sites if ask.votes else (*agreed.sites, *helpers)
+    yield from announce(context.plan, ask, agreed.label(BEGIN), first)
+    if ask.votes:
+        votes = yield from count(agreed, me)
+    if votes is not None and (votes.down or ask.only_votes):
+        privacy, opened = nothing(context.plan, ask, votes)
+    else:
+        if ask.votes and helpers:  # they need not wait for votes
+            yield from announce(context.plan, ask, agreed.label(BEGIN), helpers)
+        opened = yield from context.protection.open(agreed, me)
+        yield Exchange(agreed.label(OPENED), known=partial(_opening, opened))
+    return Answer(reveal(privacy.at_reveal(opened, me.draw), privacy.grid), privacy.grid, opened.refused, votes)
+
+
+def nothing(plan: Plan, ask: Ask, votes: Votes) -> tuple[Bound, Opened]:
+    """What is opened of a round in which sites voted, and added nothing."""
+    return mechanism(plan, replace(ask, blocks=())), Opened(np.zeros(0, dtype=word(32)), votes.voted)
 
 
 def _opening(opened: Opened) -> bytes:
@@ -97,9 +115,15 @@ def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     """A site's half of one sum: hear the announcement, check it against the plan, contribute.
 
     Raises Abort(TERMS): another plan, a step that the plan has not, a model that cannot be;
-    Abort(REPLAY): the same step on another model.
+    Abort(REPLAY): the same step on another model; of plans by which sites vote as `votes.cast`.
     """
     ask, privacy, agreed = yield from _heard(context, me)
+    if voting.remembers(context.plan, ask):
+        against = voting.against(context.plan, ask, rows)
+        if ask.votes:
+            yield from cast(agreed, me, against)
+    if ask.only_votes:
+        return
     given = contribution(context.task, ask, rows, privacy, me)
     yield Exchange(agreed.label(GAVE), known=partial(pack, given.words))
     half = context.protection.give(agreed, me, given)

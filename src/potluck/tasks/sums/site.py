@@ -69,7 +69,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
     @cache
     def of_run(run: str) -> Table:
-        return replace(rows, kept=last(run)) if keeps(plan) else rows
+        return replace(rows, kept=last(run) if keeps(plan) else rows.kept, losses={})
 
     def last(run: str) -> KeptInFiles:
         return kept_of(home).of(run, digest(plan))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from potluck.core.asks import Answer, Ask, Task
+from potluck.core.asks import Answer, Ask, Task, Votes
 from potluck.core.desk import Desk
 from potluck.core.fixed import word
 from potluck.core.party import SERVER, Party
@@ -19,10 +19,11 @@ from potluck.dp.reveal import reveal
 from potluck.drivers.attempt import Attempt, quarrel, root_cause
 from potluck.drivers.memory import Memory
 from potluck.drivers.sums import drive
+from potluck.learning import voting
 from potluck.learning.data.table import Table as Rows
 from potluck.learning.kept import InMemory
 from potluck.learning.training.local import keeps
-from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead
+from potluck.tasks.sums.halves import RoundContext, aid, contribution, join, lead, nothing
 from potluck.tasks.tie import by_order, of_table
 
 T = TypeVar("T")
@@ -89,7 +90,9 @@ class Together:
 
 def begun(plan: Plan, rows: Mapping[Party, Rows]) -> Mapping[Party, Rows]:
     """Every site's rows as a run begins: nothing is kept of another."""
-    return {site: replace(one, kept=InMemory()) for site, one in rows.items()} if keeps(plan) else rows
+    if not keeps(plan) and not voting.wanted(plan):
+        return rows
+    return {site: replace(one, kept=InMemory(), losses={}) for site, one in rows.items()}
 
 
 Joined = Callable[[Ask, Bound, Iterable[tuple[Party, Words]]], Words]
@@ -104,20 +107,40 @@ def added(ask: Ask, privacy: Bound, given: Iterable[tuple[Party, Words]]) -> Wor
     return total
 
 
-def by_hand(plan: Plan, task: Task[Rows, T], rows: Mapping[Party, Rows], memory: Memory, joined: Joined = added) -> T:
+def by_hand(
+    plan: Plan,
+    task: Task[Rows, T],
+    rows: Mapping[Party, Rows],
+    memory: Memory,
+    joined: Joined = added,
+    never: frozenset[Party] = frozenset(),
+) -> T:
     """The same task with no protocol between the tables: the yardstick, possible only where one holds all rows.
 
-    joined: of a yardstick for something else than an honest sum.
+    joined: of a yardstick for something else than an honest sum; never: sites that vote against no model.
     """
 
     held = begun(plan, rows)
 
     def one_sum(ask: Ask) -> Answer:
-        privacy = mechanism(plan, ask)
-        given = (
-            (site, contribution(task, ask, table, privacy, memory.seat(site)).words) for site, table in held.items()
-        )
-        opened = Opened(joined(ask, privacy, given), frozenset(rows))
-        return Answer(reveal(privacy.at_reveal(opened, memory.seat(SERVER).draw), privacy.grid), privacy.grid)
+        votes = _votes(plan, ask, held, never)
+        if votes is not None and (votes.down or ask.only_votes):
+            privacy, opened = nothing(plan, ask, votes)
+        else:
+            privacy = mechanism(plan, ask)
+            given = (
+                (site, contribution(task, ask, table, privacy, memory.seat(site)).words) for site, table in held.items()
+            )
+            opened = Opened(joined(ask, privacy, given), frozenset(rows))
+        release = reveal(privacy.at_reveal(opened, memory.seat(SERVER).draw), privacy.grid)
+        return Answer(release, privacy.grid, votes=votes)
 
     return drive(task, one_sum)
+
+
+def _votes(plan: Plan, ask: Ask, rows: Mapping[Party, Rows], never: frozenset[Party]) -> Votes | None:
+    """What the sites say of the model, of which they take note; None: they do not vote on it."""
+    if not voting.remembers(plan, ask):
+        return None
+    against = frozenset([site for site, one in rows.items() if voting.against(plan, ask, one)])
+    return Votes(frozenset(rows), against - never) if ask.votes else None

@@ -1,6 +1,7 @@
 """Training on rows at different owners, as one value."""
 
 from potluck.core.plan import Plan, required
+from potluck.learning import voting
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.drawn import band, chance
@@ -47,6 +48,8 @@ def _learnt(plan: Plan, me: str) -> str:
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{steps}{each}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
+    if voting.wanted(plan):
+        stays += f" Before each round but the first, and at the end, a site tells all parties {voting.told(plan)}."
     return f"{what}. It reads the columns {columns(plan)}.{left_out(plan)}{stays}"
 
 
