@@ -1,0 +1,49 @@
+"""Audits of made-up rows: a forgotten part of the sensitivity is caught by name, also where no site looks at its rows;
+and nothing is said against the mechanism as it is."""
+
+import math
+
+import pytest
+
+from potluck.learning.statistics.course import Asked
+from potluck.learning.synthesis.tables import Tables
+from support.promises.plans import broken, found
+from support.synthesis.ward import plan
+
+WHAT = "sensitivity: statistics"
+
+
+def pairs_are_forgotten(patch):
+    """Noise is made for single columns alone."""
+    single = property(lambda tables: math.sqrt(sum(one.weight**2 for one in tables.each if len(one.sides) < 3)))
+    patch.setattr(Tables, "norm", single)
+
+
+def nobody_looks(patch):
+    """Sites take whatever their rows add."""
+    steps = Asked.steps
+    patch.setattr(
+        Asked, "steps", lambda self, part, columns, *, clip, few=0: steps(self, part, columns, clip=False, few=few)
+    )
+
+
+def test_pairs_that_are_left_out_of_the_sensitivity_are_caught(monkeypatch):
+    spec = plan().spec
+    assert found(spec, "sensitivity")[WHAT].held
+    pairs_are_forgotten(monkeypatch)
+    assert broken(spec, "sensitivity")
+    nobody_looks(monkeypatch)
+    assert WHAT in broken(spec, "sensitivity")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["row", "person"])
+def test_nothing_is_said_against_a_synthesis(unit):
+    privacy = {"noise": "site", "unit": unit, "epsilon": 2.0, "delta": 1e-6}
+    spec = plan("clear", privacy | ({"rows_per_person": 2} if unit == "person" else {}))
+    if unit == "person":
+        spec.set("data.person", "who")
+    every = found(spec.spec, trials=500)
+    assert not [one for one in every.values() if one.held is False]
+    assert every["noise: statistics"].held
+    assert every[WHAT].held
