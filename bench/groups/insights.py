@@ -24,7 +24,6 @@ from statsmodels.treatment.treatment_effects import TreatmentEffect
 
 import potluck
 from harness.measure import Row, in_turns, less
-from potluck.learning.statistics.kinds import KINDS
 
 ROWS, SEED, TURNS = 60_000, 16, 3
 WORDS = ("clear", "mask", "share", "he", "tee")
@@ -240,7 +239,7 @@ def rows() -> Iterator[Row]:
     """Seconds beside the oracle, then bytes beside those of `clear`, kind by kind."""
     pooled = made(ROWS, SEED)
     carried(["count"], "clear", pooled)  # what is loaded at first use counts for nobody
-    for kind in KINDS.words():
+    for kind in CASES:
         sent: dict[str, float] = {}
         (oracle,) = in_turns(TURNS, partial(CASES[kind].oracle, pooled))
         for word in WORDS:

@@ -164,7 +164,11 @@ ATTACKS = {
     "correlation": [(test_of("correlation", columns=["age", "chol"]), POINTED)],
     "spearman": [(test_of("spearman", columns=["age", "chol"], bins=2), POINTED)],
 }
-WORDS = {"test": "each test is attacked by its own name", "discover": "it takes noise, so no plan of it is exact"}
+WORDS = {
+    "test": "each test is attacked by its own name",
+    "discover": "it takes noise, so no plan of it is exact",
+    "marginals": "a plan of made-up rows counts them, and is attacked below",
+}
 """Kinds that are words for others, or open nothing exact."""
 
 
@@ -200,6 +204,26 @@ FEW = Allow(min_cell=5)
 
 def test_every_kind_is_attacked():
     assert set(ATTACKS) | set(WORDS) == set(KINDS.words()) | set(TESTS.words())
+
+
+@pytest.mark.parametrize(
+    "columns", [{"ward": COLUMNS["ward"]}, {"ward": COLUMNS["ward"], "sex": COLUMNS["sex"]}, POINTED]
+)
+def test_made_up_rows_of_one_plan_tell_of_no_single_row(columns):
+    plan = Plan(
+        name="made up",
+        purpose="an attack",
+        task="synthesize",
+        federation={"sites": ["a", "b", "c"], "server": "curious"},
+        data={"columns": columns, "max_rows": 1000},
+        protect={"with": "mask"},
+        privacy={"noise": "none"},
+        synthesize={"bins": 3, "allow_exact": True},
+    )
+    plan.require()
+    with pytest.raises(Refused, match=r"fewer rows than allow\.min_cell"):
+        judged(plan, HERE, FEW)
+    judged(plan, ELSEWHERE, FEW)
 
 
 @pytest.mark.parametrize("word", ATTACKS)
