@@ -18,6 +18,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.source import Source
 from potluck.learning.data.target import Goal, Side
+from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.layers import Shapes, size
 
@@ -104,7 +105,8 @@ class ModelKind:
     initial: the weights [d] that training begins with. slope: the gradient of its loss over a batch; None: it is not
     trained on sums over rows.
     made: of a model that is boosted, and no layers of weights: what the numbers that its training announces come to;
-    levels: a round of its training takes a sum for each level of `model.depth`.
+    holds: where in a model file it stands, forest or curves; levels: a round of its training takes a sum for each level
+    of `model.depth`.
     check: what of its table of the plan does not fit it. summed: its coefficients are those of a regression, and are
     told with standard errors. sklearn: the estimator with the same predictions; None: there is none.
     """
@@ -116,7 +118,8 @@ class ModelKind:
     layered: bool = True
     initial: Callable[[Spec, Shapes], Floats] = zeros
     slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
-    made: Callable[[Plan, Floats], Forest] | None = None
+    made: Callable[[Plan, Floats], Forest | Curves] | None = None
+    holds: str = ""
     levels: bool = False
     check: Callable[[Spec], Iterator[str]] = lambda spec: iter(())
     summed: bool = False

@@ -25,7 +25,8 @@ from potluck.learning.data.texts import held
 from potluck.learning.data.texts.worded import Tokenizers, tokenizers_of
 from potluck.learning.graph.bases import FOLDER
 from potluck.learning.models import layers
-from potluck.learning.models.boosted import forest
+from potluck.learning.models.boosted import curves, forest
+from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.card import Card
 from potluck.learning.models.graph_beside import read_graph
@@ -46,8 +47,8 @@ WEIGHTS, GRAPH = ".safetensors", ".graph"
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
-    trees and of a graph none, which are in `forest` and `graph`. beside: the folder of its file, where it was read from
-    one. tokenizers: of its columns of texts. simulated: it comes of a simulation, and of no run."""
+    trees, curves and a graph none, which are in `forest`, `curves` and `graph`. beside: the folder of its file, where
+    it was read from one. tokenizers: of its columns of texts. simulated: it comes of a simulation, and of no run."""
 
     kind: str
     encoding: Encoding
@@ -59,6 +60,7 @@ class Model:
     beside: Path | None = field(default=None, repr=False)
     tokenizers: Tokenizers = field(default_factory=dict, repr=False)
     simulated: bool = False
+    curves: Curves | None = field(default=None, repr=False)
 
     @property
     def card(self) -> Card:
@@ -73,7 +75,7 @@ class Model:
     @property
     def coefficients(self) -> Mapping[str, float]:
         """intercept and a coefficient an encoded feature; empty for a network and for trees."""
-        if self.network or self.forest or self.graph:
+        if self.network or self.forest or self.curves or self.graph:
             return {}
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
 
@@ -98,6 +100,8 @@ class Model:
         assert isinstance(features, np.ndarray)  # tensors are for graphs alone: see the plan's check, and the card's
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
+        if self.curves:
+            return curves.margins(self.curves.weights, self.curves.layout, features)
         if self.forest:
             return forest.margins(self.forest, self.encoding.names, features, self.target.outputs)
         return layers.margins(self.weights, features)[:, None]
@@ -196,6 +200,7 @@ class Model:
             coefficients=dict(self.coefficients) or None,
             network=network,
             forest=self.forest or msgspec.UNSET,
+            curves=self.curves or msgspec.UNSET,
             graph=digest_of(self.graph.content) if self.graph else msgspec.UNSET,
         )
         text = msgspec.json.format(msgspec.json.encode(whole, order="sorted"), indent=1)
@@ -239,7 +244,7 @@ class Model:
                 "is of a simulation, and no run's", where=where, hint="train it in a run; or score with it"
             )
         parts = (weights, network, whole.forest or None, graph, here, words, made)
-        model = cls(whole.kind, whole.encoding, whole.target, *parts)
+        model = cls(whole.kind, whole.encoding, whole.target, *parts, whole.curves or None)
         if network and len(weights) != layers.size(model.shapes):
             raise UsageError("its weights do not fit its layers", where=where)
         if not np.isfinite(weights).all():
@@ -279,7 +284,8 @@ def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
     else those are as in the graph's file."""
     spec, kind = required(plan.model), kind_of(plan)
     if kind.made is not None:
-        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), forest=kind.made(plan, weights))
+        made, what = kind.made(plan, weights), (word(plan), encoding(plan), goal_of(plan), np.zeros(0))
+        return Model(*what, forest=made) if isinstance(made, Forest) else Model(*what, curves=made)
     if plan.drawn:
         trained = (*trained_of(plan), *held_of(plan)) if own else trained_of(plan)
         whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained)

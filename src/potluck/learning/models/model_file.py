@@ -15,7 +15,8 @@ from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
-from potluck.learning.models.boosted import forest
+from potluck.learning.models.boosted import curves, forest
+from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
@@ -42,12 +43,13 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     coefficients: dict[str, float] | None = None
     network: Network | None = None
     forest: Forest | msgspec.UnsetType = msgspec.UNSET
+    curves: Curves | msgspec.UnsetType = msgspec.UNSET
     graph: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def boosted(self) -> bool:
         """Whether it is made of what was boosted, and of no weights."""
-        return bool(self.forest)
+        return bool(self.forest or self.curves)
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -85,7 +87,10 @@ def card_of(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn
 
 
 def _boosted(whole: File) -> str:
-    """What of its trees cannot be; empty where there is nothing, or no trees where none belong."""
-    if MODELS.of(whole.kind).layered == bool(whole.forest):
-        return "it is of kind trees and has none, or has some and is of another kind"
-    return forest.fault(whole.forest, whole.encoding.names, whole.target.outputs) if whole.forest else ""
+    """What of its trees or curves cannot be; empty where there is nothing, or none where none belong."""
+    how, holds = (whole.encoding.names, whole.target.outputs), MODELS.of(whole.kind).holds
+    if [name for name in ("forest", "curves") if getattr(whole, name)] != ([holds] if holds else []):
+        return "its trees or curves, or what else it has, are not what its kind is made of"
+    if whole.curves:
+        return curves.fault(whole.curves, *how)
+    return forest.fault(whole.forest, *how) if whole.forest else ""

@@ -58,7 +58,8 @@ class TrainingMethod:
     """One way to train, as plans name it: an object in the method's file, and a line in `methods`.
 
     start: the method for a plan, its target and so many features.
-    rounds, rate, batch: of [training], where a plan does not say; on_shares: rounds where each is computed on shares.
+    rounds, rate, batch: of [training], where a plan does not say; of_kind: rounds and rate of a kind of model that has
+    its own; on_shares: rounds where each is computed on shares.
     settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, by the plan and what they say of the number of rows.
     linear: it trains models that are linear in their features, and no others; boosts: those that are boosted.
@@ -83,6 +84,7 @@ class TrainingMethod:
     rate: float
     opened: Callable[[Plan, str], str]
     batch: int | None = None
+    of_kind: Callable[[str | None], tuple[int, float] | None] = lambda kind: None
     on_shares: int | None = None
     settled: int | None = None
     linear: bool = False
@@ -101,9 +103,12 @@ class TrainingMethod:
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
     cycle: Callable[[Plan, Floats], tuple[Floats, ...]] = lambda plan, announced: (announced,)
 
-    def usual_rounds(self, joins: bool) -> int:
-        """Where a plan does not say them. joins: over columns of different owners, computed on shares."""
-        return self.on_shares if joins and self.on_shares else self.rounds
+    def usual_rounds(self, joins: bool, kind: str | None) -> int:
+        """Where a plan does not say them. joins: over columns of different owners, on shares; kind: of model."""
+        if joins and self.on_shares:
+            return self.on_shares
+        own = self.of_kind(kind)
+        return own[0] if own else self.rounds
 
 
 METHODS: Registry[TrainingMethod] = table("training.method")

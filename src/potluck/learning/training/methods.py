@@ -2,7 +2,7 @@
 columns at different owners, a line each."""
 
 from potluck.learning.training.average import AVERAGE
-from potluck.learning.training.boosting import trees
+from potluck.learning.training.boosting import additive, trees
 from potluck.learning.training.boosting.booster import BOOSTERS, BOOSTING
 from potluck.learning.training.fit import FITS, fit_of
 from potluck.learning.training.fit_linear import REGRESSION
@@ -21,6 +21,7 @@ METHODS.register("average", AVERAGE)
 METHODS.register("boosting", BOOSTING)
 
 BOOSTERS.register("trees", trees.TREES)
+BOOSTERS.register("additive", additive.ADDITIVE)
 
 OPTIMIZERS.register("sgd", SGD)
 OPTIMIZERS.register("momentum", HEAVY)

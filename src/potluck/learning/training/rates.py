@@ -62,6 +62,8 @@ def usual_rate(plan: Plan) -> float:
 def rate_of(word: str, optimized: str, kind: str | None, noisy: bool) -> float:
     """The same by the words of a plan's method, optimizer and kind of model."""
     method, optimizer = METHODS.of(word), OPTIMIZERS.of(optimized)
+    if own := method.of_kind(kind):
+        return own[1]
     if method.by_site or not method.steps or optimizer.rates is None:
         return method.rate
     if kind in MODELS.entries and MODELS.of(kind).deep:

@@ -12,7 +12,7 @@ from potluck.core.asks import Kind
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
-from potluck.learning.training.boosting.layout import layout
+from potluck.learning.models.boosted.layout import layout
 from potluck.secret.random import system
 from support.learning import boosted
 

@@ -5,5 +5,10 @@ from potluck.learning.models.boosted.growing import forest_of
 from potluck.learning.models.kind import ModelKind
 
 TREES = ModelKind(
-    title="boosted trees", targets=("number", "binary", "classes"), layered=False, made=forest_of, levels=True
+    title="boosted trees",
+    targets=("number", "binary", "classes"),
+    layered=False,
+    made=forest_of,
+    holds="forest",
+    levels=True,
 )

@@ -17,11 +17,14 @@ from potluck.learning.training.method import Method, TrainingMethod
 class Booster:
     """How one kind of model is boosted.
 
-    start: the method for a plan, its target and so many features. values: of the largest of its sums, likewise.
-    cycle: as of `TrainingMethod`. opened: what its sums are made of, by what they say of the number of rows. noised:
-    what of a plan with noise does not fit. Lines as `check` makes them.
+    rounds, rate: of [training], where a plan does not say. start: the method for a plan, its target and so many
+    features. values: of the largest of its sums, likewise. cycle: as of `TrainingMethod`. opened: what its sums are
+    made of, by what they say of the number of rows. noised: what of a plan with noise does not fit. Lines as `check`
+    makes them.
     """
 
+    rounds: int
+    rate: float
     start: Callable[[Plan, Goal, int], Method]
     values: Callable[[Plan, int], int]
     opened: Callable[[Plan, str], str]
@@ -50,6 +53,7 @@ BOOSTING = TrainingMethod(
     start=lambda plan, goal, features: booster_of(plan).start(plan, goal, features),
     rounds=20,
     rate=0.3,
+    of_kind=lambda kind: (one.rounds, one.rate) if (one := BOOSTERS.entries.get(kind or "")) else None,
     opened=lambda plan, counts: booster_of(plan).opened(plan, counts),
     boosts=True,
     weighed=True,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.models.boosted.forest import NOTHING
-from potluck.learning.training.boosting.layout import Layout
+from potluck.learning.models.boosted.layout import Layout
 
 LEAST = 1e-6
 """XGBoost's kRtEps: less is no gain."""

@@ -1,11 +1,11 @@
-"""Sums of rows' derivatives by node and cell, without laying rows out: a row adds to few cells of many.
+"""Sums of rows' numbers, such as derivatives, by node and cell, without laying rows out: a row adds to few cells.
 
-Each derivative is truncated toward zero on the grid before anything is added, as `core.fixed` has it for rows that are
-laid out, and no derivative may be beyond its bound: so the words are the same, bit for bit. Without noise only: nothing
+Each number is truncated toward zero on the grid before anything is added, as `core.fixed` has it for rows that are
+laid out, and none may be beyond its bound: so the words are the same, bit for bit. Without noise only: nothing
 is clipped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,14 +14,14 @@ from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Encoded, Floats, Grid, L
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
-from potluck.learning.training.boosting.layout import Layout, Whole
+from potluck.learning.models.boosted.layout import Layout, Whole
 from potluck.learning.training.method import TALLY, counts
 from potluck.learning.training.row_sums import bounded_rows, encoded, exact
 
-FIRST, SECOND = "gradients", "curvatures"
-"""The blocks: [outputs, nodes, cells] each."""
-Placed = Callable[[Floats, Floats], tuple[Whole, Floats, Floats]]
-"""features [n, p], target [n] -> the node of each row and output [n, k], and its derivatives [n, k]."""
+FIRST, SECOND, WEIGHT = "gradients", "curvatures", "weights"
+"""The blocks [k, nodes, cells]: summed derivatives of each output, and by how much rows count."""
+Placed = Callable[[Floats, Floats], tuple[Whole, Mapping[str, Floats]]]
+"""features [n, p], target [n] -> the node of each row and output [n, k], and by block its numbers [n, k]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class Histogram:
     rows: Table = field(repr=False)
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
-        """Each row's derivatives in whole steps, which are added up exactly. Raises Abort(RANGE): one is beyond its
+        """Each row's numbers in whole steps, which are added up exactly. Raises Abort(RANGE): one is beyond its
         bound, or no number."""
         high = dict(zip((part.name for part in grid.parts), exact(limit).high, strict=True))
         steps = {part.name: part.step for part in grid.parts}
         totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
         for x, y in bounded_rows(self.rows):
-            nodes, *both = self.placed(x, y)
+            nodes, numbers = self.placed(x, y)
             row, cell = self.layout.places(x)
-            for name, found in zip((FIRST, SECOND), both, strict=True):
+            for name, found in numbers.items():
                 if not np.abs(found).max(initial=0.0) <= high[name]:  # not so either where one is no number
                     what = f"{name}: a contribution is beyond its range or not a finite number"
                     raise Abort(Cause.RANGE, detail=what)
@@ -52,7 +52,7 @@ class Histogram:
         return encoded(totals, grid, limit)
 
     def _added(self, whole: Floats, nodes: Whole, row: Whole, cell: Whole) -> Whole:
-        """[outputs * nodes * cells] of whole numbers [n, k]: their sums stay below 2^53 in a batch of rows."""
+        """[k * nodes * cells] of whole numbers [n, k]: their sums stay below 2^53 in a batch of rows."""
         wide = self.nodes * self.layout.cells
         parts = [
             np.bincount(nodes[row, k] * self.layout.cells + cell, weights=whole[row, k], minlength=wide)

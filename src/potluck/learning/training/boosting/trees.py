@@ -23,12 +23,12 @@ from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Mask, most_units
 from potluck.learning.models.boosted.forest import nodes_at
 from potluck.learning.models.boosted.growing import Growing, growing
+from potluck.learning.models.boosted.layout import Layout, Whole, layout
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import l2
 from potluck.learning.training.boosting.booster import Booster
 from potluck.learning.training.boosting.gains import Parted, parted, says
 from potluck.learning.training.boosting.histogram import FIRST, SECOND, Histogram
-from potluck.learning.training.boosting.layout import Layout, Whole, layout
 from potluck.learning.training.boosting.losses import bounds, derivatives, parts
 from potluck.learning.training.method import FEW, ServerSteps, judge, tally
 
@@ -75,12 +75,13 @@ class Trees:
             raise Abort(Cause.TERMS, detail="the announced trees stand at another level than this sum's")
         grown, growing_now = list(numbers.whole(weights)), numbers.next(weights)
 
-        def placed(x: Floats, y: Floats) -> tuple[Whole, Floats, Floats]:
+        def placed(x: Floats, y: Floats) -> tuple[Whole, dict[str, Floats]]:
             margins = np.zeros((len(x), numbers.outputs))
             for output, one in grown:
                 margins[:, output] += one.leaves[nodes_at(x, one.features, one.cuts, numbers.depth)]
             nodes = [nodes_at(x, one.features, one.cuts, level) for one in growing_now]
-            return np.column_stack(nodes), *derivatives(self.plan, self.goal, margins, y)
+            both = derivatives(self.plan, self.goal, margins, y)
+            return np.column_stack(nodes), dict(zip((FIRST, SECOND), both, strict=True))
 
         yield Histogram(self.layout, self.goal, 1 << level, placed, rows)
 
@@ -141,4 +142,4 @@ def _cycle(plan: Plan, announced: Floats) -> tuple[Floats, ...]:
     return tuple(np.concatenate([[float(level)], first[1:]]) for level in range(growing(plan).depth))
 
 
-TREES = Booster(start=Trees, values=_values, opened=_opened, noised=_noised, cycle=_cycle)
+TREES = Booster(start=Trees, rounds=20, rate=0.3, values=_values, opened=_opened, noised=_noised, cycle=_cycle)

@@ -89,8 +89,13 @@ class Layout:
 
 def layout(plan: Plan) -> Layout:
     """Of a plan."""
-    how, bins = encoding(plan), required(plan.model).bins
+    how = encoding(plan)
     numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
-    edges = (-1 + 2 * np.arange(1, bins) / bins).astype(np.float32)
-    below = np.nextafter(edges, np.float32(-np.inf)).astype(np.float64)
-    return Layout(how.names, np.array([name in numbers for name in how.names], np.bool_), below)
+    which = np.array([name in numbers for name in how.names], np.bool_)
+    return Layout(how.names, which, edged(required(plan.model).bins))
+
+
+def edged(bins: int) -> Floats:
+    """[bins - 1] the edges of so many bins."""
+    begin = (-1 + 2 * np.arange(1, bins) / bins).astype(np.float32)
+    return np.nextafter(begin, np.float32(-np.inf)).astype(np.float64)
