@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 import potluck
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal_of
-from potluck.learning.training.boosting.layout import layout
+from potluck.learning.models.boosted.layout import layout
 
 SITES = ("a", "b", "c")
 BINS = 16

@@ -37,7 +37,7 @@ class Words:
 
 
 USUAL: Mapping[str, Callable[[Words], Number]] = {
-    "rounds": lambda of: METHODS.of(of.method).usual_rounds(TRAITS.of(of.task).joins),
+    "rounds": lambda of: METHODS.of(of.method).usual_rounds(TRAITS.of(of.task).joins, of.kind),
     "rate": lambda of: rate_of(of.method, of.optimizer, of.kind, of.noise != "none"),
     "batch": lambda of: None if of.noise != "none" and of.unit in ("row", "person") else METHODS.of(of.method).batch,
 }

@@ -19,7 +19,7 @@ from potluck.secret.random import system
 from support.learning import boosted, sums
 
 KIND = {"kind": "additive"}
-LONG = {"model": KIND | {"bins": 5, "l2": 4.0}, "training": {"rounds": 150}}
+LONG = {"model": KIND | {"bins": 5, "l2": 4.0}, "training": {"rounds": 400}}
 
 
 def trained(made, sites):
@@ -41,7 +41,8 @@ def settled(name, **tables):
     return trained(made, sites), features[train], bits[train][:, 1:], truth[train]
 
 
-@pytest.mark.parametrize("name", ["mixed", pytest.param("cancer", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mixed", "cancer"])
 def test_many_rounds_lead_to_the_ridge_regression_on_bins(name):
     """scikit-learn's logistic regression of 0/1 features, one a bin, is the fit of the same objective."""
     model, features, bits, truth = settled(name, **LONG)
@@ -59,7 +60,7 @@ def test_classes_settle_at_the_regression_on_bins_and_weights_count():
     model, features, bits, truth = settled("wine", **LONG)
     theirs = LogisticRegression(C=1 / 4, tol=1e-10, max_iter=5000).fit(bits, truth)
     assert np.abs(model.scored_features(features) - theirs.predict_proba(bits)).max() < 1e-3
-    weights = {"model": LONG["model"], "training": {"rounds": 150, "class_weights": {"1": 3.0}}}
+    weights = {"model": LONG["model"], "training": {"rounds": 400, "class_weights": {"1": 3.0}}}
     model, features, bits, truth = settled("mixed", **weights)
     theirs = LogisticRegression(C=1 / 4, tol=1e-10, max_iter=5000, class_weight={0: 1, 1: 3}).fit(bits, truth)
     assert np.abs(model.margins(features)[:, 0] - theirs.decision_function(bits)).max() < 1e-3
