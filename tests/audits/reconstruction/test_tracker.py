@@ -54,7 +54,7 @@ def rows(old=1, count=30):
             {
                 "age": rng.integers(20, 90, count),
                 "sex": rng.choice(["F", "M"], count),
-                "chol": rng.integers(100, 400, count),
+                "chol": rng.uniform(100, 400, count).round(2),
             }
         )
     found["b"].loc[: old - 1, "age"] = [91 + 2 * one for one in range(old)]
@@ -127,8 +127,9 @@ def test_without_rows_the_texts_of_the_plans_decide():
             2,
             ASKED[:1],
             False,
-            "two rows of sites a, b, c together are in one of the two runs alone, of which sums",
+            "two rows of sites a, b, c together are in one of the two runs alone, of which numbers of all",
         ),
+        (1, [{"name": "c", "kind": "count"}], False, "is in one of the two runs alone, of which numbers of all"),
         (4, ASKED[1:2], True, "what each has in h is"),
         (5, ASKED, False, "five rows of sites a, b, c together are in one of the two runs alone, from 5 on no few"),
         (0, ASKED, False, "no rows of"),
@@ -148,11 +149,20 @@ def test_a_row_that_came_is_told_from_several_that_came_and_went_by_the_rows_alo
     assert found.judged({}).succeeded is None
     it = found.judged(now)
     assert it.succeeded
-    assert "compared with 16 rows, of which one has just that" in it.words
+    assert "compared with 16 rows, of which one has just that; that two came and one went looks so in " in it.words
     swapped = more | {"a": more["a"].assign(chol=[499, *more["a"]["chol"][1:]])}
     found, now, _ = two(plan(), plan(), swapped, data)
     assert found.judged(now).succeeded is None
     assert "no row that was looked at has that" in found.judged(now).words
+
+
+def test_a_difference_that_some_who_came_and_others_who_went_make_too_decides_nothing():
+    data = rows(0, 8)
+    more = data | {"c": pd.concat([data["c"], rows(0)["a"].tail(1)], ignore_index=True)}
+    found, now, _ = two(*[plan(statistics=ASKED[1:])] * 2, more, data)
+    it = found.judged(now)
+    assert it.succeeded is None
+    assert "often looks like one row" in it.words
 
 
 def test_rows_of_other_runs_bear_nothing_out():

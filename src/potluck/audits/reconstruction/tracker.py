@@ -40,7 +40,9 @@ SURE, FAR = 0.1, 6.0
 them numbers may be off."""
 MOST = 400
 """Rows that are tried one by one, where those of the earlier run are not here."""
-ROWS = 6
+TRIES, ALIKE = 2_000, 1e-3
+"""Draws of rows that came and went, and which share of them may look like one row that came."""
+ROWS = 4
 """Of each site of the control; the later run has one more."""
 SHOWN = 6
 
@@ -59,14 +61,13 @@ class Block:
     noise: float
 
     def single(self, plan: Plan, many: int) -> int:
-        """How many rows it tells of one by one, of so many in between."""
-        if many == 1:
-            return 1
-        if self.rows is None:
+        """How many rows it tells of one by one, of so many in between: no number of rows does, that has no places."""
+        whole = kind_of(self.one).whole
+        if whole and self.cells.size == 1:
             return 0
-        if kind_of(self.one).whole and self.cells.size > 1:
+        if many == 1 or (whole and self.rows is not None):
             return many
-        return int((np.rint(self.rows) == 1).sum())
+        return 0 if self.rows is None else int((np.rint(self.rows) == 1).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +110,13 @@ class Between:
         many, told = self.many, [one for one in self.blocks if one.single(self.plan, self.many)]
         between = f"{count(many, 'row')} of {who} {agree(many, 'is', 'are')} in one of the two runs alone"
         if not 1 <= many < FEW or not told:
-            few = f", from {FEW} on no few" if many >= FEW else ", of which sums alone are known" if many else ""
+            few = (
+                f", from {FEW} on no few"
+                if many >= FEW
+                else ", of which numbers of all alone are known"
+                if many
+                else ""
+            )
             return Verdict(False, f"{between}{few}", 0.0, 0.0)
         single = max(one.single(self.plan, many) for one in told)
         names = listed([one.one.name for one in told[:SHOWN]])
@@ -130,28 +137,53 @@ class Between:
             return None, ""
         if self.of <= theirs.keys():
             rows = {name: _lacking(mine[name], theirs[name]) for name in sorted(self.of)}
-            if sum(map(len, rows.values())) == many and self._adds(mine, rows):
+            if 0 < sum(map(len, rows.values())) == many and self._adds(mine, rows):
                 return True, f"compared with the {agree(many, 'row', 'rows')}"
             return False, "the rows that are here differ by others: are they of these runs?"
         if many > 1:
             return False, "rows of the earlier run are not here"
-        tried = [(name, row) for name in sorted(self.of) for row in range(mine[name].rows)]
-        for place in self.until.rng.permutation(len(tried)).tolist()[:MOST]:
-            name, row = tried[place]
-            if self._adds(mine, {name: np.array([row])}):
-                return True, f"compared with {min(MOST, len(tried))} rows, of which one has just that"
+        return self._among(mine)
+
+    def _among(self, tables: Truth) -> tuple[bool, str]:
+        """Whether one of these rows is what is in between, and how seldom two that came and one that went would look
+        like one of them."""
+        every = [(name, row) for name in sorted(self.of) for row in range(tables[name].rows)]
+        order, adds = self.until.rng.permutation(len(every)).tolist()[:MOST], list[Floats]()
+        for name, row in (every[place] for place in order):
+            adds.append(self._added(tables, {name: np.array([row])}))
             if self.until.over:
                 break
-        return False, "no row that was looked at has that"
+        target, off = self._target
+        rows = np.array(adds)
+        if not (np.abs(rows - target) <= off).all(axis=1).any():
+            return False, "no row that was looked at has that"
+        known = {one.tobytes() for one in np.rint(rows / (2 * off)).astype(np.int64)}
+        some = self.until.rng.integers(len(rows), size=(TRIES, 3))
+        some = some[(some[:, 0] != some[:, 2]) & (some[:, 1] != some[:, 2])]
+        moved = np.rint((rows[some[:, 0]] + rows[some[:, 1]] - rows[some[:, 2]]) / (2 * off)).astype(np.int64)
+        hits = sum(one.tobytes() in known for one in moved)
+        if not len(some) or hits > ALIKE * len(some):
+            return False, "where some come and others go, the difference often looks like one row"
+        how = f"compared with {len(rows)} rows, of which one has just that"
+        return True, f"{how}; that two came and one went looks so in {hits} of {len(some):,} draws"
+
+    @property
+    def _target(self) -> tuple[Floats, Floats]:
+        """All numbers in between, and what each may be off."""
+        cells = [one.cells.ravel() for one in self.blocks]
+        return np.concatenate(cells), np.repeat([one.off for one in self.blocks], [len(one) for one in cells])
 
     def _adds(self, tables: Truth, rows: Mapping[str, Index]) -> bool:
+        target, off = self._target
+        return bool((np.abs(self._added(tables, rows) - target) <= off).all())
+
+    def _added(self, tables: Truth, rows: Mapping[str, Index]) -> Floats:
+        """What these rows add to the numbers in between."""
         plan = without_noise(self.plan if self.here else self.earlier)
-        added = sum(real(plan, rows_of(tables[name], some), self.until) for name, some in rows.items() if len(some))
-        if isinstance(added, int):
-            return False
+        added = sum((real(plan, rows_of(tables[name], some), self.until) for name, some in rows.items() if len(some)))
         where = mechanism(plan, next(StatisticsTask(plan).lead())).grid.slices()
-        parts = [(one, added[where[one.one.name if self.here else one.other]]) for one in self.blocks]
-        return all((np.abs(part - one.cells.ravel()) <= one.off).all() for one, part in parts)
+        names = [one.one.name if self.here else one.other for one in self.blocks]
+        return np.concatenate([np.asarray(added)[where[name]] for name in names])
 
 
 def _lacking(table: Table, other: Table) -> Index:
@@ -185,7 +217,9 @@ class Tracker:
             return "the plan publishes no statistics"
         if seen.before is None:
             return "no earlier run was given (--before), of this plan or of another that asks the same"
-        return None if any(_pairs(seen)) else "the runs have no statistic in common that says how many rows it is of"
+        if not _says(seen):
+            return "the runs have no statistic in common that says how many rows it is of"
+        return None if any(_pairs(seen)) else "no first sum of both runs is over the same sites"
 
     def control(self, seen: Seen, until: Until) -> Sequence[Scene]:
         """The plan's exact sums over few made-up rows, and over one more."""
@@ -207,12 +241,14 @@ class Tracker:
         return [_between(seen, one, other, until) for one, other in _pairs(seen)]
 
 
+def _says(seen: Seen) -> bool:
+    plan, before = seen.plan, seen.before
+    shared = [one for one, _ in alike(plan, before.plan).values()] if before else []
+    return any(rows_in(plan, one, np.zeros((1, kind_of(one).width(plan, one)))) is not None for one in shared)
+
+
 def _pairs(seen: Seen) -> Iterator[tuple[Known, Known]]:
     if seen.before is None:
-        return
-    plan = seen.plan
-    shared = [one for one, _ in alike(plan, seen.before.plan).values()]
-    if not any(rows_in(plan, one, np.zeros((1, kind_of(one).width(plan, one)))) is not None for one in shared):
         return
     others = {one.of: one for one in first_of(seen.before)}
     yield from ((one, others[one.of]) for one in first_of(seen) if one.of in others)
@@ -232,7 +268,9 @@ def _between(seen: Seen, one: Known, other: Known, until: Until) -> Between:
         squares = rows_in(plan, statistic, noise**2)
         step = max(one.step(name), other.step(called))
         most = 3.0 + (0.0 if all_ is None else float(np.abs(all_).sum()))
-        off = FAR * float(noise.max(initial=0.0)) + step * most
+        # Counts are whole; of other numbers each row is cut off on the grid.
+        cut = 0.5 if kind_of(statistic).whole else step * most
+        off = FAR * float(noise.max(initial=0.0)) + cut
         loud = 0.0 if squares is None else float(np.sqrt(squares.sum()))
         found.append(Block(statistic, called, cells, rows, off, loud))
     more = max((float(one.rows.sum()) for one in found if one.rows is not None), key=abs)
