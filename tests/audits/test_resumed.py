@@ -133,6 +133,26 @@ def test_what_time_did_not_allow_is_undecided_and_never_failed(one_row):
     assert "late" not in calls
 
 
+def test_what_does_not_fit_leaves_its_time_to_the_others(one_row):
+    """Two of ten attacks fit: the first has half of the time, and the last all that is left."""
+    ends = []
+
+    class Unfit(Said):
+        def fits(self, known):
+            return "it does not fit"
+
+    class Timed(Said):
+        def tried(self, known, until):
+            ends.append(until.when - time.monotonic())
+            return super().tried(known, until)
+
+    table = [Timed("first", []), *(Unfit("none", []) for _ in range(8)), Timed("last", [])]
+    results = list(trials(seen(*one_row[:2], "server"), {}, 1000.0, 0, lambda name: None, table))
+    assert [one.tried for one in results] == [True, *[False] * 8, True]
+    assert min(ends) > 200  # of one in ten it would be 100
+    assert max(ends) > 900
+
+
 def test_a_call_without_time_says_of_all_attacks_that_they_were_not_begun(mine):
     done = potluck.attack(mine[0], data=mine[1], minutes=1e-9)
     assert {one.verdict.words for one in done.results if one.tried} == {LATE}

@@ -64,7 +64,7 @@ def trials(
     end = time.monotonic() + seconds
     if seen.plan.traits.labelled and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
-    behind = rows_behind(seen)
+    behind, obstacles = rows_behind(seen), [one.fits(seen) for one in table]
 
     @cache
     def made() -> Control:
@@ -72,7 +72,7 @@ def trials(
         return control(seen.plan, until.rng, rows_a_site(seen), seen.before is not None, until.before)
 
     def tried(place: int, attack: Attack) -> Iterator[Result]:
-        why, now = attack.fits(seen), time.monotonic()
+        why, now = obstacles[place], time.monotonic()
         if why is not None:
             yield Result(attack.name, attack.sort, (), False, Verdict(False, f"was not tried: {why}"), None)
             return
@@ -80,7 +80,7 @@ def trials(
             yield Result(attack.name, attack.sort, (), True, Verdict(None, LATE), None)
             return
         progress(f"{attack.name} ({place + 1} of {len(table)})")
-        share = (end - now) / (len(table) - place)
+        share = (end - now) / obstacles[place:].count(None)  # what does not fit takes no time
         until, own = _until(now + share / 2, end, seed), isinstance(attack, OwnControl)
         scenes = _scenes(attack, seen, until) if isinstance(attack, OwnControl) else [*made().scenes]
         why = made().why if not own else OVER if until.over else ""
