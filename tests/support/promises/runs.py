@@ -13,7 +13,7 @@ from potluck.dp import sampling
 from potluck.owner.budget import Budget
 from potluck.tasks.sums import halves
 from potluck.testing.draws import seeded
-from support.promises.bugs import half_noise
+from support.promises.bugs import a_tenth_of_the_noise, half_noise
 
 ENTROPY = """
 import os
@@ -128,6 +128,12 @@ RUNS = {
         {"many": 5, "rounds": 6, "band": 2, "epsilon": 8.0},
         "paired",
         "paired: training",
+    ),
+    "a tenth of the noise in own steps": (
+        a_tenth_of_the_noise,
+        {"method": "average", "steps": 3, "rounds": 2, "many": 300, "wide": 3, "epsilon": 4.0},
+        "one run",
+        "one run: training",
     ),
     "half the chance is believed": (half_the_chance_is_believed, DRAWN, "charges", "charges: the run"),
 }

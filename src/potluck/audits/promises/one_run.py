@@ -22,12 +22,14 @@ from potluck.audits.promises.made_up import NotMade, made_up
 from potluck.audits.promises.paired import claim
 from potluck.audits.promises.promise import SAID, SURE, WRONG, Bound, Check, Effort, Finding, verdict
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name
+from potluck.audits.promises.walks import quiet
 from potluck.core.asks import Kind
 from potluck.core.stages import Floats
 from potluck.dp.calibration import target
 from potluck.dp.events import SampledGauss
 from potluck.dp.loss import epsilon
 from potluck.dp.mechanism import Walked
+from potluck.learning.data.table import Table
 
 MOST, FEWEST = 5_000, 64
 """Canaries."""
@@ -58,8 +60,6 @@ def _why_not(scene: Scene, sums: list[Sum]) -> str:
         return "a site has one unit: there are no canaries beside each other"
     if one.ask.band is not None:
         return "each sum holds the ones before it, which is not looked at yet"
-    if isinstance(one.bound, Walked):
-        return "a site's steps go where its other rows lead: canaries beside each other are not looked at yet"
     if one.inside.grid.length < FEWEST:
         return f"a sum of {one.inside.grid.length} numbers has no room for canaries beside each other; pairs have"
     return ""
@@ -76,16 +76,17 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort) ->
     except NotMade as why:
         return Check(name, None, str(why))
     among = Scene(scene.plan, scene.seed, scene.draw, rows, units)
-    directions = np.empty((len(units), one.inside.grid.length), np.float32)
+    directions = np.empty((len(units), one.bound.grid.length), np.float32)
+    nobody = _alone(among, one, among.only(kind, units[0][:0]))
     for place, unit in enumerate(units):
         if effort.over:
             return Check(name, None, f"the time was up when {place:,} of {len(units):,} canaries had been made")
-        directions[place] = one.moved(among.only(kind, unit), scene.draw)
+        directions[place] = _alone(among, one, among.only(kind, unit)) - nobody
     if len(units) < FEWEST or _common(directions, scene) > ALIKE:
         return Check(name, None, "canaries of this plan's columns point one way: pairs say more")
     there = scene.public("coins").integers(2, size=len(units)).astype(bool)
     inside = among.only(kind, np.concatenate([unit for unit, is_in in zip(units, there, strict=True) if is_in]))
-    seen = sum((each.source(inside, scene.draw).release(scene.draw) for each in sums), np.zeros(directions.shape[1]))
+    seen = sum((each.source(inside, scene.draw).release(scene.draw) - nobody for each in sums), np.zeros(len(nobody)))
     scores = likely(directions, seen, len(sums))
     claimed, delta = target(scene.plan, kind)
     at = min(delta, level / (8 * len(PARTS) * len(units)))
@@ -106,6 +107,11 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort) ->
     return Bound(name, claimed, lower, 1 - WRONG, found, words)
 
 
+def _alone(scene: Scene, one: Sum, rows: Table | None) -> Floats:
+    """[d] what rows add to a sum, or where a site's own steps along them end."""
+    return quiet(scene, one, rows) if isinstance(one.bound, Walked) else one.moved(rows, scene.draw)
+
+
 def apart(there: Floats, away: Floats, level: float) -> float:
     """The mu-GDP that guesses prove, of canaries each of which has noise of its own: half of all are said to be
     there."""
@@ -115,7 +121,7 @@ def apart(there: Floats, away: Floats, level: float) -> float:
 
 def promised(one: Sum, sums: int, delta: float) -> float:
     """The epsilon at another delta that so many sums are charged for."""
-    event = one.inside.cost.event
+    event = one.bound.cost.event  # type: ignore[union-attr]  # a noised sum has a cost
     if isinstance(event, SampledGauss):
         return epsilon([msgspec.structs.replace(event, count=event.count * sums)], delta)
     return gaussian_epsilon(claim(one).mu(sums), delta)

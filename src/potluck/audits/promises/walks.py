@@ -6,13 +6,16 @@ walks are as long as the auditor's is tested by their ranks, which supposes noth
 Reference: Mann, Whitney 1947 (the rank test).
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import stats
 
 from potluck.audits.promises.scene import Scene, Sum
+from potluck.core.fixed import decode
 from potluck.core.seeded import Generator
 from potluck.core.stages import Floats, Walk
-from potluck.dp.mechanism import Walked
+from potluck.dp.mechanism import Walked, guarded
 from potluck.learning.data.table import Table
 
 WALKS, FEWEST = 200, 40
@@ -35,6 +38,20 @@ def _end(one: Sum, table: Table, scene: Scene, sigma: Floats, draw: Generator) -
         next(walk.steps)
         while True:
             walk.steps.send(sigma * draw.standard_normal(len(sigma)))
+    except StopIteration as stop:
+        found: Floats = stop.value
+        return found
+
+
+def quiet(scene: Scene, one: Sum, table: Table | None) -> Floats:
+    """[d] where a walk of these rows ends that has no noise."""
+    (walk,) = one.given(table, scene.draw)
+    assert isinstance(walk, Walk)
+    inside = replace(one.inside, word="reveal", sampling=None)
+    try:
+        units = next(walk.steps)
+        while True:
+            units = walk.steps.send(decode(guarded(inside, units, scene.draw).words, inside.grid))
     except StopIteration as stop:
         found: Floats = stop.value
         return found
