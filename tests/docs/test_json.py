@@ -9,6 +9,9 @@ from potluck.api.network.budget import budget
 from potluck.api.proof.audit import Audited
 from potluck.audits.promises.promise import Bound, Check
 from support.docs.keys import SITES, keys, section
+from support.learning.judged import NOISE, finished
+from support.learning.judged import plan as judging
+from support.learning.judged import sites as rows_of
 
 
 def test_every_key_of_a_run_is_documented(plan):
@@ -21,6 +24,22 @@ def test_every_key_of_a_run_is_documented(plan):
     more = potluck.run(counts)
     found = keys(msgspec.to_builtins(run.document), names) | keys(msgspec.to_builtins(more.document), names)
     assert found >= {"federated_released", "by", "edges", "digest"}
+    assert found - section("run, demo, up, server run") == set()
+
+
+def test_every_key_of_an_evaluation_is_documented(tmp_path):
+    models = {kind: finished(kind) for kind in ("logistic", "linear", "trees")}
+    ran = [
+        ([models["logistic"], models["trees"]], {"privacy": NOISE | {"noise": "site"}, "bins": 2}),
+        ([models["linear"]], {"bins": 2}),
+    ]
+    found = set()
+    for number, (some, more) in enumerate(ran):
+        made = judging(tmp_path, some, by="sex", **more)
+        run = potluck.run(made, rows_of(some[0]), out=tmp_path / f"run-{number}")
+        found |= keys(msgspec.to_builtins(run.document), frozenset({"f", "m", "other", *"abc"}))
+    assert found >= {"decision_curve", "treat_all", "gaps", "differences", "observed", "mae", "brier_low"}
+    found = {one.removesuffix("_low").removesuffix("_high").removesuffix("_population") for one in found}
     assert found - section("run, demo, up, server run") == set()
 
 

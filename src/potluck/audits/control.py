@@ -58,7 +58,7 @@ def control(
 ) -> Control:
     """Runs of the same plan without protection, recorded and read as any other. rows: of a site, fewer where that is
     more than is made or may be; twice: the second run, too; progress: before each sum, may raise Over."""
-    if not plan.traits.labelled:
+    if not plan.traits.trains:
         return Control((), "no made-up run of this task is known")
     spec = bare(plan)
     rows = made_of(spec, rows, twice)

@@ -62,7 +62,7 @@ def trials(
     a sum or a step that was begun by then is ended. progress: is told what is tried. resumed: what an earlier call had
     finished; earlier: rows of the run before, as its plan takes them."""
     end = time.monotonic() + seconds
-    if seen.plan.traits.labelled and seen.candidates is None:
+    if seen.plan.traits.trains and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
     behind, obstacles = rows_behind(seen), [one.fits(seen) for one in table]
 

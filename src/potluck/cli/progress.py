@@ -20,7 +20,7 @@ def bars_of(say: Voice) -> Progress:
 def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
     """A callable to call with each sum as it begins."""
     with bars_of(say) as bars:
-        bar = bars.add_task("starting", total=plan.spec.steps + plan.spec.looks + plan.spec.traits.labelled)
+        bar = bars.add_task("starting", total=plan.spec.steps + plan.spec.looks + plan.spec.traits.trains)
         seen = 0
 
         def begin(ask: Ask) -> None:

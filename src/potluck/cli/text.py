@@ -36,7 +36,7 @@ def show_run(out: Terminal, run: Run) -> None:
             out.print(_measured(released, "metrics as released, with noise"))
     elif document.get("held_out") is False:
         out.say("no split: no row is held out, there are no metrics")
-    elif isinstance(metrics, Mapping):
+    elif isinstance(metrics, Mapping) and not document.get("models"):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
     if isinstance(metrics, Mapping):
         _labels(out, _table(_table(metrics, "federated"), "labels"))
@@ -186,8 +186,8 @@ def comparison(metrics: Mapping[str, object]) -> Table:
 
 
 def _results(out: Terminal, run: Run) -> None:
-    """Of statistics, what is read first. Those with the same columns are one table."""
-    if not run.document.get("results"):
+    """Of statistics, and of finished models, what is read first. Those with the same columns are one table."""
+    if not (run.document.get("results") or run.document.get("models")):
         return
     every: dict[tuple[tuple[str, ...], int], list[tuple[str, ...]]] = {}
     for question in read(run.folder)[1].questions:

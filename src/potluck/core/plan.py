@@ -17,6 +17,7 @@ from potluck.core.party import Party, Role, site
 from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
+from potluck.core.tables.evaluation import Evaluate as Evaluate
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
 from potluck.core.tables.statistic import Statistic as Statistic
@@ -233,6 +234,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     align: Align | None = None
     fit: Fit | None = None
     synthesize: Synthesize | None = None
+    evaluate: Evaluate | None = None
 
     @property
     def traits(self) -> Traits:
@@ -251,8 +253,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sent(self) -> bool:
-        """Whether it names by a hash what the server sends to whoever lacks it: a graph, or first weights."""
-        return self.drawn or self.begun
+        """Whether it names by a hash what the server sends to whoever lacks it: a graph, first weights, or models."""
+        return self.drawn or self.begun or self.traits.brings
 
     @property
     def sums(self) -> int:
@@ -338,7 +340,7 @@ def canonical(plan: Plan) -> bytes:
         for name, one in plan.data.columns.items()
     }
     data = msgspec.structs.replace(plan.data, files={}, columns=columns)
-    model = msgspec.structs.replace(plan.model, file=None, graph=None, start=None) if plan.model else None
+    model = msgspec.structs.replace(plan.model, file=None, files=(), graph=None, start=None) if plan.model else None
     protect = msgspec.structs.replace(plan.protect, policy=None)
     return msgspec.json.encode(msgspec.structs.replace(plan, data=data, model=model, protect=protect))
 

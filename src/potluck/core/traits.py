@@ -26,6 +26,8 @@ class Traits:
     are as many as `training.rounds`. counts: it counts what columns hold, and reads no target. asks: the kinds of
     statistics that it counts, where its plans write none.
     joins: owners have different columns of the same rows, and learn which rows all have.
+    brings: finished models come with the plan, which names them by their digests; they are judged on all rows, or on
+    those that a column of the split holds out.
     scores: one site's finished model scores another's rows. keyed: it reads keys, and no other column.
     guarded: a plan chooses the protection. exact: why nothing of it can be noised, in words; empty where noise can be.
     """
@@ -39,6 +41,7 @@ class Traits:
     counts: bool = False
     asks: tuple[str, ...] = ()
     joins: bool = False
+    brings: bool = False
     scores: bool = False
     keyed: bool = False
     guarded: bool = True
@@ -50,6 +53,11 @@ class Traits:
         """The tables of a plan that are this task's to have."""
         return frozenset(self.needs) | self.given.keys()
 
+    @property
+    def trains(self) -> bool:
+        """Whether a model is trained on sums over rows."""
+        return self.labelled and self.learns
+
 
 TRAITS: Registry[Traits] = table("task")
 """By the word of a plan."""
@@ -59,6 +67,18 @@ TRAITS.register(
 )
 TRAITS.register(
     "statistics", Traits(kind=Kind.STATISTICS, title="statistics", needs=("statistics",), sums=True, counts=True)
+)
+TRAITS.register(
+    "evaluate",
+    Traits(
+        kind=Kind.EVALUATE,
+        title="an evaluation",
+        needs=("model",),
+        given={"data": {}, "evaluate": {}},  # the model says what is read and predicted
+        sums=True,
+        labelled=True,
+        brings=True,
+    ),
 )
 TRAITS.register(
     "fit",

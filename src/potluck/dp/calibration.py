@@ -29,7 +29,7 @@ def target(plan: Plan, kind: Kind) -> tuple[float, float]:
     wanted = plan.privacy
     if wanted.epsilon is None or wanted.delta is None or wanted.unit is None:
         raise PlanError("noise needs unit, epsilon and delta", where="privacy", hint="write all three")
-    if wanted.unit == "row" or kind is Kind.STATISTICS:
+    if wanted.unit == "row" or not plan.traits.trains:
         return wanted.epsilon, wanted.delta
     if kind is Kind.TRAIN:
         if wanted.evaluation is None:

@@ -65,16 +65,17 @@ def _unit(plan: Plan) -> Iterator[Finding]:
     wanted = plan.privacy
     if wanted.unit == "person" and plan.data.person is None:
         yield "data.person", 'is missing: unit = "person" needs to know whose row it is', "name its column"
-    if plan.traits.counts and wanted.unit == "site":
-        yield "privacy.unit", "statistics cannot hide a whole site yet", 'use "row" or "person"'
+    counts = plan.traits.sums and not plan.traits.learns
+    if counts and wanted.unit == "site":
+        yield "privacy.unit", f"{plan.traits.title} cannot hide a whole site yet", 'use "row" or "person"'
     join, person = plan.data.join, plan.data.person
     if join is not None and (wanted.unit == "row" or (wanted.unit == "person" and join.on != person)):
         what = f"noise would hide no row of the table {join.table}, which may stand in many rows"
         hint = 'unit = "person" with data.person = data.join.on, or noise = "none"; or owners join in source.query'
         yield "data.join", what, hint
     several = wanted.unit == "person" and plan.data.reduce is None
-    if plan.traits.counts and several and wanted.rows_per_person is None:
-        what = "is missing: it bounds what one person adds to a statistic"
+    if counts and several and wanted.rows_per_person is None:
+        what = "is missing: it bounds what one person adds to a count"
         yield "privacy.rows_per_person", what, "further rows of a person are left out"
 
 
@@ -93,7 +94,7 @@ def _evaluation(plan: Plan) -> Iterator[Finding]:
         return
     if wanted.unit in ("person", "site") and wanted.epsilon is not None and wanted.evaluation >= wanted.epsilon:
         yield "privacy.evaluation", "leaves no epsilon for training", "make it a part of privacy.epsilon"
-    elif wanted.unit in ("person", "site") and plan.traits.labelled and plan.data.split is None:
+    elif wanted.unit in ("person", "site") and plan.traits.trains and plan.data.split is None:
         yield "privacy.evaluation", "no row is held out, so nothing would be spent on metrics", "remove it"
 
 
@@ -107,12 +108,13 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
         what = f"{wanted.delta:g} is above 1 / expected_rows: publishing one row at random would pass"
         yield "privacy.delta", what, f"take at most {0.1 / expected:.0e}"
     for key in ("clip", "clip_follows"):
-        if plan.traits.counts and getattr(wanted, key) is not None:
-            yield f"privacy.{key}", "is ignored beside statistics", "remove it"
-    if wanted.evaluation is not None and (wanted.unit == "row" or not plan.traits.labelled):
+        if not plan.traits.learns and getattr(wanted, key) is not None:
+            yield f"privacy.{key}", f"is ignored beside {plan.traits.title}", "remove it"
+    if wanted.evaluation is not None and (wanted.unit == "row" or not plan.traits.trains):
         why = "nothing of held-out rows is opened" if plan.traits.joins else HELD
+        why = why if plan.traits.learns else "nothing is trained, so all of epsilon is for what is counted"
         yield "privacy.evaluation", f"is ignored: {why}", "remove it"
-    apart = plan.traits.labelled and wanted.unit in ("person", "site") and plan.data.split is not None
+    apart = plan.traits.trains and wanted.unit in ("person", "site") and plan.data.split is not None
     if apart and wanted.evaluation is None:
         what = f'is not set, so no metrics are released: with unit = "{wanted.unit}" they would cost extra'
         yield "privacy.evaluation", what, "set it to a part of epsilon, e.g. 0.1"

@@ -1,4 +1,5 @@
-"""The loop over sums that trains, as drivers see it. The other is in `learning/statistics/statistics.py`."""
+"""The loop over sums that trains, as drivers see it. Others are in `learning/statistics/statistics.py`, and in
+`learning/evaluation/finished/task.py`, of one sum alone."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate, validation
+from potluck.learning.evaluation.finished.task import EvaluateTask
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import Fitted
 from potluck.learning.models.model import model
@@ -166,6 +168,8 @@ def _state(weights: Floats) -> memoryview:
     return weights.astype("<f8", copy=False).data.toreadonly().cast("B")
 
 
-def build(plan: Plan) -> TrainTask | StatisticsTask:
+def build(plan: Plan) -> TrainTask | StatisticsTask | EvaluateTask:
     """The task of a plan whose patterns are resolved."""
+    if plan.traits.brings:
+        return EvaluateTask(plan)
     return TrainTask(plan) if plan.traits.labelled else StatisticsTask(plan)

@@ -13,6 +13,7 @@ from datetime import datetime
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
+from potluck.learning.models.finished.finished import models_of
 from potluck.learning.models.room import room
 from potluck.owner.denial import Code, Denial
 from potluck.owner.hours import ANY, within
@@ -113,10 +114,12 @@ def _tasks(allow: Allow, case: Case) -> Denial | None:
 
 
 def _models(allow: Allow, case: Case) -> Denial | None:
-    model = case.plan.model
-    if case.plan.traits.counts or model is None or model.kind is None:
+    model, finished = case.plan.model, models_of(case.plan)
+    if case.plan.traits.counts or model is None:
         return None
-    return _listed("models", "model", model.kind, allow.models)
+    kinds = [one.kind for one in finished] if finished else [model.kind] if model.kind is not None else []
+    denied = (_listed("models", "model", kind, allow.models) for kind in kinds)
+    return next((one for one in denied if one is not None), None)
 
 
 def _protect(allow: Allow, case: Case) -> Denial | None:

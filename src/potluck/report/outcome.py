@@ -35,7 +35,7 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     kept, 0 where nobody looked at it before the end."""
 
     kind: str = ""
-    file: str = ""
+    file: str | None = ""
     digest: str = ""
     coefficients: dict[str, float] | None = None
     round: int = 0
@@ -136,7 +136,8 @@ class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole of `run.json`, as far as a report shows it. results: what is shown of them is in the details."""
+    """The whole of `run.json`, as far as a report shows it. results: what is shown of them is in the details, and so of
+    models, which were finished before the run and judged by it."""
 
     plan: PlanName = PlanName()
     task: str = ""
@@ -150,6 +151,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, object] | None = None
+    models: tuple[ModelFile, ...] = ()
     warnings: tuple[str, ...] = ()
     stamp: str | None = None
 

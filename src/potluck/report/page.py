@@ -84,7 +84,7 @@ def render(folder: Path) -> str:
             sentences=summary.sentences(outcome, details, results, spent),
             facts=summary.facts(outcome, details, moved),
             warnings=tuple(dict.fromkeys([*details.warnings, *outcome.warnings])),
-            ended=outcome.model is None and not outcome.results and not (details.shown or _fitted(details)),
+            ended=not (outcome.model or outcome.results or outcome.models or details.shown or _fitted(details)),
             fitted=_fitted(details),
             metrics=comparison.metrics(results, details),
             models=comparison.MODELS,

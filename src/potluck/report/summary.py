@@ -46,6 +46,9 @@ def _did(outcome: Outcome, details: Details) -> str:
     if outcome.results:
         sums = prose.count(max(1, len(outcome.rounds)), "sum")
         return f"{who} computed {prose.count(len(outcome.results), 'statistic')} together, from {sums}."
+    if outcome.models:
+        many = prose.count(len(outcome.models), "finished model")
+        return f"{who} judged {many} together, which none of this run trained, from one sum."
     if outcome.model is None:
         return f"{who} set out together, but this run ended without a result."
     what = _title(outcome.model.kind)
@@ -71,7 +74,12 @@ def _left(outcome: Outcome, details: Details) -> str:
         return "No column was sent anywhere but in shares, of which no single party can read one."
     exposed = SIMULATED if details.simulated else TPM
     left = exposed if details.exposed or details.simulated else scheme_of(details.protect).left
-    return f"No row was sent anywhere: {left}." if left and (outcome.model or outcome.results) else ""
+    return f"No row was sent anywhere: {left}." if left and _came(outcome) else ""
+
+
+def _came(outcome: Outcome) -> bool:
+    """Whether anything came of it."""
+    return bool(outcome.model or outcome.results or outcome.models)
 
 
 def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:

@@ -9,6 +9,7 @@ from potluck.core.views import View
 from potluck.dp.account import Cost
 from potluck.dp.composition import RunCosts
 from potluck.tasks import carrier
+from potluck.tasks.evaluate.task import EVALUATE
 from potluck.tasks.fit.task import FIT
 from potluck.tasks.intersect.task import INTERSECT
 from potluck.tasks.predict.task import PREDICT
@@ -21,6 +22,7 @@ from potluck.tasks.train.task import TRAIN
 TASKS: Registry[TaskSpec] = Registry("task")
 TASKS.register("train", TRAIN)
 TASKS.register("statistics", STATISTICS)
+TASKS.register("evaluate", EVALUATE)
 TASKS.register("fit", FIT)
 TASKS.register("predict", PREDICT)
 TASKS.register("intersect", INTERSECT)

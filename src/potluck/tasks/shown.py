@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.learning.statistics.forms import AnyForm
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,17 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "rounds"
     cost: str = ""
     caveats: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a report shows of one thing that was asked, as statistics do. name: of it; asks: as a heading has it; unit:
+    of its value."""
+
+    name: str
+    asks: str
+    forms: tuple[AnyForm, ...]
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

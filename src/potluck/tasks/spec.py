@@ -18,7 +18,7 @@ from potluck.owner.policy import Policy
 from potluck.tasks.announcement import only
 from potluck.tasks.here import Beside, Elsewhere, Estimate, Here, Json, Outcome
 from potluck.tasks.participation import HalfOf, Participation, idle
-from potluck.tasks.shown import Measured, Shown
+from potluck.tasks.shown import Measured, Shown, Told
 from potluck.tasks.sources import Sources, Written, by_site
 
 EXACT = "no noise: exact sums are released; no epsilon is charged, and none could be stated"
@@ -57,7 +57,8 @@ class TaskSpec:
     run would cost. truth: what attacks on a run are judged by, where all rows are here: the plan, its column patterns
     resolved, and true rows by site; none of a task whose rows no attack is after.
     leave: writes what comes of a run into its folder; document: what the run's document says of it; shown, measured:
-    what its report shows beside a model and statistics. seal: what the server signs of it, in its last word.
+    what its report shows beside a model; told: the same in pictures and tables.
+    seal: what the server signs of it, in its last word.
     learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.
     """
 
@@ -77,6 +78,7 @@ class TaskSpec:
     document: Callable[[Outcome, Plan, Path, Beside], Json]
     shown: Callable[[Outcome, Plan, Beside], Shown | None] = lambda outcome, plan, beside: None
     measured: Callable[[Plan, Beside], Sequence[Measured]] = lambda plan, beside: ()
+    told: Callable[[Outcome, Plan], Sequence[Told]] = lambda outcome, plan: ()
     seal: Callable[[Outcome], bytes] = lambda outcome: b""
     learnt: Callable[[Plan, str], str]
     exact: Callable[[Plan], str] = lambda plan: EXACT

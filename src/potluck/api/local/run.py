@@ -84,7 +84,7 @@ def run(
 
 def scored(plan: Plan, predictions: bool) -> None:
     """Raises UsageError: predictions of a plan that trains nothing."""
-    if predictions and not plan.spec.traits.labelled:
+    if predictions and not plan.spec.traits.trains:
         hint = "leave out --predictions; potluck score gives those of a model that one holds"
         raise UsageError(f"{plan.spec.traits.title} leaves no predictions of owners' rows", where=plan.where, hint=hint)
 

@@ -86,7 +86,7 @@ def _possible(spec: Spec, wanted: Wanted) -> None:
     def refused(what: str, hint: str) -> UsageError:
         return UsageError(what, where="simulate", hint=hint)
 
-    if not spec.traits.labelled or spec.training is None:
+    if not spec.traits.trains or spec.training is None:
         raise refused(f'a plan with task = "{spec.task}" trains nothing over rounds', 'task = "train"')
     if spec.training.aggregation != "mean":
         what = f'training.aggregation = "{spec.training.aggregation}" is no sum'

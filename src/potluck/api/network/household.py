@@ -193,10 +193,11 @@ def _plan(plan: Plan, spec: Spec, room: Path) -> Path:
         whole["protect"] = {key: value for key, value in dict(tables["protect"]).items() if key != "policy"}
     if spec.model is not None and spec.predict is not None:
         whole |= {"model": {"digest": spec.model.digest}, "predict": msgspec.to_builtins(spec.predict)}
-    if spec.model is not None and (spec.model.graph or spec.model.start) is not None:
-        files = {"graph": spec.model.graph, "start": spec.model.start}
-        here = {key: str((plan.folder / file).resolve()) for key, file in files.items() if file is not None}
-        whole["model"] = {**dict(tables["model"]), **here}
+    if spec.model is not None and spec.sent:
+        files = {key: getattr(spec.model, key) for key in ("graph", "start", "file")}
+        here: dict[str, object] = {key: str((plan.folder / one).resolve()) for key, one in files.items() if one}
+        several = [str((plan.folder / one).resolve()) for one in spec.model.files]
+        whole["model"] = {**dict(tables["model"]), **here, **({"files": several} if several else {})}
     columns = {name: one for name, one in spec.data.columns.items() if one.tokenizer is not None}
     if columns:
         given = dict(data.get("columns") or {})

@@ -133,7 +133,7 @@ def _across(plan: Plan, member: Membership) -> None:
     """Raises PlanError: it cannot be carried out across machines."""
     spec = plan.spec
     if (size := len(letter_of(spec))) > MOST_GRAPH:
-        key = "model.graph" if spec.drawn else "model.start"
+        key = "model.graph" if spec.drawn else "model.start" if spec.begun else "model.file"
         what = f"{key}: has {size} bytes, and across machines at most {MOST_GRAPH} travel"
         raise PlanError(what, where=plan.where, hint="a smaller network, or frozen weights in a base")
     for key, wanted in (("federation.sites", spec.sites), ("protect.compute", spec.compute)):

@@ -9,6 +9,7 @@ import msgspec
 from potluck.api.plan.begun import begun, unlike, with_first
 from potluck.api.plan.defaults import filled
 from potluck.api.plan.grammar import Toml, inline, override, parse, read_text, read_toml, replaced
+from potluck.api.plan.judged import judged
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
 from potluck.learning.models.graphs import fits, patterned, with_file
@@ -44,12 +45,14 @@ class Plan:
         align: Toml | None = None,
         fit: Toml | None = None,
         synthesize: Toml | None = None,
+        evaluate: Toml | None = None,
     ) -> None:
         given = {
             "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
             "statistics": statistics, "predict": predict, "align": align, "fit": fit,
             "synthesize": synthesize,
+            "evaluate": evaluate,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
         self.source = f"{_IN_PYTHON}{json.dumps(tables, indent=1, default=str)}\n"
@@ -57,7 +60,7 @@ class Plan:
         self._adopt(tables, Path.cwd(), "plan")
 
     def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        spec = _known(filled(parse(tables, where), tables), folder, where)
+        spec = judged(_known(filled(parse(tables, where), tables), folder, where), tables, folder, where)
         start = begun(spec, folder, where)
         if start is not None and start.graph is None:
             self.spec: core.Plan = with_first(spec, start, where)

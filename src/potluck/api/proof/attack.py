@@ -172,7 +172,7 @@ def made_up(run: str | Path, *, minutes: float = MINUTES, seed: int = 0, data: s
     plan = _plan(folder, [Path(data)] if data is not None else [Path.cwd(), folder])
     kept.ready(folder, plan.hash)
     spec = _rows(plan, None, asked=False)[0]
-    found = shown(spec, 60 * minutes, seed) if spec.traits.labelled else None
+    found = shown(spec, 60 * minutes, seed) if spec.traits.trains else None
     if found is None:
         return None
     rows = msgspec.convert({**found.document(), "seed": seed, "when": kept.now()}, readable(MadeUp))

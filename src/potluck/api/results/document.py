@@ -10,8 +10,6 @@ from potluck.api.results.facts import Facts
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.learning.evaluation.evaluate import Metrics
-from potluck.learning.statistics.asked import asks, unit_of
-from potluck.learning.statistics.statistics import Counted
 from potluck.report import details
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
@@ -90,7 +88,10 @@ def evidence(facts: Facts) -> details.Details:
         budget=facts.budgets,
         views=_views(spec),
         timeline=_timeline(facts),
-        questions=_questions(facts),
+        questions=tuple(
+            details.Question(name=one.name, asks=one.asks, unit=one.unit, forms=one.forms)
+            for one in task.told(facts.outcome, spec)
+        ),
         shown=task.shown(facts.outcome, spec, facts.beside),
         warnings=tuple(facts.warnings),
         aborts=tuple(facts.log.aborts),
@@ -155,16 +156,3 @@ def _score(label: str, site: str | None, metrics: Metrics) -> list[details.Score
                 details.Score(label=label, metric=metric, value=value, site=site, low=low, high=high, rows=rows)
             )
     return found
-
-
-def _questions(facts: Facts) -> tuple[details.Question, ...]:
-    results = facts.outcome.results if isinstance(facts.outcome, Counted) else {}
-    return tuple(
-        details.Question(
-            name=one.name,
-            asks=asks(facts.spec, one),
-            unit=unit_of(facts.spec, one),
-            forms=results[one.name].shown(facts.spec, one) if one.name in results else (),
-        )
-        for one in facts.spec.statistics
-    )

@@ -88,7 +88,7 @@ class Equivocation:
     def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
         """One round, as two of its sites read it."""
         try:
-            return [_two_models(seen.plan, until)] if seen.plan.traits.labelled else []
+            return [_two_models(seen.plan, until)] if seen.plan.traits.trains else []
         except (Abort, PotluckError):
             return []
 

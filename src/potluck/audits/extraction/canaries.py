@@ -67,7 +67,7 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
 def without_noise(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     """Of texts, which have no noise in this version: how much of a secret text the plan's model gives away. Nothing of
     other plans, whose sums give rows away sooner than their models do."""
-    if plan.traits.labelled and not patterned(plan) and worded(encoding(plan)):
+    if plan.traits.trains and not patterned(plan) and worded(encoding(plan)):
         effort.tell("secrets in the released model")
         yield from _or_why_not(_of_texts(plan, seed, effort))
 
@@ -129,7 +129,7 @@ def _exact(plan: Plan, some: Secrets, draw: Draw, rng: Generator, effort: Effort
 
 def _why_not(scene: Scene) -> str:
     plan = scene.plan
-    if not plan.traits.labelled:
+    if not plan.traits.trains:
         return "no model is trained that could say what it was trained on"
     if patterned(plan):
         return scene.why

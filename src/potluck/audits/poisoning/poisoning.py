@@ -40,7 +40,7 @@ worse than 8 others happens by chance once in 12,870."""
 def fits(seen: Seen) -> str | None:
     """Why nothing can be poisoned here. None: it can."""
     plan = seen.plan
-    if not plan.traits.labelled or not plan.traits.sums:
+    if not plan.traits.trains or not plan.traits.sums:
         return "no sums are made here from which a model is trained"
     if not liars(seen):
         return "poisoning is what sites do: name one with --as"

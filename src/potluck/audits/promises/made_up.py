@@ -48,7 +48,7 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
     units = min(units, plan.data.max_rows // each)
     if units < 1:
         raise NotMade(f"data.max_rows allows fewer than the {each} rows of one unit")
-    if plan.traits.labelled and (plan.data.join is not None or plan.data.reduce is not None or _apart(plan)):
+    if plan.traits.trains and (plan.data.join is not None or plan.data.reduce is not None or _apart(plan)):
         return _encoded(plan, units, draw)
     # Rows are made up as they are after tables were joined: each has the columns of all.
     plan = replaced(plan, data=replaced(plan.data, join=None))
@@ -94,7 +94,7 @@ def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.ge
     if plan.traits.labelled and data.target is not None:
         found |= {name: _target(plan, name, units, draw) for name in data.target.names}
     if data.split is not None and data.split.column is not None:
-        found[data.split.column] = np.full(units, "train", object)
+        found[data.split.column] = np.full(units, "test" if plan.traits.brings else "train", object)
     return found
 
 

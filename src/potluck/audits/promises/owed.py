@@ -38,7 +38,7 @@ def promise(plan: Plan, kind: Kind) -> tuple[float, float]:
     """(epsilon, delta) of all sums of a kind: a row is in one kind alone; a person or site in all, which share them."""
     epsilon, delta = required(plan.privacy.epsilon), required(plan.privacy.delta)
     metrics = plan.privacy.evaluation
-    if plan.privacy.unit == "row" or kind is Kind.STATISTICS or metrics is None:
+    if plan.privacy.unit == "row" or not plan.traits.trains or metrics is None:
         return epsilon, delta
     if kind is Kind.TRAIN:
         return epsilon - metrics, (1 - METRICS) * delta

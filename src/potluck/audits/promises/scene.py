@@ -224,7 +224,7 @@ class Scene:
         all_of_them = releases(self.plan, kind) - self.plan.privacy.redo
         most = min(all_of_them, MOST_ASKS)
         if not isinstance(self.task, TrainTask):
-            yield from self._course(most) if kind is Kind.STATISTICS else ()
+            yield from self._course(most) if kind is self.plan.traits.kind else ()
             return
         lead = next(self.task.lead())
         first = lead.state

@@ -31,12 +31,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     (whose own digest tells its weights); base: sha256:... of the safetensors file with frozen weights, which each site
     holds; loss: where no target says it, that of the next token of a text.
     digest: sha256:... of the model file as `run` printed it, or of the graph's file with the first weights; parties
-    agree on it, not on where the file lies.
+    agree on it, not on where the file lies. files, digests: the same of several models that are judged side by side;
+    where one is judged, it is the only one of `digests`.
     """
 
     kind: ModelKind | None = None
     file: Text | None = None
     digest: Text | None = None
+    files: Names = ()
+    digests: Names = ()
     l2: Annotated[float, Bounds(ge=0, le=1e12)] = 1.0
     layers: Annotated[tuple[Annotated[int, Bounds(ge=1, le=WIDEST_LAYER, hint="e.g. 64")], ...], Size(100)] = (64,)
     graph: Text | None = None

@@ -52,8 +52,9 @@ class Table:
     [n, labels];
     person [n] codes in order of appearance, or None; test [n]: held out; validation [n]: not trained on either, but
     looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
-    as numbers or codes (-1: undeclared value, NaN: missing); tally: what became of its values. sums: of
-    statistics, what the rows add, where they are not held: then all arrays are empty. cells: by name, columns [n] of
+    as numbers or codes (-1: undeclared value, NaN: missing), where models are judged that of groups; tally: what became
+    of its values. sums: of statistics, what the rows add, where they are not held: then all arrays are empty. cells: by
+    name, columns [n] of
     tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
     from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
@@ -171,7 +172,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     if not counting.used:
         raise nothing_left(counting.done(told, goal), site)
     train = plan.traits.labelled
-    columns = {one.name: joined([block.columns.pop(one.name) for block in blocks]) for one in how.fields if not train}
+    columns = {name: joined([block.columns.pop(name) for block in blocks]) for name in _held(plan, how)}
     who = [name for block in blocks for name in block.persons]
     target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
     rows, known = [one.features for one in blocks], joined([one.known for one in blocks])
@@ -200,6 +201,13 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
         features, target, person, test, columns, schema, tally, None, validation, cells, site,
         places=places, names=names, people=people, known=known, beyond=beyond,
     )  # fmt: skip
+
+
+def _held(plan: Plan, how: Encoding) -> tuple[str, ...]:
+    """The columns that are held by themselves: all of statistics; to train none, since all are in the features."""
+    if not plan.traits.labelled:
+        return tuple(one.name for one in how.fields)
+    return (plan.evaluate.by,) if plan.evaluate is not None and plan.evaluate.by is not None else ()
 
 
 def _parts(source: Source, plan: Plan, wish: Wish, problems: Problems) -> Iterator[RowBatch]:
@@ -239,7 +247,7 @@ def _block(
     features = encode(how, columns) if train else np.zeros((int(keep.sum()), 0))
     places = part.places[keep] if train and part.counts is None else part.places[:0]
     who = [name for name, stays in zip(who, keep.tolist(), strict=True) if stays] if who else []
-    columns, known = {} if train else columns, part.known[keep[: len(part.known)]]
+    columns, known = {name: columns[name] for name in _held(plan, how)}, part.known[keep[: len(part.known)]]
     return _Block(columns, features, target[keep], who, part.held[keep], found, places, known)
 
 
@@ -284,7 +292,7 @@ def _sums(
     """A tally with what its rows add to statistics, or to training and metrics."""
     train = plan.traits.labelled
     index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
-    judged = not train or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
+    judged = not plan.traits.trains or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
     mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
     out = len(index) - len(mine)
     return msgspec.structs.replace(
@@ -301,6 +309,8 @@ def _sums(
 def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[Mask, Mask]:
     """(test, validation): the second is empty where the plan looks at no row. rows: with what a column said of them."""
     split, none, held = plan.data.split, np.zeros(0, dtype=np.bool_), rows.test
+    if plan.traits.brings and split is None:
+        return np.ones(len(rows.target), dtype=np.bool_), none
     if not plan.traits.labelled or split is None:
         return np.zeros(len(rows.target), dtype=np.bool_), none
     if split.column is not None and split.validation is None:

@@ -293,7 +293,9 @@ def with_value(plan: Plan, one: Statistic, columns: Mapping[str, Floats], index:
 def rests_on(plan: Plan, tally: Tally) -> int:
     """How many rows what is learnt rests on at least: those that train, or, of exact statistics, those of the one that
     fewest rows add to (but for those that none adds to, which say nothing of any row), of noised ones those that
-    count."""
+    count; of finished models those that judge them."""
+    if plan.traits.brings:
+        return tally.held - tally.beyond_held
     if not plan.traits.counts:
         return tally.trained - tally.untrained
     if not plan.noisy:

@@ -30,7 +30,7 @@ def mean(rows: Noised, total: Noised, widest: Interval) -> Interval:
     """Of total / rows."""
     square = Z * Z
     curved, level = rows.value**2 - square * rows.std**2, total.value**2 - square * total.std**2
-    return _within(_between(curved, -2 * total.value * rows.value, level), widest)
+    return within(quadratic(curved, -2 * total.value * rows.value, level), widest)
 
 
 def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> Interval:
@@ -48,7 +48,7 @@ def variance(rows: Noised, total: Noised, squares: Noised, widest: Interval) -> 
     curved = 4 * vn * n * n - 2 * vn * vn
     square = Z * Z
     first, second = slope * slope - square * curved, -2 * level * slope - square * linear
-    return _within(_between(first, second, level * level - square * constant), widest)
+    return within(quadratic(first, second, level * level - square * constant), widest)
 
 
 def half(ends: Interval | None) -> float | None:
@@ -59,7 +59,7 @@ def half(ends: Interval | None) -> float | None:
     return wide if math.isfinite(wide) else None
 
 
-def _within(found: Interval | None, widest: Interval) -> Interval:
+def within(found: Interval | None, widest: Interval) -> Interval:
     """What lies in the widest one, in which the truth is. Where noise brought all of it beyond an end, it is as if its
     middle were there."""
     low, high = found or widest
@@ -71,7 +71,7 @@ def _within(found: Interval | None, widest: Interval) -> Interval:
     return max(low, widest[0]), min(high, widest[1])
 
 
-def _between(a: float, b: float, c: float) -> Interval | None:
+def quadratic(a: float, b: float, c: float) -> Interval | None:
     """The bounded interval where a x^2 + b x + c <= 0, or None."""
     inside = b * b - 4 * a * c
     if a <= 0 or inside < 0:

@@ -22,6 +22,7 @@ from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Index
 from potluck.learning.data.units import with_persons
+from potluck.learning.evaluation.finished import opens as finished
 from potluck.learning.selection.cells import ROWS, Cell, Mark, Part, Statistics, Words
 
 
@@ -79,7 +80,18 @@ def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
             part = Part(of, _every(plan))
             part.add(np.where(side, 0, -1), marks)
             found += part.cells(number)
-    return tuple(found)
+    return (*found, *_judging(plan, rows, marks, len(sides))) if plan.traits.brings else tuple(found)
+
+
+def _judging(plan: Plan, rows: Table, marks: Words, number: int) -> Iterator[Cell]:
+    """Of the rows that judge finished models, those of each number that opens. number: of the first part."""
+    index = np.flatnonzero(rows.test)
+    for one in finished.tables(plan, rows, index):
+        part = Part(one.of, _every(plan), one.places)
+        for place in one.cells.T:
+            part.add(place, marks[index])
+        yield from part.cells(number)
+        number += 1
 
 
 def _every(plan: Plan) -> frozenset[str]:

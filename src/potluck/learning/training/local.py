@@ -60,7 +60,7 @@ def silent(plan: Plan) -> bool:
 
 def keeps(plan: Plan) -> bool:
     """Whether sites keep anything from one round to the next."""
-    return plan.traits.labelled and (corrects(plan) or personal(plan) or band(plan) is not None)
+    return plan.traits.trains and (corrects(plan) or personal(plan) or band(plan) is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

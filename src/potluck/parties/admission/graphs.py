@@ -1,5 +1,5 @@
-"""Graphs, and first weights, that plans name by their hash, as a party keeps them: the server sends them when it is
-asked.
+"""Graphs, first weights and finished models, which plans name by hashes, as a party keeps them: the server sends them
+when it is asked.
 
 A file is named by the hash that a plan names, and is taken for nothing else: whoever put it there, bytes of another
 hash are no graph of that plan. So a process that was killed goes on with what lies here, and trusts nobody anew.
@@ -73,8 +73,8 @@ def kept(folder: Path, plan: Plan, models: Path | None = None) -> Plan | None:
     Raises GraphError, DataError: what has a hash of the plan is no graph, or no tokenizer."""
     try:
         body = _path(folder, plan).read_bytes()
-        if plan.begun:
-            return with_letter(plan, body)
+        if not plan.drawn:
+            return with_letter(plan, body, models)
         found = stretches(plan, body)
     except (OSError, GraphError):
         return None

@@ -24,7 +24,7 @@ def risks(case: Case) -> list[str]:
     """
     plan = case.plan
     traits = plan.traits
-    shapes = TRAINING if traits.labelled else STATISTICS if traits.counts else MATCHING if traits.keyed else ()
+    shapes = TRAINING if traits.trains else STATISTICS if traits.counts else MATCHING if traits.keyed else ()
     if not plan.exact:
         return []
     try:

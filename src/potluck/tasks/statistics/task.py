@@ -4,8 +4,10 @@ from pathlib import Path
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.tables.statistic import counted
+from potluck.learning.statistics.asked import asks, unit_of
 from potluck.learning.statistics.statistics import Counted
 from potluck.tasks.here import Beside, Json, Outcome
+from potluck.tasks.shown import Told
 from potluck.tasks.sources import held
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
@@ -15,6 +17,12 @@ from potluck.tasks.words import columns, left_out
 def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
     assert isinstance(outcome, Counted)
     return {"results": outcome.document()}
+
+
+def _told(outcome: Outcome, plan: Plan) -> list[Told]:
+    found = outcome.results if isinstance(outcome, Counted) else {}
+    shown = {one.name: found[one.name].shown(plan, one) if one.name in found else () for one in plan.statistics}
+    return [Told(one.name, asks(plan, one), shown[one.name], unit_of(plan, one)) for one in plan.statistics]
 
 
 def _learnt(plan: Plan, me: str) -> str:
@@ -43,4 +51,5 @@ STATISTICS = TaskSpec(
     truth=held,
     leave=lambda outcome, folder: None,
     document=_document,
+    told=_told,
 )

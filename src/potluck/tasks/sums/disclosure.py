@@ -60,7 +60,7 @@ def judged(
     rows_allowed(rules, least)
     if plan.noisy:
         return None
-    if plan.traits.labelled and rules.allow.max_parameters_per_row is not None:
+    if plan.traits.trains and rules.allow.max_parameters_per_row is not None:
         parameters_allowed(rules.allow, _parameters(plan), least)
     if not judges(rules.allow):
         return None

@@ -14,7 +14,7 @@ from potluck.drivers.once import played
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph.bases import FOLDER
-from potluck.learning.loops import build
+from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graphs import lacks_base
 from potluck.learning.models.room import room
@@ -37,17 +37,17 @@ def estimate(plan: Written) -> Estimate:
     demand_of(plan)
     spec, more, data = _with_files(plan)
     task = build(spec)
-    ask = next(task.lead()) if isinstance(task, StatisticsTask) else task.usual
+    ask = task.usual if isinstance(task, TrainTask) else next(task.lead())
     grid = _grid(spec, ask)
     ahead = forecast_of(spec, data.values())
     size, seconds, largest = _rehearsal(spec, ask)
-    shorter = [] if isinstance(task, StatisticsTask) else [_rehearsal(spec, one)[0] for one in task.cycle[:-1]]
+    shorter = [_rehearsal(spec, one)[0] for one in task.cycle[:-1]] if isinstance(task, TrainTask) else []
     look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
     later, _, widest = _rehearsal(spec, task.later) if isinstance(task, StatisticsTask) and task.later else (None, 0, 0)
     need = room(spec)
     said, useless = words(spec, ahead) if ahead else ("", [])
-    pace = rates.advice(spec) if spec.traits.labelled else None
-    noise = outlook(spec, ask) if spec.traits.labelled and spec.noisy else None
+    pace = rates.advice(spec) if spec.traits.trains else None
+    noise = outlook(spec, ask) if spec.traits.trains and spec.noisy else None
     return Estimate(
         warnings=[
             *more,
@@ -86,7 +86,7 @@ def _with_files(plan: Written) -> tuple[Plan, list[str], dict[str, Tally]]:
     files, missing = plan.spec.data.files, not_here(plan)
     if files and not missing:
         spec, found = tables(plan, None)
-        if spec.traits.labelled and not spec.noisy:
+        if spec.traits.trains and not spec.noisy:
             goal = goal_of(spec)
             enough(
                 spec, goal, sum((counts(goal, one.target[one.train]) for one in found.values()), np.zeros(goal.cells))

@@ -13,6 +13,7 @@ from potluck.learning import forecast
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation import evaluate
+from potluck.learning.evaluation.finished.foreseen import foreseen
 from potluck.learning.forecast import Forecast
 from potluck.learning.loops import build
 from potluck.learning.statistics.asked import unit_of
@@ -21,6 +22,7 @@ from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.reading import Reach
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
+SPLIT = ", or a larger data.split.test"
 MANY = 1e9
 """With so many rows half an interval times them is what it is a row."""
 
@@ -34,6 +36,9 @@ def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
         rows = sum(one.counted for one in here) if here else None
         each = {one.name: sum(tally.statistics[one.name] for tally in here) for one in parted(spec)} if here else {}
         return forecast.statistics(spec, _stds(spec, next(build(spec).lead())), rows, each)
+    if spec.traits.brings:
+        rows = sum(one.held - one.beyond_held for one in here) if here else 0
+        return foreseen(spec, _stds(spec, next(build(spec).lead())), rows) if rows else None
     blocks = evaluate.blocks(spec, np.zeros(0))  # with noise they are the same at any weights
     if not blocks:
         return None
@@ -57,15 +62,16 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     if spec.traits.counts:
         return _statistics(spec, found), _few(found)
     privacy = spec.privacy
-    epsilon = (privacy.epsilon if privacy.unit == "row" else privacy.evaluation) or 0.0
+    whole = privacy.unit == "row" or spec.traits.brings
+    epsilon = (privacy.epsilon if whole else privacy.evaluation) or 0.0
     at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
     said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}" for name, half in found.noise.items())
     known = [_known(name, found.noise[name]) for name in found.useless()]
-    hint = "hint: a larger epsilon, more rows, or a larger data.split.test"
+    hint = "hint: a larger epsilon, more rows" + (", or fewer models" if spec.traits.brings else SPLIT)
     what = f"{at} {' and '.join(known)}; this variance is not usable"
     useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
     labels = " of each label" if spec.data.target and spec.data.target.columns else ""
-    return f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(found)})", useless
+    return f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(spec, found)})", useless
 
 
 def _known(name: str, half: float | None) -> str:
@@ -73,8 +79,10 @@ def _known(name: str, half: float | None) -> str:
     return f"the {TITLES[name]} will be known {known}"
 
 
-def _supposed(found: Forecast) -> str:
+def _supposed(spec: Spec, found: Forecast) -> str:
     """What the forecast of metrics rests on, and where they are known less well."""
+    if spec.traits.brings and "auc" in found.noise:
+        return f"if half of the rows are positive and the AUC is {forecast.AREA:g}: of fewer positives less is known"
     filled = "normal, with a sixth of the range as standard deviation"
     if "auc" in found.noise:
         return (

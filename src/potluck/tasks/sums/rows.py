@@ -19,7 +19,7 @@ def least_summed(plan: Plan, rows: Table) -> int:
     """How many rows what is learnt rests on at least. Without noise also each look at the model and each vote on it,
     where there are rows to look with; and of training what a round takes, by how much rows weigh."""
     learnt = rests_on(plan, rows.tally)
-    if plan.noisy or plan.traits.counts:
+    if plan.noisy or not plan.traits.trains:
         return learnt
     factors = factors_of(plan, goal_of(plan))
     learnt = learnt if factors is None else as_many_as(factors, rows.target[rows.train])

@@ -65,7 +65,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
     if not plan.noisy and plan.traits.counts and rules.allow.min_cell is not None:
         task = _Judged(task, rules.allow.min_cell)
-    scored = rules.keep.predictions and plan.traits.labelled
+    scored = rules.keep.predictions and plan.traits.trains
 
     @cache
     def of_run(run: str) -> Table:

@@ -1,0 +1,1 @@
+"""Finished models, judged at sites that did not train them."""
