@@ -116,7 +116,7 @@ def _apart(plan: Plan) -> list[str]:
         what = f"{a(data.columns[name].kind)} is what statistics take alone"
         found.append(f'data.columns.{name}: {what}. hint: kind = "{IGNORED}", or leave it out')
     for name in sorted(apart - strings):
-        if not plan.drawn:
+        if not plan.drawn and not plan.traits.brings:
             what = f"{a(data.columns[name].kind)} is what a network of a graph takes alone"
             found.append(f'data.columns.{name}: {what}. hint: model.kind = "network" with model.graph, or leave it out')
     texts = {name for name in apart if COLUMNS.of(data.columns[name].kind).worded}

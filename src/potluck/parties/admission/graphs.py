@@ -14,6 +14,7 @@ from potluck.core.plan import Plan
 from potluck.core.slices import Sliced
 from potluck.learning.graph.bases import LOOKED
 from potluck.learning.models.carried import stretches
+from potluck.learning.models.finished.finished import lacking
 from potluck.learning.models.graphs import lacks_base, taken
 from potluck.learning.models.sent import key_of, letter_of, with_letter
 from potluck.members.files import PRIVATE, replace
@@ -61,8 +62,8 @@ def models_of(home: SiteHome) -> Path | None:
 
 
 def rests(plan: Plan) -> None:
-    """Raises Denied: the frozen weights that the plan's graph rests on are not here."""
-    base = lacks_base(plan)
+    """Raises Denied: the frozen weights that a graph of the plan rests on are not here."""
+    base = lacks_base(plan) or lacking(plan)
     if base:
         words = f"the plan's graph rests on frozen weights that are not here: put the safetensors file {base} into the"
         raise Denied("base", f"{words} folder that models.folder names in the policy; {LOOKED}")

@@ -15,6 +15,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph.bases import FOLDER
 from potluck.learning.loops import TrainTask, build
+from potluck.learning.models.finished.finished import lacking
 from potluck.learning.models.fitted import training
 from potluck.learning.models.graphs import lacks_base
 from potluck.learning.models.room import room
@@ -112,7 +113,7 @@ def _grid(spec: Plan, ask: Ask) -> dict[str, object]:
 
 def _baseless(spec: Plan) -> list[str]:
     """Frozen weights that are not here are a warning: across machines each site holds them."""
-    base = lacks_base(spec)
+    base = lacks_base(spec) or lacking(spec)
     hint = f"put the file into {FOLDER}/ beside the plan for `run` and `up`; across machines each site holds it"
     return [f"model.base: {base} is not here. hint: {hint}"] if base else []
 

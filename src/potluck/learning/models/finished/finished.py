@@ -10,6 +10,7 @@ from potluck.learning.data.encode import encoding, tensors
 from potluck.learning.data.mixed import Inputs, MixedRows
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index
+from potluck.learning.graph.bases import FOLDER, LOOKED
 from potluck.learning.models.model import Model
 
 NOT_HERE = 'model.file: the model is not here. hint: file = "earlier/model.json", as an earlier run wrote it'
@@ -37,11 +38,20 @@ def files_of(plan: Plan) -> tuple[str, ...]:
     return model.files if model.file is None else (model.file,)
 
 
+def lacking(plan: Plan) -> str:
+    """The base whose frozen weights a model that is a graph lacks here; empty where nothing is missing."""
+    graphs = (one.graph.network for one in models_of(plan) if one.graph is not None)
+    return next((str(one.graph.base) for one in graphs if one.missing), "")
+
+
 def here(plan: Plan) -> tuple[Model, ...]:
-    """The models of a plan that names some. Raises PlanError: they are not here."""
+    """The models of a plan that names some, whole. Raises PlanError: they are not here, or lack frozen weights."""
     if not isinstance(plan, Finished):
         what, _, hint = NOT_HERE.partition(". hint: ")
         raise PlanError(what, where=plan.name, hint=hint)
+    if base := lacking(plan):
+        hint = f"put the file into {FOLDER}/ beside the plan; {LOOKED}"
+        raise PlanError(f"a model lacks its base {base}", where="model.file", hint=hint)
     return plan.models
 
 
