@@ -262,20 +262,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         sum."""
         if self.traits.counts:
             return max((one.rounds or 1 for one in self.statistics), default=1)
-        if self.training is None or self.model is None or not self.traits.labelled:
+        if self.training is None or self.model is None or not self.traits.trains:
             return 1
         return self.training.rounds * self.model.sums
 
     @property
     def looks(self) -> int:
         """How many sums over validation rows it takes: one after every `evaluate_every` rounds, and after the last."""
-        return self.training.looks if self.training and self.traits.labelled else 0
+        return self.training.looks if self.training and self.traits.trains else 0
 
     @property
     def steps(self) -> int:
         """How many steps its main kind of round has: its sums, and where sites vote a last vote, in which nothing is
         added."""
-        return self.sums + (self.traits.labelled and self.training is not None and self.training.vote is not None)
+        return self.sums + (self.traits.trains and self.training is not None and self.training.vote is not None)
 
     @property
     def sites(self) -> tuple[Party, ...]:

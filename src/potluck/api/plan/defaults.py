@@ -50,7 +50,7 @@ def filled(plan: Plan, tables: Toml) -> Plan:
     statistics = tuple(_usual(plan, one) for one in asked)
     plan = msgspec.structs.replace(plan, statistics=statistics) if statistics else plan
     spec = plan.training
-    if spec is None or plan.traits.brings:
+    if spec is None:
         return plan
     written = tables.get("training")
     written = written if isinstance(written, Mapping) else {}
