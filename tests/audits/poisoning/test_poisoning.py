@@ -17,8 +17,9 @@ from potluck.api.local.demo import demo_plan
 from potluck.audits.attack import Until
 from potluck.audits.poisoning import played as playing
 from potluck.audits.poisoning.backdoor import BACKDOOR, WAYS, mark_of
+from potluck.audits.poisoning.lying import CHANCE, RUNS, scores, signs
 from potluck.audits.poisoning.played import HONEST, Lie, Stopped, played, said
-from potluck.audits.poisoning.poisoning import CHANCE, LIES, POISONING, RUNS, lies, scores, signs, turned
+from potluck.audits.poisoning.poisoning import LIES, POISONING, lies, turned
 from potluck.audits.seen import Seen
 from potluck.core.asks import Kind
 from potluck.core.fixed import decode, signed

@@ -10,17 +10,15 @@ Reference: Bagdasaryan et al. 2020, "How To Backdoor Federated Learning", arXiv 
 arXiv 1708.06733.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict
-from potluck.audits.poisoning.made_up import scene
-from potluck.audits.poisoning.played import HONEST, Lie, Stopped, played, said
-from potluck.audits.poisoning.poisoning import CHANCE, LEAST, RUNS, away, chance, fits, how, liars, scores, signs, told
-from potluck.audits.seen import Seen
+from potluck.audits.attack import Verdict
+from potluck.audits.poisoning.lying import CHANCE, LEAST, Lying, Play, beyond, scores, signs
+from potluck.audits.poisoning.played import Lie, said
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
@@ -80,52 +78,34 @@ def mark_of(plan: Plan, own: Floats, columns: int) -> Mark:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Taught:
-    """The model with a mark in it. of: the sites that did not lie."""
+def told(play: Play) -> Verdict:
+    """Succeeded as the module says. score: share of the marked rows that get the wanted answer; baseline: of the
+    honest model's."""
+    found = [_taught(play, *way) for way in WAYS]
+    return max(found, key=lambda one: (one.succeeded is True, one.succeeded is None, one.score))
 
-    plan: Plan
-    who: frozenset[str]
-    of: frozenset[str]
-    until: Until = field(repr=False)
 
-    def judged(self, truth: Truth) -> Verdict:
-        """Succeeded as the module says. score: share of the marked rows that get the wanted answer; baseline: of the
-        honest model's."""
-        missing = away(self.plan, truth)
-        if missing:
-            return Verdict(None, missing)
-        count = RUNS if self.plan.noisy else 1
-        try:
-            honest = [played(self.plan, truth, self.who, HONEST, self.until).model for _ in range(count)]
-            found = [self._taught(truth, honest, *way) for way in WAYS]
-        except Stopped as stopped:
-            return Verdict(None, f"was not played to its end: {stopped}")
-        return max(found, key=lambda one: (one.succeeded is True, one.succeeded is None, one.score))
-
-    def _taught(self, truth: Truth, honest: Sequence[Model], columns: int, strength: float) -> Verdict:
-        own, others = [truth[name] for name in sorted(self.who)], [truth[name] for name in sorted(self.of)]
-        mark = mark_of(self.plan, np.concatenate([one.features[one.train] for one in own]), columns)
-        wanted = _least(honest[0], mark, own, goal_of(self.plan).cells)
-        times = strength * len(self.plan.federation.sites) / len(self.who)
-        lie = Lie("", times, lambda table: mark.taught(table, wanted))
-        runs = [played(self.plan, truth, self.who, lie, self.until) for _ in honest]
-        after = [one.model for one in runs]
-        was, now = (_shares(models, mark, others, wanted) for models in (honest, after))
-        before, then = scores(honest, others).mean(), scores(after, others).mean()
-        seen = then < before - LEAST or any(one.back for one in runs)
-        taught = bool(now.mean() >= MOST) and not seen
-        done = taught and _more(was, now)
-        unsure = taught and not done and bool(now.mean() >= was.mean() + LEAST)
-        did = "could have taught" if done else "may have taught" if unsure else "did not teach"
-        by_chance = chance(*was.shape) if unsure else ""
-        words = (
-            f"{told(self.who)} {did} the model a mark: of {was.shape[1]} rows of other sites with "
-            f"{' and '.join(mark.columns)} as the liar chooses, {now.mean():.0%} get the answer that it wants, "
-            f"{was.mean():.0%} from the honest model{by_chance}; accuracy at the other "
-            f"sites {before:.2f} -> {then:.2f}{', which they would see' if seen else ''} ({how(len(honest))})"
-        )
-        return Verdict(None if unsure else done, words, float(now.mean()), float(was.mean()))
+def _taught(play: Play, columns: int, strength: float) -> Verdict:
+    own, others, honest = play.own, play.others, play.honest
+    mark = mark_of(play.plan, np.concatenate([one.features[one.train] for one in own]), columns)
+    wanted = _least(honest[0], mark, own, goal_of(play.plan).cells)
+    times = strength * len(play.plan.federation.sites) / len(play.who)
+    runs = play.lied(Lie("", times, lambda table: mark.taught(table, wanted)))
+    after = [one.model for one in runs]
+    was, now = (_shares(models, mark, others, wanted) for models in (honest, after))
+    before, then = scores(honest, others).mean(), scores(after, others).mean()
+    seen = then < before - LEAST or any(one.back for one in runs)
+    taught = bool(now.mean() >= MOST) and not seen
+    done = taught and _more(was, now)
+    unsure = taught and not done and bool(now.mean() >= was.mean() + LEAST)
+    did = "could have taught" if done else "may have taught" if unsure else "did not teach"
+    words = (
+        f"{play.liars} {did} the model a mark: of {was.shape[1]} rows of other sites with "
+        f"{' and '.join(mark.columns)} as the liar chooses, {now.mean():.0%} get the answer that it wants, "
+        f"{was.mean():.0%} from the honest model{play.chance(was.shape[1]) if unsure else ''}; accuracy at the other "
+        f"sites {before:.2f} -> {then:.2f}{', which they would see' if seen else ''} ({play.how})"
+    )
+    return Verdict(None if unsure else done, words, float(now.mean()), float(was.mean()))
 
 
 def _least(model: Model, mark: Mark, own: Sequence[Table], cells: int) -> float:
@@ -147,33 +127,15 @@ def _shares(models: Sequence[Model], mark: Mark, tables: Sequence[Table], wanted
 def _more(was: Floats, now: Floats) -> bool:
     """Whether it is no chance that more rows get the wanted answer: as `poisoning.turned`."""
     if len(was) > 1:
-        return bool(now.mean(axis=1).min() > was.mean(axis=1).max())
+        return beyond(was.mean(axis=1), now.mean(axis=1), CHANCE / len(WAYS))
     return signs(int((now > was).sum()), int((was > now).sum())) <= CHANCE / len(WAYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Backdoor:
-    """See the module."""
-
-    name: str = "backdoor"
-    sort: Sort = Sort.POISONING
-    reference: str = "Bagdasaryan et al. 2020, arXiv 1807.00459"
-
-    def fits(self, seen: Seen) -> str | None:
-        """As poisoning, and columns that a mark can be put in."""
-        why = fits(seen)
-        if why is None and (seen.plan.drawn or not encoding(seen.plan).fields):
-            return "a mark is put in columns of a table, which a graph need not take"
-        return why
-
-    def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
-        """What the coalition's sites could have taught."""
-        who = liars(seen)
-        return [Taught(seen.plan, who, frozenset(seen.plan.federation.sites) - who, until)]
-
-    def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
-        """A plain mean over rows of no one."""
-        return scene(seen, until)
+def _lacks(plan: Plan) -> str | None:
+    """Columns that a mark can be put in."""
+    if plan.drawn or not encoding(plan).fields:
+        return "a mark is put in columns of a table, which a graph need not take"
+    return None
 
 
-BACKDOOR = Backdoor()
+BACKDOOR = Lying("backdoor", "Bagdasaryan et al. 2020, arXiv 1807.00459", told, _lacks)
