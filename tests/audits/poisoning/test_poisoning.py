@@ -16,6 +16,7 @@ import potluck
 from potluck.api.local.demo import demo_plan
 from potluck.audits.attack import Until
 from potluck.audits.poisoning import played as playing
+from potluck.audits.poisoning import poisoning
 from potluck.audits.poisoning.backdoor import BACKDOOR, WAYS, mark_of
 from potluck.audits.poisoning.lying import CHANCE, RUNS, scores, signs
 from potluck.audits.poisoning.played import HONEST, Lie, Stopped, played, said
@@ -258,14 +259,17 @@ def test_a_mean_does_not():
     assert min(accuracy("mean", 2, who) for who in HOSPITALS) < 0.5
 
 
-def test_with_votes_a_mean_is_not_turned_unseen_and_a_vote_of_half_ends_the_run():
-    """The same rows, lie and masks: without `vote` the lie succeeds (`plain`); with it the sites vote it down."""
+def test_with_votes_a_mean_is_not_turned_unseen_by_loud_lies_and_a_vote_of_half_ends_the_run(monkeypatch):
+    """The same rows, lie and masks: without `vote` the lie succeeds (`plain`); with it the sites vote it down. What is
+    no louder than an honest site passes the vote, but no fall of these few rows is sure."""
     spec, truth = at_hand(plan("mask", LOGISTIC, **AVERAGE, vote={}), frames())
     done = played(spec, truth, frozenset("b"), lies(spec, frozenset("b"))[0], FOREVER)
     assert done.back is not None
     assert "b" not in done.back.vote.against  # who lies votes against nothing
     honest = played(spec, truth, frozenset("b"), HONEST, FOREVER)
     assert (honest.back, {one.against for one in honest.votes}) == (None, {()})
+    assert found(POISONING, spec, truth, "b").succeeded is None
+    monkeypatch.setattr(poisoning, "lies", lambda spec, who: lies(spec, who)[:3])
     it = found(POISONING, spec, truth, "b")
     assert it.succeeded is False
     assert "site b alone did not turn the model here: accuracy at the other sites " in it.words

@@ -26,8 +26,8 @@ TIMES, LIES = 10.0, 5
 
 
 def lies(plan: Plan, who: frozenset[str]) -> tuple[Lie, ...]:
-    """What these sites try, LIES of them. The first is as loud as all sites together: louder ones may end the run, and the fourth, no louder than an
-    honest site, is for rules that look at how loud a site is."""
+    """What these sites try, LIES of them. The first is as loud as all sites together: louder ones may end the run. The
+    fourth is no louder than an honest site: it passes rules that look at how loud a site is."""
     flipped, all_ = partial(_flipped, goal_of(plan).cells), len(plan.federation.sites) / len(who)
     return (
         Lie(f"what it learnt, -{all_:.3g} times", -all_),
