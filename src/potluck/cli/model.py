@@ -32,15 +32,15 @@ def summary(model: Path) -> None:
 @click.argument("model", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, help="Write into this new file.")
 @click.option(
-    "--to", type=click.Choice(list(FORMS)), required=True, help="ONNX, a graph that plans may name, or layers."
+    "--to", type=click.Choice(list(FORMS)), required=True, help="ONNX, a graph that plans may name, layers, or trees."
 )
 @spoken
 def export(model: Path, output: Path, to: str) -> None:
     """Write MODEL (model.json, or a run's folder) as a file for other programs.
 
     onnx: encoded features in, scores out. graph: a linear or logistic model or a network of layers becomes a graph with
-    its weights. layers: a graph that is nothing but layers becomes a model that is scored for others. Nothing leaves
-    this machine.
+    its weights. layers: a graph that is nothing but layers becomes a model that is scored for others.
+    xgboost: boosted trees or curves become JSON that XGBoost and treelite load. Nothing leaves this machine.
     """
     export_model(model, output, to=to)
     voice().lines({"file": str(output.absolute()), "to": to}, [f"written: {output}"])

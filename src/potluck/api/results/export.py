@@ -9,6 +9,7 @@ from potluck.learning.graph.file import write, written
 from potluck.learning.models.exports.as_graph import as_graph
 from potluck.learning.models.exports.as_layers import as_layers
 from potluck.learning.models.exports.onnx_file import onnx_file
+from potluck.learning.models.exports.xgboost_file import xgboost_file
 from potluck.learning.models.model import WEIGHTS, Model
 from potluck.tasks.trained import MODEL
 
@@ -33,12 +34,17 @@ def _layers(model: Model) -> Files:
     return {WEIGHTS: b"".join(weights), "": text}
 
 
-FORMS: Mapping[str, Callable[[Model], Files]] = {"onnx": _onnx, "graph": _graph, "layers": _layers}
+def _xgboost(model: Model) -> Files:
+    return {"": xgboost_file(model)}
+
+
+FORMS: Mapping[str, Callable[[Model], Files]] = {"onnx": _onnx, "graph": _graph, "layers": _layers, "xgboost": _xgboost}
 """What a model can become."""
 
 
 def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
-    """Write a model into a new file. model: one, its model.json, or a run's folder. to: "onnx", "graph" or "layers".
+    """Write a model into a new file. model: one, its model.json, or a run's folder. to: "onnx", "graph", "layers" or
+    "xgboost".
 
     Raises UsageError: no model there, a kind that the form does not say, or a file is there already; GraphError: an
     operation that the form does not say.

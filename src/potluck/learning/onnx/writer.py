@@ -38,17 +38,23 @@ class Writer:
     nodes: list[Any] = field(default_factory=list)
     held: list[Any] = field(default_factory=list)
 
-    def add(self, op: str, inputs: Sequence[str], attributes: Mapping[str, object] | None = None) -> str:
-        """A node that makes one value; gives its name. An input without a name is left out."""
-        return self.many(op, inputs, 1, attributes)[0]
+    def add(self, op: str, inputs: Sequence[str], attributes: Mapping[str, object] | None = None, of: str = "") -> str:
+        """A node that makes one value; gives its name. An input without a name is left out. of: the set of
+        operators."""
+        return self.many(op, inputs, 1, attributes, of)[0]
 
     def many(
-        self, op: str, inputs: Sequence[str], count: int, attributes: Mapping[str, object] | None = None
+        self,
+        op: str,
+        inputs: Sequence[str],
+        count: int,
+        attributes: Mapping[str, object] | None = None,
+        of: str = "",
     ) -> tuple[str, ...]:
         """A node that makes so many. No name of a graph has a slash: these are new."""
         place = len(self.nodes)
         out = tuple(f"{op}/{place}/{i}" for i in range(count))
-        self.nodes.append(self.package.helper.make_node(op, inputs, out, **(attributes or {})))
+        self.nodes.append(self.package.helper.make_node(op, inputs, out, domain=of, **(attributes or {})))
         return out
 
     def hold(self, name: str, array: Array) -> str:
