@@ -9,6 +9,8 @@ from potluck.api.results.outcome import Run
 from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
 from potluck.core.traits import traits_of
+from potluck.learning.models.boosted.told import Boosted
+from potluck.learning.models.summary import Summary
 from potluck.report.forms import tables
 from potluck.report.outcome import read
 from potluck.tasks.trained import NOT_PRIVATE
@@ -54,11 +56,17 @@ def show_run(out: Terminal, run: Run) -> None:
     model = document.get("model")
     if isinstance(model, Mapping):
         out.say(f"model: {model['file']} ({model['digest']})")
-        if run.model.summed:
-            judged = any(term.se is not None for term in run.model.summary().terms.values())
-            words = "coefficients in the data's units" + (", with standard errors" if judged else "")
-            out.say(f"{words}: potluck model summary {run.folder}")
+        if run.model.summed or run.model.boosted:
+            out.say(f"{_summed(run.model.summary())}: potluck model summary {run.folder}")
     out.say(f"report: {document['report']}")
+
+
+def _summed(found: Summary | Boosted) -> str:
+    """What a model's summary says."""
+    if isinstance(found, Boosted):
+        return "importances, and what each column adds" if found.curves else "importances"
+    judged = any(term.se is not None for term in found.terms.values())
+    return "coefficients in the data's units" + (", with standard errors" if judged else "")
 
 
 def _labels(out: Terminal, found: Mapping[str, object]) -> None:

@@ -30,14 +30,24 @@ class PlanName(msgspec.Struct, frozen=True, kw_only=True):
     hash: str = ""
 
 
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What a group of rows of one column adds to each output of an additive model."""
+
+    of: str
+    adds: tuple[float, ...]
+
+
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt. coefficients: by feature, for linear models, in encoded features. round: after which it was
+    """What was learnt. coefficients: by feature, for linear models, in encoded features. importances:
+    by column, of trees and curves; curves: by column, of an additive model. round: after which it was
     kept, 0 where nobody looked at it before the end."""
 
     kind: str = ""
     file: str | None = ""
     digest: str = ""
     coefficients: dict[str, float] | None = None
+    importances: dict[str, float] = {}
+    curves: dict[str, tuple[Step, ...]] = {}
     round: int = 0
 
 

@@ -17,6 +17,7 @@ from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.report import (
     charts,
+    columns,
     comparison,
     confusion,
     curves,
@@ -97,6 +98,7 @@ def render(folder: Path) -> str:
             noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
+            boosted=columns.columns(outcome.model),
             owners=owners.owners(
                 spent,
                 ledgers=bool(details.budget),

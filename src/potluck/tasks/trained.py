@@ -11,6 +11,7 @@ from potluck.learning.data.target import SIDES, Goal, Side
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.validation import Look
 from potluck.learning.models.basis import FILE as SUMMARY
+from potluck.learning.models.boosted.told import told
 from potluck.learning.training.trained import Trained
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.shown import Measured
@@ -62,6 +63,9 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
         "digest": model.digest(),
         "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
+    if model.boosted:
+        made = told(model, outcome.basis).document()
+        said |= {name: made[name] for name in ("importances", "first", "curves") if made[name]}
     found: Json = {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
     if outcome.history:
         said["round"] = outcome.kept

@@ -10,6 +10,7 @@ from potluck.api.results.export import export
 from potluck.core.errors import UsageError
 from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
+from potluck.learning.models.boosted.layout import layout
 from potluck.learning.models.exports.onnx_file import onnx_file
 from potluck.learning.models.exports.xgboost_file import xgboost_file
 from support import oracles
@@ -30,17 +31,20 @@ def made(kind, name):
         tables = {site: read(rows, plan.spec, site) for site, rows in sites.items()}
         model = sums.run(TrainTask(plan.spec, evaluated=False), tables, grid=True).model
         features, _, _ = boosted.pooled(plan, sites)
-        MADE[kind, name] = model, np.concatenate([features, edges(features)]).astype(np.float32)
+        MADE[kind, name] = model, np.concatenate([features, edges(features, layout(plan.spec))]).astype(np.float32)
     return MADE[kind, name]
 
 
-def edges(features):
-    """Rows whose numbers lie where bins begin, and a hair to either side."""
+def edges(features, how):
+    """Rows whose numbers lie where bins begin, and a hair to either side; 0 where a number is missing."""
     rng = np.random.default_rng(4)
     at = np.float32(-1 + 2 * rng.integers(0, boosted.BINS + 1, (200, features.shape[1])) / boosted.BINS)
     moved = np.where(rng.random(at.shape) < 0.5, at, np.nextafter(at, np.float32(rng.choice([-2, 2]))))
     whole = np.isin(features, (0, 1)).all(axis=0)
-    return np.where(whole, rng.integers(0, 2, at.shape), np.clip(moved, -1, 1))
+    found = np.where(whole, rng.integers(0, 2, at.shape), np.clip(moved, -1, 1))
+    for number, flag in zip(np.flatnonzero(how.numbers), how.flags, strict=True):
+        found[:, number] *= 1 - found[:, flag] if flag >= 0 else 1
+    return found
 
 
 def walked(content, rows):

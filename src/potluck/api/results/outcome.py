@@ -16,6 +16,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
 from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models import basis
+from potluck.learning.models.boosted.told import Boosted
 from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
 from potluck.report.outcome import read
@@ -144,7 +145,7 @@ def write_report(folder: Path, output: Path | None) -> Path:
     return path
 
 
-def summary(model: str | Path) -> Summary | Outline:
+def summary(model: str | Path) -> Summary | Outline | Boosted:
     """What a model file says of itself, or the one in a run's folder: of a graph what it is made of. Raises UsageError:
     there is none."""
     path = Path(model)

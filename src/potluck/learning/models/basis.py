@@ -27,8 +27,8 @@ FILE = "summary.json"
 class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """model: the digest of the model file that it stands beside; units: of columns, as the plan names them; converged:
     whether the fit had, None where that is not known; warnings: of the fit; sums: None where the run opened no Gram
-    matrix; iterates: averaged where the model is the mean of several, unset where it is the last; class_weights, local:
-    as of the plan, unset where it has none."""
+    matrix; importances: by column, of a model that is boosted; iterates: averaged where the model is the mean of
+    several, unset where it is the last; class_weights, local: as of the plan, unset where it has none."""
 
     format: Literal["potluck summary 1"] = "potluck summary 1"
     model: str
@@ -39,6 +39,7 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     converged: bool | None
     warnings: tuple[str, ...]
     sums: Sums | None
+    importances: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     iterates: Literal["averaged"] | msgspec.UnsetType = msgspec.UNSET
     class_weights: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
     local: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -69,7 +70,8 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
     """What a plan's run leaves beside a model whose coefficients are summed up, or of which there is something to mind;
     None of others."""
     weights, local = training(plan).class_weights, required(plan.model).local
-    if not (kind_of(plan).summed or weights or local):
+    counts = dict(fitted.importances(fitted.weights))
+    if not (kind_of(plan).summed or weights or local or counts):
         return None
     units = {name: column.unit for name, column in declared(plan).items() if column.unit}
     return Basis(
@@ -81,6 +83,7 @@ def basis(plan: Plan, digest: str, fitted: Fitted) -> Basis | None:
         converged=fitted.converged,
         warnings=fitted.told,
         sums=fitted.curvature,
+        importances=counts or msgspec.UNSET,
         iterates="averaged" if fitted.averaged else msgspec.UNSET,
         class_weights=dict(weights) or msgspec.UNSET,
         local=local or msgspec.UNSET,

@@ -1,5 +1,6 @@
 """What training ends with, before it is a model: weights, what to mind, and the curvature that its sums opened."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -25,7 +26,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Fitted:
     """Final weights [d], what to mind, whether the fit has converged (None: not known), and where the method opened it
     the curvature there. averaged: they are the mean of those after several rounds. ending: what to mind beside of these
-    weights alone, not of those of an earlier round. clips: of each round, where they followed what was opened."""
+    weights alone, not of those of an earlier round. clips: of each round, where they followed what was opened.
+    importances: of weights of any round, by column, where the method knows how much each counts."""
 
     weights: Floats = field(repr=False)
     warnings: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class Fitted:
     averaged: bool = False
     ending: tuple[str, ...] = ()
     clips: tuple[float, ...] = ()
+    importances: Callable[[Floats], Mapping[str, float]] = lambda weights: {}
 
     @property
     def told(self) -> tuple[str, ...]:

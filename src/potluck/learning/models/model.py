@@ -38,6 +38,7 @@ from potluck.learning.models.model_file import File, Network, card_of, opened
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from potluck.learning.models.boosted.told import Boosted
     from potluck.learning.models.summary import Summary
 
 WEIGHTS, GRAPH = ".safetensors", ".graph"
@@ -75,7 +76,7 @@ class Model:
     @property
     def coefficients(self) -> Mapping[str, float]:
         """intercept and a coefficient an encoded feature; empty for a network and for trees."""
-        if self.network or self.forest or self.curves or self.graph:
+        if self.network or self.boosted or self.graph:
             return {}
         return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
 
@@ -83,6 +84,11 @@ class Model:
     def columns(self) -> tuple[str, ...]:
         """What each score of a row is called."""
         return self.target.scores
+
+    @property
+    def boosted(self) -> Forest | Curves | None:
+        """The trees or curves that it is made of."""
+        return self.forest or self.curves
 
     @property
     def summed(self) -> bool:
@@ -251,12 +257,16 @@ class Model:
             raise UsageError("a weight of it is not finite", where=where, hint="train it again, at a lower rate")
         return model
 
-    def summary(self) -> "Summary":
+    def summary(self) -> "Summary | Boosted":
         """Coefficients in the data's units, odds ratios of a logistic model, standard errors where the run left them
-        beside the file. Raises UsageError: a network or trees, or what lies beside it is broken."""
+        beside the file; of trees and curves what they are made of. Raises UsageError: a network, or what lies beside it
+        is broken."""
         from potluck.learning.models import basis
+        from potluck.learning.models.boosted.told import told
         from potluck.learning.models.summary import summary
 
+        if self.boosted is not None:
+            return told(self, basis.read(self.beside) if self.beside is not None else None)
         if not self.summed:
             what = f"a model of kind {self.kind} has no coefficients to sum up"
             having = ", ".join(word for word, one in MODELS.entries.items() if one.summed)

@@ -53,7 +53,7 @@ class Looks:
         """The model of the run. What the method opened about its last model is not said of an earlier one."""
         if self.weights is None or self.place == len(self.history) - 1:
             return fitted
-        return Fitted(self.weights, fitted.warnings)
+        return Fitted(self.weights, fitted.warnings, importances=fitted.importances)
 
 
 def ended(course: ServerSteps) -> Fitted:

@@ -2,8 +2,9 @@
 
 A row's margin is `first` and, for each feature, what its curve says of the bin where the row lies. A curve of a number
 has `model.bins` steps, of equal width over the declared range; that of a feature of 0 and 1 is what 1 adds. Bins are
-those of `boosted.layout`, so that rows lie in the same ones when a model is trained and when it scores. Reference: Lou,
-Caruana, Gehrke, "Intelligible Models for Classification and Regression", KDD 2012.
+those of `boosted.layout`, so that rows lie in the same ones when a model is trained and when it scores; a row whose
+number is missing lies in none of that number's. Reference: Lou, Caruana, Gehrke, "Intelligible Models for
+Classification and Regression", KDD 2012.
 """
 
 import math
@@ -50,7 +51,7 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def margins(weights: Floats, how: Layout, features: Floats) -> Floats:
     """weights [k, cells], features [n, p] -> [n, k]; NaN where a feature is NaN."""
-    row, cell = how.places(features)
+    row, cell = how.places(features, apart=True)
     found = [np.bincount(row, weights=one[cell], minlength=len(features)) for one in weights]
     total = np.column_stack(found) if found else np.zeros((len(features), 0))
     total[np.isnan(features).any(axis=1)] = np.nan

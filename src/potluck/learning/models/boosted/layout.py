@@ -77,14 +77,25 @@ class Layout:
         ]
         return np.asarray(np.concatenate(parts) > 0)
 
-    def places(self, features: Floats) -> tuple[Whole, Whole]:
-        """features [n, p] -> (row, cell) of each 1 that these rows add to a node's cells."""
+    @property
+    def flags(self) -> Whole:
+        """[numbers] which feature says of each number that it is missing; -1: none does."""
+        follows = zip(self.names, (*self.names[1:], ""), strict=True)
+        flagged = np.array([after == f"{name}?" for name, after in follows], np.bool_)
+        return np.where(flagged, np.arange(1, len(self.names) + 1), -1)[self.numbers]
+
+    def places(self, features: Floats, *, apart: bool = False) -> tuple[Whole, Whole]:
+        """features [n, p] -> (row, cell) of each 1 that these rows add to a node's cells. A number that is missing lies
+        in the bin of its encoded 0; apart: in none, but in the cell of its flag alone."""
         rows, low = np.arange(len(features)), features.astype(np.float32)
-        edges, starts = self.edges.astype(np.float32), self.starts
+        edges, starts, flags = self.edges.astype(np.float32), self.starts, self.flags
         binned = np.searchsorted(edges, low[:, self.numbers]) + starts[self.numbers]
+        there = np.ones(binned.shape, np.bool_)
+        if apart and (flags >= 0).any():
+            there[:, flags >= 0] = low[:, flags[flags >= 0]] <= HALF
         some, which = np.nonzero(low[:, ~self.numbers] > HALF)
-        row = np.concatenate([rows, np.repeat(rows, binned.shape[1]), some])
-        return row, np.concatenate([np.zeros(len(rows), np.int64), binned.ravel(), starts[~self.numbers][which]])
+        row = np.concatenate([rows, np.nonzero(there)[0], some])
+        return row, np.concatenate([np.zeros(len(rows), np.int64), binned[there], starts[~self.numbers][which]])
 
 
 def layout(plan: Plan) -> Layout:

@@ -5,14 +5,14 @@ a tree of two leaves, and what all rows begin with a tree of one. Cuts and value
 them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from potluck.core.errors import UsageError
 from potluck.core.stages import Floats
-from potluck.learning.models.boosted.curves import Curve, Curves
+from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import NOTHING, Forest, Tree
 from potluck.learning.models.boosted.layout import HALF
 from potluck.learning.models.model import Model
@@ -69,15 +69,20 @@ def _below(tree: Tree, names: dict[str, int], wide: float, node: int) -> Branch 
 
 
 def _of_curves(curves: Curves, wide: float) -> Iterator[tuple[int, Branch | Leaf]]:
-    edges = curves.layout.edges
+    how = curves.layout
+    edges, numbers = how.edges, np.flatnonzero(how.numbers)
+    middle = int(np.searchsorted(edges, 0.0))
+    # a missing number is encoded as 0 and its flag as 1: what 1 adds takes back what 0 does
+    back = {flag: number for number, flag in zip(numbers.tolist(), how.flags.tolist(), strict=True) if flag >= 0}
     yield from ((output, Leaf(short(value * wide))) for output, value in enumerate(curves.first))
     for place, curve in enumerate(curves.curves):
         for output in range(len(curves.first)):
-            yield output, _of_curve(place, curve, output, edges, wide)
+            zero = curves.curves[back[place]].values[output][middle] if place in back else 0.0
+            yield output, _of_curve(place, [(one - zero) * wide for one in curve.values[output]], edges)
 
 
-def _of_curve(place: int, curve: Curve, output: int, edges: Floats, wide: float) -> Branch | Leaf:
-    values = [short(one * wide) for one in curve.values[output]]
+def _of_curve(place: int, says: Sequence[float], edges: Floats) -> Branch | Leaf:
+    values = [short(one) for one in says]
     if len(values) == 1:
         return Branch(place, HALF, Leaf(0.0), Leaf(values[0]))
 

@@ -27,7 +27,6 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
@@ -35,6 +34,7 @@ from potluck.learning.data.units import most_units
 from potluck.learning.models.boosted.additive import Announced, announced, reach, zeros
 from potluck.learning.models.boosted.curves import margins
 from potluck.learning.models.boosted.layout import Layout, Whole, layout
+from potluck.learning.models.boosted.told import importances
 from potluck.learning.models.class_weights import factors_of, heaviest
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import l2
@@ -90,18 +90,22 @@ class Additive:
                 found[WEIGHT] = np.ones((len(y), 1)) if counts is None else counts[y.astype(np.int64)][:, None]
             return np.zeros(first.shape, dtype=np.int64), found
 
-        yield Histogram(how, self.goal, 1, placed, rows)
+        yield Histogram(how, self.goal, 1, placed, rows, apart=True)
 
     def course(self) -> ServerSteps:
         """A step a sum. Raises DataError: there are no rows, or all are of one class."""
         spec, how, now = training(self.plan), self.layout, zeros(self.plan)
-        before, warnings = now.weights, tuple[str, ...]()
+        before, warnings, count = now.weights, tuple[str, ...](), np.zeros(how.cells)
+
+        def counts(vector: Floats) -> Mapping[str, float]:
+            return importances(encoding(self.plan), how, announced(self.plan, vector).weights, count)
+
         ridge = np.full(how.cells, l2(self.plan))
         ridge[0] = 0.0
         for number in range(spec.rounds):
             answer = yield now.vector
             if answer is None:
-                return Fitted(now.vector, warnings)
+                return Fitted(now.vector, warnings, importances=counts)
             if number == 0:
                 warnings = few(judge(self.plan, self.goal, answer), now.weights.size)
                 count = answer.part(WEIGHT).values
@@ -111,17 +115,15 @@ class Additive:
             there = filled(how, now.weights - spec.rate * step, count)
             beyond = there + number / (number + 3) * (there - before)
             now, before = Announced(number + 1, beyond), there
-        return Fitted(Announced(spec.rounds, before).vector, warnings)
+        return Fitted(Announced(spec.rounds, before).vector, warnings, importances=counts)
 
     def _slope(self, answer: Answer, like: Floats) -> Floats:
         return answer.part(FIRST).values.reshape(like.shape)
 
 
 def in_a_row(plan: Plan) -> int:
-    """The most cells in which a row lies: that of all rows, and of each column one, of a number that may be missing
-    two."""
-    fields = encoding(plan).fields
-    return 1 + sum(1 + (COLUMNS.of(one.kind).spread and one.missing == "flag") for one in fields)
+    """The most cells in which a row lies: that of all rows, and one of each column."""
+    return 1 + len(encoding(plan).fields)
 
 
 def filled(how: Layout, weights: Floats, count: Floats) -> Floats:

@@ -20,11 +20,12 @@ LEAST = 1e-6
 
 
 class Parted(NamedTuple):
-    """features [nodes], cuts [nodes]: what each node asks. first, second [2 * nodes]: the sums on both sides of it,
-    left and right."""
+    """features [nodes], cuts [nodes]: what each node asks; gains [nodes]: what that gains. first, second [2 * nodes]:
+    the sums on both sides of it, left and right."""
 
     features: NDArray[np.int64]
     cuts: Floats
+    gains: Floats
     first: Floats
     second: Floats
 
@@ -51,4 +52,5 @@ def parted(how: Layout, first: Floats, second: Floats, l2: float, among: NDArray
     none = gains[rows, best] <= LEAST
     right = [np.where(none, 0.0, one[rows, best]) for one in (g_right, h_right)]
     both = [np.stack([whole[:, 0] - one, one], axis=1).ravel() for (_, whole), one in zip(sides, right, strict=True)]
-    return Parted(np.where(none, 0, whose[best]), np.where(none, NOTHING, at[best]), *both)
+    gained = np.where(none, 0.0, gains[rows, best])
+    return Parted(np.where(none, 0, whose[best]), np.where(none, NOTHING, at[best]), gained, *both)

@@ -18,6 +18,7 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Mask, most_units
@@ -27,7 +28,7 @@ from potluck.learning.models.boosted.layout import Layout, Whole, layout
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import l2
 from potluck.learning.training.boosting.booster import Booster
-from potluck.learning.training.boosting.gains import Parted, parted, says
+from potluck.learning.training.boosting.gains import LEAST, Parted, parted, says
 from potluck.learning.training.boosting.histogram import FIRST, SECOND, Histogram
 from potluck.learning.training.boosting.losses import bounds, derivatives, parts
 from potluck.learning.training.method import FEW, ServerSteps, judge, tally
@@ -89,6 +90,7 @@ class Trees:
         """A level a sum. Raises DataError: there are no rows, or all are of one class."""
         numbers, how, weights = self.numbers, self.layout, self.initial()
         warnings, among = tuple[str, ...](), np.zeros(0, np.bool_)
+        gained = np.zeros((training(self.plan).rounds, self.features))
         for number in range(training(self.plan).rounds * numbers.depth):
             answer = yield weights
             if answer is None:
@@ -96,16 +98,28 @@ class Trees:
             if number == 0:
                 warnings = self._few(judge(self.plan, self.goal, answer))
                 among = how.lowest(answer.part(SECOND).values[: how.cells])
-            weights = self._stood(weights, number % numbers.depth, how, answer, among)
-        return Fitted(weights, warnings)
+            rounds, level = divmod(number, numbers.depth)
+            found = self._parted(level, how, answer, among)
+            for one in found:
+                np.add.at(gained[rounds], one.features, one.gains)
+            leaves = [self._leaves(one) for one in found] if level + 1 == numbers.depth else []
+            weights = numbers.stood(weights, level, [(one.features, one.cuts) for one in found], leaves)
+        return Fitted(weights, warnings, importances=lambda at: self._importances(at, gained))
 
-    def _stood(self, weights: Floats, level: int, how: Layout, answer: Answer, among: Mask) -> Floats:
-        """The trees with the level that these sums give, at one of these cuts a node."""
+    def _parted(self, level: int, how: Layout, answer: Answer, among: Mask) -> list[Parted]:
+        """By output, what these sums part at one of these cuts a node."""
         shape = (self.goal.outputs, 1 << level, how.cells)
         first, second = (answer.part(name).values.reshape(shape) for name in (FIRST, SECOND))
-        found = [parted(how, *sums, l2(self.plan), among) for sums in zip(first, second, strict=True)]
-        leaves = [self._leaves(one) for one in found] if level + 1 == self.numbers.depth else []
-        return self.numbers.stood(weights, level, [(one.features, one.cuts) for one in found], leaves)
+        return [parted(how, *sums, l2(self.plan), among) for sums in zip(first, second, strict=True)]
+
+    def _importances(self, weights: Floats, gained: Floats) -> dict[str, float]:
+        """By column, its share of what all cuts of whole trees gained. gained [rounds, p]."""
+        each = gained[: self.numbers.standing(weights)[0]].sum(axis=0)
+        found, place = {}, 0
+        for one in encoding(self.plan).fields:
+            found[one.name] = float(each[place : place + len(one.features)].sum() / max(each.sum(), LEAST))
+            place += len(one.features)
+        return found
 
     def _leaves(self, one: Parted) -> Floats:
         return says(one.first, one.second, l2(self.plan)) * training(self.plan).rate
