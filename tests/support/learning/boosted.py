@@ -112,7 +112,14 @@ OBJECTIVES = {"binary": "binary:logistic", "classes": "multi:softprob", "number"
 
 
 def xgboost_margins(xgboost, made, sites):
-    """[n, outputs] what XGBoost grows of the same rows and bins. xgboost: its module."""
+    """[n, outputs] what XGBoost grows of the same rows and bins says. xgboost: its module."""
+    rows = binned(made, pooled(made, sites)[0])
+    found = xgboost_grown(xgboost, made, sites).predict(xgboost.DMatrix(rows), output_margin=True)
+    return found.reshape(len(rows), -1)
+
+
+def xgboost_grown(xgboost, made, sites):
+    """Its model."""
     goal, spec = goal_of(made.spec), made.spec.training
     features, target, train = pooled(made, sites)
     rows = binned(made, features)
@@ -129,5 +136,4 @@ def xgboost_margins(xgboost, made, sites):
         "nthread": 1,
     }
     words |= {"num_class": goal.outputs} if goal.side == "classes" else {}
-    grown = xgboost.train(words, xgboost.DMatrix(rows[train], target[train], weight=each), spec.rounds)
-    return grown.predict(xgboost.DMatrix(rows), output_margin=True).reshape(len(rows), -1)
+    return xgboost.train(words, xgboost.DMatrix(rows[train], target[train], weight=each), spec.rounds)

@@ -31,6 +31,17 @@ def test_margins_are_those_of_xgboost_and_those_that_are_kept_are_its_own(xgboos
 
 
 @pytest.mark.slow
+def test_importances_are_the_shares_of_xgboosts_total_gain(xgboost):
+    frame, columns, target = boosted.numbered("cancer")
+    made, sites = boosted.plan(columns, target), boosted.dealt(frame)
+    theirs = boosted.xgboost_grown(xgboost, made, sites).get_score(importance_type="total_gain")
+    model = potluck.run(made, sites, out="run", ledger="ledger").document["model"]
+    whole = sum(theirs.values())
+    ours = {name: share for name, share in model["importances"].items() if share > 0}
+    assert ours == pytest.approx({name: gain / whole for name, gain in theirs.items()}, rel=1e-5)
+
+
+@pytest.mark.slow
 def test_many_deep_trees_part_as_those_of_xgboost(xgboost):
     frame, columns, target = boosted.numbered("cancer")
     sites = boosted.dealt(frame)
