@@ -64,7 +64,7 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
         "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
     if model.boosted:
-        made = told(model, outcome.basis).document()
+        made = told(model.digest(), (model.kind, model.encoding, model.target), model.boosted, outcome.basis).document()
         said |= {name: made[name] for name in ("importances", "first", "curves") if made[name]}
     found: Json = {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
     if outcome.history:

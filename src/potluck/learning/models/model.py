@@ -266,7 +266,8 @@ class Model:
         from potluck.learning.models.summary import summary
 
         if self.boosted is not None:
-            return told(self, basis.read(self.beside) if self.beside is not None else None)
+            known = basis.read(self.beside) if self.beside is not None else None
+            return told(self.digest(), (self.kind, self.encoding, self.target), self.boosted, known)
         if not self.summed:
             what = f"a model of kind {self.kind} has no coefficients to sum up"
             having = ", ".join(word for word, one in MODELS.entries.items() if one.summed)

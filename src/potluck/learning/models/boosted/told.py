@@ -17,12 +17,13 @@ from potluck.core.stages import Floats
 from potluck.core.visible import visible
 from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.encode import Encoding
+from potluck.learning.data.target import Goal
+from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
 from potluck.learning.models.boosted.layout import Layout
 
 if TYPE_CHECKING:
     from potluck.learning.models.basis import Basis
-    from potluck.learning.models.model import Model
 
 MISSING = "no value"
 
@@ -130,21 +131,20 @@ def importances(how: Encoding, layout: Layout, weights: Floats, count: Floats) -
     return found
 
 
-def told(model: "Model", known: "Basis | None") -> Boosted:
-    """What a boosted model says of itself. known: what its run left beside it."""
-    digest, goal, made = model.digest(), model.target, model.boosted
+def told(digest: str, card: tuple[str, Encoding, Goal], made: Forest | Curves, known: "Basis | None") -> Boosted:
+    """What a boosted model says of itself. card: its kind, encoding and target; known: what its run left beside it."""
+    kind, how, goal = card
     beside = known if known is not None and known.model == digest else None
     counts, notes = (beside.importances or {}, (*beside.warnings, *beside.notes)) if beside else ({}, ())
     half = (goal.high - goal.low) / 2 if goal.side == "number" else 1.0
     ranked = dict(sorted(counts.items(), key=lambda one: -one[1]))
-    head = (digest, model.kind, goal.column, goal.scores)
+    head = (digest, kind, goal.column, goal.scores)
     if isinstance(made, Forest):
         return Boosted(*head, len(made.trees), made.trees[0].depth, ranked, (), {}, notes)
-    assert made is not None
     weights, layout = made.weights * half, made.layout
     if goal.side == "number":
         weights[:, 0] += goal.low + half
-    curves = {name: tuple(_step(one, weights) for one in each) for name, each in groups(model.encoding, layout).items()}
+    curves = {name: tuple(_step(one, weights) for one in each) for name, each in groups(how, layout).items()}
     first = tuple(weights[:, 0].tolist())
     scaled = {name: value * half for name, value in ranked.items()}
     return Boosted(*head, 0, 0, scaled, first, curves, notes)
