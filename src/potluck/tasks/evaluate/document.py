@@ -58,7 +58,8 @@ def judgement(found: Judgement, goal: Goal) -> Json:
     if found.confusion is not None:
         said["confusion"] = _confusion(found.confusion, goal.classes or SIDES)
     said["calibration"] = [
-        {"low": one.low, "high": one.high} | _measures({"rows": one.rows, "observed": one.observed})
+        {"low": one.low, "high": one.high, "score": (one.low + one.high) / 2}
+        | _measures({"rows": one.rows, "observed": one.observed})
         for one in found.calibration
     ]
     if found.thresholds:
