@@ -1,5 +1,6 @@
 """Evaluations across machines: sites are sent the models, and take them by their digests; owners see what is asked."""
 
+import pandas as pd
 import pytest
 
 import potluck
@@ -98,6 +99,20 @@ def test_a_site_opens_no_cell_of_fewer_rows_than_its_policy_says(fed, earlier):
     with fed.attending(*"abcd"):  # there noise answers, and no rule by the rows
         outcome, _ = fed.run(quick(plan(earlier).set("privacy", noise)), "cd" * 16, wait=5)
     assert outcome.models[0].measures["rows"].noise is not None
+
+
+@pytest.mark.slow
+def test_a_policy_looks_at_no_more_cells_than_it_has_room_for(fed, earlier):
+    narrowed(fed, "a", "[allow]", "[allow]\nmin_cell = 5")
+    several = plan(earlier).set("evaluate", {"bins": 1000, "by": "k"})
+    groups = {"kind": "category", "values": [f"v{one}" for one in range(10)], "missing": "drop"}
+    several.set("data", {"columns": {"k": groups}})
+    for name in "abcd":
+        frame = pd.read_csv(fed.folder / name / "rows.csv").assign(k="v1")
+        frame.to_csv(fed.folder / name / "rows.csv", index=False)
+    with fed.attending(*"abcd"), pytest.raises(Refused):
+        fed.run(quick(several), wait=5)
+    assert any("have more than 16,384 cells" in line for line in fed.heard["a"])
 
 
 @pytest.mark.parametrize("forged", [lambda body: body[:-8], lambda body: bytes(len(body)), lambda body: b""])

@@ -236,7 +236,7 @@ class Statistics:
         sizes = tuple(map(len, labels))
         self._places += int(np.prod(sizes, dtype=np.float64))
         if self._places > MOST_PLACES:
-            raise ValueError(f"the plan's tables have more than {MOST_PLACES:,} cells")
+            raise too_many("the plan's tables")
         places = ["".join(some) and " where " + ", ".join(some) for some in product(*labels)]
         part: Part | Clusters | Distinct
         if table.clusters is not None:
@@ -258,6 +258,11 @@ class Statistics:
             named = [" or ".join(repr(values[place]) for place in some) for some in axis.sides]
             return [*(f"{name} is {one}" for one in named), f"{name} is another value", other]
         return [*(f"{name} is {value!r}" for value in values), other]
+
+
+def too_many(of: str) -> ValueError:
+    """Of more places than anybody looks at."""
+    return ValueError(f"{of} have more than {MOST_PLACES:,} cells")
 
 
 def differing(one: Cell, others: Words) -> Index:

@@ -23,7 +23,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Index
 from potluck.learning.data.units import with_persons
 from potluck.learning.evaluation.finished import opens as finished
-from potluck.learning.selection.cells import ROWS, Cell, Mark, Part, Statistics, Words
+from potluck.learning.selection.cells import MOST_PLACES, ROWS, Cell, Mark, Part, Statistics, Words, too_many
 
 
 def cells(source: Source, plan: Plan, rows: Table, site: str, known: tuple[str, ...], mark: Mark) -> tuple[Cell, ...]:
@@ -84,9 +84,13 @@ def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
 
 
 def _judging(plan: Plan, rows: Table, marks: Words, number: int) -> Iterator[Cell]:
-    """Of the rows that judge finished models, those of each number that opens. number: of the first part."""
-    index = np.flatnonzero(rows.test)
+    """Of the rows that judge finished models, those of each number that opens. number: of the first part. Raises
+    ValueError: there are too many."""
+    index, size = np.flatnonzero(rows.test), 0
     for one in finished.tables(plan, rows, index):
+        size += len(one.places)
+        if size > MOST_PLACES:
+            raise too_many("the plan's models")
         part = Part(one.of, _every(plan), one.places)
         for place in one.cells.T:
             part.add(place, marks[index])

@@ -7,6 +7,7 @@ from potluck.core.plan import Column, Data, Model, Target, Training
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
+from potluck.learning.data.target import goal_of
 from potluck.learning.models.finished.columns import column_of
 from potluck.learning.models.model import model
 from support.learning.judged import finished, plan
@@ -48,3 +49,20 @@ def test_what_is_derived_comes_with_what_it_is_made_of(tmp_path):
     assert made.spec.data.derive == {"age": age}
     assert made.require() == []
     assert encoding(made.spec).fields == found.encoding.fields
+
+
+@pytest.mark.parametrize("kind", ["logistic", "linear"])
+def test_a_target_may_be_called_otherwise_and_is_what_the_model_says(tmp_path, kind):
+    found = finished(kind)
+    made = plan(tmp_path, [found], data={"target": {"column": "mine"}})
+    assert made.require() == []
+    goal = goal_of(made.spec)
+    assert (goal.column, goal.side, goal.positive) == ("mine", found.target.side, found.target.positive)
+    assert (goal.low, goal.high) == (found.target.low, found.target.high)
+
+
+def test_a_pattern_gives_way_to_the_models_names(tmp_path):
+    wide = {"*": {"kind": "number", "low": 0, "high": 1}}
+    made = plan(tmp_path, [finished()], data={"columns": wide})
+    assert set(made.spec.data.columns) == {"n", "c", "m"}
+    assert made.require() == []

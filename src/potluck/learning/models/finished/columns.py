@@ -23,18 +23,22 @@ WRITTEN = ("missing", "decimal", "fold", "separator", "encoding")
 
 
 def filled(plan: Plan, models: Sequence[Model], written: Mapping[str, object]) -> Plan:
-    """The plan with the columns and the target of its models, where it does not say its own. written: its `[data]`, as
-    its author wrote it. Raises PlanError: a column would stand behind others in files without a header."""
+    """The plan with the columns and the target of its models, where it does not say its own. A pattern that it says
+    goes: models have names. written: its `[data]`, as its author wrote it.
+
+    Raises PlanError: a column would stand behind others in files without a header.
+    """
     data, first = plan.data, models[0]
     bare = not data.header and not data.columns
     notation = {name: _unset(getattr(first.encoding, name), name, data) for name in WRITTEN if name not in written}
-    data = msgspec.structs.replace(data, **notation)
-    data = data if data.target is not None else _with_target(data, first.target, bare)
+    data = _with_target(msgspec.structs.replace(data, **notation), first.target, bare)
     if bare:
-        data = _in_order(data, first.encoding, _names(data))
-    columns, derive = dict(data.columns), dict(data.derive)
-    known = {*columns, *derive, *(data.reduce.columns if data.reduce else ())}
-    for one in (field for model in models for field in (*model.encoding.beside, *model.encoding.fields)):
+        data = _in_order(data, first.encoding)
+    taken = [field for model in models for field in (*model.encoding.beside, *model.encoding.fields)]
+    names = {one.name for one in taken}
+    columns = {name: one for name, one in data.columns.items() if "*" not in name or name in names or not data.header}
+    derive, known = dict(data.derive), {*columns, *data.derive, *(data.reduce.columns if data.reduce else ())}
+    for one in taken:
         if one.name in known:
             continue
         known.add(one.name)
@@ -46,10 +50,6 @@ def filled(plan: Plan, models: Sequence[Model], written: Mapping[str, object]) -
             what = f"data.columns: the model takes {one.name}, and without a header each column has its place"
             raise PlanError(what, hint="declare all columns, in file order")
     return msgspec.structs.replace(plan, data=msgspec.structs.replace(data, columns=columns, derive=derive))
-
-
-def _names(data: Data) -> tuple[str, ...]:
-    return data.target.names if data.target else ()
 
 
 def _unset(value: object, name: str, data: Data) -> object:
@@ -78,30 +78,29 @@ def column_of(one: Field) -> Column:
 
 
 def _with_target(data: Data, goal: Goal, bare: bool) -> Data:
-    """The model's target. What else than positive there may be is said by the column, or by the model. bare: files
-    have no header, and the plan declares no column."""
+    """The model's target, or the plan's own column with what the model says of it. What else than positive there may be
+    is said by the column, or by the model. bare: files have no header, and the plan declares no column."""
+    target = data.target or (Target(columns=goal.columns) if goal.columns else Target(column=goal.column))
     columns = dict(data.columns)
-    for name in goal.names:
-        if (data.header or bare) and name not in columns and name not in data.derive:
-            columns |= {name: one} if (one := _declared(goal)) is not None else {}
-    if goal.side == "classes":
-        target = Target(column=goal.column, classes=goal.classes)
-    elif goal.side == "number":
-        target = Target(column=goal.column)
-    else:
-        of = {"columns": goal.columns} if goal.columns else {"column": goal.column}
-        target = Target(**of, positive=goal.positive)
+    for name in target.names if data.header or bare else ():
+        if name not in columns and name not in data.derive:
+            columns |= {name: one} if (one := _declared(goal, data.target)) is not None else {}
+    if target.positive is None and target.classes is None and goal.side != "number":
+        sides = {"classes": goal.classes} if goal.side == "classes" else {"positive": goal.positive}
+        target = msgspec.structs.replace(target, **sides)
     return msgspec.structs.replace(data, target=target, columns=columns)
 
 
-def _declared(goal: Goal) -> Column | None:
-    """How a target's column is declared; None where any value counts as negative."""
+def _declared(goal: Goal, own: Target | None) -> Column | None:
+    """How a target's column is declared; None where any value counts as negative. own: the plan's: it says then how
+    sides are spelt."""
     if goal.side == "number":
         return Column(kind="number", low=goal.low, high=goal.high)
-    return Column(kind="category", values=goal.values) if goal.values else None
+    said = own is not None and (own.positive is not None or own.classes is not None)
+    return Column(kind="category", values=goal.values) if goal.values and not said else None
 
 
-def _in_order(data: Data, how: Encoding, target: Sequence[str]) -> Data:
+def _in_order(data: Data, how: Encoding) -> Data:
     """Columns in the order of the files that the model was trained on, which had no header either."""
     fields = {one.name: one for one in how.fields} | {one.name: one for one in how.beside if not one.derive}
     columns = {name: column_of(fields[name]) for name in how.layout if name in fields}
