@@ -34,6 +34,7 @@ from groups import (
     simulate,
     sites,
     sums,
+    synthesis,
     traffic,
     training,
     training_rounds,
@@ -77,6 +78,7 @@ MODULES = (
     fashion,
     noised,
     simulate,
+    synthesis,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.rpartition(".")[2]: module.rows for module in MODULES

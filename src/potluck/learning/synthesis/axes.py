@@ -16,7 +16,7 @@ from potluck.learning.data.reduce import REDUCTIONS
 from potluck.learning.data.units import Index
 
 GROUPS = 4
-"""Of a column's levels in their order, where all pairs of columns are counted."""
+"""Of a column's levels in their order, where all pairs of columns are counted: of a number its lower end is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +35,10 @@ class Axis:
     """[size] the group of each level."""
 
     def __post_init__(self) -> None:
-        size = self.size
-        object.__setattr__(self, "groups", np.arange(size) * min(size, GROUPS) // size)
+        alone = int(bool(self.lows) and self.size > GROUPS)  # the lower end of a range: often no event, no dose
+        rest, groups = np.arange(self.size - alone), self.grouped - alone
+        found = np.append(np.zeros(alone, np.int64), alone + rest * groups // len(rest))
+        object.__setattr__(self, "groups", found.astype(np.int64))
 
     @property
     def levels(self) -> int:

@@ -4,6 +4,7 @@ A column depends on its neighbours in the tree and on the target, and on other c
 rows drawn from it do NOT have: what three columns are together, beyond that.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -116,12 +117,28 @@ def modelled(survey: Survey, edges: Sequence[Edge], part: Part | None, possible:
     better = replace(survey, alone=alone, ones=_agreed(alone))
     opened, found = dict(zip(edges, every[len(nodes) :], strict=True)), dict[Edge, Floats]()
     for edge, counts in opened.items():
-        one, other = (better.by_groups(axis) for axis in edge)
-        prior = independent(one, other)
-        can = possible(edge)[:, :, None]
-        table = shares(counts.values * can, counts.std, prior * can)
-        found[edge] = fitted(table, [((0, 2), one), ((1, 2), other)], prior * can)
+        can, (one, other) = possible(edge), (better.by_groups(axis) for axis in edge)
+        prior = _alike(counts, one, other, can)
+        table = shares(counts.values * can[:, :, None], counts.std, prior)
+        found[edge] = fitted(table, [((0, 2), one), ((1, 2), other)], prior)
     return Model(better, opened, found)
+
+
+def _alike(counts: Counts, one: Floats, other: Floats, can: Floats) -> Floats:
+    """[a, b, t] shares of two columns, were they related in the same way whatever the target: without it there is less
+    noise. As if they were independent, but for what both are together. can: as `Possible`."""
+    apart = independent(one, other) * can[:, :, None]
+    without, pair = apart.sum(axis=2), _summed(counts, 2)
+    found = fitted(
+        shares(pair.values * can, pair.std, without), [((0,), one.sum(axis=1)), ((1,), other.sum(axis=1))], without
+    )
+    factor = np.divide(found, without, out=np.ones_like(found), where=without > 0)
+    return fitted(apart * factor[:, :, None], [((0, 2), one), ((1, 2), other)], apart)
+
+
+def _summed(counts: Counts, axis: int) -> Counts:
+    """A table without one of its axes."""
+    return Counts(counts.values.sum(axis=axis), counts.std * math.sqrt(counts.values.shape[axis]))
 
 
 def _agreed(alone: Mapping[int, Counts]) -> dict[int, Floats]:
