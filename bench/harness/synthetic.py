@@ -61,8 +61,8 @@ def _values(values: Any) -> dict[str, object]:
 
 
 def _case(name: str, rows: pd.DataFrame, columns: Columns, target: str, whole: tuple[str, ...], train: int) -> Case:
-    texts = {
-        one: rows[one].map("{:g}".format)
+    texts: dict[str, Any] = {
+        str(one): rows[one].map("{:g}".format)
         for one in rows
         if "values" in columns[str(one)] and rows[one].dtype.kind in "if"
     }
