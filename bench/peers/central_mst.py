@@ -106,7 +106,7 @@ def _nearest(
         )
         return (of_pairs + of_single) / 2
 
-    step, (tables, nodes) = 1.0 / count**2, _marginals(theta, phi)
+    step, (tables, nodes) = min(1.0, louder**2) / count**2, _marginals(theta, phi)
     now = loss(tables, nodes)
     for _ in range(STEPS):
         by_edge = {edge: count * (tables[edge] * count - pairs[edge]) / louder**2 for edge in edges}
@@ -114,11 +114,14 @@ def _nearest(
         while True:
             trial = {edge: theta[edge] - step * by_edge[edge] for edge in edges}
             bases = [one - step * slope for one, slope in zip(phi, by_node, strict=True)]
-            there = _marginals(trial, bases)
-            then = loss(*there)
-            if then <= now or step < 1e-18:
+            with np.errstate(all="ignore"):  # a step too far makes potentials of nothing
+                there = _marginals(trial, bases)
+                then = loss(*there)
+            if then <= now:
                 break
             step /= 2
+            if step < 1e-30:
+                return tables, nodes
         if abs(now - then) < 1e-7 * max(now, 1.0):
             return there
         theta, phi, (tables, nodes), now, step = trial, bases, there, then, step * 1.5

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
@@ -21,8 +22,10 @@ from potluck.learning.statistics.statistics import courses
 from potluck.learning.statistics.sums import Part
 from potluck.learning.synthesis.axes import Axis, axes_of
 from potluck.learning.synthesis.draw import levels, values
+from potluck.learning.synthesis.drawn import Drawn
 from potluck.learning.synthesis.fitted import fitted, shares
 from potluck.learning.synthesis.model import modelled, surveyed
+from potluck.learning.synthesis.result import marginals
 from potluck.learning.synthesis.tables import Tables, first, second
 from potluck.learning.synthesis.tree import spanning, spans
 from support.synthesis.ward import EXACT, plan
@@ -267,3 +270,25 @@ def test_rules_that_leave_few_rows_are_told():
     found = alone(mine, columns_of(200), 200)
     assert found.made.rows == 0
     assert "only 0 rows were drawn" in next(iter(found.warnings(spec.spec.statistics[0])))
+
+
+@pytest.mark.parametrize("times", [40, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_intervals_of_marginals_cover_the_rows_95_times_in_100(times):
+    """Of columns, known from both rounds, and of pairs. Bounds that a right program misses once in a million times."""
+    draw = np.random.default_rng(5)
+    columns = {name: draw.integers(0, 2, 300).astype(float) for name in "abc"}
+    made = Drawn(THREE, {name: np.zeros(1) for name in "abc"}, {}, {}, tuple("abc"), 1)
+    known, ones, pairs = [float((columns[name] == level).sum()) for name in "abc" for level in (0, 1)], [], []
+    for _ in range(times):
+        survey = surveyed(THREE, None, summed(first(THREE, None), columns, 9.0, draw))
+        edges = survey.tree()
+        part = summed(second(THREE, None, edges), columns, 7.0, draw)
+        found = marginals(modelled(survey, edges, part, lambda edge: np.ones((2, 2))), made)
+        levels_of = [level.rows for column in found.columns for level in column.levels]
+        ones += [one.low <= rows <= one.high for one, rows in zip(levels_of, known, strict=True)]
+        for table in found.tables:
+            true = pd.crosstab(columns[table.columns[0]], columns[table.columns[1]]).to_numpy()
+            pairs += ((np.array(table.low) <= true) & (true <= np.array(table.high))).ravel().tolist()
+    for covered in (ones, pairs):
+        low, high = stats.binom.ppf([5e-7, 1 - 5e-7], len(covered), 0.95)
+        assert low <= sum(covered) <= high

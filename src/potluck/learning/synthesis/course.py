@@ -57,7 +57,7 @@ class Synthesis:
         if edges:
             more = yield np.array(edges, np.float64).ravel()
         model = modelled(survey, edges, more, partial(possible, self.plan, self.axes))
-        return marginals(self.plan, model, drawn(self.plan, model))
+        return marginals(model, drawn(self.plan, model))
 
     @property
     def largest(self) -> int:

@@ -136,7 +136,7 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-def marginals(plan: Plan, model: Model, made: Drawn) -> Marginals:
+def marginals(model: Model, made: Drawn) -> Marginals:
     """What a run comes to."""
     survey, axes = model.survey, model.survey.axes
     levels = {axis.name: axis.codes(made.columns[axis.name]) for axis in axes}
