@@ -47,6 +47,7 @@ def show_run(out: Terminal, run: Run) -> None:
     _results(out, run)
     _prediction(out, document)
     _intersection(out, document)
+    _synthesis(out, document)
     out.say(spent(document))
     rounds = document["rounds"]
     if isinstance(rounds, list) and rounds:
@@ -133,6 +134,17 @@ def _intersection(out: Terminal, document: Mapping[str, object]) -> None:
         out.say("no key has changed: the alignment of an earlier run was taken again")
     if document.get("plain_size") is not None:
         out.say(f"plain sets ({NOT_PRIVATE}): {document['plain_size']}")
+
+
+def _synthesis(out: Terminal, document: Mapping[str, object]) -> None:
+    if "synthetic" not in document:
+        return
+    quality = _table(document, "quality")
+    out.say(f"made-up rows: {document['synthetic']} ({quality['rows']:,})")
+    if quality["mean_pair_error"] is not None:
+        off = f"{quality['mean_pair_error']:.2g}"
+        out.say(f"off from what was opened, beyond noise: {off} of 2, on average over pairs of columns")
+    out.say(str(quality["limits"]))
 
 
 def _table(table: Mapping[str, object], key: str) -> Mapping[str, object]:

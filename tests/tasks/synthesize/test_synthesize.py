@@ -66,7 +66,8 @@ def test_exact_counts_are_those_of_pandas(by_hand):
 
 
 def test_rows_have_the_plans_columns_and_no_rule_is_broken(noised):
-    rows = pd.read_csv(noised.document["synthetic"], keep_default_na=False)
+    assert str(noised.synthetic) == noised.document["synthetic"]
+    rows = pd.read_csv(noised.synthetic, keep_default_na=False)
     assert list(rows) == NAMES
     assert len(rows) == MADE["rows"]
     assert not ((rows["sex"] == "m") & (rows["pregnant"] == "yes")).any()

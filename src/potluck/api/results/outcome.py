@@ -82,6 +82,12 @@ class Run:
         return self.folder / Path(found).name if isinstance(found, str) else None
 
     @property
+    def synthetic(self) -> Path | None:
+        """The file of made-up rows, where the run made some up."""
+        found = self.document.get("synthetic")
+        return self.folder / Path(found).name if isinstance(found, str) else None
+
+    @property
     def members(self) -> Path | None:
         """The file of common keys, where the run intersected, revealed them, and they are here."""
         found = self.document.get("members")
