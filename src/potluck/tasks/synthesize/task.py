@@ -8,7 +8,7 @@ from potluck.learning.statistics.statistics import Counted
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.result import LIMITS, Marginals
 from potluck.tasks.here import Beside, Json, Outcome
-from potluck.tasks.shown import Shown
+from potluck.tasks.shown import Shown, Told
 from potluck.tasks.sources import held
 from potluck.tasks.spec import TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
@@ -52,6 +52,12 @@ def _shown(outcome: Outcome, plan: Plan, beside: Beside) -> Shown:
     )
 
 
+def _told(outcome: Outcome, plan: Plan) -> list[Told]:
+    """The quality of the rows, and the marginals."""
+    (one,) = plan.statistics
+    return [Told(one.name, "Made-up rows beside what was opened", _of(outcome).shown(plan, one))]
+
+
 def _learnt(plan: Plan, me: str) -> str:
     course = Synthesis(plan, plan.statistics[0])
     tables, target = course.tables, plan.synthesize and plan.synthesize.target
@@ -85,4 +91,5 @@ SYNTHESIZE = TaskSpec(
     leave=_leave,
     document=_document,
     shown=_shown,
+    told=_told,
 )
