@@ -232,7 +232,7 @@ def test_a_site_takes_a_tree_and_no_sum_is_larger_than_was_said():
     tree = np.array([0, 1, 1, 2, 2, 4, 4, 5], float)
     assert mine.target == 3
     assert mine.layout(1, tree).size <= mine.largest
-    assert mine.layout(0, mine.start()).norm == pytest.approx(np.sqrt(5 * 1 + 10))
+    assert mine.layout(0, mine.start()).norm == pytest.approx(np.sqrt(5 * 2**2 + 10))
     assert mine.layout(1, tree).norm == pytest.approx(np.sqrt(5 + 4))
 
 

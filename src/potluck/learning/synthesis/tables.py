@@ -101,12 +101,12 @@ def others(axes: Sequence[Axis], target: int | None) -> list[int]:
 def first(axes: Sequence[Axis], target: int | None) -> Tables:
     """Each column, then each pair of columns by groups; all by the target.
 
-    Single columns weigh so much that both kinds of tables take about the same part of what a row adds.
+    Single columns weigh so much that they take about two parts in three of what a row adds: all else rests on them.
     """
     rest = others(axes, target)
     by = () if target is None else (Side(target, True),)
     pairs = [Table((Side(one, True), Side(other, True), *by)) for one, other in combinations(rest, 2)]
-    weight = max(1, round(math.sqrt(len(pairs) / len(rest))))
+    weight = max(1, round(math.sqrt(2 * len(pairs) / len(rest))))
     return Tables(axes, (*_alone(rest, target, weight), *pairs))
 
 
