@@ -14,7 +14,7 @@ from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.boosted.layout import layout
 from potluck.secret.random import system
-from support.learning import boosted
+from support.learning import boosted, sums
 
 KEPT = json.loads((Path(__file__).parent / "xgboost_margins.json").read_text())
 """By case, margins of XGBoost 3.2 on every 19th row: `make test-all` makes them again (test_xgboost.py)."""
@@ -125,6 +125,52 @@ def test_a_site_adds_nothing_to_trees_that_are_none():
         with pytest.raises(Abort) as caught:
             announced(put(place, value))
         assert caught.value.cause is Cause.TERMS
+
+
+def test_what_a_site_found_before_changes_no_word_of_its_sums():
+    """It keeps margins from sum to sum: a fresh process adds the same, also where a server announces other trees."""
+    made, sites = boosted.case("two sides")
+    spec, tables = made.spec, {name: read(rows, made.spec, name) for name, rows in sites.items()}
+    warm, lead, asks = TrainTask(spec, evaluated=False), TrainTask(spec, evaluated=False).lead(), []
+    ask = next(lead)
+    while len(asks) < 8:
+        asks.append(ask)
+        ask = lead.send(sums.gridded(warm.ask(ask.kind, ask.step, ask.state), warm, tables))
+    other = np.frombuffer(ask.state, "<f8").copy()
+    other[1 + 2 * 7] += 0.25  # a leaf of the first tree
+    lies = ask.kind, ask.step, other.astype("<f8").tobytes()
+
+    def words(task, kind, step, state):
+        return sums.gridded(task.ask(kind, step, state), task, {"a": tables["a"]}).release.values.tobytes()
+
+    honest = ask.kind, ask.step, bytes(ask.state)
+    fresh = [words(TrainTask(spec, evaluated=False), *one) for one in (honest, lies)]
+    assert fresh[0] != fresh[1]
+    assert [words(warm, *one) for one in (honest, lies, honest)] == [fresh[0], fresh[1], fresh[0]]
+
+
+def test_a_server_that_starts_again_goes_on_from_the_sums_that_it_kept():
+    """After a crash opened sums are read back in their order: the next model is the same to the last bit, and so is the
+    last."""
+    made, sites = boosted.case("missing and weighed")
+    spec, tables = made.spec, {name: read(rows, made.spec, name) for name, rows in sites.items()}
+    task, kept = TrainTask(spec, evaluated=False), []
+    lead = task.lead()
+    ask = next(lead)
+    try:
+        while True:
+            kept.append((bytes(ask.state), sums.gridded(ask, task, tables)))
+            ask = lead.send(kept[-1][1])
+    except StopIteration as stop:
+        whole = stop.value
+    again = TrainTask(spec, evaluated=False).lead()
+    ask = next(again)
+    for state, answer in kept[:-1]:
+        assert bytes(ask.state) == state
+        ask = again.send(answer)
+    with pytest.raises(StopIteration) as stop:
+        again.send(kept[-1][1])
+    assert stop.value.value.model.digest() == whole.model.digest()
 
 
 def test_of_cuts_that_part_alike_the_one_below_a_bin_with_rows_is_taken():

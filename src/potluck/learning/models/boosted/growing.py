@@ -74,10 +74,15 @@ class Growing:
             raise Abort(Cause.TERMS, detail="the announced forest asks for a feature that this plan does not have")
         return Grown(features.astype(np.int64), cuts, leaves)
 
-    def whole(self, weights: Floats) -> Iterator[tuple[int, Grown]]:
-        """The trees that stand, each with its output."""
+    def head(self, weights: Floats) -> bytes:
+        """The trees that stand, as bytes: those of more rounds begin with them."""
         rounds, _ = self.standing(weights)
-        for number in range(rounds * self.outputs):
+        return weights[1 : 1 + rounds * self.outputs * self._each].tobytes()
+
+    def whole(self, weights: Floats, after: bytes = b"") -> Iterator[tuple[int, Grown]]:
+        """The trees that stand, each with its output; after: behind those of that head."""
+        rounds, _ = self.standing(weights)
+        for number in range(len(after) // (8 * self._each), rounds * self.outputs):
             yield number % self.outputs, self.tree(weights, number)
 
     def next(self, weights: Floats) -> list[Grown]:

@@ -83,7 +83,7 @@ class Additive:
         if now.rounds != step:
             raise Abort(Cause.TERMS, detail="the announced curves are of another round than this sum's")
 
-        def placed(x: Floats, y: Floats) -> tuple[Whole, Mapping[str, Floats]]:
+        def placed(x: Floats, y: Floats, here: slice) -> tuple[Whole, Mapping[str, Floats]]:
             first, _ = derivatives(self.plan, self.goal, margins(now.weights, how, x), y)
             found = {FIRST: first}
             if not step:

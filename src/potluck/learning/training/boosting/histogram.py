@@ -20,8 +20,9 @@ from potluck.learning.training.row_sums import bounded_rows, encoded, exact
 
 FIRST, SECOND, WEIGHT = "gradients", "curvatures", "weights"
 """The blocks [k, nodes, cells]: summed derivatives of each output, and by how much rows count."""
-Placed = Callable[[Floats, Floats], tuple[Whole, Mapping[str, Floats]]]
-"""features [n, p], target [n] -> the node of each row and output [n, k], and by block its numbers [n, k]."""
+Placed = Callable[[Floats, Floats, slice], tuple[Whole, Mapping[str, Floats]]]
+"""features [n, p], target [n], which of a site's training rows they are -> the node of each row and output [n, k], and
+by block its numbers [n, k]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Histogram:
         high = dict(zip((part.name for part in grid.parts), exact(limit).high, strict=True))
         steps = {part.name: part.step for part in grid.parts}
         totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
+        start = 0
         for x, y in bounded_rows(self.rows):
-            nodes, numbers = self.placed(x, y)
+            nodes, numbers = self.placed(x, y, slice(start, start + len(x)))
+            start += len(x)
             row, cell = self.layout.places(x, apart=self.apart)
             for name, found in numbers.items():
                 if not np.abs(found).max(initial=0.0) <= high[name]:  # not so either where one is no number

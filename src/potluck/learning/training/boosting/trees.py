@@ -9,7 +9,9 @@ XGBoost: A Scalable Tree Boosting System, KDD 2016, sections 2 and 3.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,15 +34,24 @@ from potluck.learning.training.boosting.gains import LEAST, Parted, parted, says
 from potluck.learning.training.boosting.histogram import FIRST, SECOND, Histogram
 from potluck.learning.training.boosting.losses import bounds, derivatives, parts
 from potluck.learning.training.method import FEW, ServerSteps, judge, tally
+from potluck.learning.training.row_sums import bounded_rows
+
+
+class _Known(NamedTuple):
+    """What was found of a site's training rows: the trees, as bytes, and the margins [n, k] that they come to."""
+
+    head: bytes
+    margins: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """See `training.method.Method`. features: p."""
+    """See `training.method.Method`. features: p; known: of each site's rows, what its last sum found."""
 
     plan: Plan
     goal: Goal
     features: int
+    known: "WeakKeyDictionary[Table, _Known]" = field(default_factory=WeakKeyDictionary, repr=False, compare=False)
 
     @property
     def numbers(self) -> Growing:
@@ -74,17 +85,31 @@ class Trees:
         rounds, level = numbers.standing(weights)
         if rounds * numbers.depth + level != step:
             raise Abort(Cause.TERMS, detail="the announced trees stand at another level than this sum's")
-        grown, growing_now = list(numbers.whole(weights)), numbers.next(weights)
+        margins, now = self._margins(weights, rows), numbers.next(weights)
 
-        def placed(x: Floats, y: Floats) -> tuple[Whole, dict[str, Floats]]:
-            margins = np.zeros((len(x), numbers.outputs))
-            for output, one in grown:
-                margins[:, output] += one.leaves[nodes_at(x, one.features, one.cuts, numbers.depth)]
-            nodes = [nodes_at(x, one.features, one.cuts, level) for one in growing_now]
-            both = derivatives(self.plan, self.goal, margins, y)
+        def placed(x: Floats, y: Floats, here: slice) -> tuple[Whole, dict[str, Floats]]:
+            nodes = [nodes_at(x, one.features, one.cuts, level) for one in now]
+            both = derivatives(self.plan, self.goal, margins[here], y)
             return np.column_stack(nodes), dict(zip((FIRST, SECOND), both, strict=True))
 
         yield Histogram(self.layout, self.goal, 1 << level, placed, rows)
+
+    def _margins(self, weights: Floats, rows: Table) -> Floats:
+        """[n, k] of the training rows, by the trees that stand: what new ones add to those of the sum before."""
+        numbers, known = self.numbers, self.known.get(rows)
+        head = numbers.head(weights)
+        if known is None or not head.startswith(known.head):
+            known = _Known(b"", np.zeros((int(rows.train.sum()), numbers.outputs)))
+        more = list(numbers.whole(weights, after=known.head))
+        if more:
+            margins, start = known.margins.copy(), 0
+            for x, _ in bounded_rows(rows):
+                for output, one in more:
+                    found = one.leaves[nodes_at(x, one.features, one.cuts, numbers.depth)]
+                    margins[start : start + len(x), output] += found
+                start += len(x)
+            known = self.known[rows] = _Known(head, margins)
+        return known.margins
 
     def course(self) -> ServerSteps:
         """A level a sum. Raises DataError: there are no rows, or all are of one class."""
