@@ -261,6 +261,22 @@ def test_a_forgotten_part_of_the_sensitivity_stops_every_site(monkeypatch):
     assert stopped.value.cause is Cause.RANGE
 
 
+def test_a_site_gives_no_exact_sum_of_a_round_in_which_a_cell_has_too_few_rows():
+    """Which pairs are counted in the second round nobody knows before: so its cells are looked at when it comes."""
+    mine, tree = course(), np.array([0, 1, 1, 2, 2, 4, 4, 5], float)
+    columns = {name: np.zeros(50) for name in columns_of(1)} | {
+        "pressure": np.full(50, 100.0),
+        "age": np.full(50, 40.0),
+    }
+    asked = Asked(mine, 1, tree)
+    part = GridBlock("marginals", asked.layout.size, 1.0, 100.0)
+    assert asked.steps(part, columns, clip=False, few=5).max() == 50
+    columns["sex"][:3] = 1
+    with pytest.raises(Abort) as refused:
+        asked.steps(part, columns, clip=False, few=5)
+    assert refused.value.cause is Cause.REFUSED
+
+
 def test_rules_that_leave_few_rows_are_told():
     spec = plan(privacy=EXACT)
     spec.set(
