@@ -4,6 +4,7 @@ refused in words. The oracle of counts is pandas on the pooled rows."""
 import json
 from datetime import date
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from potluck.core.plan import Statistic, Synthesize, required
 from potluck.core.tables.derived import Where
 from potluck.core.tables.synthesize import Never
 from potluck.tasks import catalog
+from support.docs.keys import keys, section
 from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
 
 SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
@@ -91,6 +93,12 @@ def test_made_up_rows_can_be_read_by_the_plan_that_made_them(noised, tmp_path):
     made = pd.read_csv(noised.document["synthetic"])
     again = potluck.run(plan(), dict.fromkeys("abc", made.head(500)), out=tmp_path / "run")
     assert again.document["quality"]["rows"] == MADE["rows"]
+
+
+def test_every_key_of_its_document_is_documented(noised):
+    found = keys(msgspec.to_builtins(noised.document), frozenset("abc"))
+    assert found >= {"synthetic", "marginals", "labels", "drawn", "blur", "mean_pair_error"}
+    assert found - section("run, demo, up, server run") == set()
 
 
 def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):

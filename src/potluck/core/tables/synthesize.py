@@ -19,7 +19,7 @@ class Synthesize(msgspec.Struct, frozen=True, kw_only=True):
     its declared range; whole: columns whose numbers are whole; never: what no row is; seed: of the draw, which is
     public; allow_exact: marginals without noise are meant."""
 
-    rows: Annotated[int, Bounds(ge=1, le=10_000_000, hint="e.g. 10000")] = 10_000
+    rows: Annotated[int, Bounds(ge=1, le=1_000_000, hint="e.g. 10000")] = 10_000
     target: Text | None = None
     bins: Annotated[int, Bounds(ge=3, le=256, hint="e.g. 16")] = 16
     whole: Names = ()

@@ -7,11 +7,9 @@ says that they are, and a value that is missing is an empty cell.
 import os
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv as csv
-import pyarrow.parquet as parquet
 
 from potluck.core import private
 from potluck.core.stages import Floats
@@ -21,11 +19,16 @@ from potluck.learning.synthesis.axes import Axis
 from potluck.learning.synthesis.drawn import Drawn
 from potluck.learning.synthesis.result import Marginals
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CSV, PARQUET, MARGINALS = "synthetic.csv", "synthetic.parquet", "marginals.json"
 
 
 def write(found: Marginals, folder: Path) -> None:
     """All files. Raises OSError."""
+    from pyarrow import csv, parquet
+
     made = found.made
     with private.opened(folder / CSV, os.O_TRUNC) as file:
         csv.write_csv(_table(made, texts=True), file, csv.WriteOptions(quoting_style="needed"))
@@ -34,8 +37,10 @@ def write(found: Marginals, folder: Path) -> None:
     private.write(folder / MARGINALS, json_text(found.document() | {"quality": found.quality}))
 
 
-def _table(made: Drawn, *, texts: bool) -> pa.Table:
+def _table(made: Drawn, *, texts: bool) -> "pa.Table":
     """The rows. texts: days as texts, in the format of the plan."""
+    import pyarrow as pa
+
     axes = {axis.name: axis for axis in made.axes}
     found = {}
     for name in made.order:
@@ -47,7 +52,9 @@ def _table(made: Drawn, *, texts: bool) -> pa.Table:
     return pa.table(found)
 
 
-def _cells(axis: Axis, values: Floats) -> pa.Array:
+def _cells(axis: Axis, values: Floats) -> "pa.Array":
+    import pyarrow as pa
+
     none = np.isnan(values)
     filled = np.where(none, 0, values)
     if axis.values:
