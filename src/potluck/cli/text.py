@@ -53,7 +53,9 @@ def show_run(out: Terminal, run: Run) -> None:
     if isinstance(rounds, list) and rounds:
         up = sum(int(one["bytes_up"]) for one in rounds)
         gone = sum(len(one["dropped"]) for one in rounds)
-        out.say(f"rounds: {len(rounds)}, {up:,} bytes up in all, {gone} drop-outs")
+        each = sums_a_round if isinstance(sums_a_round := _table(document, "model").get("sums_a_round", 1), int) else 1
+        often = f"{len(rounds)}" if each == 1 else f"{len(rounds) // each}, each of {each} sums"
+        out.say(f"rounds: {often}, {up:,} bytes up in all, {gone} drop-outs")
     model = document.get("model")
     if isinstance(model, Mapping):
         out.say(f"model: {model['file']} ({model['digest']})")

@@ -262,9 +262,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         sum."""
         if self.traits.counts:
             return max((one.rounds or 1 for one in self.statistics), default=1)
-        if self.training is None or self.model is None or not self.traits.trains:
-            return 1
-        return self.training.rounds * self.model.sums
+        return self.training.rounds * self.sums_a_round if self.training and self.traits.trains else 1
+
+    @property
+    def sums_a_round(self) -> int:
+        """How many of them a round of training takes."""
+        return self.model.sums if self.model and self.traits.trains else 1
 
     @property
     def looks(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
 from potluck.core.party import Draw
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
@@ -63,7 +63,7 @@ class TrainTask:
             fitted = yield from self._fitted(looks, votes)
             last, warnings = self.plan.sums, fitted.warnings
             if voting.due(self.plan, last):
-                number = looks.kept or last // required(self.plan.model).sums
+                number = looks.kept or last // self.plan.sums_a_round
                 votes.stood(number, fitted.weights, (yield self._asked(Kind.TRAIN, last, fitted.weights)))
         except VotedDown:
             return votes.fitted(warnings)
@@ -71,7 +71,7 @@ class TrainTask:
 
     def _fitted(self, looks: Looks, votes: Votes) -> Generator[Ask, Answer, Fitted]:
         """Training to its end, or to where looks end it. Raises VotedDown."""
-        course, fitted, each = self._method.course(), None, required(self.plan.model).sums
+        course, fitted, each = self._method.course(), None, self.plan.sums_a_round
         weights = next(course)  # with whatever is announced beside them
         for step in range(self.plan.sums):
             try:  # the answer has no name here: it would be held until the next one

@@ -53,7 +53,9 @@ def _did(outcome: Outcome, details: Details) -> str:
         return f"{who} set out together, but this run ended without a result."
     what = _title(outcome.model.kind)
     rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
-    often = f" in {prose.count(rounds, 'round')}" if rounds else ""
+    each = outcome.model.sums_a_round
+    often = f" in {prose.count(rounds // each, 'round')}" if rounds else ""
+    often += f" of {prose.count(each, 'sum')}" if rounds and each > 1 else ""
     return f"{who} trained {what} together{often}."
 
 

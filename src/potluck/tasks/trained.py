@@ -63,6 +63,8 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
         "digest": model.digest(),
         "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
+    if plan.sums_a_round > 1:
+        said["sums_a_round"] = plan.sums_a_round
     if model.boosted:
         made = told(model.digest(), (model.kind, model.encoding, model.target), model.boosted, outcome.basis).document()
         said |= {name: made[name] for name in ("importances", "first", "curves") if made[name]}

@@ -95,4 +95,7 @@ def test_trees_are_told_by_the_share_that_each_column_gained(tmp_path):
     assert found["importances"]["same"] == 0
     assert found["importances"]["x"] > 0.1
     assert (found["trees"], found["depth"], found["curves"]) == (3, 3, {})
-    assert "as a share of all that they gained" in (tmp_path / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "as a share of all that they gained" in page
+    assert "trained boosted trees together in three rounds of three sums" in page  # nine letters a site, three rounds
+    assert potluck.check(made).summary().startswith("3 rounds of 3 sums, at most ")

@@ -29,8 +29,8 @@ class Verdict:
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
     validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
     site's in a round after the first, at most. bytes_sums: in all rounds, where not all of them are as long: bytes_up
-    is then of the longest. signal: of training with noise, how much a round can say beside it, and `noise` the same in
-    words. room: what training a graph takes of a site, and `needs` the same in words.
+    is then of the longest. sums_a_round: of training. signal: of training with noise, how much a round can say beside
+    it, and `noise` the same in words. room: what training a graph takes of a site, and `needs` the same in words.
     """
 
     errors: list[str]
@@ -56,6 +56,7 @@ class Verdict:
     signal: Mapping[str, object] | None = None
     noise: str = ""
     bytes_sums: int | None = None
+    sums_a_round: int = 1
 
     @property
     def unit(self) -> object:
@@ -123,18 +124,20 @@ class Verdict:
         """One line of words: what it costs, or why it cannot run."""
         if self.errors:
             return f"cannot run: {self.errors[0]}"
-        sums = f"{self.rounds} {agree(self.rounds or 0, 'round', 'rounds')}"
+        rounds, each = (self.rounds or 0) // self.sums_a_round, self.sums_a_round
+        sums = f"{self.rounds if each == 1 else rounds} {agree(rounds, 'round', 'rounds')}"
+        sums += f" of {each} sums" if each > 1 else ""
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
-        most = "" if self.bytes_sums is None else "at most "
-        size = "" if self.bytes_up is None else f", {most}{self.bytes_up:,} bytes up a site and round"
+        most, one = "" if self.bytes_sums is None else "at most ", "round" if each == 1 else "sum"
+        size = "" if self.bytes_up is None else f", {most}{self.bytes_up:,} bytes up a site and {one}"
         size += f" in words of {self.grid['bits']} bits" if size and "bits" in self.grid else ""
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         if self.bytes_later is not None:
             size += f" ({self.bytes_later:,} in a later one; at most {self.bytes_all:,} in all)"
         elif size and (self.rounds or 1) > 1:
             size += f", {self.bytes_all:,} in all"
-        pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a round here"
+        pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a {one} here"
         # A network's gradients take many times as long as the sum that is rehearsed.
         pace += " for the sum alone" if pace and self.room else ""
         cost = next(iter(self.epsilon.values()), None)
@@ -184,6 +187,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.signal,
         found.noise,
         found.bytes_sums,
+        plan.spec.sums_a_round,
     )
 
 

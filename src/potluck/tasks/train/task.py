@@ -45,6 +45,7 @@ def _learnt(plan: Plan, me: str) -> str:
     groups = band(plan)
     each = "" if groups is None else f", whose {groups.groups} groups of rows have their turns"
     each = each if some is None else f", each over about {some[0]} of {some[1]} rows, which sites draw in secret"
+    steps += f", each of {plan.sums_a_round} sums" if plan.sums_a_round > 1 else ""
     what = f"{model} is trained in {most}{training.rounds} rounds of {training.method}{steps}{each}{then}"
     begins = f" It begins with the weights of model {required(plan.model).first}." if plan.begun else ""
     stays = begins + "".join(f" {sentence}." for sentence in words(plan))
