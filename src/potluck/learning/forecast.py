@@ -54,7 +54,7 @@ class Forecast:
     def document(self) -> dict[str, object]:
         """As JSON has it."""
         wider = {f"{name}_population": half for name, half in self.population.items()}
-        reach = {name: one.document() for name, one in self.reach.items()}
+        reach = {f"{name}_reach" if name in self.noise else name: one.document() for name, one in self.reach.items()}
         return {"rows": None if self.rows is None else round(self.rows), **self.noise, **wider, **reach}
 
     def useless(self) -> tuple[str, ...]:

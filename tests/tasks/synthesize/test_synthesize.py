@@ -15,6 +15,7 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Statistic, Synthesize, required
 from potluck.core.tables.derived import Where
 from potluck.core.tables.synthesize import Never
+from potluck.learning.synthesis.result import LOUD
 from potluck.tasks import catalog
 from support.docs.keys import keys, section
 from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
@@ -99,6 +100,20 @@ def test_every_key_of_its_document_is_documented(noised):
     found = keys(msgspec.to_builtins(noised.document), frozenset("abc"))
     assert found >= {"synthetic", "marginals", "labels", "drawn", "blur", "mean_pair_error"}
     assert found - section("run, demo, up, server run") == set()
+
+
+def test_check_says_how_well_columns_will_be_known_and_from_how_many_rows_on(noised):
+    ahead = potluck.check(plan()).document()["forecast"]
+    halves = []
+    for column in noised.document["marginals"]["columns"]:
+        rows = column["levels"][0]["rows"]
+        halves.append((rows["high"] - rows["low"]) / 2)
+    assert max(halves) == pytest.approx(ahead["marginals"])
+    loudest = max(pair["blur"] for pair in noised.document["quality"]["pairs"])
+    rows = sum(map(len, sites().values()))
+    said = LOUD * ahead["marginals_reach"]["least_rows"] / rows
+    assert said / 2.5 < loudest < said * 2.5  # a table's own rows are noised, by about a tenth here
+    assert any("noise leaves little" in one for one in noised.warnings) is (loudest > LOUD)
 
 
 def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):

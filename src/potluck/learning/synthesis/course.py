@@ -4,9 +4,11 @@ Which pairs the second round is of follows from what the first one opened, noise
 that it is a tree, so that a row adds no more than the plan says. See `learning.statistics.course`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -84,6 +86,16 @@ class Synthesis:
         """The place of the target among them."""
         name = self.spec.target
         return None if name is None else [axis.name for axis in self.axes].index(name)
+
+    def alone(self, std: float) -> float:
+        """The noise in a count of a column, after both rounds. std: in a number of the first one."""
+        tables, nodes = self.tables, others(self.axes, self.target)
+        once = std / float(tables.weights[0])
+        if not self.edges:
+            return once
+        path = tuple(pairwise(nodes))  # any tree: all have as many edges
+        again = std * second(self.axes, self.target, path).norm / tables.norm  # both rounds cost the same
+        return 1 / math.hypot(1 / once, 1 / again)
 
     @property
     def tables(self) -> Tables:

@@ -21,6 +21,11 @@ LIMITS = (
     "rows are made up. The marginals have intervals of their own. Of three columns and more the rows say only what "
     "pairs of the tree say, and a value that few rows have may be missing or too frequent."
 )
+SCALE = (
+    "Distances are between tables of shares: 0 where both are the same, 2 where they have no cell in common. The error "
+    "is what is left of it beyond noise; the noise is what noise alone makes of it: from 0.5 on it hides what both "
+    "columns have to do with each other. "
+)
 LOUD = 0.5
 """Of a distance between shares, which is 2 at most: where noise alone makes that much, little is left of a table."""
 MANY = 20
@@ -89,7 +94,7 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
         """Where noise leaves little, and where rules leave too few rows."""
         loud = sum(pair.blur > LOUD for pair in self.pairs)
         if loud:
-            what = f"of {loud} of {len(self.pairs)} pairs of columns noise leaves little"
+            what = f"of {loud} of {len(self.pairs)} pairs of columns noise leaves little, so the tree may be of others"
             yield f"synthesize: {what}. hint: a larger epsilon, fewer columns, or more rows at the sites"
         if self.made.rows < self.made.wanted:
             what = f"only {self.made.rows} rows were drawn that no rule of synthesize.never refuses"
@@ -103,7 +108,9 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
             for pair in sorted(self.pairs, key=lambda pair: -pair.error)
         )
         title = "How far made-up rows are from what was opened"
-        near = (Frame(title=title, head=head, rows=pairs, name="pairs", long=True, note=LIMITS),) if pairs else ()
+        near = (
+            (Frame(title=title, head=head, rows=pairs, name="pairs", long=True, note=SCALE + LIMITS),) if pairs else ()
+        )
         levels = tuple(
             (each.column, level.value, level.rows.value, level.rows.low, level.rows.high, level.drawn)
             for each in self.columns
@@ -151,9 +158,10 @@ def marginals(model: Model, made: Drawn) -> Marginals:
 
 
 def _alone(model: Model, place: int) -> Counts:
-    """The counts of one column; of the target as the first other one tells."""
+    """The counts of one column; of the target as the other one tells that has the fewest levels, and so least noise."""
     survey = model.survey
-    kept, column = (1, survey.nodes[0]) if place == survey.target else (0, place)
+    fewest = min(survey.nodes, key=lambda node: survey.axes[node].size)
+    kept, column = (1, fewest) if place == survey.target else (0, place)
     counts = survey.alone[column]
     return Counts(counts.values.sum(axis=1 - kept), counts.std * math.sqrt(counts.values.shape[1 - kept]))
 

@@ -113,7 +113,8 @@ def _statistics(spec: Spec, found: Forecast) -> str:
     said = []
     for one in parted(spec):
         if one.name in found.noise:
-            said.append(_interval(spec, one, found, per_row[one.name]))
+            more = f" ({_least(found.reach[one.name])})" if one.name in found.reach else ""
+            said.append(_interval(spec, one, found, per_row[one.name]) + more)
         elif one.name in found.reach:
             said.append(f"{one.name} {_least(found.reach[one.name])}")
         else:
@@ -121,13 +122,13 @@ def _statistics(spec: Spec, found: Forecast) -> str:
     of = "" if found.rows is None else f" with {round(found.rows):,} rows"
     even = " (if values are even over what is declared and groups alike: real rows mostly need more)"
     what = f"forecast, 95 % from the noise alone: at epsilon {spec.privacy.epsilon:g}{of} {', '.join(said)}"
-    return what + (even if found.reach else "")
+    return what + (even if found.reach.keys() - found.noise.keys() else "")
 
 
 def _few(found: Forecast) -> list[str]:
     return [
         f"statistics.{name}: takes about {math.ceil(one.least):,} rows with this noise, and here are fewer."
-        " hint: a larger epsilon, more rows, or fewer statistics"
+        " hint: a larger epsilon, more rows, or fewer statistics or columns"
         for name, one in found.reach.items()
         if found.rows is not None and one.value is None
     ]

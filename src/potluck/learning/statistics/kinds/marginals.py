@@ -10,13 +10,18 @@ from itertools import pairwise
 from potluck.core.plan import Column, Plan, Statistic, Synthesize
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared, measured
+from potluck.learning.evaluation.ranking import Z
 from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.opens import Axis, Table
+from potluck.learning.statistics.reading import Reach
 from potluck.learning.synthesis import never
 from potluck.learning.synthesis.axes import synthesized
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.drawn import undrawn
+from potluck.learning.synthesis.model import ABSOLUTE
+from potluck.learning.synthesis.result import LOUD
+from potluck.learning.synthesis.tables import others
 
 MOST_COLUMNS = 200
 """All pairs of them are counted."""
@@ -115,6 +120,26 @@ def _axis(course: Synthesis, place: int, coarse: bool) -> Axis:
     return Axis(axis.name, sides=sides if coarse else ())
 
 
+def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float:
+    """Of the column that is known worst: from both rounds, of all values of the target together."""
+    course = Synthesis(plan, one)
+    known = course.alone(std)
+    sizes = [course.axes[place].size for place in others(course.axes, course.target)]
+    by = 1 if course.target is None else max(course.axes[course.target].size, min(sizes))
+    return Z * known * math.sqrt(by)
+
+
+def reach(plan: Plan, one: Statistic, std: float, rows: float | None) -> Reach:
+    """From how many rows on noise is less than LOUD in every table of a pair."""
+    tables = Synthesis(plan, one).tables
+    cells = max(
+        (size for size, table in zip(tables.sizes, tables.each, strict=True) if table.sides[0].coarse), default=0
+    )
+    noise = cells * std * ABSOLUTE
+    least = noise / LOUD
+    return Reach(least, noise / rows if rows and rows >= least else None, "noise of pairs, of 2 at most")
+
+
 MARGINALS = StatisticKind(
     title="Marginals",
     tells=(
@@ -129,6 +154,8 @@ MARGINALS = StatisticKind(
     alone=False,
     every=True,
     lists=True,
+    half=half,
+    reach=reach,
     course=Synthesis,
     later=lambda plan, one: Synthesis(plan, one).largest,
     follows=("made-up rows", "rows by the values of pairs of columns", "pairs"),
