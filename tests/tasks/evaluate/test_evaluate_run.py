@@ -119,3 +119,25 @@ def test_the_report_has_curves_groups_and_models_side_by_side(tmp_path):
     for words in ("ROC", "decision curve", "calibration", "true positive rate", "model1", "model2", "largest less"):
         assert words in page
     json.dumps(run.document, allow_nan=False)
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.parametrize("privacy", [{"noise": "none"}, NOISE], ids=["exact", "noised"])
+@pytest.mark.parametrize("kind", ["linear", "classes", "labels", "trees"])
+def test_every_sort_of_target_has_a_report_and_a_document(kind, privacy, tmp_path):
+    model = finished(kind)
+    made = plan(tmp_path, [model, finished("narrow")] if kind == "trees" else [model], privacy=privacy, by="sex",
+                word="mask")  # fmt: skip
+    run = potluck.run(made, sites(model, count=40), out=tmp_path / "run")
+    json.dumps(run.document, allow_nan=False)
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "finished model" in page
+    assert "groups" in page
+    assert {"numbers"} <= {name.rpartition(".")[2] for name in run.frames}
+    person = NOISE | {"unit": "person", "rows_per_person": 2}
+    if privacy is NOISE:
+        frames = {name: frame.assign(who=range(len(frame))) for name, frame in sites(model, count=40).items()}
+        mine = plan(tmp_path, [model], privacy=person, data={"person": "who"}, word="mask")
+        said = potluck.run(mine, frames, out=tmp_path / "person").metrics["federated"]
+        assert not [key for key in said if key.endswith("_population")]
