@@ -29,7 +29,9 @@ def judged(spec: Spec, tables: Toml, folder: Path, where: str) -> Spec:
         raise PlanError("model.files: the plan names model.file too", where=where, hint=FILES)
     files = files_of(spec)
     named = (given.digest,) if given.digest is not None else given.digests
-    known = msgspec.structs.replace(given, digest=None, digests=named)
+    file = None if given.file is None else _whole(folder, given.file)
+    several = tuple(_whole(folder, one) for one in given.files)
+    known = msgspec.structs.replace(given, file=file, files=several, digest=None, digests=named)
     if not files or not all((folder / one).exists() for one in files):
         return msgspec.structs.replace(spec, model=known)
     models = tuple(Model.read(folder / one, folder / FOLDER) for one in files)
@@ -41,3 +43,8 @@ def judged(spec: Spec, tables: Toml, folder: Path, where: str) -> Spec:
     data = tables.get("data")
     whole = filled(spec, models, data if isinstance(data, Mapping) else {})
     return finished(msgspec.structs.replace(whole, model=msgspec.structs.replace(known, digests=digests)), models)
+
+
+def _whole(folder: Path, file: str) -> str:
+    """Where a file is, wherever somebody asks."""
+    return str((folder / file).resolve())

@@ -104,11 +104,11 @@ def _confusion(one: Confusion, names: Sequence[str]) -> Json:
 def told(outcome: Outcome, plan: Plan) -> Sequence[Told]:
     """What the report shows: numbers, curves with bands, a table by group; of several models on one scale."""
     assert isinstance(outcome, Judged)
-    names = [Path(file).stem for file in files_of(plan)] or [
-        f"model {place}" for place in range(1, len(outcome.models) + 1)
-    ]
-    if len(set(names)) < len(names):
-        names = [f"{name} ({place})" for place, name in enumerate(names, 1)]
+    paths = [Path(file) for file in files_of(plan)]
+    names = [one.stem for one in paths]
+    names = names if len(set(names)) == len(names) else [f"{one.parent.name}/{one.stem}" for one in paths]
+    if len(set(names)) < len(outcome.models):
+        names = [f"model {place}" for place, _ in enumerate(outcome.models, 1)]
     each = dict(zip(names, outcome.models, strict=True))
     several = outcome.models[0].each
     found = [Told("models" if len(names) > 1 else names[0], _asks(plan, ""), tuple(_forms(each)))]
