@@ -124,6 +124,7 @@ def test_what_travels_of_a_plan_holds_no_weight_and_no_path(tmp_path):
     model = sent["model"]
     assert model.pop("file") is model.pop("graph") is model.pop("start") is None
     assert model.pop("digest") == scene.logistic().digest()
+    assert model.pop("files") == model.pop("digests") == []  # of an evaluation
     names = {"kind", "l2", "layers", "trainable", "base", "local", "activation", "seed", "depth", "bins"}
     names |= {"first", "loss"}
     assert set(model) == names
