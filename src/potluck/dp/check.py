@@ -41,7 +41,7 @@ def _missing(plan: Plan) -> Iterator[Finding]:
         yield "privacy.epsilon", "is missing", "for example 1.0"
     if wanted.delta is None:
         yield "privacy.delta", "is missing", "for example 1e-5, well below 1 / rows"
-    if plan.traits.learns and wanted.clip is None:
+    if plan.traits.learns and wanted.clip is None and (plan.training is None or plan.training.clipped):
         yield "privacy.clip", "is missing: noise for training needs a clip", "for example 1.0"
 
 
@@ -110,6 +110,8 @@ def _pauses(plan: Plan) -> Iterator[Finding]:
     for key in ("clip", "clip_follows"):
         if not plan.traits.learns and getattr(wanted, key) is not None:
             yield f"privacy.{key}", f"is ignored beside {plan.traits.title}", "remove it"
+    if plan.traits.trains and training is not None and not training.clipped and wanted.clip is not None:
+        yield "privacy.clip", f"is ignored: {training.method} bounds what a {wanted.unit} adds by itself", "remove it"
     if wanted.evaluation is not None and (wanted.unit == "row" or not plan.traits.trains):
         why = "nothing of held-out rows is opened" if plan.traits.joins else HELD
         why = why if plan.traits.learns else "nothing is trained, so all of epsilon is for what is counted"

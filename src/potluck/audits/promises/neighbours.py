@@ -127,7 +127,9 @@ def _at(scene: Scene, kind: Kind, sums: list[Sum], spread: float, number: int) -
         if kind is Kind.TRAIN and one.ask.step == 0:
             continue
         try:
-            ask = task.ask(kind, one.ask.step, other.astype("<f8").tobytes())
+            step = one.ask.step if kind is Kind.TRAIN else scene.plan.sums
+            there = method_of(scene.plan).stands(other, step)
+            ask = task.ask(kind, one.ask.step, there.astype("<f8").tobytes())
         except Abort:
             return None
         if ask.blocks != one.ask.blocks:

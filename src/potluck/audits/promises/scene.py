@@ -230,7 +230,7 @@ class Scene:
         first = lead.state
         steps = range(most) if lead.band is not None else np.linspace(0, all_of_them - 1, most).astype(int).tolist()
         for step in steps:
-            state = self._model(first) if kind is not Kind.TRAIN else self.task.usual.state if step else first
+            state = self._model(first) if kind is not Kind.TRAIN else self._later(step) if step else first
             try:
                 yield self.task.ask(kind, step, state)
             except Abort:
@@ -256,6 +256,12 @@ class Scene:
                 return  # it is over, or leads nowhere on so few rows
             yield ask
             most -= 1
+
+    def _later(self, step: int) -> bytes:
+        """What a later step of training might announce."""
+        assert isinstance(self.task, TrainTask)
+        usual = np.frombuffer(self.task.usual.state, "<f8")
+        return method_of(self.plan).stands(usual, step).astype("<f8").tobytes()
 
     def _model(self, first: Bytes) -> bytes:
         """A model of rows that are held out, of what the first round announces."""

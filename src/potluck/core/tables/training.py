@@ -1,15 +1,24 @@
 """Of a plan: which rows are left out of training, and how a model is trained."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from potluck.core.bounds import Bounds, Size
-from potluck.core.registry import Known
+from potluck.core.registry import Known, variant
 from potluck.core.tables.derived import Text
 
 MOST_COUNTED = 1 << 53
 Weight = Annotated[float, Bounds(gt=0, le=1_000_000, hint="e.g. 5.0")]
+
+
+@runtime_checkable
+class Bounding(Protocol):
+    """What whoever reads plans has to know of a method. bounded: of a plan with noise, what a unit adds is bounded by
+    the method itself, and no `privacy.clip` is asked for."""
+
+    @property
+    def bounded(self) -> bool: ...
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +93,12 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     def every(self) -> int | None:
         """After how many rounds the model is looked at on validation rows: each, where they may end it; None: never."""
         return self.evaluate_every or (1 if self.stop else None)
+
+    @property
+    def clipped(self) -> bool:
+        """Whether, with noise, each unit is clipped to `privacy.clip`."""
+        method = variant("training.method", self.method)
+        return not (isinstance(method, Bounding) and method.bounded)
 
     @property
     def looks(self) -> int:

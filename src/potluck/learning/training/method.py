@@ -63,6 +63,7 @@ class TrainingMethod:
     settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, by the plan and what they say of the number of rows.
     linear: it trains models that are linear in their features, and no others; boosts: those that are boosted.
+    bounded: with noise, what a unit adds is bounded without privacy.clip.
     steps: it takes steps down a gradient, as `training.optimizer` says.
     by_site: each site trains by itself and adds its change; else every round is a sum over all rows.
     batched: of such sums: a plan may have each over some rows alone, drawn anew.
@@ -77,6 +78,7 @@ class TrainingMethod:
     scaled: of a plan, whether it may find the units in which gradients are clipped, also of one that has errors.
     modelled: the model's weights among the numbers that are announced for a round of training; cycle: from what the
     first sum announces, what those of a later round might, which are then as long as theirs, the longest last.
+    stands: of numbers that are announced for one step, those for another, where they say how far training is.
     """
 
     start: Callable[[Plan, Goal, int], Method]
@@ -89,6 +91,7 @@ class TrainingMethod:
     settled: int | None = None
     linear: bool = False
     boosts: bool = False
+    bounded: bool = False
     steps: bool = False
     by_site: bool = False
     batched: bool = False
@@ -102,6 +105,7 @@ class TrainingMethod:
     scaled: Callable[[Plan], bool] = lambda plan: False
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
     cycle: Callable[[Plan, Floats], tuple[Floats, ...]] = lambda plan, announced: (announced,)
+    stands: Callable[[Floats, int], Floats] = lambda announced, step: announced
 
     def usual_rounds(self, joins: bool, kind: str | None) -> int:
         """Where a plan does not say them. joins: over columns of different owners, on shares; kind: of model."""

@@ -14,7 +14,7 @@ are summed. Steps are Nesterov's, from a point beyond the last one. A bin withou
 nearest one that has some. References: Lou, Caruana, Gehrke 2012 (above); Collins, Schapire, Singer 2002, "Logistic
 Regression, AdaBoost and Bregman Distances", section 5 (parallel updates); Boehning 1992, "Multinomial logistic
 regression algorithm" (1/4 and 1/2); Beck, Teboulle 2009, "A Fast Iterative Shrinkage-Thresholding Algorithm" (steps
-from beyond).
+from beyond). Under noise: `hidden`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,13 +38,11 @@ from potluck.learning.models.boosted.told import importances
 from potluck.learning.models.class_weights import factors_of, heaviest
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import l2
+from potluck.learning.training.boosting import hidden
 from potluck.learning.training.boosting.booster import Booster
 from potluck.learning.training.boosting.histogram import FIRST, WEIGHT, Histogram
-from potluck.learning.training.boosting.losses import bounds, derivatives, parts
-from potluck.learning.training.method import ServerSteps, few, judge, tally
-
-CURVED = {"binary": 1 / 4, "classes": 1 / 2, "number": 1.0}
-"""No row's loss is more curved in its margins."""
+from potluck.learning.training.boosting.losses import CURVED, bounds, derivatives, parts
+from potluck.learning.training.method import Method, ServerSteps, few, judge, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +137,20 @@ def filled(how: Layout, weights: Floats, count: Floats) -> Floats:
     return found
 
 
+def _start(plan: Plan, goal: Goal, features: int) -> Method:
+    return hidden.Hidden(plan, goal, features) if plan.noisy else Additive(plan, goal, features)
+
+
 def _opened(plan: Plan, counts: str) -> str:
+    if plan.noisy:
+        return (
+            "in the first round how many training rows lie in each bin of each column, and in each later one their "
+            f"summed residuals over a few leaves of each column{counts}"
+        )
     return (
         "each round the summed gradients of all training rows in each bin of each column, and in the first how many "
         f"rows lie there, exactly{counts}; a bin may hold one row alone, whose target its sums then tell"
     )
-
-
-def _noised(plan: Plan) -> Iterator[str]:
-    yield 'privacy.noise: additive models have none in this version. hint: kind = "logistic", or noise = "none"'
 
 
 def _cycle(plan: Plan, at: Floats) -> tuple[Floats, ...]:
@@ -156,11 +159,11 @@ def _cycle(plan: Plan, at: Floats) -> tuple[Floats, ...]:
 
 
 ADDITIVE = Booster(
-    start=Additive,
+    start=_start,
     rounds=40,
     rate=1.0,
     values=lambda plan, features: goal_of(plan).outputs * layout(plan).cells,
     opened=_opened,
-    noised=_noised,
+    noised=hidden.faults,
     cycle=_cycle,
 )

@@ -4,6 +4,8 @@ takes."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from potluck.core.plan import Plan
 from potluck.core.registry import Registry
 from potluck.core.stages import Floats
@@ -56,9 +58,11 @@ BOOSTING = TrainingMethod(
     of_kind=lambda kind: (one.rounds, one.rate) if (one := BOOSTERS.entries.get(kind or "")) else None,
     opened=lambda plan, counts: booster_of(plan).opened(plan, counts),
     boosts=True,
+    bounded=True,
     weighed=True,
     values=lambda plan, features: booster_of(plan).values(plan, features),
     noised=lambda plan: booster_of(plan).noised(plan),
     faults=faults,
     cycle=lambda plan, announced: booster_of(plan).cycle(plan, announced),
+    stands=lambda announced, step: np.concatenate([[float(step)], announced[1:]]),
 )
