@@ -216,7 +216,6 @@ def test_at_epsilon_1_and_a_half_it_is_near_the_model_without_noise(tmp_path):
         made = boosted.plan(columns, {"column": "rich", "positive": ["1"]}, "mask", 20_000, model=KIND, privacy=privacy)
         model = potluck.run(made, sites, out=tmp_path / str(epsilon)).model
         found[epsilon] = roc_auc_score(held_out.rich, model.scores(held_out))
-    print(found)
     assert found[1.0] > found[None] - 0.01
     assert found[0.5] > found[None] - 0.02
     assert found[None] > 0.9

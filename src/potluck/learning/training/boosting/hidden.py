@@ -25,7 +25,7 @@ Differential Privacy via Explainable Boosting", ICML (one column a step, random 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,14 @@ from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_rows, most_units, updates
 from potluck.learning.models.boosted.additive import Announced, announced, zeros
 from potluck.learning.models.boosted.curves import margins
 from potluck.learning.models.boosted.layout import layout
+from potluck.learning.models.boosted.told import importances
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.linear import l2
 from potluck.learning.training.boosting.histogram import FIRST, WEIGHT
@@ -73,7 +75,7 @@ class Hidden:
         step = announced(self.plan, weights).rounds
         how, outputs = self._leaves(step), self.goal.outputs if step else 1
         each = LONGEST[self.goal.side] if step else 1.0
-        most = most_rows(self.plan) * each * math.sqrt(len(how.columns))
+        most = most_rows(self.plan) * each * math.sqrt(how.columns)
         return (Block(FIRST if step else WEIGHT, outputs * how.size, most, most, most_units(self.plan)),)
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
@@ -98,14 +100,19 @@ class Hidden:
     def course(self) -> ServerSteps:
         """Counts, then a step a sum."""
         spec, before = training(self.plan), zeros(self.plan).weights
-        far, curved = LONG * spec.rate / len(each_cell(self.plan).columns), CURVED[self.goal.side]
+        far, curved = LONG * spec.rate / each_cell(self.plan).columns, CURVED[self.goal.side]
         counted, there = np.zeros(before.shape[1]), before
+
+        def counts(vector: Floats) -> Mapping[str, float]:
+            weights, rows = announced(self.plan, vector).weights, np.maximum(counted, 0.0)
+            return importances(encoding(self.plan), layout(self.plan), weights, rows)
+
         for number in range(spec.rounds):
             at = there + ONWARD * (there - before)
             now = Announced(number, at).vector
             answer = yield now
             if answer is None:
-                return Fitted(now)
+                return Fitted(now, importances=counts)
             if number == 0:
                 counted[1:] = answer.part(WEIGHT).values
                 continue
@@ -114,7 +121,7 @@ class Hidden:
             slope, whole = opened.values.reshape(len(at), -1), curved * rows + DAMPED * noise + l2(self.plan)
             steps = np.divide(slope, whole, out=np.zeros_like(slope), where=whole > 0)
             before, there = there, at - how.moved(far * steps)
-        return Fitted(Announced(spec.rounds, there).vector)
+        return Fitted(Announced(spec.rounds, there).vector, importances=counts)
 
     def _leaves(self, step: int) -> Leaves:
         return leaves(self.plan, step) if step else each_cell(self.plan)

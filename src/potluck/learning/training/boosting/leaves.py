@@ -21,101 +21,83 @@ from potluck.learning.models.fitted import training
 
 LEAVES = 8
 """Of a column, beside that of a missing value."""
-NONE = -1
-"""Of the cell of all rows, which lies in no column."""
 
 
 class Column(NamedTuple):
-    """cells: of its bins or values; flag: that of a missing value; None: it has none. number: bins, with an order."""
+    """cells: its first, and how many bins or values it has; number: bins, which have an order; flag: behind them lies
+    the cell of missing values."""
 
-    cells: slice
-    flag: int | None
+    first: int
+    width: int
     number: bool
+    flag: bool
 
 
 def columns(plan: Plan, how: Layout) -> tuple[Column, ...]:
-    """Those with cells, as they lie in the plan's layout."""
+    """Those that have cells, as they lie in the plan's layout."""
     found, at = [], 1
     for one in encoding(plan).fields:
         kind = COLUMNS.of(one.kind)
         width = len(kind.names(one)) * (how.bins if kind.spread else 1)
-        flagged = one.missing == "flag"
-        if width or flagged:
-            found.append(Column(slice(at, at + width), at + width if flagged else None, kind.spread))
-        at += width + flagged
+        made = Column(at, width, kind.spread, one.missing == "flag")
+        at += width + made.flag
+        if width + made.flag:
+            found.append(made)
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaves:
-    """of [cells]: the leaf of each cell; size: how many leaves there are, of all columns."""
+    """of [cells]: the leaf of each cell, but for that of all rows; size: how many leaves there are; columns: whose."""
 
     layout: Layout
-    columns: tuple[Column, ...]
     of: Whole = field(repr=False)
     size: int
+    columns: int
 
     def bits(self, features: Floats) -> Floats:
-        """features [n, p] -> [n, size]: a 1 in each leaf where a row lies. A row without a number is encoded as its
-        middle, and lies in the leaf of missing values alone."""
-        row, cell = self.layout.places(features)
-        inside = self.of[cell] != NONE
+        """features [n, p] -> [n, size]: a 1 in each leaf where a row lies, one a column at most."""
+        row, cell = self.layout.places(features, apart=True)
+        inside = cell > 0
         found = np.zeros((len(features), self.size))
         found[row[inside], self.of[cell[inside]]] = 1.0
-        for one in self.columns:
-            if one.number and one.flag is not None:
-                gone = np.flatnonzero(found[:, self.of[one.flag]])
-                found[np.ix_(gone, np.unique(self.of[one.cells]))] = 0.0
         return found
 
     def summed(self, cells: Floats) -> Floats:
         """[cells] -> [size]: what the cells of each leaf have together."""
-        inside = self.of != NONE
-        found = np.bincount(self.of[inside], weights=cells[inside], minlength=self.size)
+        found = np.bincount(self.of[1:], weights=cells[1:], minlength=self.size)
         return np.asarray(found, dtype=np.float64)
 
     def moved(self, steps: Floats) -> Floats:
-        """[k, size] -> [k, cells]: the step of each cell's leaf. A missing number's margin has the weights of its
-        middle and of its flag, which together move by the step of the flag's leaf."""
-        found = np.zeros((len(steps), len(self.of)))
-        inside = self.of != NONE
-        found[:, inside] = steps[:, self.of[inside]]
-        _, middle = self.layout.places(np.zeros((1, len(self.layout.names))))
-        for one in self.columns:
-            if one.number and one.flag is not None:
-                here = middle[(middle >= one.cells.start) & (middle < one.cells.stop)]
-                found[:, one.flag] -= found[:, here].sum(axis=1)
-        return found
+        """[k, size] -> [k, cells]: the step of each cell's leaf; that of all rows stays."""
+        return np.column_stack([np.zeros(len(steps)), steps[:, self.of[1:]]])
 
 
 def each_cell(plan: Plan) -> Leaves:
     """A leaf for every cell: where rows are counted."""
     how = layout(plan)
-    return Leaves(how, columns(plan, how), np.arange(NONE, how.cells - 1), how.cells - 1)
+    return Leaves(how, np.arange(-1, how.cells - 1), how.cells - 1, len(columns(plan, how)))
 
 
 def leaves(plan: Plan, step: int) -> Leaves:
     """Those of a round."""
     how = layout(plan)
-    among = columns(plan, how)
-    of, size = np.full(how.cells, NONE), 0
+    of, size, among = np.full(how.cells, -1), 0, columns(plan, how)
     for number, one in enumerate(among):
-        width = one.cells.stop - one.cells.start
-        inside = _drawn(width, one.number, training(plan).seed, step, number)
-        of[one.cells] = size + inside
-        size += int(inside.max(initial=-1)) + 1
-        if one.flag is not None:
-            of[one.flag], size = size, size + 1
-    return Leaves(how, among, of, size)
+        of[one.first : one.first + one.width] = size + _drawn(one, training(plan).seed, step, number)
+        size += min(one.width, LEAVES)
+        if one.flag:
+            of[one.first + one.width], size = size, size + 1
+    return Leaves(how, of, size, len(among))
 
 
-def _drawn(width: int, ordered: bool, *labels: int) -> Whole:
-    """[width] which leaf of its column each cell is in."""
-    if width <= LEAVES:
-        return np.arange(width)
-    drawn = marks(np.arange(width, dtype=np.uint64), labels[0], "leaves", *labels[1:])
-    if not ordered:
+def _drawn(one: Column, seed: int, step: int, number: int) -> Whole:
+    """[width] which leaf of its column each cell is in: all LEAVES of them are taken."""
+    if one.width <= LEAVES:
+        return np.arange(one.width)
+    drawn = marks(np.arange(one.width, dtype=np.uint64), seed, "leaves", step, number)
+    if not one.number:
         return np.asarray(np.argsort(np.argsort(drawn)) % LEAVES)
-    first = np.zeros(width, dtype=np.int64)
+    first = np.zeros(one.width, dtype=np.int64)
     first[1 + np.argsort(drawn[1:])[: LEAVES - 1]] = 1
     return np.cumsum(first)
