@@ -12,9 +12,12 @@ from potluck.core.plan import Split, Training
 from potluck.core.tables.training import Vote
 from potluck.learning import voting
 from potluck.learning.check import check
+from potluck.learning.evaluation.validation import Look
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.losses import MOST_LOSS
 from potluck.learning.models.model import model
+from potluck.learning.training.trained import Vote as Cast
+from potluck.learning.training.trained import minority
 from support.learning.sums import NONE, PrivacyPlan, heart, hospitals, replaced
 
 TOLERANCE = 0.05
@@ -32,7 +35,7 @@ def asked(spec, step, weights):
 
 
 def fresh(spec, name="cleveland"):
-    return replace(next(one for one in hospitals(spec).values() if one.site == name), losses={})
+    return replace(next(one for one in hospitals(spec).values() if one.site == name), losses={}, votes={})
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +141,32 @@ def test_what_votes_need():
     assert any("may be half of those who vote" in line for line in check(liars)[1])
     assert not any(line.startswith("training.vote") for line in check(good)[1])
     assert good.privacy == NONE
+
+
+def test_an_owner_is_told_who_was_outvoted_and_how_the_loss_of_its_own_rows_went(scaled):
+    spec, _, _ = scaled
+    rows = fresh(spec)
+    assert voting.for_owner(spec, rows) == ()
+    every = frozenset(map(site, "abc"))
+    for step, against in enumerate(["", "c", "c", "", "ac"][1:], 1):
+        rows.votes[step] = Votes(every, frozenset(map(site, against)))
+    rows.losses.update({0: 0.6931, 1: 0.5, 2: 0.25, 3: 0.9, 4: 1.0})
+    assert voting.for_owner(spec, rows) == (
+        "in 4 votes c was against the model in 2 of 4 votes (rounds 1 to 2) and was outvoted; "
+        "a, c voted down that of round 4",
+        "the models' mean loss over rows of yours: 0.693 at first, 1.000 at last, 0.250 at best",
+    )
+    rows.votes.clear()
+    rows.votes[1] = Votes(every, frozenset())
+    assert voting.for_owner(spec, rows)[0] == "in 1 vote nobody was against a model"
+
+
+def test_a_run_warns_of_who_was_outvoted_and_says_what_looks_saw_meanwhile():
+    votes = [Cast(1, (), 3), Cast(2, ("c",), 3), Cast(3, ("a", "c"), 4), Cast(4, ("c",), 3)]
+    assert minority([Cast(1, (), 3), Cast(3, ("a", "c"), 4)], ()) == ()
+    looks = [Look(1, 0.61, accuracy=0.858), Look(2, 0.5), Look(4, 0.7, accuracy=0.674)]
+    (said,) = minority(votes, looks)
+    assert said.startswith(
+        "c was against the model in 2 of 4 votes (rounds 2 and 4) and was outvoted; on the validation rows of all "
+        "sites, from round 1 to 4, the mean loss went from 0.610 to 0.700 and accuracy went from 0.858 to 0.674. hint: "
+    )

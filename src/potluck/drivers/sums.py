@@ -27,7 +27,8 @@ Progress = Callable[[Ask], None]
 class Round:
     """One finished sum: which, under which number, who was missing and why, seconds, the traffic, and who paid.
 
-    when: seconds since 1970 when it was opened (None where nobody asked). In a log the ask is without its model.
+    when: seconds since 1970 when it was opened (None where nobody asked). In a log the ask is without its model, and
+    without blocks where sites voted it down.
     """
 
     ask: Ask
@@ -166,8 +167,9 @@ class Sums:
         return dict.fromkeys(others, Cause.LATE) | self._excluded, same
 
     def _finished(self, ask: Ask, done: Round, answer: Answer) -> Answer:
-        # Without the public model, of which the log would else keep one a round.
-        self.log.rounds.append(replace(done, ask=replace(done.ask, state=b"")))
+        # Without the public model, of which the log would else keep one a round; of one voted down nothing was added.
+        blocks = () if answer.votes is not None and answer.votes.down else done.ask.blocks
+        self.log.rounds.append(replace(done, ask=replace(done.ask, state=b"", blocks=blocks)))
         self._same[ask.kind] = answer.release.givers
         return answer
 

@@ -27,7 +27,7 @@ from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.looks import Looks, ended
 from potluck.learning.training.method import Method, Walking, within
 from potluck.learning.training.methods import method_of
-from potluck.learning.training.trained import Trained
+from potluck.learning.training.trained import Trained, minority
 from potluck.learning.voting import VotedDown, Votes
 
 
@@ -45,6 +45,7 @@ class TrainTask:
         """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
         looks, votes = Looks(self.plan), Votes(self.plan)
         fitted = yield from self._voted(looks, votes)
+        fitted = replace(fitted, warnings=(*fitted.warnings, *minority(votes.cast, looks.history)))
         trained = model(self.plan, fitted.weights)
         beside = basis(self.plan, trained.digest(), fitted)
         kept = votes.back.kept if votes.back else looks.kept

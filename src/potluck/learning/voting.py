@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Kind
+from potluck.core.asks import Votes as Said
 from potluck.core.plan import Plan, required
+from potluck.core.prose import agree
 from potluck.core.stages import Floats
 from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, batches
@@ -31,7 +33,7 @@ from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.losses import MOST_LOSS
 from potluck.learning.models.model import Model, model
 from potluck.learning.training.method import method_of
-from potluck.learning.training.trained import RolledBack, Vote
+from potluck.learning.training.trained import RolledBack, Vote, outvoted_words
 
 
 class VotedDown(Exception):
@@ -53,7 +55,7 @@ class Votes:
         """The answer of the sum at these weights, of the model after so many rounds. Raises VotedDown."""
         said = answer.votes
         if said is not None:
-            self.cast.append(Vote(number, tuple(sorted(one.name for one in said.against)), len(said.voted)))
+            self.cast.append(vote_of(number, said))
             if said.down:
                 self.back = RolledBack(self.cast[-1], self.kept)
                 raise VotedDown
@@ -100,6 +102,28 @@ def against(plan: Plan, ask: Ask, rows: Table) -> bool:
         return False
     known[ask.step] = found
     return bool(before) and found > min(before) + required(training(plan).vote).tolerance
+
+
+def for_owner(plan: Plan, rows: Table) -> tuple[str, ...]:
+    """What a run with votes came to, for the screen and log of the owner of these rows: who was against models, as far
+    as this process heard, and how the loss of the owner's own rows went."""
+    if not rows.votes:
+        return ()
+    each = required(plan.model).sums
+    votes = [vote_of(step // each, said) for step, said in sorted(rows.votes.items())]
+    down = [f"{', '.join(one.against)} voted down that of round {one.round}" for one in votes if one.down]
+    said = "; ".join(filter(None, [outvoted_words(votes), *down])) or "nobody was against a model"
+    found = [f"in {len(votes)} {agree(len(votes), 'vote', 'votes')} {said}"]
+    if rows.losses:
+        losses = [loss for _, loss in sorted(rows.losses.items())]
+        ends = f"{losses[0]:.3f} at first, {losses[-1]:.3f} at last, {min(losses):.3f} at best"
+        found.append(f"the models' mean loss over rows of yours: {ends}")
+    return tuple(found)
+
+
+def vote_of(number: int, said: Said) -> Vote:
+    """Of the model after so many rounds."""
+    return Vote(number, tuple(sorted(one.name for one in said.against)), len(said.voted))
 
 
 def judges(plan: Plan, rows: Table) -> Index:

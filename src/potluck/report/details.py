@@ -15,6 +15,8 @@ from potluck.tasks.shown import Shown
 
 VERSION = 3
 FILE = "details.json"
+VOTES = "votes"
+"""The kind of a round in which sites voted on a model and added nothing."""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One round. kind: as `core.asks.Kind` calls it.
+    """One round. kind: as `core.asks.Kind` calls it, or VOTES.
 
     dropped: the sites that left while it ran.
 

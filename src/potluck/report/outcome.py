@@ -11,6 +11,7 @@ import msgspec
 
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
+from potluck.learning.training.trained import Vote
 from potluck.report.details import FILE as DETAILS
 from potluck.report.details import VERSION, Details, Score
 
@@ -138,17 +139,10 @@ class TrainRound(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
-    """The vote by which training ended. round: of the model that was voted down; against: by whom; of: of how many."""
-
-    round: int
-    against: tuple[str, ...]
-    of: int
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `run.json`, as far as a report shows it. results: what is shown of them is in the details, and so of
-    models, which were finished before the run and judged by it."""
+    models, which were finished before the run and judged by it. votes: of sites on the models of rounds; rolled_back:
+    by which of them training ended."""
 
     plan: PlanName = PlanName()
     task: str = ""
@@ -157,7 +151,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     history: tuple[Look, ...] = ()
     clips: tuple[float, ...] = ()
-    rolled_back: RolledBack | None = None
+    votes: tuple[Vote, ...] = ()
+    rolled_back: Vote | None = None
     held_out: bool = True
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()

@@ -9,6 +9,7 @@ from potluck.core import prose
 from potluck.core.schemes import scheme_of
 from potluck.core.traits import traits_of
 from potluck.learning.models.kinds import MODELS
+from potluck.learning.training.trained import outvoted_words
 from potluck.report import words
 from potluck.report.comparison import TITLES, ends
 from potluck.report.details import Budget, Details, Score
@@ -60,10 +61,11 @@ def _did(outcome: Outcome, details: Details) -> str:
 
 
 def _voted(outcome: Outcome) -> str:
-    """Where the sites voted a model down, in words."""
+    """Where the sites voted a model down, or some were against it in vain, in words."""
     back, kept = outcome.rolled_back, outcome.model.round if outcome.model else 0
     if back is None:
-        return ""
+        said = outvoted_words(outcome.votes)
+        return f"{said}." if said else ""
     who = f"{len(back.against)} of {back.of} sites ({prose.listed(back.against)})"
     model = f"that of round {kept}" if kept else "the first one, untrained"
     return f"{who} found the model of round {back.round} worse and voted it down: this model is {model}."
@@ -146,7 +148,6 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         found.append(("Noise", privacy.noise, cost))
     if moved is not None:
         found.append(("Moved", words.size(moved.up + moved.down), f"{words.size(moved.up)} of it up"))
-        sums = not details.joint
-        count = prose.count(len(moved.rounds), "sum" if sums else "round")
+        count = prose.count(moved.sums, "round" if details.joint else "sum")
         found.append(("Time in rounds", words.duration(moved.seconds), count))
     return tuple(found)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from potluck.core import prose
 from potluck.report import charts, words
 from potluck.report.charts import Bar, Mark, Row
-from potluck.report.details import Details, Round
+from potluck.report.details import VOTES, Details, Round
 from potluck.report.outcome import Outcome
 
 COLUMNS = 100  # most columns of the picture; more rounds share one
@@ -14,11 +14,13 @@ COLUMNS = 100  # most columns of the picture; more rounds share one
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The rounds, ready to print. every: how many rounds share a column of the picture; lost: "round 3: va", with the
-    reason where it is known; timed: it is known when each sum was opened; tries: "before round 4 (too few answers)"."""
+    """The rounds, ready to print. sums: how many there are, but for those in which sites voted and added nothing;
+    every: how many rounds share a column of the picture; lost: "round 3: va", with the reason where it is known; timed:
+    it is known when each sum was opened; tries: "before round 4 (too few answers)"."""
 
     chart: str
     rounds: tuple[Round, ...]
+    sums: int
     every: int
     trained: bool
     other: bool
@@ -53,6 +55,7 @@ def timeline(outcome: Outcome, details: Details) -> Timeline | None:
     return Timeline(
         chart=chart,
         rounds=rounds,
+        sums=sum(r.kind != VOTES for r in rounds),
         every=every,
         trained=any(r.kind == "train" for r in rounds),
         other=any(r.kind != "train" for r in rounds) and any(r.kind == "train" for r in rounds),

@@ -44,7 +44,9 @@ def test_a_liar_is_voted_down_and_every_owner_is_told(fed, together):
     for name in "abcd":
         ended = [(one.round, one.why) for one in read_log(fed.home(name).access).entries if one.outcome == "aborted"]
         assert ended == [(SINCE + 2, (Cause.VOTED.value,))]
-        assert any("of 4 sites found the model worse" in line for line in fed.heard[name])
+        assert any("of 4 sites found the model worse (" in line for line in fed.heard[name])
+        (end,) = [one.why for one in read_log(fed.home(name).access).entries if one.event == "end"]
+        assert any(f"voted down that of round {SINCE + 1}" in line for line in end)
 
 
 def test_a_server_that_died_after_a_vote_comes_to_the_same_from_its_journal(fed, together):

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 import potluck
+from potluck.core import prose
 from potluck.core.asks import Kind, Votes
 from potluck.core.party import SERVER, site
 from potluck.core.plan import digest
@@ -94,17 +95,28 @@ def test_a_lie_in_the_last_round_is_voted_down_too(tmp_path):
 def test_a_minority_cannot_end_a_run_and_half_can(monkeypatch, run, tmp_path, who, down):
     honest = voting.against
     monkeypatch.setattr(voting, "against", lambda plan, ask, rows: honest(plan, ask, rows) or rows.site in who)
-    found = potluck.run(plan(), data=scene.frames(NAMES, ROWS), out=tmp_path / "run").document
+    done = potluck.run(plan(), data=scene.frames(NAMES, ROWS), out=tmp_path / "run")
+    found = done.document
     assert ("rolled_back" in found) == down
     assert found["votes"][0] == {"round": 1, "against": list(who), "of": 4}
     if not down:
         assert found["model"]["digest"] == run().document["model"]["digest"]
+        (said,) = [one for one in found["warnings"] if "outvoted" in one]
+        assert said.startswith("b was against the model in 6 of 6 votes (rounds 1 to 6) and was outvoted. hint: ")
+        page = done.report(tmp_path / "report.html").read_text(encoding="utf-8")
+        assert page.count("b was against the model in 6 of 6 votes") == 2  # the summary, and the warning
+        assert page.count("<bdi>b</bdi>") >= 6
+    else:
+        assert not any("outvoted" in one for one in found["warnings"])
 
 
 def test_the_report_the_exit_code_and_the_reference_say_so(run, tmp_path, capsys):
     done = run(lies=True)
     page = done.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"found the model of round {SINCE + 1} worse and voted it down: this model is that of round {SINCE}" in page
+    assert len(done.document["rounds"]) == SINCE + 1  # and not the one in which nothing was added
+    assert f"in {prose.count(SINCE + 1, 'round')}." in page
+    assert "and one round of votes alone took" in page
     found = keys(msgspec.to_builtins(done.document), frozenset(NAMES))
     assert {"votes", "rolled_back", "against"} <= found <= section("run, demo, up, server run")
     file = tmp_path / "plan.toml"

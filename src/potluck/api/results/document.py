@@ -122,7 +122,7 @@ def _timeline(facts: Facts) -> tuple[details.Round, ...]:
     return tuple(
         details.Round(
             round=one.number,
-            kind=one.ask.kind.value,
+            kind=details.VOTES if one.ask.only_votes else one.ask.kind.value,
             seconds=one.seconds,
             bytes_up=one.traffic.up,
             bytes_down=one.traffic.down,

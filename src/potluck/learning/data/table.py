@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.asks import Votes
 from potluck.core.plan import Column, Plan
 from potluck.core.stages import Floats, Unlaid
 from potluck.learning.data.declared import declared
@@ -59,7 +60,8 @@ class Table:
     it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
     from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
     code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`; losses: of its run, by step, that of the
-    announced model where the site votes on it (`learning.voting`), which goes with this process.
+    announced model where the site votes on it (`learning.voting`), and votes: what all sites said of it. Both go with
+    this process.
     """
 
     features: Floats = field(repr=False)
@@ -80,6 +82,7 @@ class Table:
     known: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     beyond: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     losses: dict[int, float] = field(default_factory=dict, repr=False)
+    votes: dict[int, Votes] = field(default_factory=dict, repr=False)
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 

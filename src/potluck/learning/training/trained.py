@@ -1,9 +1,10 @@
 """What a run that trains ends with, at a site too, of plans by which each has a model of its own (`training.local`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from potluck.core.plan import Plan
+from potluck.core.prose import agree, listed
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
@@ -40,6 +41,64 @@ class Vote:
     round: int
     against: tuple[str, ...]
     of: int
+
+    @property
+    def down(self) -> bool:
+        """As `core.asks.Votes`."""
+        return 2 * len(self.against) >= self.of
+
+
+def outvoted(votes: Sequence[Vote]) -> dict[str, tuple[int, ...]]:
+    """By site, of which rounds the models were that it was against and the others were not."""
+    found: dict[str, tuple[int, ...]] = {}
+    for vote in votes:
+        for name in () if vote.down else vote.against:
+            found[name] = (*found.get(name, ()), vote.round)
+    return dict(sorted(found.items()))
+
+
+def outvoted_words(votes: Sequence[Vote]) -> str:
+    """The same in words; empty where nobody was."""
+    return listed(
+        [
+            f"{name} was against the model in {len(rounds)} of {len(votes)} {agree(len(votes), 'vote', 'votes')} "
+            f"({_spans(sorted(set(rounds)))}) and was outvoted"
+            for name, rounds in outvoted(votes).items()
+        ]
+    )
+
+
+def _spans(rounds: Sequence[int]) -> str:
+    """ "round 3", "rounds 2 to 4 and 9"."""
+    spans: list[list[int]] = []
+    for one in rounds:
+        if spans and one == spans[-1][-1] + 1:
+            spans[-1][1:] = [one]
+        else:
+            spans.append([one])
+    return f"{agree(len(rounds), 'round', 'rounds')} {listed([' to '.join(map(str, one)) for one in spans])}"
+
+
+def minority(votes: Sequence[Vote], history: Sequence[Look]) -> tuple[str, ...]:
+    """A run's warning of those who were outvoted, with what looks at validation rows said meanwhile."""
+    said = outvoted_words(votes)
+    if not said:
+        return ()
+    hint = "it may be right, or its rows or labels are unlike the others': find out before the model is used"
+    return (f"{said}{_course(history)}. hint: {hint}",)
+
+
+def _course(history: Sequence[Look]) -> str:
+    """From the first look to the last."""
+    if len(history) < 2:
+        return ""
+    first, last = history[0], history[-1]
+    told = [
+        f"{name} went from {before:.3f} to {getattr(last, key):.3f}"
+        for key, name in (("loss", "the mean loss"), ("accuracy", "accuracy"))
+        if (before := getattr(first, key)) is not None
+    ]
+    return f"; on the validation rows of all sites, from round {first.round} to {last.round}, {listed(told)}"
 
 
 @dataclass(frozen=True, slots=True)

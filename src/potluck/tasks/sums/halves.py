@@ -121,7 +121,7 @@ def join(context: RoundContext, rows: Table, me: Credentials) -> Half[None]:
     if voting.remembers(context.plan, ask):
         against = voting.against(context.plan, ask, rows)
         if ask.votes:
-            yield from cast(agreed, me, against)
+            yield from cast(agreed, me, against, partial(rows.votes.__setitem__, ask.step))
     if ask.only_votes:
         return
     given = contribution(context.task, ask, rows, privacy, me)

@@ -15,6 +15,7 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
 from potluck.core.steps import recorded
+from potluck.learning import voting
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally_words import for_owner
 from potluck.learning.loops import build
@@ -69,7 +70,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
     @cache
     def of_run(run: str) -> Table:
-        return replace(rows, kept=last(run) if keeps(plan) else rows.kept, losses={})
+        return replace(rows, kept=last(run) if keeps(plan) else rows.kept, losses={}, votes={})
 
     def last(run: str) -> KeptInFiles:
         return kept_of(home).of(run, digest(plan))
@@ -92,7 +93,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
                 lines += predictions.left(best, table, home.folder, place)
         except OSError as error:
             raise unwritable(error, home.folder / place, "make room, and stop and start the site") from None
-        return lines
+        return (*lines, *voting.for_owner(plan, table))
 
     return Participation(plan, half, over=over, tie=tie, told=told, selected=selected)
 

@@ -92,7 +92,7 @@ def begun(plan: Plan, rows: Mapping[Party, Rows]) -> Mapping[Party, Rows]:
     """Every site's rows as a run begins: nothing is kept of another."""
     if not keeps(plan) and not voting.wanted(plan):
         return rows
-    return {site: replace(one, kept=InMemory(), losses={}) for site, one in rows.items()}
+    return {site: replace(one, kept=InMemory(), losses={}, votes={}) for site, one in rows.items()}
 
 
 Joined = Callable[[Ask, Bound, Iterable[tuple[Party, Words]]], Words]

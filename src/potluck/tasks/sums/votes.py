@@ -7,6 +7,8 @@ that forges a vote, leaves one out or goes on against them gets nothing from the
 It does NOT hide the votes: whoever takes part reads who voted how. What they judge by: `learning.voting`.
 """
 
+from collections.abc import Callable
+
 from potluck.core.asks import Votes
 from potluck.core.party import SERVER, Party
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel, Terms
@@ -52,8 +54,10 @@ def count(terms: Terms, me: Credentials) -> Half[Votes]:
     return _votes(terms, ballots)
 
 
-def cast(terms: Terms, me: Credentials, against: bool) -> Half[None]:
-    """A site's part: vote, and go on where the sites are not against it.
+def cast(
+    terms: Terms, me: Credentials, against: bool, noted: Callable[[Votes], None] = lambda votes: None
+) -> Half[None]:
+    """A site's part: vote, and go on where the sites are not against it. noted: takes note of what all said.
 
     Raises Abort: VOTED, they are; naming the server: SURVIVORS, my vote is not among those counted; COHORT, too few
     are; SIGNATURE, one is forged; MALFORMED, among others one counted twice.
@@ -67,8 +71,10 @@ def cast(terms: Terms, me: Credentials, against: bool) -> Half[None]:
         with blaming(SERVER, COUNTED, f"the vote of {site} is not as it signed it"):
             me.verify(site, statement(terms, one.against), one.signature)
     found = _votes(terms, ballots)
+    noted(found)
     if found.down:
-        what = f"{len(found.against)} of {len(found.voted)} sites found the model worse"
+        who = ", ".join(sorted(one.name for one in found.against))
+        what = f"{len(found.against)} of {len(found.voted)} sites found the model worse ({who})"
         raise Abort(Cause.VOTED, step=COUNTED, detail=f"{what}: nothing was added to it")
 
 
