@@ -63,7 +63,7 @@ def _learning(spec: Plan, plan: Plan) -> Plan:
     if not plan.sent:
         columns |= {f"made up {number}": Column(kind="number", low=-1.0, high=1.0) for number in range(WIDER)}
     rounds = min(MOST_ROUNDS, training(plan).rounds)
-    if method_of(plan).steps:
+    if method_of(plan).steps or method_of(plan).boosts:
         rounds = max(ROUNDS, rounds)
     model = required(spec.model)
     return msgspec.structs.replace(
