@@ -18,6 +18,10 @@ from potluck.core.registry import Known
 from potluck.core.schemes import Scheme, scheme_of
 from potluck.core.tables.derived import Derive, Join, Names, Reduce, Text, Where
 from potluck.core.tables.evaluation import Evaluate as Evaluate
+from potluck.core.tables.joint import Align as Align
+from potluck.core.tables.joint import Fit as Fit
+from potluck.core.tables.joint import Predict as Predict
+from potluck.core.tables.joint import Shown as Shown
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
 from potluck.core.tables.statistic import Statistic as Statistic
@@ -34,7 +38,6 @@ NoiseWord = Literal["none", "site", "shared", "reveal"]
 Unit = Literal["row", "person", "site"]
 ServerWord = Literal["lying", "curious"]
 Task = Annotated[str, Known("task")]
-Shown = Literal["size", "members"]
 MOST_TOKENS = 8192
 """Of a text."""
 MOST_LABELS = 64
@@ -141,38 +144,6 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     reduce: Reduce | None = None
     target: Target | None = None
     split: Split | None = None
-
-
-class Align(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows of different owners are matched: by the text of their `keys` columns (`core.spelling`).
-
-    duplicates: what becomes of a second row with the same key; reveal: what `to` (all sites where it is empty) learn
-    of an intersection; to fit a model the owners learn the members.
-    """
-
-    keys: Annotated[tuple[Text, ...], Size(100)]
-    protocol: Literal["rr22", "ecdh"] = "rr22"
-    duplicates: Literal["refuse", "first"] = "refuse"
-    reveal: Shown = "size"
-    to: Names = ()
-
-
-class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """Who reads the model that was fitted over columns at different owners (empty: the target's owner), and of how many
-    kept rows at least: to train on, and held out where any are."""
-
-    to: Names = ()
-    min_rows: Annotated[int, Bounds(ge=1, le=1 << 22, hint="e.g. 10")] = 10
-
-
-class Predict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose model scores whose rows. max_rows: most rows that the owner scores in a run; mode: how rows are packed, or
-    that the model is a graph; None only where the model is not at hand, so that nobody could choose."""
-
-    owner: Text
-    client: Text
-    mode: Literal["batch", "single", "graph"] | None = None
-    max_rows: Annotated[int, Bounds(ge=1, le=1_000_000)] = 1000
 
 
 class Protect(msgspec.Struct, frozen=True, kw_only=True, rename={"scheme": "with"}):
