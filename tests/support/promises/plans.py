@@ -9,7 +9,9 @@ MANY = 60
 """Values of a column, so that a sum has enough numbers for its noise to be looked at quickly."""
 
 
-def plan(noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=3, task="train", wide=0, **training):
+def plan(
+    noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=3, task="train", wide=0, redo=0, **training
+):
     """A Plan. training: beside the usual keys."""
     columns = {
         "x": {"kind": "number", "low": 0, "high": 10},
@@ -19,7 +21,7 @@ def plan(noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=
     if wide:  # columns of which each says who a row is, beside the target
         columns = {f"z{one}": columns["z"] for one in range(wide)} | {"y": columns["y"]}
     data = {"columns": columns, "max_rows": 10_000}
-    privacy = {"noise": noise, "unit": unit, "epsilon": epsilon, "delta": 1e-5}
+    privacy = {"noise": noise, "unit": unit, "epsilon": epsilon, "delta": 1e-5, "redo": redo}
     more = {"statistics": [{"name": "h", "kind": "histogram", "column": "x", "bins": 40},
                            {"name": "m", "kind": "mean", "column": "x", "by": "z"}]}  # fmt: skip
     if task == "train":
@@ -55,6 +57,8 @@ MECHANISMS = {
     "sites' average": {"method": "average", "unit": "site", "noise": "shared", "word": "mask"},
     "what sites keep": {"method": "average", "steps": 2, "local": "ditto"},
     "groups": {"many": 5, "rounds": 6, "band": 2},
+    "groups, run again": {"many": 5, "rounds": 8, "band": 3, "redo": 1},
+    "shared, run again": {"noise": "shared", "word": "mask", "redo": 3},
     "statistics": {"task": "statistics", "many": 8},
     "persons' statistics": {"task": "statistics", "many": 8, "unit": "person"},
 }

@@ -106,14 +106,15 @@ def _all(scene: Scene) -> Check:
 
 
 def costs_of(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> list[Cost]:
-    """Of all sums that a run may open, those that are not looked at like the last."""
+    """Of all sums that a run may open, those that are not looked at like the last. Banded sums cost by their number,
+    and are dearest together where the first is the one that is run again: the group whose turn it is pays most."""
     every: list[Cost] = [one.bound.cost for one in sums]  # type: ignore[union-attr]  # noised sums have costs
     last, rest = every[-1], releases(plan, kind) - len(every)
     if not isinstance(last.event, Banded):
         return every + [last] * rest
-    # Banded sums cost by their number; one that is run again no more than one at its unit's turn.
-    later = [replace(last, event=replace(last.event, number=len(every) + one)) for one in range(1, rest + 1)]
-    return every + later
+    later = range(len(every) + 1, len(every) + 1 + rest - plan.privacy.redo)
+    every += [replace(last, event=replace(last.event, number=number)) for number in later]
+    return every + every[:1] * plan.privacy.redo
 
 
 def reckoned(plan: Plan, kind: Kind, sums: Sequence[Sum]) -> float:
