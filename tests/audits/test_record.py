@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from potluck.api.proof.attack import Attacked
+from potluck.api.proof.attack import Attacked, attack
 from potluck.audits.record import Letter, Line, Record
 from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, site
@@ -44,6 +44,18 @@ def test_a_parcel_that_is_gone_longer_or_changed_is_named(one_row, tmp_path, dam
     with pytest.raises(UsageError, match=said) as error:
         [letter.body() for letter in Record.read(folder / "parcels").letters]
     assert error.value.where == str(path)
+
+
+@pytest.mark.parametrize("name", ["parcels/end.json", "attacks.json", "audits.json", "kept.json", "details.json"])
+def test_what_is_no_file_is_not_waited_for(one_row, tmp_path, name):
+    """A pipe to which nobody writes, as a folder that somebody packed may hold."""
+    folder = tmp_path / "run"
+    shutil.copytree(one_row[0], folder)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(UsageError, match=r"it is no file|is no run") as error:
+        attack(folder, data=one_row[2], minutes=0.01, resume=folder / "kept.json")
+    assert error.value.where in (str(folder / name), str(folder))
 
 
 @pytest.mark.parametrize("step", ["begin", "clear/input", "opened"])

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
 from potluck.core.slices import PIECE
@@ -82,7 +83,7 @@ class Letter:
         self.sized()
         state = hashlib.sha256()
         try:
-            with self.path.open("rb") as file:
+            with private.regular(self.path) as file:
                 while piece := file.read(PIECE):
                     state.update(piece)
                     yield piece
@@ -138,7 +139,7 @@ def _lines(folder: Path) -> Iterator[Letter]:
     path, known = folder / INDEX, set[str]()
     decoder = msgspec.json.Decoder(readable(Line))
     try:
-        with path.open("rb") as file:
+        with private.regular(path) as file:
             for number, text in enumerate(file, 1):
                 line = decoder.decode(text)
                 if number > MOST or not FILE.fullmatch(line.file) or line.file in known:

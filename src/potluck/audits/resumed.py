@@ -57,7 +57,7 @@ def resumed(path: Path, about: str, kind: type[Kept]) -> Resumed[Kept]:
     """What is in this file, which is made where there is none: so it is known before anything is tried that it can be.
     kind: what one comes to. Raises UsageError: it is about something else, or cannot be read or written."""
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=readable(Finished))
+        kept = msgspec.json.decode(private.read(path), type=readable(Finished))
         if kept.about == about:
             done = {name: msgspec.json.decode(one, type=readable(kind)) for name, one in kept.done.items()}
             return Resumed(path, about, done)

@@ -4,7 +4,9 @@ They are made 0600, in folders made 0700, whatever the umask; a file that is the
 It protects against other users of the machine, not against root. Nothing here is durable: see `members.files`.
 """
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,25 @@ def write(path: Path, *parts: Bytes | str) -> None:
 def opened(path: Path, how: int) -> BinaryIO:
     """The file for writing, made where there is none. how: O_TRUNC, O_APPEND. Raises OSError."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE), "wb")
+
+
+def regular(path: Path) -> BinaryIO:
+    """The file for reading, where it may be another's: a pipe without a writer would be waited for, so whatever is no
+    regular file is an error before it is read. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read(path: Path) -> bytes:
+    """All of it, as `regular`. Raises OSError."""
+    with regular(path) as file:
+        return file.read()
 
 
 def append(handle: int, data: Bytes) -> None:

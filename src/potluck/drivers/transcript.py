@@ -126,7 +126,7 @@ def letters_at_end(folder: Path) -> int | None:
     """How many bodies a folder had when who kept them ended. None: it was cut off, or is still at it. Raises OSError,
     msgspec.MsgspecError: what says so cannot be read."""
     try:
-        return msgspec.json.decode((folder / END).read_bytes(), type=readable(End)).letters
+        return msgspec.json.decode(private.read(folder / END), type=readable(End)).letters
     except FileNotFoundError:
         return None
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.learning.training.trained import Vote
@@ -173,7 +174,7 @@ def read(folder: Path) -> tuple[Outcome, Details]:
 
 def _load(folder: Path, name: str, schema: type[S]) -> S:
     try:
-        body = (folder / name).read_bytes()
+        body = private.read(folder / name)
     except OSError:
         raise UsageError(
             f"no {name} to read", where=str(folder), hint="give the folder that a run has written"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.core import prose
+from potluck.core import private, prose
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.report import charts, curves, words
@@ -70,7 +70,7 @@ class Picture:
 def render(folder: Path) -> str:
     """The report of the simulation in `folder`. Raises UsageError: there is none."""
     try:
-        found = msgspec.json.decode((folder / FILE).read_bytes(), type=readable(Document))
+        found = msgspec.json.decode(private.read(folder / FILE), type=readable(Document))
         text = (folder / "plan.toml").read_text(encoding="utf-8")
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         hint = "give the folder that `potluck simulate` printed"

@@ -18,6 +18,7 @@ from potluck.audits.seen import Seen, seen_by
 from potluck.audits.shown import shown
 from potluck.audits.trial import Result, trials
 from potluck.audits.true_rows import others
+from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
@@ -221,7 +222,7 @@ def _earlier(
 
 def _details(folder: Path) -> details.Details:
     try:
-        return msgspec.json.decode((folder / details.FILE).read_bytes(), type=readable(details.Details))
+        return msgspec.json.decode(private.read(folder / details.FILE), type=readable(details.Details))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise UsageError("is no run", where=str(folder), hint="give the folder that `potluck run` printed") from None
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from potluck.audits.record import HINT, Letter, Record
+from potluck.core import private
 from potluck.core.errors import UsageError, reason
 from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, RoundId
@@ -78,7 +79,7 @@ def _size(path: Path, plan: Plan) -> int | None:
     try:
         if path.stat().st_size > LONGEST * (1 + len(plan.federation.sites)):
             raise UsageError("is longer than what a run says of itself", where=str(path))
-        size = msgspec.json.decode(path.read_bytes(), type=readable(_Result)).size
+        size = msgspec.json.decode(private.read(path), type=readable(_Result)).size
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise UsageError("does not say what came of the run", where=str(path), hint=HINT) from None
     if size is not None and size > plan.data.max_rows:
@@ -91,7 +92,7 @@ def _members(path: Path, plan: Plan, size: int) -> frozenset[Key]:
     try:
         if path.stat().st_size > LONGEST * (1 + size):
             raise UsageError("is longer than the common keys can be", where=str(path), hint=HINT)
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+        lines = list(csv.reader(io.StringIO(private.read(path).decode())))
     except OSError as error:
         raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=HINT) from None
     except (UnicodeDecodeError, csv.Error):

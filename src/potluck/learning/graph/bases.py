@@ -5,10 +5,10 @@ No run that trains sends them. Whoever lends its model to a prediction seals its
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from potluck.core import private
 from potluck.core.slices import PIECE, digest_of
 from potluck.learning.graph.file import MOST_BYTES, contents
 from potluck.learning.graph.tensors import Array, unpacked
@@ -49,9 +49,9 @@ def _hash(path: Path) -> str:
     """Of a file's bytes; empty where it is none, is larger than any base, or cannot be read."""
     state = hashlib.sha256()
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with private.regular(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+            if status.st_size > MOST_BYTES:
                 return ""
             found = _HASHED.get(_identity(status))
             if found is not None:

@@ -7,7 +7,6 @@ SHA-256 of the safetensors file, the base, that holds them.
 """
 
 import os
-import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from potluck.core import private
 from potluck.core.errors import GraphError, UsageError, reason, unwritable
 from potluck.core.schema import readable
 from potluck.core.slices import digest_of
@@ -166,12 +166,8 @@ def _finite(array: Array, where: str, *, infinite: bool = False) -> None:
 def contents(path: Path) -> bytes:
     """All of the file of a graph or a base. Raises UsageError: it is no file, larger than any, or cannot be read."""
     try:
-        # A pipe without a writer would be waited for: whatever is no file is seen before it is read.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError("is no file", where=str(path))
-            if status.st_size > MOST_BYTES:
+        with private.regular(path) as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
                 raise UsageError(f"is larger than {MOST_BYTES} bytes", where=str(path))
             return file.read(MOST_BYTES + 1)
     except OSError as error:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
 from potluck.learning.data.encode import Encoding
@@ -62,7 +63,7 @@ def opened(path: str | Path) -> File:
     """What a file holds. Raises UsageError: no such file, no model, one of another version, or a broken one."""
     where = str(path)
     try:
-        body = Path(path).read_bytes()
+        body = private.read(Path(path))
         kind = msgspec.json.decode(body, type=readable(_Kind)).kind
         if isinstance(kind, str) and kind not in MODELS.entries:
             what = f"is a model of kind {kind[:20]!r}, which is not in this version"

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from potluck.core import prose
+from potluck.core import private, prose
 from potluck.core.errors import UsageError, reason
 from potluck.core.schema import readable
 
@@ -183,7 +183,7 @@ def read(path: Path, kind: type[Kept], plan_hash: str) -> Kept | None:
     Raises UsageError: it cannot be read, is another version's or damaged, or is about another plan.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=readable(kind))
+        found = msgspec.json.decode(private.read(path), type=readable(kind))
     except FileNotFoundError:
         return None
     except OSError as error:
