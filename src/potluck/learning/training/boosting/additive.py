@@ -10,11 +10,11 @@ regression on bins. Every round moves all weights by
 G and n being a cell's summed gradients and its rows (what they weigh), c a bound of a row's curvature (1/4 of two
 sides, 1/2 of several classes, 1 of a squared error) and m the most cells in which a row lies. By Jensen's inequality
 such a parallel step goes down whatever columns have to do with one another, at rates up to 1, and no second derivatives
-are summed. Steps are Nesterov's, from a point beyond the last one. A bin without training rows takes the weight of the
-nearest one that has some. References: Lou, Caruana, Gehrke 2012 (above); Collins, Schapire, Singer 2002, "Logistic
-Regression, AdaBoost and Bregman Distances", section 5 (parallel updates); Boehning 1992, "Multinomial logistic
-regression algorithm" (1/4 and 1/2); Beck, Teboulle 2009, "A Fast Iterative Shrinkage-Thresholding Algorithm" (steps
-from beyond). Under noise: `hidden`.
+are summed. Steps are Nesterov's, from a point beyond the last one, which may go up for a round. A bin without training
+rows takes the weight of the nearest one that has some. References: Lou, Caruana, Gehrke 2012 (above); Collins,
+Schapire, Singer 2002, "Logistic Regression, AdaBoost and Bregman Distances", section 5 (parallel updates); Boehning
+1992, "Multinomial logistic regression algorithm" (1/4 and 1/2); Beck, Teboulle 2009, "A Fast Iterative
+Shrinkage-Thresholding Algorithm" (steps from beyond). Under noise: `hidden`.
 """
 
 from collections.abc import Iterator, Mapping
