@@ -17,13 +17,15 @@ from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, tensors, worded
 from potluck.learning.data.expressions import made_wrong
 from potluck.learning.data.target import Goal
+from potluck.learning.models.boosted.curves import MOST_BINS
+from potluck.learning.models.boosted.layout import binned
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.layers import MOST_VALUES
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model without its weights. layers, activation: of one with hidden layers, else empty; drawn: whether it is a
-    graph, of which the card holds nothing more."""
+    graph, of which the card holds nothing more; bins: of a number's curve, where it is made of curves, else 0."""
 
     kind: str
     encoding: Encoding
@@ -31,11 +33,17 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     layers: tuple[int, ...] = ()
     activation: Literal["", "relu", "tanh", "square"] = ""
     drawn: bool = False
+    bins: int = 0
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers of a row it takes: its features, or of curves the cells that a row may lie in."""
+        return binned(self.encoding, self.bins).cells - 1 if self.bins else len(self.encoding.names)
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each layer; of a model without hidden ones its one layer."""
-        return tuple(pairwise((len(self.encoding.names), *self.layers, self.target.outputs)))
+        return tuple(pairwise((self.inputs, *self.layers, self.target.outputs)))
 
 
 def fault(card: Card) -> str:
@@ -68,6 +76,9 @@ def _faults(card: Card) -> Iterator[str]:
         yield "a graph does not fit its kind or layers"
     elif (deep and not card.drawn) != bool(card.activation) or (card.layers and not deep):
         yield "its layers do not fit its kind"
+    if MODELS.of(card.kind).binned != bool(card.bins) or not (card.bins == 0 or 2 <= card.bins <= MOST_BINS):
+        yield "its bins do not fit its kind"
+        return
     if not all(1 <= width <= WIDEST_LAYER for width in card.layers):
         yield f"a layer has 1 to {WIDEST_LAYER} units"
     if sum((before + 1) * after for before, after in card.shapes) > MOST_VALUES:

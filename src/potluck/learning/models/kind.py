@@ -101,7 +101,7 @@ class ModelKind:
     link: of a model that is linear in its features, whose weights are the intercept and a coefficient a feature; None:
     it is of another shape.
     deep: its weights are those of hidden layers, with an activation between them. layered: a protection may score with
-    it, which takes layers alone.
+    it, which takes layers alone. binned: or as with one layer, over the cells in which a row lies.
     initial: the weights [d] that training begins with. slope: the gradient of its loss over a batch; None: it is not
     trained on sums over rows.
     made: of a model that is boosted, and no layers of weights: what the numbers that its training announces come to;
@@ -116,6 +116,7 @@ class ModelKind:
     link: Link | None = None
     deep: bool = False
     layered: bool = True
+    binned: bool = False
     initial: Callable[[Spec, Shapes], Floats] = zeros
     slope: Callable[[Spec, Shapes, Goal], Slope] | None = None
     made: Callable[[Plan, Floats], Forest | Curves] | None = None

@@ -66,7 +66,7 @@ class Model:
     @property
     def card(self) -> Card:
         """The model without its weights."""
-        return card_of(self.kind, self.encoding, self.target, self.network, bool(self.graph))
+        return card_of(self.kind, self.encoding, self.target, self.network, bool(self.graph), self.curves)
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:

@@ -73,17 +73,17 @@ def opened(path: str | Path) -> File:
         raise UsageError("no such model file", where=where, hint=HINT) from None
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         raise UsageError("is no model file", where=where, hint=HINT) from None
-    card = card_of(whole.kind, whole.encoding, whole.target, whole.network, bool(whole.graph))
+    card = card_of(whole.kind, whole.encoding, whole.target, whole.network, bool(whole.graph), whole.curves or None)
     wrong = fault(card) or _boosted(whole)
     if wrong:
         raise UsageError(f"is a broken model file: {wrong}", where=where, hint=HINT)
     return whole
 
 
-def card_of(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn: bool) -> Card:
+def card_of(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn: bool, made: Curves | None) -> Card:
     """The model without its weights."""
     if network is None:
-        return Card(kind=kind, encoding=how, target=goal, drawn=drawn)
+        return Card(kind=kind, encoding=how, target=goal, drawn=drawn, bins=made.bins if made else 0)
     return Card(kind=kind, encoding=how, target=goal, layers=network.layers, activation=network.activation, drawn=drawn)
 
 

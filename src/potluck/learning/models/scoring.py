@@ -29,6 +29,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import TWO_SIDED, Goal, score_error, scores
 from potluck.learning.graph.bases import FOLDER, LOOKED
 from potluck.learning.models import layers
+from potluck.learning.models.boosted.layout import binned
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.models.model import Model
@@ -86,8 +87,8 @@ def lent(model: Model, where: str, mode: Mode | None) -> Model:
     home; or the mode does not fit.
     """
     home = "at home: potluck score MODEL CSV"
-    if not MODELS.of(model.kind).layered:
-        known = ", ".join(word for word, one in MODELS.entries.items() if one.layered)
+    if not (MODELS.of(model.kind).layered or MODELS.of(model.kind).binned):
+        known = ", ".join(word for word, one in MODELS.entries.items() if one.layered or one.binned)
         hint = f"models of these kinds are scored for others: {known}; {home}"
         raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
     if texts := worded(model.encoding):
@@ -119,8 +120,25 @@ def _numbers(values: NDArray[np.generic]) -> NDArray[np.float32] | NDArray[np.fl
     return values.astype(np.float32) if values.dtype == np.float32 else values.astype(np.float64)
 
 
+def lying(card: Card, read: Inputs) -> Floats:
+    """Rows that were read as layers take them [n, inputs], without those that the encoding drops: their features, or of
+    curves a 1 in each cell where a row lies."""
+    features = read.features[read.kept]
+    if not card.bins:
+        return features
+    row, cell = binned(card.encoding, card.bins).places(features, apart=True)
+    bits = np.zeros((len(features), 1 + card.inputs))
+    bits[row, cell] = 1.0
+    return bits[:, 1:]
+
+
 def net(model: Model) -> Net:
-    """A model of layers as such, and the range of each encoded feature."""
+    """A model of layers as such, and the range of each encoded feature; curves as one layer over the cells in which a
+    row lies."""
+    if model.curves:
+        weights = model.curves.weights
+        nothing = np.zeros(weights.shape[1] - 1)
+        return Net((Dense(weights[:, 1:].copy(), weights[:, 0].copy()),), "", nothing, nothing + 1)
     low, high = _ranges(model.encoding)
     if model.network is None:
         only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())

@@ -35,7 +35,7 @@ from potluck.core.wire import Message, Signature, dump, load
 from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, columns, drawn, net, predicted, row_bytes
+from potluck.learning.models.scoring import Predicted, columns, drawn, lying, net, predicted, row_bytes
 from potluck.owner.scored import key
 from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
@@ -118,7 +118,7 @@ def ask(context: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
         of_one_letter(context.plan, card, count)
         scored = yield from context.protection.query_graph(meeting, me, columns(card, read))
     else:
-        scored = yield from context.protection.query(meeting, me, read.features[read.kept])
+        scored = yield from context.protection.query(meeting, me, lying(card, read))
     _sound(scored, count, card, meeting.owner)
     label = meeting.label(DONE)
     yield Exchange(label, send={SERVER: Parcel(label, b"")})

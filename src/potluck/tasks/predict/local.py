@@ -147,7 +147,7 @@ def rows_of(plan: Written, data: Sources | None) -> Source:
 
 def outline(spec: Plan, card: Card) -> Outline:
     """The model and the run as their protection asks of them."""
-    widths = (len(card.encoding.names), *(outputs for _, outputs in card.shapes))
+    widths = (card.inputs, *(outputs for _, outputs in card.shapes))
     wanted, patience = spec_of(spec), spec.federation.patience
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
     assert wanted.mode is not None
@@ -162,7 +162,7 @@ def _drawn(spec: Plan, model: Model) -> Drawn:
 
 def card_warnings(spec: Plan, card: Card) -> Iterator[str]:
     """What the scores themselves tell of the model, as a warning."""
-    inputs, most = len(card.encoding.names), spec_of(spec).max_rows
+    inputs, most = card.inputs, spec_of(spec).max_rows
     if not card.drawn and not card.activation and most > inputs:
         yield (
             f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "

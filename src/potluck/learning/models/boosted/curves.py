@@ -34,11 +34,15 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     curves: tuple[Curve, ...]
 
     @property
+    def bins(self) -> int:
+        """Of a number; also of a model that cannot be."""
+        return max((2, *(len(values) for one in self.curves for values in one.values)))
+
+    @property
     def layout(self) -> Layout:
         """Its bins."""
-        widths = [len(one.values[0]) for one in self.curves]
-        names = tuple(one.feature for one in self.curves)
-        return Layout(names, np.array([width > 1 for width in widths], np.bool_), edged(max([2, *widths])))
+        numbers = np.array([len(one.values[0]) > 1 for one in self.curves], np.bool_)
+        return Layout(tuple(one.feature for one in self.curves), numbers, edged(self.bins))
 
     @property
     def weights(self) -> Floats:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import Encoding, encoding
 
 Whole = NDArray[np.int64]
 HALF = 0.5
@@ -100,10 +100,14 @@ class Layout:
 
 def layout(plan: Plan) -> Layout:
     """Of a plan."""
-    how = encoding(plan)
+    return binned(encoding(plan), required(plan.model).bins)
+
+
+def binned(how: Encoding, bins: int) -> Layout:
+    """Of an encoding's features."""
     numbers = {one.name for one in how.fields if COLUMNS.of(one.kind).spread}
     which = np.array([name in numbers for name in how.names], np.bool_)
-    return Layout(how.names, which, edged(required(plan.model).bins))
+    return Layout(how.names, which, edged(bins))
 
 
 def edged(bins: int) -> Floats:

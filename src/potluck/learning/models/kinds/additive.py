@@ -7,6 +7,7 @@ ADDITIVE = ModelKind(
     title="an additive model",
     targets=("number", "binary", "classes"),
     layered=False,
+    binned=True,
     made=curves_of_plan,
     holds="curves",
 )
