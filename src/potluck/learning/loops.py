@@ -95,7 +95,8 @@ class TrainTask:
     def cycle(self) -> tuple[Ask, ...]:
         """The sums of one round as most rounds have them, the longest last: those of the first may be others."""
         announced = method_of(self.plan).cycle(self.plan, self._method.initial())
-        return tuple(self._asked(Kind.TRAIN, 1, one) for one in announced)
+        step = min(1, self.plan.sums - 1)  # beyond the last sum there is a vote at most
+        return tuple(self._asked(Kind.TRAIN, step, one) for one in announced)
 
     @property
     def usual(self) -> Ask:

@@ -44,6 +44,12 @@ def ahead(spec):
     return outlook(spec, build(spec).usual)
 
 
+def test_the_only_round_of_a_plan_is_said_like_one_of_many():
+    """Its usual sum is its first: beyond that there is none."""
+    assert [build(wide(rounds=rounds)).usual.blocks for rounds in (1, 2)] == [build(wide()).usual.blocks] * 2
+    assert ahead(wide(rounds=1)).now.step == pytest.approx(2 * ahead(wide(rounds=4)).now.step)
+
+
 def descended(spec, tables):
     """What each round's sum was before noise and what noise was added, as `run` would have it, and the last model."""
     task, found = build(spec), []
