@@ -25,6 +25,7 @@ QUICK = (
     "sites add none after the first round",
     "shares of all sites",
     "noise of a step",
+    "half the noise when run again",
     "written later",
     "half the chance is believed",
 )

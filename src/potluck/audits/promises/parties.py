@@ -73,11 +73,11 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, le
     apart = [rounds[at :: len(looked)] for at in range(len(looked))]
     if isinstance(one.bound, Walked):
         return _walked(scene, looked, table, apart, name, level / len(looked))
-    noise = [_noise(scene, each, mine, table) for each, mine in zip(looked, apart, strict=True)]
+    noise = [round_noise(scene, each, mine, table) for each, mine in zip(looked, apart, strict=True)]
     many = crowd(scene, kind, scene.units[0], CROWD)
     if many is not None and one.steady and one.ask.band is None and not effort.over:
         beside = [played(scene, one, many[0]) for _ in range(min(FEWEST, -(-NUMBERS // one.bound.grid.length)))]
-        noise.append(_noise(scene, one, beside, many[0]))
+        noise.append(round_noise(scene, one, beside, many[0]))
     return _judged(scene, noise, name, len(rounds), level)
 
 
@@ -93,13 +93,15 @@ def _walked(scene: Scene, looked: list[Sum], table: Table, apart: list[list[Roun
     count = sum(map(len, every))
     if len({words.tobytes() for some in every for words in some}) < count:
         return Check(name, False, "two contributions over no rows are the same: noise is not fresh")
-    found = [
-        nearer(np.array([decode(words, one.bound.grid) for words in some]), walked(scene, one, table))
-        for one, some in zip(looked, every, strict=True)
-    ]
-    chance, ratio = min(found)
+    chance, ratio = min(walked_far(scene, one, rounds, table) for one, rounds in zip(looked, apart, strict=True))
     words = f"{count} walks of sites along noise alone are {ratio:.3f} times as long as along noise as promised"
     return Check(name, chance >= level, words, 1.0, ratio)
+
+
+def walked_far(scene: Scene, one: Sum, rounds: Sequence[Round], table: Table) -> tuple[float, float]:
+    """(how likely walks of sites are as short as they are; how long they are, beside those along noise as promised)."""
+    ends = [decode(words, one.bound.grid) for each in rounds for words in each.gave.values()]
+    return nearer(np.array(ends), walked(scene, one, table))
 
 
 def _sums(one: Sum, rounds: list[Round]) -> str:
@@ -129,7 +131,7 @@ def site_noise(scene: Scene, one: Sum, rounds: Sequence[Attempt], table: Table) 
     return _draws(scene, one, found, np.repeat(np.arange(len(scene.plan.sites)), one.bound.grid.length))
 
 
-def _noise(scene: Scene, one: Sum, rounds: list[Round], table: Table) -> Draws:
+def round_noise(scene: Scene, one: Sum, rounds: Sequence[Round], table: Table) -> Draws:
     """The same; of an enclave or server [rounds, d], which it added."""
     inside = one.inside
     if inside.word != "reveal":

@@ -79,15 +79,20 @@ def played(scene: Scene, one: Sum, table: Table, memory: Memory | None = None, n
     Raises NotPlayed: it ended in an abort."""
     rows = as_kept(scene, one, table)
     found, server, desk = carried_out(scene, one, rows, memory or meeting(scene), number=number)
+    return _opened(one, found, server, desk, "a round of made-up rows ended")
+
+
+def _opened(one: Sum, found: Attempt, server: list[Exchange], desk: Desk[object], ended: str) -> Round:
+    """The same with what was opened. Raises NotPlayed: nothing was. ended: what is said then."""
     if not isinstance(desk.result, Answer):
-        raise NotPlayed(f"a round of made-up rows ended: {desk.abort}")
+        raise NotPlayed(f"{ended}: {desk.abort}")
     grid = one.bound.grid
     opening = load(said(server, OPENED), Opening)
     opened = unpack(opening.words, grid.length, grid.bits)
     return Round(found.id, found.seen, found.gave, opened, desk.result)
 
 
-def again(scene: Scene, one: Sum, table: Table) -> tuple[Attempt, Attempt]:
+def again(scene: Scene, one: Sum, table: Table) -> tuple[Attempt, Round]:
     """Two rounds of one sum by the same parties of one run: what sites contribute to the first is lost on its way, so
     that it comes to nothing, and the sum is asked for again. Raises NotPlayed: nothing was contributed."""
     lost, rows = Losing(), as_kept(scene, one, table)
@@ -96,10 +101,8 @@ def again(scene: Scene, one: Sum, table: Table) -> tuple[Attempt, Attempt]:
     if nothing.result is not None:
         raise NotPlayed("a round ended well whose contributions were lost")
     lost.seen = {}
-    second, _, desk = carried_out(scene, one, rows, memory)
-    if not isinstance(desk.result, Answer):
-        raise NotPlayed(f"a round that was run again ended: {desk.abort}")
-    return first, second
+    second, server, desk = carried_out(scene, one, rows, memory)
+    return first, _opened(one, second, server, desk, "a round that was run again ended")
 
 
 @dataclass

@@ -2,15 +2,17 @@
 
 What sites contribute to a round is lost on its way, as where a server dies or a network ends. The same parties, in the
 same run and with the same ledgers, are asked for the sum once more. Whoever kept the lost letters has both: where both
-held the same noise over other coins, or over other sites, their difference would have none.
-Under `reveal` sites add no noise, and a sum that was not opened has none: there charges alone are looked at.
+held the same noise over other coins, or over other sites, their difference would have none. The noise of second
+attempts must be as large as the plan says by itself. Under `reveal` sites add none, and a sum that was not opened has
+none: there only the size of the second's is looked at.
 """
 
 from collections.abc import Iterator
 
 from potluck.audits.promises.charged import owing
-from potluck.audits.promises.parties import site_noise
-from potluck.audits.promises.played import Attempt, NotPlayed, again, nobodys
+from potluck.audits.promises.draws import Draws
+from potluck.audits.promises.parties import round_noise, site_noise, walked_far
+from potluck.audits.promises.played import Attempt, NotPlayed, Round, again, nobodys
 from potluck.audits.promises.promise import LATE, Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, kind_name
 from potluck.core.asks import Kind
@@ -18,7 +20,10 @@ from potluck.dp.mechanism import Walked
 
 NUMBERS, PAIRS = 96, 12
 """Of one site, and rounds that are run again, at most. Noise that comes again is eight standard deviations off."""
-TESTS = 2
+WALKS = 4
+"""Rounds of sites' own steps."""
+TESTS = 3
+"""That may each be wrong: of sizes, and two of freshness."""
 
 
 def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
@@ -44,19 +49,41 @@ def _of(scene: Scene, kind: Kind, one: Sum, level: float, effort: Effort) -> Che
     name, table = f"run again: {kind_name(kind)}", nobodys(scene, kind)
     if table is None:
         return Check(name, None, scene.why)
-    wanted, rounds = min(PAIRS, -(-NUMBERS // one.bound.grid.length)), list[Attempt]()
-    while len(rounds) < 2 * wanted and not (rounds and effort.over):
-        rounds += again(scene, one, table)
+    walks = isinstance(one.bound, Walked)  # each is one draw
+    wanted, rounds = WALKS if walks else min(PAIRS, -(-NUMBERS // one.bound.grid.length)), list[Attempt]()
+    later = list[Round]()
+    while len(later) < wanted and not (later and effort.over):
+        first, second = again(scene, one, table)
+        rounds += (first, second)
+        later.append(second)
     wrong = next((words for round_ in rounds for words in owing(round_, one)), "")
     if wrong:
         return Check(name, False, f"of a round that was run again: {wrong}")
-    words = f"{len(rounds) // 2} rounds that came to nothing were run again: both were charged, and drawn anew"
-    if one.inside.word == "reveal":
-        return Check(name, True, words.replace(", and drawn anew", ""))
-    given = [words for round_ in rounds for words in round_.gave.values()]
-    if isinstance(one.bound, Walked):
+    chance, ratio = walked_far(scene, one, later, table) if walks else _small(round_noise(scene, one, later, table))
+    if chance < level:
+        return Check(
+            name, False, f"noise of a round that is run again is {ratio:.4f} times what was promised", 1.0, ratio
+        )
+    late = one.inside.word == "reveal"
+    found = "and the second had" if late else "and drawn anew, with"
+    words = (
+        f"{len(later)} rounds that came to nothing were run again: both were charged, {found} as much noise as promised"
+    )
+    if late:
+        return Check(name, True, words, 1.0, ratio)
+    if walks:
+        given = [words for round_ in rounds for words in round_.gave.values()]
         fresh = len({words.tobytes() for words in given}) == len(given)
     else:
         draws = site_noise(scene, one, rounds, table)
         fresh = draws.common()[0] >= level and draws.again() >= level
-    return Check(name, bool(fresh), words if fresh else "a round that is run again has the noise of the one before it")
+    said = words if fresh else "a round that is run again has the noise of the one before it"
+    return Check(name, bool(fresh), said, 1.0, ratio)
+
+
+def _small(draws: Draws) -> tuple[float, float]:
+    """(how likely so little noise is, beside what was promised), of all numbers or of one site, whichever is less
+    likely."""
+    sizes, least = draws.sizes()
+    chance, ratio = min((chance if ratio < 1 else 1.0, ratio) for chance, ratio in sizes)
+    return min(1.0, 2 * len(sizes) * chance, 2 * least), ratio
