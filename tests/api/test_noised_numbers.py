@@ -11,6 +11,8 @@ from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
 from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.report.details import Score
+from potluck.report.summary import _result
 from potluck.tasks.trained import scores
 
 SITES = ("a", "b", "c", "d")
@@ -168,6 +170,23 @@ def test_a_terminal_shows_rows_as_whole_numbers(trained, capsys):
     assert [cell.strip() for cell in line.split("│")[1:-1]] == ["rows", value, f"{low} to {high}", ""]
 
 
+def test_a_terminal_shows_the_interval_of_every_count(trained, capsys):
+    """Among them those below 0, which without it read like a fault."""
+    show_run(Terminal(), trained)
+    said = capsys.readouterr().out
+    table = trained.document["metrics"]["federated"]["confusion"]
+    for row, low, high in zip(table["counts"], table["low"], table["high"], strict=True):
+        for one in zip(row, low, high, strict=True):
+            assert "{:.0f} ({:.0f} to {:.0f})".format(*one) in said
+
+
+def test_a_report_says_that_noise_leaves_no_value_to_say():
+    drowned = Score(label="federated", metric="auc", value=None, low=0.91, high=1.0, noised=True)
+    assert _result((drowned,)) == (
+        "On the held-out rows of all sites noise leaves no AUC to say, only that it lies within 0.910 to 1.000 (95 %)."
+    )
+
+
 def test_check_forecasts_before_anything_is_spent(folder):
     made = plan(folder, files=False)
     before = {path.name for path in folder.iterdir()}
@@ -179,11 +198,11 @@ def test_check_forecasts_before_anything_is_spent(folder):
     assert ahead["auc_population"] > ahead["auc"]
     assert "at epsilon 1 with about 240 held-out rows AUC +- 0." in verdict.outlook
     assert "several times worse where values fill a small part of their ranges" in verdict.outlook
-    (line,) = [line for line in verdict.warnings if "not usable" in line]
+    (line,) = [line for line in verdict.warnings if "says nothing of a model" in line]
     assert "the AUC will be known to about +- 0." in line
     assert "hint: a larger epsilon" in line
     better = potluck.check(plan(folder, files=False, privacy__epsilon=5.0))
-    assert not [line for line in better.warnings if "not usable" in line]
+    assert not [line for line in better.warnings if "says nothing of a model" in line]
     assert potluck.check(plan(folder, privacy={"noise": "none"})).forecast is None
 
 

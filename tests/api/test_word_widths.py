@@ -37,14 +37,14 @@ def test_counts_alone_are_half_as_long_as_beside_a_mean(word):
     assert 0 <= (many - few) - (8 * (BINS + 2) - 4 * BINS) <= 64
 
 
-@pytest.mark.parametrize("looks", [{}, {"evaluate_every": 2}])
+@pytest.mark.parametrize("looks", [{}, {"evaluate_every": 2}, {"vote": {}}])
 def test_check_says_what_a_site_sends_in_all_rounds(tmp_path, looks):
     """Beside what a run of the same plan sent, letter by letter, but for its last sum, of metrics."""
     sites = list("abcd")
     for name, frame in frames("abcd").items():
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     plan = scene.plan()
-    split = {"test": 0.3} | ({"validation": 0.3} if looks else {})
+    split = {"test": 0.3} | ({"validation": 0.3} if "evaluate_every" in looks else {})
     plan.set("data.files", {name: str(tmp_path / f"{name}.csv") for name in sites}).set("data.split", split)
     plan.set("training", {"method": "gradient", "rounds": 5, "expected_rows": 100, **looks})
     verdict = potluck.check(plan)
@@ -56,4 +56,4 @@ def test_check_says_what_a_site_sends_in_all_rounds(tmp_path, looks):
     up = [move for move in moves if move["from"] in sites and move["to"] == "server" and move["round"] < last]
     sent = sum(move["bytes"] for move in up)
     assert said == pytest.approx(sent / len(sites), rel=0.01)
-    assert f", {said:,} in all" in verdict.summary()
+    assert f", {said:,} a site in all, {4 * said:,} of all 4" in verdict.summary()

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from potluck.report import words
+
 NOISE = 'privacy={noise="shared", unit="row", epsilon=2.0, delta=1e-5, clip=1.0}'
 GRADIENT = 'training={method="gradient", rounds=5, rate=1.0, expected_rows=200}'
 
@@ -99,6 +101,13 @@ def test_with_noise_only_noised_values_are_printed_and_the_ledger_is_charged(sho
     cli("run", shops / "plan.toml", "--out", shops / "r2", "--json", "--set", NOISE, "--set", GRADIENT)
     again = cli("budget", shops / "plan.toml", "--json").json["owners"]
     assert again["a"]["spent"] == pytest.approx(2 * owners["a"]["spent"])
+    for one in json.loads((shops / "r2/details.json").read_text())["budget"]:  # the report says what `budget` says
+        known = again[one["site"]]
+        assert [one["composed"], one["composed_delta"]] == [known["composed"], known["composed_delta"]]
+        assert one["composed"] < 0.9 * one["spent"]
+    page = (shops / "r2/report.html").read_text(encoding="utf-8")
+    assert f"added up: {words.epsilon(again['a']['spent'])}<" in page
+    assert f">{words.epsilon(again['a']['composed'])}<span" in page
 
 
 def test_compare_prints_what_nobody_could_do_alone(shops, cli):

@@ -80,10 +80,38 @@ def test_names_that_contain_one_another_are_told_apart():
 def test_many_sites_get_the_short_table_with_few_notes():
     names = tuple(f"s{n}" for n in range(60))
     claimed = [
-        Seen(party="server", of=f"{name}'s update", form=Form.MASKED, breaks_if=f"{name} and something of its own")
+        Seen(
+            party="server",
+            of=f"{name}'s update",
+            form=Form.MASKED,
+            breaks_if=f"{name} colludes and something of its own falls",
+        )
         for name in names
     ]
     assert matrix.full(claimed, names) is None
     odd = [replace(view, breaks_if=f"case {index}") for index, view in enumerate(claimed)]
     assert len(matrix.short(odd, names).notes) == matrix.MOST
     assert len(matrix.short(claimed, names).notes) == 1
+
+
+def test_a_site_that_is_called_like_an_article_changes_no_prose():
+    """The notes of an intersection under other names are the same notes."""
+    text = "decided, as a quantum computer would, or a site's long-term box key is stolen"
+
+    def told(names):
+        seen = [
+            Seen(
+                party=party,
+                of=f"{of}'s keys",
+                form=Form.NOTHING,
+                breaks_if=f"{text}, or all of {', '.join(sorted({of, names[1]}))}, server collude, or {of} colludes",
+            )
+            for of in names
+            for party in ("server", *names)
+            if party != of
+        ]
+        return [note.breaks_if for note in matrix.short(seen, names).notes]
+
+    assert len(told(("a", "b", "c"))) == len(told(("north", "south", "west"))) > 0
+    assert all(one.startswith(text) for one in told(("a", "b", "c")))
+    assert any(one.endswith(", or its owner colludes") for one in told(("a", "b", "c")))

@@ -55,7 +55,7 @@ def show_run(out: Terminal, run: Run) -> None:
         gone = sum(len(one["dropped"]) for one in rounds)
         each = sums_a_round if isinstance(sums_a_round := _table(document, "model").get("sums_a_round", 1), int) else 1
         often = f"{len(rounds)}" if each == 1 else f"{len(rounds) // each}, each of {each} sums"
-        out.say(f"rounds: {often}, {up:,} bytes up in all, {gone} drop-outs")
+        out.say(f"rounds: {often}, {up:,} bytes up from all sites, {gone} drop-outs")
     model = document.get("model")
     if isinstance(model, Mapping):
         out.say(f"model: {model['file']} ({model['digest']})")
@@ -92,8 +92,13 @@ def _confusion(out: Terminal, found: Mapping[str, object]) -> None:
         out.say(f"which of {len(labels)} classes are taken for which: in the report, and in run.json")
         return
     table = Table("held-out rows that are", *(f"said {one}" for one in labels))
-    for label, row in zip(labels, counts, strict=True):
-        table.add_row(str(label), *map(_count, row))
+    low, high = found.get("low"), found.get("high")
+    for i, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        cells = list(map(_count, row))
+        if isinstance(low, Sequence) and isinstance(high, Sequence) and low:
+            each = zip(cells, low[i], high[i], strict=True)
+            cells = [f"{cell} ({_between(ends, _count)})" for cell, *ends in each]
+        table.add_row(str(label), *cells)
     out.print(table)
 
 
@@ -178,7 +183,8 @@ def _measured(scores: Mapping[str, object], title: str) -> Table | str:
             continue
         shown = _count if name == "rows" else _number
         middle = [_between(ends if f"{name}_low" in scores else None, shown)] if noised else []
-        table.add_row(name, shown(scores.get(name)), *middle, _between(wide, shown))
+        value = scores.get(name)
+        table.add_row(name, "noise leaves none" if value is None else shown(value), *middle, _between(wide, shown))
     return table if table.row_count else f"{title}: none may be shown"
 
 

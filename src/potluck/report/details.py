@@ -54,8 +54,9 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What one owner has spent in all (`spent`, at `spent_delta`), and in this run (at `delta`). Epsilons and deltas of
-    several runs are added up.
+    """What one owner has spent in all, and in this run (at `delta`). spent: the runs' own epsilons added up, and
+    likewise `spent_delta`; composed: what they come to together at `composed_delta`, which is what caps compare (None:
+    not known).
 
     unit: "row" | "person" | "site"; neighbours: the relation the epsilon is stated for, "add-or-remove-one"; course:
     what this run had spent after so many of its sums.
@@ -67,6 +68,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     neighbours: str
     spent_delta: float | None = None
+    composed: float | None = None
+    composed_delta: float | None = None
     run_epsilon: float | None = None
     history: tuple[Spend, ...] = ()
     course: tuple[tuple[int, float], ...] = ()

@@ -144,7 +144,8 @@ class _Speech:
     def __init__(self, sites: Sequence[str]) -> None:
         names = "|".join(re.escape(name) for name in sorted(sites, key=len, reverse=True))
         self._name = re.compile(names)
-        self._listing = re.compile(rf"(?<!\w)((?:{names})(?:, (?:{names}))*)(?!\w)")
+        # Where a condition says who colludes, not where prose has the same letters: a site may be called "a".
+        self._listing = re.compile(rf"(?<!\w)((?:{names})(?:, (?:{names}))*)(?=(?:, [^,]+?)* colludes?\b)")
         self._sites = frozenset(sites)
         self._parsed: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {}
 

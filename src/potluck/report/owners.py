@@ -11,21 +11,24 @@ from potluck.report.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """One owner's line: epsilon and odds of this run, of everything so far, and what is left."""
+    """One owner's line: epsilon and odds of this run, of everything so far, and what is left. added: the runs' own
+    epsilons added up, where `spent` is what they come to composed."""
 
     name: str
     run: str
     run_odds: str
     spent: str
     spent_odds: str
+    added: str
     left: str
     history: tuple[Spend, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The budget section. reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows from;
-    course: how it grew, at the owner who spent most, and `grown` its picture."""
+    """The budget section. together: the delta at which all runs are composed, where they are; reach: guesses right out
+    of 100, at most, for this run; epsilon: the cost it follows from; course: how it grew, at the owner who spent most,
+    and `grown` its picture."""
 
     secret: str
     question: str
@@ -39,6 +42,7 @@ class Owners:
     picture: str
     rows: tuple[Owner, ...]
     alike: bool
+    together: str = ""
     course: tuple[tuple[int, float], ...] = ()
     grown: str = ""
 
@@ -103,6 +107,7 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
         rows=tuple(_owner(one, ledgers) for one in found),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
+        together=prose.number(first.composed_delta, 2) if ledgers and first.composed is not None else "",
         course=course,
         grown=curves.spending(course) if course else "",
     )
@@ -113,13 +118,16 @@ def _cost(one: Budget) -> float:
 
 
 def _owner(one: Budget, ledgers: bool) -> Owner:
-    delta = one.delta if one.spent_delta is None else one.spent_delta
+    spent, delta, added = one.spent, one.delta if one.spent_delta is None else one.spent_delta, ""
+    if one.composed is not None:
+        spent, delta, added = one.composed, one.composed_delta or 0.0, words.epsilon(one.spent)
     return Owner(
         name=one.site,
         run=words.epsilon(one.run_epsilon),
         run_odds="–" if one.run_epsilon is None else words.odds(one.run_epsilon, one.delta),
-        spent=words.epsilon(one.spent) if ledgers else "–",
-        spent_odds=words.odds(one.spent, delta) if ledgers else "not known here",
+        spent=words.epsilon(spent) if ledgers else "–",
+        spent_odds=words.odds(spent, delta) if ledgers else "not known here",
+        added=added if ledgers else "",
         left="no cap" if ledgers else "–",
         history=one.history,
     )

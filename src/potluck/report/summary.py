@@ -111,7 +111,12 @@ def _result(scores: Sequence[Score]) -> str:
     overall = {s.label: s for s in scores if s.metric == name and s.site is None}
     if "federated" not in overall:
         return ""
-    text = f"On the held-out rows of all sites it reaches {_an(TITLES[name])} of {_value(overall['federated'])}"
+    ours = overall["federated"]
+    if ours.value is None:
+        wide = ends((ours.low, ours.high), ours.metric)
+        what = f"noise leaves no {TITLES[name]} to say, only that it lies within {wide} (95 %)"
+        return f"On the held-out rows of all sites {what}."
+    text = f"On the held-out rows of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
     beside = [
         f"{_value(overall[label])} {said}"
         for label, said in (("federated, no noise", "without noise"), ("pooled", "with all rows in one place"))

@@ -116,11 +116,16 @@ def test_a_graph_that_begins_with_a_layer_of_relu_has_the_shape_of_layers(begun)
 
 
 def test_the_rows_of_sites_that_may_collude_are_not_counted_on():
+    def over(rows, corrupt=0, word="mask"):
+        return Case(plan(word).set("federation.corrupt", corrupt).spec, rows).over
+
     def summed(rows, corrupt=0, word="mask"):
         return Case(plan(word).set("federation.corrupt", corrupt).spec, rows).summed
 
     assert summed({"a": 1, "b": 2, "c": 9}) == 12
     assert summed({"a": 1, "b": 2, "c": 900}, corrupt=1) == 3
+    assert over({"a": 1, "b": 2, "c": 900}) == "903 rows at most"
+    assert over({"a": 1, "b": 2, "c": 900}, corrupt=1) == "3 rows at most, without those of one site that may collude"
     assert summed({"a": 1, "b": 2}) == 103  # the plan says that c may have 100
     assert summed({"a": 4, "b": 2, "c": 9}, word="clear") == 2
 
@@ -208,7 +213,7 @@ def test_the_inbox_says_it_and_how_often_the_plan_ran_here(tmp_path):
 def test_it_is_said_how_many_numbers_differ():
     """Pencil and paper: of five numbers and three values, 98 monomials of degree 3 and less, and 9 products."""
     (line,) = risks(Case(plan("mask", LOGISTIC, rounds=30).spec, dict.fromkeys("abc", 70)))
-    assert "about 107 different exact numbers are opened in all rounds, of 210 rows at most" in line
+    assert "about 107 different exact numbers are opened in all rounds, of 210 rows at most: from half" in line
     (line,) = risks(Case(plan("mask", rounds=2).spec, dict.fromkeys("abc", 70)))
     assert "about 322 different exact numbers" in line  # two rounds of 8 x 16 weights, 16 biases, 16 weights, a bias
 

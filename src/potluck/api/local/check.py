@@ -134,9 +134,10 @@ class Verdict:
         size += f" in words of {self.grid['bits']} bits" if size and "bits" in self.grid else ""
         size += "" if self.bytes_look is None else f" ({self.bytes_look:,} a look)"
         if self.bytes_later is not None:
-            size += f" ({self.bytes_later:,} in a later one; at most {self.bytes_all:,} in all)"
+            size += f" ({self.bytes_later:,} in a later one; at most {self.bytes_all:,} a site in all)"
         elif size and (self.rounds or 1) > 1:
-            size += f", {self.bytes_all:,} in all"
+            sites = len(self.epsilon)
+            size += f", {self.bytes_all:,} a site in all, {sites * self.bytes_all:,} of all {sites}"
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s a {one} here"
         # A network's gradients take many times as long as the sum that is rehearsed.
         pace += " for the sum alone" if pace and self.room else ""

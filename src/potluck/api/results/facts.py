@@ -9,6 +9,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.dp.account import NEIGHBOURS
 from potluck.drivers.sums import Log
 from potluck.owner.budget import Budget
+from potluck.owner.policy import DELTA
 from potluck.report import details
 from potluck.tasks.here import Beside, Outcome
 
@@ -43,6 +44,8 @@ def budget_of(site: str, ledger: Budget, spec: Spec, run: str) -> details.Budget
         site=site,
         spent=ledger.spent(),
         spent_delta=ledger.delta(),
+        composed=ledger.composed(),
+        composed_delta=DELTA,
         delta=spec.privacy.delta or 0.0,
         unit=spec.privacy.unit or "row",
         neighbours=NEIGHBOURS,

@@ -17,7 +17,7 @@ def _said(case: Case) -> str | None:
     if len(inputs) > 1 or inputs[0].dtype != "float32":
         return None
     measured = f"of sums over 1 to {MOST} handwritten digits every digit came out to the eye, under masks too"
-    what = f"without noise a sum is over {rows} rows at most, and {measured}"
+    what = f"without noise a sum is over {case.over}, and {measured}"
     return f"privacy.noise: {what} (attack inversion). hint: {HINT}"
 
 

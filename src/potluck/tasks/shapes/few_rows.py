@@ -23,7 +23,7 @@ def _said(case: Case) -> str | None:
         return None
     hits = (DRAWN if plan.drawn else FOUND)[near]
     measured = f"of sums over {near} rows a first layer of 16 units gave one away in {hits} of {TRIES} made-up runs"
-    what = f"without noise a sum is over {rows} rows at most, and {measured}, whoever added them up"
+    what = f"without noise a sum is over {case.over}, and {measured}, whoever added them up"
     return f"privacy.noise: {what} (attack analytic). hint: {HINT}"
 
 

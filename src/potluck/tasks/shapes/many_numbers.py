@@ -14,7 +14,7 @@ def _said(case: Case) -> str | None:
     numbers = mechanism(plan, next(StatisticsTask(plan).lead())).grid.length
     if numbers <= rows:
         return None
-    what = f"{numbers:,} exact numbers are opened of {rows:,} rows at most, more than rows"
+    what = f"{numbers:,} exact numbers, more than rows, are opened of {case.over}"
     return f"statistics: {what}: {MEASURED} (attack published). hint: noise, fewer statistics or cells, or more rows"
 
 

@@ -24,7 +24,7 @@ from potluck.tasks.shapes.shape import Case, Shape
 FEWEST = 15
 RATIO = 0.5
 """Different numbers a row that trains, from which on every run was taken apart."""
-MEASURED = "from half as many numbers as rows on, of two rows, of which one trained, it picked that one 70 to 100 times"
+MEASURED = "from half as many numbers as rows on the attack picked, of two rows, the one that trained 70 to 100 times"
 """By made-up plans at three sites under masks: linear and logistic models by `gradient` and `newton`, networks, trees
 by `boosting`."""
 
@@ -45,7 +45,7 @@ def _said(case: Case) -> str | None:
     numbers = _different(plan)
     if numbers < RATIO * rows:
         return None
-    what = f"about {numbers:,} different exact numbers are opened in all rounds, of {rows:,} rows at most"
+    what = f"about {numbers:,} different exact numbers are opened in all rounds, of {case.over}"
     measured = f"{MEASURED} in 100, where guessing does 50, whoever added them up"
     hint = "add noise of the sites, or fewer rounds or columns, or more rows"
     return f"privacy.noise: {what}: {measured} (attack equations). hint: {hint}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from potluck.core.plan import Plan
+from potluck.core.prose import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class Case:
         plan = self.plan
         each = sorted(self.rows.get(name, plan.data.max_rows) for name in plan.federation.sites)
         return sum(each[: len(each) - plan.federation.corrupt]) if plan.protect.facts.hides else each[0]
+
+    @property
+    def over(self) -> str:
+        """The same in words, and whose rows these are."""
+        rows, corrupt = f"{self.summed:,} rows at most", self.plan.federation.corrupt
+        if not self.plan.protect.facts.hides:
+            return f"{rows}, those of one site"
+        return f"{rows}, without those of {count(corrupt, 'site')} that may collude" if corrupt else rows
 
 
 @dataclass(frozen=True, slots=True)

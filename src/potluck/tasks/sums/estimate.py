@@ -31,6 +31,7 @@ from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
 from potluck.tasks.sums.signal import outlook
+from potluck.tasks.sums.votes import cast, count
 
 
 def estimate(plan: Written) -> Estimate:
@@ -126,6 +127,11 @@ def _heavy(largest: int) -> list[str]:
     return [f"protect.with: {what}. hint: a smaller model, fewer sites, or another protection"]
 
 
+def _after(first: Half[object], then: Half[object]) -> Half[object]:
+    yield from first
+    return (yield from then)
+
+
 def _rehearsal(spec: Plan, ask: Ask) -> tuple[int, float, int]:
     """Bytes that one site uploads, seconds of one round and bytes of its largest letter, on zero vectors.
 
@@ -140,6 +146,9 @@ def _rehearsal(spec: Plan, ask: Ask) -> tuple[int, float, int]:
         nothing = Guarded(np.zeros(agreed.length, agreed.dtype))
         halves: dict[Party, Half[object]] = {SERVER: protection.open(agreed, seat(SERVER))}
         halves |= {site: protection.give(agreed, seat(site), nothing) for site in spec.sites}
+        if ask.votes:
+            halves[SERVER] = _after(count(agreed, seat(SERVER)), halves[SERVER])
+            halves |= {site: _after(cast(agreed, seat(site), False), halves[site]) for site in spec.sites}
         halves |= {one: protection.assist(agreed, seat(one)) for one in protection.helpers()}
         try:
             seconds = played(ask, agreed.round, halves, memory)[1].rounds[0].seconds

@@ -68,7 +68,7 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}" for name, half in found.noise.items())
     known = [_known(name, found.noise[name]) for name in found.useless()]
     hint = "hint: a larger epsilon, more rows" + (", or fewer models" if spec.traits.brings else SPLIT)
-    what = f"{at} {' and '.join(known)}; this variance is not usable"
+    what = f"{at} {' and '.join(known)}; that says nothing of a model"
     useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
     labels = " of each label" if spec.data.target and spec.data.target.columns else ""
     return f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(spec, found)})", useless
