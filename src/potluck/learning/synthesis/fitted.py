@@ -10,7 +10,7 @@ import numpy as np
 
 from potluck.core.stages import Floats
 
-FAINT = 2.5
+FAINT = 3.0
 """So many times the noise a count has to be to be told from none."""
 TIMES = 100
 """Rounds of fitting, where margins do not agree before."""

@@ -150,10 +150,11 @@ def _agreed(alone: Mapping[int, Counts]) -> dict[int, Floats]:
 
 
 def _given(counts: Counts, of_target: Floats) -> Floats:
-    """[size, target] shares: of each value of the target by themselves, since a rare one has fewer rows."""
-    even = np.ones(len(counts.values))
-    each = [shares(column, counts.std, even) for column in counts.values.T]
-    return np.column_stack(each) * of_target
+    """[size, target] shares: of each value of the target by themselves, since a rare one has fewer rows; what noise
+    hides of them is as it is for all values together."""
+    both = _summed(counts, 1)
+    prior = shares(both.values, both.std, np.ones(len(both.values)))
+    return np.column_stack([shares(column, counts.std, prior) for column in counts.values.T]) * of_target
 
 
 def _both(one: Counts, other: Counts) -> Counts:
