@@ -126,6 +126,7 @@ def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):
     kept = json.loads((noised.folder / "marginals.json").read_text())
     assert kept == noised.document["marginals"] | {"quality": noised.document["quality"]}
     report = (noised.folder / "report.html").read_text(encoding="utf-8")
+    assert "what they are not for" in report
     assert "made-up rows are too narrow" in report
     assert "Errors of pairs, beyond noise" in report
 

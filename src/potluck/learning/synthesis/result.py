@@ -133,7 +133,7 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
         found = {pair.columns: pair.error for pair in self.pairs}
         values = tuple(tuple(found.get((a, b), found.get((b, a))) for b in names) for a in names)
         yield Grid(
-            title="Errors of pairs, beyond noise",
+            title="Errors of pairs, beyond noise: from 0, none, to 2",
             down="",
             across="",
             rows=names,

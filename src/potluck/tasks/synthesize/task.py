@@ -45,7 +45,11 @@ def _shown(outcome: Outcome, plan: Plan, beside: Beside) -> Shown:
         title="Synthetic rows",
         many=f"{found.made.rows:,} rows",
         what="made up",
-        lines=(("files", f"{written.CSV}, {written.PARQUET}, {written.MARGINALS}"), ("the tree", "; ".join(tree))),
+        lines=(
+            ("files", f"{written.CSV}, {written.PARQUET}, {written.MARGINALS}"),
+            ("the tree", "; ".join(tree)),
+            ("what they are not for", LIMITS),
+        ),
         did=f"The sites counted columns and pairs of columns, and rows were made up of these {noised}counts.",
         left="No row of a site left it, and none was looked at when rows were made up.",
         caveats=(("made-up rows", LIMITS),),
