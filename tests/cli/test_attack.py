@@ -45,9 +45,10 @@ def test_attack_scores_nothing_where_true_rows_are_not_here(run, cli, monkeypatc
     ("arguments", "said"),
     [
         (["--as", "nobody"], "no party of this plan: nobody"),
+        (["--as", "server, nobody"], "no party of this plan: nobody"),
         (["--minutes", "0"], "--minutes: 0 minutes are not possible"),
         (["--minutes", "inf"], "--minutes: inf minutes are not possible"),
-        (["--before", "elsewhere"], "holds no record"),
+        (["--before", "elsewhere"], "elsewhere: no such folder"),
         (["--record", "elsewhere"], "holds no record"),
     ],
 )

@@ -77,7 +77,8 @@ def _short(found: Explanation, out: Terminal) -> None:
         alike: dict[str, list[str]] = {}
         for role, claims in zip(short.head, cells, strict=True):
             if claims:
-                alike.setdefault(", ".join(map(_claim, claims)), []).append(role)
+                pairs = sum(claim.times for claim in claims)
+                alike.setdefault(", ".join(_claim(claim, pairs) for claim in claims), []).append(role)
         table = Table.grid(padding=(0, 2))
         table.add_column(min_width=20, max_width=44)
         for said, roles in alike.items():
@@ -96,8 +97,9 @@ def _short(found: Explanation, out: Terminal) -> None:
     out.say("A line for every party: --all. What some see together: --collude A,B.")
 
 
-def _claim(claim: Claim) -> str:
-    times = f" ({claim.times} of them)" if claim.times else ""
+def _claim(claim: Claim, pairs: int) -> str:
+    """pairs: of how many the cell speaks, where not of all alike."""
+    times = f" ({claim.times} of {pairs})" if claim.times else ""
     return f"{claim.form.value}{times}" + "".join(f" [{number}]" for number in claim.notes)
 
 

@@ -107,7 +107,7 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
     """
     folder, end = Path(run), time.monotonic() + 60 * minutes
-    names = tuple(who.split(",")) if isinstance(who, str) else tuple(who)
+    names = tuple(one.strip() for one in who.split(",")) if isinstance(who, str) else tuple(who)
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")
     parcels = _parcels(Path(record) if record is not None else folder / PARCELS)
@@ -181,6 +181,9 @@ def made_up(run: str | Path, *, minutes: float = MINUTES, seed: int = 0, data: s
 
 
 def _parcels(folder: Path) -> Path:
+    run = folder if folder.exists() else folder.parent
+    if not run.is_dir():
+        raise UsageError("no such folder", where=str(run), hint="name the folder of a run")
     if not (folder / INDEX).is_file():
         raise UsageError("holds no record", where=str(folder), hint="run again with --record")
     return folder
