@@ -189,6 +189,12 @@ def test_no_noise_is_said_aloud(page):
     assert "Right guesses" not in text
 
 
+def test_no_protection_but_clear_is_said_to_show_the_server_every_update(page):
+    run, details = clear()
+    said = {word: Tree(page(run, msgspec.structs.replace(details, protect=word))).words() for word in ("clear", "psi")}
+    assert ["the server reads every update" in text for text in said.values()] == [True, False]
+
+
 def test_an_aborted_run_claims_no_result(page):
     text = Tree(page(*aborted())).words()
     assert "Aborted:" in text

@@ -33,7 +33,7 @@ _REPEATS = "a language model without noise: it can repeat texts of rows word for
 def opened(plan: Plan) -> str:
     """What the sums that the server opens are made of, and what can be read off them."""
     if plan.traits.counts:
-        return "one vector of all statistics, opened once" + _goes_on(plan)
+        return f"one vector of all statistics{', opened once' if plan.sums == 1 else ''}{_goes_on(plan)}"
     spec = training(plan)
     labels = goal_of(plan).side == "labels"
     counts = (

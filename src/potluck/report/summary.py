@@ -143,8 +143,9 @@ def facts(outcome: Outcome, details: Details, moved: Timeline | None) -> tuple[t
         allowed = f"{details.dropouts} may drop out" if details.dropouts else ""
         found.append(("Sites", str(len(details.sites)), allowed))
     if details.protect:
-        hides = scheme_of(details.protect).hides
-        against = SERVERS.get(details.server, "") if hides else "the server reads every update"
+        known = scheme_of(details.protect)
+        bare = "the server reads every update" if known.left else ""  # of no sum over rows, nothing: `left` says it
+        against = SERVERS.get(details.server, "") if known.hides else bare
         found.append(("Protection", details.protect, against))
     privacy = outcome.privacy
     if privacy is not None and privacy.noise:

@@ -84,7 +84,7 @@ def test_a_thirtieth_of_the_noise_is_broken_by_the_model_alone(monkeypatch, keys
     [
         (MECHANISMS["site unit"], "a whole site is hidden"),
         (MECHANISMS["statistics"], "no model is trained"),
-        ({"wide": 0, "many": 2}, "its columns allow 4 rows"),
+        ({"wide": 0, "many": 2}, "that makes 4, too few"),
     ],
 )
 def test_where_no_secret_can_be_extracted_it_says_so(keys, why):

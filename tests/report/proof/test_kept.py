@@ -10,11 +10,23 @@ import pytest
 from potluck.api.proof import kept
 from potluck.core.errors import UsageError
 from potluck.report.page import render
-from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Call, MadeUp, View, read
+from potluck.report.proof.kept import (
+    ATTACKS,
+    AUDITS,
+    Attack,
+    Attacks,
+    Audits,
+    Bound,
+    Call,
+    Check,
+    MadeUp,
+    View,
+    read,
+)  # fmt: skip
 from support.report.samples import heart, write
 from support.report.tree import Tree
 
-HASH = heart()[1].plan_hash
+HASH, WHEN = heart()[1].plan_hash, "2026-11-24T10:00:00+00:00"
 
 
 def one(name="analytic", succeeded=True, control=True, **keys):
@@ -146,6 +158,61 @@ def test_a_claim_stands_beside_what_was_proved_as_odds(folder):
     assert "paired: b 89 in 100 ε 2.00 95 in 100 ε 3.02 broken" in text
     assert "A promise is broken: paired: b." in text
     assert "coins says nothing" in text
+
+
+def audits(*found, minutes=1.0, seed=0):
+    """audits: (name, lower bound or None for a check, held)."""
+    bounds = tuple(
+        Bound(name=name, claimed=2.0, lower_bound=lower, confidence=0.9999, held=held, words="w")
+        for name, lower, held in found if lower is not None
+    )  # fmt: skip
+    checks = tuple(Check(name=name, held=held, words="c") for name, lower, held in found if lower is None)
+    held = False not in {one.held for one in (*bounds, *checks)}
+    return Audits(plan_hash=HASH, minutes=minutes, seed=seed, when=WHEN, held=held, audits=bounds, checks=checks)
+
+
+def test_a_shorter_audit_takes_back_nothing_that_a_longer_one_proved(folder):
+    long = audits(("paired: a", 0.68, True), ("paired: b", 0.2, True), ("coins", None, True), minutes=60.0, seed=3)
+    kept.audited(folder, long)
+    for seed in (8, 9):
+        kept.audited(
+            folder, audits(("paired: a", None, None), ("paired: b", 0.5, True), ("coins", None, None), seed=seed)
+        )
+    found = read(folder / AUDITS, Audits, HASH)
+    came = [(one.name, one.held, one.weight[-1], one.earlier and one.earlier.seed) for one in found.all]
+    assert came == [("paired: b", True, 0.5, None), ("paired: a", True, 0.68, 3), ("coins", True, 0.0, 3)]
+    text = said(render(folder))
+    assert "paired: a 89 in 100 ε 2.00 66 in 100 ε 0.68 held" in text
+    assert "So an earlier call found, on 24 November 2026, 10:00 UTC, for at most 1 h 0 min, seed 3" in text
+    assert (
+        "All three audits held: none found that more gets out than the plan says. Two lower bounds of epsilon were"
+        in text
+    )
+
+
+def test_another_try_mends_no_broken_promise(folder):
+    kept.audited(folder, audits(("paired: a", 3.0, False), ("coins", None, False)))
+    kept.audited(folder, audits(("paired: a", 4.0, True), ("coins", None, True), seed=1))
+    found = read(folder / AUDITS, Audits, HASH)
+    assert (found.held, [one.held for one in found.all]) == (False, [False, False])
+    assert "A promise is broken: paired: a and coins." in said(render(folder))
+
+
+def test_an_audit_that_proved_no_epsilon_says_so_and_counts_what_says_nothing(folder):
+    kept.audited(folder, audits(("paired: a", None, None), ("one run", 0.0, None), ("coins", None, True)))
+    assert (
+        "1 of 3 audits held: none found that more gets out than the plan says; 2 say nothing. No lower bound of "
+        "epsilon was proved." in said(render(folder))
+    )
+
+
+def test_where_nothing_could_be_tried_the_report_claims_nothing_of_attacks_that_work(folder):
+    skipped = [one(name, False, None, tried=False, of=(), words="was not tried: no sum") for name in ("gram", "loss")]
+    kept.attacked(folder, HASH, call(*skipped, who=("b",), before=True))
+    text = said(render(folder))
+    assert "No attack could be tried with what b read in this run and an earlier one" in text
+    for claim in ("None of no", "All work", "compared with the true rows"):
+        assert claim not in text.split("What attacks found")[-1].split("could not be tried, and why")[0], claim
 
 
 def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(folder):

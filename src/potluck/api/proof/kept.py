@@ -33,10 +33,11 @@ def attacked(folder: Path, plan_hash: str, found: Call | MadeUp) -> Path:
 
 
 def audited(folder: Path, found: Audits) -> Path:
-    """The file that holds it, in place of an earlier audit. Raises UsageError: it cannot be written."""
+    """The file that holds it, beside what an earlier audit proved. Raises UsageError: it cannot be written."""
     path = folder / AUDITS
     with _alone(folder):
-        _write(path, found)
+        before = read(path, Audits, found.plan_hash)
+        _write(path, found.after(before) if before else found)
     return path
 
 

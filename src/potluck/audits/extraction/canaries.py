@@ -51,6 +51,7 @@ SHORTER = 1 / 16
 """Of the plan's rate, where the control's steps lead out of range."""
 LEAST = 48
 """Rows that a plan's columns have to allow, for a secret to be one of them."""
+FROM = "secrets are made-up rows, each number at an end of its range and each category one of its values"
 SOME = 4_096
 """Rows that a model looks at together."""
 
@@ -87,7 +88,7 @@ def _noised(scene: Scene, effort: Effort) -> Iterator[Finding]:
     plan, rng = scene.plan, scene.public(NAME)
     some = secrets(plan, rng)
     if some.many < LEAST:
-        yield Check(NAME, None, f"its columns allow {some.many} rows, which are too few to hide a secret among")
+        yield Check(NAME, None, f"{FROM}: that makes {some.many}, too few to hide one of them among ({LEAST} at least)")
         return
     exact = _exact(plan, some, scene.draw, rng, replace(effort.part(4), trials=EXACT_RUNS))
     if not exact.told:

@@ -47,14 +47,15 @@ def _tried(call: Call) -> Tried:
     # Those that succeeded stand first, then what nobody can decide.
     order = sorted(tried, key=lambda one: (one.succeeded is not True, one.succeeded is False))
     left = tuple((one.name, one.words) for one in call.attacks if not one.tried)
-    compared = f"What was found was {'' if call.compared else 'not '}compared with the true rows."
+    compared = f" What was found was {'' if call.compared else 'not '}compared with the true rows." if tried else ""
     where = "in this run and an earlier one" if call.before else "in this run"
     lines, broke = tuple(map(_line, order)), any(one.succeeded for one in tried)
     said = _said(f"{call.names} read {where}", tried)
-    return Tried(call.names, where, said, f"Tried {_when(call)}. {compared}", lines, left, broke)
+    return Tried(call.names, where, said, f"Tried {of_call(call)}.{compared}", lines, left, broke)
 
 
-def _when(call: Call | Earlier) -> str:
+def of_call(call: Call | Earlier) -> str:
+    """When, how long and how it was made."""
     return f"on {words.moment(call.when)}, for at most {words.duration(60 * call.minutes)}, seed {call.seed}"
 
 
@@ -62,6 +63,8 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
     """The outcome in a sentence. what: was read, and by whom."""
     won = list(dict.fromkeys(one.name for one in tried if one.succeeded))
     every = list(dict.fromkeys(one.name for one in tried))
+    if not every:
+        return f"No attack could be tried with what {what}, since none has what it needs there: this says nothing."
     if won:
         return f"{len(won)} of {prose.count(len(every), 'attack')} succeeded with what {what}: {prose.listed(won)}."
     sure = sum(any(one.control for one in tried if one.name == name) for name in every)
@@ -72,5 +75,5 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
 
 def _line(one: Attack) -> Line:
     of = prose.listed(one.of) if one.of else "none found"
-    earlier = f". It succeeded in an earlier call, {_when(one.earlier)}" if one.earlier else ""
+    earlier = f". It succeeded in an earlier call, {of_call(one.earlier)}" if one.earlier else ""
     return Line(one.name, of, one.came, WORKS[one.control], prose.capital(one.words) + earlier)

@@ -18,11 +18,13 @@ from potluck.core.schema import readable
 
 ATTACKS, AUDITS = "attacks.json", "audits.json"
 VERSION = 1
+SILENT = (False, False, 0.0)
+"""The weight of an audit that says nothing."""
 HINT = "remove it, and attack or audit again"
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
-    """The call in which an attack succeeded, where the newest of the same coalition did not come to it again."""
+    """The call that found something to which the newest did not come again."""
 
     minutes: float
     seed: int
@@ -151,6 +153,12 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     held: bool | None
     words: str
+    earlier: Earlier | None = None
+
+    @property
+    def weight(self) -> tuple[bool, bool, float]:
+        """The more it says the larger: a broken promise most, then what was proved."""
+        return self.held is False, True, self.lower_bound
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,10 +167,17 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     held: bool | None
     words: str
+    earlier: Earlier | None = None
+
+    @property
+    def weight(self) -> tuple[bool, bool, float]:
+        """As of a bound."""
+        return self.held is False, self.held is not None, 0.0
 
 
 class Audits(msgspec.Struct, frozen=True, kw_only=True):
-    """`audits.json`: the newest call of `potluck audit` on made-up rows. when: ISO 8601, UTC."""
+    """`audits.json`: the newest call of `potluck audit` on made-up rows, with what an earlier one proved and it did
+    not. when: ISO 8601, UTC."""
 
     version: int = VERSION
     plan_hash: str
@@ -172,6 +187,31 @@ class Audits(msgspec.Struct, frozen=True, kw_only=True):
     held: bool | None
     audits: tuple[Bound, ...]
     checks: tuple[Check, ...]
+
+    @property
+    def all(self) -> tuple[Bound | Check, ...]:
+        """Bounds first."""
+        return *self.audits, *self.checks
+
+    def after(self, before: "Audits") -> "Audits":
+        """With what a call before proved, where this one proved less: a bound that held in less time or with another
+        seed is none the worse, and a broken promise is not mended by another try."""
+        call = Earlier(minutes=before.minutes, seed=before.seed, when=before.when)
+        now = {one.name: one for one in self.all}
+        best = [
+            msgspec.structs.replace(one, earlier=one.earlier or call)
+            for one in before.all
+            if one.weight > (now[one.name].weight if one.name in now else SILENT)
+        ]
+        known = {one.name for one in best}
+        every = [*(one for one in self.all if one.name not in known), *best]
+        said = {one.held for one in every}
+        return msgspec.structs.replace(
+            self,
+            held=None if said == {None} else False not in said,
+            audits=tuple(one for one in every if isinstance(one, Bound)),
+            checks=tuple(one for one in every if isinstance(one, Check)),
+        )
 
 
 Kept = TypeVar("Kept", Attacks, Audits)

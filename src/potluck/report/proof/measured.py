@@ -8,6 +8,7 @@ from pathlib import Path
 from potluck.core import prose
 from potluck.dp.odds import odds
 from potluck.report import words
+from potluck.report.proof.found import of_call
 from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, Bound, Check, read
 
 NOTHING = "nothing proved"
@@ -60,11 +61,11 @@ def measured(folder: Path, plan_hash: str, delta: float) -> Measured | None:
     bounds = tuple(
         Epsilon(
             one.name, words.epsilon(one.claimed), words.odds(one.claimed, delta), f"{one.lower_bound:.2f}",
-            _least(one.lower_bound), HELD[one.held] if one.held is not None else NOTHING, prose.capital(one.words),
+            _least(one.lower_bound), HELD[one.held] if one.held is not None else NOTHING, _words(one),
         )
         for one in (audits.audits if audits else ())
     )  # fmt: skip
-    checks = tuple((one.name, HELD[one.held], prose.capital(one.words)) for one in (audits.checks if audits else ()))
+    checks = tuple((one.name, HELD[one.held], _words(one)) for one in (audits.checks if audits else ()))
     how = ""
     if audits is not None:
         effort = f"for about {words.duration(60 * audits.minutes)}, seed {audits.seed}"
@@ -82,12 +83,25 @@ def _said(audits: Audits | None) -> str:
         return "The noise of this plan was not audited: potluck audit PLAN --run RUN does it."
     if audits.held is None:
         return "No audit looked at a promise of this plan: see why below."
-    found: list[Bound | Check] = [*audits.audits, *audits.checks]
-    looked = [one for one in found if one.held is not None]
+    looked = [one for one in audits.all if one.held is not None]
     wrong = [one.name for one in looked if not one.held]
     if wrong:
         return f"A promise is broken: {prose.listed(wrong)}."
-    return f"All {prose.count(len(looked), 'audit')} held: none found that more gets out than the plan says."
+    proved = sum(one.held is True for one in audits.audits)
+    every, silent = len(audits.all), len(audits.all) - len(looked)
+    held = f"All {prose.count(every, 'audit')} held" if not silent else f"{len(looked)} of {every} audits held"
+    left = f"; {silent} {prose.agree(silent, 'says', 'say')} nothing" if silent else ""
+    bounds = prose.capital(prose.count(proved, "lower bound")) if proved else "No lower bound"
+    return f"{held}: none found that more gets out than the plan says{left}. {bounds} of epsilon {_was(proved)} proved."
+
+
+def _was(count: int) -> str:
+    return prose.agree(max(1, count), "was", "were")
+
+
+def _words(one: Bound | Check) -> str:
+    """Of an earlier call, with that: the head says how the newest was made."""
+    return prose.capital(one.words) + (f". So an earlier call found, {of_call(one.earlier)}" if one.earlier else "")
 
 
 def _members(attacks: Attacks) -> Iterator[tuple[str, Attack]]:
