@@ -77,13 +77,33 @@ def test_an_interrupted_call_goes_on_where_it_stopped(mine, table, tmp_path):
         assert not [cell for cell in site["u"].astype(str) if cell in kept.read_text()]
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"minutes": 1.0}, {"who": "server,a"}, {"data": None}])
-def test_a_file_of_another_call_is_refused(mine, table, tmp_path, monkeypatch, change):
+def test_an_interrupted_verb_says_how_much_is_kept_and_how_to_go_on(mine, table, tmp_path, monkeypatch, capsys):
+    kept = tmp_path / "kept.json"
+    stops = partial(trials, table=(Said("one", table), Said("two", table)))
+    monkeypatch.setattr(
+        "potluck.api.proof.attack.trials", lambda *given, **keys: stops(*given[:4], interrupted, **keys)
+    )
+    assert run(verbs, ["attack", str(mine[0]), "--resume", str(kept)]) == 130
+    said = f"{kept} keeps what 1 came to; the same call, unchanged, goes on after it"
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("change", "unlike"),
+    [
+        ({"seed": 1}, "seed"), ({"minutes": 1.0}, "minutes"), ({"who": "server,a"}, "parties"),
+        ({"data": None}, "sites with rows here"), ({"seed": 1, "minutes": 9.0}, "minutes, seed"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_call_is_refused_and_what_differs_is_named(
+    mine, table, tmp_path, monkeypatch, change, unlike
+):
     monkeypatch.chdir(tmp_path)
     folder, rows = mine
     attack(folder, data=rows, resume="kept.json")
-    with pytest.raises(UsageError, match="is about something else"):
+    with pytest.raises(UsageError, match="is about something else") as error:
         attack(folder, **{"data": rows, "resume": "kept.json"} | change)
+    assert error.value.what.endswith(f": not the same {unlike.replace(', ', ' and ')}")
     assert table == ["one", "one", "two", "two"]
 
 

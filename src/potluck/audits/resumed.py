@@ -5,7 +5,6 @@ written anew whenever one of them has ended, and put in place of the one before,
 Nothing of a row is in it, nor a hash of one: whoever can guess the row would know it by that.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
+from potluck.core.prose import agree, listed
 from potluck.core.schema import readable
 
 PROGRAM = Path(__file__).parents[1]
@@ -23,9 +23,9 @@ Kept = TypeVar("Kept")
 
 
 class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file. done: by name, what each came to."""
+    """The file. about: see `subject`; done: by name, what each came to."""
 
-    about: str
+    about: dict[str, str]
     done: dict[str, msgspec.Raw]
 
 
@@ -34,7 +34,7 @@ class Resumed(Generic[Kept]):
     """path: of the file; about: see `subject`; done: by name, what each that ended came to."""
 
     path: Path
-    about: str
+    about: dict[str, str]
     done: dict[str, Kept] = field(repr=False)
 
     def after(self, name: str, found: Kept) -> None:
@@ -53,7 +53,7 @@ class Resumed(Generic[Kept]):
             raise UsageError(f"cannot be written ({reason(error)})", where=str(self.path)) from None
 
 
-def resumed(path: Path, about: str, kind: type[Kept]) -> Resumed[Kept]:
+def resumed(path: Path, about: dict[str, str], kind: type[Kept]) -> Resumed[Kept]:
     """What is in this file, which is made where there is none: so it is known before anything is tried that it can be.
     kind: what one comes to. Raises UsageError: it is about something else, or cannot be read or written."""
     try:
@@ -69,13 +69,25 @@ def resumed(path: Path, about: str, kind: type[Kept]) -> Resumed[Kept]:
         raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise UsageError("is not what an interrupted call keeps", where=str(path), hint=HINT) from None
-    what = "is about something else: plan, run, options and the program have to be those of the interrupted call"
+    unlike = [name for name in about.keys() | kept.about.keys() if about.get(name) != kept.about.get(name)]
+    what = f"is about something else than this call: not the same {listed(sorted(unlike))}"
     raise UsageError(what, where=str(path), hint=HINT)
 
 
-def subject(verb: str, *asked: str | float | Sequence[str]) -> str:
-    """What the findings of a call follow from: what was asked, and the program's own files."""
-    state = sha256(msgspec.json.encode((verb, asked)))
+def subject(verb: str, **asked: object) -> dict[str, str]:
+    """What the findings of a call follow from, each part as its hash: what was asked, by its name with spaces for
+    underscores, and the program's own files."""
+    program = sha256()
     for path in sorted(PROGRAM.rglob("*.py")):
-        state.update(sha256(path.read_bytes()).digest())
-    return state.hexdigest()
+        program.update(sha256(path.read_bytes()).digest())
+    parts = {name.replace("_", " "): sha256(msgspec.json.encode(it)).hexdigest() for name, it in asked.items()}
+    return {"verb": verb, "program": program.hexdigest()} | parts
+
+
+def going_on(path: Path) -> str:
+    """What to say where a call with this file is interrupted."""
+    try:
+        done = len(msgspec.json.decode(path.read_bytes(), type=readable(Finished)).done)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return f"{path} keeps nothing"
+    return f"{path} keeps what {done} came to; the same call, unchanged, goes on after {agree(done, 'it', 'them')}"

@@ -1,4 +1,5 @@
-"""Whether rows that can be read here are those of a recorded run: what they add to its first sum, beside the record.
+"""Whether rows that can be read here are those of a recorded run: what they add to its first sum, beside the
+record; of keys how many they are.
 
 This is not what an attacker knows: it keeps guesses from being scored against other rows. With noise no sum tells.
 """
@@ -6,6 +7,8 @@ This is not what an attacker knows: it keeps guesses from being scored against o
 import numpy as np
 
 from potluck.audits.attack import Truth
+from potluck.audits.intersection.matched import counts
+from potluck.audits.intersection.played import places_of
 from potluck.audits.record import Record
 from potluck.audits.seen import Known, seen_by
 from potluck.core.asks import Task
@@ -15,6 +18,7 @@ from potluck.core.seeded import generator
 from potluck.dp.mechanism import guarded, mechanism
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build
+from potluck.tasks.matching.alignment import apart
 from potluck.tasks.sums.halves import OPENED
 
 SAME, STEPS = 1e-5, 2
@@ -22,8 +26,12 @@ SAME, STEPS = 1e-5, 2
 
 
 def others(record: Record, plan: Plan, truth: Truth) -> frozenset[str] | None:
-    """Sites of which the rows here are not those of the run, as an exact first sum tells. None: there is none. Raises
-    UsageError as `seen_by`."""
+    """Sites of which the rows here are not those of the run, as an exact first sum tells, or of keys how many they are.
+    None: nothing does. Raises UsageError as `seen_by`."""
+    if plan.traits.keyed:
+        said = counts(record, plan, {"server", *plan.federation.sites})
+        here = {site: len(places_of(apart(table))) for site, table in truth.items()}
+        return frozenset(site for site, many in here.items() if said.get(site, many) != many)
     if plan.noisy or not plan.traits.sums:
         return None
     everyone, found = {"server", *plan.federation.sites}, set()

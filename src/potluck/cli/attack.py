@@ -7,6 +7,7 @@ import click
 from potluck.api.proof.attack import MINUTES, attack
 from potluck.api.proof.attack import made_up as rows_of_no_one
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.interrupted import resumable
 
 
 @click.command("attack")
@@ -32,9 +33,11 @@ def command(  # noqa: PLR0913  # each is a flag
 
     if made_up:
         minutes /= 2
-    found = attack(
-        run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, resume=resume, progress=trying
-    )
+    with resumable(say, resume):
+        found = attack(
+            run, who, minutes=minutes, seed=seed, data=data, record=record, before=before, resume=resume,
+            progress=trying,
+        )  # fmt: skip
     if made_up:
         trying("made-up rows, under one protection after another")
         if rows_of_no_one(run, minutes=minutes, seed=seed, data=data) is None:

@@ -10,6 +10,7 @@ from potluck.api.plan.plan import Plan
 from potluck.api.proof.audit import audit
 from potluck.audits.promises.promise import Bound, Finding
 from potluck.cli.door import PATH, settings, spoken, voice
+from potluck.cli.interrupted import resumable
 from potluck.cli.terminal import Terminal
 from potluck.dp.odds import odds
 
@@ -37,15 +38,16 @@ def command(
     """Would the mechanism that sites run keep what PLAN promises? Exit 4 where an audit found that it does not."""
     say = voice()
     read = Plan.read(plan, settings)
-    found = audit(
-        read,
-        data,
-        run=run,
-        minutes=minutes,
-        seed=seed,
-        resume=resume,
-        progress=lambda words: say.event("audit", words),
-    )
+    with resumable(say, resume):
+        found = audit(
+            read,
+            data,
+            run=run,
+            minutes=minutes,
+            seed=seed,
+            resume=resume,
+            progress=lambda words: say.event("audit", words),
+        )
 
     def text(out: Terminal) -> None:
         for one in found.all:

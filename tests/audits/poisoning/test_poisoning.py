@@ -259,6 +259,40 @@ def test_a_mean_does_not():
     assert min(accuracy("mean", 2, who) for who in HOSPITALS) < 0.5
 
 
+def test_the_control_of_a_plan_with_votes_has_none_and_succeeds():
+    """With votes in it, it would say that the lie works nowhere, where it is the votes that stop it."""
+    spec, _ = at_hand(plan("mask", LOGISTIC, **AVERAGE, vote={}), frames())
+    known = Seen(spec, frozenset("b"), (), {})
+    ((alone, truth),) = POISONING.control(known, Until(float("inf"), generator(0)))
+    assert alone.plan.training.vote is None
+    assert found(POISONING, alone.plan, truth, "a").succeeded
+
+
+@pytest.mark.parametrize("attack", [POISONING, BACKDOOR], ids=lambda one: one.name)
+def test_where_honest_rows_are_voted_down_there_is_no_honest_model_to_compare_with(attack, monkeypatch):
+    """One site's labels are turned round in the rows that are here, and it sends what it learns eight times over."""
+    spec, truth = at_hand(plan("mask", LOGISTIC, **AVERAGE, vote={}), frames())
+    down = played(spec, truth, frozenset("b"), lies(spec, frozenset("b"))[0], FOREVER)
+    assert down.back is not None
+    monkeypatch.setattr("potluck.audits.poisoning.lying.played", lambda *given: down)
+    it = found(attack, spec, truth, "b")
+    assert it.succeeded is None
+    assert "with no lie the sites vote the model of these rows down, too: it is rolled back at round" in it.words
+    assert "->" not in it.words
+
+
+def test_a_mark_that_a_vote_stops_is_said_to_be_stopped_by_it(monkeypatch):
+    spec, truth = at_hand(plan("mask", LOGISTIC, **AVERAGE, vote={}), frames())
+    honest = played(spec, truth, frozenset("b"), HONEST, FOREVER)
+    down = played(spec, truth, frozenset("b"), lies(spec, frozenset("b"))[0], FOREVER)
+    same = replace(down, model=honest.model)  # votes ended it before anything changed
+    monkeypatch.setattr("potluck.audits.poisoning.lying.played", lambda *given: honest if given[3] is HONEST else same)
+    it = found(BACKDOOR, spec, truth, "b")
+    assert it.succeeded is False
+    assert "which they would see" not in it.words
+    assert "; rolled back at round " in it.words
+
+
 def test_with_votes_a_mean_is_not_turned_unseen_by_loud_lies_and_a_vote_of_half_ends_the_run(monkeypatch):
     """The same rows, lie and masks: without `vote` the lie succeeds (`plain`); with it the sites vote it down. What is
     no louder than an honest site passes the vote, but no fall of these few rows is sure."""

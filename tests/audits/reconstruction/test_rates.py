@@ -50,7 +50,8 @@ def test_slopes_that_are_zero_say_no_rate_of_sites_at_a_half(tmp_path, noise):
         near = one.judged(of_rate(float(one.values[0]), site))  # as chance has it of one of many sites
         assert near.score > 0.995
         assert near.succeeded is not noise
-        assert ("so that what is near is luck" in near.words) is noise
+        assert ("what is near is luck" in near.words) is noise
+        assert (", but for noise that moves this by up to" in near.words) is noise
 
 
 def test_a_rate_that_all_sites_together_tell_as_well_is_no_find(tmp_path):

@@ -81,6 +81,28 @@ def two(first, second, data, then=None):
     return found, runs[1][1], runs[0][1]
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_row_that_went_is_found_as_one_that_came_where_files_are_as_they_were_at_either_run(tmp_path, order):
+    spec, full = plan(), rows()
+    runs = [full, full | {"b": full["b"].iloc[1:]}]
+    for name, place in zip(("0", "1"), order, strict=True):
+        potluck.run(spec, runs[place], out=tmp_path / name, ledger=tmp_path / "ledgers", record=True)
+
+    def said(data):
+        found = potluck.attack(tmp_path / "1", data=data, before=tmp_path / "0").results
+        return next(one.verdict for one in found if one.name == "tracker")
+
+    it = said(full)
+    assert it.succeeded
+    assert "of which one has just that" in it.words
+    lacks = said(runs[1])
+    assert lacks.succeeded is None
+    run = "later" if order == (1, 0) else "earlier"
+    assert f"rows of the {run} run are not here to compare; --data takes the files as they were at either run" in (
+        lacks.words
+    )
+
+
 @pytest.mark.parametrize("later", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_one_row_between_two_selections_is_found_under_masks(tmp_path, later):
     """A site with `allow.min_cell` lets the second plan wait: tests/attacks/privacy/test_differencing.py."""

@@ -36,6 +36,7 @@ PLAN, PARCELS = "plan.toml", "parcels"
 MINUTES = 5.0
 CUT_OFF = "the record has no end, since its run was cut off or a part of it is gone: attacks have what is left"
 ELSEWHERE = "--data FOLDER says where the files lie that the plan names"
+ALIKE = "the keys that are here are as many as owners said, and nothing else tells whether they are those of that run"
 TAKEN = "no exact sum tells whether the rows that are here are those of that run: they are taken to be"
 
 
@@ -123,8 +124,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     if not set(spec.federation.sites) - set(names):
         raise UsageError("names every site: nobody's rows are left to attack", where="--as", hint="fewer of them")
     strange = others(letters, spec, truth)
-    if strange is None and truth:
-        why = TAKEN
+    if truth and not strange:
+        why = ALIKE if spec.traits.keyed else why if strange is not None else TAKEN
     if strange:
         truth = {name: one for name, one in truth.items() if name not in strange}
         why = f"the rows of {named(strange)} that are here are not those of that run"
@@ -136,8 +137,11 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     going = None
     if resume is not None:
         model = seen.released.digest() if seen.released else ""
-        about = [sorted(names), sorted(truth), sorted(then), [one.digest for one in records], [model]]
-        going = resumed(Path(resume), subject("attack", plan.hash, seed, minutes, *about), tuple[Result, ...])
+        about = subject(
+            "attack", plan=plan.hash, seed=seed, minutes=minutes, parties=sorted(names),
+            sites_with_rows_here=[sorted(truth), sorted(then)], record=[*(one.digest for one in records), model],
+        )  # fmt: skip
+        going = resumed(Path(resume), about, tuple[Result, ...])
     results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going, earlier=then))
     said = letters_of(letters) if "server" in names else None
     results += (said,) if said else ()
@@ -210,8 +214,9 @@ def _plan(folder: Path, places: Sequence[Path]) -> Plan:
 def _earlier(
     folder: Path, plan: Plan, given: Sources | None, places: Sequence[Path], names: Sequence[str]
 ) -> tuple[Record, Seen, dict[str, Table]]:
-    """Of an earlier run its record, what these parties know of it, and its rows, where another plan takes them from the
-    files: what files were then is gone. Raises UsageError: its sums are none to be compared with."""
+    """Of an earlier run its record, what these parties know of it, and its rows, where files here are as they were
+    then: an exact sum tells, and where none does, another plan's are taken to be. Raises UsageError: its sums are not
+    to be compared with."""
     letters, first = Record.read(_parcels(folder / PARCELS)), plan
     if _details(folder).plan_hash not in ("", plan.hash):
         first = _plan(folder, places)
@@ -219,7 +224,9 @@ def _earlier(
             hint = "--before takes an earlier run of the same plan, unchanged; of statistics also another plan's"
             raise UsageError("is a run of another plan, whose sums are others", where=str(folder), hint=hint)
     spec, truth, _ = _rows(first, given, asked=False)
-    wrong = frozenset(truth) if first is plan else others(letters, spec, truth) or frozenset()
+    wrong = others(letters, spec, truth)
+    if wrong is None:
+        wrong = frozenset(truth) if first is plan else frozenset()
     return letters, _seen(folder, letters, spec, names), {name: truth[name] for name in truth.keys() - wrong}
 
 

@@ -86,7 +86,8 @@ def audit(
     plan.require()
     if resume is not None and data is not None:
         raise UsageError("nothing is kept of an owner's own rows", where="--resume", hint="leave it out, or --data")
-    going = None if resume is None else resumed(Path(resume), subject("audit", plan.hash, seed, minutes), Looked)
+    about = subject("audit", plan=plan.hash, seed=seed, minutes=minutes)
+    going = None if resume is None else resumed(Path(resume), about, Looked)
     if run is not None:
         _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]

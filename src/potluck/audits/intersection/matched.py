@@ -52,15 +52,22 @@ def matched(folder: Path, record: Record, plan: Plan, names: Collection[str]) ->
     such a run."""
     if not plan.traits.keyed or plan.traits.joins:
         return None
-    counts: dict[str, int] = {}
-    for letter in record.seen_by(names):
-        if letter.line.step == HELLO:
-            counts |= _counts(letter, plan)
+    said = counts(record, plan, names)
     if not set(names) & set(learners(plan)):
-        return Matched(counts)
+        return Matched(said)
     size = _size(folder / RUN, plan)
     members = size is not None and required(plan.align).reveal == "members" and (folder / MEMBERS).is_file()
-    return Matched(counts, size, _members(folder / MEMBERS, plan, size or 0) if members else None)
+    return Matched(said, size, _members(folder / MEMBERS, plan, size or 0) if members else None)
+
+
+def counts(record: Record, plan: Plan, names: Collection[str]) -> dict[str, int]:
+    """By owner how many keys it said to have, where these parties read it. Raises UsageError: a letter says no such
+    thing."""
+    said: dict[str, int] = {}
+    for letter in record.seen_by(names):
+        if letter.line.step == HELLO:
+            said |= _counts(letter, plan)
+    return said
 
 
 def _counts(letter: Letter, plan: Plan) -> dict[str, int]:

@@ -94,16 +94,19 @@ def _taught(play: Play, columns: int, strength: float) -> Verdict:
     after = [one.model for one in runs]
     was, now = (_shares(models, mark, others, wanted) for models in (honest, after))
     before, then = scores(honest, others).mean(), scores(after, others).mean()
-    seen = then < before - LEAST or any(one.back for one in runs)
+    back = next((one.back for one in runs if one.back), None)
+    fell = then < before - LEAST
+    seen = fell or back is not None
     taught = bool(now.mean() >= MOST) and not seen
     done = taught and _more(was, now)
     unsure = taught and not done and bool(now.mean() >= was.mean() + LEAST)
+    voted = f"; {back.words.partition(':')[0]}, which the run says" if back else ""
     did = "could have taught" if done else "may have taught" if unsure else "did not teach"
     words = (
         f"{play.liars} {did} the model a mark: of {was.shape[1]} rows of other sites with "
         f"{' and '.join(mark.columns)} as the liar chooses, {now.mean():.0%} get the answer that it wants, "
         f"{was.mean():.0%} from the honest model{play.chance(was.shape[1]) if unsure else ''}; accuracy at the other "
-        f"sites {before:.2f} -> {then:.2f}{', which they would see' if seen else ''} ({play.how})"
+        f"sites {before:.2f} -> {then:.2f}{', which they would see' if fell else ''}{voted} ({play.how})"
     )
     return Verdict(None if unsure else done, words, float(now.mean()), float(was.mean()))
 

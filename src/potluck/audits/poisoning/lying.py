@@ -60,7 +60,7 @@ class Play:
         """In words, how it was found."""
         many = len(self.honest)
         once = "the plan was played anew in this process"
-        runs = f"means of {many} runs of each kind, played anew" if many > 1 else once
+        runs = f"means of {many} runs of each kind, with noise drawn afresh" if many > 1 else once
         return f"{runs}, over rows that were read here"
 
     def chance(self, rows: int) -> str:
@@ -97,10 +97,19 @@ class Outcome:
             return Verdict(None, f"the plan cannot be played anew: rows of {', '.join(missing)} are not here")
         try:
             count = RUNS if self.plan.noisy else 1
-            honest = [played(self.plan, truth, self.who, HONEST, self.until).model for _ in range(count)]
-            return self.told(Play(self.plan, self.who, truth, honest, self.until))
+            honest = [played(self.plan, truth, self.who, HONEST, self.until) for _ in range(count)]
+            if all(one.back for one in honest):
+                return Verdict(
+                    None, f"with no lie the sites vote the model of these rows down, too: it is {_of(honest)}"
+                )
+            return self.told(Play(self.plan, self.who, truth, [one.model for one in honest], self.until))
         except Stopped as stopped:
             return Verdict(None, f"was not played to its end: {stopped}")
+
+
+def _of(honest: Sequence[Trained]) -> str:
+    back = next(one.back for one in honest if one.back)
+    return back.words.partition(":")[0]
 
 
 def _nothing(plan: Plan) -> str | None:

@@ -33,7 +33,8 @@ def scene(seen: Seen, until: Until) -> Iterable[Scene]:
     """A plan as the seen one with nothing that protects, its first site the one that lies; none where rows of some
     column cannot be made up."""
     spec = bare(seen.plan)
-    training = msgspec.structs.replace(required(spec.training), rounds=max(ROUNDS, required(seen.plan.training).rounds))
+    rounds = max(ROUNDS, required(seen.plan.training).rounds)
+    training = msgspec.structs.replace(required(spec.training), rounds=rounds, vote=None)  # votes protect
     spec = msgspec.structs.replace(spec, training=training)
     try:
         lines = lines_of(spec, min(ROWS, spec.data.max_rows), until.rng)

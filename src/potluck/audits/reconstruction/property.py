@@ -73,7 +73,7 @@ class Shares:
         alike = self._alike(self.guess, true)
         words = (
             f"{len(true)} shares of values and means of numbers of {who} are guessed to {off:.3f} of their range, on "
-            f"average, where the mean of all sites, which a sum tells anyway, is off by {usual:.3f}; of {COUNTED:,} "
+            f"average, where the mean of all sites is off by {usual:.3f}; of {COUNTED:,} "
             f"made-up sites {alike:,} lie as much in the direction of the guess (which is learnt from {self.sites} "
             f"others, by what they would have sent)"
         )

@@ -47,7 +47,9 @@ class Told:
     def judged(self, truth: Truth) -> Verdict:
         """Succeeded where they are one site's, near, not by luck, and nearer than those of all rows here. score: 1 less
         how far the farthest is off; baseline: of those of all. No number is said: a rate of few rows is a row's."""
-        words = f"{self.what} of {named(self.of)} came out of the first slopes"
+        words = f"the first slopes say {self.what} of {named(self.of)}"
+        if self.moved > NEAR:
+            words += f", but for noise that moves this by up to {self.moved:.2g}"
         if len(self.of) > 1:
             return Verdict(False, f"{words}: what sites have together is what a sum opens, and no site's own")
         if not self.of <= truth.keys():
@@ -60,7 +62,7 @@ class Told:
         if len(each) > 1:
             words += f", where those of all rows here are off by {others:.3f}"
         if self.moved > NEAR:
-            words += f"; noise moves them by up to {self.moved:.2g}, so that what is near is luck"
+            words += ": what is near is luck"
         beside = others if len(each) > 1 else math.inf
         near = off <= NEAR and self.moved <= NEAR and (off <= EXACT or off < beside)
         return Verdict(near, words, 1 - off, None if math.isinf(beside) else 1 - beside)

@@ -42,6 +42,7 @@ MOST = 400
 """Rows that are tried one by one, where those of the earlier run are not here."""
 TRIES, ALIKE = 2_000, 1e-3
 """Draws of rows that came and went, and which share of them may look like one row that came."""
+FILES = "--data takes the files as they were at either run"
 ROWS = 4
 """Of each site of the control; the later run has one more."""
 SHOWN = 6
@@ -128,7 +129,8 @@ class Between:
         if bears or (bears is None and self.sure):
             how = how or "by the texts of the plans, if no row came or went in between; they are not here to compare"
             return Verdict(True, f"{words} ({how})", single / many, 0.0)
-        return Verdict(None, f"{words}, unless some came and others went ({how or 'they are not here to compare'})")
+        lacks = f"rows of the {'later' if self.here else 'earlier'} run are not here to compare; {FILES}"
+        return Verdict(None, f"{words}, unless some came and others went ({how or lacks})")
 
     def _borne_out(self, truth: Truth, earlier: Truth, many: int) -> tuple[bool | None, str]:
         """Whether rows that are here add just what is in between, and how that is known. None: none are here."""
@@ -141,7 +143,7 @@ class Between:
                 return True, f"compared with the {agree(many, 'row', 'rows')}"
             return False, "the rows that are here differ by others: are they of these runs?"
         if many > 1:
-            return False, "rows of the earlier run are not here"
+            return False, f"rows of the {'earlier' if self.here else 'later'} run are not here"
         return self._among(mine)
 
     def _among(self, tables: Truth) -> tuple[bool, str]:
