@@ -59,7 +59,9 @@ def render(folder: Path) -> str:
     """The report of the run in `folder`. Raises UsageError where the run's documents are missing or garbled."""
     outcome, details = read(folder)
     ran = details.plan_hash or outcome.plan.hash
-    attacks, audited = found(folder, ran), measured(folder, ran, (outcome.privacy and outcome.privacy.delta) or 0.0)
+    noise = bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none"))
+    audited = measured(folder, ran, (outcome.privacy and outcome.privacy.delta) or 0.0, noise)
+    attacks = found(folder, ran)
     made_up = shown(folder, ran)
     proved = {"attacks": attacks, "shown": made_up, "measured": audited}
     sections = [one for one in SECTIONS if proved.get(one[0], True)]
@@ -95,7 +97,7 @@ def render(folder: Path) -> str:
             clips=curves.clips(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
             statistics=statistics(details),
-            noise=bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none")),
+            noise=noise,
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
             boosted=columns.columns(outcome.model),

@@ -23,7 +23,7 @@ from potluck.report.proof.kept import (
     View,
     read,
 )  # fmt: skip
-from support.report.samples import heart, write
+from support.report.samples import clear, heart, write
 from support.report.tree import Tree
 
 HASH, WHEN = heart()[1].plan_hash, "2026-11-24T10:00:00+00:00"
@@ -71,12 +71,29 @@ def test_a_weaker_call_takes_back_nothing_that_was_found(folder):
     ]  # fmt: skip
     text = said(render(folder))
     assert "1 of three attacks succeeded with what the coordinator read in this run: analytic." in text
-    assert "1 of 1. It succeeded in an earlier call, on 24 November 2026" in text
+    assert "1 of 1. An earlier call found this, on 24 November 2026" in text
     kept.attacked(folder, HASH, call(one(of=("va",), words="again"), nothing, seed=10))
     (found,) = read(folder / ATTACKS, Attacks, HASH).calls
     assert [(each.of, each.words, each.earlier is None) for each in found.attacks] == [
         (("va",), "again", True), (("zh",), "1 of 1", False),
     ]  # fmt: skip
+
+
+def test_a_call_without_true_rows_takes_no_comparison_back(folder):
+    """Neither of a success nor of a failure where the attack works without protection."""
+    kept.attacked(
+        folder, HASH, call(one("tracker", words="compared with the row"), one("loss", False), one("lira", None))
+    )
+    blind = {"score": None, "words": "its rows are not here"}
+    kept.attacked(folder, HASH, call(one("tracker", **blind), one("loss", None, **blind), one("lira", False), seed=1))
+    (found,) = read(folder / ATTACKS, Attacks, HASH).calls
+    assert {each.name: (each.came, each.words, each.earlier is None) for each in found.attacks} == {
+        "tracker": ("succeeded", "compared with the row", False), "loss": ("failed", "1 of 1", False),
+        "lira": ("failed", "1 of 1", True),
+    }  # fmt: skip
+    kept.attacked(folder, HASH, call(one("tracker", words="again"), one("loss", True), seed=2))
+    (found,) = read(folder / ATTACKS, Attacks, HASH).calls
+    assert [(each.name, each.words) for each in found.attacks] == [("tracker", "again"), ("loss", "1 of 1")]
 
 
 def test_a_call_with_an_earlier_run_has_a_heading_of_its_own(folder):
@@ -183,7 +200,7 @@ def test_a_shorter_audit_takes_back_nothing_that_a_longer_one_proved(folder):
     assert came == [("paired: b", True, 0.5, None), ("paired: a", True, 0.68, 3), ("coins", True, 0.0, 3)]
     text = said(render(folder))
     assert "paired: a 89 in 100 ε 2.00 66 in 100 ε 0.68 held" in text
-    assert "So an earlier call found, on 24 November 2026, 10:00 UTC, for at most 1 h 0 min, seed 3" in text
+    assert "An earlier call found this, on 24 November 2026, 10:00 UTC, for at most 1 h 0 min, seed 3" in text
     assert (
         "All three audits held: none found that more gets out than the plan says. Two lower bounds of epsilon were"
         in text
@@ -226,6 +243,23 @@ def test_the_best_membership_attack_of_all_coalitions_is_named_with_its_control(
     assert "It works on made-up rows that nothing protects." in text
     kept.attacked(folder, HASH, call(one("rmia", sort="membership", score=0.02), who=("va",)))
     assert "rmia , with what va read, succeeded" in said(render(folder))
+
+
+def test_beside_a_guess_at_who_took_part_stands_what_found_rows_themselves(folder):
+    kept.attacked(folder, HASH, call(one("published", False, sort="membership"), one("rates", False)))
+    assert "More than that is known" not in said(render(folder))
+    kept.attacked(folder, HASH, call(one("tracker"), who=("va",), before=True))
+    assert "More than that is known: tracker succeeded with what some parties read." in said(render(folder))
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"), [(heart, "The noise of this plan was not audited"), (clear, "Nothing of this run has noise")]
+)
+def test_no_audit_of_noise_is_missed_where_there_is_none(tmp_path, sample, words):
+    run, details = sample()
+    folder = write(tmp_path / "run", run, details)
+    kept.attacked(folder, details.plan_hash or run["plan"]["hash"], call(one("loss", False, sort="membership")))
+    assert words in said(render(folder))
 
 
 def test_made_up_rows_stand_beside_guesses_and_what_was_not_found_is_not_shown(folder):

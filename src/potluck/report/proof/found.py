@@ -6,7 +6,7 @@ from pathlib import Path
 
 from potluck.core import prose
 from potluck.report import words
-from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Call, Earlier, read
+from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Bound, Call, Check, Earlier, read
 
 WORKS = {True: "works", False: "fails too", None: "not made"}
 
@@ -47,11 +47,18 @@ def _tried(call: Call) -> Tried:
     # Those that succeeded stand first, then what nobody can decide.
     order = sorted(tried, key=lambda one: (one.succeeded is not True, one.succeeded is False))
     left = tuple((one.name, one.words) for one in call.attacks if not one.tried)
-    compared = f" What was found was {'' if call.compared else 'not '}compared with the true rows." if tried else ""
+    compared = (
+        f" What this call found was {'' if call.compared else 'not '}compared with the true rows." if tried else ""
+    )
     where = "in this run and an earlier one" if call.before else "in this run"
     lines, broke = tuple(map(_line, order)), any(one.succeeded for one in tried)
     said = _said(f"{call.names} read {where}", tried)
     return Tried(call.names, where, said, f"Tried {of_call(call)}.{compared}", lines, left, broke)
+
+
+def found_by(one: Attack | Bound | Check) -> str:
+    """Of what an earlier call found, which one: the head is about the newest."""
+    return f". An earlier call found this, {of_call(one.earlier)}" if one.earlier else ""
 
 
 def of_call(call: Call | Earlier) -> str:
@@ -75,5 +82,4 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
 
 def _line(one: Attack) -> Line:
     of = prose.listed(one.of) if one.of else "none found"
-    earlier = f". It succeeded in an earlier call, {of_call(one.earlier)}" if one.earlier else ""
-    return Line(one.name, of, one.came, WORKS[one.control], prose.capital(one.words) + earlier)
+    return Line(one.name, of, one.came, WORKS[one.control], prose.capital(one.words) + found_by(one))

@@ -32,7 +32,7 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attack(msgspec.Struct, frozen=True, kw_only=True):
-    """One attack's result, as in the JSON of `potluck attack`. earlier: it succeeded in that call and not in this."""
+    """One attack's result, as in the JSON of `potluck attack`. earlier: of that call, where the newest says less."""
 
     name: str
     sort: str
@@ -44,6 +44,12 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     control: bool | None
     words: str
     earlier: Earlier | None = None
+
+    @property
+    def weight(self) -> tuple[bool, bool, bool]:
+        """The more it says the larger: a success most, then a failure where it works without protection; and of two
+        alike one that was compared with true rows."""
+        return self.succeeded is True, self.succeeded is False and self.control is True, self.score is not None
 
     @property
     def came(self) -> str:
@@ -76,15 +82,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, rename={"who": "as"}):
         return prose.listed(["the coordinator" if name == "server" else name for name in self.who])
 
     def after(self, before: "Call") -> "Call":
-        """With what succeeded in a call before, where it does not here: what was once found out is known, and less
-        time or another seed does not take it back."""
-        lost = {key: one for key, one in _numbered(before.attacks) if one.succeeded}
-        now = [(key, one) for key, one in _numbered(self.attacks) if one.succeeded or key not in lost]
+        """With what a call before came to, where this one says less: what was once found out is known, and less time,
+        another seed or rows that are not here do not take it back."""
+        here = dict(_numbered(self.attacks))
+        lost = {
+            key: one
+            for key, one in _numbered(before.attacks)
+            if (one.weight > here[key].weight if key in here else one.succeeded)
+        }
+        now = [(key, one) for key, one in here.items() if key not in lost]
         call = Earlier(minutes=before.minutes, seed=before.seed, when=before.when)
-        mine = dict(now)
-        known = [
-            msgspec.structs.replace(one, earlier=one.earlier or call) for key, one in lost.items() if key not in mine
-        ]
+        known = [msgspec.structs.replace(one, earlier=one.earlier or call) for one in lost.values()]
         names = {one.name for one in known}
         kept = [one for _, one in now if one.of or one.name not in names]  # not that it found nothing, or was not tried
         return msgspec.structs.replace(self, attacks=(*kept, *known))

@@ -8,8 +8,8 @@ from pathlib import Path
 from potluck.core import prose
 from potluck.dp.odds import odds
 from potluck.report import words
-from potluck.report.proof.found import of_call
-from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, Bound, Check, read
+from potluck.report.proof.found import found_by
+from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, read
 
 NOTHING = "nothing proved"
 HELD = {True: "held", False: "BROKEN", None: "says nothing"}
@@ -30,13 +30,15 @@ class Epsilon:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """The best membership attack of all coalitions. control: of the same attack without protection."""
+    """The best membership attack of all coalitions. control: of the same attack without protection; rows: attacks
+    that found rows, or numbers of them, which tells more."""
 
     name: str
     who: str
     came: str
     control: str
     words: str
+    rows: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,31 @@ class Measured:
     broken: bool
 
 
-def measured(folder: Path, plan_hash: str, delta: float) -> Measured | None:
-    """What audits and membership attacks measured; None where there were none. Raises UsageError: damaged."""
+def measured(folder: Path, plan_hash: str, delta: float, noisy: bool) -> Measured | None:
+    """What audits and membership attacks measured; None where there were none. noisy: noise was added. Raises
+    UsageError: damaged."""
     audits = read(folder / AUDITS, Audits, plan_hash)
     attacks = read(folder / ATTACKS, Attacks, plan_hash)
-    member = _best(list(_members(attacks))) if attacks else None
+    member = _best(list(_members(attacks)), _rows(attacks)) if attacks else None
     if audits is None and member is None:
         return None
     bounds = tuple(
         Epsilon(
             one.name, words.epsilon(one.claimed), words.odds(one.claimed, delta), f"{one.lower_bound:.2f}",
-            _least(one.lower_bound), HELD[one.held] if one.held is not None else NOTHING, _words(one),
+            _least(one.lower_bound), HELD[one.held] if one.held is not None else NOTHING,
+            prose.capital(one.words) + found_by(one),
         )
         for one in (audits.audits if audits else ())
     )  # fmt: skip
-    checks = tuple((one.name, HELD[one.held], _words(one)) for one in (audits.checks if audits else ()))
+    checks = tuple(
+        (one.name, HELD[one.held], prose.capital(one.words) + found_by(one))
+        for one in (audits.checks if audits else ())
+    )
     how = ""
     if audits is not None:
         effort = f"for about {words.duration(60 * audits.minutes)}, seed {audits.seed}"
         how = f"Audited on {words.moment(audits.when)}, {effort}, on rows made up as the plan declares its columns."
-    return Measured(_said(audits), how, bounds, checks, member, audits is not None and audits.held is False)
+    return Measured(_said(audits, noisy), how, bounds, checks, member, audits is not None and audits.held is False)
 
 
 def _least(bound: float) -> str:
@@ -78,7 +85,9 @@ def _least(bound: float) -> str:
     return f"{math.floor(odds(max(0.0, bound)))} in 100"
 
 
-def _said(audits: Audits | None) -> str:
+def _said(audits: Audits | None, noisy: bool) -> str:
+    if audits is None and not noisy:
+        return "Nothing of this run has noise, so that no epsilon is claimed, and none can be audited."
     if audits is None:
         return "The noise of this plan was not audited: potluck audit PLAN --run RUN does it."
     if audits.held is None:
@@ -99,11 +108,6 @@ def _was(count: int) -> str:
     return prose.agree(max(1, count), "was", "were")
 
 
-def _words(one: Bound | Check) -> str:
-    """Of an earlier call, with that: the head says how the newest was made."""
-    return prose.capital(one.words) + (f". So an earlier call found, {of_call(one.earlier)}" if one.earlier else "")
-
-
 def _members(attacks: Attacks) -> Iterator[tuple[str, Attack]]:
     for call in attacks.calls:
         for one in call.attacks:
@@ -111,12 +115,18 @@ def _members(attacks: Attacks) -> Iterator[tuple[str, Attack]]:
                 yield call.names, one
 
 
-def _best(found: Sequence[tuple[str, Attack]]) -> Member | None:
+def _rows(attacks: Attacks) -> str:
+    """What found rows themselves, which tells more than who took part."""
+    won = [one.name for call in attacks.calls for one in call.attacks if one.sort == "reconstruction" and one.succeeded]
+    return prose.listed(list(dict.fromkeys(won)))
+
+
+def _best(found: Sequence[tuple[str, Attack]], rows: str) -> Member | None:
     """The one with the highest score, of those that succeeded where any did: chance may give the others a high one."""
     if not found:
         return None
     who, one = max(found, key=lambda each: (each[1].succeeded is True, each[1].score or 0.0))
     control = {True: "It works", False: "It fails, too,", None: "It was not tried"}[one.control]
     return Member(
-        one.name, who, one.came, f"{control} on made-up rows that nothing protects.", prose.capital(one.words)
+        one.name, who, one.came, f"{control} on made-up rows that nothing protects.", prose.capital(one.words), rows
     )
