@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from potluck.api.proof import kept
+from potluck.audits.attacks import ATTACKS as ATTACKS_OF_THE_PROGRAM
+from potluck.audits.letters import NAME as LETTERS
 from potluck.core.errors import UsageError
 from potluck.report.page import render
+from potluck.report.proof.aims import AIMS
 from potluck.report.proof.kept import (
     ATTACKS,
     AUDITS,
@@ -143,10 +146,22 @@ def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
     text = said(page)
     assert "1 of three attacks succeeded with what the coordinator read in this run: analytic." in text
     assert "<b>no sum</b>" in text  # as text, not as markup
-    rows = [text.index(name) for name in ("analytic va succ", "rates va failed", "inversion none found no")]
+    rows = [
+        text.index(name)
+        for name in (
+            f"analytic {AIMS['analytic']} va succ",
+            f"rates {AIMS['rates']} va failed",
+            f"inversion {AIMS['inversion']} none",
+        )
+    ]
     assert rows == sorted(rows)
-    assert "inversion none found no answer fails too" in text
-    assert "rates va failed works" in text
+    assert f"{AIMS['inversion']} none found no answer fails too" in text
+    assert f"{AIMS['rates']} va failed works" in text
+
+
+def test_the_report_says_of_every_attack_what_it_wants():
+    assert AIMS.keys() == {*(one.name for one in ATTACKS_OF_THE_PROGRAM), LETTERS}
+    assert len(set(AIMS.values())) == len(AIMS)
 
 
 def test_where_nothing_succeeded_the_report_counts_the_attacks_that_work_elsewhere(folder):

@@ -53,8 +53,7 @@ def _site(plan: Plan, shape: Shape, others: frozenset[Party]) -> Condition:
 
 def _note(plan: Plan, shape: Shape) -> str:
     server = "the server may do anything" if shape.lying else "the server is trusted to follow the protocol"
-    where = (
-        "all others" if shape.complete else f"{shape.picks} neighbours that each site picks, leak below 2^-{LEAK_BITS}"
-    )
+    holders = f"held by {shape.picks} neighbours that each site picks, leak below 2^-{LEAK_BITS}"
+    where = "of which each site holds one" if shape.complete else holders
     left = {"site": "; broken, its own noise is left", "shared": "; broken, only its own share of the noise is left"}
-    return f"{server}; {shape.least} shares open a secret, held by {where}{left.get(plan.privacy.noise, '')}"
+    return f"{server}; {shape.least} shares open a secret, {where}{left.get(plan.privacy.noise, '')}"

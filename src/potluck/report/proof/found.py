@@ -6,6 +6,7 @@ from pathlib import Path
 
 from potluck.core import prose
 from potluck.report import words
+from potluck.report.proof.aims import AIMS
 from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Bound, Call, Check, Earlier, read
 
 WORKS = {True: "works", False: "fails too", None: "not made"}
@@ -13,10 +14,11 @@ WORKS = {True: "works", False: "fails too", None: "not made"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One attack on the rows of some sites. came: as of `kept.came`; control: of the same attack where nothing
-    protects."""
+    """One attack on the rows of some sites. aim: what it is after; came: as of `kept.came`; control: of the same attack
+    where nothing protects."""
 
     name: str
+    aim: str
     of: str
     came: str
     control: str
@@ -82,4 +84,11 @@ def _said(what: str, tried: Sequence[Attack]) -> str:
 
 def _line(one: Attack) -> Line:
     of = prose.listed(one.of) if one.of else "none found"
-    return Line(one.name, of, one.came, WORKS[one.control], prose.capital(one.words) + found_by(one))
+    return Line(
+        one.name,
+        AIMS.get(one.name, one.sort),
+        of,
+        one.came,
+        WORKS[one.control],
+        prose.capital(one.words) + found_by(one),
+    )

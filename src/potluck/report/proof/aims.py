@@ -1,0 +1,33 @@
+"""What each attack is after, in half a sentence, for people who never read of it: the report's, by an attack's name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MEMBER = "who was in training"
+AIMS: Mapping[str, str] = MappingProxyType(
+    {
+        "analytic": "rows themselves, from what one layer of the model learnt",
+        "imprint": "rows themselves, by a first layer that was made to keep them apart",
+        "rates": "a site's share of positive rows, or its means, from the first sum",
+        "gram": "rows themselves, from sums of products of their columns",
+        "differencing": "the row that came or went between two runs of training",
+        "tracker": "the few rows that are in one of two runs of statistics",
+        "leaves": "a row's target and its range of values, from the leaves of a tree",
+        "uniform": "what a site sent, if what hides it is not as random as it has to be",
+        "letters": "what a site sent, if what hides it is not there",
+        "equivocation": "what a site sent, by a server that tells sites different things",
+        "survivors": "what a site sent, by a server that names different sites to different parties",
+        "dictionary": "who is in the files of others, by made-up keys",
+        "again": "who came to the files of others or left them between two runs",
+        "poisoning": "a model that is wrong at the other sites",
+        "backdoor": "a model that gives a wanted answer for rows with a mark",
+        "published": "who was among the rows, from published numbers alone",
+        "property": "what rows of a site are like: shares of values and means",
+        "equations": f"{MEMBER}, by solving sums for who is in them",
+        "loss": f"{MEMBER}, by how well the model knows a row",
+        "rmia": f"{MEMBER}, by how much better the model knows a row than other rows",
+        "lira offline": f"{MEMBER}, beside models of the attacker's own without the row",
+        "lira": f"{MEMBER}, beside models of the attacker's own with and without the row",
+        "inversion": "rows themselves, by a search for rows that would teach the same",
+    }
+)
