@@ -76,7 +76,8 @@ class Attacked:
         order = sorted((one for one in self.results if one.tried), key=lambda one: not one.verdict.succeeded)
         left = ", ".join(one.name for one in self.results if not one.tried)
         why = f"skipped, since what was read is not what they need (--json and the report say why): {left}"
-        return [*(f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order), *([why] if left else [])]
+        none = [] if order else ["no attack could be tried with what was read, which says nothing of the run"]
+        return [*none, *(f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order), *([why] if left else [])]
 
 
 def _mark(result: Result) -> str:
