@@ -18,7 +18,8 @@ false_alarm federation_file finished_model graph grid guarded half head helper h
 learner lease ledger letter level line link look made-up_row mark marker member microbatch note notice opened owner
 parcel participation party plan policy port promise property_inference proposal protection reach reader record redo
 reduction rehearsal release room roster round run runner seat settled shadow signal_to_noise simulation site slot
-spread step string survivors tally task terms tie traits transcript unit Unlaid update view vote word worker"""
+spread step string survivors tally task terms tie traits transcript unit Unlaid update view vote word worker
+worst_unit"""
 
 
 def entries() -> list[str]:
