@@ -35,7 +35,7 @@ quick: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(RUN) pytest -n 2 --dist worksteal --timeout 300 -m "not slow" $(QUICK:%=tests/%)
 
-bench: .venv/.bench .venv/.he .venv/.mpc
+bench: .venv/.bench .venv/.he .venv/.mpc .venv/.oracles
 	$(BIN)/python bench/run.py
 
 check: .venv/.dev

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from groups import (
     accuracy,
     attestation,
+    boosting,
     enclave,
     encrypted_prediction,
     encrypted_sum,
@@ -79,6 +80,7 @@ MODULES = (
     noised,
     simulate,
     synthesis,
+    boosting,
 )
 GROUPS: Mapping[str, Callable[[], Iterator[Row]]] = {
     module.__name__.rpartition(".")[2]: module.rows for module in MODULES
