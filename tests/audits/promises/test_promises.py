@@ -6,6 +6,7 @@ from scipy import stats
 from potluck.audits.promises import audits, charged
 from potluck.audits.promises.promise import Bound, Effort
 from support.promises.bugs import BUGS, a_share_of_noise
+from support.promises.inside import INSIDE
 from support.promises.later import LATER
 from support.promises.noises import MORE, no_clip_of_a_unit, one_row_too_many
 from support.promises.plans import MECHANISMS, broken, found, plan
@@ -26,10 +27,12 @@ QUICK = (
     "shares of all sites",
     "noise of a step",
     "half the noise when run again",
+    "rows inside the range are not clipped",
+    "rows without a value are not clipped",
     "written later",
     "half the chance is believed",
 )
-EVERY = BUGS | MORE | LATER | RUNS | TRIED
+EVERY = BUGS | MORE | LATER | RUNS | TRIED | INSIDE
 
 
 @pytest.mark.parametrize("name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in EVERY])

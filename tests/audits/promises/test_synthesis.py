@@ -7,6 +7,7 @@ import pytest
 
 from potluck.learning.statistics.course import Asked
 from potluck.learning.synthesis.tables import Tables
+from support.promises.inside import inner_bins_count_three_times
 from support.promises.plans import broken, found
 from support.synthesis.ward import plan
 
@@ -34,6 +35,15 @@ def test_pairs_that_are_left_out_of_the_sensitivity_are_caught(monkeypatch):
     assert broken(spec, "sensitivity")
     nobody_looks(monkeypatch)
     assert WHAT in broken(spec, "sensitivity")
+
+
+@pytest.mark.slow
+def test_rows_of_inner_bins_that_count_three_times_are_caught(monkeypatch):
+    nobody_looks(monkeypatch)
+    spec = plan().spec
+    assert found(spec, "sensitivity")[WHAT].held
+    inner_bins_count_three_times(monkeypatch)
+    assert broken(spec, "sensitivity")
 
 
 @pytest.mark.slow

@@ -10,14 +10,17 @@ MANY = 60
 
 
 def plan(
-    noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=3, task="train", wide=0, redo=0, **training
-):
-    """A Plan. training: beside the usual keys."""
+    noise="site", unit="row", word="clear", epsilon=2.0, many=MANY, rounds=3, task="train", wide=0, redo=0, gaps=False,
+    **training,
+):  # fmt: skip
+    """A Plan. gaps: a number may be missing; training: beside the usual keys."""
     columns = {
         "x": {"kind": "number", "low": 0, "high": 10},
         "z": {"kind": "category", "values": [f"v{one}" for one in range(many)]},
         "y": {"kind": "category", "values": ["0", "1"]},
     }
+    if gaps:
+        columns["x"]["missing"] = "flag"
     if wide:  # columns of which each says who a row is, beside the target
         columns = {f"z{one}": columns["z"] for one in range(wide)} | {"y": columns["y"]}
     data = {"columns": columns, "max_rows": 10_000}

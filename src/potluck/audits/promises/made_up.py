@@ -1,8 +1,10 @@
-"""Rows of a plan's schema that nobody has: numbers at the ends of their ranges, values that are declared.
+"""Rows of a plan's schema that nobody has: numbers on their ranges, values that are declared, cells that are empty.
 
 Nothing of anybody is in them. They are read as an owner's are, by the same code. Units whose rows are all alike move a
 sum farthest, so that is how they are made: a unit of several rows has the same row again and again. They do not stand
 side by side: other units' rows are between them.
+Ends of ranges move a sum farthest where all is right, so every other unit has nothing else. A fault may be of other
+rows alone: of the rest half are inside all ranges, and half have an end here, no value there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,8 @@ SITE_ROWS = 8
 PERSON_ROWS = 4
 """Of a person, beyond those that a plan says."""
 SITE = "made up"
+END, INSIDE, EMPTY = range(3)
+"""What a cell is: of a column without gaps, or without a range, what another one is."""
 
 
 class NotMade(Exception):
@@ -86,11 +90,17 @@ def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.ge
     """By column [units]. Raises NotMade: of a kind of column, or a way to read, none can be made."""
     data = plan.data
     found: dict[str, NDArray[np.generic]] = {}
+    read_on = {name for one in data.derive.values() for name in (one.source, one.to)}  # which may refuse a gap
     for name, column in data.columns.items():
         if "*" in name and data.header:
             raise NotMade(f"column {name!r} is a pattern, and what it matches only files say")
         if not column.ignored or not data.header:
             found[name] = _cells(name, column, units, draw)
+            if column.missing == "flag" and name not in read_on and data.reduce is None:
+                empty = _turns(units, draw) == EMPTY
+                found[name] = np.array(
+                    [None if one else cell for cell, one in zip(found[name], empty, strict=True)], object
+                )
     if plan.traits.labelled and data.target is not None:
         found |= {name: _target(plan, name, units, draw) for name in data.target.names}
     if data.split is not None and data.split.column is not None:
@@ -103,7 +113,7 @@ def _cells(name: str, column: Column, units: int, draw: Generator) -> NDArray[np
         return np.full(units, "", object)
     kind = COLUMNS.of(column.kind)
     if measured(column):
-        return np.array(column.bounds)[draw.integers(2, size=units)]
+        return _numbers(column, units, draw)
     if column.values:
         return _spread(column.values, units)
     if kind.dated:
@@ -113,12 +123,28 @@ def _cells(name: str, column: Column, units: int, draw: Generator) -> NDArray[np
     raise NotMade(f"column {name!r} is of kind {column.kind!r}, and no such cells are made up yet")
 
 
+def _numbers(column: Column, units: int, draw: Generator) -> NDArray[np.generic]:
+    """Ends of the range, and places inside that are spread over it."""
+    low, high = column.bounds
+    ends = np.array([low, high])[draw.integers(2, size=units)]
+    inside = low + (high - low) * (draw.permutation(units) + draw.random(units)) / units
+    return np.where(_turns(units, draw) == END, ends, inside)
+
+
+def _turns(units: int, draw: Generator) -> NDArray[np.int64]:
+    """[units] what each has of one column: END, INSIDE or EMPTY. One of every three that are mixed has each."""
+    found = np.resize([END, INSIDE, END, EMPTY], units)
+    mixed = np.flatnonzero(found == EMPTY)
+    found[mixed] = (np.arange(len(mixed)) + draw.integers(3)) % 3
+    return found
+
+
 def _target(plan: Plan, name: str, units: int, draw: Generator) -> NDArray[np.generic]:
-    """Each side or class, or an end of the range, whatever the features say."""
+    """Each side or class, or a number, whatever the features say."""
     column = plan.data.columns.get(name)
     sides = sides_of(required(plan.data.target), column)
     if not sides:
-        return np.array(required(column).bounds)[draw.integers(2, size=units)]
+        return _numbers(required(column), units, draw)
     return np.array(sides, object)[draw.integers(len(sides), size=units)]
 
 
