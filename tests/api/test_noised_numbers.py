@@ -1,6 +1,7 @@
 """Every noised number carries an interval wherever it is shown, and `check` says beforehand how wide it will be."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from potluck.cli.text import show_run
 from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.report.details import Score
+from potluck.report.page import render
 from potluck.report.summary import _result
 from potluck.tasks.trained import scores
 
@@ -185,6 +187,16 @@ def test_a_report_says_that_noise_leaves_no_value_to_say():
     assert _result((drowned,)) == (
         "On the held-out rows of all sites noise leaves no AUC to say, only that it lies within 0.910 to 1.000 (95 %)."
     )
+
+
+def test_a_page_says_why_a_metric_has_no_value(trained, tmp_path):
+    folder = tmp_path / "drowned"
+    shutil.copytree(trained.folder, folder)
+    document = json.loads((folder / "run.json").read_text())
+    assert "gives no value that can be" not in render(folder)
+    document["metrics"]["federated"]["auc"] = None
+    (folder / "run.json").write_text(json.dumps(document))
+    assert render(folder).count("gives no value that can be") == 1
 
 
 def test_check_forecasts_before_anything_is_spent(folder):
