@@ -27,6 +27,7 @@ QUICK = (
     "shares of all sites",
     "noise of a step",
     "half the noise when run again",
+    "hardly any in the eighth of 20 rounds",
     "rows inside the range are not clipped",
     "rows without a value are not clipped",
     "written later",

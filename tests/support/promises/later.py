@@ -43,6 +43,24 @@ def sites_add_none_after_the_first_round(patch):
     patch.setattr(halves, "contribution", contribution)
 
 
+def hardly_any_in_the_eighth_round(patch):
+    def contribution(task, ask, rows, privacy, me):
+        if ask.kind is Kind.TRAIN and ask.step == 7:
+            privacy = replace(privacy, share=tuple(one / 1000 for one in privacy.share))
+        return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+
+    patch.setattr(halves, "contribution", contribution)
+
+
+def half_beside_thousands_of_rows(patch):
+    def contribution(task, ask, rows, privacy, me):
+        if isinstance(privacy, Noised) and rows.rows > 5_000:
+            privacy = replace(privacy, share=tuple(one / 2 for one in privacy.share))
+        return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+
+    patch.setattr(halves, "contribution", contribution)
+
+
 def only_the_first_round_is_charged(patch):
     plain = halves.contribution
 
@@ -142,6 +160,8 @@ LATER = {
         {"many": 5, "rounds": 6, "band": 2},
         *SITES,
     ),
+    "hardly any in the eighth of 20 rounds": (hardly_any_in_the_eighth_round, {"rounds": 20}, *SITES),
+    "half beside thousands of rows": (half_beside_thousands_of_rows, {}, *SITES),
     "only the first round is charged": (only_the_first_round_is_charged, {}, "charges", "charges: training"),
     "four fifths of the noise": (four_fifths, {}, *TRAINING),
     "four fifths of the noise, drawn": (four_fifths, {"batch": 100}, *TRAINING),

@@ -28,8 +28,11 @@ from potluck.learning.data.table import Table
 NUMBERS, ENCLAVES = 240, 10_000
 """Of each site: half of sigma is eleven standard deviations of what is found. Of an enclave's noise: 4 % are six."""
 FEWEST, ROUNDS = 4, 500
-CROWD = 256
-"""Equal units of a site, beside which there must be as much noise."""
+MORE = 17
+"""Other sums of a run, by public chance, that one round each is of: with the three, all of a run of twenty."""
+CROWD, ROOM = 256, 1 << 22
+"""Equal units of a site, beside which there must be as much noise, at least; and numbers of all of them, in
+the largest sum: as many units as the plan lets a site have, where they are no more."""
 TESTS = 4
 
 
@@ -74,11 +77,28 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort, le
     if isinstance(one.bound, Walked):
         return _walked(scene, looked, table, apart, name, level / len(looked))
     noise = [round_noise(scene, each, mine, table) for each, mine in zip(looked, apart, strict=True)]
-    many = crowd(scene, kind, scene.units[0], CROWD)
+    for each in _others(scene, sums, looked):
+        if not effort.over:
+            noise.append(round_noise(scene, each, [played(scene, each, table)], table))
+    many = crowd(scene, kind, scene.units[0], _crowded(scene))
     if many is not None and one.steady and one.ask.band is None and not effort.over:
         beside = [played(scene, one, many[0]) for _ in range(min(FEWEST, -(-NUMBERS // one.bound.grid.length)))]
         noise.append(round_noise(scene, one, beside, many[0]))
     return _judged(scene, noise, name, len(rounds), level)
+
+
+def _others(scene: Scene, sums: list[Sum], looked: list[Sum]) -> list[Sum]:
+    """Some of the sums that are not looked at already, in an order by public chance."""
+    rest = [one for one in sums if one not in looked]
+    room = MOST // (sums[0].bound.grid.length * len(scene.plan.sites))  # of what is held at once
+    return [rest[at] for at in scene.public("others").permutation(len(rest))[: min(MORE, room)]]
+
+
+def _crowded(scene: Scene) -> int:
+    """Units of a crowd: fewer of a large model, and of pictures and texts, each of which takes long."""
+    largest = max(sums[-1].bound.grid.length for sums in scene.kinds.values())
+    room = 0 if scene.rows is None or scene.rows.cells else ROOM // (largest * len(scene.units[0]))
+    return max(CROWD, room)
 
 
 def _base(scene: Scene, one: Sum, table: Table) -> NDArray[np.int64]:

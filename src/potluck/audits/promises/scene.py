@@ -219,7 +219,8 @@ class Scene:
         return found
 
     def _asks(self, kind: Kind) -> Iterator[Ask]:
-        """What a server asks for of one kind: of many the first and the last, and some between. Banded ones follow
+        """What a server asks for of one kind: of many the first and the last, and some between, by public
+        chance. Banded ones follow
         from each other, and so do statistics."""
         all_of_them = releases(self.plan, kind) - self.plan.privacy.redo
         most = min(all_of_them, MOST_ASKS)
@@ -228,7 +229,10 @@ class Scene:
             return
         lead = next(self.task.lead())
         first = lead.state
-        steps = range(most) if lead.band is not None else np.linspace(0, all_of_them - 1, most).astype(int).tolist()
+        steps = list(range(most))
+        if lead.band is None and all_of_them > most:
+            some = self.public("steps").choice(np.arange(1, all_of_them - 1), most - 2, replace=False)
+            steps = [0, *sorted(some.tolist()), all_of_them - 1]
         for step in steps:
             state = self._model(first) if kind is not Kind.TRAIN else self._later(step) if step else first
             try:
