@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from scipy.optimize import lsq_linear
 
 import potluck
 from potluck.audits.attack import Until
@@ -177,7 +178,21 @@ def test_flags_are_those_that_solve_exact_equations():
     draw = np.random.default_rng(0)
     adds, inside = draw.normal(size=(90, 60)), draw.random(60) < 0.3
     off = np.full(90, 2.0**-30)
-    assert solved(adds, adds @ inside, off, 0.3) == pytest.approx(inside.astype(float), abs=1e-6)
-    few = solved(adds[:20], adds[:20] @ inside, off[:20], 0.3)
+    assert solved(adds, adds @ inside, off, 0.3, FOREVER) == pytest.approx(inside.astype(float), abs=1e-6)
+    few = solved(adds[:20], adds[:20] @ inside, off[:20], 0.3, FOREVER)
     assert adds[:20] @ few == pytest.approx(adds[:20] @ inside)
-    assert solved(np.zeros((3, 60)), np.zeros(3), np.ones(3), 0.3) == pytest.approx(np.full(60, 0.3))
+    assert solved(np.zeros((3, 60)), np.zeros(3), np.ones(3), 0.3, FOREVER) == pytest.approx(np.full(60, 0.3))
+
+
+def test_that_flags_lie_between_zero_and_one_says_more_than_the_equations():
+    """Another solver's answer to the same problem; of 60 flags, 44 equations and the bounds say nearly all."""
+    draw = np.random.default_rng(1)
+    adds, inside = draw.normal(size=(44, 60)), draw.random(60) < 0.3
+    opened, off, spread = adds @ inside, np.full(44, 2.0**-10), np.sqrt(0.3 * 0.7)
+    both = np.vstack([adds / off[:, None], np.eye(60) / spread]), np.append(opened / off, np.full(60, 0.3 / spread))
+    said = solved(adds, opened, off, 0.3, FOREVER)
+    assert said == pytest.approx(lsq_linear(*both, bounds=(0, 1), tol=1e-14).x, abs=1e-3)
+    assert np.array_equal(said > 0.5, inside)
+    linear = solved(adds, opened, off, 0.3, Until(0.0, generator(0)))
+    assert linear == pytest.approx(np.linalg.lstsq(*both)[0], abs=1e-6)
+    assert not np.array_equal(linear > 0.5, inside)

@@ -6,8 +6,10 @@ numbers than rows, or several sums at models that differ, say all of them, whoev
 Where a round is over rows that a public seed draws (`training.batch`), the attacker draws them as well: a row that was
 not drawn adds nothing to the slopes of that round.
 With p the share of rows that train, A what each adds, S the sums and e the size of rounding, the flags are scored by
-the best linear guess: p + v A' (v A A' + e e')^-1 (S - A p), v = p (1 - p).
-References: Nasr, Shokri, Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur,
+the best linear guess, p + v A' (v A A' + e e')^-1 (S - A p), v = p (1 - p), brought between 0 and 1: of all such
+flags those that are least unlikely, by the method of multipliers. Sums that are too few for the linear guess are often
+enough with the bounds.
+References: Boyd et al. 2011, Foundations and Trends in Machine Learning 3 (alternating directions); Nasr, Shokri, Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur,
 Nissim 2003 (rows from exact sums, by linear equations).
 """
 
@@ -38,6 +40,8 @@ from potluck.tasks.shapes.members import no_sum_of_rows
 
 MOST, TIMES, OF_ONE = 3000, 8, 2
 """Equations at most; for each unit; and for each unit of one sum."""
+STEPS, PULL, WITHIN = 1000, 10, 1e-6
+"""Steps towards the bounds at most; how hard they pull, beside how far flags spread; and how near is near enough."""
 NEAR = 1e-12
 """What adding up in floats may change, of what units add."""
 FEW = 0.1
@@ -85,15 +89,29 @@ class Equations:
             return [Short(asked.of, "not one of the sums was worked through")]
         adds, opened, off = (np.concatenate(some) for some in zip(*parts, strict=True))
         how = f"{len(opened)} equations of {len(parts)} exact sums, in what each would add"
-        return [Named(asked, solved(adds, opened, off, asked.share), how, seen.plan)]
+        return [Named(asked, solved(adds, opened, off, asked.share, until), how, seen.plan)]
 
 
-def solved(adds: Floats, opened: Floats, off: Floats, share: float) -> Floats:
+def solved(adds: Floats, opened: Floats, off: Floats, share: float, until: Until) -> Floats:
     """[n] how likely each unit is in the sums, nearly. adds [k, n]: what each adds; opened [k]; off [k]: how far the
-    sums may be off; share: of units that are in them."""
+    sums may be off; share: of units that are in them; until: without time the guess is linear alone."""
     scaled, rest = adds / off[:, None], (opened - share * adds.sum(axis=1)) / off
     left, sizes, right = np.linalg.svd(scaled, full_matrices=False)
-    return np.asarray(share + right.T @ (sizes / (sizes**2 + 1 / (share * (1 - share))) * (left.T @ rest)))
+    told, known = left.T @ rest, 1 / (share * (1 - share))
+
+    def nearest(to: Floats, weight: float) -> Floats:
+        """What solves the equations as well as can be, near to `to`."""
+        return np.asarray(to + right.T @ (sizes / (sizes**2 + weight) * (told - sizes * (right @ to))))
+
+    flags = nearest(np.zeros(adds.shape[1]), known)
+    over = np.zeros_like(flags)  # multipliers: by how much the bounds were overstepped so far
+    for _ in range(STEPS):
+        inside = np.clip(flags + over, -share, 1 - share)
+        over += flags - inside
+        if until.over or np.abs(flags - inside).max() < WITHIN:
+            break
+        flags = nearest((inside - over) * PULL / (1 + PULL), known * (1 + PULL))
+    return np.asarray(share + flags)
 
 
 def keys(asked: Candidates) -> Words:
