@@ -9,8 +9,9 @@ With p the share of rows that train, A what each adds, S the sums and e the size
 the best linear guess, p + v A' (v A A' + e e')^-1 (S - A p), v = p (1 - p), brought between 0 and 1: of all such
 flags those that are least unlikely, by the method of multipliers. Sums that are too few for the linear guess are often
 enough with the bounds.
-References: Boyd et al. 2011, Foundations and Trends in Machine Learning 3 (alternating directions); Nasr, Shokri, Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur,
-Nissim 2003 (rows from exact sums, by linear equations).
+References: Boyd et al. 2011, Foundations and Trends in Machine Learning 3 (alternating directions); Nasr, Shokri,
+Houmansadr 2019, arXiv 1812.00910 (members by the updates of federated learning); Dinur, Nissim 2003 (rows from exact
+sums, by linear equations).
 """
 
 from collections.abc import Sequence
