@@ -63,15 +63,18 @@ def test_an_interrupted_call_goes_on_where_it_stopped(mine, table, tmp_path):
     """The control of each is tried as well, so that each name comes twice."""
     folder, rows = mine
     kept = tmp_path / "kept.json"
-    whole = attack(folder, data=rows).document
+    first = attack(folder, data=rows)
+    whole = first.document
+    assert (whole["taken"], first.warnings()) == ([], [])
     table.clear()
     with pytest.raises(KeyboardInterrupt):
         attack(folder, data=rows, resume=kept, progress=interrupted)
     assert table == ["one", "one"]
     assert kept.stat().st_mode & 0o777 == 0o600
     done, said = attack(folder, data=rows, resume=kept, progress=table.append), ["two (2 of 2)", "two", "two"]
-    assert (done.document, table) == (whole, ["one", "one", *said])
-    assert attack(folder, data=rows, resume=kept).document == whole
+    assert (done.document, table) == (whole | {"taken": ["one"]}, ["one", "one", *said])
+    again = attack(folder, data=rows, resume=kept)
+    assert again.document == whole | {"taken": ["one", "two"]}
     assert table == ["one", "one", *said]
     for site in rows.values():  # the file is no place for rows
         assert not [cell for cell in site["u"].astype(str) if cell in kept.read_text()]
@@ -116,6 +119,17 @@ def test_a_file_is_bound_to_the_letters_of_its_record(mine, table, tmp_path):
     (other / "parcels" / "end.json").unlink()
     with pytest.raises(UsageError, match="is about something else"):
         attack(other, data=rows, resume=kept)
+
+
+def test_what_was_taken_from_the_file_is_said_since_anybody_may_have_written_it(mine, table, tmp_path, capsys):
+    """An edited finding is believed, as every file is whose writer is: but never without a word."""
+    (folder, rows), kept = mine, tmp_path / "kept.json"
+    attack(folder, data=rows, resume=kept)
+    kept.write_text(kept.read_text().replace("one was tried", "all is well"))
+    done = attack(folder, data=rows, resume=kept)
+    assert "all is well" in done.lines()[0]
+    assert done.warnings() == [f"two answers were taken from {kept}, and nobody vouches for that file: one and two"]
+    assert done.document["taken"] == ["one", "two"]
 
 
 @pytest.mark.parametrize("torn", ["", "[]", '{"about": 1}', "half", "kind"])

@@ -2,7 +2,8 @@
 
 It says what it is about: what was asked, and the program's own files. A call about anything else refuses it. It is
 written anew whenever one of them has ended, and put in place of the one before, so that no crash leaves half of it.
-Nothing of a row is in it, nor a hash of one: whoever can guess the row would know it by that.
+Nothing of a row is in it, nor a hash of one: whoever can guess the row would know it by that. Nobody vouches for it:
+whoever can write the file writes what was found, and so it is said what was taken from it.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import UsageError, reason
-from potluck.core.prose import agree, listed
+from potluck.core.prose import agree, count, listed
 from potluck.core.schema import readable
 
 PROGRAM = Path(__file__).parents[1]
@@ -31,11 +32,27 @@ class Finished(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Generic[Kept]):
-    """path: of the file; about: see `subject`; done: by name, what each that ended came to."""
+    """path: of the file; about: see `subject`; done: by name, what each that ended came to; taken: what of it this
+    call has taken over."""
 
     path: Path
     about: dict[str, str]
     done: dict[str, Kept] = field(repr=False)
+    taken: list[str] = field(default_factory=list)
+
+    def before(self, name: str) -> Kept | None:
+        """What this one came to in an earlier call, which is taken over. None: it had not ended."""
+        if name not in self.done:
+            return None
+        self.taken.append(name)
+        return self.done[name]
+
+    def warnings(self) -> list[str]:
+        """What was taken over, in words."""
+        if not self.taken:
+            return []
+        many = f"{count(len(self.taken), 'answer')} {agree(len(self.taken), 'was', 'were')} taken"
+        return [f"{many} from {self.path}, and nobody vouches for that file: {listed(self.taken)}"]
 
     def after(self, name: str, found: Kept) -> None:
         """This one has ended. Raises UsageError: it cannot be written."""

@@ -92,7 +92,7 @@ def trials(
         yield from _results(attack, verdicts, works, said, {} if own else behind)
 
     for place, attack in enumerate(table):
-        found = resumed.done.get(attack.name) if resumed else None
+        found = resumed.before(attack.name) if resumed else None
         if found is None:
             found = tuple(tried(place, attack))
             if resumed is not None:

@@ -55,6 +55,7 @@ def command(
         if found.kept:
             out.say(f"kept in {found.kept}; `potluck report {run}` shows it")
 
+    say.warn(found.warnings())
     say.data(found.document(), text)
     return 4 if found.held is False else 0
 

@@ -8,6 +8,7 @@ import pytest
 
 import potluck
 from potluck.api.proof.audit import Audited
+from potluck.audits.promises.audits import AUDITS
 from potluck.audits.promises.promise import Bound, Check
 from potluck.cli import potluck as verbs
 from potluck.cli.door import run
@@ -101,7 +102,11 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
     assert (said["noise: statistics"], said["sites' noise: statistics"]) == (True, False)
     calls.clear()
     again = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
-    assert (again.document(), calls) == (done.document(), [])
+    before = done.document()
+    assert (before["taken"], len(done.warnings())) == (["noise", "sensitivity", "clip", "coins"], 1)
+    taken = [one.name for one in AUDITS]
+    assert (again.document(), calls) == (before | {"taken": taken}, [])
+    assert again.warnings()[0].endswith(f": {', '.join(taken[:-1])} and {taken[-1]}")
     with pytest.raises(UsageError, match="is about something else"):
         potluck.audit(path, minutes=0.01, seed=1, resume=kept)
     kept.write_bytes(b"{")

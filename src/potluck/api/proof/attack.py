@@ -13,7 +13,7 @@ from potluck.audits.attack import Truth, named
 from potluck.audits.intersection.matched import matched
 from potluck.audits.letters import letters as letters_of
 from potluck.audits.record import Record
-from potluck.audits.resumed import resumed, subject
+from potluck.audits.resumed import Resumed, resumed, subject
 from potluck.audits.seen import Seen, seen_by
 from potluck.audits.shown import shown
 from potluck.audits.trial import Result, trials
@@ -44,7 +44,7 @@ TAKEN = "no exact sum tells whether the rows that are here are those of that run
 class Attacked:
     """What all attacks came to. who: the coalition; scored: whether true rows were here to compare with; why: why not,
     or why nothing tells that they are the run's; whole: the record lacks no letter at its end. kept: the file beside
-    the run that holds it; unkept: if none does, why."""
+    the run that holds it; unkept: if none does, why. resumed: the file whose answers were taken over, if any."""
 
     who: tuple[str, ...]
     results: tuple[Result, ...]
@@ -53,6 +53,7 @@ class Attacked:
     whole: bool
     kept: Path | None = None
     unkept: str = ""
+    resumed: Resumed[tuple[Result, ...]] | None = None
 
     @property
     def document(self) -> Mapping[str, object]:
@@ -60,6 +61,7 @@ class Attacked:
         attacks = [one.document() for one in self.results]
         return {
             "as": list(self.who), "compared": self.scored, "why": self.why, "whole": self.whole, "attacks": attacks,
+            "taken": list(self.resumed.taken) if self.resumed else [],
         }  # fmt: skip
 
     def warnings(self) -> list[str]:
@@ -67,6 +69,8 @@ class Attacked:
         said = [] if self.whole else [CUT_OFF]
         if self.why:
             said.append(self.why if self.scored else f"what was found is not compared with true rows: {self.why}")
+        if self.resumed:
+            said += self.resumed.warnings()
         if self.unkept:
             said.append(f"what was found is not kept: {self.unkept}")
         return said
@@ -151,7 +155,7 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
         who=names, before=before is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
         attacks=found,
     )  # fmt: skip
-    done = Attacked(names, results, bool(truth), why, letters.whole)
+    done = Attacked(names, results, bool(truth), why, letters.whole, resumed=going)
     try:
         return replace(done, kept=kept.attacked(folder, plan.hash, call))
     except PotluckError as error:  # what took minutes to find is not lost to a folder that cannot be written to

@@ -13,7 +13,7 @@ from potluck.audits.extraction.canaries import without_noise
 from potluck.audits.promises import on_shares
 from potluck.audits.promises.audits import Looked, audited
 from potluck.audits.promises.promise import WRONG, Bound, Check, Effort, Finding
-from potluck.audits.resumed import resumed, subject
+from potluck.audits.resumed import Resumed, resumed, subject
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
@@ -33,13 +33,19 @@ ELSEWHERE = "that engines add the noise of those who compute to clipped slopes i
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What audits of one plan found. audits: bounds of epsilon; checks: whatever else; kept: the file that holds it."""
+    """What audits of one plan found. audits: bounds of epsilon; checks: whatever else; kept: the file that holds it;
+    resumed: the one whose answers were taken over, if any."""
 
     plan: str
     hash: str
     audits: Sequence[Bound]
     checks: Sequence[Check]
     kept: Path | None = None
+    resumed: Resumed[Looked] | None = None
+
+    def warnings(self) -> list[str]:
+        """What makes less of the result."""
+        return self.resumed.warnings() if self.resumed else []
 
     @property
     def all(self) -> Sequence[Finding]:
@@ -59,6 +65,7 @@ class Audited:
             "held": self.held,
             "audits": [one.document() for one in self.audits],
             "checks": [one.document() for one in self.checks],
+            "taken": list(self.resumed.taken) if self.resumed else [],
         }
 
 
@@ -99,7 +106,7 @@ def audit(
         spec, table = (plan.spec, None) if data is None else _rows(plan, data)
         ready(spec)
         audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress, resumed=going)
-    found = Audited(plan.spec.name, plan.hash, audits, checks)
+    found = Audited(plan.spec.name, plan.hash, audits, checks, resumed=going)
     if run is None:
         return found
     head = {"plan_hash": plan.hash, "minutes": minutes, "seed": seed, "when": kept.now()}

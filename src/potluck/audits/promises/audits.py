@@ -85,7 +85,7 @@ def audited(
     bounds, checks = list[Bound](), list[Check]()
     for one in audits:
         due += one.weight
-        found = resumed.done.get(one.name) if resumed else None
+        found = resumed.before(one.name) if resumed else None
         if found is None:
             found = _looked(one, looked, Effort(WRONG / len(audits), begun + seconds * due / all_of_it, trials, tell))
             if resumed is not None:
