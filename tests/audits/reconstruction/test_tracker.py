@@ -178,6 +178,18 @@ def test_a_row_that_came_is_told_from_several_that_came_and_went_by_the_rows_alo
     assert "no row that was looked at has that" in found.judged(now).words
 
 
+def test_one_that_went_while_another_came_are_not_said_to_be_nobody():
+    """The counts of all are equal then, and no other number is."""
+    full = rows()
+    other = full | {"b": pd.concat([full["b"].iloc[1:], full["c"].iloc[:1]])}
+    found, _, _ = two(plan(), plan(), full, other)
+    it = found.judged({})
+    assert it.succeeded is None
+    assert "as many rows came as went between the two runs, and exact sums of m, h and s differ" in it.words
+    same, _, _ = two(plan(), plan(), full, full)
+    assert same.judged({}).succeeded is False
+
+
 def test_a_difference_that_some_who_came_and_others_who_went_make_too_decides_nothing():
     data = rows(0, 8)
     more = data | {"c": pd.concat([data["c"], rows(0)["a"].tail(1)], ignore_index=True)}

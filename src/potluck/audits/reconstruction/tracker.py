@@ -61,6 +61,11 @@ class Block:
     off: float
     noise: float
 
+    @property
+    def moved(self) -> bool:
+        """Whether any of its numbers is another one in the other run."""
+        return bool((np.abs(self.cells) > self.off).any())
+
     def single(self, plan: Plan, many: int) -> int:
         """How many rows it tells of one by one, of so many in between: no number of rows does, that has no places."""
         whole = kind_of(self.one).whole
@@ -109,6 +114,14 @@ class Between:
             )
             return Verdict(False, f"of {who} {what}", 0.0, 0.0)
         many, told = self.many, [one for one in self.blocks if one.single(self.plan, self.many)]
+        swapped = [one.one.name for one in self.blocks if one.moved]
+        if not many and swapped:
+            what = (
+                f"of {who} as many rows came as went between the two runs, and exact sums of {listed(swapped[:SHOWN])}"
+            )
+            return Verdict(
+                None, f"{what} differ by them: whichever of them is alone in a group can be read off by hand"
+            )
         between = f"{count(many, 'row')} of {who} {agree(many, 'is', 'are')} in one of the two runs alone"
         if not 1 <= many < FEW or not told:
             few = (
