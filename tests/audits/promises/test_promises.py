@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from potluck.audits.promises import audits, charged
+from potluck.audits.promises import audits, charged, paired
 from potluck.audits.promises.promise import Bound, Effort
 from support.promises.bugs import BUGS, a_share_of_noise
 from support.promises.inside import INSIDE
@@ -44,6 +44,16 @@ def test_each_bug_is_caught_by_name(name, monkeypatch):
     assert audit == "paired" or (what in right and right[what].held is not False)
     bug(monkeypatch)
     assert what in broken(spec, audit, trials=1_500)
+
+
+def test_of_too_few_pairs_of_runs_nothing_is_said_but_how_much_longer_would_do():
+    spec = plan(rounds=1).spec
+    little = found(spec, "paired", trials=paired.FEWEST // 4)
+    assert {(one.held, one.words.split(": ")[1]) for one in little.values()} == {
+        (None, "about 4 times the minutes have them")
+    }
+    assert paired.too_few(0).endswith("more are needed")
+    assert "2 times the minutes" in paired.too_few(paired.FEWEST - 1)
 
 
 def test_a_source_of_randomness_with_a_fixed_seed_is_caught_by_name(monkeypatch, tmp_path):

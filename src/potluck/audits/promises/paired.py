@@ -71,10 +71,15 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
         there, away = runs(scene, course, effort.part(left))
         left -= 1
         if len(there) < FEWEST:
-            words = f"{len(there)} runs were possible in the time, and {FEWEST} are the fewest that say something"
-            yield Check(name, None, words)
+            yield Check(name, None, too_few(len(there)))
         else:
             yield judged(scene, kind, course, (there, away), level)
+
+
+def too_few(done: int) -> str:
+    """What so few runs say, and what would be enough."""
+    more = f"about {math.ceil(FEWEST / done)} times the minutes have them" if done else "of --minutes more are needed"
+    return f"{done} runs were possible in the time, and {FEWEST} are the fewest that say something: {more}"
 
 
 def runs(scene: Scene, course: Course, effort: Effort) -> tuple[Scores, Scores]:
