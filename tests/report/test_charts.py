@@ -1,5 +1,6 @@
 """Pictures: right geometry, well-formed whatever the numbers, safe whatever the names."""
 
+import math
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from potluck.report import charts, symbols
 from potluck.report.charts import Bar, Mark, Row
+from potluck.report.scales import factors_between
 from support.report.tree import Tree
 
 FINITE = st.floats(-1e100, 1e100)
@@ -104,3 +106,9 @@ def test_every_site_has_a_seat_at_the_table():
 def test_names_are_escaped():
     tree = _sound(charts.dots("i", "<t>", "&d", [Row("<script>", (Mark(1.0),), "<b>")]))
     assert {tag for tag, _, _ in tree.tags}.isdisjoint({"script", "b", "t"})
+
+
+@pytest.mark.parametrize("ends", [(5e-324, 1e-323), (6.5e-307, 1.0), (1e300, 1.7e308)])
+def test_a_scale_of_factors_ends_where_floats_do(ends):
+    low, high = (math.log10(one) for one in ends)
+    assert all(low <= math.log10(one) <= high for one, _ in factors_between(low, high))

@@ -52,7 +52,7 @@ def factors_between(low: float, high: float) -> list[tuple[float, str]]:
     """Round factors between two powers of ten, as many as fit side by side on a phone."""
     if high - low < NEAR:
         return [(one, said) for one, said in few(10**low, 10**high) if one > 0]
-    powers = range(math.floor(low), math.ceil(high) + 1)
+    powers = range(max(math.floor(low), -307), min(math.ceil(high), 308) + 1)  # floats have no others
     for steps in ((1, 2, 5), (1, 3), (1,)):
         values = [step * 10.0**power for power in powers for step in steps]
         found = [(one, prose.number(one, 1)) for one in values if low <= math.log10(one) <= high]
