@@ -189,7 +189,10 @@ def test_trees_and_their_kind_go_together(tmp_path, kind):
     if kind == "trees":
         del whole["forest"]
     path.write_text(json.dumps(whole))
-    with pytest.raises(UsageError, match="is a broken model file"):
+    with pytest.raises(
+        UsageError,
+        match="is a broken model file: its trees or curves, or what else it has, are not what its kind is made of",
+    ):
         Model.read(path)
 
 

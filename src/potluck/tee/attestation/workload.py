@@ -11,7 +11,8 @@ FILES = tuple(
     f"{folder}{name}.py"
     for folder, names in {
         "": "__init__",
-        "core/": "__init__ errors fixed party predicting private registry rounds schema slices stages strict visible wire",
+        "core/": "__init__ errors fixed party predicting private registry rounds schema slices stages strict visible "
+        "wire",
         "dp/": "__init__ noise",
         "engines/": "__init__ frames serving",
         "learning/": "__init__",

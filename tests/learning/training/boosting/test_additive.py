@@ -124,7 +124,6 @@ def test_a_model_is_read_as_it_was_written_and_a_broken_one_is_refused(tmp_path)
     curves = whole["curves"]["curves"]
     first = whole["curves"]["first"]
     assert "bins do not fit its kind" in broken(kind="trees")
-    assert "not what its kind is made of" in broken(curves=None)
     assert "not those of its encoding" in broken(curves={"first": first, "curves": curves[1:]})
     assert "other outputs" in broken(curves={"first": [*first, 0.0], "curves": curves})
     odd = [{"feature": "x", "values": [[0.0] * 7]}, *curves[1:]]
