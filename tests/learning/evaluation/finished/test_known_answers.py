@@ -15,6 +15,7 @@ from sklearn.metrics import (
 
 from potluck.drivers.memory import Memory
 from potluck.learning.evaluation.finished.task import EvaluateTask
+from potluck.learning.evaluation.finished.two_sides import of_counts
 from potluck.tasks.evaluate.document import document
 from potluck.tasks.sums.local import here
 from potluck.tasks.sums.together import by_hand
@@ -159,3 +160,17 @@ def test_a_row_that_no_model_can_score_is_no_row(judge):
     frames["a"].loc[:9, "m"] = np.nan  # which the models' plan drops
     found = judge(finished(), frames=frames)["metrics"]["federated"]
     assert found["rows"] == 3 * len(rows()) - 10
+
+
+def test_nothing_is_said_of_groups_that_noise_hides():
+    """One of 800 rows, one of none and one of seven: of these two no value, and no gap to them."""
+    draw = np.random.default_rng(5)
+    exact = np.zeros((3, 2, 20))
+    exact[0], exact[2, 0, 3], exact[2, 1, 15] = 20.0, 4.0, 3.0
+    for _ in range(100):
+        found = of_counts(exact + draw.normal(0, 3.7, exact.shape), 3.7, ("p", "none", "few"))
+        assert found.groups["p"]["accuracy"].value is not None
+        assert found.groups["p"]["auc"].value is not None
+        for name in ("none", "few"):
+            assert {found.groups[name][one].value for one in ("accuracy", "auc", "tpr")} == {None}
+        assert found.gaps["accuracy"].value is None

@@ -9,6 +9,7 @@ References: Brier 1950, "Verification of forecasts expressed in terms of probabi
 "Decision curve analysis".
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.target import sigmoid
 from potluck.learning.evaluation import two_sided
 from potluck.learning.evaluation.finished.judgement import (
+    LEAST,
     Bin,
     Judgement,
     Measure,
@@ -103,12 +105,15 @@ def _group(cells: Floats, std: float) -> dict[str, Measure]:
     """Of one group [2, bins], at a score of one half."""
     found, half = two_sided.of_bins(cells, cells.shape[1] // 2, std), cells.shape[1] // 2
     negative, positive = cells
+    right = np.concatenate([negative[:half], positive[half:]])
+    wrong = np.concatenate([negative[half:], positive[:half]])
+    told = found.auc if all(one.sum() > LEAST * std * math.sqrt(one.size) for one in cells) else None
     return {
         "selection_rate": proportion(cells[:, half:], cells[:, :half], std),
         "tpr": proportion(positive[half:], positive[:half], std),
         "fpr": proportion(negative[half:], negative[:half], std),
-        "accuracy": of_within(found.accuracy, found.within["accuracy"]) if std or cells.sum() else Measure(None),
-        "auc": of_within(found.auc, found.within["auc"]) if "auc" in found.within else Measure(None),
+        "accuracy": proportion(right, wrong, std),
+        "auc": of_within(told, found.within["auc"]) if "auc" in found.within else Measure(None),
         "brier": brier(cells, std),
         "prevalence": proportion(positive, negative, std),
         "rows": count(cells, std),
