@@ -13,6 +13,7 @@ from potluck.dp.mechanism import Noised
 from potluck.learning.data import units
 from potluck.learning.training import gradient, row_sums
 from potluck.tasks.sums import halves
+from support.promises.tried import half_the_noise_beside
 
 
 def _said(patch, share):
@@ -47,15 +48,6 @@ def hardly_any_in_the_eighth_round(patch):
     def contribution(task, ask, rows, privacy, me):
         if ask.kind is Kind.TRAIN and ask.step == 7:
             privacy = replace(privacy, share=tuple(one / 1000 for one in privacy.share))
-        return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
-
-    patch.setattr(halves, "contribution", contribution)
-
-
-def half_beside_thousands_of_rows(patch):
-    def contribution(task, ask, rows, privacy, me):
-        if isinstance(privacy, Noised) and rows.rows > 5_000:
-            privacy = replace(privacy, share=tuple(one / 2 for one in privacy.share))
         return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
 
     patch.setattr(halves, "contribution", contribution)
@@ -161,7 +153,7 @@ LATER = {
         *SITES,
     ),
     "hardly any in the eighth of 20 rounds": (hardly_any_in_the_eighth_round, {"rounds": 20}, *SITES),
-    "half beside thousands of rows": (half_beside_thousands_of_rows, {}, *SITES),
+    "half beside thousands of rows": (half_the_noise_beside(5_000), {}, *SITES),
     "only the first round is charged": (only_the_first_round_is_charged, {}, "charges", "charges: training"),
     "four fifths of the noise": (four_fifths, {}, *TRAINING),
     "four fifths of the noise, drawn": (four_fifths, {"batch": 100}, *TRAINING),

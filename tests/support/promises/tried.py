@@ -100,13 +100,18 @@ def clip_follows_the_model(patch):
     patch.setattr(gradient, "clipped", lambda x, off, part, most, space: clipped(x, off, part, loose[0] * most, space))
 
 
-def less_noise_beside_many_rows(patch):
-    def contribution(task, ask, rows, privacy, me):
-        if isinstance(privacy, Noised) and rows.rows > 100:
-            privacy = replace(privacy, share=tuple(one / 2 for one in privacy.share))
-        return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+def half_the_noise_beside(many):
+    """Of a site with more rows than so many."""
 
-    patch.setattr(halves, "contribution", contribution)
+    def fault(patch):
+        def contribution(task, ask, rows, privacy, me):
+            if isinstance(privacy, Noised) and rows.rows > many:
+                privacy = replace(privacy, share=tuple(one / 2 for one in privacy.share))
+            return halves.guarded(privacy, task.contribute(ask, rows, me.draw), me.draw)
+
+        patch.setattr(halves, "contribution", contribution)
+
+    return fault
 
 
 def one_value_is_not_clipped(patch):
@@ -131,7 +136,7 @@ TRIED = {
     "free metrics": (free_metrics, {"unit": "person"}, "noise", "noise: metrics"),
     "coins by side": (coins_by_side, {"batch": 100}, "coins", "coins: training"),
     "clip follows the model": (clip_follows_the_model, {}, *SENSITIVE),
-    "less noise beside many rows": (less_noise_beside_many_rows, {}, "parties", "sites' noise: training"),
+    "less noise beside many rows": (half_the_noise_beside(100), {}, "parties", "sites' noise: training"),
     "one value is not clipped": (one_value_is_not_clipped, {}, *SENSITIVE),
 }
 """As `bugs.BUGS`."""

@@ -41,6 +41,14 @@ def announced(plan: Plan, vector: Floats) -> Announced:
     return Announced(int(rounds), vector[1:].reshape(goal_of(plan).outputs, -1))
 
 
+def announced_for(plan: Plan, vector: Floats, step: int) -> Announced:
+    """Of what is announced for this sum. Raises Abort(TERMS): it is of another round, or of none of this plan."""
+    now = announced(plan, vector)
+    if now.rounds != step:
+        raise Abort(Cause.TERMS, detail="the announced curves are of another round than this sum's")
+    return now
+
+
 def curves_of_plan(plan: Plan, vector: Floats) -> Curves:
     """The curves of announced numbers. Raises Abort(TERMS): as `announced`."""
     return curves_of(layout(plan), announced(plan, vector).weights)

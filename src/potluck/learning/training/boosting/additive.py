@@ -25,13 +25,12 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import most_units
-from potluck.learning.models.boosted.additive import Announced, announced, reach, zeros
+from potluck.learning.models.boosted.additive import Announced, announced, announced_for, reach, zeros
 from potluck.learning.models.boosted.curves import margins
 from potluck.learning.models.boosted.layout import Layout, Whole, layout
 from potluck.learning.models.boosted.told import importances
@@ -77,9 +76,7 @@ class Additive:
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Histogram]:
         """One unit a row: its gradient, in the cells where it lies. Raises Abort(TERMS): the curves are of another
         round than this sum's."""
-        now, how, counts = announced(self.plan, weights), self.layout, factors_of(self.plan, self.goal)
-        if now.rounds != step:
-            raise Abort(Cause.TERMS, detail="the announced curves are of another round than this sum's")
+        now, how, counts = announced_for(self.plan, weights, step), self.layout, factors_of(self.plan, self.goal)
 
         def placed(x: Floats, y: Floats, here: slice) -> tuple[Whole, Mapping[str, Floats]]:
             first, _ = derivatives(self.plan, self.goal, margins(now.weights, how, x), y)

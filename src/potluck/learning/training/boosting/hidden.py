@@ -33,13 +33,12 @@ import numpy as np
 from potluck.core.asks import Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats, Update
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import Index, most_rows, most_units, updates
-from potluck.learning.models.boosted.additive import Announced, announced, zeros
+from potluck.learning.models.boosted.additive import Announced, announced, announced_for, zeros
 from potluck.learning.models.boosted.curves import margins
 from potluck.learning.models.boosted.layout import layout
 from potluck.learning.models.boosted.told import importances
@@ -80,9 +79,7 @@ class Hidden:
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Update]:
         """One unit a row or a person. Raises Abort(TERMS): the curves are of another round than this sum's."""
-        now, how, cells = announced(self.plan, weights), self._leaves(step), layout(self.plan)
-        if now.rounds != step:
-            raise Abort(Cause.TERMS, detail="the announced curves are of another round than this sum's")
+        now, how, cells = announced_for(self.plan, weights, step), self._leaves(step), layout(self.plan)
 
         def each(index: Index) -> Floats:
             x, y = rows.features[index], rows.target[index]
