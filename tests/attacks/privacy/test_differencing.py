@@ -441,7 +441,8 @@ def test_a_tracker_of_three_sums_succeeds_and_only_noise_answers_it(site):
     site.grants(*[plan.spec for plan in tracker()])
     assert recovered() == pytest.approx(277, abs=1e-3)
     noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
-    assert abs(recovered(noise) - 277) > 20  # three noises of about 2,000 each
+    # Three noises of about 2,000 each: chance is within 20 once in 200 tries, four times once in 1e9.
+    assert max(abs(recovered(noise) - 277) for _ in range(4)) > 20
 
 
 def test_more_cells_than_a_site_remembers_are_refused():
