@@ -55,6 +55,7 @@ def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked):
     assert it.verdict.score == 1.0
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
     spec, rows = plan(privacy=NOISE, expected_rows=3), frames(1)
     done = potluck.attack(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, data=rows)
@@ -66,6 +67,7 @@ def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
     assert "on made-up rows that nothing protects it succeeds, with one row a site" in it.verdict.words
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_a_control_is_no_easier_than_what_is_attacked(tmp_path):
     """Of forty rows one division finds none here, whoever protects them. Of one it would, and vouch for the noise."""
     spec = plan(privacy=NOISE, expected_rows=120, rounds=1).set("model.layers", [2])

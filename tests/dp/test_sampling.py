@@ -26,7 +26,7 @@ from potluck.testing.draws import seeded
 from support.dp.examples import gradient, plan
 
 SURE = 5.5
-"""Standard errors: a correct program is beyond them less than once in 1e7 looks."""
+"""Standard errors: of other seeds a correct program is beyond them less than once in 1e6 times. Draws are seeded."""
 BUDGETS = np.linspace(0, 4, 41)
 
 
@@ -183,9 +183,9 @@ def test_units_are_drawn_with_at_most_the_chance_that_is_charged(batch, more):
     assert Fraction(rate(batch, of)) < Fraction(batch, of) * (1 + Fraction(1, 2**50))
 
 
-def inclusions(times: int, units: int, by: Drawn, draw=system) -> np.ndarray:
+def inclusions(times: int, units: int, by: Drawn, seed: str) -> np.ndarray:
     """[times, units]: who was in which sum."""
-    ones = Update(np.ones((units, 1)))
+    ones, draw = Update(np.ones((units, 1))), seeded("inclusions", seed)
     return np.array([by.taken(ones, draw).values[:, 0] for _ in range(times)]).astype(bool)
 
 
@@ -205,9 +205,9 @@ def poisson(seen: np.ndarray, q: float) -> list[float]:
 
 def test_each_unit_is_in_each_sum_by_a_coin_of_its_own():
     q = 0.1
-    seen = inclusions(2000, 1000, Drawn(50, 500, 1.0, 0.0))
+    seen = inclusions(2000, 1000, Drawn(50, 500, 1.0, 0.0), "one")
     assert np.abs(poisson(seen, q)).max() < SURE
-    other = inclusions(2000, 1000, Drawn(50, 500, 1.0, 0.0))  # another site's
+    other = inclusions(2000, 1000, Drawn(50, 500, 1.0, 0.0), "other")  # another site's
     assert abs(float(((seen - q) * (other - q)).sum())) / (q * (1 - q) * math.sqrt(seen.size)) < SURE
 
 
@@ -219,16 +219,16 @@ def test_control_shuffled_batches_fixed_sizes_wrong_chances_and_coins_used_twice
         for part in range(10):
             shuffled[10 * epoch + part, order[100 * part : 100 * part + 100]] = True
     fixed = np.array([draw.permutation(1000) < 100 for _ in range(2000)])
-    wrong = inclusions(2000, 1000, Drawn(55, 500, 1.0, 0.0))
-    twice = np.repeat(inclusions(1000, 1000, Drawn(50, 500, 1.0, 0.0)), 2, axis=0)
+    wrong = inclusions(2000, 1000, Drawn(55, 500, 1.0, 0.0), "wrong")
+    twice = np.repeat(inclusions(1000, 1000, Drawn(50, 500, 1.0, 0.0), "twice"), 2, axis=0)
     for seen in (shuffled, fixed, wrong, twice):
         assert np.abs(poisson(seen, q)).max() > 2 * SURE
 
 
 @pytest.mark.parametrize("given_", [[], [Update(np.zeros((300, 5000)))]], ids=["no rows", "none that add"])
 def test_a_site_that_drew_nothing_adds_all_of_its_noise_each_time_anew(given_):
-    privacy = made("site", word="clear", size=5000)
-    first, second = (signed(guarded(privacy, given_, system).words) / privacy.share[0] for _ in range(2))
+    privacy, draw = made("site", word="clear", size=5000), seeded("no units", len(given_))
+    first, second = (signed(guarded(privacy, given_, draw).words) / privacy.share[0] for _ in range(2))
     error = math.sqrt(2 / 5000)
     for noise, variance in ((first, 1), (second, 1), (first - second, 2)):  # reused noise has 0, half of it 1/4
         assert abs(float(np.square(noise).mean()) / variance - 1) < SURE * error

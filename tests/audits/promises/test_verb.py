@@ -48,7 +48,7 @@ def path(tmp_path):
 
 
 def test_the_verb_says_what_held_and_ends_with_4_where_something_did_not(path, capsys, monkeypatch):
-    arguments = ["audit", str(path), "--minutes", "0.01", "--json"]
+    arguments = ["audit", str(path), "--minutes", "1e-9", "--json"]
     assert run(verbs, arguments) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
@@ -59,7 +59,7 @@ def test_the_verb_says_what_held_and_ends_with_4_where_something_did_not(path, c
     assert run(verbs, arguments) == 4
     failed = [one["name"] for one in json.loads(capsys.readouterr().out)["checks"] if one["held"] is False]
     assert failed == ["noise: statistics", "run again: statistics", "sites' noise: statistics"]
-    assert run(verbs, ["audit", str(path), "--minutes", "0.01"]) == 4
+    assert run(verbs, ["audit", str(path), "--minutes", "1e-9"]) == 4
     assert "BROKEN noise: statistics" in capsys.readouterr().out
 
 
@@ -72,7 +72,7 @@ def test_a_plan_without_noise_promises_nothing_and_the_audit_says_so():
 
 def test_an_owners_own_rows_stand_in_for_made_up_ones(path):
     rows = pd.DataFrame({"x": [1.0, 2.5, 9.0]})
-    done = potluck.audit(path, rows, minutes=0.01)
+    done = potluck.audit(path, rows, minutes=1e-9)
     found = {one.name: one for one in done.all if isinstance(one, Bound | Check)}
     assert found["sensitivity: statistics"].held
     assert "of 3 that were tried" in found["sensitivity: statistics"].words
@@ -92,26 +92,26 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        potluck.audit(path, minutes=0.01, resume=kept, progress=interrupted)
+        potluck.audit(path, minutes=1e-9, resume=kept, progress=interrupted)
     assert kept.stat().st_mode & 0o777 == 0o600
     half_noise(monkeypatch)  # what is finished is not looked at again
     calls.clear()
-    done = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
+    done = potluck.audit(path, minutes=1e-9, resume=kept, progress=calls.append)
     assert calls[0] == "charges"
     said = {one.name: one.held for one in done.all}
     assert (said["noise: statistics"], said["sites' noise: statistics"]) == (True, False)
     calls.clear()
-    again = potluck.audit(path, minutes=0.01, resume=kept, progress=calls.append)
+    again = potluck.audit(path, minutes=1e-9, resume=kept, progress=calls.append)
     before = done.document()
     assert (before["taken"], len(done.warnings())) == (["noise", "sensitivity", "clip", "coins"], 1)
     taken = [one.name for one in AUDITS]
     assert (again.document(), calls) == (before | {"taken": taken}, [])
     assert again.warnings()[0].endswith(f": {', '.join(taken[:-1])} and {taken[-1]}")
     with pytest.raises(UsageError, match="is about something else"):
-        potluck.audit(path, minutes=0.01, seed=1, resume=kept)
+        potluck.audit(path, minutes=1e-9, seed=1, resume=kept)
     kept.write_bytes(b"{")
     with pytest.raises(UsageError, match="is not what an interrupted call keeps"):
-        potluck.audit(path, minutes=0.01, resume=kept)
+        potluck.audit(path, minutes=1e-9, resume=kept)
     with pytest.raises(UsageError, match="nothing is kept of an owner's own rows"):
         potluck.audit(path, pd.DataFrame({"x": [1.0]}), resume=tmp_path / "other.json")
 

@@ -62,6 +62,7 @@ def test_masks_hide_them_of_each_site_and_not_of_the_rest_of_colluders(tmp_path)
     assert one.verdict.score > 0.98
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
     spec, rows = plan(model=LOGISTIC, privacy=NOISE, expected_rows=120), unlike()
     found = results(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, spec, rows, "server")
