@@ -20,7 +20,7 @@ from support.hostile.tampering import altering
 
 PUBLIC, KEYS = levels.TABLE[0], levels.TABLE[0].ciphertext(0)
 NAMED = b"lbcrypto::CryptoParametersCKKSRNS"
-"""What keys and ciphertexts begin with. Four of its letters stand in so many random bytes once in some thousand runs."""
+"""What keys and ciphertexts begin with. Four letters of it stand among their bytes by chance once in 3,000 runs."""
 
 
 @pytest.fixture(scope="module")

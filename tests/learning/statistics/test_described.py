@@ -365,6 +365,7 @@ def test_the_other_protections_do_too(scheme, tmp_path):
     assert found == plain
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_a_noised_run_charges_and_shows_what_it_found(tmp_path):
     done = opened("mask", tmp_path, "shared")
     results = done.document["results"]

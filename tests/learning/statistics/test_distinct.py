@@ -138,8 +138,9 @@ def test_a_row_or_a_person_changes_rows_and_persons_alone(privacy, rows, persons
     assert {one.name: one.l2 for one in next(build(spec).lead()).blocks} == {"one/rows": rows, "one/who": persons}
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_the_share_of_repeats_with_noise_lies_in_its_interval(tmp_path):
-    """Of 100 intervals of 95 % fewer than 81 hold once in 4e6; of intervals half as wide most times."""
+    """Of 100 intervals of 95 % fewer than 81 hold for one seed in 4e6; of intervals half as wide for most."""
     frames = sites()
     exact = sum(one["who"].duplicated().sum() for one in frames.values()) / 193
     noise = {"noise": "shared", "unit": "row", "epsilon": 30.0, "delta": 1e-5}

@@ -75,6 +75,7 @@ def descended(spec, tables):
     return found, np.frombuffer(ask.state, "<f8")
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.parametrize("keys", [{}, pytest.param({"batch": 100}, marks=pytest.mark.slow)], ids=["all", "drawn"])
 def test_noise_is_as_long_as_it_says_and_no_gradient_is_longer(keys):
     """On patients of four hospitals. At first the mean of clipped gradients is a tenth of what it could be, or more."""
@@ -238,6 +239,7 @@ def table(rows, seed):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("repeatable")
 def test_what_is_named_comes_nearer_to_the_fit_by_as_much_as_it_says():
     """Five runs each of a plan with a batch that is too small, and of what is named instead, on the same rows.
 
