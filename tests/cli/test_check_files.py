@@ -15,7 +15,7 @@ def test_check_says_which_file_has_to_be_there_before_the_plan_can_run(shops, cl
         said.err
     )
     assert cli("run", shops / "plan.toml", "--out", shops / "r").code == 2  # it was not to be
-    monkeypatch.setattr(estimate, "not_here", lambda plan: {})  # the control: as it was, and now the error shows
+    monkeypatch.setattr(estimate, "not_here", lambda plan, data: {})  # the control: as it was, and now the error shows
     assert cli("check", shops / "plan.toml").code == 2
 
 

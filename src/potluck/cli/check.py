@@ -17,7 +17,7 @@ from potluck.cli.terminal import Terminal
 def command(plan: Path, settings: tuple[str, ...]) -> int:
     """Can PLAN run, and what will it cost: epsilon by owner, bytes, rounds; warnings. Exit 2 where it cannot."""
     say = voice()
-    verdict = check(plan, settings)
+    verdict = check(plan, settings=settings)
 
     def text(out: Terminal) -> None:
         for error in verdict.errors:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_
 import msgspec
 
 from potluck.core.errors import PotluckError
-from potluck.core.registry import Known, nearest
+from potluck.core.registry import Known, known_of, nearest
 
 S = TypeVar("S", bound=msgspec.Struct)
 _TAKES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -28,15 +28,16 @@ class Strict:
     """How one kind of file is read. where: the file's name; error: what is raised.
 
     prepare: (type, value) -> value, before it is checked; make: for types of our own that are written as texts;
-    later: by key, words that later versions may know; renamed: old keys, and what they are called now; missing: the
-    hint for a missing key, by default what it takes; shown: a word of the file as a message may show it.
+    meant: by key, words that people write for others, and what is written instead; renamed: old keys, and what they are
+    called now; missing: the hint for a missing key, by default what it takes; shown: a word of the file as a message
+    may show it.
     """
 
     where: str
     error: type[PotluckError]
     prepare: Callable[[object, object], object] = as_it_is
     make: Mapping[type, Callable[[str], object]] = field(default_factory=dict)
-    later: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    meant: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     missing: str = ""
     shown: Callable[[object], str] = repr
@@ -88,7 +89,8 @@ class Strict:
                 return tuple(self._value(inner, item, path) for item in value)
             return tuple(self._numbered(path, place)._value(inner, one, path) for place, one in enumerate(value, 1))
         if known := words(kind):
-            return self._word(known, value, path)
+            variants = known_of(kind)
+            return self._word(known, value, path, variants.key if variants else path)
         if isinstance(kind, type) and kind in self.make:
             return self.make[kind](str(self._value(str, value, path)))
         try:
@@ -100,14 +102,12 @@ class Strict:
         """The same for one table of a list: its errors say which."""
         return replace(self, where=f"{self.where}, [[{path}]] {place}")
 
-    def _word(self, known: tuple[object, ...], value: object, path: str) -> object:
+    def _word(self, known: tuple[object, ...], value: object, path: str, key: str) -> object:
         for word in known:
             if type(value) is type(word) and value == word:
                 return word
-        what = f"{path} does not know {self.shown(value)}"
-        if value in self.later.get(path, ()):
-            what = f'{path} = "{value}" is not in this version'
-        raise self._fault(what, nearest(value, known))
+        instead = self.meant.get(key, {}).get(value.lower()) if isinstance(value, str) else None
+        raise self._fault(f"{path} does not know {self.shown(value)}", instead or nearest(value, known))
 
     def _fault(self, what: str, hint: str = "") -> PotluckError:
         return self.error(what, where=self.where, hint=hint)

@@ -106,10 +106,10 @@ def held(plan: Written, data: Sources | None) -> tuple[core.Plan, dict[str, Tabl
     return spec, {site.name: table for site, table in found.items()}
 
 
-def not_here(plan: Written) -> dict[str, str | None]:
+def not_here(plan: Written, data: Sources | None = None) -> dict[str, str | None]:
     """Files that `run` and `up` read and that are not here: by the plan's key, as the plan names them (None: it does
-    not). Empty where it names no file of rows, which then are read across machines alone."""
-    spec, files = plan.spec, plan.spec.data.files
+    not). Empty where it names no file of rows, which then are read across machines alone; data: or are given."""
+    spec, files = plan.spec, plan.spec.data.files if data is None else {}
     readers = (spec.predict.client,) if spec.predict else spec.federation.sites
     names = [*readers, *(f"{name}.{spec.data.join.table}" for name in readers if spec.data.join)]
     wanted = {f"data.files.{name}": files.get(name) for name in names} if files else {}

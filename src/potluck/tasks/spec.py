@@ -72,7 +72,7 @@ class TaskSpec:
     elsewhere: Callable[[], Outcome] = Elsewhere
     unknown: Callable[[Plan], str | None] = lambda plan: None
     here: Callable[[Written, Sources | None], Here]
-    estimate: Callable[[Written], Estimate]
+    estimate: Callable[[Written, Sources | None], Estimate]
     truth: Callable[[Written, Sources | None], tuple[Plan, Mapping[str, Table]]] = by_site
     leave: Callable[[Outcome, Path], None]
     document: Callable[[Outcome, Plan, Path, Beside], Json]

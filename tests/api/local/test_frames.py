@@ -52,3 +52,14 @@ def test_frames_of_every_library_give_the_same_model_and_are_scored_alike():
         scores.add(run.model.predict_proba(make(rows["a"])).tobytes())
     assert (len(digests), len(scores)) == (1, 1)
     assert run.model.predict_proba(rows["a"]).shape == (40, 2)
+
+
+def test_a_plan_is_checked_against_rows_as_it_is_run_on_them():
+    rows = {"a": frame(1), "b": frame(2)}
+    verdict, run = potluck.check(PLAN, data=rows), potluck.run(PLAN, data=rows)
+    assert verdict.data == run.data
+    assert verdict.data["a"].read == len(rows["a"])
+    text = rows["a"].astype({"x": object})
+    text.loc[0, "x"] = "about 5"
+    assert "nan, inf or text where a number is expected" in potluck.check(PLAN, data=rows | {"a": text}).errors[0]
+    assert "there is none for site b" in potluck.check(PLAN, data={"a": rows["a"]}).errors[0]

@@ -1,11 +1,14 @@
 """The plan's grammar: errors name the file, the key and the nearest known one; nothing is guessed."""
 
+import re
+
 import pytest
 
 from potluck.api.local.check import check
-from potluck.api.plan.grammar import override, parse, read_toml
+from potluck.api.plan.grammar import MEANT, override, parse, read_toml
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import PlanError, UsageError
+from potluck.core.registry import Known
 
 GOOD = """
 version = 1
@@ -55,6 +58,8 @@ def test_a_good_plan_is_read_with_its_defaults():
         ('"mask"', '"mosk"', "heart.toml: protect.with does not know 'mosk'. hint: did you mean \"mask\"?"),
         ("low = 20", "low = true", "data.columns.age.low does not fit. hint: it takes a number"),
         ("low = 20", "lo = 20", 'unknown key data.columns.age.lo. hint: did you mean "low"?'),
+        ('kind = "number"', 'kind = "integer"', "does not know 'integer'. hint: kind = \"number\""),
+        ('kind = "number"', 'kind = "Boolean"', "does not know 'Boolean'. hint: kind = \"category\" with its values"),
         ("with =", "servers =", "unknown key protect.servers. hint: it is called protect.compute now"),
         ("method =", "server =", "unknown key training.server. hint: it is called training.aggregation now"),
         ('name = "n"', "", "name is missing. hint: add it: a text"),
@@ -80,6 +85,29 @@ def test_of_several_tables_of_one_kind_the_wrong_one_is_named():
     assert expected in error(GOOD + tables)
 
 
+def test_a_median_is_not_taken_for_a_mean():
+    assert 'hint: a median is kind = "quantile", q = [0.5]' in error(
+        GOOD + '[[statistics]]\nname = "m"\nkind = "median"\ncolumn = "age"\n'
+    )
+
+
+def test_words_of_other_tools_lead_to_words_that_the_plan_knows():
+    for key, meant in MEANT.items():
+        known = Known(key).words()
+        for word, hint in meant.items():
+            named = re.findall('kind = "([a-z0-9]+)"', hint)
+            assert word not in known
+            assert named, word
+            assert {*named} <= {*known, "ignore"}
+
+
+def test_a_test_split_of_nothing_is_refused_with_the_way_to_have_none(tmp_path):
+    (tmp_path / "plan.toml").write_text(GOOD.replace("test = 0.3", "test = 0"))
+    (said,) = check(tmp_path / "plan.toml").errors
+    assert said.startswith("data.split.test")
+    assert "to train on all rows, leave [data.split] out" in said
+
+
 def test_set_replaces_one_key_or_a_whole_table():
     tables = read_toml(GOOD, "x")
     assert override(tables, "protect.with='\"clear\"'".replace("'", ""))["protect"] == {"with": "clear"}
@@ -102,7 +130,7 @@ def test_settings_are_put_over_a_file_and_never_dropped_beside_a_plan(tmp_path):
     assert opened(read) is read
     with pytest.raises(UsageError, match=r"not for a Plan. hint: plan\.set"):
         opened(read, ['name="m"'])
-    assert "not for a Plan" in check(read, ['name="m"']).errors[0]
+    assert "not for a Plan" in check(read, settings=['name="m"']).errors[0]
 
 
 def test_a_key_with_a_point_that_lacks_its_quotes_is_said():

@@ -14,7 +14,7 @@ from potluck.learning.data.tally_words import noted, told
 from potluck.tasks.catalog import task_of
 from potluck.tasks.shapes.shape import Case
 from potluck.tasks.shapes.shapes import risks
-from potluck.tasks.sources import not_here
+from potluck.tasks.sources import Sources, not_here
 from potluck.tasks.words import about_rows
 
 
@@ -151,8 +151,11 @@ class Verdict:
         yield from dotted(self.grid, "grid.")
 
 
-def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
-    """The verdict on a plan, or on the one in a file; one that cannot be read is a verdict too."""
+def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Sequence[str] = ()) -> Verdict:
+    """The verdict on a plan, or on the one in a file; one that cannot be read is a verdict too.
+
+    data: a frame, array or path a site, as `run` takes them; without it the plan's files, where they are here.
+    """
     try:
         plan = opened(plan, settings)
     except PotluckError as error:
@@ -161,9 +164,9 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
     if errors:
         return Verdict(errors, warnings)
     try:
-        found = task_of(plan.spec).estimate(plan)
+        found = task_of(plan.spec).estimate(plan, data)
     except PotluckError as error:
-        return Verdict([_line(error)], warnings, absent=not_here(plan))
+        return Verdict([_line(error)], warnings, absent=not_here(plan, data))
     return Verdict(
         [],
         [*warnings, *found.warnings, *risks(Case(plan.spec, {site: one.trained for site, one in found.data.items()}))],
@@ -176,7 +179,7 @@ def check(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Verdict:
         found.forecast,
         found.outlook,
         found.data,
-        not_here(plan),
+        not_here(plan, data),
         about_rows(plan.spec),
         found.rate,
         found.pace,

@@ -13,10 +13,23 @@ from potluck.core.traits import traits_of
 
 Toml = Mapping[str, object]
 
-LATER = {
-    "statistics.kind": ("correlation", "top", "logrank"),
+_NUMBER, _CATEGORY, _DATE = 'kind = "number"', 'kind = "category" with its values', 'kind = "date" with its format'
+MEANT: Mapping[str, Mapping[str, str]] = {
+    "statistics.kind": {
+        **dict.fromkeys(("median", "percentile", "iqr"), 'a median is kind = "quantile", q = [0.5]'),
+        **dict.fromkeys(("std", "sd", "stddev"), 'kind = "variance", whose root it is'),
+        "average": 'kind = "mean"',
+        "correlation": 'kind = "test", test = "correlation"',
+        "logrank": 'kind = "survival" with by',
+    },
+    "data.columns.kind": {
+        **dict.fromkeys(("int", "integer", "float", "double", "numeric"), _NUMBER),
+        **dict.fromkeys(("bool", "boolean", "flag", "binary", "factor", "enum"), _CATEGORY),
+        **dict.fromkeys(("datetime", "timestamp", "day"), _DATE),
+        "id": 'data.person where it says whose row it is; else leave it out, or kind = "ignore"',
+    },
 }
-"""Words that plans may come to hold and that this version does not know: said as such, never guessed around."""
+"""By key, words that other tools have for what has another word here."""
 RENAMED = {"protect.servers": "protect.compute", "training.server": "training.aggregation"}
 
 
@@ -105,7 +118,7 @@ def parse(tables: Toml, where: str) -> Plan:
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
     whole = {**traits_of(tables.get("task")).given, **tables}
-    return Strict(where, PlanError, prepare=_prepared, later=LATER, renamed=RENAMED).struct(Plan, whole)
+    return Strict(where, PlanError, prepare=_prepared, meant=MEANT, renamed=RENAMED).struct(Plan, whole)
 
 
 def _prepared(kind: object, value: object) -> object:

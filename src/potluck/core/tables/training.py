@@ -9,6 +9,7 @@ from potluck.core.registry import Known, variant
 from potluck.core.tables.derived import Text
 
 MOST_COUNTED = 1 << 53
+SPLIT = "e.g. 0.25; to train on all rows, leave [data.split] out"
 Weight = Annotated[float, Bounds(gt=0, le=1_000_000, hint="e.g. 5.0")]
 
 
@@ -27,7 +28,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
     validation: a further share by the same hash, which training leaves out too: what is looked at while it goes on.
     """
 
-    test: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.25")] = None
+    test: Annotated[float | None, Bounds(gt=0, lt=1, hint=SPLIT)] = None
     validation: Annotated[float | None, Bounds(gt=0, lt=1, hint="e.g. 0.1")] = None
     seed: int = 0
     column: Text | None = None

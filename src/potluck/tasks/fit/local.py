@@ -127,18 +127,18 @@ def _read(plan: Written, data: Sources | None) -> AllColumns:
     return found
 
 
-def estimate(plan: Written) -> Estimate:
-    """Not rehearsed: engines would take longer to start. Files are read as `run` reads them, with the same errors.
+def estimate(plan: Written, data: Sources | None) -> Estimate:
+    """Not rehearsed: engines would take longer to start. Rows are read as `run` reads them, with the same errors.
 
     Where one is not here, ASSUMED rows are common.
     """
-    missing, spec = not_here(plan), plan.spec
-    if missing or not spec.data.files:
+    missing, spec = not_here(plan, data), plan.spec
+    if missing or (data is None and not spec.data.files):
         warned = [*none_read(missing), f"bytes are of {ASSUMED} common rows: the files are not here"]
         return Estimate(warnings=warned, bytes_up=uploaded(spec, ASSUMED))
-    found = _read(plan, None)
+    found = _read(plan, data)
     least = min(len(keys.rows) for keys in found.keys.values())
-    warned = [f"bytes are of {least} common rows, as many as the smallest file has"]
+    warned = [f"bytes are of {least} common rows, as many as the smallest table has"]
     return Estimate(warnings=warned, bytes_up=uploaded(spec, least), data=found.tallies())
 
 

@@ -126,14 +126,14 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     return found if beside is None else found | {"plain_size": beside}
 
 
-def estimate(plan: Written) -> Estimate:
-    """One round is rehearsed, with made-up keys (`REHEARSED`); the files' keys are read as `run` reads them.
+def estimate(plan: Written, data: Sources | None) -> Estimate:
+    """One round is rehearsed, with made-up keys (`REHEARSED`); the owners' keys are read as `run` reads them.
 
     Raises PlanError: it ended in an abort; UsageError: the engine is not installed; and as `here`.
     """
-    missing = not_here(plan)
-    if plan.spec.data.files and not missing:
-        here(plan, None)
+    missing = not_here(plan, data)
+    if data is not None or (plan.spec.data.files and not missing):
+        here(plan, data)
     keys = min(REHEARSED, plan.spec.data.max_rows)
     size, seconds = _rehearsed(plan.spec, keys)
     many = f"bytes and seconds are of {keys} made-up keys a site; both grow as keys do"

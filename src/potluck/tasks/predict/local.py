@@ -189,20 +189,20 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     return found | {"agreement": same}
 
 
-def estimate(plan: Written) -> Estimate:
+def estimate(plan: Written, data: Sources | None) -> Estimate:
     """Rehearsed on a row of zeros, where the model is here. Raises as `here`; PlanError: it ends in an abort."""
-    model, missing = plan.spec.model, not_here(plan)
+    model, missing = plan.spec.model, not_here(plan, data)
     if model is None or model.file is None or "model.file" in missing:
         return Estimate(
             warnings=["model.file: the model is not here, so what it costs is not known. hint: its owner can check it"]
         )
     demand_of(plan)
     held = model_of(plan)
-    warned, data = [*card_warnings(plan.spec, held.card)], {}
-    if missing and plan.spec.data.files:
+    warned, tallies = [*card_warnings(plan.spec, held.card)], {}
+    if missing:
         warned.append("data.files: there is none to read. hint: `run` and `up` need the client's rows")
-    elif plan.spec.data.files:
-        data = ModelAndRows(plan.spec, held, rows_of(plan, None)).tallies()
+    elif data is not None or plan.spec.data.files:
+        tallies = ModelAndRows(plan.spec, held, rows_of(plan, data)).tallies()
     try:
         seconds = _rehearsed(plan.spec, held)
     except Abort as abort:
@@ -212,7 +212,7 @@ def estimate(plan: Written) -> Estimate:
     else:
         ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
     size = ahead.keys + ahead.query
-    return Estimate(warnings=warned, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=data)
+    return Estimate(warnings=warned, bytes_up=size, seconds=seconds, forecast=asdict(ahead), data=tallies)
 
 
 def _rehearsed(spec: Plan, model: Model) -> float:

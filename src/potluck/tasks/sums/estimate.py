@@ -25,7 +25,7 @@ from potluck.learning.training.method import counts, enough
 from potluck.net.pieces import LARGEST
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Estimate
-from potluck.tasks.sources import Written, none_read, not_here, tables, tallies
+from potluck.tasks.sources import Sources, Written, none_read, not_here, tables, tallies
 from potluck.tasks.sums import clips
 from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
@@ -34,10 +34,11 @@ from potluck.tasks.sums.signal import outlook
 from potluck.tasks.sums.votes import cast, count
 
 
-def estimate(plan: Written) -> Estimate:
-    """Of training or statistics. Raises PotluckError, as `run` would."""
+def estimate(plan: Written, given: Sources | None) -> Estimate:
+    """Of training or statistics. given: the sites' rows; without them the plan's files. Raises PotluckError, as `run`
+    would."""
     demand_of(plan)
-    spec, more, data = _with_files(plan)
+    spec, more, data = _with_rows(plan, given)
     task = build(spec)
     ask = task.usual if isinstance(task, TrainTask) else next(task.lead())
     grid = _grid(spec, ask)
@@ -78,16 +79,16 @@ def estimate(plan: Written) -> Estimate:
     )
 
 
-def _with_files(plan: Written) -> tuple[Plan, list[str], dict[str, Tally]]:
-    """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its files
+def _with_rows(plan: Written, given: Sources | None) -> tuple[Plan, list[str], dict[str, Tally]]:
+    """The plan with its column patterns resolved, what to mind, and what became of the values by site, once its rows
     are read as `run` reads them.
 
     Files that are not here are a warning: across machines every owner has its own. Raises DataError as `run` would,
     which learns from exact sums whether there is something to tell apart.
     """
-    files, missing = plan.spec.data.files, not_here(plan)
-    if files and not missing:
-        spec, found = tables(plan, None)
+    missing = not_here(plan, given)
+    if given is not None or (plan.spec.data.files and not missing):
+        spec, found = tables(plan, given)
         if spec.traits.trains and not spec.noisy:
             goal = goal_of(spec)
             enough(
