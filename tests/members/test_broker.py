@@ -27,7 +27,7 @@ def serving(folder):
     room = folder / "broker"
     process = subprocess.Popen(command, cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not broker.answers(folder):
             assert process.poll() is None
             assert time.monotonic() < until
@@ -35,7 +35,7 @@ def serving(folder):
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def connect(membership, parties=()):

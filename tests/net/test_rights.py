@@ -57,9 +57,9 @@ def fetched(broker, party, reader):
             got = asyncio.Queue()
             await session.listen(f"{inbox(party)}.x", got.put)
             await session.tell(next_of(reader), PULL, f"{inbox(party)}.x")
-            await session.client.flush(2)
+            await session.client.flush(60)
             await asyncio.sleep(0.05)
-            return "denied" if session.denied else (await asyncio.wait_for(got.get(), 2)).data
+            return "denied" if session.denied else (await asyncio.wait_for(got.get(), 60)).data
         finally:
             await session.end()
 
@@ -77,7 +77,7 @@ def listens(broker, party, where):
                 pass
 
             await session.listen(where, hear)
-            await session.client.flush(2)
+            await session.client.flush(60)
             await asyncio.sleep(0.05)
             return not session.denied
         finally:

@@ -39,7 +39,7 @@ class Middle:
 
     def __enter__(self) -> "Middle":
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *error: object) -> None:
