@@ -8,14 +8,12 @@ import tempfile
 import threading
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
 
 from potluck.engines import environment
-from potluck.secret import random as secret_random
-from potluck.testing.draws import seeded
+from support.repeated import repeated
 
 # No claim here is about time: a machine with other work to do is no failure.
 settings.register_profile("thorough", deadline=None)
@@ -98,11 +96,11 @@ def pytest_make_collect_report():
 
 
 @pytest.fixture
-def repeatable(request, monkeypatch):
-    """All that parties of this process draw follows from the test's name, so that no luck decides how it ends. For what
-    correct noise fails more often than once in 1e7 runs. Engines and other processes draw their own, and the order of
-    threads is nobody's."""
-    monkeypatch.setattr(secret_random, "os", SimpleNamespace(urandom=seeded(request.node.nodeid)))
+def repeatable(request):
+    """What parties draw follows from the test's name, so that no luck decides how it ends: for what correct noise fails
+    more often than once in 1e7 runs."""
+    with repeated(request.node.nodeid):
+        yield
 
 
 @pytest.fixture(scope="session")

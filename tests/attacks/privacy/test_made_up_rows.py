@@ -56,6 +56,7 @@ def test_made_up_rows_of_few_exact_counts_are_near_those_who_were_counted(tmp_pa
     assert p < 1e-3
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1.0, 4.0])
 def test_with_noise_nobody_is_nearer_than_epsilon_allows(epsilon, tmp_path):

@@ -10,6 +10,7 @@ EXACT = {"noise": "none"}
 NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-4}
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize(("privacy", "rounds"), [(EXACT, 20), (EXACT, 5), (NOISED, 20)])
 def test_members_are_told_of_curves_of_exact_sums_alone(privacy, rounds, tmp_path):

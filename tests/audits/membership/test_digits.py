@@ -50,6 +50,7 @@ def test_without_noise_rows_are_told_and_the_loss_alone_tells_few(tmp_path):
     assert scores["loss"].auc < scores["lira"].auc - 0.05
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_at_epsilon_8_few_are(tmp_path):
     scores, accuracy = told(tmp_path, plan(EIGHT, rounds=40, rate=2.0, expected_rows=450))
     assert accuracy > 0.75

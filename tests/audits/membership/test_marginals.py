@@ -9,6 +9,7 @@ DECLARED = {name: one for name, one in COLUMNS.items() if name != "birth"}
 NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-6}
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.parametrize(("privacy", "succeeds"), [(EXACT, True), pytest.param(NOISED, False, marks=pytest.mark.slow)])
 def test_marginals_tell_who_is_in_them_without_noise_alone(privacy, succeeds, tmp_path):
     made = {"rows": 50, "target": "ill"} | ({} if privacy is NOISED else {"allow_exact": True})

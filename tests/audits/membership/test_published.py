@@ -66,6 +66,7 @@ def test_of_few_rows_several_sums_tell_and_without_time_nothing_is_said(tmp_path
     assert "time was up" in it.words
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize("word", ["site", "shared", "reveal"])
 def test_noise_of_sites_hides_who_is_in_them_and_not_that_of_a_server_from_itself(tmp_path, word):

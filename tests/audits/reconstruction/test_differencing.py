@@ -40,6 +40,7 @@ def test_a_row_that_went_is_found_and_not_compared_with_those_that_are_left(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("repeatable")
 def test_with_noise_nothing_is_found(tmp_path):
     noise = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0}
     (it,) = two(tmp_path, plan("mask", privacy=noise, expected_rows=120), 1)

@@ -41,6 +41,7 @@ def public(rows):
     return np.hstack([draw.uniform(-1, 1, (rows, 5)), np.eye(3)[draw.integers(0, 3, rows)]])
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.parametrize("privacy", [{}, pytest.param(NOISE, marks=pytest.mark.slow)], ids=["exact", "epsilon 8"])
 def test_rows_come_out_of_a_masked_sum_and_of_none_with_noise(tmp_path, privacy):
     more = {"expected_rows": 18} if privacy else {}
@@ -132,6 +133,7 @@ def test_digits_come_out_through_masks_in_the_order_of_what_was_measured_elsewhe
     assert hits(tmp_path, sites, rows) >= least
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [8.0, 3.0, 1.0])
 def test_none_comes_out_of_a_sum_with_noise_of_epsilon_8_or_less(tmp_path, epsilon):

@@ -64,6 +64,7 @@ def test_masks_of_three_sites_of_one_row_hide_no_digit(tmp_path):
     assert it.verdict.score >= 30
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1.0, 3.0, 8.0])
 def test_with_noise_a_guess_is_no_better_than_the_mean_of_its_class(tmp_path, epsilon):

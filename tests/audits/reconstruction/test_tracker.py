@@ -121,6 +121,7 @@ def test_the_one_row_between_two_selections_is_found_under_masks(tmp_path, later
     assert not any(str(data[name]) in words for name in ("age", "chol"))
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize(("noise", "found"), [("shared", False), ("reveal", True)])
 def test_noise_of_sites_hides_it_and_that_of_the_server_not_from_the_server(tmp_path, noise, found):

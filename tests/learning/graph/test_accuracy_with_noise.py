@@ -17,7 +17,7 @@ import potluck
 from potluck.learning.data.table import read
 from support.learning import census
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow]
+pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.usefixtures("repeatable")]
 SITES, HELD, FEATURES = ("a", "b", "c"), 8000, 91
 
 

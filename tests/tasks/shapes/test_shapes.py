@@ -286,6 +286,7 @@ def test_a_sites_rate_is_read_in_the_clear_and_not_through_masks(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("repeatable")
 def test_a_row_that_came_is_the_difference_of_two_runs_and_not_with_noise(tmp_path):
     rows = frames(40)
     more = rows | {"b": pd.concat([rows["b"], frames(1, seed=9)["b"]], ignore_index=True)}
@@ -311,6 +312,7 @@ def test_of_statistics_a_row_that_came_is_found_in_every_try_and_not_with_noise(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("repeatable")
 def test_more_exact_numbers_than_rows_say_who_is_in_them_and_noise_does_not(tmp_path):
     for name, spec, hit in (("exact", counting(), True), ("noise", counting(privacy=PROMISED), False)):
         rows = frames(15)

@@ -18,6 +18,7 @@ from potluck.core.tables.synthesize import Never
 from potluck.learning.synthesis.result import LOUD
 from potluck.tasks import catalog
 from support.docs.keys import keys, section
+from support.repeated import repeated
 from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
 
 SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
@@ -27,7 +28,8 @@ NAMES = ["birth", "sex", "pressure", "visits", "ill", "pregnant", "age"]
 
 @pytest.fixture(scope="module")
 def noised(tmp_path_factory):
-    return potluck.run(plan(), sites(), out=tmp_path_factory.mktemp("noised") / "run")
+    with repeated("made-up rows"):
+        return potluck.run(plan(), sites(), out=tmp_path_factory.mktemp("noised") / "run")
 
 
 @pytest.fixture(scope="module")
