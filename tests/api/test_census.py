@@ -85,6 +85,7 @@ def judged(rows, tmp_path, epsilon, **training):
     return found.accuracy, found.auc, run.document["metrics"]["federated"]["auc"]
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 def test_numbers_in_units_of_their_own_lose_little_at_half_an_epsilon(tmp_path):
     """Without noise .850 and .894. Of three runs with units .847 to .849 and .886 to .891."""

@@ -16,7 +16,9 @@ from potluck.report.details import Score
 from potluck.report.page import render
 from potluck.report.summary import _result
 from potluck.tasks.trained import scores
+from support.repeated import repeated
 
+pytestmark = pytest.mark.usefixtures("repeatable")
 SITES = ("a", "b", "c", "d")
 TEXT = """
 version = 1
@@ -76,13 +78,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(folder):
-    """At an epsilon at which noise takes no AUC beyond 1, where it would have no value."""
-    return potluck.run(plan(folder, privacy__epsilon=3.0), out=folder / "trained")
+    """At an epsilon, and with noise, that take no AUC beyond 1, where it would have no value."""
+    with repeated("trained"):
+        return potluck.run(plan(folder, privacy__epsilon=3.0), out=folder / "trained")
 
 
 @pytest.fixture(scope="module")
 def counted(folder):
-    return potluck.run(plan(folder, "statistics", privacy__epsilon=2.0), out=folder / "counted")
+    with repeated("counted"):
+        return potluck.run(plan(folder, "statistics", privacy__epsilon=2.0), out=folder / "counted")
 
 
 def plan(folder, task="train", files=True, **settings):

@@ -37,6 +37,7 @@ def test_as_much_noise_as_the_literature_says_is_as_much(bench):
     assert bench.group.rho_of(10.0) == pytest.approx(1.5393, abs=1e-4)
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize(("epsilon", "most"), [(1.0, 1.25), (10.0, 0.95)])
 def test_made_up_rows_of_a_census_are_near_beside_msts_and_as_good_to_learn_on(bench, epsilon, most):

@@ -35,6 +35,7 @@ def test_so_it_does_of_other_targets(kind, word, tmp_path):
     assert found.document["metrics"] == plain.document["metrics"]
 
 
+@pytest.mark.usefixtures("repeatable")
 def test_noise_is_charged_once_and_said_with_everything(tmp_path):
     made = plan(tmp_path, [finished()], word="mask", privacy=NOISE, by="sex")
     found = potluck.run(made, sites(count=900), out=tmp_path / "run")

@@ -253,6 +253,7 @@ def test_a_graph_gives_a_row_away_as_often_as_is_quoted(tmp_path, begun, rows, h
     assert sum(found) == hits
 
 
+@pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
 @pytest.mark.parametrize(("rows", "spec"), [(1, plan("mask", privacy=NOISE, expected_rows=3)), (40, plan("mask"))])
 def test_noise_and_more_rows_mend_it(tmp_path, rows, spec):
