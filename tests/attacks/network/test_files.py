@@ -187,7 +187,7 @@ def test_a_site_of_another_file_is_named_with_both_versions_and_digests(fed):
     fooled(fed, "b")
     theirs = twin(fed).federation
     with fed.attending(*"abcd"), pytest.raises(Refused) as caught:
-        fed.run(plan(), run=RUN, wait=5.0)
+        fed.run(plan(), run=RUN)
     said = str(caught.value)
     assert "b refuses this plan (federation)" in said
     for one in (ours, theirs):

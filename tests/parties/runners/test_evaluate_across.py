@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_a_run_in_one_process(fed, earlier, tmp_path):
 def test_an_owner_sees_which_model_it_is_and_what_would_leave(fed, earlier):
     by_person(fed, "a")
     with fed.attending(*"abcd"), pytest.raises(Refused):
-        fed.run(quick(plan(earlier)), wait=0.5)
+        across.until(fed, quick(plan(earlier)), "pending")
     (asked,) = inbox.inbox(fed.folder / "a")
     model = potluck.Model.read(earlier)
     assert model.digest() in asked.learnt
@@ -93,11 +93,11 @@ def test_a_site_opens_no_cell_of_fewer_rows_than_its_policy_says(fed, earlier):
     narrowed(fed, "a", "[allow]", "[allow]\nmin_cell = 5")
     assert "min_cell" not in rules
     with fed.attending(*"abcd"), pytest.raises(Refused, match=r"a cannot carry it out \(data\)"):
-        fed.run(quick(plan(earlier)), wait=5)
+        fed.run(quick(plan(earlier)))
     assert any("rows that judge the model that are negative, score in bin" in line for line in fed.heard["a"])
     noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
     with fed.attending(*"abcd"):  # there noise answers, and no rule by the rows
-        outcome, _ = fed.run(quick(plan(earlier).set("privacy", noise)), "cd" * 16, wait=5)
+        outcome, _ = fed.run(quick(plan(earlier).set("privacy", noise)), "cd" * 16)
     assert outcome.models[0].measures["rows"].noise is not None
 
 

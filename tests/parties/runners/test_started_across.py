@@ -51,7 +51,7 @@ def test_the_model_is_that_of_a_run_in_one_process(fed, earlier):
 def test_an_owner_sees_which_model_and_what_would_leave_at_it(fed, earlier):
     by_person(fed, "a")
     with fed.attending(*"abcd"), pytest.raises(Refused):
-        fed.run(quick(plan(earlier)), wait=0.5)
+        across.until(fed, quick(plan(earlier)), "pending")
     (asked,) = inbox.inbox(fed.folder / "a")
     assert f"It begins with the weights of model {potluck.Model.read(earlier).digest()}." in asked.learnt
     found = preview(fed.folder / "a", asked.request.hash)

@@ -58,7 +58,8 @@ def plan(sites="abc", patience=2.0, **align):
 class Hall(across.Across):
     """The federation, its coordinator asking for an intersection."""
 
-    def intersect(self, spec, run=RUN, wait=10.0):
+    def intersect(self, spec, run=RUN, wait=10.0, until=None):
+        """until: a site's verdict that the server waits for, and no longer."""
         home = CoordinatorHome.at(self.folder / "fed")
         member = home.open(time.time())
         it = member.federation
@@ -68,6 +69,8 @@ class Hall(across.Across):
         with contextlib.closing(Journal(self.folder / f"{run}.sqlite", spec)) as journal:
             line, say = self.exchange.line(SERVER), lambda e, t: self.said.append((e, t))
             coordinator = Coordinator(running, identity(member), line, journal, heads, say)
+            of, no = coordinator.participants.of, coordinator.participants.hopeless
+            coordinator.participants.hopeless = lambda: no() or any(one.verdict == until for one in of.values())
             if journal.stands(INTERSECT.first(spec)) is None:
                 coordinator.gather()
             log = run_round(spec, INTERSECT.first(spec), coordinator, journal, INTERSECT.serve(spec))

@@ -225,7 +225,7 @@ def test_an_owner_whose_model_is_no_graph_is_unable_and_says_so(place):
     """Before a row is read: the server started what it needs by the plan's mode."""
     at = hall.Hall(place)
     with at.attending("hospital", "clinic"), pytest.raises(Refused):
-        at.predict(away(place, scene.logistic().digest()), wait=3.0)
+        at.predict(away(place, scene.logistic().digest()), wait=60.0)
     assert any("predict.mode" in line for line in at.heard["hospital"])
     assert SCORES.find(place / "clinic", hall.RUN) is None
 
