@@ -5,7 +5,7 @@ The owner has a model, the client has rows and reads the scores, the server betw
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ Columns = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
 """What a graph takes of rows n, by the names of its inputs: each [n, ...], within [-1, 1]."""
 FEATURES = "features"
 """What a column of the encoded table is called."""
+HALF = 0.5
+"""The cut of a feature of 0 and 1."""
 LAYERS_ALONE = "this protection scores by layers alone"
 SCORED = "scored/"
 """Prefix of the owner's `Record` of how many rows it scored: in a half key "scored/<run>/<number>", which the task
@@ -45,6 +47,50 @@ class Net:
     activation: Activation
     low: Floats = field(repr=False)
     high: Floats = field(repr=False)
+
+
+class Asked(NamedTuple):
+    """What the nodes of a complete tree ask [2^depth - 1], level by level, left to right: those after node i are
+    2 i + 1 and 2 i + 2. features: by place; cuts: a feature above it leads right; left: whether a row goes left whose
+    column has no value."""
+
+    features: NDArray[np.int64]
+    cuts: Floats
+    left: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """A model as trees, which add to the outputs by turns. first: what every margin begins with; flags [p]: by feature,
+    which one is 1 where its column has no value, -1: none; asked, leaves [2^depth]: of each tree."""
+
+    first: float
+    outputs: int
+    flags: NDArray[np.int64] = field(repr=False)
+    asked: tuple[Asked, ...] = field(repr=False)
+    leaves: tuple[Floats, ...] = field(repr=False)
+
+    def margins(self, features: Floats) -> Floats:
+        """features [n, p] -> [n, outputs]. Each is added up in the trees' order: every machine has the same bits."""
+        total = np.full((len(features), self.outputs), self.first)
+        for place, (asked, leaves) in enumerate(zip(self.asked, self.leaves, strict=True)):
+            depth = len(leaves).bit_length() - 1
+            total[:, place % self.outputs] += leaves[nodes_at(features, self.flags, asked, depth)]
+        return total
+
+
+def nodes_at(features: Floats, flags: NDArray[np.int64], asked: Asked, levels: int) -> NDArray[np.int64]:
+    """features [n, p], flags [p] as of `Trees` -> [n] the node that each row reaches after so many questions, from 0
+    among those of its level. Features and cuts are compared as float32; NaN is above nothing."""
+    low, rows = features.astype(np.float32), np.arange(len(features))
+    at, node = asked.cuts.astype(np.float32), np.zeros(len(features), np.int64)
+    for _ in range(levels):
+        feature = asked.features[node]
+        flag = flags[feature]
+        gone = (flag >= 0) & (low[rows, flag] > HALF)
+        right = np.where(gone, ~asked.left[node], low[rows, feature] > at[node])
+        node = 2 * node + 1 + right
+    return np.asarray(node - ((1 << levels) - 1))
 
 
 @dataclass(frozen=True, slots=True)

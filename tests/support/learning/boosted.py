@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import potluck
+from potluck.learning.data.encode import encoding, gapped
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.boosted.layout import layout
@@ -108,12 +109,17 @@ def binned(made, features):
     return np.minimum(found, made.spec.model.bins - 1)
 
 
+def as_theirs(made, features):
+    """[n, q] the same as XGBoost takes them: NaN in all features of a column that has no value, and no flags."""
+    return gapped(encoding(made.spec), binned(made, features))
+
+
 OBJECTIVES = {"binary": "binary:logistic", "classes": "multi:softprob", "number": "reg:squarederror"}
 
 
 def xgboost_margins(xgboost, made, sites):
     """[n, outputs] what XGBoost grows of the same rows and bins says. xgboost: its module."""
-    rows = binned(made, pooled(made, sites)[0])
+    rows = as_theirs(made, pooled(made, sites)[0])
     found = xgboost_grown(xgboost, made, sites).predict(xgboost.DMatrix(rows), output_margin=True)
     return found.reshape(len(rows), -1)
 
@@ -122,7 +128,7 @@ def xgboost_grown(xgboost, made, sites):
     """Its model."""
     goal, spec = goal_of(made.spec), made.spec.training
     features, target, train = pooled(made, sites)
-    rows = binned(made, features)
+    rows = as_theirs(made, features)
     weights = np.array([spec.class_weights.get(word, 1.0) for word in ("0", "1", "2")])
     each = weights[target[train].astype(int)] if spec.class_weights else None
     words = {

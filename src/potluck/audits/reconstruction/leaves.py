@@ -16,11 +16,13 @@ import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
 from potluck.audits.seen import Seen
+from potluck.core.predicting import nodes_at
 from potluck.core.stages import Floats
 from potluck.learning.data.columns import encoding
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import sigmoid
-from potluck.learning.models.boosted.forest import Forest, Tree, nodes_at
+from potluck.learning.models.boosted.forest import Forest, Tree
 from potluck.learning.training.fit_trees import cut_counts, grown, growth
 
 ROUNDED, GRID = 2.0**-13, 2.0**-17
@@ -31,11 +33,11 @@ ROWS, DRAWS = 4, 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alone:
-    """Leaves [m] of a tree, by their place, that seem to hold one row, and its side [m]. names: of features."""
+    """Leaves [m] of a tree, by their place, that seem to hold one row, and its side [m]. how: of its features."""
 
     of: frozenset[str]
     tree: Tree = field(repr=False)
-    names: Sequence[str] = field(repr=False)
+    how: Encoding = field(repr=False)
     leaves: Sequence[int] = field(repr=False)
     sides: Sequence[int] = field(repr=False)
 
@@ -46,7 +48,7 @@ class Alone:
         if not self.of <= truth.keys():
             return Verdict(None, f"{what}, and its side; the rows of {named(self.of)} are not here to compare")
         rows = truth[min(self.of)]
-        target, at = rows.target[rows.train], places(self.tree, self.names, rows.features[rows.train])
+        target, at = rows.target[rows.train], places(self.tree, self.how, rows.features[rows.train])
         hits = 0
         for leaf, side in zip(self.leaves, self.sides, strict=True):
             there = target[at == leaf]
@@ -76,8 +78,8 @@ class Leaves:
         how, forest = growth(seen.plan), seen.released.forest
         found = alone(forest, how.rate, how.ridge)
         of = frozenset(seen.plan.federation.sites) - seen.names
-        names = seen.released.encoding.names
-        return [Alone(of, forest.trees[0], names, list(found), list(found.values()))] if found else []
+        first, features = forest.trees[0], seen.released.encoding
+        return [Alone(of, first, features, list(found), list(found.values()))] if found else []
 
     def control(self, seen: Seen, until: Until) -> Iterable[Scene]:
         """The same trees of few rows."""
@@ -89,7 +91,7 @@ class Leaves:
             features, target = np.stack(drawn, axis=1).astype(np.float64), np.arange(rows, dtype=np.float64) % 2
             model = grown(plan, features, target)
             assert model.forest is not None
-            at = places(model.forest.trees[0], model.encoding.names, features)
+            at = places(model.forest.trees[0], model.encoding, features)
             if (np.bincount(at) == 1).any():
                 table = Table(features, target, None, np.zeros(rows, np.bool_), {}, ())
                 yield replace(seen, released=model), dict.fromkeys(plan.federation.sites, table)
@@ -113,10 +115,9 @@ def _one(chance: float, side: int, rate: float, ridge: float) -> float:
     return -rate * (chance - side) / (chance * (1 - chance) + ridge)
 
 
-def places(tree: Tree, names: Sequence[str], features: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+def places(tree: Tree, how: Encoding, features: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """[n] in which leaf each row [n, p] lies."""
-    asked = np.array([names.index(one) for one in tree.features])
-    return nodes_at(features, asked, np.array(tree.cuts), tree.depth)
+    return nodes_at(features, how.flags, tree.asked(how), tree.depth)
 
 
 LEAVES = Leaves()

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.plan import Column, Plan, required
 from potluck.core.stages import Floats
@@ -67,6 +68,24 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> tuple[str, ...]:
         """The features' names [p]."""
         return tuple(name for field in self.fields for name in field.features)
+
+    @property
+    def flags(self) -> NDArray[np.int64]:
+        """[p] where among the features the one is that says of this one's column that it has no value; -1: there is
+        none, or it is this one."""
+        found: list[int] = []
+        for one in self.fields:
+            flagged, wide = one.missing == "flag", len(one.features)
+            flag = len(found) + wide - 1 if flagged else -1
+            found += [flag] * (wide - flagged) + [-1] * flagged
+        return np.array(found, np.int64)
+
+    @property
+    def gapped(self) -> NDArray[np.int64]:
+        """[q] which features programs for trees take: all but the flags of columns that have others, of which all are
+        NaN where the column has no value."""
+        flags = self.flags
+        return np.setdiff1d(np.arange(len(flags)), flags[flags >= 0])
 
 
 def field(name: str, column: Column) -> Field:
@@ -164,6 +183,14 @@ def tensors(how: Encoding) -> dict[str, tuple[int, ...]]:
 def worded(how: Encoding) -> tuple[Field, ...]:
     """The columns of texts."""
     return tuple(one for one in how.fields if COLUMNS.of(one.kind).worded)
+
+
+def gapped(how: Encoding, features: Floats) -> Floats:
+    """features [n, p] -> [n, q], as programs for trees take them (`Encoding.gapped`)."""
+    flags, found = how.flags, features.copy()
+    gaps = np.flatnonzero(flags >= 0)
+    found[:, gaps] = np.where(features[:, flags[gaps]] > 0, np.nan, features[:, gaps])
+    return found[:, how.gapped]
 
 
 def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:

@@ -16,7 +16,7 @@ from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Bytes, digest_of
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import Encoding, encoding
+from potluck.learning.data.encode import Encoding, encoding, gapped
 from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
@@ -28,6 +28,7 @@ from potluck.learning.models import layers
 from potluck.learning.models.boosted import curves, forest
 from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
+from potluck.learning.models.boosted.layout import binned
 from potluck.learning.models.card import Card
 from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel, refuse
@@ -86,6 +87,13 @@ class Model:
         return self.target.scores
 
     @property
+    def taken(self) -> tuple[str, ...]:
+        """The names [q] of the features that the model takes as another program's file: of trees and curves none that says
+        that a column has no value, which is NaN there."""
+        names = self.encoding.names
+        return tuple(names[place] for place in self.encoding.gapped) if self.boosted else names
+
+    @property
     def boosted(self) -> Forest | Curves | None:
         """The trees or curves that it is made of."""
         return self.forest or self.curves
@@ -107,9 +115,9 @@ class Model:
         if self.network:
             return layers.forward(self.weights, features, self.shapes, self.network.activation)
         if self.curves:
-            return curves.margins(self.curves.weights, self.curves.layout, features)
+            return curves.margins(self.curves.weights, binned(self.encoding, self.curves.bins), features)
         if self.forest:
-            return forest.margins(self.forest, self.encoding.names, features, self.target.outputs)
+            return forest.margins(self.forest, self.encoding, features, self.target.outputs)
         return layers.margins(self.weights, features)[:, None]
 
     def scored_features(self, features: Taken) -> Floats:
@@ -128,8 +136,10 @@ class Model:
         return inputs(self.encoding, self._layout(frame), frame, "rows", self.tokenizers)
 
     def features(self, frame: Source) -> Floats:
-        """The features alone; rows that the plan drops are NaN. Raises as `inputs`."""
-        return self.inputs(frame).features
+        """What another program takes of raw rows (`taken`) [n, q]: the features alone, of trees and curves NaN where a
+        column has no value; rows that the plan drops are NaN. Raises as `inputs`."""
+        found = self.inputs(frame).features
+        return gapped(self.encoding, found) if self.boosted else found
 
     def _layout(self, frame: Source) -> tuple[str, ...] | None:
         """The column order of a source that does not name the wanted columns, where the plan's files had no header."""

@@ -89,7 +89,7 @@ def card_of(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn
 
 def _boosted(whole: File) -> str:
     """What of its trees or curves cannot be; empty where there is nothing, or none where none belong."""
-    how, holds = (whole.encoding.names, whole.target.outputs), MODELS.of(whole.kind).holds
+    how, holds = (whole.encoding, whole.target.outputs), MODELS.of(whole.kind).holds
     if [name for name in ("forest", "curves") if getattr(whole, name)] != ([holds] if holds else []):
         return "its trees or curves, or what else it has, are not what its kind is made of"
     if whole.curves:

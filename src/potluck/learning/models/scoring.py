@@ -126,7 +126,7 @@ def lying(card: Card, read: Inputs) -> Floats:
     features = read.features[read.kept]
     if not card.bins:
         return features
-    row, cell = binned(card.encoding, card.bins).places(features, apart=True)
+    row, cell = binned(card.encoding, card.bins).places(features)
     bits = np.zeros((len(features), 1 + card.inputs))
     bits[row, cell] = 1.0
     return bits[:, 1:]

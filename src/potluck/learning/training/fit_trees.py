@@ -99,7 +99,7 @@ class Boosting:
             for asked, at, says in zip(splits, values.astype(np.float64), leaves.astype(np.float64), strict=True)
         )
         forest = Forest(first=float(first[0]), trees=grown)
-        wrong = fault(forest, how.names)
+        wrong = fault(forest, how)
         if wrong:
             raise DataError(f"the results are no trees: {wrong}", hint="run it again")
         found, more = metrics(goal, opened[5:])

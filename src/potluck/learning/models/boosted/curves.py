@@ -8,13 +8,14 @@ Classification and Regression", KDD 2012.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
 
 from potluck.core.stages import Floats
-from potluck.learning.models.boosted.layout import Layout, edged
+from potluck.learning.data.encode import Encoding
+from potluck.learning.models.boosted.layout import Layout, binned
 
 MOST_BINS = 256
 
@@ -39,12 +40,6 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return max((2, *(len(values) for one in self.curves for values in one.values)))
 
     @property
-    def layout(self) -> Layout:
-        """Its bins."""
-        numbers = np.array([len(one.values[0]) > 1 for one in self.curves], np.bool_)
-        return Layout(tuple(one.feature for one in self.curves), numbers, edged(self.bins))
-
-    @property
     def weights(self) -> Floats:
         """[outputs, cells] what each cell of the layout adds."""
         return np.array([
@@ -55,7 +50,7 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def margins(weights: Floats, how: Layout, features: Floats) -> Floats:
     """weights [k, cells], features [n, p] -> [n, k]; NaN where a feature is NaN."""
-    row, cell = how.places(features, apart=True)
+    row, cell = how.places(features)
     found = [np.bincount(row, weights=one[cell], minlength=len(features)) for one in weights]
     total = np.column_stack(found) if found else np.zeros((len(features), 0))
     total[np.isnan(features).any(axis=1)] = np.nan
@@ -74,22 +69,22 @@ def curves_of(how: Layout, weights: Floats) -> Curves:
     )
 
 
-def fault(found: Curves, names: Sequence[str], outputs: int) -> str:
+def fault(found: Curves, how: Encoding, outputs: int) -> str:
     """The first thing that cannot be; empty where there is none."""
-    return next(_faults(found, names, outputs), "")
+    return next(_faults(found, how, outputs), "")
 
 
-def _faults(found: Curves, names: Sequence[str], outputs: int) -> Iterator[str]:
-    if tuple(one.feature for one in found.curves) != tuple(names):
+def _faults(found: Curves, how: Encoding, outputs: int) -> Iterator[str]:
+    if tuple(one.feature for one in found.curves) != how.names:
         yield "its curves are not those of its encoding's features"
+        return
     if len(found.first) != outputs or any(len(one.values) != outputs for one in found.curves):
         yield "a curve has other outputs than its target"
         return
-    widths = {len(values) for one in found.curves for values in one.values}
-    alike = all(len(values) == len(one.values[0]) for one in found.curves for values in one.values)
-    if not alike or len(widths - {1}) > 1:
+    widths = binned(how, found.bins).widths.tolist()
+    if any(len(values) != width for one, width in zip(found.curves, widths, strict=True) for values in one.values):
         yield "its curves have several numbers of bins"
-    if not all(1 <= width <= MOST_BINS for width in widths):
+    if found.bins > MOST_BINS:
         yield f"a curve has 1 to {MOST_BINS} values"
     numbers = (*found.first, *(value for one in found.curves for each in one.values for value in each))
     if not all(map(math.isfinite, numbers)):

@@ -1,20 +1,22 @@
 """A forest of boosted trees as data: what a model file holds of it, how it scores, and what of it cannot be.
 
-Trees are complete and of one depth. A node asks whether a feature lies above a cut: no leads left, yes right. Nodes
-are numbered level by level, left to right: those after node i are 2 i + 1 and 2 i + 2. A node that parts nothing has
-the cut NOTHING, above which no feature lies. Features and cuts are compared as float32, as XGBoost and ONNX compare
-them. Where a model has several outputs, its trees add to them by turns.
+Trees are complete and of one depth. A node asks whether a feature lies above a cut: no leads left, yes right, and a row
+whose column has no value goes where the node says. Nodes are numbered level by level, left to right: those after node i
+are 2 i + 1 and 2 i + 2. A node that parts nothing has the cut NOTHING, above which no feature lies. Features and cuts
+are compared as float32, as XGBoost and ONNX compare them. Where a model has several outputs, its trees add to them by
+turns. How rows go is `core.predicting.nodes_at`, wherever they are.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from potluck.core.predicting import Asked, Trees
 from potluck.core.stages import Floats
 from potluck.core.tables.model import DEEPEST_TREE
+from potluck.learning.data.encode import Encoding
 
 MOST = 1000
 """Trees of an output."""
@@ -23,16 +25,24 @@ NOTHING = 1.0
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """features, cuts [2^depth - 1]: what each node asks; leaves [2^depth]: what each says, log-odds or scaled."""
+    """features, cuts [2^depth - 1]: what each node asks; leaves [2^depth]: what each says, log-odds or scaled; left
+    [2^depth - 1]: whether a row without a value goes left; unset: as its encoded 0 goes, the middle of a range."""
 
     features: tuple[str, ...]
     cuts: tuple[float, ...]
     leaves: tuple[float, ...]
+    left: tuple[bool, ...] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def depth(self) -> int:
         """How many questions lead to a leaf."""
         return len(self.leaves).bit_length() - 1
+
+    def asked(self, how: Encoding) -> Asked:
+        """Its nodes' questions about encoded features."""
+        place = {name: number for number, name in enumerate(how.names)}
+        left = self.left or [cut >= 0 for cut in self.cuts]
+        return Asked(np.array([place[name] for name in self.features]), np.array(self.cuts), np.array(left, np.bool_))
 
 
 class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,30 +52,22 @@ class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trees: tuple[Tree, ...]
 
 
-def nodes_at(features: Floats, asked: NDArray[np.int64], cuts: Floats, levels: int) -> NDArray[np.int64]:
-    """features [n, p] -> [n] the node that each row reaches after so many questions, from 0 among those of its level.
-    asked, cuts: of each node, which feature and where; NaN is above nothing."""
-    low, rows = features.astype(np.float32), np.arange(len(features))
-    at, node = cuts.astype(np.float32), np.zeros(len(features), np.int64)
-    for _ in range(levels):
-        node = 2 * node + 1 + (low[rows, asked[node]] > at[node])
-    return np.asarray(node - ((1 << levels) - 1))
+def trees(forest: Forest, how: Encoding, outputs: int = 1) -> Trees:
+    """What scores encoded rows."""
+    asked, leaves = zip(*((tree.asked(how), np.array(tree.leaves)) for tree in forest.trees), strict=True)
+    return Trees(forest.first, outputs, how.flags, asked, leaves)
 
 
-def margins(forest: Forest, names: Sequence[str], features: Floats, outputs: int = 1) -> Floats:
-    """features [n, p] by `names` -> [n, outputs]; NaN where a feature is NaN."""
-    number = {name: place for place, name in enumerate(names)}
-    total = np.full((len(features), outputs), forest.first)
-    for place, tree in enumerate(forest.trees):
-        asked = np.array([number[name] for name in tree.features])
-        total[:, place % outputs] += np.array(tree.leaves)[nodes_at(features, asked, np.array(tree.cuts), tree.depth)]
+def margins(forest: Forest, how: Encoding, features: Floats, outputs: int = 1) -> Floats:
+    """features [n, p] -> [n, outputs]; NaN where a feature is NaN."""
+    total = trees(forest, how, outputs).margins(features)
     total[np.isnan(features).any(axis=1)] = np.nan
     return total
 
 
-def fault(forest: Forest, names: Sequence[str], outputs: int = 1) -> str:
+def fault(forest: Forest, how: Encoding, outputs: int = 1) -> str:
     """The first thing that cannot be; empty where there is none."""
-    return next(_faults(forest, frozenset(names), outputs), "")
+    return next(_faults(forest, frozenset(how.names), outputs), "")
 
 
 def _faults(forest: Forest, names: frozenset[str], outputs: int) -> Iterator[str]:
@@ -74,7 +76,8 @@ def _faults(forest: Forest, names: frozenset[str], outputs: int) -> Iterator[str
     for tree in forest.trees:
         if not 1 <= tree.depth <= DEEPEST_TREE or len(tree.leaves) != 1 << tree.depth:
             yield f"a tree has 2 to {1 << DEEPEST_TREE} leaves, a power of two"
-        if not len(tree.features) == len(tree.cuts) == len(tree.leaves) - 1:
+        ways = tree.cuts if tree.left is msgspec.UNSET else tree.left
+        if not len(tree.features) == len(tree.cuts) == len(ways) == len(tree.leaves) - 1:
             yield "a tree has other nodes than its leaves need"
         if not names.issuperset(tree.features):
             yield "a tree asks for a feature that the encoding does not have"

@@ -1,42 +1,40 @@
 """A forest while it grows, as the vector of numbers that is announced from sum to sum.
 
-[1 + trees * (3 * 2^depth - 2)]: how many levels stand, over all rounds; then for each tree its nodes' features, by
-their place in the encoding, its nodes' cuts, and its leaves. What does not stand yet is 0. All trees of a round (one an
-output) grow side by side, so that after level l of round r their first l + 1 levels stand, and after the last their
-leaves.
+[1 + trees * (4 * 2^depth - 3)]: how many levels stand, over all rounds; then for each tree its nodes' features, by
+their place in the encoding, its nodes' cuts, 1 for each node that leads missing values left, and its leaves. What does
+not stand yet is 0. All trees of a round (one an output) grow side by side, so that after level l of round r their first
+l + 1 levels stand, and after the last their leaves.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck.core.plan import Plan, required
+from potluck.core.predicting import Asked
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import Encoding, encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.boosted.forest import Forest, Tree
 from potluck.learning.models.fitted import training
 
-Whole = NDArray[np.int64]
-
 
 class Grown(NamedTuple):
-    """A tree in numbers: features, cuts [2^depth - 1], leaves [2^depth]. Views of the vector."""
+    """A tree in numbers. leaves [2^depth]."""
 
-    features: Whole
-    cuts: Floats
+    asked: Asked
     leaves: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """How the numbers lie. trees: an output; names: of the encoded features."""
+    """How the numbers lie. trees: an output."""
 
-    names: tuple[str, ...]
+    how: Encoding
     depth: int
     trees: int
     outputs: int
@@ -53,7 +51,7 @@ class Growing:
 
     @property
     def _each(self) -> int:
-        return 3 * self.nodes + 1
+        return 4 * self.nodes + 1
 
     def initial(self) -> Floats:
         """No level stands."""
@@ -67,12 +65,15 @@ class Growing:
         return divmod(int(levels), self.depth)
 
     def tree(self, weights: Floats, number: int) -> Grown:
-        """One of them. Raises Abort(TERMS): a node asks for no feature."""
+        """One of them. Raises Abort(TERMS): a node asks for no feature, or leads missing values nowhere."""
         at = 1 + number * self._each
-        features, cuts, leaves = np.split(weights[at : at + self._each], (self.nodes, 2 * self.nodes))
-        if not ((features >= 0) & (features < len(self.names)) & (features == np.trunc(features))).all():
+        parts = np.split(weights[at : at + self._each], np.arange(1, 4) * self.nodes)
+        features, cuts, left, leaves = parts
+        if not ((features >= 0) & (features < len(self.how.names)) & (features == np.trunc(features))).all():
             raise Abort(Cause.TERMS, detail="the announced forest asks for a feature that this plan does not have")
-        return Grown(features.astype(np.int64), cuts, leaves)
+        if not np.isin(left, (0, 1)).all():
+            raise Abort(Cause.TERMS, detail="the announced forest leads missing values neither left nor right")
+        return Grown(Asked(features.astype(np.int64), cuts, left > 0), leaves)
 
     def head(self, weights: Floats) -> bytes:
         """The trees that stand, as bytes: those of more rounds begin with them."""
@@ -90,16 +91,16 @@ class Growing:
         rounds, _ = self.standing(weights)
         return [self.tree(weights, rounds * self.outputs + one) for one in range(self.outputs)]
 
-    def stood(self, weights: Floats, level: int, parted: list[tuple[Whole, Floats]], leaves: list[Floats]) -> Floats:
+    def stood(self, weights: Floats, level: int, parted: list[Asked], leaves: list[Floats]) -> Floats:
         """The numbers with one level more: what its nodes ask, by output; after the last level also what leaves say."""
         found, (rounds, _) = weights.copy(), self.standing(weights)
         first, last = (1 << level) - 1, (2 << level) - 1
-        for output, (asked, cuts) in enumerate(parted):
+        for output, asked in enumerate(parted):
             at = 1 + (rounds * self.outputs + output) * self._each
-            found[at + first : at + last] = asked
-            found[at + self.nodes + first : at + self.nodes + last] = cuts
+            for place, part in enumerate(asked):
+                found[at + place * self.nodes + first : at + place * self.nodes + last] = part
             if leaves:
-                found[at + 2 * self.nodes : at + self._each] = leaves[output]
+                found[at + 3 * self.nodes : at + self._each] = leaves[output]
         found[0] += 1
         return found
 
@@ -114,17 +115,19 @@ class Growing:
 def growing(plan: Plan) -> Growing:
     """Of a plan that grows trees."""
     depth, trees = required(plan.model).depth, training(plan).rounds
-    return Growing(encoding(plan).names, depth, trees, goal_of(plan).outputs)
+    return Growing(encoding(plan), depth, trees, goal_of(plan).outputs)
 
 
 def forest_of(plan: Plan, weights: Floats) -> Forest:
     """The whole trees of announced numbers. Raises Abort(TERMS): they are none."""
     how = growing(plan)
+    names, gaps = how.how.names, bool((how.how.flags >= 0).any())
     trees = (
         Tree(
-            features=tuple(how.names[place] for place in one.features),
-            cuts=tuple(one.cuts.tolist()),
+            features=tuple(names[place] for place in one.asked.features),
+            cuts=tuple(one.asked.cuts.tolist()),
             leaves=tuple(one.leaves.tolist()),
+            left=tuple(one.asked.left.tolist()) if gaps else msgspec.UNSET,
         )
         for _, one in how.whole(weights)
     )

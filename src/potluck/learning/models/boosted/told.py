@@ -20,7 +20,7 @@ from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.boosted.curves import Curves
 from potluck.learning.models.boosted.forest import Forest
-from potluck.learning.models.boosted.layout import Layout
+from potluck.learning.models.boosted.layout import Layout, binned
 
 if TYPE_CHECKING:
     from potluck.learning.models.basis import Basis
@@ -141,7 +141,7 @@ def told(digest: str, card: tuple[str, Encoding, Goal], made: Forest | Curves, k
     head = (digest, kind, goal.column, goal.scores)
     if isinstance(made, Forest):
         return Boosted(*head, len(made.trees), made.trees[0].depth, ranked, (), {}, notes)
-    weights, layout = made.weights * half, made.layout
+    weights, layout = made.weights * half, binned(how, made.bins)
     if goal.side == "number":
         weights[:, 0] += goal.low + half
     curves = {name: tuple(_step(one, weights) for one in each) for name, each in groups(how, layout).items()}

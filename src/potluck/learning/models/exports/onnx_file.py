@@ -77,7 +77,7 @@ def _of_graph(package: Any, model: Model) -> _Said:
 
 
 def _of_trees(package: Any, model: Model) -> _Said:
-    rows, outputs = Input(FEATURES, "float32", ("b", len(model.encoding.names))), model.target.outputs
+    rows, outputs = Input(FEATURES, "float32", ("b", len(model.taken))), model.target.outputs
     writer = Writer(package, rows.name)
     margins = ensemble(writer, branching(model), rows.name, outputs)
     return _Said(writer, (rows,), margins, "float32", (outputs,), (("", OPSET), (SET, VERSION)))
@@ -85,7 +85,7 @@ def _of_trees(package: Any, model: Model) -> _Said:
 
 def _told(model: Model) -> dict[str, str]:
     """What stands beside the numbers, as text."""
-    said = {"encoding": model.encoding, "features": model.encoding.names, "target": model.target}
+    said = {"encoding": model.encoding, "features": model.taken, "target": model.target}
     found = {f"potluck.{key}": msgspec.json.encode(one, order="sorted").decode() for key, one in said.items()}
     return found | {"potluck.model": model.digest()}
 

@@ -1,11 +1,10 @@
 """A boosted model as XGBoost's JSON: its program, and treelite, load it and say of encoded features what `score` says.
 
-A number comes out in the target's own units. Features come in the encoding's order; what no value of them says (NaN) is
-not in the encoding, and goes right here. Written
-is what the model holds and nothing else: fields that XGBoost fills with gains, sums of second derivatives (its cover)
-and weights of inner nodes are zeros, since they say more of the rows, and were not released. XGBoost leads left where a
-feature is BELOW a number, so a cut is the next float32 above ours. A right child stands next to
-its left one: where it does not, XGBoost predicts something else and says nothing.
+A number comes out in the target's own units. Features come as `Model.features` has them: in the encoding's order, NaN
+where a column has no value. Written is what the model holds and nothing else: fields that XGBoost fills with gains, sums
+of second derivatives (its cover) and weights of inner nodes are zeros, since they say more of the rows, and were not
+released. XGBoost leads left where a feature is BELOW a number, so a cut is the next float32 above ours. A right child
+stands next to its left one: where it does not, XGBoost predicts something else and says nothing.
 Reference: XGBoost 3.2, doc/model.schema.
 """
 
@@ -27,7 +26,7 @@ Json = dict[str, object]
 
 def xgboost_file(model: Model) -> bytes:
     """The file's bytes. Raises UsageError: the model is made of no trees."""
-    goal, names, outputs = model.target, model.encoding.names, model.target.outputs
+    goal, names, outputs = model.target, model.taken, model.target.outputs
     half = (goal.high - goal.low) / 2 if goal.side == "number" else 1.0
     trees = branching(model, half)
     named = not any(FORBIDDEN & set(name) for name in names)
@@ -67,7 +66,7 @@ def _objective(model: Model, several: int) -> Json:
 
 
 def _tree(top: Branch | Leaf, number: int, features: int) -> Json:
-    left, right, parents, cuts, asked = [NONE], [NONE], [ROOT], [0.0], [0]
+    left, right, parents, cuts, asked, strays = [NONE], [NONE], [ROOT], [0.0], [0], [0]
     waiting = deque([(0, top)])
     while waiting:
         place, one = waiting.popleft()
@@ -76,10 +75,10 @@ def _tree(top: Branch | Leaf, number: int, features: int) -> Json:
             continue
         left[place], right[place] = len(left), len(left) + 1
         cuts[place] = short(np.nextafter(np.float32(one.cut), np.float32(np.inf)))
-        asked[place] = one.feature
+        asked[place], strays[place] = one.feature, int(one.strays)
         for child in (one.left, one.right):
             waiting.append((len(left), child))
-            for column, nothing in ((left, NONE), (right, NONE), (asked, 0)):
+            for column, nothing in ((left, NONE), (right, NONE), (asked, 0), (strays, 0)):
                 column.append(nothing)
             parents.append(place)
             cuts.append(0.0)
@@ -90,7 +89,7 @@ def _tree(top: Branch | Leaf, number: int, features: int) -> Json:
         "categories_nodes": none,
         "categories_segments": none,
         "categories_sizes": none,
-        "default_left": [0] * len(left),
+        "default_left": strays,
         "id": number,
         "left_children": left,
         "loss_changes": zeros,

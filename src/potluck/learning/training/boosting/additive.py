@@ -85,7 +85,7 @@ class Additive:
                 found[WEIGHT] = np.ones((len(y), 1)) if counts is None else counts[y.astype(np.int64)][:, None]
             return np.zeros(first.shape, dtype=np.int64), found
 
-        yield Histogram(how, self.goal, 1, placed, rows, apart=True)
+        yield Histogram(how, self.goal, 1, placed, rows)
 
     def course(self) -> ServerSteps:
         """A step a sum. Raises DataError: there are no rows, or all are of one class."""

@@ -1,9 +1,9 @@
 """The best cut of each node, and what its leaves say, from summed derivatives.
 
 Gain and leaf of XGBoost: G^2 / (H + l2) of both sides, less that of the node, and -G / (H + l2). Gains are compared as
-float32, as its program does; of equal ones the first feature's lowest cut is taken. A node parts nothing where no gain
-is above LEAST. There is no least weight of a leaf but l2.
-Reference: Chen, Guestrin, XGBoost, KDD 2016, equations 5 and 7.
+float32, as its program does; of equal ones the first is taken. Each cut of a column with missing values is tried with
+them on either side. A node parts nothing where no gain is above LEAST. There is no least weight of a leaf but l2.
+Reference: Chen, Guestrin, XGBoost, KDD 2016, equations 5 and 7, and section 3.4 (missing values).
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.predicting import Asked
 from potluck.core.stages import Floats
 from potluck.learning.models.boosted.forest import NOTHING
 from potluck.learning.models.boosted.layout import Layout
@@ -20,11 +21,10 @@ LEAST = 1e-6
 
 
 class Parted(NamedTuple):
-    """features [nodes], cuts [nodes]: what each node asks; gains [nodes]: what that gains. first, second [2 * nodes]:
-    the sums on both sides of it, left and right."""
+    """asked, gains [nodes]: what each node asks, and gains by it. first, second [2 * nodes]: the sums on both sides of
+    it, left and right."""
 
-    features: NDArray[np.int64]
-    cuts: Floats
+    asked: Asked
     gains: Floats
     first: Floats
     second: Floats
@@ -41,9 +41,9 @@ def says(first: Floats, second: Floats, l2: float) -> Floats:
 
 
 def parted(how: Layout, first: Floats, second: Floats, l2: float, among: NDArray[np.bool_]) -> Parted:
-    """first, second [nodes, cells]: sums of one output's tree. among [c]: the cuts that there are."""
-    whose, at = how.cuts()
-    sides = [(how.above(sums), sums[:, :1]) for sums in (first, second)]
+    """first, second [nodes, cells]: sums of one output's tree. among [q]: the questions that there are."""
+    asked, (_, cuts) = how.questions(), how.cuts()
+    sides = [(how.right(sums), sums[:, :1]) for sums in (first, second)]
     (g_right, g), (h_right, h) = sides
     g_left, h_left = g - g_right, h - h_right
     gains = score(g_left, h_left, l2) + score(g_right, h_right, l2) - score(g, h, l2)
@@ -53,4 +53,7 @@ def parted(how: Layout, first: Floats, second: Floats, l2: float, among: NDArray
     right = [np.where(none, 0.0, one[rows, best]) for one in (g_right, h_right)]
     both = [np.stack([whole[:, 0] - one, one], axis=1).ravel() for (_, whole), one in zip(sides, right, strict=True)]
     gained = np.where(none, 0.0, gains[rows, best])
-    return Parted(np.where(none, 0, whose[best]), np.where(none, NOTHING, at[best]), gained, *both)
+    nodes = Asked(
+        np.where(none, 0, asked.features[best]), np.where(none, NOTHING, cuts[asked.of[best]]), none | asked.left[best]
+    )
+    return Parted(nodes, gained, *both)

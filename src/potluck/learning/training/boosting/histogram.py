@@ -27,15 +27,13 @@ by block its numbers [n, k]."""
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """What the training rows of a site add. See `core.stages.Unlaid`. nodes: how many a row may lie in;
-    apart: as of `Layout.places`."""
+    """What the training rows of a site add. See `core.stages.Unlaid`. nodes: how many a row may lie in."""
 
     layout: Layout
     goal: Goal
     nodes: int
     placed: Placed = field(repr=False)
     rows: Table = field(repr=False)
-    apart: bool = False
 
     def encode(self, grid: Grid, limit: L) -> Encoded[L]:
         """Each row's numbers in whole steps, which are added up exactly. Raises Abort(RANGE): one is beyond its
@@ -47,7 +45,7 @@ class Histogram:
         for x, y in bounded_rows(self.rows):
             nodes, numbers = self.placed(x, y, slice(start, start + len(x)))
             start += len(x)
-            row, cell = self.layout.places(x, apart=self.apart)
+            row, cell = self.layout.places(x)
             for name, found in numbers.items():
                 if not np.abs(found).max(initial=0.0) <= high[name]:  # not so either where one is no number
                     what = f"{name}: a contribution is beyond its range or not a finite number"

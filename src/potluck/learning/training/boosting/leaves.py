@@ -57,7 +57,7 @@ class Leaves:
 
     def bits(self, features: Floats) -> Floats:
         """features [n, p] -> [n, size]: a 1 in each leaf where a row lies, one a column at most."""
-        row, cell = self.layout.places(features, apart=True)
+        row, cell = self.layout.places(features)
         inside = cell > 0
         found = np.zeros((len(features), self.size))
         found[row[inside], self.of[cell[inside]]] = 1.0

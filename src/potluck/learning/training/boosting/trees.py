@@ -18,13 +18,13 @@ import numpy as np
 from potluck.core.asks import Answer, Block
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
+from potluck.core.predicting import nodes_at
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import Mask, most_units
-from potluck.learning.models.boosted.forest import nodes_at
 from potluck.learning.models.boosted.growing import Growing, growing
 from potluck.learning.models.boosted.layout import Layout, Whole, layout
 from potluck.learning.models.fitted import Fitted, training
@@ -88,7 +88,7 @@ class Trees:
         margins, now = self._margins(weights, rows), numbers.next(weights)
 
         def placed(x: Floats, y: Floats, here: slice) -> tuple[Whole, dict[str, Floats]]:
-            nodes = [nodes_at(x, one.features, one.cuts, level) for one in now]
+            nodes = [nodes_at(x, self.layout.flags, one.asked, level) for one in now]
             both = derivatives(self.plan, self.goal, margins[here], y)
             return np.column_stack(nodes), dict(zip((FIRST, SECOND), both, strict=True))
 
@@ -105,7 +105,7 @@ class Trees:
             margins, start = known.margins.copy(), 0
             for x, _ in bounded_rows(rows):
                 for output, one in more:
-                    found = one.leaves[nodes_at(x, one.features, one.cuts, numbers.depth)]
+                    found = one.leaves[nodes_at(x, self.layout.flags, one.asked, numbers.depth)]
                     margins[start : start + len(x), output] += found
                 start += len(x)
             known = self.known[rows] = _Known(head, margins)
@@ -126,9 +126,9 @@ class Trees:
             rounds, level = divmod(number, numbers.depth)
             found = self._parted(level, how, answer, among)
             for one in found:
-                np.add.at(gained[rounds], one.features, one.gains)
+                np.add.at(gained[rounds], one.asked.features, one.gains)
             leaves = [self._leaves(one) for one in found] if level + 1 == numbers.depth else []
-            weights = numbers.stood(weights, level, [(one.features, one.cuts) for one in found], leaves)
+            weights = numbers.stood(weights, level, [one.asked for one in found], leaves)
         return Fitted(weights, warnings, importances=lambda at: self._importances(at, gained))
 
     def _parted(self, level: int, how: Layout, answer: Answer, among: Mask) -> list[Parted]:
