@@ -69,7 +69,7 @@ def test_rows_that_are_alone_are_read_off_the_model_by_whoever_has_not_their_tar
     seen, truth = known(fit(), *rows(40))
     (found,) = LEAVES.tried(seen, FOREVER)
     it = found.judged(truth)
-    at = places(seen.released.forest.trees[0], seen.released.encoding.names, truth["clinic"].features)
+    at = places(seen.released.forest.trees[0], seen.released.encoding, truth["clinic"].features)
     lonely = (np.bincount(at, minlength=16) == 1).sum()
     assert it.succeeded
     assert it.score == pytest.approx(lonely / 40)

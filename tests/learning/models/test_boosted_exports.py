@@ -8,6 +8,7 @@ import pytest
 import potluck
 from potluck.api.results.export import export
 from potluck.core.errors import UsageError
+from potluck.learning.data.encode import gapped
 from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.boosted.layout import layout
@@ -36,19 +37,25 @@ def made(kind, name):
 
 
 def edges(features, how):
-    """Rows whose numbers lie where bins begin, and a hair to either side; 0 where a number is missing."""
+    """Rows whose numbers lie where bins begin, and a hair to either side; 0 where a column has no value."""
     rng = np.random.default_rng(4)
     at = np.float32(-1 + 2 * rng.integers(0, boosted.BINS + 1, (200, features.shape[1])) / boosted.BINS)
     moved = np.where(rng.random(at.shape) < 0.5, at, np.nextafter(at, np.float32(rng.choice([-2, 2]))))
     whole = np.isin(features, (0, 1)).all(axis=0)
     found = np.where(whole, rng.integers(0, 2, at.shape), np.clip(moved, -1, 1))
-    for number, flag in zip(np.flatnonzero(how.numbers), how.flags, strict=True):
-        found[:, number] *= 1 - found[:, flag] if flag >= 0 else 1
+    for feature in np.flatnonzero(how.flags >= 0):
+        found[:, feature] *= 1 - found[:, how.flags[feature]]
     return found
 
 
+def theirs(model, rows):
+    """The same rows as those programs take them."""
+    return gapped(model.encoding, rows)
+
+
 def walked(content, rows):
-    """Margins by XGBoost's rules: left where a feature is below the cut; the right child is the one after the left."""
+    """Margins by XGBoost's rules: left where a feature is below the cut, or is none and the node says so; the right
+    child is the one after the left."""
     learner = json.loads(content)["learner"]
     trees = learner["gradient_booster"]["model"]
     outputs = max(1, int(learner["learner_model_param"]["num_class"]))
@@ -57,7 +64,8 @@ def walked(content, rows):
         for place, row in enumerate(rows):
             node = 0
             while tree["left_children"][node] >= 0:
-                below = row[tree["split_indices"][node]] < np.float32(tree["split_conditions"][node])
+                value = row[tree["split_indices"][node]]
+                below = tree["default_left"][node] if np.isnan(value) else value < tree["split_conditions"][node]
                 node = tree["left_children"][node] + (0 if below else 1)
             total[place, output] += np.float32(tree["split_conditions"][node])
     return total
@@ -70,7 +78,7 @@ def test_the_json_says_the_same_by_the_rules_of_xgboost_and_holds_nothing_else(k
     content = xgboost_file(model)
     half = (model.target.high - model.target.low) / 2 if model.target.side == "number" else 1.0
     ours = model.margins(some_rows) * half
-    assert np.abs(walked(content, some_rows) - ours).max() < 1e-6 * max(1.0, np.abs(ours).max())
+    assert np.abs(walked(content, theirs(model, some_rows)) - ours).max() < 1e-6 * max(1.0, np.abs(ours).max())
     trees = json.loads(content)["learner"]["gradient_booster"]["model"]["trees"]
     for tree in trees:
         left, right = np.array(tree["left_children"]), np.array(tree["right_children"])
@@ -83,9 +91,9 @@ def test_the_json_says_the_same_by_the_rules_of_xgboost_and_holds_nothing_else(k
 def test_onnxruntime_scores_as_potluck_does(kind, name):
     runtime = pytest.importorskip("onnxruntime")
     model, rows = made(kind, name)
-    (theirs,) = runtime.InferenceSession(onnx_file(model)).run(None, {"features": rows})
-    ours = model.scored_features(rows).reshape(theirs.shape)
-    assert np.abs(theirs - ours).max() <= 1e-6 * max(1.0, np.abs(ours).max())
+    (said,) = runtime.InferenceSession(onnx_file(model)).run(None, {"features": theirs(model, rows)})
+    ours = model.scored_features(rows).reshape(said.shape)
+    assert np.abs(said - ours).max() <= 1e-6 * max(1.0, np.abs(ours).max())
 
 
 @pytest.mark.slow
@@ -103,9 +111,9 @@ def test_xgboost_and_treelite_load_it_and_score_as_potluck_does(kind, name, tmp_
     booster = xgboost.Booster(model_file=tmp_path / "theirs.json")
     ours = model.scored_features(rows).reshape(len(rows), -1)
     near = 1e-6 * max(1.0, np.abs(ours).max())
-    names = list(model.encoding.names)
-    theirs = booster.predict(xgboost.DMatrix(rows, feature_names=names)).reshape(ours.shape)
-    assert np.abs(theirs - ours).max() <= near
+    rows = theirs(model, rows)
+    said = booster.predict(xgboost.DMatrix(rows, feature_names=list(model.taken))).reshape(ours.shape)
+    assert np.abs(said - ours).max() <= near
     light = treelite.frontend.load_xgboost_model(str(tmp_path / "theirs.json"), format_choice="json")
     assert np.abs(treelite.gtil.predict(light, rows).reshape(ours.shape) - ours).max() <= near
 

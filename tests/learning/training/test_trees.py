@@ -19,6 +19,7 @@ from potluck.learning.models.model import Model
 from potluck.learning.training import fit_trees
 from potluck.learning.training.grow import Growth, bits, cuts, grow
 from potluck.tasks.fit import learner
+from support.learning.boosted import of_numbers
 
 BASE = {
     "version": 1,
@@ -66,7 +67,7 @@ def plain(x, y, train, how, bins=16):
     at = [cuts(x[train, place], bins - 1) for place in range(x.shape[1])]
     owners = [name for name, some in zip(names, at, strict=True) for _ in some]
     forest = grow(bits(x[train], at), np.concatenate(at), owners, y[train], how)
-    return margins(forest, names, x)[:, 0]
+    return margins(forest, of_numbers(names), x)[:, 0]
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
@@ -115,7 +116,7 @@ def test_a_bit_says_what_the_opened_cut_says_of_every_row():
 def test_a_tree_leads_left_at_or_below_a_cut_and_right_above_it():
     tree = Tree(features=("a", "b", "a"), cuts=(0.0, 0.5, 0.25), leaves=(1.0, 2.0, 4.0, 8.0))
     rows = np.array([[0.0, 0.5], [0.0, 0.6], [0.25, 0.0], [0.3, 0.0], [np.nan, 0.0]])
-    found = margins(Forest(first=0.5, trees=(tree, tree)), ["a", "b"], rows)[:, 0]
+    found = margins(Forest(first=0.5, trees=(tree, tree)), of_numbers("ab"), rows)[:, 0]
     assert found[:4].tolist() == [2.5, 4.5, 8.5, 16.5]
     assert np.isnan(found[4])
 
@@ -198,8 +199,10 @@ def test_trees_and_their_kind_go_together(tmp_path, kind):
 
 def test_a_forest_of_numbers_that_are_none_is_at_fault():
     tree = Tree(features=("a",), cuts=(0.0,), leaves=(float("nan"), 0.0))
-    assert fault(Forest(first=0.0, trees=(tree,)), ["a"]) == "a number of it is not finite"
-    assert "1 to 1000 trees" in fault(Forest(first=0.0, trees=()), ["a"])
+    assert fault(Forest(first=0.0, trees=(tree,)), of_numbers("a")) == "a number of it is not finite"
+    assert "1 to 1000 trees" in fault(Forest(first=0.0, trees=()), of_numbers("a"))
+    both = Tree(features=("a",), cuts=(0.0,), leaves=(0.0, 0.0), left=(True, False))
+    assert "other nodes" in fault(Forest(first=0.0, trees=(both,)), of_numbers("a"))
 
 
 def test_what_owners_give_has_the_shapes_of_the_recipe_and_says_nothing_of_dropped_rows():

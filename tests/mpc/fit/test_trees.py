@@ -14,6 +14,7 @@ from potluck.mpc.fit import parts as fit_parts
 from potluck.mpc.replicated import PARTIES, held
 from potluck.mpc.spu import Spu, Value
 from potluck.secret.random import system
+from support.learning.boosted import of_numbers
 from support.mpc.spu_rig import compiled, ran
 
 STEP = 1 << 18
@@ -91,7 +92,7 @@ def agrees(engines, x, target, how, train, count=3, near=2e-3):
     known = np.flatnonzero(keep[:train])
     plain = grow(bits(x[known], at), np.concatenate(at), names, np.asarray(target, float)[known], how)
     features = [f"f{place}" for place in range(x.shape[1])]
-    found, right = (margins(one, features, x)[:, 0] for one in (opened, plain))
+    found, right = (margins(one, of_numbers(features), x)[:, 0] for one in (opened, plain))
     assert results[0].tolist() == [0, 0, 0]
     assert results[5][0] == len(known)
     assert np.abs(found[known] - right[known]).max() < near

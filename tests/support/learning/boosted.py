@@ -7,7 +7,8 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import potluck
-from potluck.learning.data.encode import encoding, gapped
+from potluck.learning.data.column import Field
+from potluck.learning.data.encode import Encoding, encoding, gapped
 from potluck.learning.data.table import read
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.boosted.layout import layout
@@ -47,6 +48,11 @@ def declared(frame):
     return numbers | {"part": {"kind": "category", "values": ["test", "train"]}}
 
 
+def of_numbers(names):
+    """The encoding of columns of numbers on [-1, 1]."""
+    return Encoding(fields=tuple(Field(name=name, kind="number") for name in names), missing=())
+
+
 @cache
 def numbered(name):
     """(frame with its target y, columns, target) of a data set of scikit-learn: of two sides, classes, a number."""
@@ -80,12 +86,27 @@ def mixed():
     return frame, columns, {"column": "y", "positive": ["1"]}
 
 
+@cache
+def gaps():
+    """The same of made-up rows where high numbers are often missing, it matters whether another is, and a category is
+    missing too."""
+    rng = np.random.default_rng(5)
+    x, z, c = rng.uniform(0, 10, 600), rng.normal(0, 1, 600), rng.choice(list("abc"), 600)
+    gone = {"x": (x > 6) & (rng.random(600) < 0.6), "z": rng.random(600) < 0.3}
+    odds = x / 2 + z / 4 - 2 * gone["z"] + (c == "a") + rng.normal(0, 1, 600)
+    frame = pd.DataFrame({"x": x, "z": z, "c": c, "y": (odds > 3).astype(int)})
+    frame = frame.assign(**{name: frame[name].where(~one) for name, one in gone.items()})
+    frame["c"] = frame.c.where((c == "b") | (rng.random(600) < 0.7))
+    columns = {name: one | {"missing": "flag"} if name in "xzc" else one for name, one in mixed()[1].items()}
+    return frame, columns, {"column": "y", "positive": ["1"]}
+
+
 FEW = {"rounds": 4}
 CASES = {
     "two sides": (lambda: numbered("cancer"), {"training": FEW}),
     "classes": (lambda: numbered("wine"), {"training": FEW}),
     "a number": (lambda: numbered("diabetes"), {"training": FEW}),
-    "missing and weighed": (mixed, {"training": {"rounds": 6, "class_weights": {"0": 3.0}}}),
+    "missing and weighed": (gaps, {"training": {"rounds": 6, "class_weights": {"0": 3.0}}}),
 }
 
 

@@ -88,8 +88,8 @@ class Model:
 
     @property
     def taken(self) -> tuple[str, ...]:
-        """The names [q] of the features that the model takes as another program's file: of trees and curves none that says
-        that a column has no value, which is NaN there."""
+        """The names [q] of the features that a file for other programs takes: of trees and curves none that says that a
+        column has no value, which is NaN there."""
         names = self.encoding.names
         return tuple(names[place] for place in self.encoding.gapped) if self.boosted else names
 

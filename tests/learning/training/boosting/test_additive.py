@@ -35,7 +35,7 @@ def settled(name, **tables):
     made = boosted.plan(columns, target, **tables)
     features, truth, train = boosted.pooled(made, sites)
     how = layout(made.spec)
-    row, cell = how.places(features, apart=True)
+    row, cell = how.places(features)
     bits = np.zeros((len(features), how.cells))
     bits[row, cell] = 1.0
     return trained(made, sites), features[train], bits[train][:, 1:], truth[train]
@@ -126,8 +126,10 @@ def test_a_model_is_read_as_it_was_written_and_a_broken_one_is_refused(tmp_path)
     assert "bins do not fit its kind" in broken(kind="trees")
     assert "not those of its encoding" in broken(curves={"first": first, "curves": curves[1:]})
     assert "other outputs" in broken(curves={"first": [*first, 0.0], "curves": curves})
-    odd = [{"feature": "x", "values": [[0.0] * 7]}, *curves[1:]]
-    assert "several numbers of bins" in broken(curves={"first": first, "curves": odd})
+    flag = [place for place, one in enumerate(curves) if one["feature"] == "z?"]
+    for place, wide in ((0, 7), (0, 1), (*flag, 16)):
+        odd = [one | {"values": [[0.0] * wide]} if at == place else one for at, one in enumerate(curves)]
+        assert "several numbers of bins" in broken(curves={"first": first, "curves": odd})
 
 
 def test_a_site_adds_nothing_to_curves_of_another_round():

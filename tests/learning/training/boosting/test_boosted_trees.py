@@ -46,7 +46,7 @@ def test_margins_are_those_of_xgboost_on_the_same_bins(name):
     "word", ["mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("he", "share", "tee"))]
 )
 def test_every_protection_grows_the_same_trees(word):
-    frame, columns, target = boosted.mixed()
+    frame, columns, target = boosted.gaps()
     small = {"training": {"rounds": 2}, "model": {"depth": 2}}
     found = [potluck.run(boosted.plan(columns, target, one, **small), boosted.dealt(frame)) for one in ("clear", word)]
     assert found[1].model.digest() == found[0].model.digest()
@@ -121,7 +121,8 @@ def test_a_site_adds_nothing_to_trees_that_are_none():
         return lambda weights: weights.__setitem__(place, value)
 
     assert announced(put(0, 1.0))  # the control
-    for place, value in ((0, 2.0), (0, 0.5), (0, -3.0), (0, 1e6), (1, 30.0), (1, -1.0), (1, 0.5), (0, np.nan)):
+    levels, feature, left = (0, 2.0), (1, 30.0), (15, 2.0)
+    for place, value in (levels, (0, 0.5), (0, -3.0), (0, 1e6), (0, np.nan), feature, (1, -1.0), (1, 0.5), left):
         with pytest.raises(Abort) as caught:
             announced(put(place, value))
         assert caught.value.cause is Cause.TERMS
@@ -137,7 +138,7 @@ def test_what_a_site_found_before_changes_no_word_of_its_sums():
         asks.append(ask)
         ask = lead.send(sums.gridded(warm.ask(ask.kind, ask.step, ask.state), warm, tables))
     other = np.frombuffer(ask.state, "<f8").copy()
-    other[1 + 2 * 7] += 0.25  # a leaf of the first tree
+    other[1 + 3 * 7] += 0.25  # a leaf of the first tree
     lies = ask.kind, ask.step, other.astype("<f8").tobytes()
 
     def words(task, kind, step, state):

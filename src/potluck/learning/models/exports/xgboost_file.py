@@ -1,10 +1,10 @@
 """A boosted model as XGBoost's JSON: its program, and treelite, load it and say of encoded features what `score` says.
 
 A number comes out in the target's own units. Features come as `Model.features` has them: in the encoding's order, NaN
-where a column has no value. Written is what the model holds and nothing else: fields that XGBoost fills with gains, sums
-of second derivatives (its cover) and weights of inner nodes are zeros, since they say more of the rows, and were not
-released. XGBoost leads left where a feature is BELOW a number, so a cut is the next float32 above ours. A right child
-stands next to its left one: where it does not, XGBoost predicts something else and says nothing.
+where a column has no value. Written is what the model holds and nothing else: fields that XGBoost fills with gains,
+sums of second derivatives (its cover) and weights of inner nodes are zeros, since they say more of the rows, and were
+not released. XGBoost leads left where a feature is BELOW a number, so a cut is the next float32 above ours. A right
+child stands next to its left one: where it does not, XGBoost predicts something else and says nothing.
 Reference: XGBoost 3.2, doc/model.schema.
 """
 
