@@ -60,13 +60,12 @@ def _accepted(sigma: float, count: int, draw: Draw, window: int) -> NDArray[np.i
     uniform = np.frombuffer(draw(8 * count), "<u8")
     negative = (place >> np.uint64(63)).astype(bool)
     size = (block << width) + (place & np.uint64((1 << width) - 1)).astype(np.int64)
-    with np.errstate(under="ignore"):
-        # A sum of three terms, each right to a few units of its 53rd bit. Where the result counts (above 2^-window)
-        # the terms are below 70, so the error of chance is below 2^-43.
-        chance = np.exp(np.maximum(block * math.log(2) - np.square(size / sigma) / 2 - height, -700.0))
+    # A sum of three terms, each right to a few units of its 53rd bit. Where the result counts (above 2^-window)
+    # the terms are below 70, so the error of chance is below 2^-43. At -700 nothing underflows.
+    chance = np.exp(np.maximum(block * math.log(2) - np.square(size / sigma) / 2 - height, -700.0))
     gap = chance - uniform * 2.0**-64
     accept = gap > 0
-    for index in np.flatnonzero(np.abs(gap) <= 2.0**-window):
+    for index in (np.abs(gap) <= 2.0**-window).nonzero()[0]:
         accept[index] = _below(int(uniform[index]), sigma, int(size[index]), int(block[index]), height, draw)
     accept &= ~(negative & (size == 0))  # zero has one sign
     return np.where(negative, -size, size)[accept]
@@ -90,7 +89,7 @@ def _geometric(count: int, draw: Draw) -> NDArray[np.int64]:
     """
     word = np.frombuffer(draw(8 * count), "<u8")
     zeros: NDArray[np.int64] = np.bitwise_count(~word & (word - np.uint64(1))).astype(np.int64)
-    for index in np.flatnonzero(word == 0):
+    for index in (word == 0).nonzero()[0]:
         zeros[index] += _geometric(1, draw)[0]
     return zeros
 

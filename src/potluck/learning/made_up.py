@@ -4,6 +4,7 @@ behaves before any row may be looked at. It does NOT know where real rows lie: m
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -18,10 +19,17 @@ BATCH = 64
 """Rows of a draw."""
 NUMBERS = 1 << 22
 """In tensors that are drawn."""
+KEPT = 1 << 16
+"""Features of a draw, about: as few are made once for all rounds."""
 
 
 def features(encoding: Encoding, batch: int) -> Floats:
-    """[BATCH, p]"""
+    """[BATCH, p], which nobody may write into."""
+    wide = sum(2 + len(one.values) for one in encoding.fields)
+    return _kept(encoding, batch) if BATCH * wide <= KEPT else _features(encoding, batch)
+
+
+def _features(encoding: Encoding, batch: int) -> Floats:
     draw = generator(0, "bins", batch)
     columns = {
         one.name: draw.uniform(one.low, one.high, BATCH)
@@ -30,7 +38,12 @@ def features(encoding: Encoding, batch: int) -> Floats:
         for one in encoding.fields
         if not one.apart
     }
-    return encode(encoding, columns | {name: np.zeros(BATCH) for name in tensors(encoding)})
+    found = encode(encoding, columns | {name: np.zeros(BATCH) for name in tensors(encoding)})
+    found.setflags(write=False)
+    return found
+
+
+_kept = lru_cache(maxsize=64)(_features)
 
 
 def cells(encoding: Encoding, batch: int) -> Mapping[str, HeldCells]:

@@ -11,16 +11,9 @@ from potluck.core.stages import Bounded, Encoded
 from potluck.dp import mechanism as dp
 from potluck.dp.mechanism import Noised
 from potluck.learning.training.boosting.hidden import Hidden
-from support.promises.plans import broken, found, plan
+from support.promises.plans import additive, broken, found
 
 WHAT = "sensitivity: training"
-
-
-def boosted(**keys):
-    made = plan(many=12, **keys)
-    made.set("data.columns.v", {"kind": "category", "values": ["0", "1", "2"], "missing": "flag"})
-    made.set("model", {"kind": "additive"}).set("training", {"method": "boosting", "rounds": 2})
-    return made.spec
 
 
 def one_column_alone(patch):
@@ -57,25 +50,25 @@ def free_counts(patch):
 
 
 def test_a_sensitivity_of_one_column_is_caught_where_nobody_clips(monkeypatch):
-    right = found(boosted(), "sensitivity")[WHAT]
+    right = found(additive().spec, "sensitivity")[WHAT]
     assert right.held
     assert right.found > 0.99
     one_column_alone(monkeypatch)
-    assert found(boosted(), "sensitivity")[WHAT].held  # rows are clipped to it: a poor model, and no broken promise
+    assert found(additive().spec, "sensitivity")[WHAT].held  # rows are clipped to it: a poor model, no lie
     nobody_looks(monkeypatch)
-    assert WHAT in broken(boosted(), "sensitivity")
+    assert WHAT in broken(additive().spec, "sensitivity")
 
 
 def test_a_first_sum_that_is_free_is_caught(monkeypatch):
-    assert found(boosted(), "charges")["charges: training"].held
+    assert found(additive().spec, "charges")["charges: training"].held
     free_counts(monkeypatch)
-    assert broken(boosted(), "charges") == {"charges: training"}
+    assert broken(additive().spec, "charges") == {"charges: training"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keys", [{}, {"unit": "person"}, {"noise": "shared", "word": "mask"}])
 def test_nothing_is_said_against_it(keys):
-    every = found(boosted(**keys), trials=500)
+    every = found(additive(**keys).spec, trials=500)
     assert not [one for one in every.values() if one.held is False]
     assert every["noise: training"].held
     assert every["charges: training"].held

@@ -23,7 +23,7 @@ from potluck.audits.promises.promise import WRONG, Audit, Bound, Check, Effort
 from potluck.audits.promises.scene import Scene
 from potluck.audits.resumed import Resumed
 from potluck.core.plan import Plan
-from potluck.core.seeded import generator
+from potluck.core.seeded import generator, stream
 from potluck.learning.data.table import Table
 
 UNITS, VALUES = 12, 128
@@ -54,7 +54,7 @@ class Looked:
 
 def scene(plan: Plan, seed: int, table: Table | None = None, until: float = float("inf")) -> Scene:
     """A plan as it is audited. table: an owner's own rows; None: rows are made up."""
-    draw, public = generator(seed, "audit", "noise").bytes, generator(seed, "audit", "rows")
+    draw, public = stream(seed, "audit", "noise"), generator(seed, "audit", "rows")
     try:
         if table is not None:
             return Scene(plan, seed, draw, table, own(plan, table, UNITS, public), until=until)

@@ -17,7 +17,7 @@ from potluck.audits.promises.owed import NEAR
 from potluck.audits.promises.promise import Check, Effort
 from potluck.audits.promises.sigma import NUMBERS, TESTS, judged
 from potluck.core.plan import Plan, required
-from potluck.core.seeded import generator
+from potluck.core.seeded import generator, stream
 from potluck.dp.account import spent
 from potluck.dp.noise import gaussian
 from potluck.dp.noise_on_shares import UNIT, Inside, inside
@@ -38,7 +38,7 @@ def findings(plan: Plan, seed: int, effort: Effort) -> Iterator[Check]:
     if noise is None:
         yield Check(f"noise: {NAME}", False, "the fit takes no noise, and the plan promises that it does", 1.0, 0.0)
         return
-    draw, sure = generator(seed, "audit", "noise").bytes, len(plan.compute) - 1
+    draw, sure = stream(seed, "audit", "noise"), len(plan.compute) - 1
     size = math.prod(noise.shape)
     fits = [sum(gaussian(noise.sigma, size, draw) for _ in range(sure)) for _ in range(max(4, -(-NUMBERS // size)))]
     width = noise.shape[-1]

@@ -153,12 +153,10 @@ def site_noise(scene: Scene, one: Sum, rounds: Sequence[Attempt], table: Table) 
 
 def round_noise(scene: Scene, one: Sum, rounds: Sequence[Round], table: Table) -> Draws:
     """The same; of an enclave or server [rounds, d], which it added."""
-    inside = one.inside
-    if inside.word != "reveal":
+    if one.inside.word != "reveal":
         return site_noise(scene, one, rounds, table)
-    steps = np.repeat([part.step for part in inside.grid.parts], [part.size for part in inside.grid.parts])
-    late = [np.rint(each.answer.release.values / steps) - signed(_total(each)) for each in rounds]
-    return _draws(scene, one, np.array(late), np.zeros(len(steps), np.int64))
+    late = [np.rint(each.answer.release.values / one.widths) - signed(_total(each)) for each in rounds]
+    return _draws(scene, one, np.array(late), np.zeros(len(one.widths), np.int64))
 
 
 def _draws(scene: Scene, one: Sum, found: Floats, names: NDArray[np.int64]) -> Draws:

@@ -18,7 +18,7 @@ from potluck.audits.promises.picked import picked
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode
-from potluck.core.party import Draw
+from potluck.core.party import Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Words
 from potluck.core.seeded import Generator, generator
@@ -89,6 +89,11 @@ class Sum:
         """Whose noise is looked at: as many as are sure to add their share."""
         return owed.sure(self.plan)
 
+    @cached_property
+    def givers(self) -> frozenset[Party]:
+        """As many sites."""
+        return frozenset(self.plan.sites[: self.sites])
+
     @property
     def steady(self) -> bool:
         """Whether rows add the same each time they are asked."""
@@ -130,9 +135,7 @@ class Sum:
         words = guarded(inside, iter(()), draw).words
         for _ in range(self.sites - 1):
             words = words + guarded(inside, iter(()), draw).words
-        values, parts = shown(self, inside, words, draw), inside.grid.parts
-        steps: Floats = np.repeat([one.step for one in parts], [one.size for one in parts])
-        return values / steps
+        return shown(self, inside, words, draw) / self.widths
 
     @cached_property
     def sigma(self) -> Floats:
@@ -150,10 +153,16 @@ class Sum:
         return found
 
     @cached_property
+    def widths(self) -> Floats:
+        """[d] a step of the grid, in real numbers."""
+        parts = self.inside.grid.parts
+        found: Floats = np.repeat([one.step for one in parts], [one.size for one in parts])
+        return found
+
+    @cached_property
     def steps(self) -> Floats:
         """[d] `sigma` in steps of the grid."""
-        parts = self.inside.grid.parts
-        found: Floats = self.sigma / np.repeat([one.step for one in parts], [one.size for one in parts])
+        found: Floats = self.sigma / self.widths
         return found
 
 
@@ -177,7 +186,7 @@ class Source:
 
 def revealed(one: Sum, bound: Bound, words: Words, draw: Draw) -> Release:
     """What is released of the words of the sites that are looked at."""
-    opened = Opened(words, frozenset(one.plan.sites[: one.sites]))
+    opened = Opened(words, one.givers)
     return reveal(bound.at_reveal(opened, draw), bound.grid)
 
 

@@ -75,7 +75,9 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def levels(self) -> tuple[int, ...]:
         """The places of a category's values that become features."""
-        left_out = None if self.reference is msgspec.UNSET else key(self.reference)
+        if self.reference is msgspec.UNSET:
+            return tuple(range(len(self.values)))
+        left_out = key(self.reference)
         return tuple(place for place, value in enumerate(self.values) if key(value) != left_out)
 
     @property
