@@ -73,6 +73,8 @@ def test_an_interrupted_call_goes_on_where_it_stopped(mine, table, tmp_path):
     assert kept.stat().st_mode & 0o777 == 0o600
     done, said = attack(folder, data=rows, resume=kept, progress=table.append), ["two (2 of 2)", "two", "two"]
     assert (done.document, table) == (whole | {"taken": ["one"]}, ["one", "one", *said])
+    (beside,) = json.loads(done.kept.read_text())["calls"]
+    assert [(one["name"], one["taken"]) for one in beside["attacks"]] == [("one", True), ("two", False)]
     again = attack(folder, data=rows, resume=kept)
     assert again.document == whole | {"taken": ["one", "two"]}
     assert table == ["one", "one", *said]

@@ -1,9 +1,9 @@
-"""Public draws by keys: AES-128 as published, and how draws are spread."""
+"""Public draws: by keys AES-128 as published, and how draws are spread; a stream as numpy's own."""
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from potluck.core.seeded import marks, scrambled
+from potluck.core.seeded import generator, marks, scrambled, stream
 
 SECRET = bytes.fromhex("00000000000000000000000000000000")
 
@@ -38,3 +38,12 @@ def test_each_key_is_drawn_by_itself_and_by_every_label():
     assert all(abs(one - 0.25) < 0.015 for one in share)  # five standard errors
     both = [((one < np.uint64(1 << 62)) & (found < np.uint64(1 << 62))).mean() for one in others]
     assert all(abs(one - 0.0625) < 0.009 for one in both)
+
+
+def test_a_stream_of_whole_words_is_that_of_numpy_and_of_others_begins_like_it():
+    draw, known = stream(5, "a"), generator(5, "a")
+    for count in (8, 1_472, 24, 1 << 16):
+        assert draw(count) == known.bytes(count)
+    assert [len(draw(count)) for count in (0, 1, 7, 9)] == [0, 1, 7, 9]
+    assert stream(5, "a")(5) == generator(5, "a").bytes(8)[:5]
+    assert stream(5, "b")(64) != stream(5, "a")(64)

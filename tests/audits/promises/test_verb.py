@@ -3,6 +3,7 @@
 import json
 import sys
 
+import msgspec
 import pandas as pd
 import pytest
 
@@ -13,8 +14,10 @@ from potluck.audits.promises.promise import Bound, Check
 from potluck.cli import potluck as verbs
 from potluck.cli.door import run
 from potluck.core.errors import UsageError
+from potluck.report.proof.kept import Audits
 from support.promises.bugs import half_noise
 from support.promises.plans import SITES, plan
+from support.report.samples import heart, write
 
 PLAN = f"""
 version = 1
@@ -96,8 +99,12 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
     assert kept.stat().st_mode & 0o777 == 0o600
     half_noise(monkeypatch)  # what is finished is not looked at again
     calls.clear()
-    done = potluck.audit(path, minutes=1e-9, resume=kept, progress=calls.append)
+    told, details = heart()
+    folder = write(tmp_path / "run", told, msgspec.structs.replace(details, plan_hash=potluck.Plan.read(path).hash))
+    done = potluck.audit(path, run=folder, minutes=1e-9, resume=kept, progress=calls.append)
     assert calls[0] == "charges"
+    beside = {one.name: one.taken for one in msgspec.json.decode(done.kept.read_bytes(), type=Audits).all}
+    assert (beside["shape of noise: statistics"], beside["charges: statistics"]) == (True, False)
     said = {one.name: one.held for one in done.all}
     assert (said["noise: statistics"], said["sites' noise: statistics"]) == (True, False)
     calls.clear()

@@ -10,9 +10,11 @@ import pytest
 from potluck.api.proof import kept
 from potluck.audits.attacks import ATTACKS as ATTACKS_OF_THE_PROGRAM
 from potluck.audits.letters import NAME as LETTERS
+from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
+from potluck.audits.membership.rmia import RMIA
 from potluck.core.errors import UsageError
 from potluck.report.page import render
-from potluck.report.proof.aims import AIMS
+from potluck.report.proof.aims import AIMS, ALIKE, WHICH
 from potluck.report.proof.kept import (
     ATTACKS,
     AUDITS,
@@ -162,6 +164,28 @@ def test_a_report_says_what_succeeded_and_which_failures_prove_nothing(folder):
 def test_the_report_says_of_every_attack_what_it_wants():
     assert AIMS.keys() == {*(one.name for one in ATTACKS_OF_THE_PROGRAM), LETTERS}
     assert len(set(AIMS.values())) == len(AIMS)
+
+
+def test_attacks_that_ask_the_same_are_told_apart_and_the_report_says_which_to_believe(folder):
+    some = [one(name, False, sort="membership") for name in sorted(ALIKE)]
+    kept.attacked(folder, HASH, call(*some[1:]))
+    assert WHICH not in said(render(folder))
+    kept.attacked(folder, HASH, call(*some))
+    assert WHICH in said(render(folder))
+    assert len({each.how for each in (LIRA, LIRA_OFFLINE, RMIA)}) == 3
+
+
+def test_what_was_taken_from_a_file_is_marked_and_counted(folder):
+    kept.attacked(folder, HASH, call(one("rates", False, taken=True), one("gram")))
+    text = said(render(folder))
+    assert "One answer was taken from a file of --resume, and nobody vouches for that file: rates." in text
+    assert text.count("It was taken from a file of --resume") == 1
+    file = audits(("paired: a", 0.68, True), ("coins", None, True))
+    marked = tuple(msgspec.structs.replace(each, taken=True) for each in file.checks)
+    kept.audited(folder, msgspec.structs.replace(file, checks=marked))
+    text = said(render(folder))
+    assert "One answer was taken from a file of --resume, and nobody vouches for that file: coins." in text
+    assert text.count("It was taken from a file of --resume") == 2
 
 
 def test_where_nothing_succeeded_the_report_counts_the_attacks_that_work_elsewhere(folder):

@@ -150,7 +150,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going, earlier=then))
     said = letters_of(letters) if "server" in names else None
     results += (said,) if said else ()
-    found = tuple(msgspec.convert(one.document(), readable(Attack)) for one in results)
+    taken = set(going.taken) if going else set[str]()
+    found = tuple(msgspec.convert(one.document() | {"taken": one.name in taken}, readable(Attack)) for one in results)
     call = Call(
         who=names, before=before is not None, compared=bool(truth), minutes=minutes, seed=seed, when=kept.now(),
         attacks=found,

@@ -109,8 +109,15 @@ def audit(
     found = Audited(plan.spec.name, plan.hash, audits, checks, resumed=going)
     if run is None:
         return found
+    looked = [going.done[name] for name in going.taken] if going else list[Looked]()
+    taken = {one.name for each in looked for some in (each.bounds, each.checks) for one in some}
+    marked = {
+        "audits": [one.document() | {"taken": one.name in taken} for one in audits],
+        "checks": [one.document() | {"taken": one.name in taken} for one in checks],
+    }
     head = {"plan_hash": plan.hash, "minutes": minutes, "seed": seed, "when": kept.now()}
-    return replace(found, kept=kept.audited(Path(run), msgspec.convert(found.document() | head, readable(Audits))))
+    whole = found.document() | marked | head
+    return replace(found, kept=kept.audited(Path(run), msgspec.convert(whole, readable(Audits))))
 
 
 def _fits(run: Path, plan: Plan, data: Source | None) -> None:

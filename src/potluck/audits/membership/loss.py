@@ -38,7 +38,7 @@ class Loss:
         asked, model = required(seen.candidates), required(released(seen))
         rows = asked.rows
         values = asked.by_unit(-losses(model, surer(model, rows))[: asked.count])
-        return [Named(asked, values, "by the released model's loss of a row alone", seen.plan)]
+        return [Named(asked, values, "by how wrong the released model is about a row, and nothing else", seen.plan)]
 
 
 LOSS = Loss()

@@ -1,4 +1,5 @@
-"""What each attack is after, in half a sentence, for people who never read of it: the report's, by an attack's name."""
+"""What each attack is after, in half a sentence, for people who never read of it: the report's, by an attack's name.
+And of those that ask the same, which to believe."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -24,10 +25,18 @@ AIMS: Mapping[str, str] = MappingProxyType(
         "published": "who was among the rows, from published numbers alone",
         "property": "what rows of a site are like: shares of values and means",
         "equations": f"{MEMBER}, by solving sums for who is in them",
-        "loss": f"{MEMBER}, by how well the model knows a row",
-        "rmia": f"{MEMBER}, by how much better the model knows a row than other rows",
-        "lira offline": f"{MEMBER}, beside models of the attacker's own without the row",
-        "lira": f"{MEMBER}, beside models of the attacker's own with and without the row",
+        "loss": f"{MEMBER}: the model is hardly wrong about those rows",
+        "rmia": f"{MEMBER}: the model favours them, beside the attacker's own, more than it does other rows",
+        "lira offline": f"{MEMBER}: the model is surer of them than the attacker's own, which never saw them",
+        "lira": f"{MEMBER}: the attacker's own models with a row speak of it as the model does, those without do not",
         "inversion": "rows themselves, by a search for rows that would teach the same",
     }
 )
+ALIKE = frozenset({"loss", "rmia", "lira offline", "lira"})
+WHICH = (
+    "loss, rmia, lira offline and lira ask the same of each row: was it in training? One success is enough. Where all "
+    "fail, lira and rmia say most: they train models of their own as the plan says, with the row and without it, and "
+    "so know what a model says of a row that it never saw. lira offline has those without it alone. loss has none: it "
+    "takes an easy row for one that trained, and that it fails says next to nothing."
+)
+"""Reference: Carlini et al. 2022, arXiv 2112.03570, table 1; the digits of `docs/reference/attacks.md`."""

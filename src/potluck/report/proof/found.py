@@ -6,7 +6,7 @@ from pathlib import Path
 
 from potluck.core import prose
 from potluck.report import words
-from potluck.report.proof.aims import AIMS
+from potluck.report.proof.aims import AIMS, ALIKE, WHICH
 from potluck.report.proof.kept import ATTACKS, Attack, Attacks, Bound, Call, Check, Earlier, read
 
 WORKS = {True: "works", False: "fails too", None: "not made"}
@@ -27,13 +27,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one coalition tried. where: it read; left: attacks that could not be tried, and why."""
+    """What one coalition tried. where: it read; which: to believe, of attacks that ask the same; left: attacks that
+    could not be tried, and why."""
 
     who: str
     where: str
     said: str
     how: str
     lines: tuple[Line, ...]
+    which: str
     left: tuple[tuple[str, str], ...]
     broke: bool
 
@@ -54,13 +56,24 @@ def _tried(call: Call) -> Tried:
     )
     where = "in this run and an earlier one" if call.before else "in this run"
     lines, broke = tuple(map(_line, order)), any(one.succeeded for one in tried)
-    said = _said(f"{call.names} read {where}", tried)
-    return Tried(call.names, where, said, f"Tried {of_call(call)}.{compared}", lines, left, broke)
+    said, which = _said(f"{call.names} read {where}", tried), WHICH if {one.name for one in tried} >= ALIKE else ""
+    how = f"Tried {of_call(call)}.{compared}{taken(call.attacks)}"
+    return Tried(call.names, where, said, how, lines, which, left, broke)
 
 
 def found_by(one: Attack | Bound | Check) -> str:
-    """Of what an earlier call found, which one: the head is about the newest."""
-    return f". An earlier call found this, {of_call(one.earlier)}" if one.earlier else ""
+    """Of what an earlier call found, which one: the head is about the newest; and whether it was looked for at all."""
+    before = f". An earlier call found this, {of_call(one.earlier)}" if one.earlier else ""
+    return before + (". It was taken from a file of --resume" if one.taken else "")
+
+
+def taken(every: Sequence[Attack | Bound | Check]) -> str:
+    """Of answers that come from a file, which: whoever could write it could write anything."""
+    names = list(dict.fromkeys(one.name for one in every if one.taken))
+    if not names:
+        return ""
+    many = f"{prose.count(len(names), 'answer')} {prose.agree(len(names), 'was', 'were')} taken"
+    return f" {prose.capital(many)} from a file of --resume, and nobody vouches for that file: {prose.listed(names)}."
 
 
 def of_call(call: Call | Earlier) -> str:

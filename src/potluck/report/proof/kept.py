@@ -32,7 +32,8 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attack(msgspec.Struct, frozen=True, kw_only=True):
-    """One attack's result, as in the JSON of `potluck attack`. earlier: of that call, where the newest says less."""
+    """One attack's result, as in the JSON of `potluck attack`. taken: from a file of `--resume`; earlier: of that call,
+    where the newest says less."""
 
     name: str
     sort: str
@@ -43,6 +44,7 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True):
     baseline: float | None
     control: bool | None
     words: str
+    taken: bool = False
     earlier: Earlier | None = None
 
     @property
@@ -161,6 +163,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float
     held: bool | None
     words: str
+    taken: bool = False
     earlier: Earlier | None = None
 
     @property
@@ -175,6 +178,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     held: bool | None
     words: str
+    taken: bool = False
     earlier: Earlier | None = None
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from potluck.core import prose
 from potluck.dp.odds import odds
 from potluck.report import words
-from potluck.report.proof.found import found_by
+from potluck.report.proof.found import found_by, taken
 from potluck.report.proof.kept import ATTACKS, AUDITS, Attack, Attacks, Audits, read
 
 NOTHING = "nothing proved"
@@ -77,6 +77,7 @@ def measured(folder: Path, plan_hash: str, delta: float, noisy: bool) -> Measure
     if audits is not None:
         effort = f"for about {words.duration(60 * audits.minutes)}, seed {audits.seed}"
         how = f"Audited on {words.moment(audits.when)}, {effort}, on rows made up as the plan declares its columns."
+        how += taken(audits.all)
     return Measured(_said(audits, noisy), how, bounds, checks, member, audits is not None and audits.held is False)
 
 
