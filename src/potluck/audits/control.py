@@ -124,6 +124,7 @@ def bare(plan: Plan) -> Plan:
         protect=Protect(scheme="clear"),
         privacy=PrivacyPlan(noise="none"),
         training=training,
+        evaluate=None,
     )
 
 

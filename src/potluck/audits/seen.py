@@ -131,8 +131,8 @@ class Seen:
     matched: Matched | None = None
 
     def training(self) -> tuple[Known, ...]:
-        """Of the sums those that train."""
-        return tuple(one for one in self.sums if one.ask.kind is Kind.TRAIN)
+        """Of the sums those that train the run's model: those of folds train others, which no attack looks at."""
+        return tuple(one for one in self.sums if one.ask.kind is Kind.TRAIN and not one.ask.fold)
 
 
 def parties_of(plan: Plan) -> tuple[str, ...]:
@@ -158,7 +158,8 @@ def seen_by(record: Record, plan: Plan, names: Collection[str]) -> Seen:
             begun = next((one for one in here if one.line.step == BEGIN), None)
             if begun is None:
                 continue
-            last = ask = _asked(begun, plan, task)
+            ask = _asked(begun, plan, task)
+            last = last if ask.fold else ask
             grid = mechanism(plan, ask).grid
             most = grid.length * grid.bits // 8 + NAME * (1 + len(plan.federation.sites))
             here = [

@@ -19,8 +19,10 @@ def bars_of(say: Voice) -> Progress:
 @contextmanager
 def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
     """A callable to call with each sum as it begins."""
+    spec = plan.spec
+    total = spec.steps + spec.looks + spec.traits.trains * spec.trainings
     with bars_of(say) as bars:
-        bar = bars.add_task("starting", total=plan.spec.steps + plan.spec.looks + plan.spec.traits.trains)
+        bar = bars.add_task("starting", total=total)
         seen = 0
 
         def begin(ask: Ask) -> None:

@@ -141,6 +141,8 @@ class Ask:
     own: what each site adds follows from noised sums of its own (`dp.mechanism.Walked`), over which units count and are
     drawn. None: units add to this sum.
     votes: sites vote on the model before they add anything. Without blocks they do nothing else.
+    fold: of a run that trains several models, the rows that its model does without; 0: the model of all. Steps are
+    numbered through the run, so that each has a number of its own.
     """
 
     kind: Kind
@@ -151,6 +153,7 @@ class Ask:
     own: OwnSums | None = None
     band: Band | None = None
     votes: bool = False
+    fold: int = 0
 
     @property
     def only_votes(self) -> bool:

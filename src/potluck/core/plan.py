@@ -228,12 +228,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.drawn or self.begun or self.traits.brings
 
     @property
+    def trainings(self) -> int:
+        """How many models it trains: one on all training rows, and where these are dealt to folds one without each."""
+        return 1 + (self.evaluate.folds or 0) if self.evaluate and self.traits.trains else 1
+
+    @property
     def sums(self) -> int:
-        """How many sums over training rows it takes, or of statistics at most; 1 also of what is one round and no
-        sum."""
+        """How many sums over training rows it takes, of all models, or of statistics at most; 1 also of what is one
+        round and no sum."""
         if self.traits.counts:
             return max((one.rounds or 1 for one in self.statistics), default=1)
-        return self.training.rounds * self.sums_a_round if self.training and self.traits.trains else 1
+        each = self.training.rounds * self.sums_a_round if self.training and self.traits.trains else 1
+        return each * self.trainings
 
     @property
     def sums_a_round(self) -> int:
@@ -242,8 +248,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def looks(self) -> int:
-        """How many sums over validation rows it takes: one after every `evaluate_every` rounds, and after the last."""
-        return self.training.looks if self.training and self.traits.trains else 0
+        """How many sums over validation rows it takes: of each model one after every `evaluate_every` rounds, and
+        after the last."""
+        return self.training.looks * self.trainings if self.training and self.traits.trains else 0
 
     @property
     def steps(self) -> int:

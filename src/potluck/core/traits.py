@@ -20,7 +20,7 @@ class Traits:
 
     kind: of its rounds, but for one on held-out rows; None: of a task that this version does not know.
     title: what one run of it is called, in a message. needs: tables of a plan that it cannot do without. given: tables
-    that a plan need not write, with what is then in them.
+    that a plan need not write, with what is then in them; may: tables that it need not have.
     sums: its rounds are sums over rows; without it, it is one round of halves of its own, and no sum.
     learns: a model of a target comes of it. labelled: each site has its rows' targets, and holds rows out; its sums
     are as many as `training.rounds`. counts: it counts what columns hold, and reads no target. asks: the kinds of
@@ -35,6 +35,7 @@ class Traits:
     title: str
     needs: tuple[str, ...]
     given: Tables = field(default_factory=lambda: MappingProxyType({}))
+    may: tuple[str, ...] = ()
     sums: bool = False
     learns: bool = False
     labelled: bool = False
@@ -51,7 +52,7 @@ class Traits:
     @property
     def tables(self) -> frozenset[str]:
         """The tables of a plan that are this task's to have."""
-        return frozenset(self.needs) | self.given.keys()
+        return frozenset(self.needs) | self.given.keys() | set(self.may)
 
     @property
     def trains(self) -> bool:
@@ -63,7 +64,15 @@ TRAITS: Registry[Traits] = table("task")
 """By the word of a plan."""
 TRAITS.register(
     "train",
-    Traits(kind=Kind.TRAIN, title="training", needs=("model", "training"), sums=True, learns=True, labelled=True),
+    Traits(
+        kind=Kind.TRAIN,
+        title="training",
+        needs=("model", "training"),
+        may=("evaluate",),
+        sums=True,
+        learns=True,
+        labelled=True,
+    ),
 )
 TRAITS.register(
     "statistics", Traits(kind=Kind.STATISTICS, title="statistics", needs=("statistics",), sums=True, counts=True)
@@ -132,7 +141,7 @@ SHARED = frozenset({"data", "model", "protect", "statistics", "training"})
 
 def own_tables() -> tuple[str, ...]:
     """Tables that only some tasks have: in a plan of another task they are an error."""
-    every = dict.fromkeys(key for one in TRAITS.entries.values() for key in (*one.needs, *one.given))
+    every = dict.fromkeys(key for one in TRAITS.entries.values() for key in (*one.needs, *one.given, *one.may))
     return tuple(key for key in every if key not in SHARED)
 
 

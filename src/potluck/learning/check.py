@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from potluck.core.plan import IGNORED, Plan, Training, required
 from potluck.core.tables.statistic import factors
-from potluck.learning import voting
+from potluck.learning import folds, voting
 from potluck.learning.data.check import of_columns, of_features, of_split
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.declared import declared
@@ -40,6 +40,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         *_method(plan),
         *_looks(plan),
         *voting.check(plan),
+        *folds.faults(plan),
     ]
     if not errors:
         errors += [*_stops(plan), *class_weights.faults(plan)]
@@ -189,6 +190,7 @@ def _pauses(plan: Plan) -> list[str]:
         *_no_feature(plan),
         *_measured(plan),
         *voting.pauses(plan),
+        *folds.pauses(plan),
     ]
 
 

@@ -54,6 +54,32 @@ def other_model(step: int) -> Abort:
     return Abort(Cause.KEPT, detail=f"step {step} of training was done before, at another model")
 
 
+@dataclass(frozen=True, slots=True)
+class _After:
+    """What is kept of a training that begins after so many steps of others. See `after`."""
+
+    kept: Kept
+    steps: int
+
+    def before(self, step: int) -> Floats | None:
+        """See `Kept`."""
+        return self.kept.before(self.steps + step) if step else None
+
+    def keep(self, step: int, asked: bytes, values: Floats) -> None:
+        """See `Kept`."""
+        self.kept.keep(self.steps + step, asked, values)
+
+    def last(self) -> Floats | None:
+        """See `Kept`."""
+        return self.kept.last()
+
+
+def after(kept: Kept, steps: int) -> Kept:
+    """The same, as a training sees it that is not the first of its run: it numbers its own steps from 0, and begins
+    from nothing."""
+    return _After(kept, steps)
+
+
 @dataclass(slots=True)
 class InMemory:
     """Of a run in one process. steps: by number, at which model, and what it left."""

@@ -13,11 +13,12 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import Bytes
 from potluck.core.stages import Contribution, Floats
-from potluck.learning import voting
+from potluck.learning import folds, voting
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate, validation
+from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.finished.task import EvaluateTask
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import Fitted
@@ -35,14 +36,35 @@ from potluck.learning.voting import VotedDown, Votes
 class TrainTask:
     """Train, looking at validation rows where the plan does, then evaluate on the held-out rows. See `core.asks.Task`.
 
-    evaluated = False leaves the last sum out.
+    Where the plan deals training rows to folds, the same follows for each: see `learning.folds`. evaluated = False
+    leaves all metrics out, and folds. fold: whose model this trains; 0: the run's.
     """
 
     plan: Plan
     evaluated: bool = True
+    fold: int = 0
 
     def lead(self) -> Lead[Trained]:
         """The server's side. Raises DataError: one class, an empty side; Abort(RANGE): a coefficient beyond range."""
+        found = yield from self._trained()
+        if not self.evaluated or self.plan.trainings == 1:
+            return found
+        each, answers = list[Metrics](), list[Answer]()
+        for number in range(1, self.plan.trainings):
+            metrics, answer = yield from self._of(number)._judged()
+            each.append(metrics)
+            answers.append(answer)
+        validated, more = folds.joined(self.plan, found.model, each, answers)
+        return replace(found, folds=validated, warnings=(*found.warnings, *more))
+
+    def _judged(self) -> Generator[Ask, Answer, tuple[Metrics, Answer]]:
+        """A fold's model, and what its rows say of it."""
+        fitted = yield from self._fitted(Looks(self.plan), Votes(self.plan))
+        answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
+        return folds.judged(self.plan, model(self.plan, fitted.weights), answer, self.fold), answer
+
+    def _trained(self) -> Lead[Trained]:
+        """The run's own model."""
         looks, votes = Looks(self.plan), Votes(self.plan)
         fitted = yield from self._voted(looks, votes)
         fitted = replace(fitted, warnings=(*fitted.warnings, *minority(votes.cast, looks.history)))
@@ -62,7 +84,7 @@ class TrainTask:
         warnings: tuple[str, ...] = ()
         try:
             fitted = yield from self._fitted(looks, votes)
-            last, warnings = self.plan.sums, fitted.warnings
+            last, warnings = self._sums, fitted.warnings
             if voting.due(self.plan, last):
                 number = looks.kept or last // self.plan.sums_a_round
                 votes.stood(number, fitted.weights, (yield self._asked(Kind.TRAIN, last, fitted.weights)))
@@ -74,7 +96,7 @@ class TrainTask:
         """Training to its end, or to where looks end it. Raises VotedDown."""
         course, fitted, each = self._method.course(), None, self.plan.sums_a_round
         weights = next(course)  # with whatever is announced beside them
-        for step in range(self.plan.sums):
+        for step in range(self._sums):
             try:  # the answer has no name here: it would be held until the next one
                 model = self._modelled(weights)
                 weights = course.send(votes.stood(step // each, model, (yield self._asked(Kind.TRAIN, step, weights))))
@@ -95,7 +117,7 @@ class TrainTask:
     def cycle(self) -> tuple[Ask, ...]:
         """The sums of one round as most rounds have them, the longest last: those of the first may be others."""
         announced = method_of(self.plan).cycle(self.plan, self._method.initial())
-        step = min(1, self.plan.sums - 1)  # beyond the last sum there is a vote at most
+        step = min(1, self._sums - 1)  # beyond the last sum there is a vote at most
         return tuple(self._asked(Kind.TRAIN, step, one) for one in announced)
 
     @property
@@ -108,15 +130,26 @@ class TrainTask:
 
     def ask(self, kind: Kind, step: int, state: Bytes) -> Ask:
         """The site's own view of a sum. Raises Abort(TERMS): no such sum in this plan, or no model of it."""
-        steps = {
-            Kind.TRAIN: self.plan.steps,
-            Kind.VALIDATE: self.plan.looks,
-            Kind.EVALUATE: int(self._evaluates),
-        }
-        if not 0 <= step < steps.get(kind, 0):
+        if not 0 <= step < self.plan.trainings * self._each(kind):
             raise Abort(Cause.TERMS, detail=f"the plan has no sum {kind.value} {step}")
+        fold, own = divmod(step, self._each(kind))
+        return self._of(fold)._heard(kind, own, state)
+
+    def _of(self, fold: int) -> "TrainTask":
+        """What trains the model of a fold; 0: the run's."""
+        return self if fold == self.fold else self._folds[fold]
+
+    @cached_property
+    def _folds(self) -> "dict[int, TrainTask]":
+        plan = folds.of_fold(self.plan)
+        return {fold: TrainTask(plan, self.evaluated, fold) for fold in range(1, self.plan.trainings)}
+
+    def _heard(self, kind: Kind, step: int, state: Bytes) -> Ask:
+        """A sum of this model's. step: from its own first."""
+        if kind is Kind.EVALUATE and not self._evaluates:
+            raise Abort(Cause.TERMS, detail="no row is held out from this plan's model")
         start = self._method.initial()
-        if kind is not Kind.TRAIN or step == self.plan.sums:
+        if kind is not Kind.TRAIN or step == self._sums:
             start = self._modelled(start)
         weights = np.frombuffer(state, dtype="<f8") if len(state) == 8 * len(start) else np.full(1, np.nan)
         if not np.isfinite(weights).all():
@@ -129,12 +162,31 @@ class TrainTask:
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """Batches of disjoint units [units, d]: what this site adds."""
+        if ask.fold:
+            rows = rows.without(ask.fold, ask.fold * self._each(Kind.TRAIN))
+        return self._of(ask.fold)._given(ask, rows, draw)
+
+    def _given(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         weights = np.frombuffer(ask.state, dtype="<f8").astype(np.float64, copy=False)
         if ask.kind is Kind.EVALUATE:
             return evaluate.contribute(self.plan, model(self.plan, weights), rows)
         if ask.kind is Kind.VALIDATE:
             return validation.contribute(self.plan, model(self.plan, weights), rows)
-        return self._method.contribute(weights, ask.step, rows, draw)
+        return self._method.contribute(weights, ask.step - self.fold * self._each(Kind.TRAIN), rows, draw)
+
+    @property
+    def _sums(self) -> int:
+        """How many sums over training rows one model takes."""
+        return self.plan.sums // self.plan.trainings
+
+    def _each(self, kind: Kind) -> int:
+        """How many sums of a kind one model has at most, a vote among them."""
+        of = {
+            Kind.TRAIN: self._sums + self.plan.steps - self.plan.sums,
+            Kind.VALIDATE: self.plan.looks // self.plan.trainings,
+            Kind.EVALUATE: int(self.evaluated and evaluate.allowed(self.plan)),
+        }
+        return of.get(kind, 0)
 
     @cached_property
     def _method(self) -> Method:
@@ -146,17 +198,19 @@ class TrainTask:
 
     @property
     def _evaluates(self) -> bool:
-        return self.evaluated and evaluate.allowed(self.plan)
+        return bool(self._each(Kind.EVALUATE)) and (self.fold > 0 or self.plan.data.split is not None)
 
     def _ask(self, kind: Kind, step: int, weights: Floats, state: Bytes) -> Ask:
+        number = self.fold * self._each(kind) + step
         if kind is not Kind.TRAIN:
-            return Ask(kind, step, self._blocks(kind, weights), state)
+            return Ask(kind, number, self._blocks(kind, weights), state, fold=self.fold)
         votes = voting.due(self.plan, step)
-        if step == self.plan.sums:
-            return Ask(kind, step, (), state, votes=votes)
+        if step == self._sums:
+            return Ask(kind, number, (), state, votes=votes)
         method = self._method
         own = method.own(weights) if isinstance(method, Walking) else None
-        return Ask(kind, step, method.blocks(weights), state, chance(self.plan), own, band(self.plan), votes)
+        some, groups = chance(self.plan), band(self.plan)
+        return Ask(kind, number, method.blocks(weights), state, some, own, groups, votes, self.fold)
 
     def _blocks(self, kind: Kind, weights: Floats) -> tuple[Block, ...]:
         """What the sum at this public model is made of: the grid follows it, so all parties find the same one."""

@@ -8,7 +8,7 @@ import numpy as np
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
-from potluck.learning import voting
+from potluck.learning import folds, voting
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
@@ -43,7 +43,7 @@ def opened(plan: Plan) -> str:
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
         sums = METHODS.of(spec.method).opened(plan, counts)
-    return sums + _looked_at(plan) + _evaluated(plan)
+    return sums + _looked_at(plan) + _evaluated(plan) + folds.opened(plan)
 
 
 def _goes_on(plan: Plan) -> str:
@@ -84,7 +84,7 @@ def _looked_at(plan: Plan) -> str:
 def _evaluated(plan: Plan) -> str:
     """What the evaluation sum is made of."""
     names = {block.name: block.size for block in evaluate.blocks(plan, np.zeros(0))}
-    if not names:
+    if not names or plan.data.split is None:
         return ""
     if not goal_of(plan).apart:
         return f"; then the held-out rows' {_TOKENS}"

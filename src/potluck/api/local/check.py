@@ -29,7 +29,7 @@ class Verdict:
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
     validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
     site's in a round after the first, at most. bytes_sums: in all rounds, where not all of them are as long: bytes_up
-    is then of the longest. sums_a_round: of training. signal: of training with noise, how much a round can say beside
+    is then of the longest. sums_a_round: of training; trainings: how many models, of which all sums are. signal: of training with noise, how much a round can say beside
     it, and `noise` the same in words. room: what training a graph takes of a site, and `needs` the same in words.
     """
 
@@ -57,6 +57,7 @@ class Verdict:
     noise: str = ""
     bytes_sums: int | None = None
     sums_a_round: int = 1
+    trainings: int = 1
 
     @property
     def unit(self) -> object:
@@ -86,6 +87,8 @@ class Verdict:
             "data": {site: tally.document() for site, tally in self.data.items()},
             "files_not_found": dict(self.absent),
         }
+        if self.trainings > 1:
+            found["models"] = self.trainings
         if self.looks:
             found |= {"looks": self.looks, "bytes_up_per_site_look": self.bytes_look}
         if self.bytes_later is not None:
@@ -127,6 +130,7 @@ class Verdict:
         rounds, each = (self.rounds or 0) // self.sums_a_round, self.sums_a_round
         sums = f"{self.rounds if each == 1 else rounds} {agree(rounds, 'round', 'rounds')}"
         sums += f" of {each} sums" if each > 1 else ""
+        sums += f" for {self.trainings} models, {self.trainings - 1} of them of folds" if self.trainings > 1 else ""
         if self.looks:
             sums += f", {self.looks} {agree(self.looks, 'look', 'looks')} at validation rows"
         most, one = "" if self.bytes_sums is None else "at most ", "round" if each == 1 else "sum"
@@ -192,6 +196,7 @@ def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Seq
         found.noise,
         found.bytes_sums,
         plan.spec.sums_a_round,
+        plan.spec.trainings,
     )
 
 

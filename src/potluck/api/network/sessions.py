@@ -85,7 +85,7 @@ def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federati
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         if found is None:
             facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
-            sums = spec.steps + spec.looks + (spec.traits.trains and evaluate.allowed(spec))
+            sums = spec.steps + spec.looks + (spec.trainings if spec.traits.trains and evaluate.allowed(spec) else 0)
             facts |= {"spec": canonical(spec).decode(), "sums": str(sums)}
             for name, value in {**facts, "state": OPEN}.items():
                 journal.note(name, value)

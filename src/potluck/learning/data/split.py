@@ -70,6 +70,14 @@ def sides(split: Split, places: Floats, column: Mask) -> tuple[Mask, Mask]:
     return test, ~test & (places < least + (split.validation or 0.0))
 
 
+def folds(split: Split, number: int, places: Floats, train: Mask) -> NDArray[np.int64]:
+    """[n] the fold of each row that trains, from 1; 0 of others. The places that test and validation rows leave are
+    parted evenly, so that a row's fold is its own, whatever other rows there are."""
+    least = (split.validation or 0.0) + (0.0 if split.column is not None else split.test or 0.0)
+    part = np.floor((places - least) / (1 - least) * number).astype(np.int64)
+    return np.where(train, 1 + np.clip(part, 0, number - 1), 0)
+
+
 def by_key(seed: int, share: float, keys: Sequence[bytes]) -> NDArray[np.bool_]:
     """[n] True: held out, by the digests of keys that rows of several owners are matched by: the same at all owners."""
     return np.array([fraction(seed, b"key\0" + one) < share for one in keys], np.bool_)

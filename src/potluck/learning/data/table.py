@@ -5,7 +5,7 @@ Columns that the plan does not name are not kept; with a header they are not eve
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from potluck.core.asks import Votes
-from potluck.core.plan import Column, Plan
+from potluck.core.plan import Column, Plan, Split
 from potluck.core.stages import Floats, Unlaid
 from potluck.learning.data.declared import declared
 from potluck.learning.data.encode import Encoding, encode, encoding, referred
@@ -26,14 +26,14 @@ from potluck.learning.data.problems import GAP, Problems, carefully
 from potluck.learning.data.reduced import reduced
 from potluck.learning.data.reducing import reducing
 from potluck.learning.data.source import Rows, Source, limits_of, most_read, names_of, opened
-from potluck.learning.data.split import by_person, by_row, keys_of, sides
+from potluck.learning.data.split import by_person, by_row, folds, keys_of, sides
 from potluck.learning.data.tally import Counting, Tally
 from potluck.learning.data.tally_words import nothing_left
 from potluck.learning.data.target import Goal, goal_of, lacking, settled
 from potluck.learning.data.tensors import looked_into, readers_of
 from potluck.learning.data.texts.worded import tokenizers_of
 from potluck.learning.data.units import Index, Mask, counted, most_rows, untrained, with_persons
-from potluck.learning.kept import InMemory, Kept
+from potluck.learning.kept import InMemory, Kept, after
 from potluck.learning.statistics.parts import with_values
 
 
@@ -61,7 +61,8 @@ class Table:
     from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
     code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`; losses: of its run, by step, that of the
     announced model where the site votes on it (`learning.voting`), and votes: what all sites said of it. Both go with
-    this process.
+    this process. folds [n]: where training rows are dealt to folds, that of each, from 1, and 0 of other rows; else
+    empty.
     """
 
     features: Floats = field(repr=False)
@@ -83,6 +84,9 @@ class Table:
     beyond: Mask = field(default_factory=lambda: np.zeros(0, np.bool_), repr=False)
     losses: dict[int, float] = field(default_factory=dict, repr=False)
     votes: dict[int, Votes] = field(default_factory=dict, repr=False)
+    folds: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    apart: "dict[int, Table]" = field(default_factory=dict, init=False, repr=False)
+    """By fold, once it was asked for: the same rows as its model takes them."""
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -114,6 +118,15 @@ class Table:
     def train(self) -> Mask:
         """[n] which rows are trained on."""
         return _others(self.test, self.validation, self.beyond)
+
+    def without(self, fold: int, steps: int) -> "Table":
+        """The same rows where this fold is held out instead of the test rows, which are in nothing. steps: of the
+        training before its own, in what the site keeps."""
+        if fold not in self.apart:
+            held = self.folds == fold
+            beyond = self.test | self.beyond if len(self.beyond) else self.test
+            self.apart[fold] = replace(self, test=held, beyond=beyond, kept=after(self.kept, steps))
+        return self.apart[fold]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +202,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
         target, features, who = target[order], features[order], [who[place] for place in order]
         columns = {name: values[order] for name, values in columns.items()}
     person = coded(who, plan.data.person, site) if plan.data.person else None
-    test, validation = _sides(plan, Table(features, target, None, held, {}, (), cells=cells), who)
+    test, validation, dealt = _sides(plan, Table(features, target, None, held, {}, (), cells=cells), who)
     if person is not None and plan.privacy.unit == "person" and wish.held:
         one_side(person, test, site)
         if len(validation):
@@ -202,7 +215,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     people = tuple(dict.fromkeys(who)) if train else ()
     return Table(
         features, target, person, test, columns, schema, tally, None, validation, cells, site,
-        places=places, names=names, people=people, known=known, beyond=beyond,
+        places=places, names=names, people=people, known=known, beyond=beyond, folds=dealt,
     )  # fmt: skip
 
 
@@ -309,21 +322,27 @@ def _sums(
     )
 
 
-def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[Mask, Mask]:
-    """(test, validation): the second is empty where the plan looks at no row. rows: with what a column said of them."""
-    split, none, held = plan.data.split, np.zeros(0, dtype=np.bool_), rows.test
-    if plan.traits.brings and split is None:
-        return np.ones(len(rows.target), dtype=np.bool_), none
-    if not plan.traits.labelled or split is None:
-        return np.zeros(len(rows.target), dtype=np.bool_), none
-    if split.column is not None and split.validation is None:
-        return held, none
+def _sides(plan: Plan, rows: Table, who: list[str]) -> tuple[Mask, Mask, Index]:
+    """(test, validation, folds): the second is empty where the plan looks at no row, the third where it deals them to
+    none. rows: with what a column said of them."""
+    split, number, held = plan.data.split, plan.trainings - 1, rows.test
+    none, undealt = np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64)
+    if split is None and not number:
+        every = np.ones if plan.traits.brings else np.zeros
+        return every(len(rows.target), dtype=np.bool_), none, undealt
+    if not plan.traits.labelled:
+        return np.zeros(len(rows.target), dtype=np.bool_), none, undealt
+    split = split or Split()  # to folds rows are dealt without one too
+    named = split.column is not None
+    if named and split.validation is None and not number:
+        return held, none, undealt
     if who:
         places = by_person(split.seed, who)
     else:  # beside a split column: else a row for the test would move an equal one out of training
-        rest: Mask | slice = ~held if split.column is not None else slice(None)
+        rest: Mask | slice = ~held if named else slice(None)
         marks = None if rows.marks is None else rows.marks[rest]
         places = np.ones(len(held))
         places[rest] = by_row(split.seed, rows.features[rest], rows.target[rest], marks)
     test, validation = sides(split, places, held)
-    return test, none if split.validation is None else validation
+    validation = none if split.validation is None else validation
+    return test, validation, folds(split, number, places, _others(test, validation)) if number else undealt

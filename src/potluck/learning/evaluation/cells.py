@@ -40,6 +40,12 @@ def norm(plan: Plan, goal: Goal) -> float:
     return most_rows(plan) * math.sqrt(len(goal.names))
 
 
+def middles() -> Floats:
+    """[BINS] the probability in the middle of each bin of an exact sum: some .002 wide near one half, and less beyond."""
+    half = (np.arange(BINS) + 0.5) / BINS
+    return np.asarray(sigmoid(2 * np.log(half / (1 - half))))
+
+
 def contribute(plan: Plan, model: Model, rows: Table) -> Iterator[Contribution]:
     """What the held-out rows of a site add: their counts, or with noise for sites its cells' shares."""
     index = np.flatnonzero(rows.test)
@@ -97,5 +103,5 @@ def _two_sided(margins: Floats, target: Floats, bounds: Floats | None) -> Floats
     """[k] the cell of each row. bounds: edges of the bins of a noised sum."""
     if bounds is not None:
         return target * (len(bounds) + 1) + bins.place(bounds, margins)
-    # Half the log-odds spreads rare outcomes over many bins.
+    # Half the log-odds spreads rare outcomes over many bins (`middles`).
     return target * BINS + np.minimum(np.floor(sigmoid(margins / 2) * BINS), BINS - 1)

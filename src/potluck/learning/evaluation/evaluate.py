@@ -64,14 +64,15 @@ class Metrics:
 
 
 def allowed(plan: Plan) -> bool:
-    """Whether the plan releases metrics of what it trains: without a split no row is held out, and a model some of
-    whose weights stay at the sites is none by itself."""
+    """Whether the plan releases metrics of what it trains: without a split or folds no row is held out, and a model
+    some of whose weights stay at the sites is none by itself."""
     privacy = plan.privacy
     if plan.traits.brings:
         return False
     if plan.model is not None and plan.model.local:
         return False
-    return plan.data.split is not None and (not plan.noisy or privacy.unit == "row" or privacy.evaluation is not None)
+    held = plan.data.split is not None or plan.trainings > 1
+    return held and (not plan.noisy or privacy.unit == "row" or privacy.evaluation is not None)
 
 
 def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:

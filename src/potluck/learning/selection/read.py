@@ -71,7 +71,8 @@ def _counted(source: Source, plan: Plan, site: str, known: tuple[str, ...], mark
 
 
 def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
-    """Of the rows that train, of those that are looked at meanwhile, and of the held-out ones."""
+    """Of the rows that train and of each fold of them, of those that are looked at meanwhile, and of the held-out
+    ones."""
     marks = _marks(rows.known, rows.rows, mark)
     sides = {"rows that train": rows.train, "held-out rows": rows.test, "validation rows": rows.validation}
     found: list[Cell] = []
@@ -80,6 +81,10 @@ def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
             part = Part(of, _every(plan))
             part.add(np.where(side, 0, -1), marks)
             found += part.cells(number)
+    if len(rows.folds):
+        part = Part("rows that train", _every(plan), [f" in fold {fold}" for fold in range(1, plan.trainings)])
+        part.add(rows.folds - 1, marks)
+        found += part.cells(len(sides))
     return (*found, *_judging(plan, rows, marks, len(sides))) if plan.traits.brings else tuple(found)
 
 

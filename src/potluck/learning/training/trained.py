@@ -10,6 +10,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.evaluate import Metrics, exact
 from potluck.learning.evaluation.validation import Look
+from potluck.learning.folds import Folds
 from potluck.learning.models.basis import Basis
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.model import Model, model
@@ -123,7 +124,8 @@ class Trained:
     None of a network. history: looks at validation rows; kept: after which round the model was kept, 0: not said.
     own: by site, where all are in one process and each has a model of its own; scoring: likewise, where owners want
     what a model says of their rows. clips: of each round, where they followed the norms of units. votes: of sites, on
-    the models of rounds; back: by which of them training ended, and with which model; None: by none."""
+    the models of rounds; back: by which of them training ended, and with which model; None: by none. folds: of a
+    cross-validation; None: there was none."""
 
     model: Model
     metrics: Metrics | None
@@ -134,6 +136,7 @@ class Trained:
     clips: tuple[float, ...] = ()
     votes: tuple[Vote, ...] = ()
     back: RolledBack | None = None
+    folds: Folds | None = None
     own: Mapping[str, OwnModel] = field(default_factory=dict, repr=False)
     scoring: Mapping[str, Scoring] = field(default_factory=dict, repr=False)
 

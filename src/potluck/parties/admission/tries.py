@@ -63,7 +63,7 @@ def _own(ledger: Budget, start: str) -> list[tuple[int, bytes]]:
 def _steps(plan: Plan, kind: Kind) -> int:
     """How many steps of a kind the plan has."""
     if kind is Kind.EVALUATE:
-        return int(plan.traits.labelled)
+        return plan.trainings if plan.traits.labelled else 0
     if kind is Kind.VALIDATE:
         return plan.looks
     return plan.steps if kind is plan.traits.kind else 0

@@ -64,7 +64,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
         bytes_up=size,
         bytes_look=look,
         bytes_later=later,
-        bytes_sums=training(spec).rounds * (size + sum(shorter)) if shorter else None,
+        bytes_sums=training(spec).rounds * spec.trainings * (size + sum(shorter)) if shorter else None,
         seconds=seconds,
         grid=grid,
         forecast=ahead.document() if ahead else None,

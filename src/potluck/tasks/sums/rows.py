@@ -2,7 +2,7 @@
 
 from potluck.core.plan import Plan
 from potluck.dp.mechanism import mechanism
-from potluck.learning import voting
+from potluck.learning import folds, voting
 from potluck.learning.data import table
 from potluck.learning.data.source import Source
 from potluck.learning.data.table import Table
@@ -17,14 +17,15 @@ from potluck.learning.training.drawn import a_round
 
 def least_summed(plan: Plan, rows: Table) -> int:
     """How many rows what is learnt rests on at least. Without noise also each look at the model and each vote on it,
-    where there are rows to look with; and of training what a round takes, by how much rows weigh."""
+    where there are rows to look with, and each fold, whose rows two models' sums differ by; and of training what a
+    round takes, by how much rows weigh."""
     learnt = rests_on(plan, rows.tally)
     if plan.noisy or not plan.traits.trains:
         return learnt
     factors = factors_of(plan, goal_of(plan))
     learnt = learnt if factors is None else as_many_as(factors, rows.target[rows.train])
     looked = int(rows.validation.sum()) if plan.looks or voting.wanted(plan) else 0
-    return min(a_round(plan, learnt), looked or learnt)
+    return min(a_round(plan, learnt), looked or learnt, folds.fewest(rows.folds) or learnt)
 
 
 def rows_of(source: Source, plan: Plan, site: str, known: tuple[str, ...] = ()) -> Table:

@@ -1,7 +1,7 @@
 """Training on rows at different owners, as one value."""
 
 from potluck.core.plan import Plan, required
-from potluck.learning import voting
+from potluck.learning import folds, voting
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.drawn import band, chance
@@ -35,8 +35,10 @@ def _unknown(plan: Plan) -> str | None:
 def _learnt(plan: Plan, me: str) -> str:
     training, goal = required(plan.training), goal_of(plan)
     most = "at most " if training.stop else ""
-    then = f", with {most}{plan.looks} looks at validation rows" if plan.looks else ""
-    then += ", then its metrics on held-out rows" if evaluate.allowed(plan) else ""
+    looks = plan.looks // plan.trainings
+    then = f", with {most}{looks} looks at validation rows" if looks else ""
+    then += ", then its metrics on held-out rows" if evaluate.allowed(plan) and plan.data.split else ""
+    then += folds.learnt(plan)
     of = ", ".join(map(repr, goal.names))
     of = of if goal.apart else f"the next tokens of {of} (a language model)"
     model = f"a {required(plan.model).kind} model of {of}"
