@@ -55,6 +55,8 @@ def show_run(out: Terminal, run: Run) -> None:
         gone = sum(len(one["dropped"]) for one in rounds)
         each = sums_a_round if isinstance(sums_a_round := _table(document, "model").get("sums_a_round", 1), int) else 1
         often = f"{len(rounds)}" if each == 1 else f"{len(rounds) // each}, each of {each} sums"
+        each_fold = _table(document, "folds").get("each")
+        often += f" for {1 + len(each_fold)} models" if isinstance(each_fold, Sequence) else ""
         out.say(f"rounds: {often}, {up:,} bytes up from all sites, {gone} drop-outs")
     model = document.get("model")
     if isinstance(model, Mapping):
@@ -214,8 +216,8 @@ def comparison(metrics: Mapping[str, object]) -> Table:
 
 
 def _results(out: Terminal, run: Run) -> None:
-    """Of statistics, and of finished models, what is read first. Those with the same columns are one table."""
-    if not (run.document.get("results") or run.document.get("models")):
+    """Of statistics, of finished models and of folds what is read first. Those with the same columns are one table."""
+    if not any(run.document.get(key) for key in ("results", "models", "folds")):
         return
     every: dict[tuple[tuple[str, ...], int], list[tuple[str, ...]]] = {}
     for question in read(run.folder)[1].questions:

@@ -125,7 +125,7 @@ def faults(plan: Plan) -> Iterator[str]:
         yield "evaluate.folds: is missing: nothing else of the table is for training. hint: folds = 5, or no table"
         return
     if plan.noisy:
-        what = f"{spec.folds} more models over the same rows would share epsilon with the run's own, which has no part left"
+        what = f"{spec.folds} more models over the same rows would share the run's epsilon, and each be far worse"
         hint = "leave the table out with noise: metrics on test rows are charged, and cost the training nothing"
         yield f"evaluate.folds: {what}. hint: {hint}"
     if required(plan.training).vote is not None:

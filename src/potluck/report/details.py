@@ -97,7 +97,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One round. kind: as `core.asks.Kind` calls it, or VOTES.
 
-    dropped: the sites that left while it ran.
+    dropped: the sites that left while it ran. fold: whose model it was for; 0: the run's.
 
     Across machines also: when it was opened (ISO 8601, UTC), why each site left, and which tries before it came to
     nothing (their causes, in order).
@@ -109,6 +109,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     bytes_up: int = 0
     bytes_down: int = 0
     dropped: tuple[str, ...] = ()
+    fold: int = 0
     steps: tuple[Step, ...] = ()
     when: str = ""
     why: dict[str, str] = {}

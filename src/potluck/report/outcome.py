@@ -118,6 +118,14 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     pooled: Measured | None = None
 
 
+class Folds(msgspec.Struct, frozen=True, kw_only=True):
+    """A cross-validation: each fold's metrics, and by metric their mean and their standard deviation."""
+
+    each: tuple[Measured, ...] = ()
+    mean: dict[str, float] = {}
+    spread: dict[str, float] = {}
+
+
 class Privacy(msgspec.Struct, frozen=True, kw_only=True):
     """The noise that was owed, and what this run spent at each owner. person: with that unit, the column that says who
     one is."""
@@ -150,6 +158,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     protect: str = ""
     model: ModelFile | None = None
     metrics: Metrics | None = None
+    folds: Folds | None = None
     history: tuple[Look, ...] = ()
     clips: tuple[float, ...] = ()
     votes: tuple[Vote, ...] = ()

@@ -28,7 +28,8 @@ def sentences(
 ) -> tuple[str, ...]:
     """The summary, a sentence each."""
     did, left = _did(outcome, details), _left(outcome, details)
-    return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), _result(scores)) if s)
+    came = _result(scores), _folds(outcome)
+    return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), *came) if s)
 
 
 def _title(kind: str) -> str:
@@ -53,7 +54,7 @@ def _did(outcome: Outcome, details: Details) -> str:
     if outcome.model is None:
         return f"{who} set out together, but this run ended without a result."
     what = _title(outcome.model.kind)
-    rounds = sum(one.kind == "train" for one in details.timeline) or len(outcome.rounds)
+    rounds = sum(one.kind == "train" and not one.fold for one in details.timeline) or len(outcome.rounds)
     each = outcome.model.sums_a_round
     often = f" in {prose.count(rounds // each, 'round')}" if rounds else ""
     often += f" of {prose.count(each, 'sum')}" if rounds and each > 1 else ""
@@ -123,6 +124,19 @@ def _result(scores: Sequence[Score]) -> str:
         if label in overall
     ]
     return f"{text}; {prose.listed(beside)}." if beside else f"{text}."
+
+
+def _folds(outcome: Outcome) -> str:
+    """What a cross-validation says of the way the model was trained."""
+    found = outcome.folds
+    name = next((m for m in METRICS if found and m in found.mean), None)
+    if found is None or name is None:
+        return ""
+    each = [value for one in found.each if (value := getattr(one, name)) is not None]
+    mean, low, high = (words.score(value, name) for value in (found.mean[name], min(each), max(each)))
+    many = prose.count(len(found.each), "model")
+    what = f"{_an(TITLES[name])} of {mean} in the mean ({low} to {high})"
+    return f"{prose.capital(many)}, each trained without one fold of the rows, reach {what} on that fold."
 
 
 def _an(title: str) -> str:

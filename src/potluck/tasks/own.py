@@ -21,7 +21,7 @@ from potluck.core.visible import json_text
 from potluck.learning.data.table import Table
 from potluck.learning.training.trained import OwnModel, Scoring, Trained, own_of
 from potluck.members.names import file_name
-from potluck.tasks import predictions, trained
+from potluck.tasks import predictions, trained, validated
 from potluck.tasks.here import Beside, Json, Outcome
 
 FOLDER = "own"
@@ -90,7 +90,11 @@ def leave(outcome: Outcome, folder: Path) -> None:
 def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json:
     """As `trained.document`, and where what owners alone hold is, which is all that is said of it."""
     found = trained.document(outcome, plan, folder, beside)
-    return found | _said(folder, outcome.own, outcome.scoring) if isinstance(outcome, Trained) else found
+    if not isinstance(outcome, Trained):
+        return found
+    if outcome.folds is not None:
+        found["folds"] = validated.document(outcome.folds, outcome.model.target)
+    return found | _said(folder, outcome.own, outcome.scoring)
 
 
 def gathered(homes: Mapping[str, Path], run: str, folder: Path) -> Json:

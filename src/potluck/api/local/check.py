@@ -29,8 +29,9 @@ class Verdict:
     of them, a sentence each. rate: of descent, which one is recommended, and `pace` the same in words. looks: at
     validation rows, at most; bytes_look: one site's in one of them. bytes_later: of statistics of several rounds, one
     site's in a round after the first, at most. bytes_sums: in all rounds, where not all of them are as long: bytes_up
-    is then of the longest. sums_a_round: of training; trainings: how many models, of which all sums are. signal: of training with noise, how much a round can say beside
-    it, and `noise` the same in words. room: what training a graph takes of a site, and `needs` the same in words.
+    is then of the longest. sums_a_round: of training; trainings: how many models these
+    sums train. signal: of training with noise, how much a round can say beside it, and `noise` the same in words. room:
+    what training a graph takes of a site, and `needs` the same in words.
     """
 
     errors: list[str]

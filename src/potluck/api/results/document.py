@@ -59,6 +59,7 @@ def _rounds(facts: Facts) -> list[Json]:
             "bytes_up": one.traffic.up,
             "bytes_down": one.traffic.down,
             "seconds": round(one.seconds, 6),
+            **({"fold": one.ask.fold} if one.ask.fold else {}),
         }
         for number, one in enumerate(done, 1)
     ]
@@ -127,6 +128,7 @@ def _timeline(facts: Facts) -> tuple[details.Round, ...]:
             bytes_up=one.traffic.up,
             bytes_down=one.traffic.down,
             dropped=tuple(sorted(one.dropped)),
+            fold=one.ask.fold,
             steps=tuple(details.Step(step=s, bytes=b, letters=n) for s, (b, n) in one.traffic.steps.items()),
             when=_moment(one.when) if facts.network else "",
             why={name: cause.value for name, cause in one.dropped.items()} if facts.network else {},

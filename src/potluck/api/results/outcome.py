@@ -65,6 +65,11 @@ class Run:
         return self.document.get("metrics")
 
     @property
+    def folds(self) -> object:
+        """The cross-validation of the JSON; None where the plan has no folds."""
+        return self.document.get("folds")
+
+    @property
     def results(self) -> object:
         """The statistics of the JSON."""
         return self.document.get("results")

@@ -41,7 +41,7 @@ def norm(plan: Plan, goal: Goal) -> float:
 
 
 def middles() -> Floats:
-    """[BINS] the probability in the middle of each bin of an exact sum: some .002 wide near one half, and less beyond."""
+    """[BINS] the probability in the middle of each bin of an exact sum, .002 wide at one half and less beyond."""
     half = (np.arange(BINS) + 0.5) / BINS
     return np.asarray(sigmoid(2 * np.log(half / (1 - half))))
 

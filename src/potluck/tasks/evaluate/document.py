@@ -1,6 +1,5 @@
 """What a run says of finished models: as JSON, and as the pictures and tables of its report."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from potluck.learning.evaluation.finished.task import Judged
 from potluck.learning.evaluation.intervals import Interval
 from potluck.learning.models.finished.finished import files_of, models_of
 from potluck.learning.statistics.forms import AnyForm, Cell, Curve, Curves, Dot, Dots, Frame
+from potluck.tasks.curves import as_json, calibration, measures, points, roc
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.shown import Told
 
@@ -47,29 +47,24 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
     for number, found in enumerate(outcome.models):
         about: Json = {"file": files[number] if number < len(files) else None, "kind": models[number].kind}
         each.append(about | {"digest": required(plan.model).digests[number], "metrics": judgement(found, outcome.goal)})
-    differences = [{"model": number, "less": 0} | _measures(one) for number, one in enumerate(outcome.differences, 1)]
+    differences = [{"model": number, "less": 0} | measures(one) for number, one in enumerate(outcome.differences, 1)]
     federated = judgement(outcome.models[0], outcome.goal)
     return {"model": None, "metrics": {"federated": federated}, "models": each, "differences": differences}
 
 
 def judgement(found: Judgement, goal: Goal) -> Json:
     """All that is said of one model."""
-    said = _measures(found.measures)
+    said = measures(found.measures)
     if found.confusion is not None:
         said["confusion"] = _confusion(found.confusion, goal.classes or SIDES)
-    said["calibration"] = [
-        {"low": one.low, "high": one.high, "score": (one.low + one.high) / 2}
-        | _measures({"rows": one.rows, "observed": one.observed})
-        for one in found.calibration
-    ]
+    said |= points(found)
     if found.thresholds:
         said["decision_curve"] = [
-            {"threshold": one.at} | _measures({"net_benefit": one.net_benefit, "treat_all": one.treat_all})
+            {"threshold": one.at} | measures({"net_benefit": one.net_benefit, "treat_all": one.treat_all})
             for one in found.thresholds
         ]
-        said["roc"] = [{"threshold": one.at} | _measures({"tpr": one.tpr, "fpr": one.fpr}) for one in found.thresholds]
-    said["groups"] = {name: _measures(one) for name, one in found.groups.items()}
-    said["gaps"] = _measures(found.gaps)
+    said["groups"] = {name: measures(one) for name, one in found.groups.items()}
+    said["gaps"] = measures(found.gaps)
     if found.each:
         key = "classes" if goal.classes else "labels"
         said[key] = {name: judgement(one, _side(goal, name)) for name, one in found.each.items()}
@@ -79,21 +74,6 @@ def judgement(found: Judgement, goal: Goal) -> Json:
 def _side(goal: Goal, name: str) -> Goal:
     """One of several labels, or a class beside the rest, as a target of its own."""
     return Goal(column=name, side="binary", positive=goal.positive or (name,))
-
-
-def _measures(found: Mapping[str, Measure]) -> Json:
-    said: Json = {}
-    for name, one in found.items():
-        said[name] = one.value
-        if one.noise is not None:
-            said[f"{name}_low"], said[f"{name}_high"] = _ends(one.noise)
-        if one.population is not None:
-            said[f"{name}_population"] = _ends(one.population)
-    return said
-
-
-def _ends(ends: Interval) -> list[float | None]:
-    return [float(end) if math.isfinite(end) else None for end in ends]
 
 
 def _confusion(one: Confusion, names: Sequence[str]) -> Json:
@@ -137,11 +117,11 @@ def _forms(models: Mapping[str, Judgement]) -> Iterator[AnyForm]:
             )
     if first.thresholds:
         chance = Curve(name="chance", x=(0.0, 1.0), y=(0.0, 1.0))
-        curves = (*(_roc(model, one) for model, one in models.items()), chance)
+        curves = (*(roc(model, one) for model, one in models.items()), chance)
         yield Curves(title="ROC", x="false positive rate", y="true positive rate", curves=curves)
     if any(one.calibration for one in models.values()):
         ends = (first.calibration[0].low, first.calibration[-1].high)
-        curves = (*(_calibration(model, one) for model, one in models.items()), Curve(name="right", x=ends, y=ends))
+        curves = (*(calibration(model, one) for model, one in models.items()), Curve(name="right", x=ends, y=ends))
         yield Curves(title="calibration", x="score", y="observed", curves=curves)
     if first.thresholds:
         curves = (*(_benefit(model, one) for model, one in models.items()), _every(first))
@@ -172,33 +152,13 @@ def _table(models: Mapping[str, Judgement]) -> Frame:
 
 
 def _cells(ends: Interval | None) -> tuple[Cell, Cell]:
-    low, high = _ends(ends) if ends else (None, None)
+    low, high = as_json(ends) if ends else (None, None)
     return low, high
 
 
 def _dot(name: str, one: Measure) -> Dot:
-    low, high = _ends(one.population) if one.population else (None, None)
+    low, high = as_json(one.population) if one.population else (None, None)
     return Dot(name=name, value=one.value, low=low, high=high)
-
-
-def _roc(name: str, one: Judgement) -> Curve:
-    """From (0, 0) to (1, 1), as far as rates are known; x in order."""
-    known = [(two.fpr.value, two.tpr.value) for two in one.thresholds if two.fpr.value is not None]
-    points = sorted({(0.0, 0.0), (1.0, 1.0), *((x, y) for x, y in known if y is not None)})
-    return Curve(name=name, x=tuple(x for x, _ in points), y=tuple(y for _, y in points))
-
-
-def _calibration(name: str, one: Judgement) -> Curve:
-    bins = [two for two in one.calibration if two.observed.value is not None]
-    ends = [two.observed.population or two.observed.noise for two in bins]
-    drawn = all(end is not None for end in ends)
-    return Curve(
-        name=name,
-        x=tuple((two.low + two.high) / 2 for two in bins),
-        y=tuple(two.observed.value for two in bins),
-        low=tuple(end[0] for end in ends if end) if drawn else (),
-        high=tuple(end[1] for end in ends if end) if drawn else (),
-    )
 
 
 def _benefit(name: str, one: Judgement) -> Curve:

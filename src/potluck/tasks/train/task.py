@@ -7,7 +7,7 @@ from potluck.learning.evaluation import evaluate
 from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.local import words
 from potluck.learning.training.method import held
-from potluck.tasks import own, trained
+from potluck.tasks import own, trained, validated
 from potluck.tasks.spec import EXACT, TaskSpec
 from potluck.tasks.sums import costs, estimate, local, site, task
 from potluck.tasks.sums.protections import PROTECTIONS
@@ -78,4 +78,5 @@ TRAIN = TaskSpec(
     document=own.document,
     seal=trained.seal,
     measured=trained.measured,
+    told=validated.told,
 )
