@@ -37,7 +37,7 @@ def show_run(out: Terminal, run: Run) -> None:
         if _noised(released):
             out.print(_measured(released, "metrics as released, with noise"))
     elif document.get("held_out") is False:
-        out.say("no split: no row is held out, there are no metrics")
+        out.say("no split: no row is held out" + ("" if "folds" in document else ", there are no metrics"))
     elif isinstance(metrics, Mapping) and not document.get("models"):
         out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
     if isinstance(metrics, Mapping):

@@ -29,6 +29,7 @@ from potluck.learning.evaluation.finished.cells import binned
 from potluck.learning.evaluation.finished.judgement import Judgement
 from potluck.learning.evaluation.finished.two_sides import of_counts
 from potluck.learning.models.model import Model
+from potluck.learning.training import drawn
 from potluck.learning.training.local import personal
 
 MEASURES = ("auc", "accuracy", "r2", "rmse", "loss", "perplexity")
@@ -64,12 +65,13 @@ class Folds:
 
 
 def of_fold(plan: Plan) -> Plan:
-    """The plan by which the model of one fold is trained: as many of the rows are expected as the others are."""
+    """The plan by which the model of one fold is trained: of the expected rows the others. A batch stays as large."""
     spec, folds = plan.training, plan.trainings - 1
     if spec is None or spec.expected_rows is None:
         return plan
     expected = max(1, round(spec.expected_rows * (folds - 1) / folds))
-    return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, expected_rows=expected))
+    batch = None if spec.batch is None else min(spec.batch, expected)
+    return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, expected_rows=expected, batch=batch))
 
 
 def judged(plan: Plan, found: Model, answer: Answer, fold: int) -> Metrics:
@@ -77,12 +79,12 @@ def judged(plan: Plan, found: Model, answer: Answer, fold: int) -> Metrics:
     try:
         return evaluate.metrics(plan, found, answer)[0]
     except DataError:
-        raise none_in(fold) from None
+        raise DataError(f"fold {fold} has no rows at any site", hint="lower evaluate.folds") from None
 
 
-def none_in(fold: int) -> DataError:
-    """That a fold has no rows."""
-    return DataError(f"fold {fold} has no rows at any site", hint="lower evaluate.folds")
+def without(fold: int, error: DataError) -> DataError:
+    """Why nothing can be trained on the other folds."""
+    return DataError(f"without fold {fold}: {error.what}", hint="lower evaluate.folds")
 
 
 def joined(
@@ -137,6 +139,9 @@ def faults(plan: Plan) -> Iterator[str]:
 
 def pauses(plan: Plan) -> Iterator[str]:
     """What of it runs, but should give pause."""
+    if plan.trainings > 1 and plan.training is not None and not plan.noisy:
+        known = set(drawn.pauses(plan))
+        yield from (line for line in drawn.pauses(of_fold(plan)) if line not in known)
     if plan.trainings > 1 and plan.begun:
         what = "models of folds go on from the earlier model too, which may have been trained on their rows"
         yield f"evaluate.folds: {what}: metrics of folds are then too good. hint: begin without model.first"

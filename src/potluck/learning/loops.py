@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from potluck.core.asks import Answer, Ask, Block, Kind, Lead
+from potluck.core.errors import DataError
 from potluck.core.party import Draw
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
@@ -59,7 +60,10 @@ class TrainTask:
 
     def _judged(self) -> Generator[Ask, Answer, tuple[Metrics, Answer]]:
         """A fold's model, and what its rows say of it."""
-        fitted = yield from self._fitted(Looks(self.plan), Votes(self.plan))
+        try:
+            fitted = yield from self._fitted(Looks(self.plan), Votes(self.plan))
+        except DataError as error:
+            raise folds.without(self.fold, error) from None
         answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
         return folds.judged(self.plan, model(self.plan, fitted.weights), answer, self.fold), answer
 

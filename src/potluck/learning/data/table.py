@@ -85,8 +85,8 @@ class Table:
     losses: dict[int, float] = field(default_factory=dict, repr=False)
     votes: dict[int, Votes] = field(default_factory=dict, repr=False)
     folds: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
-    apart: "dict[int, Table]" = field(default_factory=dict, init=False, repr=False)
-    """By fold, once it was asked for: the same rows as its model takes them."""
+    apart: "dict[tuple[int, int], Table]" = field(default_factory=dict, init=False, repr=False)
+    """By what `without` was asked for."""
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -122,11 +122,11 @@ class Table:
     def without(self, fold: int, steps: int) -> "Table":
         """The same rows where this fold is held out instead of the test rows, which are in nothing. steps: of the
         training before its own, in what the site keeps."""
-        if fold not in self.apart:
+        if (fold, steps) not in self.apart:
             held = self.folds == fold
             beyond = self.test | self.beyond if len(self.beyond) else self.test
-            self.apart[fold] = replace(self, test=held, beyond=beyond, kept=after(self.kept, steps))
-        return self.apart[fold]
+            self.apart[fold, steps] = replace(self, test=held, beyond=beyond, kept=after(self.kept, steps))
+        return self.apart[fold, steps]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

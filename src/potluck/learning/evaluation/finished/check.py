@@ -45,6 +45,8 @@ def _said(plan: Plan) -> Iterator[str]:
 
 def _table(plan: Plan) -> Iterator[str]:
     spec, split = required(plan.evaluate), plan.data.split
+    if spec.folds is not None:
+        yield "evaluate.folds: finished models are not trained again. hint: leave it out"
     if spec.bins % 2:
         what = f"{spec.bins} parts of [0, 1] have no edge at one half, by which rows are called positive"
         yield f"evaluate.bins: {what}. hint: an even number, such as {spec.bins + 1}"

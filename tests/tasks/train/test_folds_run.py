@@ -1,0 +1,112 @@
+"""Cross-validation as whole runs: the same under every protection, said before, in the document and in the report."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import potluck
+from potluck.api.results.outcome import Run
+from potluck.core.errors import PlanError
+from potluck.report.page import render
+
+FOLDS, ROUNDS = 3, 4
+
+
+def plan(word="clear", target=None, **tables):
+    base = {
+        "name": "validated",
+        "purpose": "tests",
+        "task": "train",
+        "federation": {"sites": list("abc"), "server": "curious"},
+        "data": {
+            "columns": {
+                "x": {"kind": "number", "low": -4, "high": 4},
+                "z": {"kind": "number", "low": -4, "high": 4},
+                "y": {"kind": "category", "values": ["0", "1"]},
+            },
+            "target": {"column": "y", "positive": ["1"]},
+            "split": {"test": 0.2, "seed": 3},
+            "max_rows": 1000,
+        },
+        "model": {"kind": "logistic"},
+        "training": {"method": "newton", "rounds": ROUNDS},
+        "protect": {"with": word},
+        "privacy": {"noise": "none"},
+        "evaluate": {"folds": FOLDS},
+    }
+    return potluck.Plan(**(base | tables))
+
+
+def sites(rows=120):
+    draw = np.random.default_rng(5)
+    x, z = np.clip(draw.normal(size=(2, 3 * rows)), -4, 4)
+    y = (draw.random(3 * rows) < 1 / (1 + np.exp(-1.5 * x))).astype(int)
+    frame = pd.DataFrame({"x": x, "z": z, "y": y})
+    return {name: frame.iloc[place::3] for place, name in enumerate("abc")}
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory):
+    return potluck.run(plan(), sites(), out=tmp_path_factory.mktemp("folds") / "run")
+
+
+@pytest.mark.parametrize(
+    "word", ["mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
+)
+def test_a_protection_opens_what_clear_opens(word, clear, tmp_path):
+    found = potluck.run(plan(word), sites(), out=tmp_path / "run")
+    for key in ("folds", "metrics"):
+        assert found.document[key] == clear.document[key]
+    assert found.document["model"]["digest"] == clear.document["model"]["digest"]
+
+
+def test_the_document_has_each_fold_and_says_which_rounds_were_whose(clear):
+    found = Run.read(clear.folder).folds
+    assert found == json.loads(json.dumps(clear.folds))
+    each = [one["auc"] for one in found["each"]]
+    assert len(each) == FOLDS
+    assert found["mean"]["auc"] == pytest.approx(np.mean(each), abs=1e-12)
+    assert found["spread"]["auc"] == pytest.approx(np.std(each, ddof=1), abs=1e-12)
+    assert found["together"]["rows"] == sum(one["rows"] for one in found["each"])
+    assert found["together"]["rows"] + clear.document["metrics"]["federated"]["rows"] == 360
+    assert len(found["together"]["roc"]) == len(found["together"]["calibration"]) - 1 == 19
+    rounds = [one.get("fold", 0) for one in clear.document["rounds"]]
+    assert rounds == [fold for fold in range(FOLDS + 1) for _ in range(ROUNDS)]
+
+
+def test_the_report_says_it_in_a_sentence_a_table_and_pictures(clear):
+    page = render(clear.folder)
+    mean = f"{clear.folds['mean']['auc']:.3f}"
+    assert f"Three models, each trained without one fold of the rows, reach an AUC of {mean} in the mean" in page
+    assert "together in four rounds" in page
+    for words in ("mean of folds", "spread of folds", "rows of all folds", "no error of the mean", "train, fold 2"):
+        assert words in page
+    assert list(clear.frames["folds"].columns) == ["fold", "rows", "AUC", "accuracy"]
+
+
+def test_check_says_before_how_many_sums_and_bytes_it_takes(clear, tmp_path):
+    for name, rows in sites().items():
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    files = {name: str(tmp_path / f"{name}.csv") for name in "abc"}
+    found = potluck.check(plan().set("data.files", files))
+    assert found.ok
+    said = found.document()
+    assert (said["rounds"], said["models"]) == (ROUNDS * (FOLDS + 1), FOLDS + 1)
+    assert f"{ROUNDS * (FOLDS + 1)} rounds for 4 models, 3 of them of folds" in found.summary()
+    up = [one["bytes_up"] for one in clear.document["rounds"]]
+    assert said["bytes_up_per_site"] == pytest.approx(sum(up) / 3, rel=0.02)  # hashes in headers, to a byte or two
+    notes = " ".join(str(view.note) for view in potluck.explain(plan("mask")).views)
+    assert f"once more for each of {FOLDS} folds of the training rows" in notes
+
+
+def test_finished_models_have_no_folds_and_a_plan_that_trains_has_nothing_else_of_the_table():
+    with pytest.raises(PlanError, match="finished models that are judged"):
+        plan(evaluate={"folds": 3, "by": "y"}).require()
+    with pytest.raises(PlanError, match="share the run's epsilon"):
+        noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
+        training = {"method": "gradient", "rounds": 2, "expected_rows": 300}
+        plan("mask", privacy=noise, training=training).require()
+    with pytest.raises(PlanError, match="evaluate.folds"):
+        plan(evaluate={"folds": 1}).require()
