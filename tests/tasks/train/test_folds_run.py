@@ -104,9 +104,9 @@ def test_check_says_before_how_many_sums_and_bytes_it_takes(clear, tmp_path):
 def test_finished_models_have_no_folds_and_a_plan_that_trains_has_nothing_else_of_the_table():
     with pytest.raises(PlanError, match="finished models that are judged"):
         plan(evaluate={"folds": 3, "by": "y"}).require()
+    noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
+    training = {"method": "gradient", "rounds": 2, "expected_rows": 300}
     with pytest.raises(PlanError, match="share the run's epsilon"):
-        noise = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0}
-        training = {"method": "gradient", "rounds": 2, "expected_rows": 300}
         plan("mask", privacy=noise, training=training).require()
-    with pytest.raises(PlanError, match="evaluate.folds"):
+    with pytest.raises(PlanError, match="folds"):
         plan(evaluate={"folds": 1}).require()
