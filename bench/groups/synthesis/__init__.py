@@ -26,7 +26,7 @@ from potluck.learning.synthesis.axes import axes_of
 from potluck.learning.synthesis.draw import values
 
 SITES, DELTA = ("a", "b", "c"), 1e-6
-EPSILONS, TIMES = (1.0, 10.0), 5
+EPSILONS, TIMES = (1.0, 10.0), 10
 WORDS = ("clear", "mask", "share", "he", "tee")
 BETTER, NEAR = 1 / 0.95, 0.02
 """Goals: pairs that are so many times nearer than MST's, and an AUC that is so far from that of real rows."""

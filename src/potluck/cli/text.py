@@ -150,9 +150,13 @@ def _synthesis(out: Terminal, document: Mapping[str, object]) -> None:
         return
     quality = _table(document, "quality")
     out.say(f"made-up rows: {document['synthetic']} ({quality['rows']:,})")
-    if quality["mean_pair_error"] is not None:
-        off = f"{quality['mean_pair_error']:.2g}"
-        out.say(f"off from what was opened, beyond noise: {off} of 2, on average over pairs of columns")
+    pairs, hidden = quality["pairs"], quality["hidden_pairs"]
+    assert isinstance(pairs, Sequence)
+    if len(pairs) != hidden:
+        off = f"{quality['mean_pair_error']:.2g} of 2 on average"
+        out.say(f"pairs of columns are off from what was opened by {off}; of {hidden} of {len(pairs)} noise hides it")
+    elif pairs:
+        out.say(f"how far pairs of columns are off from what was opened noise hides, of all {hidden}")
     out.say(str(quality["limits"]))
 
 

@@ -9,15 +9,19 @@ from potluck.learning.statistics.course import Asked
 from potluck.learning.synthesis.tables import Tables
 from support.promises.inside import inner_bins_count_three_times
 from support.promises.plans import broken, found
-from support.synthesis.ward import plan
+from support.synthesis.ward import MADE, plan
 
 WHAT = "sensitivity: statistics"
 
 
 def pairs_are_forgotten(patch):
-    """Noise is made for single columns alone."""
-    single = property(lambda tables: math.sqrt(sum(one.weight**2 for one in tables.each if len(one.sides) < 3)))
-    patch.setattr(Tables, "norm", single)
+    """Noise is made for single columns alone, which are counted by the target."""
+
+    def norm(tables):
+        target = [axis.name for axis in tables.axes].index(MADE["target"])
+        return math.sqrt(sum(one.weight**2 for one in tables.each if one.sides[-1].axis == target))
+
+    patch.setattr(Tables, "norm", property(norm))
 
 
 def nobody_looks(patch):

@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+import potluck
 from potluck.core.rounds import Abort, Cause
 from potluck.core.seeded import generator
 from potluck.core.stages import GridBlock
@@ -81,8 +82,7 @@ def test_what_a_row_adds_is_pandas_crosstab():
     alone_a, alone_b, pair = (one.values for one in first(axes, 2).opened(summed(first(axes, 2), columns)))
     frame = pd.DataFrame({"a": columns["a"], "b": axes[1].codes(columns["b"]), "t": columns["t"]}).query("a >= 0")
     assert np.array_equal(alone_a, pd.crosstab(frame["a"], frame["t"]))
-    grouped = pd.crosstab([frame["a"].astype(int) * 4 // 5, frame["b"]], frame["t"]).to_numpy().reshape(4, 4, 2)
-    assert np.array_equal(pair, grouped)
+    assert np.array_equal(pair, pd.crosstab(frame["a"].astype(int) * 4 // 5, frame["b"]))
     assert alone_b.sum() == 500
 
 
@@ -232,8 +232,14 @@ def test_a_site_takes_a_tree_and_no_sum_is_larger_than_was_said():
     tree = np.array([0, 1, 1, 2, 2, 4, 4, 5], float)
     assert mine.target == 3
     assert mine.layout(1, tree).size <= mine.largest
-    assert mine.layout(0, mine.start()).norm == pytest.approx(np.sqrt(5 * 2**2 + 10))
-    assert mine.layout(1, tree).norm == pytest.approx(np.sqrt(5 + 4))
+    whole = Tables.weights.fget
+    for step, state, uses in ((0, mine.start(), 4), (1, tree, 1)):  # of five columns each stands in four pairs
+        tables = mine._tables(step, state)
+        cells = np.array(tables.sizes) * np.where(np.arange(len(tables.sizes)) < 5, uses, 1)
+        weights = np.maximum(np.rint(np.cbrt(cells)), 1)
+        assert whole(tables).tolist() == weights.tolist()
+        assert mine.layout(step, state).norm == pytest.approx(np.linalg.norm(weights))
+        assert mine.layout(step, state).high == weights.max()
 
 
 def columns_of(rows):
@@ -269,8 +275,8 @@ def test_a_site_gives_no_exact_sum_of_a_round_in_which_a_cell_has_too_few_rows()
         "age": np.full(50, 40.0),
     }
     asked = Asked(mine, 1, tree)
-    part = GridBlock("marginals", asked.layout.size, 1.0, 100.0)
-    assert asked.steps(part, columns, clip=False, few=5).max() == 50
+    part = GridBlock("marginals", asked.layout.size, 1.0, 1000.0)
+    assert asked.steps(part, columns, clip=False, few=5).max() == 50 * asked.layout.high
     columns["sex"][:3] = 1
     with pytest.raises(Abort) as refused:
         asked.steps(part, columns, clip=False, few=5)
@@ -279,13 +285,50 @@ def test_a_site_gives_no_exact_sum_of_a_round_in_which_a_cell_has_too_few_rows()
 
 def test_rules_that_leave_few_rows_are_told():
     spec = plan(privacy=EXACT)
-    spec.set(
-        "synthesize.never", [{"together": [{"column": "age", "at_least": 18}, {"column": "visits", "at_least": 0}]}]
-    )
+    old, visited = {"column": "age", "at_least": 40}, {"column": "visits", "at_least": 0}
+    young = {"column": "age", "below": 40}
+    spec.set("synthesize.never", [{"together": [old, visited]}, {"together": [young, visited]}])
     (mine,) = courses(spec.spec).values()
     found = alone(mine, columns_of(200), 200)
     assert found.made.rows == 0
-    assert "only 0 rows were drawn" in next(iter(found.warnings(spec.spec.statistics[0])))
+    said = list(found.warnings(spec.spec.statistics[0]))
+    assert [line.partition(":")[0] for line in said] == ["synthesize.never.1", "synthesize.never.2"]
+    assert all("only 0 of 2,000 rows" in line for line in said)
+    assert sum(found.made.refused.values()) == pytest.approx(1.0)  # each row by one of them
+    assert found.quality["mean_pair_error"] is None
+    assert all(pair.error is None and pair.most is None for pair in found.pairs)
+
+
+def test_a_column_of_which_one_bin_has_nearly_all_numbers_is_told_and_what_helps():
+    """Log-uniform numbers over their whole range: 81 in 100 lie in the lowest of 14 equal bins. Their logarithm does
+    not, nor does a column whose zeros are an end by themselves."""
+    spec = potluck.Plan(
+        name="wide",
+        purpose="test",
+        task="synthesize",
+        federation={"sites": ["a"], "server": "curious"},
+        data={
+            "columns": {
+                "wide": {"kind": "number", "low": 0, "high": 1e6},
+                "dose": {"kind": "number", "low": 0, "high": 9},
+            }
+        },
+        protect={"with": "clear"},
+        privacy={"noise": "none"},
+        synthesize={"allow_exact": True},
+    ).spec
+    draw = np.random.default_rng(0)
+    (mine,) = courses(spec).values()
+    columns = {
+        "wide": 10 ** draw.uniform(0, 6, 2000),
+        "dose": np.where(draw.random(2000) < 0.9, 0.0, draw.uniform(0, 9, 2000)),
+    }
+    (said,) = alone(mine, columns, 2000).warnings(spec.statistics[0])
+    inside = (columns["wide"] < 1e6 / 14).mean()
+    assert said.startswith(f"wide: at least {inside:.0%} of its numbers are in one bin, 0 to 71428.6")
+    assert 'kind = "log"' in said
+    columns["wide"] = draw.uniform(0, 1e6, 2000)
+    assert not [*alone(mine, columns, 2000).warnings(spec.statistics[0])]
 
 
 @pytest.mark.parametrize("times", [40, pytest.param(2_000, marks=pytest.mark.slow)])

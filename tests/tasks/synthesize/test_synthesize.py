@@ -15,14 +15,19 @@ from potluck.core.errors import PlanError
 from potluck.core.plan import Statistic, Synthesize, required
 from potluck.core.tables.derived import Where
 from potluck.core.tables.synthesize import Never
-from potluck.learning.synthesis.result import LOUD
+from potluck.learning.data.table import read
+from potluck.learning.statistics.course import alone
+from potluck.learning.statistics.statistics import courses
+from potluck.learning.synthesis.apart import LOUD
 from potluck.tasks import catalog
+from potluck.tasks.synthesize import written
 from support.docs.keys import keys, section
 from support.repeated import repeated
 from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
 
 SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
 MARGINALS, COUNT = {"name": "m", "kind": "marginals"}, {"name": "n", "kind": "count"}
+OLDER, TOWN = {"column": "age", "above": 17}, {"town": {"kind": "category", "values": ["Łódź"]}}
 NAMES = ["birth", "sex", "pressure", "visits", "ill", "pregnant", "age"]
 
 
@@ -60,11 +65,7 @@ def test_exact_counts_are_those_of_pandas(by_hand):
     assert [one["value"] for one in columns["pressure"]][-1] == "no value"
     for table in by_hand.document["marginals"]["tables"]:
         if set(table["columns"][:2]) == {"sex", "pregnant"}:
-            known = pd.crosstab([every["sex"], every["pregnant"]], every["ill"])
-            for i, sex in enumerate("fm"):
-                for j, answer in enumerate(("no", "yes")):
-                    wanted = known.loc[(sex, answer)].tolist() if (sex, answer) in known.index else [0, 0]
-                    assert table["value"][i][j] == wanted
+            assert table["value"] == pd.crosstab(every["sex"], every["pregnant"]).to_numpy().tolist()
             break
     else:
         pytest.fail("the rows' closest pair is not in the tree")
@@ -91,11 +92,41 @@ def test_rows_have_the_plans_columns_and_no_rule_is_broken(noised):
     assert table["visits"].tolist() == rows["visits"].tolist()
 
 
-@pytest.mark.slow
-def test_made_up_rows_can_be_read_by_the_plan_that_made_them(noised, tmp_path):
-    made = pd.read_csv(noised.document["synthetic"])
-    again = potluck.run(plan(), dict.fromkeys("abc", made.head(500)), out=tmp_path / "run")
-    assert again.document["quality"]["rows"] == MADE["rows"]
+WRITTEN = [
+    {},
+    {"separator": ";", "decimal": ",", "encoding": "cp1252", "missing": ["?", "n/a"]},
+    {"separator": "\t", "encoding": "utf-16", "header": False, "missing": ["-", ""]},
+    {"separator": ",", "decimal": ",", "header": False},
+]
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_the_plan_that_made_rows_up_reads_the_same_rows_from_them(how, tmp_path):
+    """Whatever marks owners' files are written with, what separates cells inside a value included."""
+    columns = {
+        "seen": {"kind": "date", "format": "%d/%m/%Y"},
+        "note": {"kind": "ignore"},
+        "x": {"kind": "number", "low": -3, "high": 1000, "missing": "flag"},
+        "k": {"kind": "category", "values": ["=1+1", "a;b,c", 'sag "ü"', "1"], "missing": "flag"},
+    }
+    ago = {"kind": "days", "from": "seen", "to": "2024-12-31", "low": 0, "high": 2000}
+    spec = plan(
+        "clear", EXACT, {"rows": 300}, data={"columns": columns, "derive": {"ago": ago}, "max_rows": 1000, **how}
+    ).spec  # fmt: skip
+    draw = np.random.default_rng(1)
+    (mine,) = courses(spec).values()
+    given = {
+        "x": np.where(draw.random(300) < 0.1, np.nan, draw.uniform(-3, 1000, 300)),
+        "k": draw.integers(0, 5, 300).astype(float),
+        "ago": draw.integers(0, 2001, 300).astype(float),
+    }
+    given["k"][given["k"] == 4] = np.nan
+    found = alone(mine, given, 300)
+    written.write(found, tmp_path)
+    back = read(tmp_path / written.CSV, spec, "a").columns
+    for name, values in found.made.columns.items():
+        assert np.array_equal(back[name], values, equal_nan=True), name
+    assert np.isnan(found.made.columns["k"]).any()
 
 
 def test_every_key_of_its_document_is_documented(noised):
@@ -110,7 +141,7 @@ def test_check_says_how_well_columns_will_be_known_and_from_how_many_rows_on(noi
     for column in noised.document["marginals"]["columns"]:
         rows = column["levels"][0]["rows"]
         halves.append((rows["high"] - rows["low"]) / 2)
-    assert max(halves) == pytest.approx(ahead["marginals"])
+    assert 0.8 < max(halves) / ahead["marginals"] < 1 + 1e-9  # pairs tell of columns too
     loudest = max(pair["blur"] for pair in noised.document["quality"]["pairs"])
     rows = sum(map(len, sites().values()))
     said = LOUD * ahead["marginals_reach"]["least_rows"] / rows
@@ -130,7 +161,7 @@ def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):
     report = (noised.folder / "report.html").read_text(encoding="utf-8")
     assert "what they are not for" in report
     assert "made-up rows are too narrow" in report
-    assert "Errors of pairs, beyond noise" in report
+    assert "Errors of pairs, from 0 to 2; empty where noise hides them" in report
 
 
 @pytest.mark.slow
@@ -153,6 +184,11 @@ def test_persons_are_hidden_with_all_their_rows(tmp_path):
         ({"synthesize": {"never": [{"together": [{"column": "sex", "in": ["x"]}] * 2}]}}, "x is no value of sex"),
         ({"synthesize": {"never": [{"together": [{"column": "sex", "in": ["m"]}]}]}}, "fewer than two conditions"),
         ({"synthesize": {"never": [{"together": [{"column": "no", "in": ["m"]}] * 2}]}}, "no is no column"),
+        (
+            {"synthesize": {"never": [{"together": [{"column": "sex", "in": ["m", "f"]}, OLDER]}]}},
+            "synthesize.never.1: refuses every row",
+        ),
+        ({"data": {"columns": COLUMNS | TOWN, "encoding": "latin-1"}}, "data.columns.town: latin-1"),
         ({"synthesize": {"bins": 1}}, "synthesize.bins"),
         ({"synthesize": {"rows": 0}}, "synthesize.rows"),
         ({"statistics": [MARGINALS, COUNT]}, "statistics: rows are made up of marginals alone"),

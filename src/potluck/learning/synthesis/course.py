@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 
@@ -64,17 +64,7 @@ class Synthesis:
     @property
     def largest(self) -> int:
         """Numbers of the second round's sum, at most."""
-        sizes = [axis.size for axis in self.axes]
-        by = 1 if self.target is None else self.axes[self.target].grouped
-        nodes = others(self.axes, self.target)
-        heaviest = {
-            (one, other): float(sizes[one] * sizes[other])
-            for place, one in enumerate(nodes)
-            for other in nodes[place + 1 :]
-        }
-        tree = spanning(nodes, heaviest)
-        alone = sum(sizes[one] for one in nodes) * (1 if self.target is None else sizes[self.target])
-        return alone + by * int(sum(heaviest[edge] for edge in tree))
+        return self._heaviest.size
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -87,15 +77,23 @@ class Synthesis:
         name = self.spec.target
         return None if name is None else [axis.name for axis in self.axes].index(name)
 
-    def alone(self, std: float) -> float:
-        """The noise in a count of a column, after both rounds. std: in a number of the first one."""
+    def alone(self, std: float) -> dict[int, float]:
+        """By axis the noise in a count of its own tables, after both rounds. std: in a number of the first one."""
         tables, nodes = self.tables, others(self.axes, self.target)
-        once = std / float(tables.weights[0])
+        once = [std / table.weight for table in tables.each[: len(nodes)]]
         if not self.edges:
-            return once
-        path = tuple(pairwise(nodes))  # any tree: all have as many edges
-        again = std * second(self.axes, self.target, path).norm / tables.norm  # both rounds cost the same
-        return 1 / math.hypot(1 / once, 1 / again)
+            return dict(zip(nodes, once, strict=True))
+        then = self._heaviest  # of another tree there is less noise
+        louder = std * then.norm / tables.norm  # both rounds cost the same
+        both = zip(nodes, once, then.each, strict=False)
+        return {node: 1 / math.hypot(1 / first, table.weight / louder) for node, first, table in both}
+
+    @property
+    def _heaviest(self) -> Tables:
+        """Of the second round, were the tree of the pairs that have most cells: these weigh most, too."""
+        nodes, sizes = others(self.axes, self.target), [axis.size for axis in self.axes]
+        cells = {(one, other): float(sizes[one] * sizes[other]) for one, other in combinations(nodes, 2)}
+        return second(self.axes, self.target, spanning(nodes, cells))
 
     @property
     def tables(self) -> Tables:

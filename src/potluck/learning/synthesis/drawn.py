@@ -6,7 +6,7 @@ from datetime import date
 
 import numpy as np
 
-from potluck.core.plan import Plan, required
+from potluck.core.plan import Data, Plan, required
 from potluck.core.seeded import Generator, generator
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
@@ -25,7 +25,8 @@ TIMES = 100
 class Drawn:
     """axes: of what is drawn; columns: by name [rows] numbers or places of values, NaN where there is none; days: of
     columns of dates [rows], NaT where there is none, and formats how the plan writes them; order: of all
-    columns; wanted: how many rows there were to be."""
+    columns; wanted: how many rows there were to be; refused: by the number of a rule the part of all rows drawn that it
+    refuses; data: how owners' files are written."""
 
     axes: tuple[Axis, ...]
     columns: Mapping[str, Floats] = field(repr=False)
@@ -33,6 +34,8 @@ class Drawn:
     formats: Mapping[str, str]
     order: tuple[str, ...]
     wanted: int
+    refused: Mapping[int, float] = field(default_factory=dict)
+    data: Data = field(default=Data(), repr=False)
 
     @property
     def rows(self) -> int:
@@ -44,10 +47,11 @@ def drawn(plan: Plan, model: Model) -> Drawn:
     """The rows. The draw is public: the same numbers were opened, so the same rows are drawn."""
     spec, axes = required(plan.synthesize), model.survey.axes
     parts = {axis.name: [np.zeros(0)] for axis in axes}
-    left = spec.rows
+    left, drawn, refused = spec.rows, 0, np.zeros(len(spec.never))
     for time in range(TIMES):
         some = _some(axes, model, left, generator(spec.seed, "synthetic rows", time))
-        good = ~broken(plan, some, left)
+        wrong = broken(plan, some, left)
+        good, drawn, refused = ~wrong.any(axis=0), drawn + left, refused + wrong.sum(axis=1)
         for name, found in some.items():
             parts[name].append(found[good])
         left -= int(good.sum())
@@ -56,7 +60,9 @@ def drawn(plan: Plan, model: Model) -> Drawn:
     columns = {name: np.concatenate(found) for name, found in parts.items()}
     days, known = _days(plan, columns, generator(spec.seed, "synthetic days")), declared(plan)
     order = tuple(name for name in known if name in columns or name in days)
-    return Drawn(axes, columns, days, {name: known[name].format or "" for name in days}, order, spec.rows)
+    formats = {name: known[name].format or "" for name in days}
+    parts_of = {number: part for number, part in enumerate((refused / drawn).tolist(), 1) if part}
+    return Drawn(axes, columns, days, formats, order, spec.rows, parts_of, plan.data)
 
 
 def dated(plan: Plan) -> dict[str, str]:

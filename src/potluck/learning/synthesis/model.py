@@ -1,11 +1,11 @@
-"""What all columns are together, as noised tables say it: a tree of pairs, by the target where there is one.
+"""What all columns are together, as noised tables say it: a tree of pairs, and each column by the target, if any.
 
 A column depends on its neighbours in the tree and on the target, and on other columns through these alone. That is what
-rows drawn from it do NOT have: what three columns are together, beyond that.
+rows drawn from it do NOT have: what three columns are together, beyond what each two of them are.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -14,21 +14,25 @@ import numpy as np
 from potluck.core.stages import Floats
 from potluck.learning.data.units import Index
 from potluck.learning.statistics.sums import Part
+from potluck.learning.synthesis.apart import blur, length
 from potluck.learning.synthesis.axes import Axis
 from potluck.learning.synthesis.fitted import fitted, shares
+from potluck.learning.synthesis.known import Known, known, refined
+from potluck.learning.synthesis.related import related
 from potluck.learning.synthesis.tables import Counts, Edge, first, others, second
 from potluck.learning.synthesis.tree import spanning
 
 Possible = Callable[[Edge], Floats]
 """Of two columns [size, size] 1, and 0 in cells that are known to have no row."""
-ABSOLUTE = float(np.sqrt(2 / np.pi))
-"""Of noise of standard deviation 1 the mean of what it is without its sign."""
+LEVELS = 16
+"""A target of more levels than this is by groups, where it is beside two columns: their tables would be too large."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """What was opened of columns, and of pairs by groups. alone: by axis [size, target] counts; ones: the same as
-    shares that agree about the target; pairs: by edge [groups, groups, target's groups] counts.
+    """What was opened. alone: by axis [size, target] counts; pairs: by edge [groups, groups]; fine: by edge of the tree
+    [size, size], once these are opened. What all of it says of a column: known, by axis the rows of each level; and
+    ones, by axis [size, target] shares, which agree about the target.
 
     Where there is no target it is an axis of one level.
     """
@@ -36,8 +40,15 @@ class Survey:
     axes: tuple[Axis, ...]
     target: int | None
     alone: Mapping[int, Counts] = field(repr=False)
-    ones: Mapping[int, Floats] = field(repr=False)
     pairs: Mapping[Edge, Counts] = field(repr=False)
+    fine: Mapping[Edge, Counts] = field(repr=False, default_factory=dict)
+    known: Mapping[int, Known] = field(init=False, repr=False)
+    ones: Mapping[int, Floats] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = {node: known(self.axes[node], one, self._margins(node)) for node, one in self.alone.items()}
+        object.__setattr__(self, "known", found)
+        object.__setattr__(self, "ones", _agreed({node: _with(one, found[node]) for node, one in self.alone.items()}))
 
     @property
     def nodes(self) -> list[int]:
@@ -47,30 +58,49 @@ class Survey:
     @property
     def groups(self) -> Index:
         """[target] the group of each of its levels."""
-        return np.zeros(1, np.int64) if self.target is None else self.axes[self.target].groups
+        if self.target is None:
+            return np.zeros(1, np.int64)
+        target = self.axes[self.target]
+        return np.arange(target.size) if target.size <= LEVELS else target.groups
 
     def by_groups(self, axis: int) -> Floats:
         """[size, target's groups] shares."""
         return grouped(self.ones[axis], self.groups, 1)
 
+    def rows(self, edge: Edge) -> float:
+        """Those that are in tables of this pair, at least 1: those that have a level of both columns."""
+        pair = self.pairs[edge]
+        if not pair.std:
+            return max(float(pair.values.sum()), 1.0)
+        return max(min(float(self.known[node].rows.sum()) for node in edge), 1.0)
+
     def unrelated(self, edge: Edge) -> Floats:
-        """[groups, groups, target's groups] shares, as if both columns were independent given the target."""
-        one, other = (grouped(self.by_groups(axis), self.axes[axis].groups, 0) for axis in edge)
-        return independent(one, other)
+        """[groups, groups] shares, as if both columns were independent given the target."""
+        one, other = (grouped(self.ones[axis], self.axes[axis].groups, 0) for axis in edge)
+        return np.asarray(independent(one, other).sum(axis=2))
 
     def tree(self) -> tuple[Edge, ...]:
         """The pairs of columns that are farthest from independence, as far as noise tells."""
-        weights = {edge: distance(counts, self.unrelated(edge)) for edge, counts in self.pairs.items()}
+        weights = {
+            edge: length(counts, self.rows(edge), self.unrelated(edge)) - blur(counts, self.rows(edge))
+            for edge, counts in self.pairs.items()
+        }
         return spanning(self.nodes, weights)
+
+    def _margins(self, node: int) -> Iterator[Counts]:
+        """What tables of pairs say of one column."""
+        for tables in (self.pairs, self.fine):
+            for edge, counts in tables.items():
+                if node in edge:
+                    yield _summed(counts, 1 - edge.index(node))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A distribution of all columns. opened: by edge of the tree [size, size, target's groups] counts; edges: the same
-    as shares, whose margins are the survey's."""
+    """A distribution of all columns. edges: by edge of the tree [size, size, target's groups] shares, whose margins are
+    the survey's."""
 
     survey: Survey
-    opened: Mapping[Edge, Counts] = field(repr=False)
     edges: Mapping[Edge, Floats] = field(repr=False)
 
 
@@ -85,60 +115,55 @@ def independent(one: Floats, other: Floats) -> Floats:
     return np.asarray(one[:, None, :] * np.divide(other, of, out=np.zeros_like(other), where=of > 0)[None, :, :])
 
 
-def distance(counts: Counts, wanted: Floats) -> float:
-    """L1 between noised counts as shares and other shares, less what the noise adds to it on average."""
-    rows = float(counts.values.sum())
-    if rows <= 0:
-        return 0.0
-    return float(np.abs(counts.values / rows - wanted).sum()) - blur(counts, rows)
-
-
-def blur(counts: Counts, rows: float) -> float:
-    """How far from itself noise takes a table of so many rows, on average: L1 of shares."""
-    return counts.values.size * counts.std * ABSOLUTE / rows if rows > 0 else 2.0
-
-
 def surveyed(axes: tuple[Axis, ...], target: int | None, part: Part) -> Survey:
     """The first round."""
-    nodes = others(axes, target)
-    every = [_by_target(one, target) for one in first(axes, target).opened(part)]
-    alone = dict(zip(nodes, every[: len(nodes)], strict=True))
-    pairs = dict(zip(combinations(nodes, 2), every[len(nodes) :], strict=True))
-    return Survey(axes, target, alone, _agreed(alone), pairs)
+    nodes, every = others(axes, target), first(axes, target).opened(part)
+    alone = {node: _by_target(one, target) for node, one in zip(nodes, every, strict=False)}
+    return Survey(axes, target, alone, dict(zip(combinations(nodes, 2), every[len(nodes) :], strict=True)))
 
 
 def modelled(survey: Survey, edges: Sequence[Edge], part: Part | None, possible: Possible) -> Model:
     """The tree of these edges. part: of the second round; None: there is none, of one column beside the target."""
     if part is None:
-        return Model(survey, {}, {})
-    every = [_by_target(one, survey.target) for one in second(survey.axes, survey.target, edges).opened(part)]
-    nodes = survey.nodes
-    alone = {axis: _both(survey.alone[axis], one) for axis, one in zip(nodes, every, strict=False)}
-    better = replace(survey, alone=alone, ones=_agreed(alone))
-    opened, found = dict(zip(edges, every[len(nodes) :], strict=True)), dict[Edge, Floats]()
-    for edge, counts in opened.items():
-        can, (one, other) = possible(edge), (better.by_groups(axis) for axis in edge)
-        prior = _alike(counts, one, other, can)
-        table = shares(counts.values * can[:, :, None], counts.std, prior)
-        found[edge] = fitted(table, [((0, 2), one), ((1, 2), other)], prior)
-    return Model(better, opened, found)
-
-
-def _alike(counts: Counts, one: Floats, other: Floats, can: Floats) -> Floats:
-    """[a, b, t] shares of two columns, were they related in the same way whatever the target: without it there is less
-    noise. As if they were independent, but for what both are together. can: as `Possible`."""
-    apart = independent(one, other) * can[:, :, None]
-    without, pair = apart.sum(axis=2), _summed(counts, 2)
-    found = fitted(
-        shares(pair.values * can, pair.std, without), [((0,), one.sum(axis=1)), ((1,), other.sum(axis=1))], without
+        return Model(survey, {})
+    nodes, every = survey.nodes, second(survey.axes, survey.target, edges).opened(part)
+    again = {node: _by_target(one, survey.target) for node, one in zip(nodes, every, strict=False)}
+    better = replace(
+        survey,
+        alone={node: _both(one, again[node]) for node, one in survey.alone.items()},
+        fine=dict(zip(edges, every[len(nodes) :], strict=True)),
     )
-    factor = np.divide(found, without, out=np.ones_like(found), where=without > 0)
-    return fitted(apart * factor[:, :, None], [((0, 2), one), ((1, 2), other)], apart)
+    return Model(better, {edge: _joint(better, edge, possible(edge)) for edge in edges})
+
+
+def _joint(survey: Survey, edge: Edge, can: Floats) -> Floats:
+    """[a, b, t] shares of two columns and the target, of which each two are together as was opened, and all three no
+    more than that. can: as `Possible`."""
+    one, other = (survey.by_groups(axis) for axis in edge)
+    margins = [((0,), one.sum(axis=1)), ((1,), other.sum(axis=1))]
+    apart = independent(one, other) * can[:, :, None]
+    without = fitted(apart.sum(axis=2), margins, apart.sum(axis=2))
+    counts, rows = _finely(survey, edge), survey.rows(edge)
+    pair = np.maximum(related(counts.values / rows, counts.std / rows, without), 0.0) * can
+    both = fitted(pair / (pair.sum() or 1.0), margins, without)
+    return fitted(apart, [((0, 2), one), ((1, 2), other), ((0, 1), both)], apart)
+
+
+def _finely(survey: Survey, edge: Edge) -> Counts:
+    """Both tables of a pair as one."""
+    one, other = (survey.axes[place] for place in edge)
+    return refined(one, survey.pairs[edge], other, survey.fine[edge])
 
 
 def _summed(counts: Counts, axis: int) -> Counts:
     """A table without one of its axes."""
     return Counts(counts.values.sum(axis=axis), counts.std * math.sqrt(counts.values.shape[axis]))
+
+
+def _with(counts: Counts, found: Known) -> Counts:
+    """Counts [size, target] that add up to what is known of each level."""
+    more = (found.rows - counts.values.sum(axis=1)) / counts.values.shape[1]
+    return replace(counts, values=counts.values + more[:, None])
 
 
 def _agreed(alone: Mapping[int, Counts]) -> dict[int, Floats]:

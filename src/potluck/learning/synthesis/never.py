@@ -14,7 +14,7 @@ from potluck.learning.data.conditions import demanded
 from potluck.learning.data.declared import find
 from potluck.learning.data.notation import notation
 from potluck.learning.data.units import Mask
-from potluck.learning.synthesis.axes import Axis, synthesized
+from potluck.learning.synthesis.axes import Axis, axes_of, synthesized
 from potluck.learning.synthesis.tables import Edge
 
 COMPARED: dict[str, Callable[[Floats, float], Mask]] = {
@@ -27,6 +27,10 @@ COMPARED: dict[str, Callable[[Floats, float], Mask]] = {
 
 def check(plan: Plan, spec: Synthesize) -> Iterator[str]:
     """What is wrong with these rules, one line a problem."""
+    yield from [*_wrong(plan, spec)] or _refusing(plan, spec)
+
+
+def _wrong(plan: Plan, spec: Synthesize) -> Iterator[str]:
     columns = synthesized(plan)
     for number, rule in enumerate(spec.never, 1):
         at = f"synthesize.never.{number}.together"
@@ -38,6 +42,15 @@ def check(plan: Plan, spec: Synthesize) -> Iterator[str]:
                 yield f"{at}: {one.column} is no column of numbers or values. hint: one that rows are made up of"
             else:
                 yield from demanded(at, one, column, notation(plan.data))
+
+
+def _refusing(plan: Plan, spec: Synthesize) -> Iterator[str]:
+    """Rules that no row obeys, whatever it is."""
+    axes = {axis.name: axis for axis in axes_of(plan)}
+    for number, rule in enumerate(spec.never, 1):
+        if all(_wholly(plan, one, axes[one.column]).all() for one in rule.together):
+            what = "refuses every row, whatever its values are"
+            yield f"synthesize.never.{number}: {what}. hint: conditions that some rows do not meet"
 
 
 def met(plan: Plan, one: Where, values: Floats) -> Mask:
@@ -54,10 +67,11 @@ def met(plan: Plan, one: Where, values: Floats) -> Mask:
 
 
 def broken(plan: Plan, columns: Mapping[str, Floats], rows: int) -> Mask:
-    """[rows] which rows cannot be."""
-    found = np.zeros(rows, np.bool_)
-    for rule in required(plan.synthesize).never:
-        found |= np.logical_and.reduce([met(plan, one, columns[one.column]) for one in rule.together])
+    """[rules, rows] which rows cannot be, by each rule."""
+    rules = required(plan.synthesize).never
+    found = np.zeros((len(rules), rows), np.bool_)
+    for place, rule in enumerate(rules):
+        found[place] = np.logical_and.reduce([met(plan, one, columns[one.column]) for one in rule.together])
     return found
 
 

@@ -11,9 +11,11 @@ from potluck.learning.data.units import Index
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Frame, Grid
 from potluck.learning.statistics.result import Estimate, Result, plain
+from potluck.learning.synthesis.apart import LOUD, apart
 from potluck.learning.synthesis.axes import Axis
 from potluck.learning.synthesis.drawn import Drawn
-from potluck.learning.synthesis.model import Model, blur, distance
+from potluck.learning.synthesis.known import Known
+from potluck.learning.synthesis.model import Model, Survey
 from potluck.learning.synthesis.tables import Counts, Edge
 
 LIMITS = (
@@ -23,11 +25,11 @@ LIMITS = (
 )
 SCALE = (
     "Distances are between tables of shares: 0 where both are the same, 2 where they have no cell in common. The error "
-    "is what is left of it beyond noise; the noise is what noise alone makes of it: from 0.5 on it hides what both "
-    "columns have to do with each other. "
+    "is told where it is more than noise alone makes, and hardly exceeds the number beside it (95 %). Noise is what a "
+    "distance of nothing looks like: from 0.5 on it hides what both columns have to do with each other. "
 )
-LOUD = 0.5
-"""Of a distance between shares, which is 2 at most: where noise alone makes that much, little is left of a table."""
+CROWDED = 0.75
+"""Where one bin has so large a part of a column's numbers, made-up ones are spread over it as real ones hardly are."""
 MANY = 20
 """More columns than this are too many for a picture of all pairs."""
 
@@ -48,8 +50,8 @@ class OneWay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TwoWay(msgspec.Struct, frozen=True, kw_only=True):
-    """A pair of columns of the tree, by the target where there is one: rows of each cell, in nested lists, and the ends
-    of their intervals. labels: of each column in turn, of the target's groups of values."""
+    """A pair of columns of the tree: rows of each cell, in nested lists, and the ends of their intervals. labels: of
+    each column in turn."""
 
     columns: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
@@ -59,13 +61,22 @@ class TwoWay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PairError(msgspec.Struct, frozen=True, kw_only=True):
-    """How far made-up rows are from what was opened of two columns by groups, given the target: L1 between shares, from
-    0 to 2, less what noise adds on average; blur: what it adds. tree: the pair was counted finely."""
+    """How far made-up rows are from what was opened of two columns by groups: L1 between shares, from 0 to 2. Fields as
+    of `apart.Apart`; tree: the pair was counted finely."""
 
     columns: tuple[str, str]
-    error: float
+    error: float | None
+    most: float | None
     blur: float
     tree: bool
+
+
+class Crowded(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of numbers of which one bin has nearly all. share: at least."""
+
+    column: str
+    bin: str
+    share: float
 
 
 class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,6 +85,7 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
     columns: tuple[OneWay, ...]
     tables: tuple[TwoWay, ...]
     pairs: tuple[PairError, ...]
+    crowded: tuple[Crowded, ...]
     target: str | None
     made: Drawn
 
@@ -85,27 +97,35 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def quality(self) -> dict[str, object]:
         """How near the rows are to what was opened."""
-        mean = math.fsum(one.error for one in self.pairs) / len(self.pairs) if self.pairs else None
-        said = {"rows": self.made.rows, "mean_pair_error": mean, "pairs": self.pairs, "limits": LIMITS}
-        found: dict[str, object] = msgspec.to_builtins(said)
+        told = [one.error for one in self.pairs if one.error is not None]
+        mean = math.fsum(told) / len(told) if told else None
+        hidden = len(self.pairs) - len(told)
+        said = {"mean_pair_error": mean, "hidden_pairs": hidden, "pairs": self.pairs, "limits": LIMITS}
+        found: dict[str, object] = {"rows": self.made.rows} | msgspec.to_builtins(said)
         return found
 
     def warnings(self, one: Statistic) -> Iterator[str]:
-        """Where noise leaves little, and where rules leave too few rows."""
+        """Where noise leaves little, rules too few rows, or bins too little of a column."""
         loud = sum(pair.blur > LOUD for pair in self.pairs)
         if loud:
             what = f"of {loud} of {len(self.pairs)} pairs of columns noise leaves little, so the tree may be of others"
             yield f"synthesize: {what}. hint: a larger epsilon, fewer columns, or more rows at the sites"
         if self.made.rows < self.made.wanted:
-            what = f"only {self.made.rows} rows were drawn that no rule of synthesize.never refuses"
-            yield f"synthesize.never: {what}. hint: rules that fit what the rows are"
+            some = f"so that only {self.made.rows:,} of {self.made.wanted:,} rows are made up"
+            for number, share in self.made.refused.items():
+                what = f"refuses {share:.0%} of the rows that were drawn, {some}"
+                yield f"synthesize.never.{number}: {what}. hint: a rule that fits what the rows are"
+        for full in self.crowded:
+            what = f"at least {full.share:.0%} of its numbers are in one bin, {full.bin}; made-up ones are even in it"
+            hint = 'a narrower range, more synthesize.bins, or its logarithm, [data.derive] with kind = "log"'
+            yield f"{full.column}: {what}. hint: {hint}"
 
     def shown(self, plan: Plan, one: Statistic) -> tuple[AnyForm, ...]:
         """How near pairs are, and every column."""
-        head = ("first column", "second column", "in the tree", "error", "noise")
+        head = ("first column", "second column", "in the tree", "error", "at most", "noise")
         pairs = tuple(
-            (*pair.columns, "yes" if pair.tree else "no", pair.error, pair.blur)
-            for pair in sorted(self.pairs, key=lambda pair: -pair.error)
+            (*pair.columns, "yes" if pair.tree else "no", pair.error, pair.most, pair.blur)
+            for pair in sorted(self.pairs, key=lambda pair: -(pair.error or 0.0))
         )
         title = "How far made-up rows are from what was opened"
         near = (
@@ -133,7 +153,7 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
         found = {pair.columns: pair.error for pair in self.pairs}
         values = tuple(tuple(found.get((a, b), found.get((b, a))) for b in names) for a in names)
         yield Grid(
-            title="Errors of pairs, beyond noise: from 0, none, to 2",
+            title="Errors of pairs, from 0 to 2; empty where noise hides them",
             down="",
             across="",
             rows=names,
@@ -147,31 +167,39 @@ def marginals(model: Model, made: Drawn) -> Marginals:
     """What a run comes to."""
     survey, axes = model.survey, model.survey.axes
     levels = {axis.name: axis.codes(made.columns[axis.name]) for axis in axes}
-    target = None if survey.target is None else axes[survey.target]
+    known = [survey.known[place] if place != survey.target else _target(survey) for place in range(len(axes))]
     return Marginals(
-        columns=tuple(_one_way(axis, _alone(model, place), levels[axis.name]) for place, axis in enumerate(axes)),
-        tables=tuple(_two_way(axes, target, edge, counts) for edge, counts in model.opened.items()),
+        columns=tuple(_one_way(axis, one, levels[axis.name]) for axis, one in zip(axes, known, strict=True)),
+        tables=tuple(_two_way(axes, edge, counts) for edge, counts in survey.fine.items()),
         pairs=tuple(_error(model, edge, counts, levels) for edge, counts in survey.pairs.items()),
-        target=None if target is None else target.name,
+        crowded=tuple(full for axis, one in zip(axes, known, strict=True) for full in _crowded(axis, one)),
+        target=None if survey.target is None else axes[survey.target].name,
         made=made,
     )
 
 
-def _alone(model: Model, place: int) -> Counts:
-    """The counts of one column; of the target as the other one tells that has the fewest levels, and so least noise."""
-    survey = model.survey
-    fewest = min(survey.nodes, key=lambda node: survey.axes[node].size)
-    kept, column = (1, fewest) if place == survey.target else (0, place)
-    counts = survey.alone[column]
-    return Counts(counts.values.sum(axis=1 - kept), counts.std * math.sqrt(counts.values.shape[1 - kept]))
+def _target(survey: Survey) -> Known:
+    """The rows of each value of the target, as the other column tells that has the fewest levels, so least noise."""
+    counts = survey.alone[min(survey.nodes, key=lambda node: survey.axes[node].size)]
+    values = counts.values.sum(axis=0)
+    return Known(values, np.full(len(values), counts.std * math.sqrt(len(counts.values))))
 
 
-def _one_way(axis: Axis, counts: Counts, found: Index) -> OneWay:
+def _crowded(axis: Axis, known: Known) -> Iterator[Crowded]:
+    """The bin that has nearly all numbers, if one has; an end of the range by itself is as it is, and no bin."""
+    rows = known.rows[: axis.levels]
+    for level in np.flatnonzero(np.array(axis.lows) < np.array(axis.highs)).tolist():
+        sure, total = float(rows[level] - Z * known.std[level]), float(rows.sum())
+        if sure > CROWDED * total > 0:
+            yield Crowded(column=axis.name, bin=axis.labels()[level], share=min(sure / total, 1.0))
+
+
+def _one_way(axis: Axis, known: Known, found: Index) -> OneWay:
     drawn = np.bincount(found[found >= 0], minlength=axis.size) / max(len(found), 1)
-    levels = zip(axis.labels(), counts.values.tolist(), drawn.tolist(), strict=True)
+    levels = zip(axis.labels(), known.rows.tolist(), known.std.tolist(), drawn.tolist(), strict=True)
     return OneWay(
         column=axis.name,
-        levels=tuple(Level(value=name, rows=_rows(value, counts.std), drawn=share) for name, value, share in levels),
+        levels=tuple(Level(value=name, rows=_rows(rows, std), drawn=share) for name, rows, std, share in levels),
     )
 
 
@@ -180,35 +208,29 @@ def _rows(value: float, std: float) -> Estimate:
     return Estimate(value=plain(value, std, True), low=low, high=high)
 
 
-def _two_way(axes: tuple[Axis, ...], target: Axis | None, edge: Edge, counts: Counts) -> TwoWay:
-    sides = [axes[place] for place in edge]
-    labels = [axis.labels() for axis in sides]
-    values = counts.values
-    if target is None:
-        values = values[..., 0]
-    else:
-        names = np.array(target.labels(), object)
-        labels.append(tuple(" or ".join(names[target.groups == group]) for group in range(target.grouped)))
-    low, high = (values + side * Z * counts.std for side in (-1, 1))
-    every = [*sides, *([target] if target else [])]
-    found = [(one if counts.std else np.rint(one).astype(np.int64)).tolist() for one in (values, low, high)]
+def _two_way(axes: tuple[Axis, ...], edge: Edge, counts: Counts) -> TwoWay:
+    low, high = (counts.values + side * Z * counts.std for side in (-1, 1))
+    each = (counts.values, low, high)
+    found = [(one if counts.std else np.rint(one).astype(np.int64)).tolist() for one in each]
     return TwoWay(
-        columns=tuple(axis.name for axis in every), labels=tuple(labels), value=found[0], low=found[1], high=found[2]
+        columns=tuple(axes[place].name for place in edge),
+        labels=tuple(axes[place].labels() for place in edge),
+        value=found[0],
+        low=found[1],
+        high=found[2],
     )
 
 
 def _error(model: Model, edge: Edge, counts: Counts, levels: Mapping[str, Index]) -> PairError:
-    survey = model.survey
-    axes = [survey.axes[place] for place in edge]
-    if survey.target is not None:
-        axes.append(survey.axes[survey.target])
-    cell = np.zeros(len(levels[axes[0].name]), np.int64)
-    for axis in axes:
-        cell = cell * axis.grouped + axis.groups[levels[axis.name]]
+    one, other = (model.survey.axes[place] for place in edge)
+    cell = one.groups[levels[one.name]] * other.grouped + other.groups[levels[other.name]]
     shares = np.bincount(cell, minlength=counts.values.size).reshape(counts.values.shape) / max(len(cell), 1)
+    found = apart(counts, model.survey.rows(edge), shares)
+    there = len(cell) > 0
     return PairError(
-        columns=(axes[0].name, axes[1].name),
-        error=max(distance(counts, shares), 0.0),
-        blur=min(blur(counts, float(counts.values.sum())), 2.0),
+        columns=(one.name, other.name),
+        error=found.error if there else None,
+        most=found.most if there else None,
+        blur=found.blur,
         tree=edge in model.edges,
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, combinations
 
 import numpy as np
@@ -99,24 +99,31 @@ def others(axes: Sequence[Axis], target: int | None) -> list[int]:
 
 
 def first(axes: Sequence[Axis], target: int | None) -> Tables:
-    """Each column, then each pair of columns by groups; all by the target.
-
-    Single columns weigh so much that they take about two parts in three of what a row adds: all else rests on them.
-    """
+    """Each column, by the target; then each pair of columns by groups. A column counts as often as there are pairs that
+    it stands in: they rest on it."""
     rest = others(axes, target)
-    by = () if target is None else (Side(target, True),)
-    pairs = [Table((Side(one, True), Side(other, True), *by)) for one, other in combinations(rest, 2)]
-    weight = max(1, round(math.sqrt(2 * len(pairs) / len(rest))))
-    return Tables(axes, (*_alone(rest, target, weight), *pairs))
+    pairs = [Table((Side(one, True), Side(other, True))) for one, other in combinations(rest, 2)]
+    return _weighed(axes, _alone(rest, target), pairs, max(len(rest) - 1, 1))
 
 
 def second(axes: Sequence[Axis], target: int | None, edges: Iterable[Edge]) -> Tables:
-    """Each column once more, then the pairs of columns of a tree, by the groups of the target."""
-    by = () if target is None else (Side(target, True),)
-    pairs = [Table((Side(one), Side(other), *by)) for one, other in edges]
-    return Tables(axes, (*_alone(others(axes, target), target, 1), *pairs))
+    """Each column once more, then the pairs of columns of a tree."""
+    pairs = [Table((Side(one), Side(other))) for one, other in edges]
+    return _weighed(axes, _alone(others(axes, target), target), pairs, 1)
 
 
-def _alone(rest: Iterable[int], target: int | None, weight: int) -> list[Table]:
+def _alone(rest: Iterable[int], target: int | None) -> list[Table]:
     by = () if target is None else (Side(target),)
-    return [Table((Side(one), *by), weight) for one in rest]
+    return [Table((Side(one), *by)) for one in rest]
+
+
+def _weighed(axes: Sequence[Axis], alone: Iterable[Table], pairs: Iterable[Table], uses: int) -> Tables:
+    """All of them, with weights. uses: how often a table of one column counts.
+
+    Noise of standard deviation s / w in each of c cells is off by c s / w in L1. At a given norm, which is the root of
+    all w squared, the sum of that is least where each w is as the cube root of c.
+    """
+    every = [(table, uses) for table in alone] + [(table, 1) for table in pairs]
+    cells = Tables(axes, tuple(table for table, _ in every)).sizes
+    weights = [max(1, round((many * often) ** (1 / 3))) for many, (_, often) in zip(cells, every, strict=True)]
+    return Tables(axes, tuple(replace(table, weight=weight) for weight, (table, _) in zip(weights, every, strict=True)))

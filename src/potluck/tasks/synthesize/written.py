@@ -1,9 +1,10 @@
 """Made-up rows as files: CSV and Parquet with the plan's columns, and what was opened as JSON beside them.
 
-The CSV has a header, commas and decimal points, in UTF-8, whatever owners' files have; dates are written as the plan
-says that they are, and a value that is missing is an empty cell.
+The CSV is written as the plan says that owners' files are: separator, decimal mark, encoding, the text that means "no
+value", format of dates, and a header or none. So the same plan reads it, and finds the same rows.
 """
 
+import codecs
 import os
 from datetime import date
 from pathlib import Path
@@ -27,29 +28,58 @@ CSV, PARQUET, MARGINALS = "synthetic.csv", "synthetic.parquet", "marginals.json"
 
 def write(found: Marginals, folder: Path) -> None:
     """All files. Raises OSError."""
-    from pyarrow import csv, parquet
+    from pyarrow import parquet
 
     made = found.made
     with private.opened(folder / CSV, os.O_TRUNC) as file:
-        csv.write_csv(_table(made, texts=True), file, csv.WriteOptions(quoting_style="needed"))
+        file.write(_csv(made))
     with private.opened(folder / PARQUET, os.O_TRUNC) as file:
-        parquet.write_table(_table(made, texts=False), file)
+        parquet.write_table(_table(made), file)
     private.write(folder / MARGINALS, json_text(found.document() | {"quality": found.quality}))
 
 
-def _table(made: Drawn, *, texts: bool) -> "pa.Table":
-    """The rows. texts: days as texts, in the format of the plan."""
+def _csv(made: Drawn) -> bytes:
+    """Every cell is a text. Without a header all columns of owners' files have their places, those that are not drawn
+    without values."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    data, drawn, file = made.data, _table(made), pa.BufferOutputStream()
+    names = made.order if data.header or data.reduce is not None else tuple(data.columns)
+    missing = "" if "" in data.missing or not data.missing else data.missing[0]
+    cells = {}
+    for name in names:
+        if name in made.days:
+            column = pa.array(_texts(made.days[name], made.formats[name]), pa.string())
+        else:
+            column = _said(drawn[name], data.decimal) if name in made.order else pa.nulls(drawn.num_rows, pa.string())
+        cells[name] = column.fill_null(missing) if missing else column
+    how = csv.WriteOptions(include_header=data.header, delimiter=data.separator, quoting_style="needed")
+    csv.write_csv(pa.table(cells), file, how)
+    text: bytes = file.getvalue().to_pybytes()
+    return text if codecs.lookup(data.encoding).name == "utf-8" else text.decode().encode(data.encoding)
+
+
+def _said(column: "pa.ChunkedArray", decimal: str) -> "pa.ChunkedArray":
+    import pyarrow as pa
+    from pyarrow import compute
+
+    texts = column.cast(pa.string())
+    number = pa.types.is_floating(column.type) and decimal != "."
+    return compute.replace_substring(texts, ".", decimal) if number else texts
+
+
+def _table(made: Drawn) -> "pa.Table":
+    """The rows, of numbers, texts and days."""
     import pyarrow as pa
 
     axes = {axis.name: axis for axis in made.axes}
-    found = {}
-    for name in made.order:
-        if name in axes:
-            found[name] = _cells(axes[name], made.columns[name])
-        else:
-            days = made.days[name]
-            found[name] = pa.array(_texts(days, made.formats[name])) if texts else pa.array(days)
-    return pa.table(found)
+    return pa.table(
+        {
+            name: _cells(axes[name], made.columns[name]) if name in axes else pa.array(made.days[name])
+            for name in made.order
+        }
+    )
 
 
 def _cells(axis: Axis, values: Floats) -> "pa.Array":

@@ -16,12 +16,10 @@ from potluck.learning.statistics.kind import StatisticKind
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Reach
 from potluck.learning.synthesis import never
+from potluck.learning.synthesis.apart import ABSOLUTE, LOUD
 from potluck.learning.synthesis.axes import synthesized
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.drawn import undrawn
-from potluck.learning.synthesis.model import ABSOLUTE
-from potluck.learning.synthesis.result import LOUD
-from potluck.learning.synthesis.tables import others
 
 MOST_COLUMNS = 200
 """All pairs of them are counted."""
@@ -59,12 +57,27 @@ def _columns(plan: Plan, columns: Mapping[str, Column]) -> Iterator[str]:
     for name, one in declared(plan).items():
         if not one.ignored and COLUMNS.of(one.kind).reader is not None:
             yield f'data.columns.{name}: no {one.kind} is made up. hint: kind = "ignore", or a category'
+    for name, one in columns.items():
+        if not _written(plan, name, *one.values):
+            what = f"{plan.data.encoding}, in which made-up rows are written, has no letter for its name or a value"
+            yield f'data.columns.{name}: {what}. hint: data.encoding = "utf-8"'
     if not columns:
         yield "data.columns: no column is of numbers or values. hint: declare one that rows are made up of"
     if len(columns) > MOST_COLUMNS:
         pairs = math.comb(len(columns), 2)
         what = f"{len(columns):,} columns have {pairs:,} pairs, all of which are counted"
         yield f'data.columns: {what}. hint: at most {MOST_COLUMNS} columns; kind = "ignore" leaves one out'
+
+
+def _written(plan: Plan, *texts: str) -> bool:
+    """Whether these can be told in the files' encoding."""
+    try:
+        "".join(texts).encode(plan.data.encoding)
+    except UnicodeError:
+        return False
+    except LookupError:  # which is told elsewhere
+        return True
+    return True
 
 
 def _named(spec: Synthesize, columns: Mapping[str, Column]) -> Iterator[str]:
@@ -121,21 +134,23 @@ def _axis(course: Synthesis, place: int, coarse: bool) -> Axis:
 
 
 def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float:
-    """Of the column that is known worst: from both rounds, of all values of the target together."""
+    """Of the column that is known worst, at most: from both rounds, of all values of the target together. Pairs, that
+    tell of it too, may make it less."""
     course = Synthesis(plan, one)
-    known = course.alone(std)
-    sizes = [course.axes[place].size for place in others(course.axes, course.target)]
-    by = 1 if course.target is None else max(course.axes[course.target].size, min(sizes))
-    return Z * known * math.sqrt(by)
+    known, axes = course.alone(std), course.axes
+    by = 1 if course.target is None else axes[course.target].size
+    each = [one * math.sqrt(by) for one in known.values()]
+    if course.target is not None:
+        fewest = min(known, key=lambda place: axes[place].size)
+        each.append(known[fewest] * math.sqrt(axes[fewest].size))
+    return Z * max(each)
 
 
 def reach(plan: Plan, one: Statistic, std: float, rows: float | None) -> Reach:
     """From how many rows on noise is less than LOUD in every table of a pair."""
     tables = Synthesis(plan, one).tables
-    cells = max(
-        (size for size, table in zip(tables.sizes, tables.each, strict=True) if table.sides[0].coarse), default=0
-    )
-    noise = cells * std * ABSOLUTE
+    each = zip(tables.sizes, tables.each, strict=True)
+    noise = std * ABSOLUTE * max((size / table.weight for size, table in each if table.sides[0].coarse), default=0)
     least = noise / LOUD
     return Reach(least, noise / rows if rows and rows >= least else None, "noise of pairs, of 2 at most")
 
