@@ -32,7 +32,7 @@ def tables():
         yield
 
 
-@pytest.mark.usefixtures("tables")
+@pytest.mark.usefixtures("tables", "repeatable")
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=TORCH.get(page.name, [])) for page in LIVE], ids=[page.stem for page in LIVE]
 )
