@@ -58,13 +58,13 @@ def test_each_party_draws_its_share_of_the_noise_and_all_of_it_is_in_the_model(d
     share = owed(made.spec).share
     assert noise.shape == (3, 200, 5)
     for one in noise:
-        # A thousand draws: four deviations of their spread.
-        assert 0.91 < one.std() * STEP / share < 1.09
+        # A thousand draws: nearly six deviations of their spread. A third instead of half of the noise would have .82.
+        assert 0.87 < one.std() * STEP / share < 1.13
         assert (np.rint(one * STEP) == one * STEP).all()
     assert about["clip"] == 1.0
     assert about["divisor"] == 200
     two = noise[:2].sum(axis=0).std() * STEP
-    assert two > 0.91 * owed(made.spec).sigma
+    assert two > 0.87 * owed(made.spec).sigma
     assert found.metrics is None
     assert any("no metrics" in one for one in found.warnings)
 
@@ -72,9 +72,11 @@ def test_each_party_draws_its_share_of_the_noise_and_all_of_it_is_in_the_model(d
 def test_models_of_the_same_rows_differ_by_the_noise(drawn):
     models = [opened(sat(noisy(), frames(rows=100))[0]).model.weights for _ in range(6)]
     spread = np.std(models, axis=0)
-    # Of one step alone: sigma of all three over the public number of rows.
+    # Of one step alone: sigma of all three over the public number of rows. Of thirty numbers together, since those of
+    # one weight are as near once in some thousand runs.
     least = np.sqrt(1.5) * owed(noisy().spec).sigma / STEP / 200
-    assert (spread > 0.3 * least).all()
+    assert (spread > 0).all()
+    assert np.sqrt(np.mean(spread**2)) > 0.3 * least
     assert np.abs(np.diff([noise for _, noise in drawn], axis=0)).max() > 0
 
 
@@ -100,7 +102,7 @@ def test_a_party_that_draws_nothing_leaves_noise_enough(drawn, monkeypatch):
     opened(sat(made, frames(rows=60))[0])
     noise = drawn[0][1]
     assert sum((one == 0).all() for one in noise) == 1
-    assert noise.sum(axis=0).std() * STEP > 0.91 * owed(made.spec).sigma
+    assert noise.sum(axis=0).std() * STEP > 0.87 * owed(made.spec).sigma
 
 
 def test_noise_goes_from_each_who_computes_to_each_other_and_to_nobody_else():
@@ -200,6 +202,7 @@ def test_check_says_what_it_costs_and_explain_that_the_model_is_noised():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("repeatable")
 def test_a_whole_run_tells_what_each_owner_paid(mpc_engine, tmp_path):
     given = frames(rows=600)
     made = noisy(privacy__epsilon=8.0, training__expected_rows=450)
