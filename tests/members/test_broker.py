@@ -1,6 +1,5 @@
 """Enrolment and the real nats-server: who is a member is let in, who no longer is, is not, while it runs."""
 
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.net import broker
 from potluck.net.link import Link
 from potluck.net.session import Account
+from support.ports import free_port
 
 NOW = time.time()
 
@@ -49,11 +49,8 @@ def connect(membership, parties=()):
 
 
 def test_the_broker_lets_in_the_members_of_the_newest_version(tmp_path):
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
     chief, a, b = tmp_path / "hospitals", tmp_path / "a", tmp_path / "b"
-    api.federation_new(chief, f"tls://127.0.0.1:{port}", NOW)
+    api.federation_new(chief, f"tls://127.0.0.1:{free_port()}", NOW)
     made = [api.site_new(home) for home in (a, b)]
     with serving(chief):
         api.federation_add(chief, [one.card for one in made], NOW)

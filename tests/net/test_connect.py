@@ -11,7 +11,8 @@ from potluck.core.errors import Refused, Unreachable, UsageError
 from potluck.core.party import SERVER, site
 from potluck.net import broker as program
 from potluck.net import certificates, session
-from support.net.broker_rig import HOST, Rig, free_port, rig, seed
+from support.net.broker_rig import HOST, Rig, rig, seed
+from support.ports import free_port
 
 A = site("a")
 YEAR = 366 * 24 * 3600.0

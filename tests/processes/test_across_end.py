@@ -13,8 +13,9 @@ import pytest
 import potluck
 from potluck.api.plan.plan import Plan
 from support.owner.policies import OPEN
+from support.ports import free_port
 from support.processes import hospitals
-from support.processes.hospitals import NAMES, federation, free_port
+from support.processes.hospitals import NAMES, federation
 from support.processes.rig import BROKER, Rig, need_broker
 
 DEMO = Path(potluck.__file__).parent / "demo"

@@ -10,7 +10,8 @@ from potluck.core.party import SERVER, site
 from potluck.net import broker
 from potluck.net.address import token
 from potluck.net.pieces import HEADER
-from support.processes.hospitals import NAMES, federation, free_port, plan, reference
+from support.ports import free_port
+from support.processes.hospitals import NAMES, federation, plan, reference
 from support.processes.middle import Middle, renamed
 from support.processes.rig import BROKER, need_broker, wait_for
 

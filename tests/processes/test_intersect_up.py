@@ -9,7 +9,7 @@ from potluck.api.plan.plan import Plan
 from potluck.mpc.local import addresses
 from potluck.tasks.intersect.site import COMMON
 from support.owner.policies import OPEN
-from support.processes.hospitals import free_port
+from support.ports import free_port
 from support.processes.rig import BROKER, SERVER, Rig, Trap, need_broker, wait_for
 
 pytestmark = pytest.mark.slow

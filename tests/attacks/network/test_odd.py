@@ -22,7 +22,7 @@ from potluck.net import broker
 from support.parties import across, scene
 from support.parties.across import Across, quick
 from support.places import environment
-from support.processes.hospitals import free_port
+from support.ports import free_port
 from support.processes.rig import Child, Rig, need_broker, wait_for
 
 SITES = "abc"

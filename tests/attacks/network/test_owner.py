@@ -33,7 +33,7 @@ from potluck.secret.keys import SigningKey
 from support.hostile.proposals import announced, drained, proposal, server
 from support.parties import across, scene
 from support.parties.across import Across, quick
-from support.processes.hospitals import free_port
+from support.ports import free_port
 from support.processes.rig import Rig, need_broker, wait_for
 
 RUN, OTHER = "ab" * 16, "cd" * 16

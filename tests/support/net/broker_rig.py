@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,8 +22,7 @@ from potluck.net.pieces import LARGEST
 from potluck.net.session import Account
 from potluck.net.topology import Queues
 from potluck.secret.container import Secret
-
-HOST = "127.0.0.1"
+from support.ports import HOST, free_port
 
 
 def need_broker() -> None:
@@ -41,12 +39,6 @@ def until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind((HOST, 0))
-        return int(trial.getsockname()[1])
 
 
 def seed() -> tuple[Secret, str]:

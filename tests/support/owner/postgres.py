@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from support.ports import free_port
 
 ROLE, PASSWORD = "reader", "p%4:@/s3cr3t-31337"
 
@@ -37,12 +38,6 @@ def _user() -> tuple[str, int, int]:
     return entry.pw_name, entry.pw_uid, entry.pw_gid
 
 
-def _port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @contextmanager
 def server() -> Iterator[int]:
     """The port. The superuser is called owner; pg_hba asks everybody for a password."""
@@ -55,7 +50,7 @@ def server() -> Iterator[int]:
         (folder / "password").write_text(PASSWORD)
         os.chown(folder / "password", uid, gid)
         os.chown(folder, uid, gid)
-        data, port = folder / "data", _port()
+        data, port = folder / "data", free_port()
         init = [where / "initdb", "-D", data, "-U", "owner", "-A", "scram-sha-256", "--pwfile", folder / "password"]
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "USER": name}
         subprocess.run(

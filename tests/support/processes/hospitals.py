@@ -1,6 +1,5 @@
 """Four small made-up hospitals, a short plan for them, and what a run over known givers must give."""
 
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from potluck.learning.loops import build
 from potluck.tasks.sources import tables
 from potluck.tasks.sums import protections
 from potluck.tasks.sums.together import Together
+from support.ports import free_port
 from support.processes.rig import CANARY, Rig
 
 NAMES = ("anna", "bert", "carl", "dora")
@@ -70,12 +70,6 @@ def reference(of: Plan, givers: Sequence[Sequence[str]] = ()) -> Any:
     return drive(
         task, Sums(spec, Together(spec, task, protections.row(spec).build(spec, None), held, memory, "run"))
     ).model
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
 
 
 def federation(folder: Path, policies: Mapping[str, str] | None = None) -> Rig:
