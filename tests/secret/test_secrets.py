@@ -1,6 +1,7 @@
 """Secrets hide; boxes and letters open for whom they say, unchanged, or not at all."""
 
 import copy
+import os
 import pickle
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort, Cause, Label, Parcel, RoundId
+from potluck.secret import random
 from potluck.secret.box import OVERHEAD, PUBLIC, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.envelope import seal, unseal
@@ -18,6 +20,7 @@ from potluck.secret.keys import _LOW_ORDER, AgreementKey, Roster, SigningKey
 from potluck.secret.random import system
 from potluck.secret.stream import Keystream, derive, digest
 from support.examples import examples
+from support.repeated import repeated
 
 A, B = site("a"), site("b")
 KEY_A, KEY_B = SigningKey(Secret(b"a" * 32)), SigningKey(Secret(b"b" * 32))
@@ -179,3 +182,13 @@ def test_any_bytes_are_no_letter(noise):
 def test_secret_randomness_does_not_repeat():
     assert len({system(16) for _ in range(1000)}) == 1000
     assert system(100_000) != system(100_000)
+
+
+def test_a_test_can_repeat_what_is_drawn_and_it_is_fresh_again_afterwards():
+    def drawn():
+        with repeated("a seed"):
+            return system(16), system(10_000), SigningKey(Secret(system(32))).public
+
+    assert drawn() == drawn()
+    assert system(16) != drawn()[0]
+    assert random.os is os
