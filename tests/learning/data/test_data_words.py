@@ -361,6 +361,17 @@ def test_a_model_file_says_how_new_rows_are_read_and_derived(tmp_path):
     assert again.features(new).tolist() == table.features.tolist()
 
 
+def test_recoded_values_stay_in_the_order_of_the_map_in_a_model_file(tmp_path):
+    derive = {"late": Derive(kind="recode", source="c", map={"II": "yes", "I": "no", "III": "yes"})}  # no such order there
+    spec = plan(columns={"c": category("I", "II", "III"), "y": category("0", "1")}, derive=derive)
+    rows = pd.DataFrame({"c": ["I", "II", "III"], "y": ["0", "1", "1"]})
+    made = model(spec, np.array([0.5, -0.5, 0.25]))
+    assert made.encoding.names == ("late=yes", "late=no")
+    made.write(tmp_path / "model.json")
+    again = type(made).read(tmp_path / "model.json")
+    assert again.features(rows).tolist() == made.features(rows).tolist() == [[0, 1], [1, 0], [1, 0]]
+
+
 def test_a_plan_without_the_words_has_the_encoding_that_it_had():
     text = model(make(), np.zeros(4)).files()[0].decode()
     for word in ("helpers", "decimal", "fold", "separator", "derive", "format"):

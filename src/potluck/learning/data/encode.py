@@ -137,6 +137,9 @@ def _with_parts(plan: Plan, needed: Collection[str | None]) -> tuple[Field, ...]
 def _field(plan: Plan, name: str, column: Column) -> Field:
     made = field(name, column)
     one = plan.data.derive.get(name)
+    if one is not None and one.map and not one.values:
+        # Its values come in the order of the map, which a model file does not keep.
+        one = msgspec.structs.replace(one, values=made.values)
     return made if one is None else msgspec.structs.replace(made, derive=one)
 
 
