@@ -13,6 +13,7 @@ VERBS = {
     "demo": "The heart federation: four hospitals, the comparison table and the report.",
     "check": "Can this plan run, and what will it cost?",
     "explain": "Who could see what, in what form, unless what breaks.",
+    "init": "A first plan from your own files: kinds, ranges and spellings, to be confirmed.",
     "schema": "What a plan or a policy may hold, as JSON Schema.",
     "columns": "The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.",
     "graph": "A network as data: make one of a torch module, and see what is in one.",

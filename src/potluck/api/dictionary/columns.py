@@ -4,17 +4,15 @@ What the dictionary says in full becomes an entry of [data.columns]. What it lea
 be filled in: no range is guessed, and none is taken from data.
 """
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomli_w
-
 from potluck.api.dictionary.described import Described, Format, Sheet
 from potluck.api.dictionary.document import read
 from potluck.api.dictionary.formats import FORMATS
-from potluck.core.errors import UsageError, unwritable
+from potluck.api.plan import toml
+from potluck.core.errors import UsageError
 from potluck.core.prose import agree
 from potluck.core.visible import visible
 from potluck.learning.data.notation import Notation
@@ -51,7 +49,7 @@ class Dictionary:
         open_ = f", {count} to confirm" if count else ""
         lines = [f"# {agree(len(self.sheet.columns), '1 column', f'{len(self.sheet.columns)} columns')}{of}{open_}"]
         if self.missing is not None:
-            lines += ["[data]", f"missing = {_value(list(self.missing))}", ""]
+            lines += ["[data]", f"missing = {toml.value(list(self.missing))}", ""]
         lines += ["[data.columns]", *map(self._line, self.sheet.columns)]
         return "\n".join(lines) + "\n"
 
@@ -60,8 +58,8 @@ class Dictionary:
         note = "; ".join(filter(None, (asked, one.note)))
         beside = f"  # {visible(note)}" if note else ""
         if asked is not None and not one.kind:
-            return f"# {_key(one.name)}:{beside[3:]}"
-        entry = f"{_key(one.name)} = {_table(one.table)}"
+            return f"# {toml.key(one.name)}:{beside[3:]}"
+        entry = f"{toml.key(one.name)} = {toml.table(one.table)}"
         return f"# {entry}{beside}" if asked is not None else f"{entry}{beside}"
 
 
@@ -85,17 +83,6 @@ def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
     asked = {one.name: what for one in sheet.columns if (what := one.confirm(how))}
     ready = {one.name: one.table for one in sheet.columns if one.name not in asked}
     return Dictionary(found.name, sheet.name, ready, asked, sheet.missing, sheet)
-
-
-def write(found: Dictionary, path: Path) -> None:
-    """The TOML into a new file. Raises UsageError: there is one, or it cannot be written."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(found.toml())
-    except FileExistsError:
-        raise UsageError("is there already", where=str(path), hint="name a new file with -o") from None
-    except OSError as error:
-        raise unwritable(error, path, "name another file with -o") from None
 
 
 def _chosen(one: Format, document: object, table: str | None) -> str:
@@ -129,20 +116,3 @@ def _within(sheet: Sheet) -> None:
     for text in (*names, *(value for one in sheet.columns for value in one.values), *(sheet.missing or ())):
         if len(text) > LONGEST:
             raise UsageError(f"a name or value has more than {LONGEST:,} letters", hint="shorten it")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _value(name)
-
-
-def _table(entries: dict[str, object]) -> str:
-    return "{ " + ", ".join(f"{name} = {_value(value)}" for name, value in entries.items()) + " }"
-
-
-def _value(value: object) -> str:
-    """A value as TOML, on one line."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    return tomli_w.dumps({"v": value})[len("v = ") : -1]

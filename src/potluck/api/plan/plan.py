@@ -1,7 +1,7 @@
 """`potluck.Plan`: a plan as its author wrote it, and the checked data behind it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -83,6 +83,28 @@ class Plan:
         plan = cls.__new__(cls)
         plan.source, plan.overrides = source, tuple(settings)
         plan._adopt(tables, folder.resolve() if folder else path.resolve().parent, path.name)
+        return plan
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Mapping[str, object],
+        target: str | None = None,
+        person: str | None = None,
+        dictionary: str | Path | None = None,
+    ) -> "Plan":
+        """A first plan from owners' rows, as `potluck init` drafts it: `print(plan.source)` shows it with its comments,
+        which say what comes from the rows and is to be confirmed.
+
+        frames: by site a frame, an array or a path, as `run` takes them; target: the column to predict, without which
+        the plan makes a table; person: the column that says whose row it is; dictionary: of `potluck.columns_from`.
+        Raises UsageError, DataError.
+        """
+        from potluck.api.draft.begin import from_frames
+
+        plan = cls.__new__(cls)
+        plan.source, plan.overrides = from_frames(frames, target, person, dictionary), ()
+        plan._adopt(read_toml(plan.source, "plan"), Path.cwd(), "plan")
         return plan
 
     def set(self, key: str, value: object) -> "Plan":

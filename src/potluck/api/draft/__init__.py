@@ -1,0 +1,1 @@
+"""A first plan from owners' own rows: commented, and to be confirmed."""

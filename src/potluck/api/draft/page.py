@@ -1,0 +1,171 @@
+"""A draft as the TOML of a plan, with comments: where each range and value comes from, and why columns are left out."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
+
+from potluck.api.draft.draft import Draft
+from potluck.api.draft.guess import CONFIRM, Guess
+from potluck.api.plan import toml
+from potluck.core.prose import agree, listed
+from potluck.core.visible import visible
+
+SCHEMA = "plan.schema.json"
+"""What `potluck schema plan` is written into, for an editor."""
+WIDE = 118
+ENOUGH = 3
+"""Sites, from which on one of them may collude."""
+TEST, EVALUATION = 0.25, 0.1
+
+
+def page(draft: Draft) -> str:
+    """The text of the plan."""
+    parts = (_head(draft), _federation(draft), _data(draft), _columns(draft), _derive(draft), _aim(draft), _privacy(draft))
+    return "\n".join(line for part in parts for line in (*part, ""))
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in wrap(visible(text), WIDE - 2)]
+
+
+def _entry(name: str, value: object, note: str = "") -> str:
+    return f"{toml.key(name)} = {toml.value(value)}" + (f"  # {visible(note)}" if note else "")
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    task, about = ("train", f"Predict {draft.target}") if draft.aim else ("statistics", "Describe the rows of all sites")
+    name = re.sub("[^A-Za-z0-9_-]+", "-", draft.target or "table").strip("-") or "plan"
+    yield f"#:schema {SCHEMA}"
+    yield from _comment(
+        f"A first plan, drafted from the rows of {listed([*draft.rows][:5])}{', and others' if len(draft.rows) > 5 else ''}. "  # noqa: PLR2004
+        f'What says "{CONFIRM}" was read from these rows, so it may say something of somebody: keep this file to yourself '
+        "until each such line has been confirmed, or replaced by what is public knowledge, and its comment removed."
+    )
+    yield from ("version = 1", _entry("name", name), _entry("purpose", about, f"{CONFIRM}: for those who approve"))
+    yield _entry("task", task)
+
+
+def _federation(draft: Draft) -> Iterator[str]:
+    many = len(draft.rows)
+    yield "[federation]"
+    yield _entry("sites", [*draft.rows])
+    if many >= ENOUGH:
+        yield _entry("corrupt", 1, "sites that may collude with the server")
+    elif many == 1:
+        yield from _comment("one site: add the others, then corrupt = 1, protect.with and noise as below")
+
+
+def _data(draft: Draft) -> Iterator[str]:
+    how = draft.written
+    yield "[data]"
+    if how.separator != ",":
+        yield _entry("separator", how.separator)
+    if how.encoding != "utf-8":
+        yield _entry("encoding", how.encoding, f"{CONFIRM}: look at letters such as ä and é")
+    if draft.decimal != ".":
+        yield _entry("decimal", draft.decimal)
+    if draft.fold:
+        yield _entry("fold", True, "values that differ in case alone are one")
+    if [*draft.missing] != [""]:
+        yield _entry("missing", [*draft.missing], f"{CONFIRM}: what means \"no value\" in these files")
+    if draft.person:
+        yield _entry("person", draft.person, "whose row it is; a site's policy has to allow it")
+    if draft.aim:
+        yield _entry("split", {"test": TEST}, "rows held out, on which the model is judged")
+    if draft.files:
+        yield from ("", "[data.files]", *(_entry(site, file) for site, file in draft.files.items()))
+
+
+def _columns(draft: Draft) -> Iterator[str]:
+    yield "[data.columns]"
+    left = []
+    for name, one in draft.columns.items():
+        if not one.used:
+            left.append((name, one))
+            continue
+        note = one.note
+        if draft.aim and name == draft.target and draft.aim.note:
+            note = "; ".join(filter(None, (note, draft.aim.note)))
+        yield _entry(name, _with_gaps(draft, name, one), note)
+    if left:
+        yield from ("", "# Left out:")
+    for name, one in left:
+        said = f"{toml.key(name)} = {toml.value(one.entry)}" if one.entry else toml.key(name)
+        yield f"# {said}: {visible(one.why)}" if not one.entry else f"# {said}  # {visible(one.why)}"
+
+
+def _with_gaps(draft: Draft, name: str, one: Guess) -> Mapping[str, object]:
+    """The entry, with what becomes of a row without a value: a date, and what others are made of, leave it to these."""
+    entry = dict(one.entry or {})
+    return entry if one.derive or name == draft.target else entry | _gap(draft, name)
+
+
+def _gap(draft: Draft, name: str) -> Mapping[str, object]:
+    return ({"missing": "flag"} if draft.aim else {"missing": "drop"}) if name in draft.gaps else {}
+
+
+def _derive(draft: Draft) -> Iterator[str]:
+    taken, lines = {*draft.guesses}, []
+    for name, one in draft.columns.items():
+        if name == draft.target:
+            continue
+        for proposed, entry in one.derive.items():
+            called = proposed if proposed not in taken else f"{name}_{proposed}"
+            taken.add(called)
+            note = f"{CONFIRM}: the day to which years are counted" if "to" in entry else ""
+            lines.append(_entry(called, {**entry, **_gap(draft, name)}, note))
+    if lines:
+        yield from ("[data.derive]", *lines)
+
+
+def _aim(draft: Draft) -> Iterator[str]:
+    if draft.aim is None:
+        named = [name for name, one in draft.columns.items() if one.used and not one.derive]
+        yield from ("[[statistics]]", _entry("name", "table1"), _entry("kind", "table1"), _entry("columns", named))
+        yield from _comment('by = "COLUMN" of a category makes a table by group; other kinds: docs/concepts/statistics')
+        return
+    aim = draft.aim
+    for condition in aim.where:
+        yield from ("[[data.where]]  # rows whose target is not among the values above are left out",
+                    *(_entry(key, one) for key, one in condition.items()), "")  # fmt: skip
+    yield "[data.target]"
+    yield from (_entry(key, one, aim.note if key == "positive" else "") for key, one in aim.target.items())
+    rows = sum(draft.rows.values())
+    expected = _two_digits(rows * (1 - TEST))
+    yield from ("", "[model]", *(_entry(key, one) for key, one in aim.model.items()))
+    yield from ("", "[training]", *(_entry(key, one) for key, one in aim.training.items()))
+    yield _entry("expected_rows", expected, f"{CONFIRM}: three quarters of the rows here, rounded; public")
+
+
+def _privacy(draft: Draft) -> Iterator[str]:
+    together = len(draft.rows) > 1
+    yield from ("[protect]", _entry("with", "mask" if together else "clear"), "")
+    yield "[privacy]"
+    yield from _comment(f"{CONFIRM} all of it: `potluck check` says what it costs, and how much the results will be worth")
+    yield _entry("noise", "shared" if together else "site")
+    yield _entry("unit", "person" if draft.person else "row", *(() if draft.person else ("a row is not a person",)))
+    yield from (_entry("epsilon", 1.0), _entry("delta", 1e-5))
+    if draft.aim and draft.aim.clipped:
+        yield _entry("clip", 1.0)
+    if draft.person and draft.aim:
+        yield _entry("evaluation", EVALUATION, "of epsilon, for the metrics")
+    if draft.person:
+        most = math.ceil(draft.persons)
+        yield _entry("rows_per_person", most, f"{CONFIRM}: further rows of a person are left out")
+
+
+def _two_digits(number: float) -> int:
+    """Rounded down to two digits."""
+    power = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
+    return max(1, int(number // power * power))
+
+
+def summary(draft: Draft) -> list[str]:
+    """What was found, in a few lines, without a value."""
+    used = [name for name, one in draft.columns.items() if one.used]
+    left = [name for name, one in draft.columns.items() if not one.used]
+    rows = sum(draft.rows.values())
+    found = [f"{rows:,} rows of {len(draft.rows)} {agree(len(draft.rows), 'site', 'sites')}: {len(used)} of "
+             f"{len(draft.columns)} columns used, to be confirmed"]  # fmt: skip
+    return [*found, f"left out: {', '.join(left)}"] if left else found

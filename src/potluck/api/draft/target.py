@@ -1,0 +1,46 @@
+"""What is to be predicted, and the model that fits it: two sides, several classes, or a number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from potluck.api.draft.guess import CONFIRM, Guess
+from potluck.core.errors import UsageError
+
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """target: `data.target`; model, training: their tables, but for the rows that are expected; note: beside the
+    target's column; clipped: what a row adds is clipped; where: conditions that rows meet."""
+
+    target: Mapping[str, object]
+    model: Mapping[str, object]
+    training: Mapping[str, object]
+    note: str = ""
+    clipped: bool = True
+    where: Sequence[Mapping[str, object]] = field(default_factory=list)
+
+
+def aim(name: str, guess: Guess) -> Aim:
+    """Of a column that a plan can predict. Raises UsageError: it is none."""
+    entry = guess.entry
+    if guess.sides:
+        yes, no = guess.sides
+        sides = {"column": name, "positive": [*yes], "negative": [*no]}
+        return Aim(sides, {"kind": "logistic"}, {"method": "gradient"}, f"{CONFIRM}: which side counts as 1")
+    if entry is None or guess.why:
+        why = guess.why or "nothing is known of it"
+        raise UsageError(f"column {name!r} cannot be predicted: {why}", hint="--target names a number or a category")
+    values = entry.get("values")
+    if not isinstance(values, list):
+        return Aim({"column": name}, {"kind": "linear"}, {"method": "gradient"})
+    where = [{"column": name, "in": values}] if guess.rare else []
+    if len(values) == 2:  # noqa: PLR2004 - two sides
+        sides = {"column": name, "positive": [values[1]], "negative": [values[0]]}
+        note = f"{CONFIRM}: which side counts as 1"
+        return Aim(sides, {"kind": "logistic"}, {"method": "gradient"}, note, where=where)
+    if len(values) > MOST_CLASSES:
+        raise UsageError(f"column {name!r} has {len(values)} values, too many to predict", hint="another column")
+    classes = {"column": name, "classes": values}
+    return Aim(classes, {"kind": "additive"}, {"method": "boosting"}, clipped=False, where=where)

@@ -1,0 +1,95 @@
+"""How CSV files are written: encoding and separator, which a plan says once for the files of all sites.
+
+Bytes that are no UTF-8 may be of several encodings, which differ in a few letters. It does NOT tell which language a text
+is in: of such files it says Western European, and the plan's author looks at the letters.
+"""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from potluck.core.errors import DataError, UsageError, reason
+from potluck.core.slices import PIECE
+from potluck.learning.data.check import SEPARATORS
+from potluck.learning.data.source import NO_LIMITS, opened
+from potluck.learning.data.sources.csv_file import CsvFile
+from potluck.learning.data.sql.relation import Limits
+
+UTF_8, WINDOWS, LATIN = "utf-8", "cp1252", "latin-1"
+MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+"""How files of other encodings begin."""
+PLAIN = ""
+"""ASCII: a file that each of these encodings reads alike, but for UTF-16."""
+UNUSED = b"\x81\x8d\x8f\x90\x9d"
+"""No letters of Windows, whose others are those of Latin-1 and more."""
+ONE = "a plan says it once for all sites: save all files alike; across machines, too, owners' files are written as it says"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """separator, encoding: as `data.separator` and `data.encoding` say them."""
+
+    separator: str = ","
+    encoding: str = UTF_8
+
+    @property
+    def limits(self) -> Limits:
+        """How such files are read."""
+        return replace(NO_LIMITS, separator=self.separator, encoding=self.encoding)
+
+
+def written(sources: Mapping[str, object]) -> Written:
+    """Of all sites whose rows are CSV files; others do not matter. Raises UsageError: they differ; DataError: one cannot
+    be read."""
+    files = {site: one for site, one in sources.items() if isinstance(opened(one, site), CsvFile)}
+    encodings = {site: encoding_of(Path(str(one)), site) for site, one in files.items()}
+    encoding = _one({site: one for site, one in encodings.items() if one != PLAIN}, "encoding")
+    limits = replace(NO_LIMITS, encoding=encoding or UTF_8)
+    marks = {site: _separator(one, site, limits) for site, one in files.items()}
+    # A file of one column has no separator.
+    separator = _one({site: one for site, one in marks.items() if one}, "separator")
+    return Written(separator or ",", encoding or UTF_8)
+
+
+def encoding_of(path: Path, where: str) -> str:
+    """PLAIN, "utf-8", "utf-16", "cp1252" or "latin-1". Raises DataError: the file cannot be read."""
+    decoder, plain, unicode, seen = codecs.getincrementaldecoder("utf-8")(), True, True, set[int]()
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+            file.seek(0)
+            if start in MARKS:
+                return MARKS[start]
+            while unicode and (piece := file.read(PIECE)):
+                plain = plain and piece.isascii()
+                try:
+                    decoder.decode(piece)
+                except UnicodeDecodeError:
+                    unicode = False
+            if unicode and not decoder.getstate()[0]:
+                return PLAIN if plain else UTF_8
+            file.seek(0)
+            while piece := file.read(PIECE):
+                seen.update(set(piece) & {*UNUSED})
+    except FileNotFoundError:
+        raise DataError(f"no such file: {path}", where=where, hint="give the paths of your files") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({reason(error)})", where=where) from None
+    return LATIN if seen else WINDOWS
+
+
+def _separator(source: object, where: str, limits: Limits) -> str:
+    """The mark that parts the first line into most columns; empty: none does."""
+    many = {mark: len(opened(source, where, replace(limits, separator=mark)).names()) for mark in SEPARATORS}
+    best = max(SEPARATORS, key=lambda mark: many[mark])
+    return best if many[best] > 1 else ""
+
+
+def _one(found: Mapping[str, str], what: str) -> str:
+    """What all sites have. Raises UsageError: they differ."""
+    kinds = set(found.values())
+    if len(kinds) > 1:
+        said = ", ".join(f"{site} has {one!r}" for site, one in found.items())
+        raise UsageError(f"the files differ in their {what}: {said}", hint=ONE)
+    return next(iter(kinds), "")

@@ -1,0 +1,33 @@
+"""`potluck init`: a first plan, drafted from files that there are already."""
+
+from pathlib import Path
+
+import click
+
+from potluck.api.draft.begin import from_files
+from potluck.api.draft.page import page, summary
+from potluck.api.plan import toml
+from potluck.cli.door import PATH, spoken, voice
+
+
+@click.command("init")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
+@click.option("--target", metavar="COLUMN", help="What is to be predicted; without it the plan makes a table.")
+@click.option("--person", metavar="COLUMN", help="The column that says whose row it is.")
+@click.option("--dictionary", type=PATH, metavar="FILE", help="A data dictionary: ranges and values are taken from it.")
+@click.option("-o", "--output", type=PATH, help="Write the plan into this new file.")
+@spoken
+def command(
+    files: tuple[Path, ...], target: str | None, person: str | None, dictionary: Path | None, output: Path | None
+) -> None:
+    """A first plan from FILE..., one a site: commented, with kinds, ranges and spellings to confirm."""
+    say = voice()
+    found = from_files(files, target, person, dictionary, output.absolute().parent if output else Path.cwd())
+    text = page(found)
+    if output:
+        toml.create(text, output)
+    for line in summary(found):
+        say.say(line)
+    say.say("its ranges and values come from these files: confirm them before anybody else sees the plan")
+    document = {"file": str(output.absolute()) if output else None, "plan": text, **found.document()}
+    say.data(document, lambda out: None if output else click.echo(text, nl=False))
