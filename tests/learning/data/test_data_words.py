@@ -362,7 +362,9 @@ def test_a_model_file_says_how_new_rows_are_read_and_derived(tmp_path):
 
 
 def test_recoded_values_stay_in_the_order_of_the_map_in_a_model_file(tmp_path):
-    derive = {"late": Derive(kind="recode", source="c", map={"II": "yes", "I": "no", "III": "yes"})}  # no such order there
+    derive = {
+        "late": Derive(kind="recode", source="c", map={"II": "yes", "I": "no", "III": "yes"})
+    }  # no such order there
     spec = plan(columns={"c": category("I", "II", "III"), "y": category("0", "1")}, derive=derive)
     rows = pd.DataFrame({"c": ["I", "II", "III"], "y": ["0", "1", "1"]})
     made = model(spec, np.array([0.5, -0.5, 0.25]))

@@ -1,4 +1,4 @@
-"""The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.
+"""The columns of a plan from a data dictionary: a plain table, Frictionless, pandera, OMOP or Croissant.
 
 What the dictionary says in full becomes an entry of [data.columns]. What it leaves open is a comment, with what is to
 be filled in: no range is guessed, and none is taken from data.
@@ -72,7 +72,9 @@ def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
     document = read(path)
     found = next((one for one in FORMATS if one.claims(document)), None)
     if found is None:
-        known = "Table Schema, Data Package, pandera, Croissant (JSON) or OMOP field level (CSV)"
+        known = (
+            "Table Schema, Data Package, pandera, Croissant (JSON), OMOP field level (CSV), or CSV with column and kind"
+        )
         raise UsageError("is of no known format", where=path.name, hint=f"known: {known}")
     try:
         sheet = found.read(document, _chosen(found, document, table))

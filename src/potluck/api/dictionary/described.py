@@ -20,8 +20,8 @@ FLAGS = (False, True)
 @dataclass(frozen=True, slots=True)
 class Described:
     """One column. kind: "number", "category", or "" where it is neither; low, high: None where nobody says; values: of
-    a category; format: of a date. note: what else a reader should know, on one line; why: of a column without a kind,
-    what it is."""
+    a category; format: of a date; unit: for people. note: what else a reader should know, on one line; why: of a column
+    without a kind, what it is."""
 
     name: str
     kind: str = ""
@@ -31,6 +31,7 @@ class Described:
     format: str | None = None
     note: str = ""
     why: str = ""
+    unit: str = ""
 
     def confirm(self, how: Notation) -> str:
         """What its author has to fill in before it can be declared; empty: nothing."""
@@ -47,7 +48,9 @@ class Described:
     @property
     def column(self) -> Column:
         """As a plan declares it."""
-        return Column(kind=self.kind, low=self.low, high=self.high, values=self.values, format=self.format)
+        return Column(
+            kind=self.kind, low=self.low, high=self.high, values=self.values, format=self.format, unit=self.unit
+        )
 
     @property
     def table(self) -> dict[str, object]:
@@ -58,6 +61,7 @@ class Described:
             "high": self.high,
             "values": list(self.values),
             "format": self.format,
+            "unit": self.unit,
         }
         return {name: value for name, value in said.items() if value not in (None, "", [])}
 

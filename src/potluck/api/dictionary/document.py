@@ -110,7 +110,9 @@ def _mapping(loader: "yaml.CSafeLoader", node: "yaml.MappingNode") -> dict[str, 
 
 def _rows(said: str, where: str) -> list[dict[str, str]]:
     try:
-        lines = list(csv.reader(io.StringIO(said, newline=""), strict=True))
+        first = said.partition("\n")[0]
+        mark = ";" if first.count(";") > first.count(",") else ","  # as spreadsheets of many countries save it
+        lines = list(csv.reader(io.StringIO(said, newline=""), strict=True, delimiter=mark))
     except csv.Error as error:
         raise UsageError(f"is not CSV ({error})", where=where, hint="fields with commas stand in quotes") from None
     if not lines or len(set(lines[0])) < len(lines[0]):

@@ -1,8 +1,8 @@
 """A first plan from owners' rows: read, guessed column by column, and put together.
 
 Ranges and values come from the rows, so the plan is as private as they are until somebody has confirmed it: whoever
-drafts it says so in comments, and values of few rows are never in it. Nothing is released, and no budget is spent: it is
-for owners, and for whoever holds rows of all of them.
+drafts it says so in comments, and values of few rows are never in it. Nothing is released, and no budget is spent: it
+is for owners, and for whoever holds rows of all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,18 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from potluck.api.dictionary.columns import Dictionary
-from potluck.api.draft.facts import MARKS, Facts, first, second
+from potluck.api.draft.facts import MARKS, Facts
 from potluck.api.draft.guess import Guess, Seen
 from potluck.api.draft.guesses import guessed
+from potluck.api.draft.questions import first, second
 from potluck.api.draft.target import Aim, aim
 from potluck.api.draft.written import Written, written
 from potluck.core.errors import UsageError
 from potluck.core.prose import listed
 from potluck.core.registry import nearest
+from potluck.learning.data.notation import to_number
 from potluck.learning.data.source import opened
+from potluck.learning.data.sources.csv_file import CsvFile
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
 
 
@@ -52,6 +55,16 @@ class Draft:
         outside = {self.person, self.target if self.aim and self.aim.target.get("positive") else None}
         return {name: one for name, one in self.guesses.items() if name not in outside}
 
+    @property
+    def derived(self) -> dict[str, tuple[str, Mapping[str, object]]]:
+        """By name, of which column each entry of `data.derive` is made, and the entry. A name that is taken is given
+        its column's."""
+        found: dict[str, tuple[str, Mapping[str, object]]] = {}
+        for name, one in self.columns.items():
+            for proposed, entry in one.derive.items() if one.used and name != self.target else ():
+                free = proposed not in self.guesses and proposed not in found
+                found[proposed if free else f"{name}_{proposed}"] = name, entry
+        return found
 
     def document(self) -> dict[str, object]:
         """The JSON: what was found, without a value of a row."""
@@ -73,6 +86,10 @@ def draft(
     how = written(sources)
     rows = {site: opened(one, site, how.limits) for site, one in sources.items()}
     names = {site: one.names() for site, one in rows.items()}
+    for site, some in names.items():
+        if isinstance(rows[site], CsvFile) and None not in map(to_number, some):
+            hint = "write the columns' names into a first line; a plan with data.header = false is written by hand"
+            raise UsageError("the first line holds numbers, not names", where=site, hint=hint)
     _there(target, names, "target")
     _there(person, names, "person")
     extra = tuple(dictionary.missing or ()) if dictionary else ()

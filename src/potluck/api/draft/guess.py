@@ -1,4 +1,4 @@
-"""What a column may be: what guesses go by, and what they say. A guess is never more than that, and its note says so."""
+"""What a column may be: what guesses go by, and what they say. A guess is no more than that, and its note says so."""
 
 import re
 from collections.abc import Callable, Mapping

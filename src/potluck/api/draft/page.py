@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
 from potluck.api.draft.draft import Draft
@@ -16,13 +16,23 @@ SCHEMA = "plan.schema.json"
 WIDE = 118
 ENOUGH = 3
 """Sites, from which on one of them may collude."""
+FEW = 5
+"""Sites that are named."""
 TEST, EVALUATION = 0.25, 0.1
 
 
 def page(draft: Draft) -> str:
     """The text of the plan."""
-    parts = (_head(draft), _federation(draft), _data(draft), _columns(draft), _derive(draft), _aim(draft), _privacy(draft))
-    return "\n".join(line for part in parts for line in (*part, ""))
+    parts = (
+        _head(draft),
+        _federation(draft),
+        _data(draft),
+        _columns(draft),
+        _derive(draft),
+        _aim(draft),
+        _privacy(draft),
+    )
+    return "\n".join(line for part in map(list, parts) if part for line in (*part, ""))
 
 
 def _comment(text: str) -> list[str]:
@@ -34,13 +44,16 @@ def _entry(name: str, value: object, note: str = "") -> str:
 
 
 def _head(draft: Draft) -> Iterator[str]:
-    task, about = ("train", f"Predict {draft.target}") if draft.aim else ("statistics", "Describe the rows of all sites")
+    task, about = (
+        ("train", f"Predict {draft.target}") if draft.aim else ("statistics", "Describe the rows of all sites")
+    )
     name = re.sub("[^A-Za-z0-9_-]+", "-", draft.target or "table").strip("-") or "plan"
     yield f"#:schema {SCHEMA}"
+    named = [*draft.rows][:FEW] + (["others"] if len(draft.rows) > FEW else [])
     yield from _comment(
-        f"A first plan, drafted from the rows of {listed([*draft.rows][:5])}{', and others' if len(draft.rows) > 5 else ''}. "  # noqa: PLR2004
-        f'What says "{CONFIRM}" was read from these rows, so it may say something of somebody: keep this file to yourself '
-        "until each such line has been confirmed, or replaced by what is public knowledge, and its comment removed."
+        f'A first plan, drafted from the rows of {listed(named)}. What says "{CONFIRM}" was read from these rows, so '
+        "it may say something of somebody: keep this file to yourself until each such line has been confirmed, or "
+        "replaced by what is public knowledge, and its comment removed."
     )
     yield from ("version = 1", _entry("name", name), _entry("purpose", about, f"{CONFIRM}: for those who approve"))
     yield _entry("task", task)
@@ -68,7 +81,7 @@ def _data(draft: Draft) -> Iterator[str]:
     if draft.fold:
         yield _entry("fold", True, "values that differ in case alone are one")
     if [*draft.missing] != [""]:
-        yield _entry("missing", [*draft.missing], f"{CONFIRM}: what means \"no value\" in these files")
+        yield _entry("missing", [*draft.missing], f'{CONFIRM}: what means "no value" in these files')
     if draft.person:
         yield _entry("person", draft.person, "whose row it is; a site's policy has to allow it")
     if draft.aim:
@@ -98,7 +111,7 @@ def _columns(draft: Draft) -> Iterator[str]:
 def _with_gaps(draft: Draft, name: str, one: Guess) -> Mapping[str, object]:
     """The entry, with what becomes of a row without a value: a date, and what others are made of, leave it to these."""
     entry = dict(one.entry or {})
-    return entry if one.derive or name == draft.target else entry | _gap(draft, name)
+    return entry if one.derive or name == draft.target else {**entry, **_gap(draft, name)}
 
 
 def _gap(draft: Draft, name: str) -> Mapping[str, object]:
@@ -106,22 +119,16 @@ def _gap(draft: Draft, name: str) -> Mapping[str, object]:
 
 
 def _derive(draft: Draft) -> Iterator[str]:
-    taken, lines = {*draft.guesses}, []
-    for name, one in draft.columns.items():
-        if name == draft.target:
-            continue
-        for proposed, entry in one.derive.items():
-            called = proposed if proposed not in taken else f"{name}_{proposed}"
-            taken.add(called)
-            note = f"{CONFIRM}: the day to which years are counted" if "to" in entry else ""
-            lines.append(_entry(called, {**entry, **_gap(draft, name)}, note))
-    if lines:
-        yield from ("[data.derive]", *lines)
+    if draft.derived:
+        yield "[data.derive]"
+    for name, (column, entry) in draft.derived.items():
+        note = f"{CONFIRM}: the day to which years are counted" if "to" in entry else ""
+        yield _entry(name, {**entry, **_gap(draft, column)}, note)
 
 
 def _aim(draft: Draft) -> Iterator[str]:
     if draft.aim is None:
-        named = [name for name, one in draft.columns.items() if one.used and not one.derive]
+        named = [*(name for name, one in draft.columns.items() if one.used and not one.derive), *draft.derived]
         yield from ("[[statistics]]", _entry("name", "table1"), _entry("kind", "table1"), _entry("columns", named))
         yield from _comment('by = "COLUMN" of a category makes a table by group; other kinds: docs/concepts/statistics')
         return
@@ -142,7 +149,9 @@ def _privacy(draft: Draft) -> Iterator[str]:
     together = len(draft.rows) > 1
     yield from ("[protect]", _entry("with", "mask" if together else "clear"), "")
     yield "[privacy]"
-    yield from _comment(f"{CONFIRM} all of it: `potluck check` says what it costs, and how much the results will be worth")
+    yield from _comment(
+        f"{CONFIRM} all of it: `potluck check` says what it costs, and how much the results will be worth"
+    )
     yield _entry("noise", "shared" if together else "site")
     yield _entry("unit", "person" if draft.person else "row", *(() if draft.person else ("a row is not a person",)))
     yield from (_entry("epsilon", 1.0), _entry("delta", 1e-5))
@@ -151,7 +160,7 @@ def _privacy(draft: Draft) -> Iterator[str]:
     if draft.person and draft.aim:
         yield _entry("evaluation", EVALUATION, "of epsilon, for the metrics")
     if draft.person:
-        most = math.ceil(draft.persons)
+        most = max(1, round(draft.persons))
         yield _entry("rows_per_person", most, f"{CONFIRM}: further rows of a person are left out")
 
 

@@ -36,7 +36,7 @@ def aim(name: str, guess: Guess) -> Aim:
     if not isinstance(values, list):
         return Aim({"column": name}, {"kind": "linear"}, {"method": "gradient"})
     where = [{"column": name, "in": values}] if guess.rare else []
-    if len(values) == 2:  # noqa: PLR2004 - two sides
+    if len(values) == 2:
         sides = {"column": name, "positive": [values[1]], "negative": [values[0]]}
         note = f"{CONFIRM}: which side counts as 1"
         return Aim(sides, {"kind": "logistic"}, {"method": "gradient"}, note, where=where)

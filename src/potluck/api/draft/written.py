@@ -1,7 +1,7 @@
 """How CSV files are written: encoding and separator, which a plan says once for the files of all sites.
 
-Bytes that are no UTF-8 may be of several encodings, which differ in a few letters. It does NOT tell which language a text
-is in: of such files it says Western European, and the plan's author looks at the letters.
+Bytes that are no UTF-8 may be of several encodings, which differ in a few letters. It does NOT tell which language a
+text is in: of such files it says Western European, and the plan's author looks at the letters.
 """
 
 import codecs
@@ -23,7 +23,7 @@ PLAIN = ""
 """ASCII: a file that each of these encodings reads alike, but for UTF-16."""
 UNUSED = b"\x81\x8d\x8f\x90\x9d"
 """No letters of Windows, whose others are those of Latin-1 and more."""
-ONE = "a plan says it once for all sites: save all files alike; across machines, too, owners' files are written as it says"
+ONE = "a plan says it once for all sites: save the files alike, as owners do who run it across machines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,10 @@ class Written:
 
 
 def written(sources: Mapping[str, object]) -> Written:
-    """Of all sites whose rows are CSV files; others do not matter. Raises UsageError: they differ; DataError: one cannot
-    be read."""
+    """Of all sites whose rows are CSV files; others do not matter.
+
+    Raises UsageError: they differ; DataError: one cannot be read.
+    """
     files = {site: one for site, one in sources.items() if isinstance(opened(one, site), CsvFile)}
     encodings = {site: encoding_of(Path(str(one)), site) for site, one in files.items()}
     encoding = _one({site: one for site, one in encodings.items() if one != PLAIN}, "encoding")

@@ -2,10 +2,10 @@
 
 from potluck.api.draft.guess import Guess, Seen
 
-NAMED = frozenset({"id", "ids", "nr", "num", "nummer", "number", "mrn", "pid", "uuid", "guid", "key", "code", "index"})
+NAMED = frozenset({"id", "ids", "nr", "nummer", "mrn", "pid", "uuid", "guid", "code", "patientid", "caseid"})
 PERSONAL = frozenset(
     {"name", "surname", "firstname", "lastname", "vorname", "nachname", "email", "mail", "phone", "telefon", "address"}
-    | {"adresse", "street", "strasse", "straße", "ssn", "ahv", "patient", "patientid"}
+    | {"adresse", "street", "strasse", "straße", "ssn", "ahv", "patient"}
 )
 MANY = 20
 """Rows, at least, of which it means something that all differ."""
@@ -16,7 +16,7 @@ def identifier(seen: Seen) -> Guess | None:
     facts = seen.all
     rows, texts = facts.present, not facts.numeric(seen.decimal)
     codes = facts.whole == facts.fits == rows or (texts and not facts.spaced)
-    most = seen.distinct >= 0.5
+    most = seen.distinct >= 0.5 or facts.values is None
     if seen.words & PERSONAL and most:
         return Guess(why="by its name it says who somebody is")
     if seen.words & NAMED and codes and most:

@@ -1,11 +1,13 @@
 """Two sides in however many spellings: yes, Yes, Y, ja and 1 beside no, N and 0."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from potluck.api.draft.guess import CONFIRM, Guess, Seen
 from potluck.learning.data.notation import Key, Notation
 
-YES = frozenset({"yes", "y", "ja", "j", "true", "t", "wahr", "oui", "vrai", "si", "sí", "1", "positive", "positiv", "pos"})
+YES = frozenset(
+    {"yes", "y", "ja", "j", "true", "t", "wahr", "oui", "vrai", "si", "sí", "1", "positive", "positiv", "pos"}
+)
 NO = frozenset({"no", "n", "nein", "false", "f", "falsch", "non", "faux", "0", "negative", "negativ", "neg"})
 MALE = frozenset({"male", "m", "man", "mann", "männlich", "maennlich", "homme"})
 FEMALE = frozenset({"female", "f", "w", "woman", "frau", "weiblich", "femme"})
@@ -45,9 +47,9 @@ def _of(seen: Seen, named: tuple[str, str], found: list[tuple[str, ...]], counts
     return Guess(entry, note, derive=derive, missing=gone, fold=fold, sides=(yes, no))
 
 
-def _once(texts: Iterable[str], key: "type[Key] | object", counts: Mapping[str, int]) -> tuple[str, ...]:
+def _once(texts: Iterable[str], key: Callable[[str], Key], counts: Mapping[str, int]) -> tuple[str, ...]:
     """Of spellings that are compared alike the most frequent one."""
     found: dict[Key, str] = {}
     for text in sorted(texts, key=lambda one: (-counts[one], one)):
-        found.setdefault(key(text), text)  # type: ignore[operator]
+        found.setdefault(key(text), text)
     return tuple(found.values())

@@ -22,9 +22,11 @@ def quantity(seen: Seen) -> Guess | None:
     if not low < high:
         return Guess(why="all its values are the same") if low == high else None
     low, high = outwards(low, high)
-    notes = [f"{CONFIRM}: the range that the files have, rounded outwards"]
+    notes = [f"{CONFIRM}: range of the files, rounded outwards"]
     if facts.whole == facts.fits and facts.different <= FEW:
-        notes.append(f'{facts.different} different whole numbers: if they are codes, kind = "category" with their values')
+        notes.append(
+            f'{facts.different} different whole numbers: if they are codes, kind = "category" with their values'
+        )
     if believed:
         notes.append(f"{_said(believed)} taken for no value")
     return Guess(

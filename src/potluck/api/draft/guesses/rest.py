@@ -11,8 +11,12 @@ def absent(seen: Seen) -> Guess | None:
     """A column that not all sites have, or of which no cell has a value."""
     if not seen.name.strip():
         return Guess(why="it has no name")
+    if "*" in seen.name:
+        return Guess(why="a star in a name stands for several columns")
     if seen.lacking:
         return Guess(why=f"not in {listed(seen.lacking)}")
+    if not seen.all.rows:
+        return Guess(why="its values are no texts or numbers, or its name is there twice")
     if not seen.all.present:
         return Guess(why="no cell has a value")
     return None
@@ -25,7 +29,7 @@ def rest(seen: Seen) -> Guess:
     if facts.numbers[seen.other] == values > facts.numbers[seen.decimal]:
         return Guess(why=f'its numbers are written with "{seen.other}", those of other columns with "{seen.decimal}"')
     if facts.numbers[seen.decimal] >= 0.8 * values:
-        texts = 'correct those cells, or list their texts in data.missing'
+        texts = "correct those cells, or list their texts in data.missing"
         return Guess(why=f"numbers, but not in all cells of {seen.misfits()}: {texts}")
     if facts.padded > values / 2:
         return Guess(why="codes that begin with 0, too many to be a category")

@@ -31,7 +31,7 @@ def values(seen: Seen) -> Guess | None:
     if len(kept) > MOST or len(kept) < 2 or _rows(kept, folded, folding) < COVERED * sum(counts.values()):
         return None
     rare = len(folded) - len(kept)
-    notes = [f"{CONFIRM}: the values that the files have"]
+    notes = [f"{CONFIRM}: values of the files"]
     if rare:
         many = agree(rare, "1 rarer value is", f"{rare} rarer values are")
         notes.append(f"{many} not written here: one of fewer than {FEWEST} rows may say who somebody is")

@@ -1,0 +1,293 @@
+"""A drafted plan says what its rows are, as somebody who cleaned them by hand would; of few rows it says nothing."""
+
+import math
+import tomllib
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import potluck
+from potluck.api.draft.begin import sites
+from potluck.api.draft.draft import draft
+from potluck.api.draft.guess import FEWEST
+from potluck.api.draft.guesses.quantity import outwards
+from potluck.api.draft.page import page
+from potluck.core.errors import DataError, UsageError
+from support.examples import examples
+
+TODAY = date(2025, 1, 1)
+YES, NO = ("yes", "Yes", "Y", "ja", "1"), ("no", "N", "nein", "0")
+
+
+def text_of(sources, **asked):
+    return page(draft(sources, today=TODAY, **asked))
+
+
+def data_of(sources, **asked):
+    return tomllib.loads(text_of(sources, **asked))["data"]
+
+
+def column(cells, **asked):
+    """What is said of one column, beside another that any plan can use."""
+    frame = pd.DataFrame({"x": cells, "beside": np.arange(len(cells)) % 7 + 0.5})
+    return data_of({"a": frame}, **asked)
+
+
+def clean(seed):
+    """Rows as nobody sends them."""
+    draw, rows = np.random.default_rng(seed), 120
+    smokes, birth = draw.random(rows) < 0.4, draw.integers(1930, 2005, rows)
+    frame = pd.DataFrame({
+        "birth": [f"{year}-{month:02d}-{day:02d}" for year, month, day in
+                  zip(birth, draw.integers(1, 13, rows), draw.integers(1, 29, rows), strict=True)],
+        "size": draw.normal(170, 9, rows).round(1),
+        "smokes": np.where(smokes, "yes", "no"),
+        "ward": draw.choice(["Süd", "Nord"], rows),
+    })  # fmt: skip
+    frame.loc[::17, "size"] = np.nan
+    frame["died"] = np.where(draw.random(rows) < 0.3 + 0.3 * smokes, "yes", "no")
+    return frame
+
+
+def dirty(frame, path, seed, encoding):
+    """The same as it is sent: semicolons, decimal commas, days of another format, spellings, gaps, IDs, a note."""
+    draw, lines = np.random.default_rng(seed), ["Case No;birth;size;smokes;ward;died;note;empty"]
+
+    def spelt(value):
+        return draw.choice(YES if value == "yes" else NO)
+
+    for number, row in enumerate(frame.itertuples()):
+        year, month, day = row.birth.split("-")
+        size = draw.choice(["k.A.", "", " NA "]) if math.isnan(row.size) else str(row.size).replace(".", ",")
+        died = {"yes": "Ja", "no": "nein"}[row.died]
+        cells = [f"{path.stem}-{number:04d}", f"{day}.{month}.{year}", size, spelt(row.smokes), row.ward, died]
+        lines.append(";".join([*cells, f'"came; was ill ({number}), ""left"" again"', ""]))
+    path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+
+
+def by_hand(rows):
+    return potluck.Plan(
+        name="by-hand", purpose="p", task="train", federation={"sites": [*rows], "corrupt": 1},
+        data={
+            "columns": {
+                "size": {"kind": "number", "low": 0, "high": 300, "missing": "flag"},
+                "birth": {"kind": "date", "format": "%Y-%m-%d"},
+                "smokes": {"kind": "category", "values": ["no", "yes"]},
+                "ward": {"kind": "category", "values": ["Nord", "Süd"]},
+            },
+            "derive": {"age": {"kind": "years", "from": "birth", "to": "2025-01-01", "low": 0, "high": 110}},
+            "target": {"column": "died", "positive": ["yes"], "negative": ["no"]},
+        },
+        model={"kind": "logistic", "l2": 0.0}, training={"method": "newton"}, protect={"with": "clear"},
+        privacy={"noise": "none"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
+def test_a_drafted_plan_reads_dirty_files_as_clean_rows_would_be_read(tmp_path, encoding):
+    rows = {site: clean(seed) for seed, site in enumerate(("nord", "süd", "west"))}
+    for seed, (site, frame) in enumerate(rows.items()):
+        dirty(frame, tmp_path / f"{site}.csv", seed, encoding)
+    text = text_of(sites([tmp_path / f"{site}.csv" for site in rows]), target="died")
+    assert "Case No" in text.partition("# Left out:")[2]
+    assert "came; was ill" not in text
+    (tmp_path / "plan.toml").write_text(text)
+    settings = ['privacy={noise="none"}', 'training={method="newton"}', 'protect.with="clear"']
+    plan = potluck.Plan.read(tmp_path / "plan.toml", [*settings, "model.l2=0.0"]).set("data.split", None)
+    entry = plan.spec.data.columns["size"]
+    assert entry.low < min(frame["size"].min() for frame in rows.values())
+    made = potluck.run(plan, {site: tmp_path / f"{site}.csv" for site in rows}).model
+    # The range is another one, so predictions are compared, on rows as they were sent.
+    said = potluck.run(by_hand(rows), rows).model.predict_proba(rows["west"])
+    np.testing.assert_allclose(made.predict_proba(tmp_path / "west.csv"), said, atol=1e-6)
+
+
+def test_frames_parquet_and_csv_give_one_plan(tmp_path):
+    frame = clean(5)
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    every = [text_of({"a": one}, target="died") for one in (frame, tmp_path / "a.parquet", tmp_path / "a.csv")]
+    assert every[0] == every[1] == every[2]
+
+
+def test_what_is_typed_or_no_value_is_taken_as_it_is():
+    frame = pd.DataFrame({
+        "when": pd.to_datetime("2020-01-01") + pd.to_timedelta(np.arange(60), unit="D"),
+        "ok": np.arange(60) % 3 == 0,
+        "grade": pd.array(np.arange(60) % 4 + 1, dtype="Int64"),
+        "weight": np.where(np.arange(60) % 20 == 0, -99, 60.0 + np.arange(60) % 13),
+        "bytes": [b"x"] * 60,
+        "constant": 1,
+    })  # fmt: skip
+    plan = potluck.Plan.from_frames({"a": frame, "b": frame, "c": frame}, target="ok")
+    assert [*plan.spec.data.columns] == ["grade", "weight"]
+    assert plan.spec.data.columns["weight"].bounds == (60.0, 72.0)
+    assert plan.spec.data.missing == ("", "-99")
+    assert plan.spec.data.target.positive == ("1",)
+    assert 'when = { kind = "date"' in plan.source.partition("# Left out:")[2]
+    assert potluck.check(plan, data={"a": frame, "b": frame, "c": frame}).ok
+
+
+@pytest.mark.parametrize("rows", range(1, 8))
+def test_values_of_few_rows_are_counted_and_never_written(rows):
+    cells = ["red"] * 20 + ["green"] * 20 + ["Baron von Stein"] * rows
+    frame = pd.DataFrame({"colour": cells, "beside": np.arange(len(cells)) % 7 + 0.5})
+    text = text_of({"a": frame[::2], "b": frame[1::2]})
+    assert ("Baron" in text) == (rows >= FEWEST)
+    assert ("1 rarer value is not written here" in text) == (rows < FEWEST)
+
+
+def test_rows_of_a_rare_class_are_left_out_by_a_condition():
+    cells = ["I"] * 20 + ["II"] * 20 + ["III"] * 20 + ["IV"] * 2
+    frame = pd.DataFrame({"stage": cells, "x": np.arange(62) % 9 + 0.25})
+    plan = potluck.Plan.from_frames(dict.fromkeys("abc", frame), target="stage")
+    assert plan.spec.data.target.classes == ("I", "II", "III")
+    assert "IV" not in plan.source
+    verdict = potluck.check(plan, data=dict.fromkeys("abc", frame))
+    assert verdict.ok
+    assert verdict.data["a"].unmet == 2
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+def test_ranges_are_rounded_outwards_to_few_steps(low, width):
+    high = low + width
+    assume(high - low > 1e-9 * max(abs(low), abs(high)))
+    below, above = outwards(low, high)
+    slack = 1e-9 * max(abs(low), abs(high), 1.0)
+    assert below <= low + slack
+    assert above >= high - slack
+    assert above - below <= 1.45 * (high - low) + slack
+    assert not (low >= 0 > below)
+    step = next(s * 10.0**k for k in range(-9, 12) for s in (1, 2, 5) if s * 10.0**k >= (high - low) / 10 * (1 - 1e-9))
+    assert (above - below) / step == pytest.approx(round((above - below) / step), abs=1e-5)
+
+
+def test_the_ends_of_a_range_do_not_show_in_its_rounding():
+    assert outwards(18.3, 91.7) == (10, 100)
+    assert outwards(0.31, 2.17) == (0.2, 2.2)
+    assert outwards(-3.2, 4) == (-4, 4)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "said"),
+    [
+        (["31.12.1999", "1.2.2000"] * 9, "date", {"format": "%d.%m.%Y"}),
+        (["12/31/1999", "01/02/2000"] * 9, "date", {"format": "%m/%d/%Y"}),
+        (["19991231", "20000229"] * 9, "date", {"format": "%Y%m%d"}),
+        (["2020-01-31T10:00:00Z", "2020-02-01"] * 9, "date", {"format": "%Y-%m-%d"}),
+    ],
+)
+def test_formats_of_dates_are_found(cells, kind, said):
+    frame = pd.DataFrame({"birth": cells, "beside": np.arange(len(cells)) % 7 + 0.5})
+    found = data_of({"a": frame})
+    assert found["columns"]["birth"] == {"kind": kind, **said}
+    assert found["derive"]["age"]["to"] == "2025-01-01"
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (["31.12.99", "01.02.00"] * 9, "different texts"),
+        (["30.02.2000", "01.02.2000"] * 9 + ["30.02.2001"] * 30, None),
+        ([f"{n:05d}" for n in range(40)], "all its texts differ"),
+        ([*map(str, range(1, 61))], "it counts rows"),
+        (["", "NA", "n/a"] * 9, "no cell has a value"),
+        ([f"said {n} and then more of it" for n in range(30)] * 2, "free text"),
+    ],
+)
+def test_what_is_left_out_is_left_out_with_its_reason(cells, why):
+    frame = pd.DataFrame({"x": cells, "beside": np.arange(len(cells)) % 7 + 0.5})
+    text = text_of({"a": frame})
+    entry = tomllib.loads(text)["data"]["columns"].get("x")
+    if why is None:
+        assert entry["kind"] == "category"  # no such day, so no date
+    elif why == "different texts":
+        assert entry is None or entry["kind"] == "category"
+    else:
+        assert entry is None
+        assert f"# x: {why}" in text
+
+
+def test_numbers_with_a_stray_text_are_named_by_site_and_line(tmp_path):
+    for name, odd in (("a", "1.5"), ("b", "about 2")):
+        cells = [f"{n}.25,{n % 3}.5" for n in range(40)]
+        cells[7] = f"{odd},0.5"
+        (tmp_path / f"{name}.csv").write_text("\n".join(["x,y", *cells, ""]))
+    text = text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
+    assert "# x: numbers, but not in all cells of b (first in line 9)" in text
+    assert "about 2" not in text
+
+
+def test_other_words_for_no_value_hold_among_numbers_and_not_in_categories():
+    assert column(["1.5", "2.5", "unknown"] * 9)["missing"] == ["", "unknown"]
+    assert "unknown" in column(["red", "green", "unknown"] * 9)["columns"]["x"]["values"]
+
+
+def test_sites_that_differ_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x;y\n1;2\n")
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(UsageError, match="differ in their separator: a has ';', b has ','"):
+        text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
+    (tmp_path / "a.csv").write_bytes("ä,y\n1,2\n".encode())
+    (tmp_path / "b.csv").write_bytes("ä,y\n1,2\n".encode("cp1252"))
+    with pytest.raises(UsageError, match="differ in their encoding: a has 'utf-8', b has 'cp1252'"):
+        text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
+    frame = pd.DataFrame({"x": np.arange(30) % 8 + 0.5, "y": np.arange(30) % 7 + 0.5})
+    assert "# y: not in b" in text_of({"a": frame, "b": frame[["x"]]})
+
+
+def test_names_from_a_hostile_header_stay_names(tmp_path):
+    names = ['a"b', "c\nd = 1", "e]", "#f", "[data.where]", "g*", "ä ö", "h'''", '"""', "\u202ei"]
+    frame = pd.DataFrame({name: np.arange(40) % 9 + 0.5 for name in names})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for source in (frame, tmp_path / "a.csv"):
+        text = text_of({"a": source}, target="#f")
+        assert {*tomllib.loads(text)["data"]["columns"]} == {*names} - {"g*"}
+        (tmp_path / "plan.toml").write_text(text)
+        assert potluck.check(tmp_path / "plan.toml", data={"a": source}).ok
+    frame.columns = [*names[:-1], names[0]]  # there twice
+    with pytest.raises(UsageError, match="there is no column"):
+        text_of({"a": frame}, target="z")
+    assert names[0] not in data_of({"a": frame})["columns"]
+
+
+def test_a_person_is_the_unit_and_a_target_fits_its_model():
+    frame = pd.DataFrame({"who": [f"p{n // 3}" for n in range(90)], "x": np.arange(90) % 8 + 0.5, "y": np.arange(90.0)})
+    plan = potluck.Plan.from_frames(dict.fromkeys("abc", frame), target="x", person="who")
+    assert (plan.spec.model.kind, plan.spec.privacy.unit, plan.spec.data.person) == ("linear", "person", "who")
+    assert plan.spec.privacy.rows_per_person == 3
+    assert potluck.check(plan, data=dict.fromkeys("abc", frame)).ok
+    for asked, said in (({"target": "X"}, "did you mean"), ({"target": "who"}, "cannot be predicted")):
+        with pytest.raises(UsageError, match=said):
+            text_of({"a": frame}, **asked)
+
+
+def test_a_dictionary_comes_before_the_rows(tmp_path):
+    path = tmp_path / "dictionary.csv"
+    path.write_text("column;kind;low;high;values;unit\nage;number;0;110;;years\nward;category;;;N|S;\nnote;;;;;\n")
+    frame = pd.DataFrame({"age": np.arange(40) % 30 + 20, "ward": ["N", "S"] * 20, "note": ["x", "y"] * 20})
+    plan = potluck.Plan.from_frames({"a": frame, "b": frame}, dictionary=path)
+    assert plan.spec.data.columns["age"].bounds == (0, 110)
+    assert plan.spec.data.columns["age"].unit == "years"
+    assert "note" not in plan.spec.data.columns
+    line = next(one for one in plan.source.splitlines() if one.startswith("age"))
+    assert "as the dictionary says" in line
+    assert "confirm" not in line
+
+
+def test_what_cannot_be_read_is_refused_by_name(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        text_of(sites([tmp_path / "none.csv"]))
+    (tmp_path / "a.csv").write_text("1,2\n3,4\n")
+    with pytest.raises(UsageError, match="holds numbers, not names"):
+        text_of(sites([tmp_path / "a.csv"]))
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n3\n")
+    with pytest.raises(DataError, match="line 3 has 1 columns where 2 are expected"):
+        text_of(sites([tmp_path / "b.csv"]))
+    with pytest.raises(UsageError, match="there twice"):
+        sites([tmp_path / "a.csv", tmp_path / "a.csv"])
