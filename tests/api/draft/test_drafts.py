@@ -69,12 +69,12 @@ def dirty(frame, path, seed, encoding):
     path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
 
 
-def by_hand(rows):
+def by_hand(rows, low, high):
     return potluck.Plan(
         name="by-hand", purpose="p", task="train", federation={"sites": [*rows], "corrupt": 1},
         data={
             "columns": {
-                "size": {"kind": "number", "low": 0, "high": 300, "missing": "flag"},
+                "size": {"kind": "number", "low": low, "high": high, "missing": "flag"},
                 "birth": {"kind": "date", "format": "%Y-%m-%d"},
                 "smokes": {"kind": "category", "values": ["no", "yes"]},
                 "ward": {"kind": "category", "values": ["Nord", "Süd"]},
@@ -82,12 +82,14 @@ def by_hand(rows):
             "derive": {"age": {"kind": "years", "from": "birth", "to": "2025-01-01", "low": 0, "high": 110}},
             "target": {"column": "died", "positive": ["yes"], "negative": ["no"]},
         },
-        model={"kind": "logistic", "l2": 0.0}, training={"method": "newton"}, protect={"with": "clear"},
+        model={"kind": "logistic"}, training={"method": "newton"}, protect={"with": "clear"},
         privacy={"noise": "none"},
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", *(pytest.param(one, marks=pytest.mark.slow) for one in ("utf-8-sig", "utf-16"))]
+)
 def test_a_drafted_plan_reads_dirty_files_as_clean_rows_would_be_read(tmp_path, encoding):
     rows = {site: clean(seed) for seed, site in enumerate(("nord", "süd", "west"))}
     for seed, (site, frame) in enumerate(rows.items()):
@@ -95,15 +97,15 @@ def test_a_drafted_plan_reads_dirty_files_as_clean_rows_would_be_read(tmp_path, 
     text = text_of(sites([tmp_path / f"{site}.csv" for site in rows]), target="died")
     assert "Case No" in text.partition("# Left out:")[2]
     assert "came; was ill" not in text
-    (tmp_path / "plan.toml").write_text(text)
+    split = next(line for line in text.splitlines() if line.startswith("split = "))
+    (tmp_path / "plan.toml").write_text(text.replace(split, ""))
     settings = ['privacy={noise="none"}', 'training={method="newton"}', 'protect.with="clear"']
-    plan = potluck.Plan.read(tmp_path / "plan.toml", [*settings, "model.l2=0.0"]).set("data.split", None)
-    entry = plan.spec.data.columns["size"]
-    assert entry.low < min(frame["size"].min() for frame in rows.values())
+    plan = potluck.Plan.read(tmp_path / "plan.toml", settings)
+    low, high = plan.spec.data.columns["size"].bounds
+    assert low < min(frame["size"].min() for frame in rows.values())
     made = potluck.run(plan, {site: tmp_path / f"{site}.csv" for site in rows}).model
-    # The range is another one, so predictions are compared, on rows as they were sent.
-    said = potluck.run(by_hand(rows), rows).model.predict_proba(rows["west"])
-    np.testing.assert_allclose(made.predict_proba(tmp_path / "west.csv"), said, atol=1e-6)
+    said = potluck.run(by_hand(rows, low, high), rows).model.predict_proba(rows["west"])
+    np.testing.assert_allclose(made.predict_proba(tmp_path / "west.csv"), said, atol=1e-9)
 
 
 def test_frames_parquet_and_csv_give_one_plan(tmp_path):
@@ -142,12 +144,12 @@ def test_values_of_few_rows_are_counted_and_never_written(rows):
 
 
 def test_rows_of_a_rare_class_are_left_out_by_a_condition():
-    cells = ["I"] * 20 + ["II"] * 20 + ["III"] * 20 + ["IV"] * 2
-    frame = pd.DataFrame({"stage": cells, "x": np.arange(62) % 9 + 0.25})
-    plan = potluck.Plan.from_frames(dict.fromkeys("abc", frame), target="stage")
+    frame = pd.DataFrame({"stage": ["I", "II", "III"] * 20, "x": np.arange(60) % 9 + 0.25})
+    rows = {"a": pd.concat([frame, frame[:2].assign(stage="IV")]), "b": frame, "c": frame}
+    plan = potluck.Plan.from_frames(rows, target="stage")
     assert plan.spec.data.target.classes == ("I", "II", "III")
     assert "IV" not in plan.source
-    verdict = potluck.check(plan, data=dict.fromkeys("abc", frame))
+    verdict = potluck.check(plan, data=rows)
     assert verdict.ok
     assert verdict.data["a"].unmet == 2
 
@@ -257,12 +259,14 @@ def test_names_from_a_hostile_header_stay_names(tmp_path):
 
 
 def test_a_person_is_the_unit_and_a_target_fits_its_model():
-    frame = pd.DataFrame({"who": [f"p{n // 3}" for n in range(90)], "x": np.arange(90) % 8 + 0.5, "y": np.arange(90.0)})
+    frame = pd.DataFrame(
+        {"who": [f"p{n // 3}" for n in range(90)], "x": np.arange(90) % 8 + 0.5, "y": np.arange(90) % 7 + 0.5}
+    )
     plan = potluck.Plan.from_frames(dict.fromkeys("abc", frame), target="x", person="who")
     assert (plan.spec.model.kind, plan.spec.privacy.unit, plan.spec.data.person) == ("linear", "person", "who")
     assert plan.spec.privacy.rows_per_person == 3
     assert potluck.check(plan, data=dict.fromkeys("abc", frame)).ok
-    for asked, said in (({"target": "X"}, "did you mean"), ({"target": "who"}, "cannot be predicted")):
+    for asked, said in (({"target": "whos"}, "did you mean"), ({"target": "who"}, "cannot be predicted")):
         with pytest.raises(UsageError, match=said):
             text_of({"a": frame}, **asked)
 

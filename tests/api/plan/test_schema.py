@@ -6,6 +6,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from potluck.api.plan.defaults import filled
@@ -156,6 +157,13 @@ def test_a_missing_or_an_unknown_key_is_refused_by_both():
 def test_every_example_is_accepted(path):
     tables = tomllib.loads(path.read_text("utf-8"))
     assert accepts(schema("policy" if "allow" in tables else "plan"), tables)
+
+
+def test_a_drafted_plan_is_accepted():
+    rows = pd.DataFrame({"x": [0.5, 1.5, 2.5] * 9, "s": ["y", "n", "Y"] * 9, "t": ["I", "II", "III"] * 9})
+    for target in ("x", "s", "t", None):
+        drafted = Plan.from_frames({"a": rows, "b": rows}, target=target)
+        assert accepts(schema("plan"), tomllib.loads(drafted.source))
 
 
 def test_the_policy_that_a_new_site_gets_is_accepted():

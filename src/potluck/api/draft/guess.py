@@ -42,6 +42,11 @@ class Seen:
         return min((one.different / one.present for one in self.each.values() if one.present), default=0.0)
 
     @property
+    def coded(self) -> bool:
+        """Whether whole numbers begin with 0, so that they are codes."""
+        return self.all.padded > self.all.present / 10
+
+    @property
     def words(self) -> frozenset[str]:
         """The parts of its name, in small letters."""
         return frozenset(one.lower() for one in re.findall(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+|[0-9]+", self.name))

@@ -83,9 +83,17 @@ def encoding_of(path: Path, where: str) -> str:
 
 def _separator(source: object, where: str, limits: Limits) -> str:
     """The mark that parts the first line into most columns; empty: none does."""
-    many = {mark: len(opened(source, where, replace(limits, separator=mark)).names()) for mark in SEPARATORS}
+    many = {mark: _parts(source, where, replace(limits, separator=mark)) for mark in SEPARATORS}
     best = max(SEPARATORS, key=lambda mark: many[mark])
     return best if many[best] > 1 else ""
+
+
+def _parts(source: object, where: str, limits: Limits) -> int:
+    """Columns of the first line; 0: with this separator it is no CSV, as its quotes stand in the middle of cells."""
+    try:
+        return len(opened(source, where, limits).names())
+    except DataError:
+        return 0
 
 
 def _one(found: Mapping[str, str], what: str) -> str:

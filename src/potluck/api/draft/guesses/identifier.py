@@ -14,7 +14,7 @@ MANY = 20
 def identifier(seen: Seen) -> Guess | None:
     """Most cells differ, and its name says so; or all do, and they are texts or count rows."""
     facts = seen.all
-    rows, texts = facts.present, not facts.numeric(seen.decimal)
+    rows, texts = facts.present, seen.coded or not facts.numeric(seen.decimal)
     codes = facts.whole == facts.fits == rows or (texts and not facts.spaced)
     most = seen.distinct >= 0.5 or facts.values is None
     if seen.words & PERSONAL and most:

@@ -13,7 +13,7 @@ APART = 3
 def quantity(seen: Seen) -> Guess | None:
     """All cells with a value are numbers, and not codes that begin with 0."""
     facts = seen.all
-    if not facts.numeric(seen.decimal) or facts.padded > facts.present / 10:
+    if not facts.numeric(seen.decimal) or seen.coded:
         return None
     low, high = facts.low, facts.high
     believed = {one for one in facts.standins if _apart(one, low, high)}

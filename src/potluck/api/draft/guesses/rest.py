@@ -31,7 +31,7 @@ def rest(seen: Seen) -> Guess:
     if facts.numbers[seen.decimal] >= 0.8 * values:
         texts = "correct those cells, or list their texts in data.missing"
         return Guess(why=f"numbers, but not in all cells of {seen.misfits()}: {texts}")
-    if facts.padded > values / 2:
+    if seen.coded:
         return Guess(why="codes that begin with 0, too many to be a category")
     if facts.letters > LONG * values or facts.spaced > values / 2:
         return Guess(why="free text: it may say anything of anybody")
