@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from math import prod
 
+import msgspec
 import numpy as np
 
 from potluck.core.seeded import generator
@@ -26,7 +27,13 @@ KEPT = 1 << 16
 def features(encoding: Encoding, batch: int) -> Floats:
     """[BATCH, p], which nobody may write into."""
     wide = sum(2 + len(one.values) for one in encoding.fields)
-    return _kept(encoding, batch) if BATCH * wide <= KEPT else _features(encoding, batch)
+    return _kept(_bare(encoding), batch) if BATCH * wide <= KEPT else _features(encoding, batch)
+
+
+def _bare(encoding: Encoding) -> Encoding:
+    """Without what columns are derived from, which changes no draw and cannot be looked up by: it may hold a map."""
+    fields = tuple(msgspec.structs.replace(one, derive=msgspec.UNSET) for one in encoding.fields)
+    return msgspec.structs.replace(encoding, fields=fields, helpers=msgspec.UNSET)
 
 
 def _features(encoding: Encoding, batch: int) -> Floats:

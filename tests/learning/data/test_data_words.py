@@ -15,6 +15,8 @@ from msgspec import UNSET
 from potluck.core.errors import DataError
 from potluck.core.plan import Column, Data, Target
 from potluck.core.tables.derived import Derive, Where
+from potluck.learning import made_up
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.sources import csv_file
 from potluck.learning.data.table import read
 from potluck.learning.models.card import fault
@@ -372,6 +374,15 @@ def test_recoded_values_stay_in_the_order_of_the_map_in_a_model_file(tmp_path):
     made.write(tmp_path / "model.json")
     again = type(made).read(tmp_path / "model.json")
     assert again.features(rows).tolist() == made.features(rows).tolist() == [[0, 1], [1, 0], [1, 0]]
+
+
+def test_rows_of_nobody_are_drawn_whatever_columns_are_derived_from():
+    derive = {"late": Derive(kind="recode", source="c", map={"II": "yes", "I": "no"})}
+    made = plan(columns={"c": category("I", "II"), "y": category("0", "1")}, derive=derive)
+    plain = plan(columns={"late": category("yes", "no"), "y": category("0", "1")})
+    drawn = made_up.features(encoding(made), 1)
+    assert drawn.tolist() == made_up.features(encoding(plain), 1).tolist()
+    assert {*map(tuple, drawn.tolist())} == {(0, 1), (1, 0)}  # of 64 rows, from a public seed
 
 
 def test_a_plan_without_the_words_has_the_encoding_that_it_had():
