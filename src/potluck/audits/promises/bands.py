@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from potluck.audits.promises.beside import comers
 from potluck.audits.promises.course import TOGETHER, Course, Look
 from potluck.audits.promises.scene import Scene, Sum
 from potluck.core.asks import Kind
@@ -25,12 +26,15 @@ from potluck.learning.kept import InMemory
 
 FIRST = 12
 """Units that are tried: each goes through all sums."""
+COMPANIES, COMERS = (0, -1), (0, 2)
+"""Which companies, and which units that come to them: fewer than of other sums, for each goes through all."""
 
 
 def moves(scene: Scene, kind: Kind, sums: list[Sum]) -> tuple[float, float]:
     """(how often one unit's clip, in squares, the one that moves all sums farthest moves them; how often was reckoned
     with)."""
-    return max(math.fsum(each) for each in _every(scene, kind, sums)), taken(_events(sums))
+    found = max(math.fsum(each) for each in (*_every(scene, kind, sums), *_beside(scene, kind, sums)))
+    return found, taken(_events(sums))
 
 
 def course(scene: Scene, kind: Kind, sums: list[Sum]) -> Course:
@@ -52,11 +56,26 @@ def _every(scene: Scene, kind: Kind, sums: list[Sum]) -> Iterator[list[float]]:
     """Of each unit that is tried, how far it moves each sum, in squares of a clip."""
     nothing = _moved(sums, _gone(scene, sums, scene.only(kind, scene.units[0][:0])))
     for unit in scene.units[:FIRST]:
-        there = _moved(sums, _gone(scene, sums, scene.only(kind, unit)))
-        far = (float(np.linalg.norm(a - b)) for a, b in zip(there, nothing, strict=True))
-        yield [(each / one.inside.limit.l2[0]) ** 2 for each, one in zip(far, sums, strict=True)]
+        yield _squares(sums, _moved(sums, _gone(scene, sums, scene.only(kind, unit))), nothing)
         if time.monotonic() > scene.until:
             break
+
+
+def _beside(scene: Scene, kind: Kind, sums: list[Sum]) -> Iterator[list[float]]:
+    """The same of some units that come last to others, whose groups stay."""
+    now, base = None, list[Floats]()
+    for without, there in comers(scene, kind, sums[-1], COMPANIES, COMERS):
+        if time.monotonic() > scene.until:
+            break
+        if without is not now:
+            now, base = without, _moved(sums, _gone(scene, sums, without))
+        yield _squares(sums, _moved(sums, _gone(scene, sums, there)), base)
+
+
+def _squares(sums: list[Sum], there: list[Floats], base: list[Floats]) -> list[float]:
+    """How far each sum is moved, in squares of a clip."""
+    far = (float(np.linalg.norm(a - b)) for a, b in zip(there, base, strict=True))
+    return [(each / one.inside.limit.l2[0]) ** 2 for each, one in zip(far, sums, strict=True)]
 
 
 def _gone(scene: Scene, sums: list[Sum], rows: Table | None) -> Iterator[Words]:

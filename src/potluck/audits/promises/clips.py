@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from potluck.audits.promises.neighbours import ROUNDED, reach
+from potluck.audits.promises.neighbours import ROUNDED
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
 from potluck.core.fixed import decode
@@ -54,4 +54,4 @@ def _moved(one: Sum, unit: Floats, scene: Scene) -> float:
         words = guarded(quiet, iter((Update(unit[None, :]),)), scene.draw).words
     except Abort:
         return math.inf
-    return reach(one, decode(words, quiet.grid))
+    return one.far(decode(words, quiet.grid))

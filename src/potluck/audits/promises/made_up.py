@@ -7,7 +7,7 @@ Ends of ranges move a sum farthest where all is right, so every other unit has n
 rows alone: of the rest half are inside all ranges, and half have an end here, no value there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -46,8 +46,12 @@ def rows_of_unit(plan: Plan) -> int:
     return SITE_ROWS if plan.privacy.unit == "site" else 1
 
 
-def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
-    """(rows, by unit the numbers of its rows): so many units at most. Raises NotMade."""
+Anew = Callable[[Index, Index], Table]
+"""Reads some rows again as they stand beside each other: see `Scene.anew`."""
+
+
+def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index], Anew | None]:
+    """(rows, by unit the numbers of its rows, what reads them again): so many units at most. Raises NotMade."""
     each = rows_of_unit(plan)
     units = min(units, plan.data.max_rows // each)
     if units < 1:
@@ -56,19 +60,27 @@ def made_up(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[In
         return _encoded(plan, units, draw)
     # Rows are made up as they are after tables were joined: each has the columns of all.
     plan = replaced(plan, data=replaced(plan.data, join=None))
-    columns = {name: np.tile(cells, each) for name, cells in cells_of(plan, units, draw).items()}
-    if plan.data.person is not None:
-        columns[plan.data.person] = np.tile(np.array([f"person {one}" for one in range(units)], object), each)
-    table = read(pd.DataFrame(columns), plan, SITE)
+    cells = cells_of(plan, units, draw)
+
+    def anew(index: Index, whose: Index) -> Table:
+        columns = {name: some[index] for name, some in cells.items()}
+        if plan.data.person is not None:
+            columns[plan.data.person] = np.array([f"person {one}" for one in whose], object)
+        return read(pd.DataFrame(columns), plan, SITE)
+
+    first = np.tile(np.arange(units), each)
+    table = anew(first, first)
     if plan.data.reduce is not None:  # a person is one row
-        return table, [np.array([one]) for one in range(table.rows)]
+        return table, [np.array([one]) for one in range(table.rows)], None
     if len(table.places) == 0 and table.rows < units * each:
         raise NotMade("the plan keeps some rows alone (data.where), and which of made-up ones is not known")
-    whose = (table.places if len(table.places) else np.arange(table.rows)) % units
-    return table, [found for one in range(units) if len(found := np.flatnonzero(whose == one)) == each]
+    places = table.places if len(table.places) else np.arange(table.rows)
+    whose = places % units
+    found = [some for one in range(units) if len(some := np.flatnonzero(whose == one)) == each]
+    return table, found, lambda index, whose: anew(first[places[index]], whose)
 
 
-def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index]]:
+def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[Index], None]:
     """Rows as a model takes them: with pictures, after tables were joined, and after persons were made of many rows,
     when each is one."""
     some = secrets(plan, draw)
@@ -77,7 +89,7 @@ def _encoded(plan: Plan, units: int, draw: Generator) -> tuple[Table, Sequence[I
     table = some.table(SITE, index, some.targets(units)[index], False)
     who = index if plan.data.person is not None else None
     beyond = untrained(plan, who, np.ones(len(index), np.bool_))
-    return replace(table, person=who, beyond=beyond), [np.flatnonzero(index == one) for one in range(units)]
+    return replace(table, person=who, beyond=beyond), [np.flatnonzero(index == one) for one in range(units)], None
 
 
 def _apart(plan: Plan) -> bool:

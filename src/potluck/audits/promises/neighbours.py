@@ -1,9 +1,9 @@
 """The worst unit of a sum that is found: two sites' rows that differ by one unit, and how far that moves the sum.
 
-Units, models that a server might announce, and rows beside the unit are tried, and the pair that moves the noised sum
-farthest is kept. That it moves it no farther than noise was reckoned for is a check with no chance in it: a unit that
-is not clipped, or clipped after it was added up, or that counts as several, shows at once. It does NOT find the worst
-of all: a bound of it is none from above.
+Units, models that a server might announce, and rows beside the unit (`beside`) are tried, and the pair that moves the
+noised sum farthest is kept. That it moves it no farther than noise was reckoned for is a check with no chance in it: a
+unit that is not clipped, or clipped after it was added up, or that counts as several, shows at once. It does NOT find
+the worst of all: a bound of it is none from above.
 References: Nasr et al. 2023, arXiv 2302.07956 (worst neighbours by hand); Abadi et al. 2016, arXiv 1607.00133 (clip).
 """
 
@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from potluck.audits.promises import bands
+from potluck.audits.promises.beside import comers, depends
 from potluck.audits.promises.crowd import crowd
 from potluck.audits.promises.promise import Check, Effort, Finding
 from potluck.audits.promises.scene import Scene, Sum, alike, kind_name, spread
@@ -28,12 +29,10 @@ from potluck.learning.training.methods import method_of
 
 LOUD = (0.0, 1.0, 4.0)
 """Spreads of the weights of models that are tried."""
-BESIDE = 2
-"""Rows beside the unit, of the units that move most."""
-FIRST = 12
-"""Units that are tried beside those."""
 CROWD = 1 << 15
 """Rows of persons that are tried together, at most."""
+ENOUGH = 2.0
+"""Times what noise was reckoned for: no unit is looked for that moves a sum farther, beside others."""
 ROUNDED = 1e-6
 """Of the bound: floats that add up may be off by so much."""
 
@@ -41,20 +40,15 @@ ROUNDED = 1e-6
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Two neighbours. sums: at the model at which they differ most, one a release; without, there: a site's rows;
-    signal [d]: by how much the sum differs; far: its length over what noise was reckoned for, over all parts."""
+    signal [d]: by how much the sum differs; far: its length over what noise was reckoned for, over all parts; depends:
+    what a unit adds follows from others, here or at another model."""
 
     sums: list[Sum]
     without: Table | None = field(repr=False)
     there: Table | None = field(repr=False)
     signal: Floats = field(repr=False)
     far: float
-
-
-def reach(one: Sum, signal: Floats) -> float:
-    """How far a sum moves, over what noise was reckoned for: the largest of all parts."""
-    inside = one.inside
-    parts = zip(inside.limit.l2, inside.grid.slices().values(), strict=True)
-    return max(float(np.linalg.norm(signal[where])) / most for most, where in parts)
+    depends: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -71,44 +65,46 @@ def pairs(scene: Scene) -> Mapping[Kind, list[Pair]]:
 def worst(scene: Scene, kind: Kind, sums: list[Sum]) -> Pair:
     """Of sums of one kind that have the same numbers."""
     if not isinstance(scene.task, TrainTask):  # each is at a state of its own
-        return max((_try(scene, kind, [one], _also(scene)) for one in spread(sums)), key=lambda one: one.far)
-    found = _try(scene, kind, sums, ())
+        return _worst([_try(scene, kind, [one], True) for one in spread(sums)])
+    found = [_try(scene, kind, sums, False)]
     for number, width in enumerate(LOUD):
         louder = _at(scene, kind, sums, width, number)
         if louder is not None:
-            found = max(found, _try(scene, kind, louder, _also(scene)), key=lambda one: one.far)
-    return found
+            found.append(_try(scene, kind, louder, True))
+        if found[-1].far > ENOUGH:
+            break
+    return _worst(found)
 
 
-def _also(scene: Scene) -> tuple[int, ...]:
-    """Units that stay, beside the one that comes and goes."""
-    return () if scene.plan.privacy.unit == "site" else tuple(range(min(BESIDE, len(scene.units) - 1)))
+def _worst(found: list[Pair]) -> Pair:
+    return replace(max(found, key=lambda one: one.far), depends=any(one.depends for one in found))
 
 
-def _try(scene: Scene, kind: Kind, sums: list[Sum], beside: tuple[int, ...]) -> Pair:
-    """The worst at one model, with no other unit, or with one of the first few."""
+def _try(scene: Scene, kind: Kind, sums: list[Sum], beside: bool) -> Pair:
+    """The worst at one model: of units alone, and where they do not add for themselves, beside others."""
     one, units, draw = sums[-1], scene.units, scene.draw
     nobody = scene.only(kind, np.zeros(0, np.int64))
-    nothing, best = one.moved(nobody, draw), None
+    nothing, alone, best = one.moved(nobody, draw), list[Floats](), None
     for unit in units:
         if best is not None and time.monotonic() > scene.until:
-            break
+            return best
         there = scene.only(kind, unit)
-        signal = one.moved(there, draw) - nothing
-        far = reach(one, signal)
+        alone.append(one.moved(there, draw) - nothing)
+        far = one.far(alone[-1])
         if best is None or far > best.far:
-            best = Pair(sums, nobody, there, signal, far)
+            best = Pair(sums, nobody, there, alone[-1], far)
     assert best is not None  # there are units
-    for other in beside:
-        without = scene.only(kind, units[other])
-        base = one.moved(without, draw)
-        for number, unit in enumerate(units[:FIRST]):
-            if number == other or time.monotonic() > scene.until:
-                continue
-            there = scene.only(kind, np.concatenate([units[other], unit]))
-            signal = one.moved(there, draw) - base
-            if (far := reach(one, signal)) > best.far * (1 + ROUNDED):
-                best = Pair(sums, without, there, signal, far)
+    if not beside or scene.plan.privacy.unit == "site" or not depends(scene, kind, one, alone, nothing):
+        return best
+    best, base, now = replace(best, depends=True), nothing, nobody
+    for without, there in comers(scene, kind, one):
+        if best.far > ENOUGH or time.monotonic() > scene.until:
+            break
+        if without is not now:
+            base, now = one.moved(without, draw), without
+        signal = one.moved(there, draw) - base
+        if (far := one.far(signal)) > best.far * (1 + ROUNDED):
+            best = Pair(sums, without, there, signal, far, depends=True)
     return best
 
 
@@ -144,18 +140,21 @@ def findings(scene: Scene, effort: Effort) -> Iterator[Finding]:
     for kind, sums in scene.kinds.items():
         if scene.units and sums[0].noised:
             once = partial(sums[-1].moved, scene.only(kind, scene.units[0]), scene.draw)
-            tries = (len(scene.units) * (1 + len(LOUD)) + FIRST * len(LOUD) * len(_also(scene))) * len(alike(sums))
+            tries = len(scene.units) * (1 + len(LOUD)) * len(alike(sums))
             effort.forecast(f"sums of {kind_name(kind)} that are tried", sums[-1].bound.grid.length, tries, once)
         if scene.units and sums[0].noised and sums[0].ask.band is not None:
             yield _banded(scene, kind, sums)
     for kind, each in pairs(scene).items():
         pair, name = max(each, key=lambda one: one.far), kind_name(kind)
-        held = pair.far <= 1 + ROUNDED
+        held: bool | None = pair.far <= 1 + ROUNDED
         unit = scene.plan.privacy.unit
         words = (
             f"the {unit} that moves the sum of {name} farthest, of {len(scene.units)} that were tried, "
             f"moves it by {pair.far:.3g} times what noise was reckoned for"
         )
+        if any(one.depends for one in each):
+            held = held and None  # no more than noise was reckoned for, of what was tried
+            words += f", and what a {unit} adds follows from others beside it, which noise is not reckoned for"
         if isinstance(scene.task, TrainTask) and _strays(scene, kind, each):
             held, words = False, f"rows that are in no sum of {name} move it"
         elif unit == "person" and (each_of := _many(scene, kind, pair.sums[-1])) > 1 + ROUNDED:
@@ -175,7 +174,7 @@ def _many(scene: Scene, kind: Kind, one: Sum) -> float:
     if many is None:
         return 0.0
     nobody = one.moved(scene.only(kind, unit[:0]), scene.draw)
-    return reach(one, one.moved(many[0], scene.draw) - nobody) / many[1]
+    return one.far(one.moved(many[0], scene.draw) - nobody) / many[1]
 
 
 def _banded(scene: Scene, kind: Kind, sums: list[Sum]) -> Check:

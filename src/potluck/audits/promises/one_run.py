@@ -72,7 +72,7 @@ def _of(scene: Scene, kind: Kind, sums: list[Sum], name: str, effort: Effort) ->
     if many < FEWEST:
         return Check(name, None, f"no column has {FEWEST} values, by which canaries could differ; pairs say more")
     try:
-        rows, units = made_up(scene.plan, many, scene.public("canaries"))
+        rows, units, _ = made_up(scene.plan, many, scene.public("canaries"))
     except NotMade as why:
         return Check(name, None, str(why))
     among = Scene(scene.plan, scene.seed, scene.draw, rows, units)

@@ -7,7 +7,7 @@ unit, as the definition has it, and chooses rows and models, as a lying server o
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.errors import PotluckError
 from potluck.core.fixed import decode
 from potluck.core.party import Draw, Party
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.rounds import Abort, Words
 from potluck.core.seeded import Generator, generator
 from potluck.core.slices import Bytes
@@ -105,6 +105,11 @@ class Sum:
         if rows is not None and keeps(self.plan) and self.ask.band is None:
             rows = replace(rows, kept=Anew())
         return iter(()) if rows is None else self.task.contribute(self.ask, rows, draw)
+
+    def far(self, signal: Floats) -> float:
+        """How far a sum moves, over what noise was reckoned for: the largest of all parts."""
+        parts = zip(self.inside.limit.l2, self.inside.grid.slices().values(), strict=True)
+        return max(float(np.linalg.norm(signal[where])) / most for most, where in parts)
 
     def moved(self, rows: Table | None, draw: Draw, *, drawn: bool = False) -> Floats:
         """[d] what rows add to the noised sum, with no noise, in real numbers: the first, of several that a site takes
@@ -197,14 +202,17 @@ def shown(one: Sum, bound: Bound, words: Words, draw: Draw) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A plan to be audited. rows: made up, or an owner's own; units: by unit the numbers of its rows; why: there are
-    none; draw: of noise and coins; until: by the monotonic clock, how long the worst unit is looked for."""
+    """A plan to be audited. rows: made up, or an owner's own; units: by unit the numbers of its rows; anew: reads some
+    of them again as they stand beside each other, given their numbers [n] and whose each is to be [n], None: they are
+    not read again; why: there are none; draw: of noise and coins; until: by the monotonic clock, how long the worst
+    unit is looked for."""
 
     plan: Plan
     seed: int
     draw: Draw = field(repr=False)
     rows: Table | None = field(default=None, repr=False)
     units: Sequence[Index] = field(default=(), repr=False)
+    anew: Callable[[Index, Index], Table] | None = field(default=None, repr=False)
     why: str = ""
     until: float = math.inf
 
@@ -280,11 +288,10 @@ class Scene:
         """A model of rows that are held out, of what the first round announces."""
         return method_of(self.plan).modelled(self.plan, np.frombuffer(first, "<f8")).astype("<f8").tobytes()
 
-    def only(self, kind: Kind, index: Index) -> Table | None:
+    def only(self, kind: Kind, index: Index, among: Table | None = None) -> Table | None:
         """The rows of which these alone are in sums of a kind. Another row is there and in none, where there is one: a
-        site without any is a case of its own."""
-        rows, train = self.rows, isinstance(self.task, TrainTask)
-        assert rows is not None
+        site without any is a case of its own. among: other rows than the scene's."""
+        rows, train = required(self.rows if among is None else among), isinstance(self.task, TrainTask)
         others = np.setdiff1d(np.arange(rows.rows), index)[:1] if train else index[:0]
         if not len(index) and not train:
             return None
