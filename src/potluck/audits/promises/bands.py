@@ -23,11 +23,13 @@ from potluck.dp.banded import taken
 from potluck.dp.events import Banded
 from potluck.learning.data.table import Table
 from potluck.learning.kept import InMemory
+from potluck.learning.training.turns import SECRET
 
 FIRST = 12
 """Units that are tried: each goes through all sums."""
-COMPANIES, COMERS = (0, -1), (0, 2)
-"""Which companies, and which units that come to them: fewer than of other sums, for each goes through all."""
+COMPANIES, COMERS = (0, 7), (0, 2)
+"""One of what stands alike and one of two units, and which units come: fewer than of other sums, for each goes through
+all."""
 
 
 def moves(scene: Scene, kind: Kind, sums: list[Sum]) -> tuple[float, float]:
@@ -79,9 +81,15 @@ def _squares(sums: list[Sum], there: list[Floats], base: list[Floats]) -> list[f
 
 
 def _gone(scene: Scene, sums: list[Sum], rows: Table | None) -> Iterator[Words]:
-    """What rows add to each sum, in order: a site keeps what it gave, and the key by which units are in groups."""
+    """What rows add to each sum, in order: a site keeps what it gave, and the key by which units are in groups. That is
+    the same however many rows there are, of which other draws of theirs depend."""
     assert rows is not None  # of a task that trains
-    rows, draw = replace(rows, kept=InMemory()), scene.public("groups").bytes
+    rows, key = replace(rows, kept=InMemory()), scene.public("groups").bytes(SECRET)
+    others = scene.public("slots").bytes
+
+    def draw(size: int) -> bytes:
+        return key if size == SECRET else others(size)
+
     return (one.without_noise(rows, draw) for one in sums)
 
 
