@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,13 @@ from potluck.testing.draws import seeded
 @contextmanager
 def repeated(*seed: str) -> Iterator[None]:
     """All randomness that is secret follows from the seed meanwhile. Engines and other processes draw their own, and
-    the order of threads is nobody's."""
+    which thread draws first is nobody's."""
+    stream, one_at_a_time = seeded(*seed), Lock()
+
+    def draw(size: int) -> bytes:
+        with one_at_a_time:
+            return stream(size)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(random, "os", SimpleNamespace(urandom=seeded(*seed)))
+        patch.setattr(random, "os", SimpleNamespace(urandom=draw))
         yield
