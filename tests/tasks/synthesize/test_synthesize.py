@@ -27,6 +27,10 @@ from support.synthesis.ward import COLUMNS, EXACT, MADE, NOISE, plan, sites
 
 SCHEMES = ["clear", "mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("share", "he", "tee"))]
 MARGINALS, COUNT = {"name": "m", "kind": "marginals"}, {"name": "n", "kind": "count"}
+WIDE = {
+    name: {"kind": "category", "values": list(map(str, range(many)))}
+    for name, many in (("a", 2000), ("b", 2000), ("class", 16))
+}
 OLDER, TOWN = {"column": "age", "above": 17}, {"town": {"kind": "category", "values": ["Łódź"]}}
 NAMES = ["birth", "sex", "pressure", "visits", "ill", "pregnant", "age"]
 
@@ -203,7 +207,11 @@ def test_persons_are_hidden_with_all_their_rows(tmp_path):
         ),
         (
             {"data": {"columns": {name: {"kind": "category", "values": list(map(str, range(9000)))} for name in "ab"}}},
-            "a sum would have 81,0",
+            "a sum, or a table made of it, would have 81,0",
+        ),
+        (
+            {"data": {"columns": WIDE}, "synthesize": {"target": "class"}},
+            "would have 64,000,000 numbers, 30,000,000 are the most",  # 2,000 x 2,000 x 16
         ),
         ({"data": {"columns": {"ill": COLUMNS["ill"]}}, "synthesize": {"target": "ill"}}, "there is no other column"),
     ],

@@ -19,7 +19,7 @@ from potluck.learning.statistics.course import Added, Columns, Layout, Lead, non
 from potluck.learning.statistics.sums import Part
 from potluck.learning.synthesis.axes import Axis, axes_of
 from potluck.learning.synthesis.drawn import drawn
-from potluck.learning.synthesis.model import modelled, surveyed
+from potluck.learning.synthesis.model import groups_of, modelled, surveyed
 from potluck.learning.synthesis.never import possible
 from potluck.learning.synthesis.result import marginals
 from potluck.learning.synthesis.tables import Edge, Tables, first, others, second
@@ -65,6 +65,12 @@ class Synthesis:
     def largest(self) -> int:
         """Numbers of the second round's sum, at most."""
         return self._heaviest.size
+
+    @property
+    def widest(self) -> int:
+        """Cells of the largest table that is made of the sums: of two columns by the target."""
+        pairs = self._heaviest.sizes[len(others(self.axes, self.target)) :]
+        return max(pairs, default=0) * (int(groups_of(self.axes, self.target)[-1]) + 1)
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:

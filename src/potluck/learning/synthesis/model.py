@@ -58,10 +58,7 @@ class Survey:
     @property
     def groups(self) -> Index:
         """[target] the group of each of its levels."""
-        if self.target is None:
-            return np.zeros(1, np.int64)
-        target = self.axes[self.target]
-        return np.arange(target.size) if target.size <= LEVELS else target.groups
+        return groups_of(self.axes, self.target)
 
     def by_groups(self, axis: int) -> Floats:
         """[size, target's groups] shares."""
@@ -102,6 +99,13 @@ class Model:
 
     survey: Survey
     edges: Mapping[Edge, Floats] = field(repr=False)
+
+
+def groups_of(axes: Sequence[Axis], target: int | None) -> Index:
+    """[target] of each level of the target its group where it is beside two columns."""
+    if target is None:
+        return np.zeros(1, np.int64)
+    return np.arange(axes[target].size) if axes[target].size <= LEVELS else axes[target].groups
 
 
 def grouped(values: Floats, groups: Index, axis: int) -> Floats:

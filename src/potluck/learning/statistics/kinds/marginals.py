@@ -45,9 +45,9 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
     needed = 2 if course.edges else 1
     if one.rounds != needed:
         yield f"{at}.rounds: marginals of these columns take {needed}. hint: leave the table out"
-    size = max(course.layout(0, course.start()).size, course.largest)
+    size = max(course.layout(0, course.start()).size, course.largest, course.widest)
     if size > MOST_VALUES:
-        what = f"a sum would have {size:,} numbers, {MOST_VALUES:,} are the most"
+        what = f"a sum, or a table made of it, would have {size:,} numbers, {MOST_VALUES:,} are the most"
         yield f"synthesize.bins: {what}. hint: fewer bins, or columns of fewer values"
 
 
