@@ -333,20 +333,23 @@ def test_a_column_of_which_one_bin_has_nearly_all_numbers_is_told_and_what_helps
 
 @pytest.mark.parametrize("times", [40, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_intervals_of_marginals_cover_the_rows_95_times_in_100(times):
-    """Of columns, known from both rounds, and of pairs. Bounds that a right program misses once in a million times."""
-    draw = np.random.default_rng(5)
-    columns = {name: draw.integers(0, 2, 300).astype(float) for name in "abc"}
-    made = Drawn(THREE, {name: np.zeros(1) for name in "abc"}, {}, {}, tuple("abc"), 1)
-    known, ones, pairs = [float((columns[name] == level).sum()) for name in "abc" for level in (0, 1)], [], []
+    """Of columns, known from both rounds, by levels and by groups, and of pairs. Bounds that a right program misses
+    once in a million times."""
+    draw, axes = np.random.default_rng(5), (*THREE, Axis("d", values=tuple("uvwxyz")))
+    columns = {axis.name: draw.integers(0, axis.size, 300).astype(float) for axis in axes}
+    made = Drawn(axes, {axis.name: np.zeros(1) for axis in axes}, {}, {}, tuple("abcd"), 1)
+    known = [float((columns[axis.name] == level).sum()) for axis in axes for level in range(axis.size)]
+    crossed = {pair: pd.crosstab(columns[pair[0]], columns[pair[1]]).to_numpy() for pair in combinations("abcd", 2)}
+    ones, pairs = [], []
     for _ in range(times):
-        survey = surveyed(THREE, None, summed(first(THREE, None), columns, 9.0, draw))
+        survey = surveyed(axes, None, summed(first(axes, None), columns, 9.0, draw))
         edges = survey.tree()
-        part = summed(second(THREE, None, edges), columns, 7.0, draw)
-        found = marginals(modelled(survey, edges, part, lambda edge: np.ones((2, 2))), made)
+        part = summed(second(axes, None, edges), columns, 7.0, draw)
+        found = marginals(modelled(survey, edges, part, lambda edge: np.ones((1, 1))), made)
         levels_of = [level.rows for column in found.columns for level in column.levels]
         ones += [one.low <= rows <= one.high for one, rows in zip(levels_of, known, strict=True)]
         for table in found.tables:
-            true = pd.crosstab(columns[table.columns[0]], columns[table.columns[1]]).to_numpy()
+            true = crossed[table.columns]
             pairs += ((np.array(table.low) <= true) & (true <= np.array(table.high))).ravel().tolist()
     for covered in (ones, pairs):
         low, high = stats.binom.ppf([5e-7, 1 - 5e-7], len(covered), 0.95)
