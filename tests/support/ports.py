@@ -4,8 +4,9 @@ import os
 import socket
 from itertools import count
 
-HOST, FIRST, EACH, WORKERS = "127.0.0.1", 12_000, 500, 40
-"""Each worker of a test run has ports of its own, below those that systems give to whoever connects or asks for any."""
+HOST, FIRST, EACH, WORKERS = "127.0.0.1", 12_000, 500, 16
+"""Each worker of a test run has ports of its own: below those of engines (`potluck.mpc.local`), and those that systems
+give to whoever connects or asks for any."""
 _MINE = FIRST + EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS)
 _NEXT = count(os.getpid())
 
