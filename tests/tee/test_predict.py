@@ -1,5 +1,6 @@
 """A prediction in an enclave: the scores of plain scoring, a bound that holds, and rows that the owner counts."""
 
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -69,6 +70,37 @@ def test_the_margins_are_those_of_plain_scoring_bit_for_bit(name, count):
     found = Sat(net_of(held), features, meeting(500)).scored()
     assert found.margins.tobytes() == held.margins(features).tobytes()
     assert 0 < found.bound < 1e-9
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_trees_say_the_same_bit_for_bit_whoever_adds_them_up(outputs):
+    """Beside a walk by hand, row by row: a value above a cut goes right, no value where the node says."""
+    made, features = rig.trees(outputs=outputs), rows(40)
+    features[:, 4] = np.arange(40) % 3 == 0
+    by_hand = np.full((40, outputs), made.first)
+    for place, (asked, leaves) in enumerate(zip(made.asked, made.leaves, strict=True)):
+        for row, values in enumerate(features):
+            node = 0
+            while node < len(asked.cuts):
+                feature = asked.features[node]
+                right = np.float32(values[feature]) > np.float32(asked.cuts[node])
+                if feature == 0 and values[4] == 1:
+                    right = not asked.left[node]
+                node = 2 * node + 1 + int(right)
+            by_hand[row, place % outputs] += leaves[node - len(asked.cuts)]
+    found = Sat(made, features).scored()
+    assert found.margins.tobytes() == made.margins(features).tobytes() == by_hand.tobytes()
+    assert found.bound == 0.0
+
+
+def test_a_score_of_trees_that_overflows_is_for_the_client_to_hear_alone():
+    made = rig.trees()
+    huge = replace(made, leaves=tuple(np.full_like(one, 1e308) for one in made.leaves))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        desks = Sat(huge, rows()).run()
+    assert desks[SERVER].abort is None
+    assert stopped(desks) == {CLIENT: (Cause.RANGE, OWNER, "a score overflows, or is not a number")}
 
 
 @pytest.mark.parametrize("name", ["logistic", "tanh"])

@@ -15,13 +15,16 @@ from potluck.core.rounds import Abort, Cause, Credentials, Half, Label, Record, 
 from potluck.core.stages import Floats
 
 Activation = Literal["", "relu", "tanh", "square"]
-Mode = Literal["batch", "single", "graph"]
+Mode = Literal["batch", "single", "graph", "trees"]
+"""How rows are packed, or what a model is that is no layers."""
 Columns = Mapping[str, NDArray[np.float32] | NDArray[np.float64]]
 """What a graph takes of rows n, by the names of its inputs: each [n, ...], within [-1, 1]."""
 FEATURES = "features"
 """What a column of the encoded table is called."""
 HALF = 0.5
 """The cut of a feature of 0 and 1."""
+WHOLE = frozenset({"graph", "trees"})
+"""Modes of models that are no layers."""
 LAYERS_ALONE = "this protection scores by layers alone"
 SCORED = "scored/"
 """Prefix of the owner's `Record` of how many rows it scored: in a half key "scored/<run>/<number>", which the task
@@ -69,6 +72,11 @@ class Trees:
     flags: NDArray[np.int64] = field(repr=False)
     asked: tuple[Asked, ...] = field(repr=False)
     leaves: tuple[Floats, ...] = field(repr=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Of all of it."""
+        return sum(sum(part.nbytes for part in one) for one in self.asked) + sum(one.nbytes for one in self.leaves)
 
     def margins(self, features: Floats) -> Floats:
         """features [n, p] -> [n, outputs]. Each is added up in the trees' order: every machine has the same bits."""
@@ -174,6 +182,10 @@ class Predict(Protocol):
 
     def respond_graph(self, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
         """The owner's half where the model is a graph. graph: its file, with all weights in it."""
+        raise Abort(Cause.TERMS, detail=LAYERS_ALONE)
+
+    def respond_trees(self, meeting: Meeting, me: Credentials, trees: Trees) -> Half[None]:
+        """The owner's half where the model is trees; the client's is `query`."""
         raise Abort(Cause.TERMS, detail=LAYERS_ALONE)
 
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:

@@ -287,13 +287,15 @@ class Ends:
         signature = self.keys[by].sign(p.rows_statement(agreed, sign, digest(sealed)))
         return p.Handed(seen, POLICY, m.Input(sealed, signature))
 
-    def model(self, asked, made=None, count=7, by="owner", activation=None, layers=None, bound=None):
-        """asked: the client's parcel over whose hash the owner signs; bound: another hash in what it seals under."""
+    def model(self, asked, made=None, count=7, by="owner", activation=None, layers=None, bound=None, forest=None):
+        """asked: the client's parcel over whose hash the owner signs; bound: another hash in what it seals under;
+        forest: in place of layers."""
         made = made or net()
         hashed, seen = digest(asked.input.sealed), a.evidence_hash(self.shown["owner"])
         if layers is None:
             layers = tuple(p.Layer(w.shape[1], w.shape[0], w.tobytes(), b.tobytes()) for w, b in parts(made))
-        said = p.Weights(count, made.activation if activation is None else activation, layers)
+        layered = p.Layers(made.activation if activation is None else activation, layers)
+        said = p.Weights(count, forest or layered)
         info = p.model_info(self.session, seen, POLICY, bound or hashed)
         sealed = PublicBoxKey(self.room.keys.box).seal(dump(said), info)
         signature = self.keys[by].sign(p.model_statement(self.session, self.sign, hashed, digest(sealed)))
@@ -477,6 +479,48 @@ def test_a_model_that_is_none_is_refused():
         refused(cause, ends.room.score, dump(ends.model(asked, **how)))
 
 
+def test_trees_that_are_none_are_refused():
+    """By what is in the owner's parcel alone: the control is scored."""
+
+    def places(*values):
+        return np.array(values, "<i8").tobytes()
+
+    def numbers(*values):
+        return np.array(values, "<f8").tobytes()
+
+    good = p.Tree(places(0), numbers(0.5), b"\1", numbers(1.0, 2.0))
+    whole = p.Forest(0.0, 1, places(4, -1, -1, -1, -1), (good,))
+    ends, asked = ready()
+    assert ends.read(ends.room.score(dump(ends.model(asked, forest=whole))), asked).shape == (7,)
+    wide = p.Tree(places(0, 0), numbers(0, 0), b"\0\0", numbers(1, 2, 3))
+    nan, inf = float("nan"), float("inf")
+    for cause, how in (
+        (Cause.MALFORMED, {"outputs": 2}),
+        (Cause.MALFORMED, {"outputs": 0}),
+        (Cause.MALFORMED, {"trees": ()}),
+        (Cause.MALFORMED, {"flags": places(4, -1, -1, -1)}),
+        (Cause.MALFORMED, {"flags": places(5, -1, -1, -1, -1)}),
+        (Cause.MALFORMED, {"flags": places(-2, -1, -1, -1, -1)}),
+        *(
+            (cause, {"trees": (one,)})
+            for cause, one in (
+                (Cause.MALFORMED, wide),
+                (Cause.MALFORMED, p.Tree(b"", b"", b"", numbers(1.0))),
+                (Cause.MALFORMED, change(good, features=places(5))),
+                (Cause.MALFORMED, change(good, features=places(-1))),
+                (Cause.MALFORMED, change(good, left=b"\2")),
+                (Cause.MALFORMED, change(good, cuts=b"")),
+                (Cause.MALFORMED, change(good, leaves=numbers(1.0))),
+                (Cause.RANGE, change(good, cuts=numbers(nan))),
+                (Cause.RANGE, change(good, leaves=numbers(1.0, inf))),
+            )
+        ),
+        (Cause.RANGE, {"first": nan}),
+    ):
+        ends, asked = ready()
+        refused(cause, ends.room.score, dump(ends.model(asked, forest=change(whole, **how))))
+
+
 def test_one_party_at_both_ends_is_no_prediction():
     ends = Ends()
     for same in ({"client": ends.agreed.owner}, {"client": change(ends.agreed.client, key=ends.agreed.owner.key)}):
@@ -609,7 +653,7 @@ def test_how_large_a_letter_is_depends_on_shapes_alone():
     assert sizes[0] == sizes[1]
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "square"])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "square", "trees"])
 def test_its_process_loads_nothing_more_once_the_door_is_shut(activation):
     enclave = Scoring(watched())
 
@@ -619,7 +663,7 @@ def test_its_process_loads_nothing_more_once_the_door_is_shut(activation):
     try:
         enclave.keys()
         before = loaded()
-        Sat(net((5, 4, 2), activation), enclave=enclave).scored()
+        Sat(rig.trees() if activation == "trees" else net((5, 4, 2), activation), enclave=enclave).scored()
         assert loaded() == before
         assert b"potluck.tee.predict.compute" in before.split(b"\n")
     finally:

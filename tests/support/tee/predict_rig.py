@@ -9,7 +9,7 @@ import numpy as np
 from potluck.core.desk import Desk
 from potluck.core.ledger import Ledger
 from potluck.core.party import SERVER, Party, site
-from potluck.core.predicting import Dense, Meeting, Net, Scored
+from potluck.core.predicting import Asked, Dense, Meeting, Net, Scored, Trees
 from potluck.core.rounds import RoundId
 from potluck.drivers.memory import Carry, Memory, Vanish, faithfully, nobody
 from potluck.tee.predict import messages as p
@@ -33,6 +33,16 @@ def net(widths=(5, 1), activation="", seed=0):
     rng = np.random.default_rng(seed)
     layers = tuple(Dense(rng.normal(size=(b, a)), rng.normal(size=b)) for a, b in pairwise(widths))
     return Net(layers, activation, np.full(widths[0], -1.0), np.ones(widths[0]))
+
+
+def trees(inputs=5, depth=3, count=4, outputs=1, seed=0):
+    """Some, of columns of which the last one says that the first has no value."""
+    rng, nodes = np.random.default_rng(seed), (1 << depth) - 1
+    asked = tuple(
+        Asked(rng.integers(0, inputs, nodes), rng.uniform(-1, 1, nodes), rng.random(nodes) < 0.5) for _ in range(count)
+    )
+    flags = np.array([inputs - 1, *[-1] * (inputs - 1)])
+    return Trees(0.25, outputs, flags, asked, tuple(rng.normal(size=(count, nodes + 1))))
 
 
 def rows(count=7, inputs=5, seed=0):
@@ -76,10 +86,10 @@ def beside(inside=None, **hooks):
 
 @dataclass
 class Sat:
-    """One prediction with repeatable keys. made: layers, or a graph's file, and then features: columns by name. by:
-    whose judge, else the built-in demand; theirs: the client's meeting."""
+    """One prediction with repeatable keys. made: layers, trees, or a graph's file, and then features: columns by name.
+    by: whose judge, else the built-in demand; theirs: the client's meeting."""
 
-    made: Net | bytes = field(default_factory=net)
+    made: Net | Trees | bytes = field(default_factory=net)
     features: np.ndarray | Mapping[str, np.ndarray] = field(default_factory=rows)
     meeting: Meeting = field(default_factory=meeting)
     enclave: Scoring = field(default_factory=beside)
@@ -106,8 +116,8 @@ class Sat:
             for party in (SERVER, OWNER, CLIENT)
         }
         of = {party: Predicting(self.by.get(party, judge()), None, self.enclave) for party in seats}
-        drawn = isinstance(self.made, bytes)
-        respond = of[OWNER].respond_graph if drawn else of[OWNER].respond
+        responds = {bytes: of[OWNER].respond_graph, Trees: of[OWNER].respond_trees, Net: of[OWNER].respond}
+        respond = responds[type(self.made)]
         query = of[CLIENT].query_graph if isinstance(self.features, dict) else of[CLIENT].query
         halves = {
             SERVER: of[SERVER].relay(self.meeting, seats[SERVER]),

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from potluck.core.errors import UsageError
-from potluck.learning.models.model import Model
 from support.parties import predict_trained as sets
 
 
@@ -98,19 +96,6 @@ def test_labels_of_a_hundred_digits_by_784_64_10_are_those_in_plain(activation, 
         print(f"\n784-64-10 {activation}: {beside}, right {right:.2f}, bound {found.document['max_error_bound']}")
     assert beside["same_labels"] == beside["rows"] == 100
     assert right > 0.8
-
-
-def test_trees_are_refused_by_name_and_what_is_scored_is_said(tmp_path):
-    from potluck.learning.models.boosted.forest import Forest, Tree
-
-    one, path = _tiny(), tmp_path / "model.json"
-    stump = Tree(features=one.encoding.names[:1], cuts=(0.0,), leaves=(-1.0, 1.0))
-    Model("trees", one.encoding, one.target, np.zeros(0), forest=Forest(first=0.0, trees=(stump,))).write(path)
-    with pytest.raises(UsageError) as caught:
-        sets.scored(path, sets.heart()[:1])
-    assert "'trees'" in str(caught.value)
-    assert all(kind in caught.value.hint for kind in ("linear", "logistic", "network"))
-    assert "trees" not in caught.value.hint
 
 
 def _tiny():

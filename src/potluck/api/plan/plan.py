@@ -199,7 +199,7 @@ def _known(plan: core.Plan, folder: Path, where: str) -> core.Plan:
     if plan.model.digest not in (None, digest):
         hint = f"this file's is {digest}"
         raise PlanError("model.digest: is not that of model.file", where=where, hint=hint)
-    mode = plan.predict.mode or ("batch" if plan.protect.facts.computes and not model.graph else mode_of(model))
+    mode = plan.predict.mode or ("batch" if plan.protect.facts.computes and not model.card.whole else mode_of(model))
     return msgspec.structs.replace(
         plan,
         model=msgspec.structs.replace(plan.model, digest=digest),

@@ -35,9 +35,9 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True):
     """Whose model scores whose rows. max_rows: most rows that the owner scores in a run; mode: how rows are packed, or
-    that the model is a graph; None only where the model is not at hand, so that nobody could choose."""
+    that the model is a graph or trees; None only where the model is not at hand, so that nobody could choose."""
 
     owner: Text
     client: Text
-    mode: Literal["batch", "single", "graph"] | None = None
+    mode: Literal["batch", "single", "graph", "trees"] | None = None
     max_rows: Annotated[int, Bounds(ge=1, le=1_000_000)] = 1000

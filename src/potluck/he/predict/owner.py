@@ -66,7 +66,7 @@ class _Answering:
 
 def respond(worker: "Worker", meeting: Meeting, me: Credentials, net: Net) -> Half[None]:
     """See `core.predicting.Predict`. Raises PlanError: no set carries it; Abort(REFUSED): too many rows."""
-    assert meeting.mode != "graph"  # the plan's check refuses it
+    assert meeting.mode == "batch" or meeting.mode == "single"  # the plan's check refuses others
     compiled = compile(net, meeting.mode, meeting.rows)
     inbox = yield Exchange(meeting.label(ask(0)), expect=frozenset({SERVER}), at_least=1, hops=HOPS)
     thread = Thread(meeting)

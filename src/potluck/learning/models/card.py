@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from potluck.core.plan import MOST_LABELS
+from potluck.core.predicting import Mode
 from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
 from potluck.learning.data.column import COLUMNS
@@ -34,6 +35,13 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     activation: Literal["", "relu", "tanh", "square"] = ""
     drawn: bool = False
     bins: int = 0
+
+    @property
+    def whole(self) -> Mode | None:
+        """What it is where it is no layers, as a plan's `predict.mode` says it."""
+        if self.drawn:
+            return "graph"
+        return "trees" if self.kind in MODELS.entries and MODELS.of(self.kind).holds == "forest" else None
 
     @property
     def inputs(self) -> int:

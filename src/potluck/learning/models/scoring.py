@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Data
-from potluck.core.predicting import Columns, Dense, Mode, Net, Scored
+from potluck.core.predicting import WHOLE, Columns, Dense, Mode, Net, Scored, Trees
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import Encoding, tensors, worded
@@ -29,6 +29,7 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import TWO_SIDED, Goal, score_error, scores
 from potluck.learning.graph.bases import FOLDER, LOOKED
 from potluck.learning.models import layers
+from potluck.learning.models.boosted.forest import trees
 from potluck.learning.models.boosted.layout import binned
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.kinds import MODELS
@@ -74,31 +75,30 @@ class Agreement:
 
 
 def mode_of(model: Model) -> Mode:
-    """How rows are best packed: many at once for one layer, one after another for a network of layers."""
-    if model.graph:
-        return "graph"
-    return "single" if MODELS.of(model.kind).deep else "batch"
+    """How rows are best packed: many at once for one layer, one after another for a network of layers; or what the
+    model is, where it is no layers."""
+    return model.card.whole or ("single" if MODELS.of(model.kind).deep else "batch")
 
 
 def lent(model: Model, where: str, mode: Mode | None) -> Model:
-    """The model, with which rows of others may be scored: layers, or a graph that has its weights and takes numbers.
+    """The model, with which rows of others may be scored: layers, trees, or a graph that has its weights and takes
+    numbers.
 
     mode: of the plan; None: it leaves that to the model. Raises UsageError, by name: another one, which is scored at
     home; or the mode does not fit.
     """
     home = "at home: potluck score MODEL CSV"
-    if not (MODELS.of(model.kind).layered or MODELS.of(model.kind).binned):
-        known = ", ".join(word for word, one in MODELS.entries.items() if one.layered or one.binned)
-        hint = f"models of these kinds are scored for others: {known}; {home}"
-        raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=hint)
+    kind, whole = MODELS.of(model.kind), model.card.whole
+    if not (kind.layered or kind.binned or whole):
+        raise UsageError(f"is a model of kind {model.kind!r}, which no protection scores with", where=where, hint=home)
     if texts := worded(model.encoding):
         what = f"reads texts ({texts[0].name!r}), and no protection scores texts: the client has no tokenizer"
         raise UsageError(what, where=where, hint=home)
     if model.graph and model.graph.network.missing:
         hint = f"put the file into {FOLDER}/ beside the model; {LOOKED}"
         raise UsageError(f"lacks its base {model.graph.network.graph.base}", where=where, hint=hint)
-    if mode is not None and bool(model.graph) != (mode == "graph"):
-        fits = "graph" if model.graph else "batch or single"
+    if mode is not None and whole != (mode if mode in WHOLE else None):
+        fits = whole or "batch or single"
         raise UsageError(f"does not go with predict.mode = {mode!r}", where=where, hint=f"{fits} does")
     return model
 
@@ -174,6 +174,12 @@ def encoded(card: Card, data: Data, source: Source, where: str) -> Inputs:
         hint = "give the file a first line with the columns' names, and leave data.header out"
         raise DataError("the model knows its columns by name, the file has no names", where=where, hint=hint)
     return inputs(how, layout_of(how, card.target.names, source, where), source, where)
+
+
+def routed(model: Model) -> Trees:
+    """A model of trees as such."""
+    assert model.forest is not None
+    return trees(model.forest, model.encoding, model.target.outputs)
 
 
 def drawn(model: Model) -> bytes:

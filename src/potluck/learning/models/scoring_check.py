@@ -36,7 +36,10 @@ def _predict(plan: Plan, spec: Predict) -> Iterator[str]:
         yield f"federation.sites: {', '.join(others)} takes no part. hint: name owner and client alone"
     if spec.mode is None:
         what = "is missing, and the model is not here to choose by"
-        hint = '"batch" for linear, logistic and additive models, "single" for networks of layers, "graph" for graphs'
+        hint = (
+            '"batch" for linear, logistic and additive models, "single" for networks of layers, "graph" for graphs, '
+            '"trees" for boosted trees'
+        )
         yield f"predict.mode: {what}. hint: {hint}"
 
 

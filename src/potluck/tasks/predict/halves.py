@@ -17,7 +17,7 @@ import numpy as np
 from potluck.core.errors import DataError, Refused
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, digest, required
-from potluck.core.predicting import SCORED, Meeting, Predict, Scored
+from potluck.core.predicting import SCORED, WHOLE, Meeting, Predict, Scored
 from potluck.core.rounds import (
     Abort,
     Cause,
@@ -35,15 +35,15 @@ from potluck.core.wire import Message, Signature, dump, load
 from potluck.learning.data.rows import Inputs
 from potluck.learning.models.card import Card, fault
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Predicted, columns, drawn, lying, net, predicted, row_bytes
+from potluck.learning.models.scoring import Predicted, columns, drawn, lying, net, predicted, routed, row_bytes
 from potluck.owner.scored import key
 from potluck.secret.box import OVERHEAD, PUBLIC, SEED, BoxKey, PublicBoxKey
 from potluck.secret.container import Secret
 from potluck.secret.statement import named
 from potluck.secret.stream import digest as fingerprint
 from potluck.tasks.announcement import BEGIN, announce, begun, only
-from potluck.tasks.predict.scorers import graphs_of
-from potluck.tee.predict.check import Drawn
+from potluck.tasks.predict.scorers import whole_of
+from potluck.tee.predict.check import Whole
 
 KEY = "predict/key"
 CARD = "predict/card"
@@ -114,8 +114,9 @@ def ask(context: RoundContext, rows: Rows, me: Credentials) -> Half[Predicted]:
     read = rows(card)
     count = int(read.kept.sum())
     fits(count, meeting.rows, meeting.client.name)
-    if card.drawn:
+    if card.whole:
         of_one_letter(context.plan, card, count)
+    if card.drawn:
         scored = yield from context.protection.query_graph(meeting, me, columns(card, read))
     else:
         scored = yield from context.protection.query(meeting, me, lying(card, read))
@@ -142,6 +143,8 @@ def answer(context: RoundContext, model: Model, me: Credentials) -> Half[None]:
     protection, once = context.protection, scored_key(context.plan, meeting.round.run)
     if model.graph:
         yield from _once(protection.respond_graph(meeting, me, drawn(model)), once)
+    elif model.forest:
+        yield from _once(protection.respond_trees(meeting, me, routed(model)), once)
     else:
         yield from _once(protection.respond(meeting, me, net(model)), once)
 
@@ -162,7 +165,8 @@ def _card(meeting: Meeting, key: BoxKey, body: bytes, me: Credentials) -> Card:
     shown = load(body, Shown, SERVER)
     me.verify(meeting.owner, _statement(CARD, meeting, key.public, shown.box), shown.signature)
     card = load(key.unseal(shown.box, _info(meeting, key.public)), Card, meeting.owner)
-    wrong = fault(card) or ("" if card.drawn == (meeting.mode == "graph") else "it is of another model")
+    meant = meeting.mode if meeting.mode in WHOLE else None
+    wrong = fault(card) or ("" if card.whole == meant else "it is of another model")
     if wrong:
         raise Abort(Cause.MALFORMED, party=meeting.owner, step=CARD, detail=f"the model's card: {wrong}")
     return card
@@ -179,7 +183,7 @@ def fits(rows: int, most: int, client: str) -> None:
 
 def of_one_letter(plan: Plan, card: Card, rows: int) -> None:
     """Raises Refused: so many rows are more than a letter to the enclave takes. Nothing is decoded before."""
-    (said, *_) = [*graphs_of(plan).problems(Drawn(0, row_bytes(card), card.target.outputs, rows)), ""]
+    (said, *_) = [*whole_of(plan).problems(Whole(0, row_bytes(card), card.target.outputs, rows)), ""]
     if said:
         what, _, hint = said.partition(". hint: ")
         raise Refused(what, where=required(plan.predict).client, hint=hint)

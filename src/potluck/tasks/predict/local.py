@@ -25,17 +25,17 @@ from potluck.learning.data.tally import Tally
 from potluck.learning.graph.steps import INSTALL
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import Agreement, Predicted, agreement, drawn, encoded, row_bytes, text_of
+from potluck.learning.models.scoring import Agreement, Predicted, agreement, drawn, encoded, routed, row_bytes, text_of
 from potluck.learning.models.slopes import present
 from potluck.members.files import PRIVATE, create
 from potluck.tasks.announcement import only
 from potluck.tasks.demands import demand_of
 from potluck.tasks.here import Begun, Beside, Estimate, Json, Outcome
 from potluck.tasks.predict.halves import RoundContext, fits, halves
-from potluck.tasks.predict.scorers import graphs_of, rehearsed, scorer
+from potluck.tasks.predict.scorers import rehearsed, scorer, whole_of
 from potluck.tasks.predict.site import SCORES
 from potluck.tasks.sources import Sources, Written, not_here
-from potluck.tee.predict.check import Drawn
+from potluck.tee.predict.check import Whole
 
 PREDICTIONS = "predictions.csv"
 """A run's scores, in its folder."""
@@ -121,7 +121,7 @@ def model_of(plan: Written) -> Model:
     if model.graph and not present():
         raise UsageError("a graph is scored with torch, which is missing", where=plan.where, hint=INSTALL)
     problems = (
-        graphs_of(spec).problems(_drawn(spec, model)) if model.graph else room.problems(outline(spec, model.card))
+        whole_of(spec).problems(_whole(spec, model)) if model.card.whole else room.problems(outline(spec, model.card))
     )
     if problems:
         what, _, hint = problems[0].partition(". hint: ")
@@ -151,19 +151,20 @@ def outline(spec: Plan, card: Card) -> Outline:
     wanted, patience = spec_of(spec), spec.federation.patience
     activation = card.activation if card.layers else ""  # a network may have no hidden layer
     assert wanted.mode is not None
-    assert wanted.mode != "graph"  # of layers alone
+    assert wanted.mode == "batch" or wanted.mode == "single"  # of layers alone
     return Outline(widths, activation, wanted.mode, wanted.max_rows, patience, len(spec.compute))
 
 
-def _drawn(spec: Plan, model: Model) -> Drawn:
-    """The same of a model that is a graph."""
-    return Drawn(len(drawn(model)), row_bytes(model.card), model.target.outputs, spec_of(spec).max_rows)
+def _whole(spec: Plan, model: Model) -> Whole:
+    """The same of a model that is no layers."""
+    size = len(drawn(model)) if model.graph else routed(model).nbytes
+    return Whole(size, row_bytes(model.card), model.target.outputs, spec_of(spec).max_rows)
 
 
 def card_warnings(spec: Plan, card: Card) -> Iterator[str]:
     """What the scores themselves tell of the model, as a warning."""
     inputs, most = card.inputs, spec_of(spec).max_rows
-    if not card.drawn and not card.activation and most > inputs:
+    if not card.whole and not card.activation and most > inputs:
         yield (
             f"predict.max_rows: whoever reads {inputs + 1} scores of rows of its own choice can work out all "
             f"{inputs + 1} coefficients, and {most} may be read. hint: below {inputs + 1}, or only for clients that may"
@@ -207,8 +208,8 @@ def estimate(plan: Written, data: Sources | None) -> Estimate:
         seconds = _rehearsed(plan.spec, held)
     except Abort as abort:
         raise PlanError(f"a rehearsal on a row of zeros ended in: {abort}") from None
-    if held.graph:
-        ahead = graphs_of(plan.spec).forecast(_drawn(plan.spec, held))
+    if held.card.whole:
+        ahead = whole_of(plan.spec).forecast(_whole(plan.spec, held))
     else:
         ahead = scorer(plan.spec).forecast(outline(plan.spec, held.card))
     size = ahead.keys + ahead.query

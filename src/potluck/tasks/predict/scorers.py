@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from potluck.core.errors import Refused
 from potluck.core.party import Party, site
 from potluck.core.plan import Plan, required
-from potluck.core.predicting import Predict
+from potluck.core.predicting import WHOLE, Predict
 from potluck.core.registry import Registry
 from potluck.core.views import View
 from potluck.he.predict import protection as he
@@ -16,25 +16,26 @@ from potluck.mpc.predict import protection as shared
 from potluck.tasks.sums.protections import simulated
 from potluck.tee.attestation.demand import Demand, unprotected
 from potluck.tee.predict import protection as tee
-from potluck.tee.predict.check import Drawn
+from potluck.tee.predict.check import Whole
 
 Build = Callable[[Plan, Demand | None], Predict]
 """The three halves of a plan's prediction, for a party of this process."""
 
 
 @dataclass(frozen=True, slots=True)
-class Graphs:
-    """What a protection that scores by graphs says of one: problems, forecast, as in `Scorer`."""
+class Wholes:
+    """What a protection says that scores by models that are no layers: problems, forecast, as in `Scorer`."""
 
-    problems: Callable[[Drawn], list[str]]
-    forecast: Callable[[Drawn], Forecast]
+    problems: Callable[[Whole], list[str]]
+    forecast: Callable[[Whole], Forecast]
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
     """views: who sees what; problems, forecast: of a model's outline, which a plan may not know; build: the three
     halves, as `Row`. engine: what owner and client need installed, None where that is nothing; computes: what a compute
-    party does. check: what of the plan it cannot keep. graphs: None where it scores by layers alone."""
+    party does. check: what of the plan it cannot keep. wholes: of graphs and trees; None where it
+    scores by layers alone."""
 
     views: Callable[[Plan], list[View]]
     problems: Callable[[Outline], list[str]]
@@ -43,7 +44,7 @@ class Scorer:
     engine: str | None
     computes: str | None = None
     check: Callable[[Plan], list[str]] = lambda plan: []
-    graphs: Graphs | None = None
+    wholes: Wholes | None = None
 
 
 def _ends(plan: Plan) -> tuple[Party, Party, int]:
@@ -64,13 +65,13 @@ SCORERS.register(
 SCORERS.register(
     "tee",
     Scorer(
-        lambda plan: tee.views(*_ends(plan), unprotected(plan), graph=required(plan.predict).mode == "graph"),
+        lambda plan: tee.views(*_ends(plan), unprotected(plan), required(plan.predict).mode),
         lambda outline: tee.problems(outline.widths, outline.rows),
         # no circuit, hence no parameters: keys counts evidence and the model
         lambda outline: Forecast("none", 0, 0, 0, *tee.traffic(outline.widths, outline.rows)),
         tee.build,
         None,
-        graphs=Graphs(tee.graph_problems, lambda drawn: Forecast("none", 0, 0, 0, *tee.graph_traffic(drawn))),
+        wholes=Wholes(tee.whole_problems, lambda whole: Forecast("none", 0, 0, 0, *tee.whole_traffic(whole))),
     ),
 )
 SCORERS.register(
@@ -93,25 +94,28 @@ def scorer(plan: Plan) -> Scorer:
     return SCORERS.of(plan.protect.scheme)
 
 
-def graphs_of(plan: Plan) -> Graphs:
-    """What its protection says of graphs. Raises Refused: it scores by layers alone."""
-    found = scorer(plan).graphs
+def whole_of(plan: Plan) -> Wholes:
+    """What its protection says of models that are no layers. Raises Refused: it scores by layers alone."""
+    found = scorer(plan).wholes
     if found is None:
-        raise Refused(f"predict.mode: {_layers_alone(plan)}", hint=TO_LAYERS)
+        what, hint = _layers_alone(plan)
+        raise Refused(f"predict.mode: {what}", hint=hint)
     return found
 
 
 def layers_alone(plan: Plan) -> Iterator[str]:
     """What of a plan's mode its protection cannot keep. Lines as `check` makes them."""
-    if required(plan.predict).mode == "graph" and scorer(plan).graphs is None:
-        yield f"predict.mode: {_layers_alone(plan)}. hint: {TO_LAYERS}"
+    if required(plan.predict).mode in WHOLE and scorer(plan).wholes is None:
+        yield "predict.mode: {}. hint: {}".format(*_layers_alone(plan))
 
 
-def _layers_alone(plan: Plan) -> str:
-    return f"{plan.protect.scheme!r} scores by layers alone, and the model is a graph"
-
-
-TO_LAYERS = 'protect.with = "tee"; or potluck model export --to layers, where the graph is nothing but layers'
+def _layers_alone(plan: Plan) -> tuple[str, str]:
+    """(what is wrong, a hint)"""
+    what = f"{plan.protect.scheme!r} scores by layers alone, and the model is "
+    if required(plan.predict).mode == "graph":
+        to_layers = "potluck model export --to layers, where the graph is nothing but layers"
+        return f"{what}a graph", f'protect.with = "tee"; or {to_layers}'
+    return f"{what}trees", 'protect.with = "tee"; or train an additive model, which is scored as layers'
 
 
 def rehearsed(plan: Plan) -> Predict:

@@ -31,9 +31,9 @@ def problems(widths: Sequence[int], rows: int) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A graph, and the rows that it scores. file: bytes of its file, 0 where nobody knows; row: bytes of one row;
-    outputs: margins of one row; rows: how many at most."""
+class Whole:
+    """A model that is no layers, and the rows that it scores. file: its bytes, 0 where nobody knows; row: bytes of one
+    row; outputs: margins of one row; rows: how many at most."""
 
     file: int
     row: int
@@ -41,18 +41,18 @@ class Drawn:
     rows: int
 
 
-def graph_traffic(drawn: Drawn) -> tuple[int, int, int]:
-    """As `traffic`, of a model that is a graph."""
-    return 2 * EVIDENCE + drawn.file, drawn.row * drawn.rows, 8 * drawn.rows * drawn.outputs
+def whole_traffic(whole: Whole) -> tuple[int, int, int]:
+    """As `traffic`, of a model that is no layers."""
+    return 2 * EVIDENCE + whole.file, whole.row * whole.rows, 8 * whole.rows * whole.outputs
 
 
-def graph_problems(drawn: Drawn) -> list[str]:
-    """As `problems`, of a model that is a graph. What a graph itself may cost is bounded where it is read."""
-    model, asked, scores = graph_traffic(drawn)
+def whole_problems(whole: Whole) -> list[str]:
+    """As `problems`, of a model that is no layers. What a graph itself may cost is bounded where it is read."""
+    model, asked, scores = whole_traffic(whole)
     wrong = []
     if max(asked, scores) > LETTER:
-        most = LETTER // max(drawn.row, 8 * drawn.outputs)
-        wrong.append(f"{drawn.rows} rows are more than one letter takes. hint: predict.max_rows = {most}")
+        most = LETTER // max(whole.row, 8 * whole.outputs)
+        wrong.append(f"{whole.rows} rows are more than one letter takes. hint: predict.max_rows = {most}")
     if model > LETTER:
-        wrong.append(f"the graph has {model >> 20} MB, more than one letter takes. hint: train a smaller network")
+        wrong.append(f"the model has {model >> 20} MB, more than one letter takes. hint: train a smaller one")
     return wrong

@@ -25,7 +25,7 @@ from potluck.tee.attestation.binding import Keys, report_data
 from potluck.tee.attestation.evidence import Evidence
 from potluck.tee.predict import messages as p
 from potluck.tee.predict.graphs import Graphs
-from potluck.tee.predict.opened import CLIENT, OWNER, columns_of, drawn, layered, tabular
+from potluck.tee.predict.opened import CLIENT, OWNER, columns_of, drawn, tabular, weighed
 from potluck.tee.sum.compute import HOST, Op, answering
 
 ENDS = {"owner": OWNER, "client": CLIENT}
@@ -56,7 +56,7 @@ class Scorer:
     """An enclave's second room, with keys of its own, from boot to end.
 
     attest: 64 bytes of report data -> evidence; workload: digest of its code. graphs: what it scores by, and then by
-    nothing else; None: by layers.
+    nothing else; None: by layers and trees.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Scorer:
         info = p.model_info(now.session, handed.evidence, handed.policy, asked.hash)
         opened = self._box.unseal(handed.input.sealed, info)
         graphs, columns = self._graphs, asked.columns
-        ready = layered(opened, columns) if graphs is None else drawn(graphs, opened, columns)
+        ready = weighed(opened, columns) if graphs is None else drawn(graphs, opened, columns)
         self._now = None
         found, bound = ready()
         told = dump(p.Margins(found.shape[1], bound, np.ascontiguousarray(found, "<f8").tobytes()))

@@ -72,12 +72,37 @@ class Layer(Message, frozen=True):
     bias: bytes
 
 
-class Weights(Message, frozen=True):
-    """What the owner seals. rows: how many it has written down, and lets be scored; activation: between layers."""
+class Layers(Message, frozen=True, tag="layers"):
+    """activation: between layers."""
 
-    rows: Count
     activation: Activation
     layers: Annotated[tuple[Layer, ...], msgspec.Meta(min_length=1, max_length=512)]
+
+
+class Tree(Message, frozen=True):
+    """Of 2^depth leaves. features: int64, cuts: float64, left: a byte each, 0 or 1, all of [2^depth - 1]; leaves:
+    float64. See `core.predicting.Trees`."""
+
+    features: bytes
+    cuts: bytes
+    left: bytes
+    leaves: bytes
+
+
+class Forest(Message, frozen=True, tag="trees"):
+    """flags: int64 [inputs]; trees: by turns of the outputs. See `core.predicting.Trees`."""
+
+    first: float
+    outputs: Count
+    flags: bytes
+    trees: Annotated[tuple[Tree, ...], msgspec.Meta(min_length=1)]
+
+
+class Weights(Message, frozen=True):
+    """What the owner seals. rows: how many it has written down, and lets be scored."""
+
+    rows: Count
+    model: Layers | Forest
 
 
 class Drawn(Message, frozen=True):

@@ -11,11 +11,11 @@ It does NOT protect from who opens the machine or breaks the vendor's key.
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from potluck.core.party import SERVER
-from potluck.core.predicting import Meeting, Net, scored
+from potluck.core.predicting import Meeting, Net, Trees, scored
 from potluck.core.rounds import Abort, Cause, Credentials, Exchange, Half, Parcel
-from potluck.core.stages import Floats
 from potluck.core.steps import blaming
 from potluck.core.wire import Message, dump, load
 from potluck.secret.box import box_key
@@ -32,7 +32,17 @@ def respond(judge: Judge, meeting: Meeting, me: Credentials, net: Net) -> Half[N
     layers = tuple(
         p.Layer(one.weights.shape[1], one.weights.shape[0], _bytes(one.weights), _bytes(one.bias)) for one in net.layers
     )
-    yield from _sealed(judge, meeting, me, lambda rows: p.Weights(rows, net.activation, layers))
+    yield from _sealed(judge, meeting, me, lambda rows: p.Weights(rows, p.Layers(net.activation, layers)))
+
+
+def respond_trees(judge: Judge, meeting: Meeting, me: Credentials, trees: Trees) -> Half[None]:
+    """The same of a model that is trees."""
+    each = tuple(
+        p.Tree(_bytes(asked.features, "<i8"), _bytes(asked.cuts), _bytes(asked.left, "|u1"), _bytes(leaves))
+        for asked, leaves in zip(trees.asked, trees.leaves, strict=True)
+    )
+    forest = p.Forest(trees.first, trees.outputs, _bytes(trees.flags, "<i8"), each)
+    yield from _sealed(judge, meeting, me, lambda rows: p.Weights(rows, forest))
 
 
 def respond_graph(judge: Judge, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
@@ -55,8 +65,8 @@ def _sealed(judge: Judge, meeting: Meeting, me: Credentials, model: Callable[[in
     yield Exchange(label, send=send, record=scored(meeting, counted.rows))
 
 
-def _bytes(values: Floats) -> bytes:
-    return np.ascontiguousarray(values, "<f8").tobytes()
+def _bytes(values: NDArray[np.generic], kind: str = "<f8") -> bytes:
+    return np.ascontiguousarray(values, kind).tobytes()
 
 
 def _counted(meeting: Meeting, me: Credentials, agreed: bytes, sign: bytes, body: bytes) -> p.Counted:

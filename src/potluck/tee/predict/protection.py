@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from potluck.core.plan import Plan, required
-from potluck.core.predicting import Columns, Meeting, Net, Predict, Scored
+from potluck.core.predicting import Columns, Meeting, Net, Predict, Scored, Trees
 from potluck.core.rounds import Credentials, Half
 from potluck.core.stages import Floats
 from potluck.engines.worker import PATIENCE
@@ -18,11 +18,11 @@ from potluck.tee.attestation.demand import Demand, judge_of
 from potluck.tee.attestation.judge import Judge
 from potluck.tee.host import program
 from potluck.tee.predict import client, owner, server
-from potluck.tee.predict.check import graph_problems, graph_traffic, problems, traffic
+from potluck.tee.predict.check import problems, traffic, whole_problems, whole_traffic
 from potluck.tee.predict.server import Scoring
 from potluck.tee.predict.views import views
 
-__all__ = ["Predicting", "build", "graph_problems", "graph_traffic", "problems", "traffic", "views"]
+__all__ = ["Predicting", "build", "problems", "traffic", "views", "whole_problems", "whole_traffic"]
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +57,10 @@ class Predicting(Predict):
     def respond_graph(self, meeting: Meeting, me: Credentials, graph: bytes) -> Half[None]:
         """The owner's half where the model is a graph. Reveals: as `respond`; to the server, how long its file is."""
         return owner.respond_graph(self.judge, meeting, me, graph)
+
+    def respond_trees(self, meeting: Meeting, me: Credentials, trees: Trees) -> Half[None]:
+        """The owner's half where the model is trees. Reveals: as `respond`."""
+        return owner.respond_trees(self.judge, meeting, me, trees)
 
     def relay(self, meeting: Meeting, me: Credentials) -> Half[None]:
         """The server's half. Reveals: sizes, and how many rows are scored."""

@@ -1,6 +1,7 @@
 """Who could see what of a prediction in an enclave, and what breaks it: the claims as data."""
 
 from potluck.core.party import SERVER, Party
+from potluck.core.predicting import Mode
 from potluck.core.views import AnyOf, Assumption, Condition, Form, Never, Together, View
 
 SOURCE = "docs/concepts/prediction-tee.md"
@@ -12,16 +13,17 @@ MODEL = (
     "weights give it away"
 )
 GRAPH = "reads at most {rows} scores, which tell of it; neither its graph nor a weight leaves the enclave"
+TREES = "reads at most {rows} scores, which tell of it; neither a cut nor a leaf of it leaves the enclave"
 OWNER = "how many rows, as the enclave counted them, and nothing of them; it could seal any model"
 
 
-def views(owner: Party, client: Party, rows: int, unprotected: str, *, graph: bool = False) -> list[View]:
+def views(owner: Party, client: Party, rows: int, unprotected: str, mode: Mode | None = None) -> list[View]:
     """Of the model, the client's rows and their scores: what each party sees.
 
-    rows: [predict] max_rows; unprotected: why the enclave's host can read what is inside, empty where it cannot; graph:
-    whether the model is one.
+    rows: [predict] max_rows; unprotected: why the enclave's host can read what is inside, empty where it cannot; mode:
+    the plan's, where it says one.
     """
-    told = (GRAPH if graph else MODEL).format(rows=rows)
+    told = {"graph": GRAPH, "trees": TREES}.get(mode or "", MODEL).format(rows=rows)
     asked, scores, model = f"{client}'s rows", f"{client}'s scores", "the model"
     found = [
         View(owner, model, Form.PLAIN, Never(), SOURCE, note="its own"),
