@@ -68,7 +68,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     method: Annotated[str, Known("training.method")]
-    rounds: Annotated[int, Bounds(ge=1, le=1_000_000)] = 20
+    rounds: Annotated[int, Bounds(ge=1, le=1_000_000, hint="of boosting at most 1000")] = 20
     rate: Annotated[float, Bounds(gt=0)] = 1.0
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Annotated[int, Bounds(ge=0, le=1_000_000, hint="fewer than rounds")] = 0

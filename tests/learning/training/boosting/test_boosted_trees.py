@@ -12,6 +12,7 @@ from potluck.core.asks import Kind
 from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import read
 from potluck.learning.loops import TrainTask
+from potluck.learning.models.boosted.forest import MOST
 from potluck.learning.models.boosted.layout import layout
 from potluck.secret.random import system
 from support.learning import boosted, sums
@@ -98,6 +99,12 @@ def test_what_is_not_boosted_is_refused(model, training, word):
     errors = potluck.check(boosted.plan(columns, target, model=model, training=training)).errors
     assert len(errors) == 1
     assert word in errors[0]
+
+
+def test_the_hint_beside_no_rounds_says_the_most_of_boosting():
+    _, columns, target = boosted.mixed()
+    (error,) = potluck.check(boosted.plan(columns, target, training={"rounds": 0})).errors
+    assert error.endswith(f"of boosting at most {MOST}")
 
 
 def announced(change):

@@ -29,10 +29,11 @@ def xgboost_file(model: Model) -> bytes:
     goal, names, outputs = model.target, model.taken, model.target.outputs
     half = (goal.high - goal.low) / 2 if goal.side == "number" else 1.0
     trees = branching(model, half)
+    if goal.side == "number":  # its middle comes last: sums of float32 stay near 0 until then
+        trees.append((0, Leaf(short(goal.low + half))))
     named = not any(FORBIDDEN & set(name) for name in names)
     several = outputs if goal.side == "classes" else 0
-    # said as what is predicted: one half of two sides, the middle of a number's range
-    begin = {"binary": 0.5, "classes": 0.0}.get(goal.side, goal.low + half)
+    begin = 0.5 if goal.side == "binary" else 0.0  # said as what is predicted
     learner = {
         "attributes": {"potluck.model": model.digest()},
         "feature_names": list(names) if named else [],
@@ -47,7 +48,7 @@ def xgboost_file(model: Model) -> bytes:
             },
         },
         "learner_model_param": {
-            "base_score": repr(short(begin)),
+            "base_score": repr(begin),
             "boost_from_average": "0",
             "num_class": str(several),
             "num_feature": str(len(names)),
