@@ -14,7 +14,9 @@ import potluck
 from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import DataError, UsageError
 from potluck.learning.data.columns import Columns, encoding
+from potluck.learning.data.encode import gapped
 from potluck.learning.models.boosted.forest import Forest, Tree, fault, margins
+from potluck.learning.models.exports.onnx_file import onnx_file
 from potluck.learning.models.model import Model
 from potluck.learning.training import fit_trees
 from potluck.learning.training.grow import Growth, bits, cuts, grow
@@ -126,6 +128,21 @@ def grown_model(plan):
     rng, names = np.random.default_rng(3), encoding(plan).names
     x = rng.uniform(-1, 1, (80, len(names)))
     return fit_trees.grown(plan, x, (x[:, 0] + x[:, 1] > 0).astype(float)), x
+
+
+def test_other_programs_take_them_as_they_take_trees_over_rows():
+    """A missing dose is NaN there, and goes as the encoded 0 does here."""
+    runtime = pytest.importorskip("onnxruntime")
+    model, x = grown_model(planned(training={"method": "boosting", "rounds": 8}, model={"kind": "trees", "depth": 3}))
+    place = {name: at for at, name in enumerate(model.encoding.names)}
+    x[:, place["dose?"]] = np.arange(len(x)) % 3 == 0
+    x[:, place["dose"]] *= 1 - x[:, place["dose?"]]
+    assert {"dose", "dose?"} & {name for tree in model.forest.trees for name in tree.features}
+    assert model.taken == ("age", "sex=f", "sex=m", "dose")
+    given = gapped(model.encoding, x).astype(np.float32)
+    assert np.isnan(given[:, 3]).sum() == 27
+    (said,) = runtime.InferenceSession(onnx_file(model)).run(None, {"features": given})
+    assert np.abs(said[:, 0] - model.scored_features(x.astype(np.float32))).max() < 1e-6
 
 
 def test_a_model_of_trees_is_read_as_it_was_written(tmp_path):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from potluck.core.stages import Floats
 from potluck.learning.data.target import sigmoid
 from potluck.learning.models.boosted.forest import Forest, Tree
+from potluck.learning.training.boosting.gains import says, score
 
 GRID = 2.0**18
 """Cuts lie on the grid on which the engine computes, so that a bit says the same as the opened cut."""
@@ -97,11 +98,11 @@ def _tree(above: Floats, slopes: Floats, how: Growth) -> tuple[NDArray[np.int64]
         within = inside[:, :, None] * slopes[:, None, :]
         right = (above @ within.reshape(len(slopes), -1)).reshape(len(above), -1, 2)
         sides = np.stack([right, within.sum(axis=0) - right])
-        gains = (sides[..., 0] ** 2 / (sides[..., 1] + how.ridge)).sum(axis=0)
+        gains = score(sides[..., 0], sides[..., 1], how.ridge).sum(axis=0)
         splits = gains.argmax(axis=0)
         chosen.append(splits)
         goes = inside * above[splits].T
         inside = np.stack([inside - goes, goes], axis=2).reshape(len(slopes), -1)
     sums = inside.T @ slopes
-    leaves: Floats = -sums[:, 0] / (sums[:, 1] + how.ridge) * how.rate
+    leaves = says(sums[:, 0], sums[:, 1], how.ridge) * how.rate
     return np.concatenate(chosen), leaves, inside @ leaves
