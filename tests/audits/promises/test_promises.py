@@ -45,6 +45,16 @@ def test_each_bug_is_caught_by_name(name, monkeypatch):
     assert what in broken(spec, audit, trials=1_500)
 
 
+def test_noise_is_as_large_as_said_within_three_percent_and_what_is_smaller_by_four_is_caught(monkeypatch):
+    """Of 20,000 numbers 3 % are six standard deviations; seeded."""
+    spec = plan(rounds=1).spec
+    right = found(spec, "noise")["noise: training"]
+    assert right.held
+    assert right.found == pytest.approx(1, abs=0.03)
+    a_share_of_noise(monkeypatch, 0.96)
+    assert "noise: training" in broken(spec, "noise")
+
+
 def test_of_too_few_pairs_of_runs_nothing_is_said_but_how_much_longer_would_do():
     spec = plan(rounds=1).spec
     little = found(spec, "paired", trials=paired.FEWEST // 4)

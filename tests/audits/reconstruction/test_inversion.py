@@ -1,7 +1,8 @@
 """The attack is real: digits come out of the slopes of a convolutional network; with noise they do not.
 
 The bars are those of measurements made beforehand with another program: without protection at least 30 dB and 95 % of
-digits identified; with epsilon of at most 8 the median is no better than the mean of the digit's class.
+digits identified; with epsilon of at most 8 the median is no better than the mean of the digit's class, and at most
+10 % are identified.
 """
 
 import numpy as np
@@ -70,11 +71,13 @@ def test_masks_of_three_sites_of_one_row_hide_no_digit(tmp_path):
 def test_with_noise_a_guess_is_no_better_than_the_mean_of_its_class(tmp_path, epsilon):
     found = rows(8)
     noise = {"noise": "site", "unit": "row", "epsilon": epsilon, "delta": 1e-5, "clip": 1.0}
-    results = inverted(tmp_path, plan(tmp_path, found, privacy=noise, expected_rows=8), found, minutes=1.0)
+    spec = plan(tmp_path, found, privacy=noise, expected_rows=8)
+    results = inverted(tmp_path, spec, found, minutes=1.0)
     scores, baselines = zip(*((one.verdict.score, one.verdict.baseline) for one in results), strict=True)
     assert len(results) == 8
     assert np.median(scores) <= np.median(baselines)
     assert max(scores) < 20
+    assert identified(tmp_path, spec, found) <= 0.1
     assert all(one.control for one in results)
 
 
