@@ -1,6 +1,9 @@
+from functools import partial
+
 import pytest
 
 import potluck
+from potluck.audits.trial import trials
 from support.audits.recorded import frames, plan
 
 
@@ -16,3 +19,13 @@ def masked(tmp_path_factory):
     """The same under masks."""
     spec, rows = plan("mask"), frames(1)
     return potluck.run(spec, rows, out=tmp_path_factory.mktemp("audit") / "run", record=True).folder, spec, rows
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Of the table of attacks these alone, where a test asks for no other."""
+
+    def table(*attacks):
+        monkeypatch.setattr("potluck.api.proof.attack.trials", partial(trials, table=attacks))
+
+    return table

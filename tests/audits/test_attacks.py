@@ -49,14 +49,16 @@ def test_one_division_finds_every_row_that_stands_alone(one_row):
     assert guess.guesses[0, :5] == pytest.approx(rows["b"].iloc[0, :5].to_numpy(float), abs=1e-9)
 
 
-def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked):
+def test_masks_hide_no_row_from_a_server_that_opens_sums_of_few(masked, only):
+    only(ANALYTIC)
     it = attacked(masked[0], masked[2], "server,a")["analytic", ("b", "c")]
     assert it.verdict.succeeded
     assert it.verdict.score == 1.0
 
 
 @pytest.mark.usefixtures("repeatable")
-def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path):
+def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path, only):
+    only(ANALYTIC)
     spec, rows = plan(privacy=NOISE, expected_rows=3), frames(1)
     done = potluck.attack(potluck.run(spec, rows, out=tmp_path / "run", record=True).folder, data=rows)
     assert done.scored
@@ -85,7 +87,8 @@ def test_a_control_is_no_easier_than_what_is_attacked(tmp_path):
     assert said == "no answer"
 
 
-def test_the_first_slope_of_a_logistic_model_is_the_rate_of_each_site(tmp_path):
+def test_the_first_slope_of_a_logistic_model_is_the_rate_of_each_site(tmp_path, only):
+    only(RATES)
     rows = frames(40)
     rows["b"]["y"] = ["1"] * 31 + ["0"] * 9
     found = attacked(potluck.run(plan(model=LOGISTIC), rows, out=tmp_path / "run", record=True).folder, rows)
@@ -150,7 +153,8 @@ class Again(pairs.Keystream):
 
 
 @pytest.mark.parametrize("bug", [None, FewBits, Again])
-def test_words_under_masks_are_random_and_under_faulty_ones_are_not(tmp_path, monkeypatch, bug):
+def test_words_under_masks_are_random_and_under_faulty_ones_are_not(tmp_path, monkeypatch, only, bug):
+    only(UNIFORM)
     if bug:
         monkeypatch.setattr(pairs, "Keystream", bug)
     rows = frames(4)
@@ -175,7 +179,8 @@ def test_an_attack_that_fails_without_protection_too_is_said_to_prove_nothing(on
     assert "does not work here" in it.verdict.words
 
 
-def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monkeypatch, tmp_path):
+def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, only, monkeypatch, tmp_path):
+    only(ANALYTIC)
     monkeypatch.chdir(tmp_path)
     found = potluck.attack(one_row[0])
     (it,) = [one for one in found.results if one.name == "analytic" and one.of == ("a",)]
@@ -186,7 +191,8 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, monke
 
 
 @pytest.mark.parametrize("word", ["clear", "mask"])
-def test_rows_that_are_not_those_of_the_run_are_not_compared(one_row, masked, word):
+def test_rows_that_are_not_those_of_the_run_are_not_compared(one_row, masked, only, word):
+    only(ANALYTIC)
     folder, _, rows = one_row if word == "clear" else masked
     changed_since = dict(rows) | {"b": rows["b"].assign(**{rows["b"].columns[0]: 0.123})}
     done = potluck.attack(folder, "server,a", data=changed_since)
@@ -296,8 +302,9 @@ def test_a_chance_is_said_as_odds_and_never_as_0_or_1(chance, said):
 
 
 @pytest.mark.torch
-def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch):
+def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch, only):
     """Of rows, and of a graph, without which the plan is not that of the record."""
+    only(ANALYTIC)
     monkeypatch.chdir(tmp_path)
     potluck.graph(torch.nn.Linear(8, 1), inputs={"features": [8]}, path="one.graph")
     rows = frames(1)

@@ -100,7 +100,8 @@ def test_what_few_rows_cannot_tell_from_chance_is_undecided():
     assert " rows are too few to tell that from chance; accuracy" in taught.words
 
 
-def test_the_control_of_both_succeeds_and_the_verb_tells_it(tmp_path, plain):
+def test_the_control_of_both_succeeds_and_the_verb_tells_it(tmp_path, only, plain):
+    only(POISONING, BACKDOOR)
     rows = frames()
     run = potluck.run(plan("mask", LOGISTIC, **AVERAGE), rows, out=tmp_path / "run", record=True)
     results = {one.name: one for one in potluck.attack(run.folder, "b", data=rows).results}

@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 
 import potluck
+from potluck.audits.reconstruction.differencing import DIFFERENCING
 from support.audits.recorded import LOGISTIC, RELU, frames, plan
+
+
+@pytest.fixture(autouse=True)
+def alone(only):
+    only(DIFFERENCING)
 
 
 def two(tmp_path, spec, one_more):

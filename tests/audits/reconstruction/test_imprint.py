@@ -43,7 +43,8 @@ def public(rows):
 
 @pytest.mark.usefixtures("repeatable")
 @pytest.mark.parametrize("privacy", [{}, pytest.param(NOISE, marks=pytest.mark.slow)], ids=["exact", "epsilon 8"])
-def test_rows_come_out_of_a_masked_sum_and_of_none_with_noise(tmp_path, privacy):
+def test_rows_come_out_of_a_masked_sum_and_of_none_with_noise(tmp_path, only, privacy):
+    only(IMPRINT)
     more = {"expected_rows": 18} if privacy else {}
     made = begun(plan("mask", WIDE, privacy, rounds=1, **more), public(2000), tmp_path)
     assert imprint_in(made.spec).startswith("128 of the 128 units")

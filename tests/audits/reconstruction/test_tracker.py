@@ -38,6 +38,11 @@ NOISE = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5}
 FOREVER = Until(float("inf"), generator(0))
 
 
+@pytest.fixture(autouse=True)
+def alone(only):
+    only(TRACKER)
+
+
 def plan(where=(), word="mask", statistics=ASKED, privacy=(), name="p"):
     return potluck.Plan(
         name=name, purpose="a test", task="statistics", federation={"sites": list(SITES), "server": "curious"},
