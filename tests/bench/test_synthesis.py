@@ -39,10 +39,10 @@ def test_as_much_noise_as_the_literature_says_is_as_much(bench):
 
 @pytest.mark.usefixtures("repeatable")
 @pytest.mark.slow
-@pytest.mark.parametrize(("epsilon", "most"), [(1.0, 1.25), (10.0, 0.95)])
+@pytest.mark.parametrize(("epsilon", "most"), [(1.0, 1.05), (10.0, 0.95)])
 def test_made_up_rows_of_a_census_are_near_beside_msts_and_as_good_to_learn_on(bench, epsilon, most):
-    """Columns of this census have little to do with each other but for the target: at epsilon 1 tables by it cost more
-    than they tell of pairs."""
+    """Columns of this census have little to do with each other but for the target: at epsilon 1 there is little by
+    which pairs could be nearer (.98 of MST's error)."""
     rows = census.census(40_000).drop(columns=["weight", "years"])
     columns = {name: one for name, one in census.columns().items() if name in rows}
     rows["rich"] = rows["rich"].astype(str)
