@@ -8,6 +8,7 @@ from potluck.core.asks import Ask, Kind
 from potluck.core.stages import Update
 from potluck.learning.data.table import Table
 from potluck.learning.evaluation.bins import edges
+from potluck.learning.evaluation.summed import Summed
 from potluck.learning.models.layers import margins
 from potluck.learning.models.linear import largest, link
 from potluck.learning.models.model import model
@@ -18,6 +19,9 @@ def laid_out(task, ask: Ask, table: Table) -> Iterator[np.ndarray]:
     """[units, d] in batches: as the task hands them over, and else by the definition of its blocks."""
     by_definition = cells_of if ask.kind is Kind.EVALUATE else rows_of
     for given in task.contribute(ask, table, system):
+        if isinstance(given, Summed):
+            yield given.rows(given.index)
+            continue
         yield given.values if isinstance(given, Update) else by_definition(task, ask, table)
 
 

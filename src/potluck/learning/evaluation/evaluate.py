@@ -29,6 +29,7 @@ from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Interval, Noised
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.evaluation.ranking import wilson
+from potluck.learning.evaluation.summed import Summed
 from potluck.learning.evaluation.tokens import Said
 from potluck.learning.evaluation.two_sided import TwoSided
 from potluck.learning.models.fitted import training
@@ -125,6 +126,9 @@ def numbers(plan: Plan, model: Model, rows: Table, index: Index) -> Iterator[Con
 
     if plan.noisy and plan.privacy.unit == "site":
         yield Update((total(index, size, each) / max(len(index), 1))[None, :])
+        return
+    if not plan.noisy:
+        yield Summed(index, size, each)
         return
     yield from updates(plan, counted(plan, rows.person, index), rows.person, size, each)
 

@@ -27,6 +27,7 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.target import TWO_SIDED, Goal, goal_of, scores
 from potluck.learning.data.units import Index, batches, counted, most_rows, most_units, updates
 from potluck.learning.evaluation.steady import margins
+from potluck.learning.evaluation.summed import Summed
 from potluck.learning.models.finished.finished import here, taken_by
 from potluck.learning.models.model import Model
 
@@ -99,7 +100,10 @@ def contribute(plan: Plan, rows: Table) -> Iterator[Contribution]:
     def each(some: Index) -> Floats:
         return np.hstack([_numbers(plan, model, rows, some) for model in models])
 
-    yield from updates(plan, index, rows.person, size, each)
+    if plan.noisy:
+        yield from updates(plan, index, rows.person, size, each)
+    else:
+        yield Summed(index, size, each)
 
 
 @dataclass(frozen=True, slots=True)
