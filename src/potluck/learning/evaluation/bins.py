@@ -18,6 +18,8 @@ from potluck.learning.data.split import held_out
 from potluck.learning.models.model import Model
 
 FEWEST, MOST = 11, 256
+SUPPOSED = 5_000
+"""Held-out rows of a plan that does not say how many rows it expects."""
 QUIET = 1e-3
 """So much noise in an AUC is none."""
 WIDTH = 1.5
@@ -34,7 +36,7 @@ def count(plan: Plan) -> int:
     if plan.privacy.unit == "site":  # as few counts as sites
         return FEWEST
     epsilon = plan.privacy.epsilon if plan.privacy.unit == "row" else plan.privacy.evaluation
-    known = (held_out(plan) or 0.0) * (epsilon or 0.0)
+    known = (held_out(plan) or SUPPOSED) * (epsilon or 0.0)
     return int(min(MOST, max(FEWEST, 0.65 * known**0.4, (QUIET * known / 4) ** 2)))
 
 

@@ -19,6 +19,8 @@ from potluck.learning.evaluation.ranking import auc_of, curve, wilson
 
 TIES = 0.2
 """Bins that part scores evenly leave less than half of this many pairs within one bin."""
+SURE = 2.0
+"""The upper end of an area with noise is so many times as much higher as bins are reckoned to hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,10 @@ def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
     if std or area is not None:
         within["auc"] = metric_intervals.area(negative, positive, std)
     if ties > TIES:
-        within["auc"] = metric_intervals.widened(within["auc"], ties / 2)
+        within["auc"] = metric_intervals.widened(within["auc"], ties / 2, ties / 2)
+    elif std:
+        above = SURE * metric_intervals.unsorted(negative, positive, std)
+        within["auc"] = metric_intervals.widened(within["auc"], 0.0, above)
     told = confusion.of_bins(negative, positive, middle, std)
     known = share(float(right.sum()), rows)
     return TwoSided(area, known, told, within, not std and area is None, ties if ties > TIES else 0.0)
