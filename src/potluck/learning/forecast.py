@@ -22,7 +22,7 @@ from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.split import held_out
 from potluck.learning.data.target import TWO_SIDED, goal_of
-from potluck.learning.evaluation import metric_intervals
+from potluck.learning.evaluation import metric_intervals, two_sided
 from potluck.learning.evaluation.intervals import Noised, half
 from potluck.learning.evaluation.metric_intervals import Within
 from potluck.learning.statistics.kinds import kind_of
@@ -97,7 +97,7 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
     found = {}
     if goal.side in TWO_SIDED:
         negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
-        found["auc"] = metric_intervals.area(negative, positive, std)
+        found["auc"] = two_sided.of_area(negative, positive, std)
         right = NormalDist().cdf(_apart() / 2)
     return found | {"accuracy": metric_intervals.share(Noised(right * rows, each), Noised((1 - right) * rows, each))}
 

@@ -40,18 +40,26 @@ def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
     """Of rows by side and bin of scores [2, bins] with noise `std` in each; `middle`: the first bin at or above .5."""
     negative, positive = sides
     right, rows = np.concatenate([negative[:middle], positive[middle:]]), float(sides.sum())
-    area, ties = auc_of(negative, positive), metric_intervals.tied(negative, positive, std) if std else 0.0
+    area, ties = auc_of(negative, positive), _ties(negative, positive, std)
     within = {"accuracy": hits(right, rows, std)}
     if std or area is not None:
-        within["auc"] = metric_intervals.area(negative, positive, std)
-    if ties > TIES:
-        within["auc"] = metric_intervals.widened(within["auc"], ties / 2, ties / 2)
-    elif std:
-        above = SURE * metric_intervals.unsorted(negative, positive, std)
-        within["auc"] = metric_intervals.widened(within["auc"], 0.0, above)
+        within["auc"] = of_area(negative, positive, std)
     told = confusion.of_bins(negative, positive, middle, std)
     known = share(float(right.sum()), rows)
     return TwoSided(area, known, told, within, not std and area is None, ties if ties > TIES else 0.0)
+
+
+def of_area(negative: Floats, positive: Floats, std: float) -> Within:
+    """The intervals of an area by ranks; without noise of that by bins, which are many."""
+    found, ties = metric_intervals.area(negative, positive, std), _ties(negative, positive, std)
+    if ties > TIES:
+        return metric_intervals.widened(found, ties / 2, ties / 2)
+    above = SURE * metric_intervals.unsorted(negative, positive, std) if std else 0.0
+    return metric_intervals.widened(found, 0.0, above)
+
+
+def _ties(negative: Floats, positive: Floats, std: float) -> float:
+    return metric_intervals.tied(negative, positive, std) if std else 0.0
 
 
 def of_rows(margins: Floats, target: Floats) -> TwoSided:
