@@ -14,7 +14,7 @@ from potluck.learning.graph.make.make import made
 from potluck.learning.graph.per_row.gradients import gradients
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.models.graphs import units_at_once
-from potluck.learning.training.clipped_sums import Work, clip, clipped_sum, dear
+from potluck.learning.training.clipped_sums import Work, clip, clipped_sum
 
 CLIP, STEP, TOKENS = 0.5, 2.0**-18, 64
 KINDS = {"mlp": "MLP of 1.0 million weights", "cnn": "CNN of 26,000 weights", "lora": "transformer with LoRA"}
@@ -111,8 +111,7 @@ def clipped(kind: str) -> Step:
         for start in range(0, size, each):
             some = slice(start, start + each)
             found = gradients(work.uses, work.weights, {"x": x[some]}, _loss(y[some]), torch.ones(each).bool())
-            double = dear(found)
-            for name, one in found.clipped(clip(found, part, CLIP, double=double), double=double).items():
+            for name, one in found.clipped(clip(found, part, CLIP), double=found.dear).items():
                 total[name] = total[name].add_(one) if name in total else one
         return [total[name] for name in work.uses.trained]
 

@@ -231,8 +231,10 @@ def at_once(network: Network) -> int:
 
 
 def most_to_score(plan: Plan) -> int:
-    """Bytes that its rows may take while they are scored: an owner's policy was asked about a batch of training."""
-    return max(needed(plan) or 0, LEAST_ROOM)
+    """Bytes that its rows may take while they are scored, by a bound that counts gradients, too: as many rows as training
+    goes through at a time, about which an owner's policy was asked."""
+    asked = memory(plan.network.checked, rows_held(plan)) if isinstance(plan, Equipped) else 0
+    return max(asked, LEAST_ROOM)
 
 
 def faults(plan: Plan) -> Iterator[str]:

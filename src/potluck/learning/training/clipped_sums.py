@@ -38,8 +38,6 @@ from potluck.learning.training.row_sums import Whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-DEAR = 2.0**-7
-"""Where rounding would take a larger part of the clip, the sum is added up in float64."""
 STRETCH = 1 << 16
 """Numbers that are put on the grid at a time."""
 LEAST_CLIP, MOST_CLIP = 2.0**-20, 2.0**20
@@ -81,8 +79,7 @@ def clipped_sum(
             torch().default_generator.manual_seed(next(seeds))
             found = _gradients(work, slots[some])
             seen(found)
-            double = dear(found)
-            sums = found.clipped(clip(found, part, most, double=double), double=double)
+            sums = found.clipped(clip(found, part, most), double=found.dear)
             start = 0
             for one in sums.values():
                 start = _added(total, start, one, part.step)
@@ -99,16 +96,11 @@ def _added(total: Whole, start: int, one: "Tensor", step: float) -> int:
     return start + len(sums)
 
 
-def dear(found: Gradients) -> bool:
-    """Whether sums are added up in float64. It follows from the graph, the slots and the type alone."""
-    return found.deep * found.unit > DEAR or 2 * found.error(1.0, double=False) > DEAR
-
-
-def clip(found: Gradients, part: GridBlock, most: float, *, double: bool) -> float:
+def clip(found: Gradients, part: GridBlock, most: float) -> float:
     """C: the norm of a unit in real numbers, such that no unit changes whole steps by more than most / step. Raises
     ValueError: truncation alone could."""
     left = most - part.step * math.sqrt(part.size)
-    at_last = left / (1 + 2 * found.error(1.0, double=double)) * (1 - 2.0**-40)
+    at_last = left / (1 + 2 * found.error(1.0, double=found.dear)) * (1 - 2.0**-40)
     if not LEAST_CLIP <= at_last <= MOST_CLIP:
         raise ValueError("the grid is too coarse for the clip, or the clip is out of range")
     return at_last

@@ -20,7 +20,6 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from potluck.core.errors import GraphError
-from potluck.core.slices import slices
 from potluck.learning.graph.interpreter import admitted
 from potluck.learning.graph.per_row.call import Call
 from potluck.learning.graph.per_row.pieces import (
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
 
 MOST_LAID = 2**25
 """Numbers of gradients of one weight that are laid out, of all rows of a batch."""
-SUMMED = 128
-"""Units that are added up at a time, and apart from others: sums of sums are off by less than one long sum."""
+DEAR = 0.01
+"""Where rounding would take a larger part of the clip, a sum is added up in float64."""
 SPREAD = 16.0
 """How many times the clip a unit's reach may be, where a row has several products. That of networks is 1 to 8 times its
 norm, and the larger this is, the more of the clip is kept for rounding."""
@@ -66,10 +65,9 @@ class Gradients:
 
     @property
     def deep(self) -> int:
-        """At most so many roundings a product goes through: of the sum of its stretch, of the sum of stretches, of a
-        factor's own product, of what is too small for a float, and one to spare."""
-        units = len(self.there)
-        return min(units, SUMMED) * self.terms + -(-units // SUMMED) + 2
+        """At most so many roundings a product goes through: of a sum in whatever order, of a factor's own product, and
+        of what is too small for a float."""
+        return len(self.there) * self.terms + 2
 
     @property
     def unit(self) -> float:
@@ -104,10 +102,14 @@ class Gradients:
         """[units] in float64: no unit's reach is larger."""
         return self._sizes.reach.sqrt() * WIDER
 
+    @property
+    def dear(self) -> bool:
+        """Whether sums are added up in float64. It follows from the graph, how many units there are, and the type."""
+        return self.deep * self.unit > DEAR or 2 * self.error(1.0, double=False) > DEAR
+
     def error(self, clip: float, *, double: bool) -> float:
-        """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order
-        stretches of units are added up: gamma(n) of the sum of reaches, of which each is at most R clip. n counts the
-        products of an entry in a stretch and the stretches (`deep`)."""
+        """E: no sum of all units is farther from the sum in real numbers than this, in L2 norm, in whatever order they
+        are added up: gamma(n) of the sum of reaches, of which each is at most R clip (n: `deep`)."""
         return gamma(self.deep, 2.0**-53 if double else self.unit) * len(self.there) * self.spread * clip
 
     def factors(self, clip: float, *, double: bool) -> "Tensor":
@@ -122,14 +124,11 @@ class Gradients:
         """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
         up in float64."""
         factors, lost = self.factors(clip, double=double), ~self.sound
-        any_lost = bool(lost.any())
+        any_lost = lost.is_meta or bool(lost.any())
         found: dict[str, Tensor] = {}
         for name, one in self.pieces.items():
             kept = one.without(lost) if any_lost else one
-            weights = factors if double else factors.to(_numbers(one).dtype)
-            for some in slices(len(weights), SUMMED):
-                total = kept.units(some).total(weights[some])
-                found[name] = found[name].add_(total) if name in found else total
+            found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
         return found
 
 

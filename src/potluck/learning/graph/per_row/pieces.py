@@ -16,7 +16,7 @@ Reference: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -84,10 +84,6 @@ class Outer:
         here = lost[:, None, None, None]
         return Outer(self.left.masked_fill(here, 0.0), self.right.masked_fill(here, 0.0), self.shape)
 
-    def units(self, some: slice) -> "Outer":
-        """Some of them."""
-        return Outer(self.left[some], self.right[some], self.shape)
-
     def joined(self, rows: int) -> "Outer":
         """So many rows after another are one unit, whose gradient is their sum."""
         if rows == 1:
@@ -146,10 +142,6 @@ class Picked:
     def without(self, lost: "Tensor") -> "Picked":
         """As `Outer.without`."""
         return Picked(self.places, self.right.masked_fill(lost[:, None, None], 0.0), self.shape)
-
-    def units(self, some: slice) -> "Picked":
-        """As `Outer.units`."""
-        return Picked(self.places[some], self.right[some], self.shape)
 
     def joined(self, rows: int) -> "Picked":
         """As `Outer.joined`."""
@@ -218,10 +210,6 @@ class Laid:
         """As `Outer.without`."""
         return Laid(self.each.masked_fill(lost.reshape(-1, *[1] * len(self.shape)), 0.0))
 
-    def units(self, some: slice) -> "Laid":
-        """As `Outer.units`."""
-        return Laid(self.each[some])
-
     def joined(self, rows: int) -> "Laid":
         """As `Outer.joined`."""
         return self if rows == 1 else Laid(self.each.reshape(-1, rows, *self.shape).sum(1))
@@ -278,16 +266,23 @@ def squares(*tensors: "Tensor") -> "Tensor":
     Stretches of n = CHUNK at most are added up in the tensor's type, and these in float64. A square is off by at most
     gamma(n + 4) of itself, and by what is too small for the type, a number.
     """
-    loaded, device = torch(), tensors[0].device
+    loaded = torch()
     parts = [_stretches(one) for one in tensors]
     norms = [loaded.linalg.vector_norm(one, dim=-1) for some in parts for one in some]
-    counts = loaded.tensor([sum(one.shape[-2] for one in some) for some in parts], device=device)
-    whose = loaded.eye(len(tensors), dtype=loaded.float64, device=device).repeat_interleave(counts, 0)
-    total = loaded.cat(norms, -1).double().square() @ whose
+    counts = tuple(sum(one.shape[-2] for one in some) for some in parts)
+    total = loaded.cat(norms, -1).double().square() @ _whose(counts).to(tensors[0].device)
     kinds, most = [loaded.finfo(one.dtype) for one in tensors], max(one.shape[-1] for one in tensors)
     longest = max(one.shape[-1] for some in parts for one in some)
     off = gamma(longest + 4, max(float(one.eps) for one in kinds) / 2)
     found: Tensor = total * ((1 + off) * WIDER) + 2 * most * max(float(one.tiny) for one in kinds)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _whose(counts: tuple[int, ...]) -> "Tensor":
+    """[sum of counts, k]: 1 where a stretch is of that tensor."""
+    loaded = torch()
+    found: Tensor = loaded.eye(len(counts), dtype=loaded.float64).repeat_interleave(loaded.tensor(counts), 0)
     return found
 
 
