@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from potluck.core.slices import slices
 from potluck.learning.graph.per_row.call import Call, Rule
 from potluck.learning.graph.per_row.pieces import Laid, Outer, Piece, better_laid
 from potluck.learning.graph.steps import torch
@@ -25,7 +24,7 @@ def convolution(axes: int, *, transposed: bool = False) -> Rule:
     def rule(call: Call) -> Piece:
         back = call.pulled()  # [b, k, channels, ...]: an example may stand several times along the axis
         if call.argument == "bias":
-            return Laid(back.flatten(3).sum((1, 3)))
+            return Laid(back.flatten(3).sum(3).sum(1))
         given, wide = call.rows("input"), call.shape
         whole, places = (back, given) if transposed else (given, back)
         groups, each = int(call.number("groups", 1)), prod(wide[1:])
@@ -35,11 +34,12 @@ def convolution(axes: int, *, transposed: bool = False) -> Rule:
         if not better_laid(batch * groups, terms, m, each, call.most):
             right = seen.movedim(-1, -1 - axes)  # channels before the kernel, as the weight has them
             return Outer(left.mT.contiguous(), right.reshape(batch, groups, terms, each), wide)
-        found = left.new_empty(batch, groups, m, each)
-        copied = left.new_empty(min(batch, max(1, ROOM // (groups * terms * each))), *seen.shape[1:])
-        for some in slices(batch, len(copied)):
-            right = copied[: some.stop - some.start].copy_(seen[some])
-            torch().bmm(left[some].flatten(0, 1), right.reshape(-1, terms, each), out=found[some].flatten(0, 1))
+        found = left.new_empty(batch * groups, m, each)
+        some = min(batch, max(1, ROOM // (groups * terms * each)))
+        copied, parts = left.new_empty(some, *seen.shape[1:]), (found, left.flatten(0, 1))
+        for windows, out, beside in zip(seen.split(some), *(one.split(some * groups) for one in parts), strict=True):
+            right = copied[: len(windows)].copy_(windows)
+            torch().bmm(beside, right.view(-1, terms, each), out=out)
         return Laid(found.reshape(batch, wide[0], *wide[2:], wide[1]).movedim(-1, 2))
 
     return rule
@@ -47,8 +47,12 @@ def convolution(axes: int, *, transposed: bool = False) -> Rule:
 
 def _padded(given: "Tensor", padding: Sequence[int]) -> "Tensor":
     """[b, k, channels, ...] -> [b, k, ..., channels]."""
-    pads = [0, 0, *(one for pad in reversed(padding) for one in (pad, pad))]
-    found: Tensor = torch().nn.functional.pad(given.movedim(2, -1), pads).contiguous()
+    if not any(padding):
+        return given.movedim(2, -1).contiguous()
+    inner = [slice(pad, pad + size) for pad, size in zip(padding, given.shape[3:], strict=True)]
+    sizes = [size + 2 * pad for pad, size in zip(padding, given.shape[3:], strict=True)]
+    found = given.new_zeros(*given.shape[:2], *sizes, given.shape[2])
+    found[:, :, *inner] = given.movedim(2, -1)
     return found
 
 

@@ -58,7 +58,7 @@ class Gradients:
     pieces: Mapping[str, Piece] = field(repr=False)
     there: "Tensor" = field(repr=False)
 
-    @property
+    @cached_property
     def terms(self) -> int:
         """At most so many products of a unit are added up in an entry."""
         return max((one.terms for one in self.pieces.values()), default=1)
@@ -69,7 +69,7 @@ class Gradients:
         of what is too small for a float."""
         return len(self.there) * self.terms + 2
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """By how much of itself an operation in the types of these gradients may be off."""
         return max((unit(_numbers(one)) for one in self.pieces.values()), default=0.0)
@@ -102,7 +102,7 @@ class Gradients:
         """[units] in float64: no unit's reach is larger."""
         return self._sizes.reach.sqrt() * WIDER
 
-    @property
+    @cached_property
     def dear(self) -> bool:
         """Whether sums are added up in float64. It follows from the graph, how many units there are, and the type."""
         return self.deep * self.unit > DEAR or 2 * self.error(1.0, double=False) > DEAR
@@ -115,8 +115,10 @@ class Gradients:
     def factors(self, clip: float, *, double: bool) -> "Tensor":
         """[units] min(1, clip / N, R clip / A), rounded down, in float64 or float32; 0 for a unit that is not there, or
         is not sound. A unit's has the same bits whatever the others are."""
-        loaded = torch()
-        wide: Tensor = loaded.minimum(clip / self.norms, self.spread * clip / self.reaches) / WIDER
+        loaded, found = torch(), self._sizes
+        wide: Tensor = clip / WIDER / self.norms
+        if found.reach is not found.norm:
+            wide = loaded.minimum(wide, self.spread * clip / WIDER / self.reaches)
         wide = loaded.where(self.there & self.sound & (wide >= 0), wide.clamp(max=1.0), 0.0)
         return wide if double else (wide * (1 - 2.0**-23)).float()  # which rounds up by less
 
@@ -147,8 +149,9 @@ def gradients(
     what stands elsewhere is any row, as zeros; each: so many rows after another are one unit; most: numbers that are
     laid out of one weight. Raises GraphError: torch fails, a bound of a batch is broken, or more would be laid out."""
     loaded, graph, batch = torch(), uses.program.graph, admitted(uses.program, inputs)
-    leaves = {name: weights[name].detach().requires_grad_() for name in uses.trained}
-    public: Values = {name: one.detach() for name, one in weights.items()} | leaves
+    values: Values = {name: _still(one) for name, one in weights.items()}
+    leaves = {name: values[name].detach().requires_grad_() for name in uses.trained} if uses.made else {}
+    public = values | leaves
     for place in uses.public:
         run_step(uses.program.steps[place], public, batch, train=train)
     pieces: dict[str, list[Piece]] = {name: [] for name in (*uses.trained, *uses.made)}
@@ -163,7 +166,7 @@ def gradients(
                 pieces[use.name].append(compact(piece, most) if once[use.name] == 1 else piece)
         given.clear()
 
-    values = {name: one.detach() for name, one in public.items()} | dict(inputs)
+    values |= {name: _still(one) for name, one in public.items() if name not in values} | dict(inputs)
     ends = _forward(uses, values, batch, back, train=train)
     total = (lost(values.pop(graph.output)) * there).sum()
     values.clear()
@@ -171,7 +174,7 @@ def gradients(
         loaded.autograd.grad(total, ends, allow_unused=True)
     with loaded.no_grad():
         _followed(uses, pieces, public, leaves, batch, most)
-        whole = {name: compact(_one(pieces[name], leaves[name], batch), most) for name in uses.trained}
+        whole = {name: compact(_one(pieces[name], weights[name], batch), most) for name in uses.trained}
         units = there.reshape(-1, each).any(1)
         return Gradients({name: one.joined(each) for name, one in whole.items()}, units)
 
@@ -185,7 +188,7 @@ def _forward(
     ends = []
     for place in uses.with_rows:
         step, node = uses.program.steps[place], uses.program.graph.nodes[place]
-        given = {name: values[name].detach() for name in node.takes} if place in uses.at else {}
+        given = {name: _still(values[name]) for name in node.takes} if place in uses.at else {}
         run_step(step, values, batch, train=train)
         if place in uses.at:
             made: Any = values[node.out[0]]  # torch says no types of hooks
@@ -232,6 +235,11 @@ def _followed(
 def _one(pieces: Sequence[Piece], weight: "Tensor", batch: int) -> Piece:
     """The gradient of one weight; zeros where nothing of a row depends on it."""
     return together(pieces) if pieces else Laid(weight.new_zeros(1, *weight.shape).expand(batch, *weight.shape))
+
+
+def _still(one: "Tensor") -> "Tensor":
+    """The same numbers, and no gradient is asked."""
+    return one.detach() if one.requires_grad else one
 
 
 def _numbers(piece: Piece) -> "Tensor":

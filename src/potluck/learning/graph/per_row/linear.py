@@ -56,4 +56,4 @@ def embedding(call: Call) -> Piece:
 
 def _added(back: "Tensor") -> Laid:
     """[b, 1, t, n]: added up over places, if there are several."""
-    return Laid(back[:, 0, 0] if back.shape[2] == 1 else back.sum((1, 2)))
+    return Laid(back.flatten(1) if back.shape[2] == 1 else back.sum((1, 2)))

@@ -16,7 +16,7 @@ Reference: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,7 @@ class Outer:
         """[*shape] the sum of rows times their factors [b], in the factors' type."""
         (b, s, t, m), n = self.left.shape, self.right.shape[3]
         left, right = self.left.to(factors.dtype), self.right.to(factors.dtype)
-        weigh = factors[:, None, None, None]
+        weigh = factors.reshape(b, 1, 1, 1)
         left, right = (left * weigh, right) if m < n else (left, right * weigh)
         if s == 1:
             return (left.reshape(b * t, m).mT @ right.reshape(b * t, n)).reshape(self.shape)
@@ -196,12 +196,12 @@ class Laid:
         """Of a row one number is added to an entry."""
         return 1
 
-    @property
+    @cached_property
     def _order(self) -> list[int]:
         """Axes as numbers lie in memory, so that none is copied to go through them."""
         return sorted(range(1, self.each.dim()), key=self.each.stride, reverse=True)
 
-    @property
+    @cached_property
     def flat(self) -> "Tensor":
         """[b, numbers] in the order of memory."""
         return self.each.permute(0, *self._order).reshape(len(self.each), -1)
@@ -239,7 +239,7 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
     laid = [one for one in pieces if isinstance(one, Laid)]
     found = [one.sizes for one in pieces if isinstance(one, Picked) or (isinstance(one, Outer) and one not in single)]
     if single or laid:
-        sides = [side[:, 0, 0] for one in single for side in (one.left, one.right)]
+        sides = [side.flatten(1) for one in single for side in (one.left, one.right)]
         each = _squares_once([*sides, *(one.flat for one in laid)])
         products = each[:, : len(sides)].reshape(len(each), -1, 2).prod(2) if single else each[:, :0]
         norm = (products.sum(1) + each[:, len(sides) :].sum(1)) * WIDER
@@ -271,8 +271,8 @@ def squares(*tensors: "Tensor") -> "Tensor":
     norms = [loaded.linalg.vector_norm(one, dim=-1) for some in parts for one in some]
     counts = tuple(sum(one.shape[-2] for one in some) for some in parts)
     total = loaded.cat(norms, -1).double().square() @ _whose(counts).to(tensors[0].device)
-    kinds, most = [loaded.finfo(one.dtype) for one in tensors], max(one.shape[-1] for one in tensors)
-    longest = max(one.shape[-1] for some in parts for one in some)
+    kinds = [loaded.finfo(one) for one in {one.dtype for one in tensors}]
+    most, longest = max(one.shape[-1] for one in tensors), max(one.shape[-1] for some in parts for one in some)
     off = gamma(longest + 4, max(float(one.eps) for one in kinds) / 2)
     found: Tensor = total * ((1 + off) * WIDER) + 2 * most * max(float(one.tiny) for one in kinds)
     return found
