@@ -10,7 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from potluck.core.errors import GraphError
 from potluck.learning.graph import steps
 from potluck.learning.graph.check import check
-from potluck.learning.graph.interpreter import forward, memory, program
+from potluck.learning.graph.interpreter import MOST_MEMORY, forward, memory, program
+from potluck.learning.graph.per_row import foreseen
+from potluck.learning.graph.per_row.gradients import gradients
+from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.graph.schema import Special
 from support.graph.examples import v as V
 from support.graph.modules import SOME_SLOW
@@ -53,6 +56,35 @@ def test_a_batch_takes_no_more_than_its_bound_forward_and_back(one):
         output = forward(made, weights, inputs, train=True)
         torch.autograd.grad(output, trained, torch.ones_like(output))
     assert 0 < peak.peak <= memory(made.checked, BATCH)
+
+
+@pytest.mark.parametrize("each", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("one", SOME_SLOW)
+def test_a_microbatch_of_clipped_units_takes_what_was_foreseen_and_not_much_less(one, each):
+    """One row has no number: then factors are copied once more."""
+    made, weights = ready(network(one.name))
+    trained, inputs = [weight.name for weight in made.graph.weights if weight.train], given(one.name)
+    broken = next((some for some in inputs.values() if some.is_floating_point()), None)
+    if broken is not None:
+        broken[5] = torch.nan
+    with Peak() as peak:
+        there = torch.ones(BATCH, dtype=torch.bool)
+        found = gradients(uses(made, trained), weights, inputs, lambda out: out.flatten(1).sum(1), there, each=each)
+        found.clipped(1.0, double=found.dear)
+    need = foreseen._bytes(made.checked, tuple(trained), BATCH // each, each)
+    assert peak.peak <= need
+    # What single operations take within themselves is bounded from above, and by far.
+    assert need - 8 * made.checked.scratch * BATCH < 1.7 * peak.peak
+
+
+def test_a_network_of_which_many_rows_are_beyond_the_bound_is_gone_through_in_fewer():
+    nodes = [node("linear", V("x"), V("w"), out="y"), *(node("relu", V(one), out=one + "y") for one in ("y", "yy"))]
+    wide = check(graph({"x": ("float32", [4])}, [*nodes, node("mean", V("yyy"), (1,), True, out="o")], "o",
+                       {"w": ("float32", [2**20, 4])}))  # fmt: skip
+    assert memory(wide, foreseen.MOST_UNITS) > MOST_MEMORY
+    units, need = foreseen.at_once(wide, ("w",), 1, 2**31)
+    assert foreseen.FEWEST_ROWS < units < foreseen.MOST_UNITS
+    assert 4 * units * 2**20 < need <= 2**31
 
 
 WIDE = 2**12

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.stages import GridBlock
+from potluck.learning.graph.per_row import gradients as per_row
 from potluck.learning.graph.per_row.gradients import Gradients
 from potluck.learning.graph.per_row.pieces import Laid, Outer
 from potluck.learning.graph.per_row.uses import uses
 from potluck.learning.training import clipped_sums
-from potluck.learning.training.clipped_sums import Work, clip, clipped_sum, dear
+from potluck.learning.training.clipped_sums import Work, clip, clipped_sum
 from support.examples import examples
 from support.graph.modules import CASES
 from support.graph.rows_alone import alone, lost, norms, units
@@ -167,31 +168,28 @@ def test_words_follow_from_slots_alone():
 
 def test_long_sums_in_float32_would_cost_the_clip_and_are_made_in_float64():
     part, narrow = GridBlock("gradient", 64, 2.0**-18, 1.0), {}
-    for terms, rows in ((1, 16), (64, 8), (64, 2048)):
+    for terms, rows in ((1, 16), (64, 8), (64, 16), (64, 2048)):
         ones = torch.ones(rows, 1, terms, 8)
         narrow[terms, rows] = Gradients({"w": Outer(ones, ones, (8, 8))}, torch.ones(rows, dtype=torch.bool))
-    assert [dear(one) for one in narrow.values()] == [False, True, True]
-    assert clip(narrow[1, 16], part, 1.0, double=False) > 0.9999
-    assert clip(narrow[64, 2048], part, 1.0, double=True) > 0.9999
-    assert clip(narrow[64, 2048], part, 1.0, double=False) < 0.05
-    # The facts of a hand calculation: 2 E = 2 gamma(8 * 64 + 3) * 8 * 16 at 2^-24.
-    n = (8 * 64 + 3) * 2.0**-24
+    assert [one.dear for one in narrow.values()] == [False, False, True, True]
+    assert clip(narrow[1, 16], part, 1.0) > 0.9999
+    assert clip(narrow[64, 2048], part, 1.0) > 0.9999
+    # The facts of a hand calculation: 2 E = 2 gamma(8 * 64 + 2) * 8 * 16 at 2^-24.
+    n = (8 * 64 + 2) * 2.0**-24
     assert narrow[64, 8].error(1.0, double=False) == pytest.approx(n / (1 - n) * 8 * 16, rel=1e-12)
 
 
-def test_more_units_are_added_up_in_stretches_that_round_apart():
+def test_as_many_units_as_stand_in_a_microbatch_are_added_up_in_float32_for_a_hundredth_of_the_clip():
     draw = torch.Generator().manual_seed(3)
-    left, right = torch.randn(300, 1, 1, 3, generator=draw), torch.randn(300, 1, 1, 5, generator=draw)
-    every = Outer(left, right, (3, 5))
-    found = Gradients({"w": every}, torch.ones(300, dtype=torch.bool))
+    left, right = torch.randn(256, 1, 1, 3, generator=draw), torch.randn(256, 1, 1, 5, generator=draw)
+    found = Gradients({"w": Outer(left, right, (3, 5))}, torch.ones(256, dtype=torch.bool))
     factors, sums = found.factors(1.0, double=False), found.clipped(1.0)["w"]
-    apart = (slice(128), slice(128, 256), slice(256, 300))
-    first, second, third = (every.units(some).total(factors[some]) for some in apart)
-    assert (sums == first + second + third).all()
-    # By hand: 128 products, three sums, a factor's product, and what is too small for a float.
-    assert found.deep == 128 + 3 + 1 + 1
-    n = 133 * 2.0**-24
-    assert found.error(0.5, double=False) == pytest.approx(n / (1 - n) * 300 * 0.5, rel=1e-12)
+    # By hand: 256 products, a factor's product, and what is too small for a float.
+    n = 258 * 2.0**-24
+    assert found.error(0.5, double=False) == pytest.approx(n / (1 - n) * 256 * 0.5, rel=1e-12)
+    assert not found.dear
+    part = GridBlock("gradient", 15, 2.0**-30, 1.0)
+    assert clip(found, part, 1.0) == pytest.approx(1 / (1 + 2 * n / (1 - n) * 256), rel=1e-6)
     exact = (factors.double()[:, None, None] * left[:, 0, 0, :, None].double() * right[:, 0, 0, None].double()).sum(0)
     assert 0 < float((sums - exact).norm()) <= found.error(1.0, double=False)
 
@@ -210,7 +208,7 @@ def test_a_unit_whose_products_cancel_is_clipped_by_its_reach():
 def test_a_grid_that_is_too_coarse_and_a_short_microbatch_are_refused():
     found = Gradients({"w": Laid(torch.ones(4, 100))}, torch.ones(4, dtype=torch.bool))
     with pytest.raises(ValueError, match="too coarse"):
-        clip(found, GridBlock("gradient", 100, 0.125, 8.0), 1.0, double=False)
+        clip(found, GridBlock("gradient", 100, 0.125, 8.0), 1.0)
     with pytest.raises(ValueError, match="shorter"):
         Scene("mlp").steps(np.arange(23).reshape(-1, 1), 1.0)
 
@@ -223,6 +221,6 @@ def test_rounding_in_float64_is_what_a_dear_sum_uses(monkeypatch):
         Gradients, "clipped", lambda self, clip, *, double: asked.append(double) or real(self, clip, double=double)
     )
     scene.steps(slots, 1.0)
-    monkeypatch.setattr(clipped_sums, "DEAR", 1.0)
+    monkeypatch.setattr(per_row, "DEAR", 1.0)
     scene.steps(slots, 1.0)
     assert asked[-1] is False
