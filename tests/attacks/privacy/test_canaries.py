@@ -133,7 +133,9 @@ def refuted(there, away, delta):
 
 
 def without_clip(monkeypatch):
-    monkeypatch.setattr(Gradients, "factors", lambda self, clip, *, double: torch.ones(len(self.there)))
+    monkeypatch.setattr(
+        Gradients, "factors", lambda self, clip, *, double: torch.ones(len(self.there), device=self.there.device)
+    )
     clipped = gradient.clipped
     monkeypatch.setattr(gradient, "clipped", lambda x, off, part, most, space: clipped(x, off, part, 1e3, space))
 

@@ -48,7 +48,9 @@ class Scene:
 
 
 def without_clip(monkeypatch):
-    monkeypatch.setattr(Gradients, "factors", lambda self, clip, *, double: torch.ones(len(self.there)))
+    monkeypatch.setattr(
+        Gradients, "factors", lambda self, clip, *, double: torch.ones(len(self.there), device=self.there.device)
+    )
 
 
 def clip_of_the_sum(monkeypatch):

@@ -231,8 +231,8 @@ def at_once(network: Network) -> int:
 
 
 def most_to_score(plan: Plan) -> int:
-    """Bytes that its rows may take while they are scored, by a bound that counts gradients, too: as many rows as training
-    goes through at a time, about which an owner's policy was asked."""
+    """Bytes that its rows may take while they are scored, by a bound that counts gradients, too: as many rows at a time
+    as training goes through, about which an owner's policy was asked."""
     asked = memory(plan.network.checked, rows_held(plan)) if isinstance(plan, Equipped) else 0
     return max(asked, LEAST_ROOM)
 
