@@ -37,7 +37,8 @@ def convolution(axes: int, *, transposed: bool = False) -> Rule:
         found = left.new_empty(batch * groups, m, each)
         some = min(batch, max(1, ROOM // (groups * terms * each)))
         copied, parts = left.new_empty(some, *seen.shape[1:]), (found, left.flatten(0, 1))
-        for windows, out, beside in zip(seen.split(some), *(one.split(some * groups) for one in parts), strict=True):
+        split = torch().split
+        for windows, out, beside in zip(split(seen, some), *(split(one, some * groups) for one in parts), strict=True):
             right = copied[: len(windows)].copy_(windows)
             torch().bmm(beside, right.view(-1, terms, each), out=out)
         return Laid(found.reshape(batch, wide[0], *wide[2:], wide[1]).movedim(-1, 2))

@@ -25,12 +25,14 @@ def most_held(run: Callable[[], object]) -> int:
 def _watch() -> Any:
     """A class of torch's, which is loaded when it is first used."""
     torch()
-    from torch.multiprocessing.reductions import StorageWeakRef
+    from torch.multiprocessing import reductions
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    class Watch(TorchDispatchMode):
+    weak: Any = reductions.StorageWeakRef  # torch says no types of it
+
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.live: dict[int, tuple[Any, int]] = {}
             self.total, self.most = 0, 0.0
 
@@ -42,7 +44,7 @@ def _watch() -> Any:
             return result
 
         def _add(self, storage: Any) -> None:
-            reference = StorageWeakRef(storage)
+            reference = weak(storage)
             if reference.cdata in self.live:  # no other has this address as long as somebody refers to it
                 return
             self.live[reference.cdata] = (reference, storage.nbytes())
