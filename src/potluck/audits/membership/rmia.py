@@ -30,7 +30,7 @@ def _shares(seen: Seen, shadows: Sequence[Shadow]) -> Floats:
 RMIA = Beside(
     "rmia",
     "Zarifzadeh, Liu, Shokri 2024, arXiv 2312.03262",
-    "how much likelier the model finds a row than {models} that the attacker trained as the plan says on some rows "
-    "each do on average: is that more than for most other rows?",
+    "how much likelier the model finds a row than {models} others that the attacker trained as the plan says on "
+    "some rows each do on average: is that more than for most other rows?",
     _shares,
 )
