@@ -50,6 +50,6 @@ def _by(ratio: Ratio) -> Callable[[Seen, Sequence[Shadow]], Floats]:
 
 
 REFERENCE = "Carlini et al. 2022, arXiv 2112.03570"
-HOW = "what the model says of a row, beside {models} others that an attacker trained as the plan says, on some rows each: "
+HOW = "what the model says of a row, beside {models} others that the attacker trained as the plan says on some rows: "
 LIRA = Beside("lira", REFERENCE, f"{HOW}is it more like those with the row or those without?", _by(online))
 LIRA_OFFLINE = Beside("lira offline", REFERENCE, f"{HOW}is it surer than those without the row?", _by(offline))
