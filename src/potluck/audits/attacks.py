@@ -14,6 +14,7 @@ from potluck.audits.membership.rmia import RMIA
 from potluck.audits.poisoning.backdoor import BACKDOOR
 from potluck.audits.poisoning.poisoning import POISONING
 from potluck.audits.reconstruction.analytic import ANALYTIC
+from potluck.audits.reconstruction.bins import BINS
 from potluck.audits.reconstruction.differencing import DIFFERENCING
 from potluck.audits.reconstruction.gram import GRAM_ROWS
 from potluck.audits.reconstruction.imprint import IMPRINT
@@ -24,7 +25,7 @@ from potluck.audits.reconstruction.rates import RATES
 from potluck.audits.reconstruction.tracker import TRACKER
 
 ATTACKS: tuple[Attack, ...] = (
-    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, UNIFORM, EQUIVOCATION, SURVIVOR_SETS,
+    ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, BINS, UNIFORM, EQUIVOCATION, SURVIVOR_SETS,
     DICTIONARY, AGAIN, POISONING, BACKDOOR, PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first. The last of those that share models of the

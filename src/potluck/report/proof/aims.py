@@ -14,6 +14,7 @@ AIMS: Mapping[str, str] = MappingProxyType(
         "differencing": "the row that came or went between two runs of training",
         "tracker": "the few rows that are in one of two runs of statistics",
         "leaves": "a row's target and its range of values, from the leaves of a tree",
+        "bins": "a row's target and its range of values, from sums of boosting over one row",
         "uniform": "what a site sent, if what hides it is not as random as it has to be",
         "letters": "what a site sent, if what hides it is not there",
         "equivocation": "what a site sent, by a server that tells sites different things",
