@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.core.registry import Registry
 from potluck.core.stages import Floats
 from potluck.learning.data.target import Goal
 from potluck.learning.models.boosted.forest import MOST
 from potluck.learning.models.fitted import training
-from potluck.learning.training.method import Method, TrainingMethod
+from potluck.learning.training.method import FEW, Method, TrainingMethod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,17 @@ def faults(plan: Plan) -> Iterator[str]:
         yield f"training.rate: {spec.rate:g} is beyond a whole step. hint: at most 1, e.g. 0.3"
 
 
+def pauses(plan: Plan) -> Iterator[str]:
+    """Exact sums by bin over so few rows that some bins hold one alone, however rows lie."""
+    bins, rows = required(plan.model).bins, len(plan.federation.sites) * plan.data.max_rows
+    most = min(rows, training(plan).expected_rows or rows)
+    if not plan.noisy and most < FEW * bins:
+        what = (
+            f"{bins} bins of a number for {most:,} rows at most: some hold one row alone, whose target sums tell"
+        )
+        yield f'model.bins: {what}. hint: at most {max(2, most // FEW)}, or kind = "additive" with noise'
+
+
 BOOSTING = TrainingMethod(
     start=lambda plan, goal, features: booster_of(plan).start(plan, goal, features),
     rounds=20,
@@ -63,6 +74,7 @@ BOOSTING = TrainingMethod(
     values=lambda plan, features: booster_of(plan).values(plan, features),
     noised=lambda plan: booster_of(plan).noised(plan),
     faults=faults,
+    pauses=pauses,
     cycle=lambda plan, announced: booster_of(plan).cycle(plan, announced),
     stands=lambda announced, step: np.concatenate([[float(step)], announced[1:]]),
 )
