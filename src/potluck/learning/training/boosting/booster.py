@@ -56,9 +56,7 @@ def pauses(plan: Plan) -> Iterator[str]:
     bins, rows = required(plan.model).bins, len(plan.federation.sites) * plan.data.max_rows
     most = min(rows, training(plan).expected_rows or rows)
     if not plan.noisy and most < FEW * bins:
-        what = (
-            f"{bins} bins of a number for {most:,} rows at most: some hold one row alone, whose target sums tell"
-        )
+        what = f"{bins} bins of a number for {most:,} rows at most: some hold one row alone, whose target sums tell"
         yield f'model.bins: {what}. hint: at most {max(2, most // FEW)}, or kind = "additive" with noise'
 
 
