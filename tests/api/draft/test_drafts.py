@@ -199,6 +199,8 @@ def test_formats_of_dates_are_found(cells, kind, said):
         ([f"{n:05d}" for n in range(40)], "all its texts differ"),
         ([*map(str, range(1, 61))], "it counts rows"),
         (["", "NA", "n/a"] * 9, "no cell has a value"),
+        ([*["1.5", "2.5", "3.5"] * 20, "inf"], "numbers, but not in all cells of a (first in line 61)"),
+        (["N", "S", "E", "W"], "fewer than two of its values have 5 rows"),
         ([f"said {n} and then more of it" for n in range(30)] * 2, "free text"),
     ],
 )
@@ -223,6 +225,14 @@ def test_numbers_with_a_stray_text_are_named_by_site_and_line(tmp_path):
     text = text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
     assert "# x: numbers, but not in all cells of b (first in line 9)" in text
     assert "about 2" not in text
+
+
+def test_numbers_with_another_mark_than_those_of_other_columns_are_named():
+    other = [f"{n % 5}.5" for n in range(40)]
+    rows = pd.DataFrame({"x": other, "y": [f"{n % 7},5" for n in range(40)], "z": [f"{n % 6},25" for n in range(40)]})
+    text = text_of({"a": rows})
+    assert tomllib.loads(text)["data"]["decimal"] == ","
+    assert '# x: its numbers are written with ".", those of other columns with ","' in text
 
 
 def test_other_words_for_no_value_hold_among_numbers_and_not_in_categories():
@@ -293,5 +303,9 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path):
     (tmp_path / "b.csv").write_text("x,y\n1,2\n3\n")
     with pytest.raises(DataError, match="line 3 has 1 columns where 2 are expected"):
         text_of(sites([tmp_path / "b.csv"]))
+    for content, said in ((b"x,y\n", "has no rows"), ("x,y\n1,2\n".encode("utf-16-le"), "bytes of 0")):
+        (tmp_path / "c.csv").write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            text_of(sites([tmp_path / "c.csv"]))
     with pytest.raises(UsageError, match="there twice"):
         sites([tmp_path / "a.csv", tmp_path / "a.csv"])

@@ -16,7 +16,7 @@ from potluck.api.draft.guesses import guessed
 from potluck.api.draft.questions import first, second
 from potluck.api.draft.target import Aim, aim
 from potluck.api.draft.written import Written, written
-from potluck.core.errors import UsageError
+from potluck.core.errors import DataError, UsageError
 from potluck.core.prose import listed
 from potluck.core.registry import nearest
 from potluck.learning.data.notation import to_number
@@ -96,6 +96,9 @@ def draft(
     known = {site: first(one, _once(names[site]), site, extra) for site, one in rows.items()}
     decimal = _decimal(known)
     each = {site: second(rows[site], one, decimal, site) for site, one in known.items()}
+    for site, facts in each.items():
+        if facts and not any(one.rows for one in facts.values()):
+            raise DataError("has no rows", where=site, hint="a file needs rows below its first line")
     seen = _seen(each, names, decimal, today or date.today())
     guesses = {name: _described(name, guessed(one), dictionary) for name, one in seen.items()}
     if person is not None and (lacking := seen[person].lacking):

@@ -173,7 +173,7 @@ def _two_digits(number: float) -> int:
 def summary(draft: Draft) -> list[str]:
     """What was found, in a few lines, without a value."""
     used = [name for name, one in draft.columns.items() if one.used]
-    left = [name for name, one in draft.columns.items() if not one.used]
+    left = [toml.key(name) for name, one in draft.columns.items() if not one.used]
     rows = sum(draft.rows.values())
     found = [f"{rows:,} rows of {len(draft.rows)} {agree(len(draft.rows), 'site', 'sites')}: {len(used)} of "
              f"{len(draft.columns)} columns used, to be confirmed"]  # fmt: skip

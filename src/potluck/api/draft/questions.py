@@ -17,7 +17,7 @@ from potluck.learning.data.column import Field
 from potluck.learning.data.expressions import value_of
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.parts import grounded
-from potluck.learning.data.problems import Problems
+from potluck.learning.data.problems import Problems, carefully
 from potluck.learning.data.source import Rows
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import Cell, looked_at
@@ -91,8 +91,12 @@ Answer = Mapping[str, Any]
 
 
 def _answers(rows: Rows, asked: Mapping[str, Question], where: str) -> dict[str, Answer]:
-    problems = Problems(where)
-    with problems, rows.open(list(asked), None, problems, careful=True) as relation:
+    """Read quickly, and by lines where the quick way is in doubt."""
+    return carefully(lambda careful: _read(rows, asked, Problems(where, careful)))
+
+
+def _read(rows: Rows, asked: Mapping[str, Question], problems: Problems) -> dict[str, Answer]:
+    with problems, rows.open(list(asked), None, problems, problems.careful) as relation:
         ground, cells = grounded(relation)
         line = ground.define(relation.line) if relation.line else None
         layer = looked_at(ground)
@@ -113,8 +117,11 @@ def _texts(gone: Sequence[str]) -> Question:
         text = top.define(cell.sql if cell.typed else f"nullif({d.trimmed(cell.sql)}, '')")
         common = {"filled": f"count({text})", "different": f"approx_count_distinct({text})"}
         if cell.typed:
-            return common | dict.fromkeys(MARKS, common["filled"])
-        numbers = {mark: top.define(_number(cell, Notation(decimal=mark), layer)) for mark in MARKS}
+            return common | dict.fromkeys(MARKS, f"count(*) FILTER ({d.finite(text)})")
+        # Infinite below zero is a number with the other mark; one without any mark is a number with either.
+        number = top.define(_number(cell, Notation(decimal="."), layer))
+        finite, other = d.finite(number), f"{number} = {d.double(-inf)}"
+        numbers = {".": finite, ",": f"{other} OR ({finite} AND NOT contains({text}, '.'))"}
         said = {
             what: f"histogram({text}) FILTER (lower({text}) IN ({', '.join(map(d.text, some))}))"
             for what, some in (("gone", gone), ("words", WORDS))
@@ -122,7 +129,7 @@ def _texts(gone: Sequence[str]) -> Question:
         return {
             **common,
             **said,
-            **{mark: f"count(*) FILTER ({d.finite(one)})" for mark, one in numbers.items()},
+            **{mark: f"count(*) FILTER ({one})" for mark, one in numbers.items()},
             "dated": f"count(*) FILTER (regexp_matches({text}, {d.text(DATED)}))",
             "padded": f"count(*) FILTER (regexp_matches({text}, '^0[0-9]+$'))",
             "letters": f"coalesce(sum(length({text})), 0)",
@@ -162,7 +169,8 @@ def _meanings(facts: Facts, decimal: str) -> Question:
 
     def ask(cell: Cell, layer: Layer, top: Layer, line: str | None) -> dict[str, str]:
         d = layer.dialect
-        number = top.define(_number(cell, how, layer))
+        some = facts.numbers[decimal] > 0
+        number = top.define(_number(cell, how, layer) if some else f"CAST(NULL AS {d.double_type})")
         finite, listed = d.finite(number), ", ".join(map(d.double, STANDINS))
         usual = f"{finite} AND {number} NOT IN ({listed})"
         formats = FORMATS if facts.looks_dated else ()

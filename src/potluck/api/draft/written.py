@@ -63,6 +63,10 @@ def encoding_of(path: Path, where: str) -> str:
             file.seek(0)
             if start in MARKS:
                 return MARKS[start]
+            if b"\0" in file.read(PIECE):
+                hint = "it may be UTF-16 without a mark: save it as UTF-8"
+                raise DataError("holds bytes of 0, so it is no text that is known", where=where, hint=hint)
+            file.seek(0)
             while unicode and (piece := file.read(PIECE)):
                 plain = plain and piece.isascii()
                 try:

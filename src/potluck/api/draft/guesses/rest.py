@@ -1,6 +1,6 @@
 """What is left out: empty columns, free text, cells that are neither."""
 
-from potluck.api.draft.guess import Guess, Seen
+from potluck.api.draft.guess import FEWEST, Guess, Seen
 from potluck.core.prose import listed
 
 LONG = 30
@@ -35,4 +35,6 @@ def rest(seen: Seen) -> Guess:
         return Guess(why="codes that begin with 0, too many to be a category")
     if facts.letters > LONG * values or facts.spaced > values / 2:
         return Guess(why="free text: it may say anything of anybody")
+    if facts.values is not None and sum(rows >= FEWEST for rows in facts.values.values()) < 2:
+        return Guess(why=f"fewer than two of its values have {FEWEST} rows")
     return Guess(why="many different texts, most of them of few rows")

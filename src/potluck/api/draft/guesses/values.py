@@ -9,6 +9,8 @@ from potluck.learning.data.notation import Key, Notation
 
 MOST = 50
 """Values of a category."""
+STRAY = 0.8
+"""Of the rows, from which on numbers with a few texts among them are no category."""
 COVERED = 0.5
 """Of the rows, at least, that the values are of."""
 
@@ -17,6 +19,9 @@ def values(seen: Seen) -> Guess | None:
     """Few values, each in several rows."""
     counts = seen.all.values
     if not counts:
+        return None
+    numbers = seen.all.numbers
+    if numbers[seen.other] > numbers[seen.decimal] and numbers[seen.other] == seen.all.present:
         return None
     how, folding = Notation(decimal=seen.decimal), Notation(decimal=seen.decimal, fold=True)
     folded = Counter[Key]()
@@ -28,6 +33,8 @@ def values(seen: Seen) -> Guess | None:
     kept = [shown[one] for one, rows in folded.items() if rows >= FEWEST]
     if len(folded) == 1:
         return Guess(why="all its values are the same")
+    if numbers[seen.decimal] >= STRAY * seen.all.present and all(folding.number(text) is not None for text in kept):
+        return None
     if len(kept) > MOST or len(kept) < 2 or _rows(kept, folded, folding) < COVERED * sum(counts.values()):
         return None
     rare = len(folded) - len(kept)
