@@ -109,7 +109,7 @@ def test_a_drafted_plan_reads_dirty_files_as_clean_rows_would_be_read(tmp_path, 
 
 
 def test_frames_parquet_and_csv_give_one_plan(tmp_path):
-    frame = clean(5)
+    frame = clean(5).drop(columns="birth")
     frame.to_parquet(tmp_path / "a.parquet")
     frame.to_csv(tmp_path / "a.csv", index=False)
     every = [text_of({"a": one}, target="died") for one in (frame, tmp_path / "a.parquet", tmp_path / "a.csv")]
@@ -154,7 +154,7 @@ def test_rows_of_a_rare_class_are_left_out_by_a_condition():
     assert verdict.data["a"].unmet == 2
 
 
-@settings(max_examples=examples(60), deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
 def test_ranges_are_rounded_outwards_to_few_steps(low, width):
     high = low + width
