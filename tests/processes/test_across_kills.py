@@ -91,6 +91,21 @@ def walking():
     yield Kill("site", "clear/input", "after send", word="clear", noise="site", walking=True)
 
 
+def boosting():
+    """Trees that stand half grown when somebody dies."""
+    yield Kill("site", "mask/input", "after send", boosted=True)
+    yield Kill("server", "mask/unmask", "on receipt", boosted=True)
+    yield Kill("server", "begin", "before send", round=3, boosted=True)
+    yield Kill("site", "clear/input", "before send", word="clear", round=3, boosted=True)
+
+
+def voting():
+    """Votes that were cast are not cast again, and the run ends as it would have."""
+    yield Kill("site", "mask/input", "after send", voted=True)
+    yield Kill("server", "mask/unmask", "on receipt", voted=True)
+    yield Kill("server", "begin", "before send", round=3, voted=True)
+
+
 FAST = [*[*few()][::4], *[*stateful()][:1]]
 
 
@@ -103,7 +118,11 @@ def test_a_kill_cannot_change_a_sum_or_lose_a_charge(shared, kill):
 @pytest.mark.parametrize(
     "kill",
     [
-        *(kill for kill in (*few(), *stateful(), *looking(), *drawing(), *walking()) if kill not in FAST),
+        *(
+            kill
+            for kill in (*few(), *stateful(), *looking(), *drawing(), *walking(), *boosting(), *voting())
+            if kill not in FAST
+        ),
         *fewer(),
         *many(),
     ],

@@ -12,18 +12,7 @@ from potluck.api.network.household import Household
 from potluck.api.network.up import up as carried_out
 from potluck.api.plan.plan import Plan
 from support.processes import hospitals
-from support.processes.rig import Rig, laid_out, need_broker, wait_for
-
-
-@pytest.fixture
-def rig(tmp_path):
-    """A place for a plan and the files that it names; nothing started."""
-    need_broker()
-    made = Rig(tmp_path / "f", {})
-    made.rooms()
-    yield made
-    made.close()
-    made.leaves_nothing()
+from support.processes.rig import Rig, laid_out, wait_for
 
 
 def written(rig: Rig, noise: dict[str, object] = hospitals.NONE, rounds: int = 3, patience: float = 30.0) -> Path:

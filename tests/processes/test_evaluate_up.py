@@ -5,17 +5,7 @@ import pytest
 import potluck
 from potluck.api.plan.plan import Plan
 from support.learning.judged import finished, plan, sites
-from support.processes.rig import Rig, laid_out, need_broker
-
-
-@pytest.fixture
-def rig(tmp_path):
-    need_broker()
-    made = Rig(tmp_path / "f", {})
-    made.rooms()
-    yield made
-    made.close()
-    made.leaves_nothing()
+from support.processes.rig import laid_out
 
 
 @pytest.mark.slow

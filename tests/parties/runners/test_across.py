@@ -16,20 +16,10 @@ from potluck.engines.environment import NotInstalled
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.tasks import catalog
-from support.parties import across, scene
-from support.parties.across import Across, gather, quick
+from support.parties import scene
+from support.parties.across import gather, quick
 
 RUN = "ab" * 16
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 def in_one_process(plan):

@@ -11,24 +11,7 @@ from potluck.learning.models.sent import letter_of
 from potluck.parties.admission import graphs
 from support.hostile.proposals import by_person
 from support.parties import across, scene
-from support.parties.across import Across, quick
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
-@pytest.fixture(scope="module")
-def earlier(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("earlier")
-    potluck.run(scene.plan(), scene.frames(), out=folder / "run", ledger=folder / "ledger")
-    return folder / "run" / "model.json"
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
+from support.parties.across import quick
 
 
 def plan(earlier):

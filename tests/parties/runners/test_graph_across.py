@@ -25,25 +25,15 @@ from potluck.parties.admission import graphs
 from support.graph import trained as drawn
 from support.hostile.proposals import by_person
 from support.parties import across, scene
-from support.parties.across import Across, quick
+from support.parties.across import quick
 
 pytestmark = pytest.mark.torch
 RUN = "ab" * 16
 
 
 @pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
-@pytest.fixture(scope="module")
 def graph(tmp_path_factory):
     return drawn.made(drawn.mlp(drop=0.2), tmp_path_factory.mktemp("graph") / "net.graph")
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 STEPS = {"method": "gradient", "rounds": 2, "optimizer": "adam"}

@@ -14,20 +14,10 @@ from potluck.learning.loops import build
 from potluck.learning.models.model import Model
 from potluck.owner.access import read as read_log
 from potluck.tasks.own import with_own
-from support.parties import across, scene
-from support.parties.across import Across, quick
+from support.parties import scene
+from support.parties.across import quick
 
 RUN = "ab" * 16
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 def plan(word="mask", **training):

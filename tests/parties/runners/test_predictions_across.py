@@ -5,7 +5,6 @@ import stat
 import time
 
 import pandas as pd
-import pytest
 
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
@@ -14,16 +13,6 @@ from support.parties.across import Across, quick
 
 RUN = "ab" * 16
 KEEP = "[keep]\npredictions = true\n"
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 def wants(fed, *names):

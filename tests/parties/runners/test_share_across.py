@@ -23,7 +23,7 @@ from potluck.secret.envelope import Header, seal
 from potluck.secret.keys import SigningKey
 from potluck.testing.draws import seeded
 from support.parties import across, scene
-from support.parties.across import Across, quick
+from support.parties.across import quick
 from support.parties.lines import Exchange
 
 SERVERS = ("alpha", "beta", "gamma")
@@ -36,11 +36,6 @@ def founded(tmp_path_factory):
     folder = across.found(tmp_path_factory.mktemp("federation"))
     across.computing(folder, (*SERVERS, "delta"))
     return folder
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 def plan(**said):

@@ -9,7 +9,7 @@ from potluck.learning.loops import build
 from potluck.tee.attestation.demand import built_in_text
 from support.owner.policies import OPEN
 from support.parties import across, scene
-from support.parties.across import Across, quick
+from support.parties.across import quick
 
 RUN = "ab" * 16
 NAMES = "abcd"
@@ -25,11 +25,6 @@ def founded(tmp_path_factory):
     for name in NAMES:
         demands(folder / name, built_in_text())
     return folder
-
-
-@pytest.fixture
-def fed(founded, tmp_path):
-    return Across(across.copy(founded, tmp_path / "f"))
 
 
 def demands(home, text):

@@ -25,11 +25,6 @@ from support.parties.across import Across, quick
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory):
-    return across.found(tmp_path_factory.mktemp("federation"))
-
-
 @pytest.fixture
 def fed(founded, tmp_path):
     fed = Across(across.copy(founded, tmp_path / "f"))

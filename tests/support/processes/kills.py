@@ -56,10 +56,13 @@ class Kill:
     walking: bool = False
     deep: bool = False
     banded: bool = False
+    boosted: bool = False
+    voted: bool = False
 
     def __str__(self) -> str:
         said = f"{self.role}-{self.step}-{self.moment}-{self.noise}-{self.round}".replace(" ", "_").replace("/", ".")
-        said += "".join(f"-{name}" for name in ("looks", "drawn", "walking", "deep", "banded") if getattr(self, name))
+        words = ("looks", "drawn", "walking", "deep", "banded", "boosted", "voted")
+        said += "".join(f"-{name}" for name in words if getattr(self, name))
         return said if self.optimizer == "sgd" else f"{said}-{self.optimizer}"
 
     def plan(self, privacy: Mapping[str, Any]) -> Plan:
@@ -73,6 +76,12 @@ class Kill:
             made.set("model", {"kind": "network", "layers": [3], "activation": "tanh"})
         if self.banded:  # a round takes all sites, or is run again
             made.set("training.band", 2).set("federation.dropouts", 0)
+        if self.boosted:  # a tree a round, whose three levels take a sum each
+            made.set("model", {"kind": "trees", "depth": 3, "bins": 4})
+            return made.set("training", {"method": "boosting", "rounds": 1})
+        if self.voted:
+            made.set("data.split.validation", 0.3)
+            return made.set("training.vote", {}).set("federation.dropouts", 0)
         if self.looks:  # its second look is worse than its first: it ends there
             made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
@@ -179,8 +188,9 @@ def books(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
             else:
                 assert math.isclose(told, history.epsilon, rel_tol=1e-9), (name, told, history.epsilon)
     for one in rig.rounds(run):
+        only_votes = kill.voted and (one["kind"], one["step"]) == ("train", 3)
         for giver in one["givers"]:
-            assert one["number"] in rig.charged(giver, run)
+            assert (one["number"] in rig.charged(giver, run)) is not only_votes
 
 
 def costs(rig: Rig, name: str, run: str) -> list[Cost]:
@@ -198,6 +208,9 @@ def result(rig: Rig, kill: Kill, run: str, document: dict[str, Any]) -> None:
         kinds = [(kind, n) for n in range(2) for kind in ("train", "validate")] + [("evaluate", 0)]
         assert [one["round"] for one in document["history"]] == [1, 2]
         assert document["model"]["round"] == 1
+    if kill.voted:  # and on the last model, when nothing is added any more
+        kinds.insert(3, ("train", 3))
+        assert document["votes"] == [{"round": number, "against": [], "of": len(NAMES)} for number in (1, 2, 3)]
     assert [(one["kind"], one["step"]) for one in opened] == kinds
     givers = [one["givers"] for one in opened]
     if kill.noise == "none":
