@@ -152,6 +152,16 @@ def test_rows_of_a_rare_class_are_left_out_by_a_condition():
     verdict = potluck.check(plan, data=rows)
     assert verdict.ok
     assert verdict.data["a"].unmet == 2
+    rows = {site: one.assign(stage=one["stage"].replace("III", "I")) for site, one in rows.items()}
+    plan = potluck.Plan.from_frames(rows, target="stage")
+    assert (plan.spec.data.target.positive, plan.spec.data.target.negative) == (("II",), ("I",))
+    assert potluck.check(plan, data=rows).data["a"].unmet == 2
+
+
+def test_a_derived_column_takes_no_name_that_is_taken():
+    birth = pd.Series(["1950-01-31", "1960-02-28"] * 20)
+    rows = pd.DataFrame({"birth": birth, "geb": birth, "age": np.arange(40) % 9 + 0.5})
+    assert [*data_of({"a": rows})["derive"]] == ["birth_age", "geb_age"]
 
 
 @settings(max_examples=examples(20), deadline=None)

@@ -28,8 +28,7 @@ from potluck.owner import source as _source  # noqa: F401  kinds of source that 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """rows: by site; guesses: by column; aim: None of statistics; missing: texts that mean "no value"; gaps: columns
-    with cells without a value; described: columns that a dictionary says in full; persons: rows that a person has, on
-    average; files: paths as the plan names them."""
+    with cells without a value; persons: rows that a person has, on average; files: paths as the plan names them."""
 
     rows: Mapping[str, int]
     written: Written
@@ -41,18 +40,18 @@ class Draft:
     target: str | None = None
     person: str | None = None
     persons: float = 1.0
-    described: frozenset[str] = frozenset()
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fold(self) -> bool:
         """Whether values of some column differ in case alone."""
-        return any(one.fold for one in self.guesses.values())
+        return any(one.fold for one in self.guesses.values() if one.used)
 
     @property
     def columns(self) -> dict[str, Guess]:
-        """Those that the plan reads, but for persons and a target that needs no entry."""
-        outside = {self.person, self.target if self.aim and self.aim.target.get("positive") else None}
+        """All but the persons', and that of a target whose sides are listed and that no condition is on."""
+        sided = self.aim is not None and "positive" in self.aim.target and not self.aim.where
+        outside = {self.person, self.target if sided else None}
         return {name: one for name, one in self.guesses.items() if name not in outside}
 
     @property
@@ -62,8 +61,10 @@ class Draft:
         found: dict[str, tuple[str, Mapping[str, object]]] = {}
         for name, one in self.columns.items():
             for proposed, entry in one.derive.items() if one.used and name != self.target else ():
-                free = proposed not in self.guesses and proposed not in found
-                found[proposed if free else f"{name}_{proposed}"] = name, entry
+                called = proposed
+                while called in self.guesses or called in found:
+                    called = f"{name}_{called}"
+                found[called] = name, entry
         return found
 
     def document(self) -> dict[str, object]:
@@ -114,7 +115,6 @@ def draft(
         target=target,
         person=person,
         persons=_persons(seen[person]) if person else 1.0,
-        described=frozenset(dictionary.columns if dictionary else ()),
         files=files or {},
     )
     if not any(one.used for name, one in found.columns.items() if name != target):
