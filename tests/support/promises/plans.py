@@ -75,9 +75,10 @@ MECHANISMS = {
 """Every correct mechanism, as `plan` makes it."""
 
 
-def found(spec, *names, trials=2_000, seed=0, wrong=WRONG):
-    """By name, what the named audits find; all, where none is named. wrong: how often all may be."""
-    looked = audits.scene(spec, seed)
+def found(spec, *names, trials=2_000, seed=0, wrong=WRONG, looked=None):
+    """By name, what the named audits find; all, where none is named. wrong: how often all may be; looked: a scene of
+    an earlier call, whose noise and coins go on."""
+    looked = looked or audits.scene(spec, seed)
     chosen = [one for one in audits.AUDITS if not names or one.name in names]
     effort = Effort(wrong / len(audits.AUDITS), trials=trials)
     return {one.name: one for audit in chosen for one in audit.looked(looked, effort)}
