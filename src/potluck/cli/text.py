@@ -150,11 +150,12 @@ def _synthesis(out: Terminal, document: Mapping[str, object]) -> None:
         return
     quality = _table(document, "quality")
     out.say(f"made-up rows: {document['synthetic']} ({quality['rows']:,})")
-    pairs, hidden = quality["pairs"], quality["hidden_pairs"]
+    pairs, hidden, most = (quality[key] for key in ("pairs", "hidden_pairs", "mean_pair_most"))
     assert isinstance(pairs, Sequence)
-    if len(pairs) != hidden:
-        off = f"{quality['mean_pair_error']:.2g} of 2 on average"
-        out.say(f"pairs of columns are off from what was opened by {off}; of {hidden} of {len(pairs)} noise hides it")
+    if most is not None:
+        off = f"by at most {most:.2g} of 2 on average"
+        told = f"; of {hidden} of {len(pairs)} noise hides how far" if hidden else ""
+        out.say(f"pairs of columns are off from what was opened {off}{told}")
     elif pairs:
         out.say(f"how far pairs of columns are off from what was opened noise hides, of all {hidden}")
     out.say(str(quality["limits"]))

@@ -11,6 +11,8 @@ import pytest
 from msgspec import structs
 
 import potluck
+from potluck.cli.terminal import Terminal
+from potluck.cli.text import show_run
 from potluck.core.errors import PlanError
 from potluck.core.plan import Statistic, Synthesize, required
 from potluck.core.tables.derived import Where
@@ -135,7 +137,7 @@ def test_the_plan_that_made_rows_up_reads_the_same_rows_from_them(how, tmp_path)
 
 def test_every_key_of_its_document_is_documented(noised):
     found = keys(msgspec.to_builtins(noised.document), frozenset("abc"))
-    assert found >= {"synthetic", "marginals", "labels", "drawn", "blur", "mean_pair_error"}
+    assert found >= {"synthetic", "marginals", "labels", "drawn", "blur", "mean_pair_most"}
     assert found - section("run, demo, up, server run") == set()
 
 
@@ -166,6 +168,16 @@ def test_what_it_cost_is_charged_and_what_is_opened_has_intervals(noised):
     assert "what they are not for" in report
     assert "made-up rows are too narrow" in report
     assert "Errors of pairs, from 0 to 2; empty where noise hides them" in report
+
+
+def test_the_terminal_says_what_all_pairs_are_off_at_most(noised, by_hand, capsys):
+    for done in (noised, by_hand):
+        show_run(Terminal(), done)
+        quality, said = done.document["quality"], capsys.readouterr().out
+        assert f"off from what was opened by at most {quality['mean_pair_most']:.2g} of 2 on average" in said
+        hidden = quality["hidden_pairs"]
+        assert ("noise hides" in said) is (hidden > 0)
+        assert done is not by_hand or hidden == 0
 
 
 @pytest.mark.slow

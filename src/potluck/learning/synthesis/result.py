@@ -11,7 +11,7 @@ from potluck.learning.data.units import Index
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Frame, Grid
 from potluck.learning.statistics.result import Estimate, Result, plain
-from potluck.learning.synthesis.apart import LOUD, apart
+from potluck.learning.synthesis.apart import FARTHEST, LOUD, apart
 from potluck.learning.synthesis.axes import Axis
 from potluck.learning.synthesis.drawn import Drawn
 from potluck.learning.synthesis.known import Known
@@ -97,12 +97,17 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def quality(self) -> dict[str, object]:
         """How near the rows are to what was opened."""
-        told = [one.error for one in self.pairs if one.error is not None]
-        mean = math.fsum(told) / len(told) if told else None
-        hidden = len(self.pairs) - len(told)
-        said = {"mean_pair_error": mean, "hidden_pairs": hidden, "pairs": self.pairs, "limits": LIMITS}
+        hidden = sum(one.error is None for one in self.pairs)
+        said = {"mean_pair_most": self._most(), "hidden_pairs": hidden, "pairs": self.pairs, "limits": LIMITS}
         found: dict[str, object] = {"rows": self.made.rows} | msgspec.to_builtins(said)
         return found
+
+    def _most(self) -> float | None:
+        """What all pairs are off on average is at most this. Not the mean of the errors that are told: a pair is told
+        where noise made it look bad, so these are too large. Where noise leaves nothing of one, it may be all off."""
+        if all(one.most is None for one in self.pairs):
+            return None
+        return math.fsum(FARTHEST if one.most is None else one.most for one in self.pairs) / len(self.pairs)
 
     def warnings(self, one: Statistic) -> Iterator[str]:
         """Where noise leaves little, rules too few rows, or bins too little of a column."""
