@@ -10,18 +10,19 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from potluck.core.asks import Kind
-from potluck.core.errors import DataError
 from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Split, Target, Training
-from potluck.core.rounds import Abort
+from potluck.core.rounds import Abort, Cause
 from potluck.core.tables.evaluation import Evaluate
 from potluck.core.tables.training import Stop, Vote
+from potluck.drivers.sums import drive
 from potluck.learning.check import check
 from potluck.learning.data.table import read
 from potluck.learning.evaluation.cells import BINS
+from potluck.learning.folds import FEWEST, foreseen
 from potluck.learning.kept import InMemory
 from potluck.learning.loops import TrainTask, build
 from potluck.tasks.sums.rows import least_summed
-from support.learning.sums import category, heart, hospitals, make, number, replaced
+from support.learning.sums import category, gridded, heart, hospitals, make, number, replaced
 from support.learning.sums import run as summed
 
 FOLDS = 4
@@ -199,22 +200,129 @@ def test_what_is_learnt_rests_on_no_more_rows_than_the_smallest_fold_has():
         assert least_summed(plain, other) == other.train.sum() == one.train.sum()
 
 
-def test_a_fold_without_rows_ends_the_run_and_one_of_one_side_leaves_no_mean():
+def test_a_fold_without_rows_ends_no_run():
+    """Fourteen rows of one site in 20 folds: the run's model is that without folds, and the mean is of folds that have
+    rows, which scikit-learn judges alike."""
     spec = plan_of_numbers(model=Model(kind="linear"), training=Training(method="newton"), evaluate=Evaluate(folds=20))
-    with pytest.raises(DataError, match="has no rows at any site"):
-        run(build(spec), {"a": read(numbers(np.random.default_rng(4), 14), spec, "a")})
+    rows = numbers(np.random.default_rng(4), 14)
+    table = read(rows, spec, "a")
+    found, plain = run(build(spec), {"a": table}), run(build(replaced(spec, evaluate=None)), {"a": table})
+    assert (found.model.digest(), found.metrics) == (plain.model.digest(), plain.metrics)
+    counts = np.bincount(table.folds, minlength=21)[1:]
+    assert [one.rows for one in found.folds.each] == counts.tolist()
+    empty = np.flatnonzero(counts == 0) + 1
+    assert len(empty) > 5
+    line = next(line for line in found.warnings if "no rows at any site" in line)
+    assert line.startswith(f"folds {', '.join(map(str, empty[:-1]))} and {empty[-1]} have no rows")
+    assert all(found.folds.each[fold - 1].rmse is None for fold in empty)
+    x, y, fold = pooled({"a": table})
+    parts = PredefinedSplit(fold)
+    by_sklearn = -7.5 * cross_val_score(Ridge(alpha=1.0), x, y, cv=parts, scoring="neg_root_mean_squared_error")
+    assert found.folds.known["rmse"] == len(by_sklearn) == 20 - len(empty)
+    assert found.folds.mean["rmse"] == pytest.approx(by_sklearn.mean(), abs=1e-6)
+    assert found.folds.spread["rmse"] == pytest.approx(by_sklearn.std(ddof=1), abs=1e-6)
+    assert found.folds.whole.rows == len(y)
+    assert any("of one value" in line for line in found.warnings)  # r2 of a fold of one row
+
+
+def test_nor_does_one_without_which_there_is_one_class():
+    spec = heart(training=NEWTON, evaluate=Evaluate(folds=3))
+    one = hospitals(spec)["cleveland"]
+    sick = one.train & (one.target == 1)
+    dealt = np.where(one.train, 2 + np.arange(one.rows) % 2, 0)
+    found = run(build(spec), {"a": replace(one, folds=np.where(sick, 1, dealt))})
+    plain = run(build(replaced(spec, evaluate=None)), {"a": one})
+    assert (found.model.digest(), found.metrics) == (plain.model.digest(), plain.metrics)
+    assert found.folds.each[0].rows is None
+    assert found.folds.each[0].accuracy is None
+    assert found.folds.known == {"accuracy": 2}  # folds 2 and 3 are of one side: no AUC in any
+    assert found.folds.mean["accuracy"] == np.mean([one.accuracy for one in found.folds.each[1:]])
+    assert found.folds.whole.rows == (one.train & ~sick).sum()
+    words = "without fold 1 nothing is trained (the target 'num' has one class on the training side)"
+    assert any(line.startswith(words) for line in found.warnings)
+
+
+def test_of_fewer_than_two_folds_there_is_no_mean():
+    """One fold has all sick rows and the other all well ones: neither model can be trained."""
     spec = heart(training=NEWTON, evaluate=Evaluate(folds=2))
     one = hospitals(spec)["cleveland"]
-    with pytest.raises(DataError, match="without fold 1: the target 'num' has one class"):
-        run(build(spec), {"a": replace(one, folds=np.where(one.train, 1 + (one.target == 1), 0))})
+    found = run(build(spec), {"a": replace(one, folds=np.where(one.train, 1 + (one.target == 1), 0))})
+    assert found.metrics.auc > 0.8
+    assert (found.folds.mean, found.folds.known, found.folds.whole.rows) == ({}, {}, 0)
+    assert found.folds.curves is None
+    halves = np.where(one.train & (np.arange(one.rows) % 2 > 0), 1 + (one.target == 1), 3 * one.train)
+    found = run(build(replaced(spec, evaluate=Evaluate(folds=3))), {"a": replace(one, folds=halves)})
+    assert [one.auc is None for one in found.folds.each] == [True, True, False]
+    assert found.folds.known == {"auc": 1, "accuracy": 3}
+    assert (found.folds.mean["auc"], found.folds.spread["auc"]) == (None, None)
+    assert any("the rows of folds 1 and 2 are of one side: there is no mean of auc" in one for one in found.warnings)
+
+
+def test_a_fold_of_one_side_leaves_the_mean_to_the_others():
     spec = heart(training=NEWTON, evaluate=Evaluate(folds=3))
+    one = hospitals(spec)["cleveland"]
     dealt = np.where(one.train, 2 + np.arange(one.rows) % 2, 0)
     dealt[np.flatnonzero(one.train & (one.target == 0))[:10]] = 1
-    found = run(build(spec), {"a": replace(one, folds=dealt)})
-    assert found.folds.each[0].auc is None
-    assert "auc" not in found.folds.mean
-    assert found.folds.mean["accuracy"] > 0
-    assert any("the rows of fold 1 are of one side" in line for line in found.warnings)
+    folds = (found := run(build(spec), {"a": replace(one, folds=dealt)})).folds
+    assert folds.each[0].auc is None
+    assert folds.mean["auc"] == np.mean([one.auc for one in folds.each[1:]])
+    assert (folds.known["auc"], folds.known["accuracy"]) == (2, 3)
+    assert any("the rows of fold 1 are of one side: mean and spread of auc are of 2 folds" in x for x in found.warnings)
+
+
+@pytest.mark.parametrize("cause", [Cause.RANGE, Cause.TOO_FEW])
+def test_a_sum_out_of_range_ends_its_fold_and_a_site_that_is_gone_the_run(cause):
+    """A run that sites left is gone on with; what is out of range would be so again."""
+    spec = heart(training=NEWTON, evaluate=DEALT)
+    tables = hospitals(spec)
+    whole = run(build(spec), tables)
+
+    def one_sum(ask):
+        if ask.fold == 2 and ask.kind is Kind.TRAIN and ask.step % NEWTON.rounds == 1:
+            raise Abort(cause, detail="a row is beyond")
+        return gridded(ask, build(spec), tables)
+
+    if cause is Cause.TOO_FEW:
+        with pytest.raises(Abort, match="too few"):
+            drive(build(spec), one_sum)
+        return
+    found = drive(build(spec), one_sum)
+    assert found.model.digest() == whole.model.digest()
+    assert [one.rows is None for one in found.folds.each] == [False, True, False, False]
+    assert found.folds.each[2:] == whole.folds.each[2:]
+    assert any("without fold 2 nothing is trained (a row is beyond)" in line for line in found.warnings)
+
+
+def test_check_warns_of_folds_of_few_rows_and_of_what_cannot_be_trained():
+    spec = heart(training=NEWTON, evaluate=Evaluate(folds=3))
+    one = hospitals(spec)["cleveland"]
+    assert list(foreseen(spec, [one])) == []
+    dealt = np.where(one.train, 2 + np.arange(one.rows) % 2, 0)
+    for rows, said in ((FEWEST, 0), (FEWEST - 1, 1), (0, 1)):
+        some = dealt.copy()
+        some[np.flatnonzero(one.train)[:rows]] = 1
+        lines = list(foreseen(spec, [replace(one, folds=some)]))
+        assert len(lines) == said
+        assert all("fold 1 of 3 has fewer than 10 rows" in line for line in lines)
+    halves = [replace(one, folds=np.where(one.train, 1 + (one.target == side), 0)) for side in (0, 1)]
+    assert list(foreseen(replaced(spec, evaluate=Evaluate(folds=2)), halves)) == []  # what one site lacks another has
+    (line,) = foreseen(replaced(spec, evaluate=Evaluate(folds=2)), halves[:1])
+    assert "without folds 1 and 2 nothing is trained (the target 'num' has one class" in line
+    expected = replaced(spec, training=Training(method="gradient", expected_rows=29))
+    (line,) = foreseen(expected, [])
+    assert "about 9.67 of training.expected_rows are in each fold" in line
+    assert list(foreseen(replaced(expected, training=Training(method="gradient", expected_rows=30)), [])) == []
+
+
+def test_equal_rows_may_be_in_different_folds_but_not_those_of_a_person():
+    rows = numbers(np.random.default_rng(5), 200)
+    twice = pd.concat([rows, rows]).assign(who=np.arange(400) % 200)
+    spec = plan_of_numbers(training=NEWTON, evaluate=DEALT)
+    spec = replaced(spec, data=replaced(spec.data, split=None))
+    apart = read(twice.drop(columns="who"), spec, "a").folds.reshape(2, 200)
+    assert 0.5 < np.mean(apart[0] != apart[1]) < 0.95
+    together = read(twice, replaced(spec, data=replaced(spec.data, person="who")), "a").folds.reshape(2, 200)
+    assert np.array_equal(*together)
 
 
 NOISE = PrivacyPlan(noise="shared", unit="row", epsilon=1.0, delta=1e-5, clip=1.0)

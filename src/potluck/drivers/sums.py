@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from potluck.core.asks import Answer, Ask, Kind, Task
 from potluck.core.party import Party
 from potluck.core.plan import Plan
-from potluck.core.rounds import Cause
+from potluck.core.rounds import Abort, Cause
 from potluck.drivers.attempt import Attempt, RoundRunner
 from potluck.drivers.transcript import Traffic
 from potluck.learning.data.table import Table as Rows
@@ -48,12 +48,19 @@ class Log:
 
 
 def drive(task: Task[Rows, T], one_sum: Callable[[Ask], Answer]) -> T:
-    """Run a task's server side to its outcome, each sum done by `one_sum`."""
+    """Run a task's server side to its outcome, each sum done by `one_sum`. A sum that ends in an abort raises it in the
+    task, which may know how to go on without that sum."""
     steps = task.lead()
     try:
         ask = next(steps)
         while True:
-            ask = steps.send(one_sum(ask))
+            try:
+                answer = one_sum(ask)
+            except Abort as abort:
+                ask = steps.throw(abort)
+            else:
+                ask = steps.send(answer)
+                del answer  # not held until the next one
     except StopIteration as stop:
         outcome: T = stop.value
         return outcome

@@ -8,11 +8,14 @@ that the model did not see: of the run's own model, which has more rows, they sa
 How far folds lie apart is no error of their mean: their models share most rows, and no estimate of that error from one
 cross-validation is right for all data. Reference: Bengio and Grandvalet 2004, "No unbiased estimator of the variance of
 K-fold cross-validation", JMLR 5.
+
+A fold that has no rows, or without which nothing can be trained, ends no run: by then the run's model is opened, and
+stands. The fold has no metrics, a warning says why, and mean and spread are of the other folds.
 What several models on fewer rows open is more than one: two sums at the same model, with a fold and without, differ by
 the sum of the fold's rows alone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,8 +24,11 @@ import numpy as np
 from potluck.core.asks import Answer
 from potluck.core.errors import DataError
 from potluck.core.plan import Plan, required
+from potluck.core.prose import agree, listed
+from potluck.core.rounds import Abort
 from potluck.core.tables.evaluation import Evaluate
-from potluck.learning.data.target import Goal
+from potluck.learning.data.table import Table
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.evaluation import cells, evaluate
 from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.finished.cells import binned
@@ -31,36 +37,49 @@ from potluck.learning.evaluation.finished.two_sides import of_counts
 from potluck.learning.models.model import Model
 from potluck.learning.training import drawn
 from potluck.learning.training.local import personal
+from potluck.learning.training.method import counts, enough
 
 MEASURES = ("auc", "accuracy", "r2", "rmse", "loss", "perplexity")
 PARTS = 20
 """Of [0, 1], in which scores are counted for curves."""
+FEWEST = 10
+"""Rows of all sites in a fold, below which `check` warns: one row is then a tenth of what the fold's metrics say."""
+LEAST = 2
+"""Folds, below which there is no mean of them and no spread."""
+LACKS = {"auc": "of one side", "r2": "of one value"}
+"""By metric that a fold with rows may lack, what its rows are then."""
+HINT = "lower evaluate.folds, or read the metrics of all folds' rows together"
 
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """What came of a cross-validation. each: by fold, of its own rows; mean, spread: by metric, over folds, and their
-    standard deviation, without a metric that a fold lacks; whole: of the rows of all folds, each scored by the model
-    that did not see it; curves: of two sides, what their scores say together, counted in PARTS of [0, 1]."""
+    """What came of a cross-validation. each: by fold, of its own rows, with no metric where it could not be judged;
+    known: by metric, how many folds have it; mean, spread: by metric, over these, and their standard deviation, None of
+    fewer than LEAST; whole: of the rows of all folds that were judged, each scored by the model that did not see it;
+    curves: of two sides, what their scores say together, counted in PARTS of [0, 1]."""
 
     each: tuple[Metrics, ...]
     whole: Metrics
     curves: Judgement | None
 
     @property
-    def mean(self) -> Mapping[str, float]:
-        """By metric."""
-        return {name: float(np.mean(values)) for name, values in self._known()}
+    def known(self) -> Mapping[str, int]:
+        """By metric that a fold has."""
+        return {name: len(values) for name, values in self._values()}
 
     @property
-    def spread(self) -> Mapping[str, float]:
-        """By metric, with one degree of freedom less than folds."""
-        return {name: float(np.std(values, ddof=1)) for name, values in self._known()}
+    def mean(self) -> Mapping[str, float | None]:
+        """By metric that a fold has."""
+        return {name: float(np.mean(some)) if len(some) >= LEAST else None for name, some in self._values()}
 
-    def _known(self) -> Iterator[tuple[str, list[float]]]:
+    @property
+    def spread(self) -> Mapping[str, float | None]:
+        """By metric that a fold has, with one degree of freedom less than folds."""
+        return {name: float(np.std(some, ddof=1)) if len(some) >= LEAST else None for name, some in self._values()}
+
+    def _values(self) -> Iterator[tuple[str, list[float]]]:
         for name in MEASURES:
-            values = [value for one in self.each if (value := getattr(one, name)) is not None]
-            if len(values) == len(self.each):
+            if values := [value for one in self.each if (value := getattr(one, name)) is not None]:
                 yield name, values
 
 
@@ -74,33 +93,71 @@ def of_fold(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, training=msgspec.structs.replace(spec, expected_rows=expected, batch=batch))
 
 
-def judged(plan: Plan, found: Model, answer: Answer, fold: int) -> Metrics:
-    """Of one fold's model, on its rows. Raises DataError: it has none."""
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One fold. answer: what its rows added to metrics; None: nothing was trained, and `why` says what was wrong."""
+
+    metrics: Metrics
+    answer: Answer | None = None
+    why: str = ""
+
+
+def judged(plan: Plan, found: Model, answer: Answer) -> Judged:
+    """A fold's model on the fold's rows."""
+    return Judged(_metrics(plan, found, answer), answer)
+
+
+def failed(error: DataError | Abort) -> Judged:
+    """Nothing could be trained on the other folds."""
+    return Judged(Metrics(None), why=error.what if isinstance(error, DataError) else error.detail or error.cause.value)
+
+
+def joined(plan: Plan, found: Model, each: Sequence[Judged]) -> tuple[Folds, tuple[str, ...]]:
+    """(of all folds, what to mind). found: any of the models, for its target."""
+    answers, own = [one.answer for one in each if one.answer is not None], tuple(one.metrics for one in each)
+    folds = Folds(own, Metrics(0), None)
+    if answers:
+        values = np.sum([one.release.values for one in answers], axis=0)
+        every = replace(answers[0], release=replace(answers[0].release, values=values))
+        folds = Folds(own, _metrics(plan, found, every), _curves(found.target, every))
+    return folds, tuple(_minded(each, folds))
+
+
+def _metrics(plan: Plan, found: Model, answer: Answer) -> Metrics:
+    """Of the rows of one fold, or of all."""
     try:
         return evaluate.metrics(plan, found, answer)[0]
     except DataError:
-        raise DataError(f"fold {fold} has no rows at any site", hint="lower evaluate.folds") from None
+        return Metrics(0)
 
 
-def without(fold: int, error: DataError) -> DataError:
-    """Why nothing can be trained on the other folds."""
-    return DataError(f"without fold {fold}: {error.what}", hint="lower evaluate.folds")
+def _minded(each: Sequence[Judged], folds: Folds) -> Iterator[str]:
+    if none := [number for number, one in enumerate(folds.each, 1) if one.rows == 0]:
+        what = f"{_named(none)} {agree(len(none), 'has', 'have')} no rows at any site"
+        yield f"{what}: {_without(len(none))}. hint: {HINT}"
+    for why, numbers in _by_why((number, one.why) for number, one in enumerate(each, 1) if one.answer is None):
+        yield f"without {_named(numbers)} nothing is trained ({why}): {_without(len(numbers))}. hint: {HINT}"
+    for name, alike in LACKS.items():
+        lack = [number for number, one in enumerate(folds.each, 1) if one.rows and getattr(one, name) is None]
+        if lack and (name in folds.known or getattr(folds.whole, name) is not None):
+            over = folds.known.get(name, 0)
+            of = f"mean and spread of {name} are of {over} folds" if over >= LEAST else f"there is no mean of {name}"
+            yield f"the rows of {_named(lack)} are {alike}: {of}. hint: {HINT}"
 
 
-def joined(
-    plan: Plan, found: Model, each: Sequence[Metrics], answers: Sequence[Answer]
-) -> tuple[Folds, tuple[str, ...]]:
-    """(of all folds, what to mind). found: any of the models, for its target."""
-    release = answers[0].release
-    values = np.sum([one.release.values for one in answers], axis=0)
-    every = replace(answers[0], release=replace(release, values=values))
-    whole, _ = evaluate.metrics(plan, found, every)
-    folds = Folds(tuple(each), whole, _curves(found.target, every))
-    lacks = [str(number) for number, one in enumerate(each, 1) if one.auc is None and whole.auc is not None]
-    if not lacks:
-        return folds, ()
-    what = f"the rows of fold {', '.join(lacks)} are of one side: without an AUC of each fold there is no mean of them"
-    return folds, (f"{what}. hint: fewer folds, or the AUC of all folds' rows together",)
+def _without(many: int) -> str:
+    return f"{agree(many, 'it has', 'they have')} no metrics, and the run's model stands"
+
+
+def _named(numbers: Sequence[int]) -> str:
+    return f"{agree(len(numbers), 'fold', 'folds')} {listed([str(one) for one in numbers])}"
+
+
+def _by_why(each: Iterable[tuple[int, str]]) -> list[tuple[str, list[int]]]:
+    found: dict[str, list[int]] = {}
+    for number, why in each:
+        found.setdefault(why, []).append(number)
+    return list(found.items())
 
 
 def _curves(goal: Goal, every: Answer) -> Judgement | None:
@@ -145,6 +202,43 @@ def pauses(plan: Plan) -> Iterator[str]:
     if plan.trainings > 1 and plan.begun:
         what = "models of folds go on from the earlier model too, which may have been trained on their rows"
         yield f"evaluate.folds: {what}: metrics of folds are then too good. hint: begin without model.first"
+
+
+def foreseen(plan: Plan, tables: Iterable[Table]) -> Iterator[str]:
+    """What `check` warns of: folds of few rows, and those without which nothing can be trained. tables: all sites'
+    rows, where they are here; without them rows are the plan's `training.expected_rows`."""
+    number = plan.trainings - 1
+    if not number:
+        return
+    goal, sites = goal_of(plan), list(tables)
+    if not sites:
+        expected = plan.training.expected_rows if plan.training else None
+        if expected is not None and expected < FEWEST * number:
+            yield _scant(f"about {expected / number:.3g} of training.expected_rows are in each fold")
+        return
+    held = np.array(
+        [sum(counts(goal, one.target[one.folds == fold]) for one in sites) for fold in range(1, number + 1)]
+    )
+    rows = held.sum(axis=1)
+    if few := [fold for fold, some in enumerate(rows, 1) if some < FEWEST]:
+        yield _scant(f"{_named(few)} of {number} {agree(len(few), 'has', 'have')} fewer than {FEWEST} rows, all sites'")
+    for why, numbers in _by_why(_untrained(plan, goal, held)):
+        yield f"evaluate.folds: without {_named(numbers)} nothing is trained ({why}). hint: {HINT}"
+
+
+def _scant(what: str) -> str:
+    why = f"metrics of fewer than {FEWEST} rows say little, and a fold without rows has none"
+    return f"evaluate.folds: {what}: {why}. hint: {HINT}"
+
+
+def _untrained(
+    plan: Plan, goal: Goal, held: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]"
+) -> Iterator[tuple[int, str]]:
+    for fold, some in enumerate(held, 1):
+        try:
+            enough(plan, goal, held.sum(axis=0) - some)
+        except DataError as error:
+            yield fold, error.what
 
 
 def opened(plan: Plan) -> str:

@@ -19,8 +19,8 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate, validation
-from potluck.learning.evaluation.evaluate import Metrics
 from potluck.learning.evaluation.finished.task import EvaluateTask
+from potluck.learning.folds import Judged
 from potluck.learning.models.basis import basis
 from potluck.learning.models.fitted import Fitted
 from potluck.learning.models.model import model
@@ -50,22 +50,25 @@ class TrainTask:
         found = yield from self._trained()
         if not self.evaluated or self.plan.trainings == 1:
             return found
-        each, answers = list[Metrics](), list[Answer]()
+        each = list[Judged]()
         for number in range(1, self.plan.trainings):
-            metrics, answer = yield from self._of(number)._judged()
-            each.append(metrics)
-            answers.append(answer)
-        validated, more = folds.joined(self.plan, found.model, each, answers)
+            each.append((yield from self._of(number)._judged()))
+        validated, more = folds.joined(self.plan, found.model, each)
         return replace(found, folds=validated, warnings=(*found.warnings, *more))
 
-    def _judged(self) -> Generator[Ask, Answer, tuple[Metrics, Answer]]:
-        """A fold's model, and what its rows say of it."""
+    def _judged(self) -> Generator[Ask, Answer, Judged]:
+        """A fold's model, and what its rows say of it. What cannot be trained ends this fold alone: the run's own model
+        is opened already. Of aborts that is one of range, which would come again however often it is tried."""
         try:
             fitted = yield from self._fitted(Looks(self.plan), Votes(self.plan))
+            answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
         except DataError as error:
-            raise folds.without(self.fold, error) from None
-        answer = yield self._asked(Kind.EVALUATE, 0, fitted.weights)
-        return folds.judged(self.plan, model(self.plan, fitted.weights), answer, self.fold), answer
+            return folds.failed(error)
+        except Abort as error:
+            if error.cause is not Cause.RANGE:
+                raise
+            return folds.failed(error)
+        return folds.judged(self.plan, model(self.plan, fitted.weights), answer)
 
     def _trained(self) -> Lead[Trained]:
         """The run's own model."""

@@ -119,11 +119,13 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Folds(msgspec.Struct, frozen=True, kw_only=True):
-    """A cross-validation: each fold's metrics, and by metric their mean and their standard deviation."""
+    """A cross-validation: each fold's metrics, and by metric their mean and their standard deviation, over the folds
+    that have it: how many, in `known`."""
 
     each: tuple[Measured, ...] = ()
-    mean: dict[str, float] = {}
-    spread: dict[str, float] = {}
+    mean: dict[str, float | None] = {}
+    spread: dict[str, float | None] = {}
+    known: dict[str, int] = {}
 
 
 class Privacy(msgspec.Struct, frozen=True, kw_only=True):

@@ -129,13 +129,16 @@ def _result(scores: Sequence[Score]) -> str:
 def _folds(outcome: Outcome) -> str:
     """What a cross-validation says of the way the model was trained."""
     found = outcome.folds
-    name = next((m for m in METRICS if found and m in found.mean), None)
-    if found is None or name is None:
+    if found is None:
+        return ""
+    name, middle = next(((m, mean) for m in METRICS if (mean := found.mean.get(m)) is not None), ("", 0.0))
+    if not name:
         return ""
     each = [value for one in found.each if (value := getattr(one, name)) is not None]
-    mean, low, high = (words.score(value, name) for value in (found.mean[name], min(each), max(each)))
-    many = prose.count(len(found.each), "model")
-    what = f"{_an(TITLES[name])} of {mean} in the mean ({low} to {high})"
+    said, low, high = (words.score(value, name) for value in (middle, min(each), max(each)))
+    many, all_ = prose.count(len(each), "model"), len(found.each)
+    many += "" if len(each) == all_ else f" of {all_}"
+    what = f"{_an(TITLES[name])} of {said} in the mean ({low} to {high})"
     return f"{prose.capital(many)}, each trained without one fold of the rows, reach {what} on that fold."
 
 

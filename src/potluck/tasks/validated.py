@@ -24,7 +24,7 @@ TITLES = {
     "loss": "loss",
     "perplexity": "perplexity",
 }
-MEAN, SPREAD, TOGETHER = "mean of folds", "spread of folds", "rows of all folds"
+MEAN, SPREAD, OVER, TOGETHER = "mean of folds", "spread of folds", "folds in the mean", "rows of all folds"
 NOTE = (
     "each fold's rows are judged by a model that was trained on the other folds. The spread is the standard deviation "
     "of folds: no error of the mean, since their models share most rows"
@@ -32,7 +32,8 @@ NOTE = (
 
 
 def document(found: Folds, goal: Goal) -> Json:
-    """Each fold's metrics, their mean and spread, and those of all folds' rows, with their curves."""
+    """Each fold's metrics, their mean and spread and over how many folds, and those of all folds' rows, with their
+    curves."""
     together = scores(found.whole, goal)
     if found.curves is not None:
         together |= points(found.curves)
@@ -40,6 +41,7 @@ def document(found: Folds, goal: Goal) -> Json:
         "each": [scores(one, goal) for one in found.each],
         "mean": dict(found.mean),
         "spread": dict(found.spread),
+        "known": dict(found.known),
         "together": together,
     }
 
@@ -74,6 +76,8 @@ def _table(found: Folds, names: Sequence[str]) -> Frame:
     ]
     rows.append((MEAN, None, *(found.mean.get(name) for name in names)))
     rows.append((SPREAD, None, *(found.spread.get(name) for name in names)))
+    if any(found.known.get(name, 0) < len(found.each) for name in names):
+        rows.append((OVER, None, *(found.known.get(name, 0) for name in names)))
     rows.append((TOGETHER, found.whole.rows, *(getattr(found.whole, name) for name in names)))
     return Frame(head=("fold", "rows", *(TITLES[name] for name in names)), rows=tuple(rows), note=NOTE)
 

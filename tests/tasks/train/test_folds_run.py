@@ -8,8 +8,13 @@ import pytest
 
 import potluck
 from potluck.api.results.outcome import Run
+from potluck.core.asks import Kind
 from potluck.core.errors import PlanError
+from potluck.learning.data.table import read
+from potluck.learning.loops import build
 from potluck.report.page import render
+from potluck.secret.random import system
+from potluck.tasks.sums.site import _Noted
 
 FOLDS, ROUNDS = 3, 4
 
@@ -36,7 +41,7 @@ def plan(word="clear", target=None, **tables):
         "privacy": {"noise": "none"},
         "evaluate": {"folds": FOLDS},
     }
-    return potluck.Plan(**(base | tables))
+    return potluck.Plan(**{name: table for name, table in (base | tables).items() if table is not None})
 
 
 def sites(rows=120):
@@ -99,6 +104,38 @@ def test_check_says_before_how_many_sums_and_bytes_it_takes(clear, tmp_path):
     assert said["bytes_up_per_site"] == pytest.approx(sum(up) / 3, rel=0.02)  # hashes in headers, to a byte or two
     notes = " ".join(str(view.note) for view in potluck.explain(plan("mask")).views)
     assert f"once more for each of {FOLDS} folds of the training rows" in notes
+
+
+def test_folds_without_rows_leave_a_run_with_its_model_and_say_so(tmp_path):
+    few, folds = sites(4), 12
+    for name, rows in few.items():
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    files = {name: str(tmp_path / f"{name}.csv") for name in few}
+    small, without = (plan(evaluate=one).set("data.files", files) for one in ({"folds": folds}, None))
+    (before,) = (line for line in potluck.check(small).warnings if "evaluate.folds" in line)
+    assert "have fewer than 10 rows, all sites'" in before
+    found = potluck.run(small, out=tmp_path / "run")
+    plain = potluck.run(without, out=tmp_path / "plain")
+    assert found.document["model"]["digest"] == plain.document["model"]["digest"]
+    told = Run.read(found.folder).folds
+    rows = [one["rows"] for one in told["each"]]
+    assert sum(rows) + found.document["metrics"]["federated"]["rows"] == 12
+    assert rows.count(0) > 0
+    assert all(one["accuracy"] is None for one in told["each"] if one["rows"] == 0)
+    assert told["known"]["accuracy"] == folds - rows.count(0)
+    line = next(line for line in found.document["warnings"] if "no rows at any site" in line)
+    page = render(found.folder)
+    for words in (line.split(":")[0], "folds in the mean", f"models of {folds}, each trained without one fold"):
+        assert words in page
+
+
+def test_a_site_keeps_the_runs_model_for_its_predictions_and_none_of_a_fold():
+    noted, task = [], build(plan().spec)
+    table = read(sites()["a"], plan().spec, "a")
+    state = next(task.lead()).state
+    for step in range(FOLDS + 1):
+        list(_Noted(task, noted.append).contribute(task.ask(Kind.EVALUATE, step, state), table, system))
+        assert len(noted) == 1
 
 
 def test_finished_models_have_no_folds_and_a_plan_that_trains_has_nothing_else_of_the_table():

@@ -11,6 +11,7 @@ from potluck.core.stages import Guarded
 from potluck.dp.mechanism import mechanism, noise_of
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.once import played
+from potluck.learning import folds
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph.bases import FOLDER
@@ -94,10 +95,10 @@ def _with_rows(plan: Written, given: Sources | None) -> tuple[Plan, list[str], d
             enough(
                 spec, goal, sum((counts(goal, one.target[one.train]) for one in found.values()), np.zeros(goal.cells))
             )
-        return spec, [], tallies(found)
+        return spec, list(folds.foreseen(spec, found.values())), tallies(found)
     if any("*" in name for name in plan.spec.data.columns):
         raise PlanError("data.columns: a pattern needs the files' headers", hint="name files that can be read here")
-    return plan.spec, none_read(missing), {}
+    return plan.spec, [*none_read(missing), *folds.foreseen(plan.spec, ())], {}
 
 
 def _grid(spec: Plan, ask: Ask) -> dict[str, object]:

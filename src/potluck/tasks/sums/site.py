@@ -115,13 +115,13 @@ class _Around:
 
 @dataclass(frozen=True)
 class _Noted(_Around):
-    """Of the model that its rows are evaluated with a note: the site hears of it nowhere else."""
+    """Of the run's model, when its rows are evaluated, a note: the site hears of it nowhere else."""
 
     note: Callable[[Floats], None] = field(repr=False)
 
     def contribute(self, ask: Ask, rows: Table, draw: Draw) -> Iterator[Contribution]:
         """See `Task`. Raises UsageError: the note cannot be written."""
-        if ask.kind is Kind.EVALUATE:
+        if ask.kind is Kind.EVALUATE and not ask.fold:
             self.note(np.frombuffer(ask.state, dtype="<f8"))
         return self.task.contribute(ask, rows, draw)
 
