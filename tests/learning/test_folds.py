@@ -303,7 +303,7 @@ def test_check_warns_of_folds_of_few_rows_and_of_what_cannot_be_trained():
         some[np.flatnonzero(one.train)[:rows]] = 1
         lines = list(foreseen(spec, [replace(one, folds=some)]))
         assert len(lines) == said
-        assert all("fold 1 of 3 has fewer than 10 rows" in line for line in lines)
+        assert all("of 3 folds 1 has fewer than 10 rows" in line for line in lines)
     halves = [replace(one, folds=np.where(one.train, 1 + (one.target == side), 0)) for side in (0, 1)]
     assert list(foreseen(replaced(spec, evaluate=Evaluate(folds=2)), halves)) == []  # what one site lacks another has
     (line,) = foreseen(replaced(spec, evaluate=Evaluate(folds=2)), halves[:1])

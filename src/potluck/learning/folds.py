@@ -221,7 +221,9 @@ def foreseen(plan: Plan, tables: Iterable[Table]) -> Iterator[str]:
     )
     rows = held.sum(axis=1)
     if few := [fold for fold, some in enumerate(rows, 1) if some < FEWEST]:
-        yield _scant(f"{_named(few)} of {number} {agree(len(few), 'has', 'have')} fewer than {FEWEST} rows, all sites'")
+        which = f"of {number} folds {listed([str(one) for one in few])} {agree(len(few), 'has', 'have')}"
+        which = f"each of {number} folds has" if len(few) == number else which
+        yield _scant(f"{which} fewer than {FEWEST} rows of all sites")
     for why, numbers in _by_why(_untrained(plan, goal, held)):
         yield f"evaluate.folds: without {_named(numbers)} nothing is trained ({why}). hint: {HINT}"
 

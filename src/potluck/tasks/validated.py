@@ -24,7 +24,7 @@ TITLES = {
     "loss": "loss",
     "perplexity": "perplexity",
 }
-MEAN, SPREAD, OVER, TOGETHER = "mean of folds", "spread of folds", "folds in the mean", "rows of all folds"
+MEAN, SPREAD, TOGETHER = "mean of folds", "spread of folds", "rows of all folds"
 NOTE = (
     "each fold's rows are judged by a model that was trained on the other folds. The spread is the standard deviation "
     "of folds: no error of the mean, since their models share most rows"
@@ -76,10 +76,12 @@ def _table(found: Folds, names: Sequence[str]) -> Frame:
     ]
     rows.append((MEAN, None, *(found.mean.get(name) for name in names)))
     rows.append((SPREAD, None, *(found.spread.get(name) for name in names)))
-    if any(found.known.get(name, 0) < len(found.each) for name in names):
-        rows.append((OVER, None, *(found.known.get(name, 0) for name in names)))
     rows.append((TOGETHER, found.whole.rows, *(getattr(found.whole, name) for name in names)))
-    return Frame(head=("fold", "rows", *(TITLES[name] for name in names)), rows=tuple(rows), note=NOTE)
+    note = NOTE
+    if any(found.known[name] < len(found.each) for name in names):
+        known = ", ".join(f"{TITLES[name]} {found.known[name]}" for name in names)
+        note += f". Not every fold has each metric: mean and spread are of so many folds as have it ({known})"
+    return Frame(head=("fold", "rows", *(TITLES[name] for name in names)), rows=tuple(rows), note=note)
 
 
 def _dot(title: str, one: Metrics, name: str) -> Dot:

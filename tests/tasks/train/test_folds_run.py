@@ -113,7 +113,7 @@ def test_folds_without_rows_leave_a_run_with_its_model_and_say_so(tmp_path):
     files = {name: str(tmp_path / f"{name}.csv") for name in few}
     small, without = (plan(evaluate=one).set("data.files", files) for one in ({"folds": folds}, None))
     (before,) = (line for line in potluck.check(small).warnings if "evaluate.folds" in line)
-    assert "have fewer than 10 rows, all sites'" in before
+    assert "each of 12 folds has fewer than 10 rows of all sites" in before
     found = potluck.run(small, out=tmp_path / "run")
     plain = potluck.run(without, out=tmp_path / "plain")
     assert found.document["model"]["digest"] == plain.document["model"]["digest"]
@@ -125,7 +125,11 @@ def test_folds_without_rows_leave_a_run_with_its_model_and_say_so(tmp_path):
     assert told["known"]["accuracy"] == folds - rows.count(0)
     line = next(line for line in found.document["warnings"] if "no rows at any site" in line)
     page = render(found.folder)
-    for words in (line.split(":")[0], "folds in the mean", f"models of {folds}, each trained without one fold"):
+    for words in (
+        line.split(":")[0],
+        f"accuracy {told['known']['accuracy']})",
+        f"models of {folds}, each trained without one fold",
+    ):
         assert words in page
 
 
