@@ -255,11 +255,12 @@ def spent(document: Mapping[str, object]) -> str:
 
 def finished(say: Voice, done: Run, show: Callable[[Terminal, Run], None] = show_run) -> int:
     """Print a run: what to mind of it, and what comes of it. Gives the exit code: 4 where its sites voted a model down,
-    since the run is not what its plan is about."""
+    or rules left no made-up row, since the run is not what its plan is about."""
     say.warn([*done.warnings, *done.row_warnings()])
     say.notes(done.row_notes())
     say.data(done.document, lambda out: show(out, done))
-    return 4 if done.document.get("rolled_back") else 0
+    empty = _table(done.document, "quality").get("rows") == 0
+    return 4 if done.document.get("rolled_back") or empty else 0
 
 
 def show_demo(out: Terminal, run: Run) -> None:

@@ -292,8 +292,10 @@ def test_rules_that_leave_few_rows_are_told():
     found = alone(mine, columns_of(200), 200)
     assert found.made.rows == 0
     said = list(found.warnings(spec.spec.statistics[0]))
-    assert [line.partition(":")[0] for line in said] == ["synthesize.never.1", "synthesize.never.2"]
-    assert all("only 0 of 2,000 rows" in line for line in said)
+    assert [line.partition(":")[0] for line in said] == [f"synthesize.never{n}" for n in ("", ".1", ".2")]
+    assert "so none is made up" in said[0]
+    assert all("only 0 of 2,000 rows" in line for line in said[1:])
+    assert any("so perhaps no row can be made up" in line for line in spec.require())
     assert sum(found.made.refused.values()) == pytest.approx(1.0)  # each row by one of them
     assert found.quality["mean_pair_most"] is None
     assert all(pair.error is None and pair.most is None for pair in found.pairs)
@@ -381,6 +383,20 @@ def test_what_is_said_of_all_pairs_is_at_least_what_they_are_off(std):
         return
     assert all(most > off for most, off in zip(said, real, strict=True))
     assert np.mean(said) < 3 * np.mean(real)
+
+
+@pytest.mark.parametrize(("std", "hardly"), [(20.0, False), (2_000.0, True)])
+def test_where_noise_leaves_little_of_most_pairs_rows_are_said_to_be_hardly_better_than_even(std, hardly):
+    """Of 300 rows. Noise of 20 makes less than half of a distance of the four cells of a pair, of 2,000 far more."""
+    draw = np.random.default_rng(0)
+    columns = {name: draw.integers(0, 2, 300).astype(float) for name in "abc"}
+    survey = surveyed(THREE, None, summed(first(THREE, None), columns, std, draw))
+    part = summed(second(THREE, None, survey.tree()), columns, std, draw)
+    model = modelled(survey, survey.tree(), part, lambda edge: np.ones((1, 1)))
+    found = marginals(model, Drawn(THREE, columns, {}, {}, tuple("abc"), 300))
+    said = [one for one in found.warnings(plan().spec.statistics[0]) if "hardly better than even" in one]
+    assert len(said) == hardly
+    assert (found.quality["mean_pair_most"] is None) is hardly
 
 
 def _shares(columns, pair):

@@ -11,8 +11,9 @@ import pytest
 from msgspec import structs
 
 import potluck
+from potluck.cli.door import Voice
 from potluck.cli.terminal import Terminal
-from potluck.cli.text import show_run
+from potluck.cli.text import finished, show_run
 from potluck.core.errors import PlanError
 from potluck.core.plan import Statistic, Synthesize, required
 from potluck.core.tables.derived import Where
@@ -33,6 +34,7 @@ WIDE = {
     name: {"kind": "category", "values": list(map(str, range(many)))}
     for name, many in (("a", 2000), ("b", 2000), ("class", 16))
 }
+HUGE = {"cells": {"kind": "number", "low": 0, "high": 1e19}}
 OLDER, TOWN = {"column": "age", "above": 17}, {"town": {"kind": "category", "values": ["Łódź"]}}
 NAMES = ["birth", "sex", "pressure", "visits", "ill", "pregnant", "age"]
 
@@ -194,6 +196,7 @@ def test_persons_are_hidden_with_all_their_rows(tmp_path):
     ("change", "message"),
     [
         ({"privacy": {"noise": "none"}, "synthesize": {}}, "privacy.noise: .*or synthesize.allow_exact = true"),
+        ({"data": {"columns": HUGE}, "synthesize": {"whole": ["cells"]}}, "cells is whole, and its range goes beyond"),
         ({"synthesize": {"target": "height"}}, "synthesize.target: height is no column"),
         ({"synthesize": {"target": "birth"}}, "synthesize.target: birth is no column"),
         ({"synthesize": {"whole": ["sex"]}}, "synthesize.whole: sex is no column of numbers"),
@@ -239,6 +242,49 @@ def test_exact_marginals_are_warned_about_and_so_is_a_date_that_is_not_drawn():
     assert any("synthesize.allow_exact: exact marginals tell who is alone" in one for one in warnings)
     spec = plan(data={"columns": COLUMNS, "max_rows": 10}, synthesize={})
     assert any("data.columns.birth: made-up rows have no such date" in one for one in spec.require())
+
+
+@pytest.mark.parametrize("ends", [(3, 3), (5, 3)], ids=str)
+def test_a_range_that_cannot_be_is_refused_in_words_with_rules_too(ends):
+    column = dict(zip(("low", "high"), ends, strict=True))
+    rule = {"together": [{"column": "z", "above": 3}, {"column": "sex", "in": ["m"]}]}
+    for whole in ([], ["z"]):
+        made = {"never": [rule], "whole": whole}
+        with pytest.raises(PlanError, match=r"data\.columns\.z: the range is upside down"):
+            plan(data={"columns": COLUMNS | {"z": {"kind": "number", **column}}}, synthesize=made).require()
+
+
+A_CHILD, OF_TWO = {"column": "age", "below": 40}, {"column": "sex", "in": ["f"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "never"),
+    [
+        ([OLDER | {"above": 50}, A_CHILD], "age"),
+        ([{"column": "age", "above": 49}, {"column": "age", "below": 50}], "age"),  # years are whole
+        ([{"column": "age", "at_least": 49}, {"column": "age", "below": 50}], None),
+        ([{"column": "pressure", "above": 100}, {"column": "pressure", "below": 100.5}], None),
+        ([{"column": "pressure", "above": 100}, {"column": "pressure", "below": 100}], "pressure"),
+        ([{"column": "pressure", "at_least": 220}, OF_TWO], None),
+        ([{"column": "pressure", "above": 220}, OF_TWO], "pressure"),
+        ([OF_TWO, {"column": "sex", "not_in": ["f"]}], "sex"),
+        ([OF_TWO, {"column": "pregnant", "in": ["yes"]}], None),
+    ],
+)
+def test_a_rule_that_never_holds_is_named_and_no_other_one(rule, never):
+    said = [one for one in plan(synthesize=MADE | {"never": [{"together": rule}]}).require() if "never" in one]
+    wanted = f"synthesize.never.1: never holds, whatever the rows are: no value of {never} meets all"
+    assert len(said) == (never is not None)
+    assert never is None or said[0].startswith(wanted)
+
+
+def test_a_run_whose_rules_leave_no_row_keeps_its_marginals_and_ends_with_4(tmp_path):
+    any_visits = {"column": "visits", "at_least": 0}
+    rules = [{"together": [{"column": "age", **side}, any_visits]} for side in ({"below": 40}, {"at_least": 40})]
+    done = potluck.run(plan(synthesize=MADE | {"never": rules}), sites(50), out=tmp_path / "run")
+    assert done.warnings[0].startswith("synthesize.never: rules")
+    assert finished(Voice(False, False, False, Terminal(), Terminal(stderr=True)), done) == 4
+    assert done.document["marginals"]["columns"]
 
 
 def test_an_owner_is_told_how_much_is_counted():

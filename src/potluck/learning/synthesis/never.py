@@ -1,12 +1,14 @@
 """What no row is: conditions that never hold together. Whoever counts finds none, and noise makes none."""
 
+import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
 
 from potluck.core.plan import Plan, Synthesize, required
+from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.core.tables.derived import Where
 from potluck.learning.data.column import COLUMNS
@@ -15,8 +17,11 @@ from potluck.learning.data.declared import find
 from potluck.learning.data.notation import notation
 from potluck.learning.data.units import Mask
 from potluck.learning.synthesis.axes import Axis, axes_of, synthesized
+from potluck.learning.synthesis.draw import values
 from potluck.learning.synthesis.tables import Edge
 
+TRIED = 10_000
+"""Rows that are made up before anything is counted, to see whether rules leave any."""
 COMPARED: dict[str, Callable[[Floats, float], Mask]] = {
     "at_least": operator.ge,
     "at_most": operator.le,
@@ -51,6 +56,47 @@ def _refusing(plan: Plan, spec: Synthesize) -> Iterator[str]:
         if all(_wholly(plan, one, axes[one.column]).all() for one in rule.together):
             what = "refuses every row, whatever its values are"
             yield f"synthesize.never.{number}: {what}. hint: conditions that some rows do not meet"
+
+
+def pauses(plan: Plan) -> Iterator[str]:
+    """Rules that hold for no row; and rules that leave no row of many whose values are all alike frequent, so that none
+    may be left to make up once epsilon is spent."""
+    rules = required(plan.synthesize).never
+    axes = {axis.name: axis for axis in axes_of(plan)}
+    if not all(0 < axis.highs[-1] - axis.lows[0] < math.inf for axis in axes.values() if axis.lows):
+        return  # which is told elsewhere
+    for number, rule in enumerate(rules, 1):
+        for name in dict.fromkeys(one.column for one in rule.together):
+            mine = [one for one in rule.together if one.column == name]
+            if not _all_met(plan, mine, _tried(plan, axes[name], mine)).any():
+                what = f"never holds, whatever the rows are: no value of {name} meets all of its conditions"
+                yield f"synthesize.never.{number}: {what}. hint: leave it out, or other bounds or values"
+                break
+    if rules:
+        draw = generator(0, "rules")
+        some = {name: values(axis, draw.integers(0, axis.size, TRIED), draw) for name, axis in axes.items()}
+        if broken(plan, some, TRIED).any(axis=0).all():
+            what = f"rules together refuse each of {TRIED:,} random rows, so perhaps no row can be made up"
+            yield f"synthesize.never: {what}. hint: rules that some rows obey"
+
+
+def _tried(plan: Plan, axis: Axis, conditions: Sequence[Where]) -> Floats:
+    """Values of a column of which one meets these conditions, if any of its values does: all of a category; of a number
+    the ends of its range, the bounds, and what lies between two of these."""
+    if axis.values:
+        return np.arange(axis.levels, dtype=np.float64)
+    low, high, bound = axis.lows[0], axis.highs[-1], COLUMNS.of(required(find(plan, axis.name)).kind).bound
+    said = [value for one in conditions for value in one.said.values() if not isinstance(value, tuple)]
+    bounds = [required(required(bound)(value)) for value in said]
+    ends = np.unique(np.clip([low, high, *bounds], low, high))
+    found = np.concatenate([ends, (ends[1:] + ends[:-1]) / 2])
+    if axis.whole:
+        found = np.concatenate([np.floor(found) + step for step in (-1, 0, 1, 2)])
+    return found[(found >= low) & (found <= high)]
+
+
+def _all_met(plan: Plan, conditions: Sequence[Where], values: Floats) -> Mask:
+    return np.asarray(np.logical_and.reduce([met(plan, one, values) for one in conditions]))
 
 
 def met(plan: Plan, one: Where, values: Floats) -> Mask:

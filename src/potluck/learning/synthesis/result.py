@@ -114,7 +114,12 @@ class Marginals(Result, frozen=True, kw_only=True, omit_defaults=True):
         loud = sum(pair.blur > LOUD for pair in self.pairs)
         if loud:
             what = f"of {loud} of {len(self.pairs)} pairs of columns noise leaves little, so the tree may be of others"
+            if 2 * loud > len(self.pairs):
+                what += ", and made-up rows may be hardly better than even ones: noise is less where columns are fewer"
             yield f"synthesize: {what}. hint: a larger epsilon, fewer columns, or more rows at the sites"
+        if not self.made.rows:
+            what = "rules refused every row that was drawn, so none is made up. Marginals are kept, and charged for"
+            yield f"synthesize.never: {what}. hint: rules that some rows obey"
         if self.made.rows < self.made.wanted:
             some = f"so that only {self.made.rows:,} of {self.made.wanted:,} rows are made up"
             for number, share in self.made.refused.items():

@@ -17,12 +17,14 @@ from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Reach
 from potluck.learning.synthesis import never
 from potluck.learning.synthesis.apart import ABSOLUTE, LOUD
-from potluck.learning.synthesis.axes import synthesized
+from potluck.learning.synthesis.axes import synthesized, whole
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.drawn import undrawn
 
 MOST_COLUMNS = 200
 """All pairs of them are counted."""
+EXACT = 2**53
+"""Beyond it floating point has no place for every whole number."""
 
 
 def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
@@ -32,7 +34,7 @@ def check(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
         yield f'{at}.kind: marginals are what rows are made up of. hint: task = "synthesize", or contingency'
         return
     columns = synthesized(plan)
-    wrong = [*_columns(plan, columns), *_named(spec, columns)] or [*never.check(plan, spec)]
+    wrong = [*_columns(plan, columns), *_named(plan, spec, columns)] or [*never.check(plan, spec)]
     if not plan.noisy and not spec.allow_exact:
         what = "rows made up of exact counts can be those of somebody, and what is alone in a cell is told as it is"
         wrong.append(
@@ -80,17 +82,22 @@ def _written(plan: Plan, *texts: str) -> bool:
     return True
 
 
-def _named(spec: Synthesize, columns: Mapping[str, Column]) -> Iterator[str]:
+def _named(plan: Plan, spec: Synthesize, columns: Mapping[str, Column]) -> Iterator[str]:
     """Columns that [synthesize] names."""
     if spec.target is not None and spec.target not in columns:
         yield f"synthesize.target: {spec.target} is no column of numbers or values. hint: one that is declared"
     if spec.target is not None and len(columns) == 1:
         yield "synthesize.target: there is no other column. hint: leave it out"
+    wide = [name for name, one in columns.items() if measured(one) and not max(map(abs, one.bounds)) <= EXACT]
+    for name in wide:
+        if whole(plan, name):
+            what = f"{name} is whole, and its range goes beyond {EXACT:,}, where not every whole number can be written"
+            yield f"synthesize.whole: {what}. hint: a narrower range, or leave it out"
     for name in spec.whole:
         column = columns.get(name)
         if column is None or not measured(column):
             yield f"synthesize.whole: {name} is no column of numbers. hint: one that is declared"
-        elif math.floor(column.bounds[1]) <= math.ceil(column.bounds[0]):
+        elif name not in wide and math.floor(column.bounds[1]) <= math.ceil(column.bounds[0]):
             yield f"synthesize.whole: {name} has no two whole numbers in its range. hint: leave it out"
 
 
@@ -106,10 +113,12 @@ def rounds(plan: Plan, one: Statistic) -> int:
 
 
 def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
-    """What is meant, and is better not; and dates that no made-up row has."""
+    """What is meant, and is better not; dates that no made-up row has; rules that refuse no row, or seemingly all."""
     if not plan.noisy:
         what = "exact marginals tell who is alone in a cell, and made-up rows may be somebody's"
         yield f"synthesize.allow_exact: {what}. hint: noise, for whatever leaves the owners"
+    if not any(check(plan, one, at)):  # of a plan that cannot be, nothing is tried
+        yield from never.pauses(plan)
     for name in undrawn(plan):
         what = "made-up rows have no such date: a date is drawn from the one column of days or years derived of it"
         yield f'data.columns.{name}: {what}. hint: [data.derive] with kind = "years" or "days", up to a day'
