@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from potluck.api.dictionary.columns import columns_from
-from potluck.api.plan import toml
+from potluck.api.plan import new_file
 from potluck.cli.door import PATH, spoken, voice
 from potluck.core.prose import agree
 
@@ -20,7 +20,7 @@ def command(file: Path, table: str | None, output: Path | None) -> None:
     say = voice()
     found = columns_from(file, table)
     if output:
-        toml.create(found.toml(), output)
+        new_file.create(found.toml(), output)
     ready, asked = len(found.columns), len(found.confirm)
     say.say(f"{found.format}: {agree(ready, '1 column', f'{ready} columns')} declared, {asked} to confirm")
     document = {**found.document(), "file": str(output.absolute()) if output else None}

@@ -6,7 +6,7 @@ import click
 
 from potluck.api.draft.begin import from_files
 from potluck.api.draft.page import page, summary
-from potluck.api.plan import toml
+from potluck.api.plan import new_file
 from potluck.cli.door import PATH, spoken, voice
 
 
@@ -25,7 +25,7 @@ def command(
     found = from_files(files, target, person, dictionary, output.absolute().parent if output else Path.cwd())
     text = page(found)
     if output:
-        toml.create(text, output)
+        new_file.create(text, output)
     for line in summary(found):
         say.say(line)
     say.say("its ranges and values come from these files: confirm them before anybody else sees the plan")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.plan import new_file
 from potluck.api.plan.grammar import dotted
-from potluck.core.errors import UsageError, reason, unwritable
+from potluck.core.errors import UsageError, reason
 from potluck.tee.attestation import demand, verify
 from potluck.tee.attestation.demand import Demand
 from potluck.tee.attestation.evidence import FORMATS, LARGEST, MOST, Asked, Evidence, Format
@@ -109,7 +110,7 @@ def begun(given: Given, output: Path | None) -> Held:
     fresh = {Code.NONCE_MISSING}
     warnings = [f"it refuses this evidence all the same: {one}" for one in verdict.reasons if one.code not in fresh]
     if output is not None:
-        _write(output, text)
+        new_file.create(text, output)
     return Held(held.policy, _hash(held), str(output.absolute()) if output else "", warnings, text)
 
 
@@ -144,16 +145,6 @@ def _unlisted(policy: Policy, key: str) -> str:
 
 def _hash(held: Demand) -> str:
     return f"sha256:{held.hash.hex()}"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("is there already", where=str(path), hint="name another file with -o") from None
-    except OSError as error:
-        raise unwritable(error, path, "name another file with -o") from None
 
 
 def _bytes(path: Path) -> bytes:

@@ -2,11 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import tomli_w
-
-from potluck.core.errors import UsageError, unwritable
 
 
 def key(name: str) -> str:
@@ -28,14 +25,3 @@ def value(one: object) -> str:
     if isinstance(one, float) and one.is_integer() and abs(one) < 1e15:
         one = int(one)
     return tomli_w.dumps({"v": one})[len("v = ") : -1]
-
-
-def create(text: str, path: Path) -> None:
-    """A text into a new file. Raises UsageError: there is one, or it cannot be written."""
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError("is there already", where=str(path), hint="name a new file with -o") from None
-    except OSError as error:
-        raise unwritable(error, path, "name another file with -o") from None
