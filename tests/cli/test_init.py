@@ -11,7 +11,7 @@ from support.docs.keys import section
 def dirty(tmp_path):
     """Two sites' files with a mark, semicolons, decimal commas, spellings, gaps, an ID and a rare name."""
     for site in ("north", "south"):
-        lines = ["ID;birth;weight;smokes;name;died"]
+        lines = ["ID;birth;weight;smokes;place;died"]
         for n in range(80):
             weight = "" if n % 11 == 0 else f"{60 + n % 30},5"
             smokes = ("yes", "Yes", "Y", "ja", "1", "no", "N", "nein")[n % 8]
@@ -34,7 +34,8 @@ def test_a_drafted_plan_runs_from_where_it_lies(dirty, cli):
     assert "Baron" not in text + said.err
     done = cli("run", plan, "--out", dirty / "run", "--set", "training.rounds=2", "--json")
     assert done.code == 0
-    features = {"intercept", "weight", "weight?", "name=ward", "name=clinic", "age", "smokes_yes=yes", "smokes_yes=no"}
+    features = {"intercept", "weight", "weight?", "place=ward", "place=clinic", "age"}
+    features |= {"smokes_yes=yes", "smokes_yes=no"}
     assert {*done.json["model"]["coefficients"]} == features
 
 
@@ -43,7 +44,7 @@ def test_without_a_target_it_describes_the_rows_and_goes_to_stdout(dirty, cli, m
     said = cli("init", "north.csv", "south.csv")
     found = tomllib.loads(said.out)
     assert found["data"]["files"] == {"north": "north.csv", "south": "south.csv"}
-    assert found["statistics"][0]["columns"] == ["weight", "name", "died", "age", "smokes_yes"]
+    assert found["statistics"][0]["columns"] == ["weight", "place", "died", "age", "smokes_yes"]
     (dirty / "plan.toml").write_text(said.out)
     assert cli("check", "plan.toml").code == 0
 

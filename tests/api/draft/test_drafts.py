@@ -237,6 +237,136 @@ def test_numbers_with_a_stray_text_are_named_by_site_and_line(tmp_path):
     assert "about 2" not in text
 
 
+def test_a_drafted_table_of_columns_with_gaps_runs():
+    """Spellings and dates of birth make columns; a row without a value is left out of these and of what they are of."""
+    cells = ["yes", "Y", "no", "N", "NA", ""] * 20
+    rows = pd.DataFrame({"smoker": cells, "birth": ["1950-01-31", "1960-02-28", "", "1970-03-31"] * 30})
+    rows["x"] = np.arange(120) % 9 + 0.5
+    frames = dict.fromkeys("abc", rows)
+    plan = potluck.Plan.from_frames(frames)
+    assert potluck.check(plan, data=frames).ok
+    counted = potluck.run(plan.set("privacy.noise", "none"), frames).data["a"].statistics
+    assert (counted["table1/smoker_yes"], counted["table1/age"], counted["table1/x"]) == (80, 90, 120)
+
+
+NAMES = (
+    "Nachname", "Vorname", "surname", "last_name", "Familienname", "Name", "patient_name", "Hausarzt", "Strasse",
+    "Straße", "Prénom", "nom", "phone number", "E-Mail", "LastName", "Anschrift", "Nom de famille",
+)  # fmt: skip
+
+
+def test_names_of_persons_are_left_out_however_often_they_stand():
+    rows = dict.fromkeys(NAMES, ["Müller", "Kurz", "Weber"] * 20)
+    text = text_of({"a": pd.DataFrame({**rows, "x": np.arange(60) % 9 + 0.5})})
+    assert "Müller" not in text
+    assert text.count("by its name it says who somebody is") == len(NAMES)
+
+
+def test_columns_that_only_sound_like_names_of_persons_stay():
+    rows = dict.fromkeys(("ward", "drug name", "mobility", "Patientenverfügung"), ["red", "green", "blue"] * 20)
+    rows |= {"phone_calls": [0, 3, 5] * 20, "Hausarzt": ["ja", "nein", "nein"] * 20}
+    assert {*rows} == {*data_of({"a": pd.DataFrame(rows)})["columns"]}
+
+
+def test_texts_most_of_which_few_rows_have_are_left_out_by_whatever_name():
+    cells = ["Müller"] * 40 + ["Weber"] * 40 + [f"Name{n}burg" for n in range(30)]
+    text = text_of({"a": pd.DataFrame({"what": cells, "x": np.arange(110) % 9 + 0.5})})
+    assert "Müller" not in text
+    assert "# what: 30 of its texts have fewer than 5 rows each" in text
+
+
+@pytest.mark.parametrize(
+    ("cells", "out"),
+    [
+        ([770_000 + n for n in range(450)], True),
+        ([5_000 + 2 * n for n in range(300)], True),
+        ([7_000_000_000 + 3 * n for n in range(300)], True),
+        ([n * 7919 % 899_981 + 100_000 for n in range(300)], True),
+        ([20 + n * 13 % 75 for n in range(450)], False),  # ages
+        ([1930 + n * 13 % 75 for n in range(25)], False),  # years of birth
+        ([150_000 + n * 37 % 101 * 1_000 for n in range(450)], False),  # platelets
+        ([300 + n * 7919 % 20_011 for n in range(300)], False),  # costs
+    ],
+)
+def test_whole_numbers_that_all_differ_are_left_out_where_they_look_like_ids(cells, out):
+    """Whichever way the numbers come, and never where they are what is to be predicted."""
+    for typed in (cells, list(map(str, cells))):
+        rows = {"a": pd.DataFrame({"case": typed, "x": np.arange(len(cells)) % 9 + 0.5})}
+        assert ("case" in data_of(rows)["columns"]) != out
+        assert "case" in data_of(rows, target="case")["columns"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "beside", "why"),
+    [
+        (["300", "2.987", "20.001"], "170,3", '"."'),
+        (["300", "2.987", "20.001"], "170", '"."'),
+        (["300", "2.987", "20.001"], "170.3", '"."'),
+        (["3.001", "2.987", "2.101"], "170,3", '"."'),
+        (["3.001", "2.987", "2.101"], "170", '"."'),
+        (["754,55", "4.754,55", "12.000,10"], "170,3", '"."'),
+        (["1.234.567", "2.987", "12"], "170,3", '"."'),
+        (["345.67", "12,345.67", "1,000.00"], "170.3", '","'),
+        (["345", "12,345", "1,000"], "170.3", '","'),
+        (["345", "12 345", "1 000"], "170.3", '" "'),
+        (["345", "12'345", "1'000"], "170.3", '"\'"'),
+    ],
+)
+def test_thousands_are_never_read_as_decimals(cells, beside, why):
+    rows = {"a": pd.DataFrame({"cost": cells * 20, "beside": [beside, f"1{beside}"] * 30, "sex": ["m", "f"] * 30})}
+    text = text_of(rows)
+    assert f"# cost: {why} stands before three digits" in text
+    assert "beside" in tomllib.loads(text)["data"]["columns"]
+    with pytest.raises(UsageError, match=r"cannot be predicted: .* stands before three digits"):
+        text_of(rows, target="cost")
+
+
+@pytest.mark.parametrize(
+    ("cells", "beside", "low", "high"),
+    [
+        (["3.001", "2.987", "2.101"], "170.3", 2.1, 3.1),  # three decimals in all cells, and the mark is shown
+        (["0.125", "2.987", "2.101"], "170", 0, 3),
+        (["3.01", "2.987", "2.101"], "170", 2.1, 3.1),
+        (["3,01", "2,987", "2,101"], "170,5", 2.1, 3.1),
+    ],
+)
+def test_decimals_are_no_thousands(cells, beside, low, high):
+    found = data_of({"a": pd.DataFrame({"x": cells * 20, "beside": [beside, f"1{beside}"] * 30})})["columns"]["x"]
+    assert (found["low"], found["high"]) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("standin", "rows", "others", "gone"),
+    [
+        (999, 16, [], True),
+        (999, 2, [1200], True),
+        (999, 1, [1200], False),
+        (999, 3, [400, 600, 700, 800], False),
+        (-99, 2, [], True),
+        (-9, 2, [-3, -2, -8], False),
+    ],
+)
+def test_stand_ins_are_found_beside_an_outlier(standin, rows, others, gone):
+    cells = [80.0 + n % 90 for n in range(400)]
+    cells[: rows + len(others)] = [*[standin] * rows, *others]
+    found = column(cells)
+    assert (str(standin) in found.get("missing", ())) == gone
+    assert found["columns"]["x"]["high"] >= max([169, *others])
+
+
+def test_dates_of_several_forms_are_named_as_such():
+    cells = [f"{n % 28 + 1}.12.{1930 + n}" if n % 2 else f"12/{n % 28 + 1}/{1930 + n}" for n in range(60)]
+    text = text_of({"a": pd.DataFrame({"birth": cells, "x": np.arange(60) % 9 + 0.5})})
+    assert "# birth: dates with years of two digits, or more than one form" in text
+
+
+def test_what_is_no_mapping_of_frames_is_refused():
+    frame = pd.DataFrame({"x": [1.5, 2.5], "y": [1.5, 2.5]})
+    for frames in (frame, [frame], None):
+        with pytest.raises(UsageError, match="frames have to be given by site"):
+            potluck.Plan.from_frames(frames)
+
+
 def test_numbers_with_another_mark_than_those_of_other_columns_are_named():
     other = [f"{n % 5}.5" for n in range(40)]
     rows = pd.DataFrame({"x": other, "y": [f"{n % 7},5" for n in range(40)], "z": [f"{n % 6},25" for n in range(40)]})

@@ -41,6 +41,8 @@ def from_frames(
     frames: Mapping[str, object], target: str | None, person: str | None, dictionary: str | Path | None
 ) -> str:
     """The text of a plan of frames, one a site. Raises UsageError, DataError."""
+    if not isinstance(frames, Mapping):
+        raise UsageError("frames have to be given by site", hint='Plan.from_frames({"north": frame, ...})')
     if not frames:
         raise UsageError("there is no frame", hint='Plan.from_frames({"north": frame, ...})')
     return page(draft(frames, target, person, columns_from(dictionary) if dictionary else None))

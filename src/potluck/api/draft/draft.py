@@ -6,7 +6,7 @@ is for owners, and for whoever holds rows of all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from potluck.api.dictionary.columns import Dictionary
@@ -95,12 +95,12 @@ def draft(
     _there(person, names, "person")
     extra = tuple(dictionary.missing or ()) if dictionary else ()
     known = {site: first(one, _once(names[site]), site, extra) for site, one in rows.items()}
-    decimal = _decimal(known)
+    decimal, proven = _decimal(known)
     each = {site: second(rows[site], one, decimal, site) for site, one in known.items()}
     for site, facts in each.items():
         if facts and not any(one.rows for one in facts.values()):
             raise DataError("has no rows", where=site, hint="a file needs rows below its first line")
-    seen = _seen(each, names, decimal, today or date.today())
+    seen = _seen(each, names, Seen("", {}, tuple(names), decimal, today or date.today(), proven), target)
     guesses = {name: _described(name, guessed(one), dictionary) for name, one in seen.items()}
     if person is not None and (lacking := seen[person].lacking):
         raise UsageError(f"--person: column {person!r} is not in {listed(lacking)}", hint="all sites need it")
@@ -135,23 +135,26 @@ def _there(name: str | None, names: Mapping[str, Sequence[str]], what: str) -> N
         raise UsageError(f"--{what}: there is no column {name!r}", hint=nearest(name, every[:30]))
 
 
-def _decimal(known: Mapping[str, Mapping[str, Facts]]) -> str:
-    """The mark that more columns of numbers need."""
+def _decimal(known: Mapping[str, Mapping[str, Facts]]) -> tuple[str, bool]:
+    """The mark that more columns of numbers need, and whether any needs it. One that may part thousands shows none."""
 
     def needing(mark: str) -> int:
-        return sum(one.numeric(mark) for facts in known.values() for one in facts.values())
+        every = (one for facts in known.values() for one in facts.values() if not one.thousands)
+        return sum(one.numeric(mark) and not all(map(one.numeric, MARKS)) for one in every)
 
-    return max(MARKS, key=needing)
+    decimal = max(MARKS, key=needing)
+    return decimal, needing(decimal) > 0
 
 
 def _seen(
-    each: Mapping[str, Mapping[str, Facts]], names: Mapping[str, Sequence[str]], decimal: str, today: date
+    each: Mapping[str, Mapping[str, Facts]], names: Mapping[str, Sequence[str]], like: Seen, target: str | None
 ) -> dict[str, Seen]:
-    """All columns, in the order in which they come; of those that cannot be read nothing is known."""
+    """All columns, in the order in which they come; of those that cannot be read nothing is known. like: what holds of
+    all."""
     found = {}
     for name in dict.fromkeys(name for some in names.values() for name in some):
         facts = {site: each[site].get(name, Facts()) for site, some in names.items() if name in some}
-        found[name] = Seen(name, facts, tuple(names), decimal, today)
+        found[name] = replace(like, name=name, each=facts, aimed=name == target)
     return found
 
 

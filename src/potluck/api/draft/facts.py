@@ -16,12 +16,13 @@ MOST_TEXTS = 100
 class Facts:
     """Of one column's cells, of one site or, added up, of several. rows; filled: cells that are not blank; gone, words:
     of these the ones that mean "no value", by text; numbers: by decimal mark; padded: whole numbers that begin with 0;
-    dated: texts that begin as dates do;
+    grouped: by mark, numbers in groups of three digits that it parts; dated: texts that begin as dates do;
     letters: of all texts; spaced: texts of several words; different: different cells, about.
 
     Then, of cells with a value: fits: numbers; misfit: the first line of one that is none, None where all are or lines
-    mean nothing; whole: whole numbers; low, high: of all but STANDINS; standins: those there are; dates: by format how
-    many fit it; values: how often each text, None of a column with too many.
+    mean nothing; whole: whole numbers; low, high: of all but STANDINS; standins: how often each of these is there;
+    beyond: by stand-in the other numbers in its region; dates: by format how many fit it; values: how often each text,
+    None of a column with too many.
     """
 
     rows: int = 0
@@ -29,6 +30,7 @@ class Facts:
     gone: Mapping[str, int] = field(default_factory=Counter, repr=False)
     words: Mapping[str, int] = field(default_factory=Counter, repr=False)
     numbers: Mapping[str, int] = field(default_factory=Counter)
+    grouped: Mapping[str, int] = field(default_factory=Counter)
     padded: int = 0
     dated: int = 0
     letters: int = 0
@@ -39,7 +41,8 @@ class Facts:
     whole: int = 0
     low: float = field(default=inf, repr=False)
     high: float = field(default=-inf, repr=False)
-    standins: frozenset[float] = field(default=frozenset(), repr=False)
+    standins: Mapping[float, int] = field(default_factory=Counter, repr=False)
+    beyond: Mapping[float, int] = field(default_factory=Counter, repr=False)
     dates: Mapping[str, int] = field(default_factory=Counter)
     values: Mapping[str, int] | None = field(default_factory=Counter, repr=False)
 
@@ -51,6 +54,17 @@ class Facts:
     def numeric(self, mark: str) -> bool:
         """Whether all cells with a value are numbers with this decimal mark, but for words that mean "no value"."""
         return 0 < self.present - sum(self.words.values()) == self.numbers[mark]
+
+    @property
+    def thousands(self) -> str:
+        """The mark between groups of three digits, if all cells with a value can be read so; else empty. "2.987" is
+        such a cell, and may be a number with three decimals as well."""
+        values = self.present - sum(self.words.values())
+        for mark, many in self.grouped.items():
+            others = (self.numbers[one] for one in MARKS if one != mark)
+            if many and any(many + plain == values for plain in others):
+                return mark
+        return ""
 
     @property
     def looks_dated(self) -> bool:
@@ -66,6 +80,7 @@ class Facts:
             Counter(self.gone) + Counter(other.gone),
             Counter(self.words) + Counter(other.words),
             Counter(self.numbers) + Counter(other.numbers),
+            Counter(self.grouped) + Counter(other.grouped),
             self.padded + other.padded,
             self.dated + other.dated,
             self.letters + other.letters,
@@ -77,7 +92,8 @@ class Facts:
             self.whole + other.whole,
             min(self.low, other.low),
             max(self.high, other.high),
-            self.standins | other.standins,
+            Counter(self.standins) + Counter(other.standins),
+            Counter(self.beyond) + Counter(other.beyond),
             Counter(self.dates) + Counter(other.dates),
             values if values is None or len(values) <= MOST_TEXTS else None,
         )

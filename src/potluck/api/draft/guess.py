@@ -18,13 +18,16 @@ CONFIRM = "confirm"
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A column of all sites' rows. each: by site, of those that have it; sites: all of them; decimal: the mark of
-    numbers; today: from which ages are counted."""
+    numbers; proven: numbers of some column can have no other; today: from which ages are counted; aimed: it is to be
+    predicted."""
 
     name: str
     each: Mapping[str, Facts]
     sites: tuple[str, ...]
     decimal: str
     today: date
+    proven: bool = False
+    aimed: bool = False
 
     @property
     def all(self) -> Facts:
@@ -55,6 +58,12 @@ class Seen:
     def other(self) -> str:
         """The decimal mark that numbers should not have."""
         return next(mark for mark in MARKS if mark != self.decimal)
+
+    @property
+    def dated(self) -> str:
+        """Why its cells are no dates of one format, where they look as dates do; else empty."""
+        few = "years of two digits, or more than one form: a plan reads one form, with years of four digits, and ISO"
+        return f"dates with {few}" if self.all.looks_dated and not self.all.numeric(self.decimal) else ""
 
     def misfits(self) -> str:
         """Where cells are no numbers: sites, and a line of each where lines mean something."""

@@ -109,9 +109,11 @@ def _columns(draft: Draft) -> Iterator[str]:
 
 
 def _with_gaps(draft: Draft, name: str, one: Guess) -> Mapping[str, object]:
-    """The entry, with what becomes of a row without a value: a date, and what others are made of, leave it to these."""
+    """The entry, with what becomes of a row without a value. What others are made of leaves a feature of gaps to
+    these; where rows are left out, both say so. A date says nothing of it."""
     entry = dict(one.entry or {})
-    return entry if one.derive or name == draft.target else {**entry, **_gap(draft, name)}
+    left = one.derive and (draft.aim is not None or entry["kind"] == "date")
+    return entry if left or name == draft.target else {**entry, **_gap(draft, name)}
 
 
 def _gap(draft: Draft, name: str) -> Mapping[str, object]:

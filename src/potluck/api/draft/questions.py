@@ -35,6 +35,15 @@ FORMATS = (
 """Of dates; the first that all cells fit is taken."""
 DATED = "^[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}|^[0-9]{8}$"
 """How each of them begins."""
+GROUPED = {
+    ".": r"^[-+]?[1-9][0-9]{0,2}([.][0-9]{3})+(,[0-9]+)?$",
+    ",": r"^[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]+)?$",
+    " ": r"^[-+]?[1-9][0-9]{0,2}( [0-9]{3})+([.,][0-9]+)?$",
+    "'": r"^[-+]?[1-9][0-9]{0,2}('[0-9]{3})+([.,][0-9]+)?$",
+}
+"""Numbers in groups of three digits, by the mark that parts them."""
+DIFFERING = 0.5
+"""The share of different cells, about, from which on they are counted exactly: an ID is told by it."""
 TOGETHER = 50
 """Columns that are asked for in one question."""
 
@@ -130,6 +139,10 @@ def _texts(gone: Sequence[str]) -> Question:
             **common,
             **said,
             **{mark: f"count(*) FILTER ({one})" for mark, one in numbers.items()},
+            **{
+                f"by {mark}": f"count(*) FILTER (regexp_matches({text}, {d.text(one)}))"
+                for mark, one in GROUPED.items()
+            },
             "dated": f"count(*) FILTER (regexp_matches({text}, {d.text(DATED)}))",
             "padded": f"count(*) FILTER (regexp_matches({text}, '^0[0-9]+$'))",
             "letters": f"coalesce(sum(length({text})), 0)",
@@ -146,6 +159,7 @@ def _said(answer: Answer) -> Facts:
         gone=_counted(answer.get("gone")),
         words=_counted(answer.get("words")),
         numbers=Counter({mark: answer[mark] for mark in MARKS}),
+        grouped=Counter({mark: answer.get(f"by {mark}", 0) for mark in GROUPED}),
         dated=answer.get("dated", 0),
         padded=answer.get("padded", 0),
         letters=int(answer.get("letters", 0)),
@@ -185,11 +199,20 @@ def _meanings(facts: Facts, decimal: str) -> Question:
             "low": f"min({number}) FILTER ({usual})",
             "high": f"max({number}) FILTER ({usual})",
             "standins": f"histogram({number}) FILTER ({finite} AND {number} IN ({listed}))",
+            **{
+                f"beyond {one:g}": f"count(*) FILTER ({usual} AND {_region(one, number, d.double)})" for one in STANDINS
+            },
+            **({"different": f"count(DISTINCT {text})"} if facts.different > DIFFERING * facts.present else {}),
             **{form: f"count(*) FILTER ({d.finite(one)})" for form, one in dates.items()},
             **({"values": f"histogram({text})"} if facts.different <= MOST_TEXTS else {}),
         }
 
     return ask
+
+
+def _region(standin: float, number: str, double: Callable[[float], str]) -> str:
+    """Where other numbers make it likely that a stand-in is a number as well: below 0, or from a third of it on."""
+    return f"{number} < {double(0.0)}" if standin < 0 else f"{number} >= {double(standin / 3)}"
 
 
 def _meant(facts: Facts, answer: Answer) -> Facts:
@@ -201,7 +224,9 @@ def _meant(facts: Facts, answer: Answer) -> Facts:
         whole=answer["whole"],
         low=inf if answer["low"] is None else answer["low"],
         high=-inf if answer["high"] is None else answer["high"],
-        standins=frozenset(answer["standins"] or ()),
+        standins=Counter(answer["standins"] or {}),
+        beyond=Counter({one: answer[f"beyond {one:g}"] for one in STANDINS}),
+        different=answer.get("different", facts.different),
         dates=Counter({form: answer[form] for form in FORMATS if form in answer}),
         values=None if values is None else Counter({text: n for text, n in values.items() if text not in facts.gone}),
     )

@@ -6,9 +6,10 @@ from potluck.api.draft.guesses.identifier import identifier
 from potluck.api.draft.guesses.pair import pair
 from potluck.api.draft.guesses.quantity import quantity
 from potluck.api.draft.guesses.rest import absent, rest
+from potluck.api.draft.guesses.thousands import thousands
 from potluck.api.draft.guesses.values import values
 
-GUESSES: tuple[Guesser, ...] = (absent, day, pair, identifier, quantity, values)
+GUESSES: tuple[Guesser, ...] = (absent, day, pair, thousands, identifier, quantity, values)
 
 
 def guessed(seen: Seen) -> Guess:

@@ -6,8 +6,6 @@ from potluck.api.draft.guess import CONFIRM, Guess, Seen
 
 FEW = 10
 """Different whole numbers that may be codes."""
-APART = 3
-"""How many times the largest number a stand-in is, at least."""
 
 
 def quantity(seen: Seen) -> Guess | None:
@@ -16,8 +14,8 @@ def quantity(seen: Seen) -> Guess | None:
     if not facts.numeric(seen.decimal) or seen.coded:
         return None
     low, high = facts.low, facts.high
-    believed = {one for one in facts.standins if _apart(one, low, high)}
-    for one in facts.standins - believed:
+    believed = {one for one, rows in facts.standins.items() if low <= high and rows > facts.beyond[one]}
+    for one in {*facts.standins} - believed:
         low, high = min(low, one), max(high, one)
     if not low < high:
         return Guess(why="all its values are the same") if low == high else None
@@ -27,6 +25,10 @@ def quantity(seen: Seen) -> Guess | None:
         notes.append(
             f'{facts.different} different whole numbers: if they are codes, kind = "category" with their values'
         )
+    if facts.thousands == seen.decimal:
+        notes.append(
+            f'{CONFIRM}: "{seen.decimal}" stands before three digits in all cells, and is read as decimal mark'
+        )
     if believed:
         notes.append(f"{_said(believed)} taken for no value")
     return Guess(
@@ -34,11 +36,6 @@ def quantity(seen: Seen) -> Guess | None:
         "; ".join(notes),
         missing=(*facts.words, *(f"{one:g}" for one in sorted(believed))),
     )
-
-
-def _apart(one: float, low: float, high: float) -> bool:
-    """Whether a number lies so far from all others that it hardly is one of them."""
-    return low <= high and (low >= 0 if one < 0 else high * APART < one)
 
 
 def outwards(low: float, high: float) -> tuple[float, float]:

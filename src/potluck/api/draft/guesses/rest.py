@@ -28,11 +28,15 @@ def rest(seen: Seen) -> Guess:
     values = facts.present - sum(facts.words.values())
     if facts.numbers[seen.other] == values > facts.numbers[seen.decimal]:
         return Guess(why=f'its numbers are written with "{seen.other}", those of other columns with "{seen.decimal}"')
+    if seen.dated:
+        return Guess(why=seen.dated)
+    if seen.coded:
+        return Guess(why="codes that begin with 0, too many to be a category")
+    if facts.numbers[seen.other] >= 0.8 * values > facts.numbers[seen.decimal]:
+        return Guess(why=f'numbers with "{seen.other}", but not in all cells; other columns have "{seen.decimal}"')
     if facts.numbers[seen.decimal] >= 0.8 * values:
         texts = "correct those cells, or list their texts in data.missing"
         return Guess(why=f"numbers, but not in all cells of {seen.misfits()}: {texts}")
-    if seen.coded:
-        return Guess(why="codes that begin with 0, too many to be a category")
     if facts.letters > LONG * values or facts.spaced > values / 2:
         return Guess(why="free text: it may say anything of anybody")
     if facts.values is not None and sum(rows >= FEWEST for rows in facts.values.values()) < 2:
