@@ -360,6 +360,12 @@ def test_dates_of_several_forms_are_named_as_such():
     assert "# birth: dates with years of two digits, or more than one form" in text
 
 
+def test_a_class_that_may_mean_no_value_is_asked_about():
+    rows = pd.DataFrame({"outcome": ["alive", "dead", "unknown"] * 20, "x": np.arange(60) % 9 + 0.5})
+    line = next(one for one in text_of({"a": rows}, target="outcome").splitlines() if one.startswith("outcome = "))
+    assert "unknown may be no class: then list it in data.missing" in line
+
+
 def test_what_is_no_mapping_of_frames_is_refused():
     frame = pd.DataFrame({"x": [1.5, 2.5], "y": [1.5, 2.5]})
     for frames in (frame, [frame], None):

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from potluck.api.draft.guess import CONFIRM, Guess
+from potluck.api.draft.questions import WORDS
 from potluck.core.errors import UsageError
+from potluck.core.prose import listed
 
 MOST_CLASSES = 20
 
@@ -43,4 +45,6 @@ def aim(name: str, guess: Guess) -> Aim:
     if len(values) > MOST_CLASSES:
         raise UsageError(f"column {name!r} has {len(values)} values, too many to predict", hint="another column")
     classes = {"column": name, "classes": values}
-    return Aim(classes, {"kind": "additive"}, {"method": "boosting"}, clipped=False, where=where)
+    unknown = [text for text in values if str(text).lower() in WORDS]
+    note = f"{CONFIRM}: {listed(unknown)} may be no class: then list it in data.missing" if unknown else ""
+    return Aim(classes, {"kind": "additive"}, {"method": "boosting"}, note, clipped=False, where=where)
