@@ -11,6 +11,7 @@ from potluck.audits.membership.lira import LIRA, LIRA_OFFLINE
 from potluck.audits.membership.loss import LOSS
 from potluck.audits.membership.published import PUBLISHED
 from potluck.audits.membership.rmia import RMIA
+from potluck.audits.membership.synthetic import SYNTHETIC
 from potluck.audits.poisoning.backdoor import BACKDOOR
 from potluck.audits.poisoning.poisoning import POISONING
 from potluck.audits.reconstruction.analytic import ANALYTIC
@@ -26,7 +27,8 @@ from potluck.audits.reconstruction.tracker import TRACKER
 
 ATTACKS: tuple[Attack, ...] = (
     ANALYTIC, IMPRINT, RATES, GRAM_ROWS, DIFFERENCING, TRACKER, LEAVES, BINS, UNIFORM, EQUIVOCATION, SURVIVOR_SETS,
-    DICTIONARY, AGAIN, POISONING, BACKDOOR, PUBLISHED, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA, INVERSION,
+    DICTIONARY, AGAIN, POISONING, BACKDOOR, PUBLISHED, SYNTHETIC, PROPERTY, EQUATIONS, LOSS, RMIA, LIRA_OFFLINE, LIRA,
+    INVERSION,
 )  # fmt: skip
 """In the order in which they are tried: those that take no time first. The last of those that share models of the
 attacker's own has most of them."""

@@ -17,7 +17,7 @@ from potluck.core.rounds import Words
 from potluck.core.stages import Floats, Opened
 from potluck.dp.mechanism import Exact, Noised, guarded, mechanism
 from potluck.learning.data.table import Table, read
-from potluck.learning.data.units import Index
+from potluck.learning.data.units import Index, counted
 from potluck.learning.statistics.statistics import StatisticsTask
 from potluck.tasks.sources import without_noise
 
@@ -63,6 +63,19 @@ def rows_of(table: Table, some: Index) -> Table:
         person=None if table.person is None else table.person[some],
         columns={name: values[some] for name, values in table.columns.items()},
     )
+
+
+def counted_of(plan: Plan, table: Table) -> Table:
+    """The rows that count: with noise for persons the first few of each."""
+    return rows_of(table, counted(plan, table.person, np.arange(table.rows)))
+
+
+def units_of(table: Table) -> list[Index]:
+    """The rows of each unit: a row, or all of a person."""
+    if table.person is None:
+        return list(np.arange(table.rows)[:, None])
+    order = np.argsort(table.person, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(table.person[order])) + 1)
 
 
 def sum_over(spec: Plan, rows: Mapping[str, Table], until: Until) -> Known:

@@ -5,7 +5,8 @@ import pytest
 
 import potluck
 from potluck.audits.attack import Until
-from potluck.audits.membership.published import PUBLISHED, _units
+from potluck.audits.counting import units_of
+from potluck.audits.membership.published import PUBLISHED
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
 from potluck.core.seeded import generator
@@ -81,7 +82,7 @@ def test_all_rows_of_a_person_are_one_unit():
     for frame in rows.values():
         frame["who"] = [f"p{place % 4}" for place in range(15)]
     table = held(plan(person="who"), rows)[1]["a"]
-    units = _units(table)
+    units = units_of(table)
     assert sorted(map(len, units)) == [3, 4, 4, 4]
     assert all(len(set(table.person[some])) == 1 for some in units)
     assert sorted(np.concatenate(units)) == list(range(15))
@@ -99,7 +100,7 @@ def test_of_fewer_numbers_than_rows_the_area_is_as_linear_algebra_says(tmp_path)
     areas = []
     for seed in range(5):
         (found,) = PUBLISHED.tried(seen, Until(float("inf"), generator(seed)))
-        units = [(name, some) for name, table in truth.items() for some in _units(table)]
+        units = [(name, some) for name, table in truth.items() for some in units_of(table)]
         areas.append(found._scores(truth, units, found._asked(truth, units), 1).auc)
     rank = 5 * (12 - 1) + 5
     share = rank / 210

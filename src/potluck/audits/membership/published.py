@@ -16,7 +16,19 @@ import numpy as np
 
 from potluck.audits.attack import Found, Scene, Sort, Truth, Until, Verdict, named
 from potluck.audits.control import lines_of
-from potluck.audits.counting import bare, first_of, made_up, nothing, read_of, real, rows_of, sum_over, words_of
+from potluck.audits.counting import (
+    bare,
+    counted_of,
+    first_of,
+    made_up,
+    nothing,
+    read_of,
+    real,
+    rows_of,
+    sum_over,
+    units_of,
+    words_of,
+)
 from potluck.audits.membership.candidates import LEVEL
 from potluck.audits.membership.scored import Scores, judged
 from potluck.audits.seen import Known, Seen
@@ -27,7 +39,7 @@ from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
 from potluck.dp.mechanism import mechanism
 from potluck.learning.data.table import Table
-from potluck.learning.data.units import Index, counted
+from potluck.learning.data.units import Index
 from potluck.tasks.sources import without_noise
 
 MOST = 400
@@ -88,10 +100,10 @@ class Replayed:
         """As of scores."""
         if not self.of <= truth.keys() or any(truth[name].sums is not None for name in self.of):
             return Verdict(None, f"rows of {named(self.of)} are not here, to make the sum anew over half of them")
-        rows = {name: _counted(self.plan, truth[name]) for name in sorted(self.of)}
+        rows = {name: counted_of(self.plan, truth[name]) for name in sorted(self.of)}
         if not self._same(rows):
             return Verdict(None, f"the sum that was read is not that of the rows of {named(self.of)} that are here")
-        units = [(name, some) for name, table in rows.items() for some in _units(table)]
+        units = [(name, some) for name, table in rows.items() for some in units_of(table)]
         asked = self._asked(rows, units)
         if not asked:
             return Verdict(None, "time was up before it was found out what one row adds (--minutes)")
@@ -157,19 +169,6 @@ class Replayed:
             if half:
                 words += words_of(self.plan, self.known.ask, rows_of(table, np.concatenate(half)), self.until)
         return read_of(self.plan, replace(self.known, words=words), self.until)
-
-
-def _counted(plan: Plan, table: Table) -> Table:
-    """The rows that count: with noise for persons the first few of each."""
-    return rows_of(table, counted(plan, table.person, np.arange(table.rows)))
-
-
-def _units(table: Table) -> list[Index]:
-    """The rows of each unit: a row, or all of a person."""
-    if table.person is None:
-        return list(np.arange(table.rows)[:, None])
-    order = np.argsort(table.person, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(table.person[order])) + 1)
 
 
 PUBLISHED = Published()

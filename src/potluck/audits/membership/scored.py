@@ -29,10 +29,12 @@ MOST = 1e6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """members [m], others [n]: the larger, the surer the attack is that the row (or person) was trained on."""
+    """members [m], others [n]: the larger, the surer the attack is that the row (or person) was trained on. tries: of
+    so many ways to score the same these are the best."""
 
     members: Floats = field(repr=False)
     others: Floats = field(repr=False)
+    tries: int = 1
 
     def caught(self, alarm: float = ALARM) -> float:
         """The share of members above all others but so many false alarms (true positives at a rate of false ones)."""
@@ -51,14 +53,15 @@ class Scores:
 
     @property
     def chance(self) -> float:
-        """How often scores that know nothing do as well, by what is caught or by the area, both looked at."""
+        """How often scores that know nothing do as well, by what is caught or by the area, both looked at, in any of
+        the tries."""
         from scipy.stats import hypergeom, mannwhitneyu
 
         m, n, above, allowed = len(self.members), len(self.others), self._above(ALARM), int(ALARM * len(self.others))
         # So many members stand above one other too many: of the first `above + allowed` no more others than allowed.
         caught = hypergeom.cdf(allowed, m + n, n, min(above + allowed, m + n)) if above else 1.0
         area = mannwhitneyu(self.members, self.others, alternative="greater").pvalue
-        return float(min(1.0, 2 * min(caught, area)))
+        return float(min(1.0, 2 * self.tries * min(caught, area)))
 
     @property
     def right(self) -> float:

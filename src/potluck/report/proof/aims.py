@@ -24,6 +24,7 @@ AIMS: Mapping[str, str] = MappingProxyType(
         "poisoning": "a model that is wrong at the other sites",
         "backdoor": "a model that gives a wanted answer for rows with a mark",
         "published": "who was among the rows, from published numbers alone",
+        "synthetic": "who was among the rows, from made-up rows and the counts that they are drawn from",
         "property": "what rows of a site are like: shares of values and means",
         "equations": f"{MEMBER}, by solving sums for who is in them",
         "loss": f"{MEMBER}: the model is hardly wrong about those rows",
