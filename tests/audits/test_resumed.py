@@ -50,8 +50,9 @@ def table(monkeypatch):
 
 @pytest.fixture
 def mine(one_row, tmp_path):
-    """A run's folder of this test alone, since what attacks find stays in it; and its rows."""
-    return shutil.copytree(one_row[0], tmp_path / "run"), one_row[2]
+    """A run's folder of this test alone, without what others found in it; and its rows."""
+    new = shutil.ignore_patterns("attacks.json")
+    return shutil.copytree(one_row[0], tmp_path / "run", ignore=new), one_row[2]
 
 
 def interrupted(name):
