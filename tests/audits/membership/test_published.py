@@ -1,5 +1,7 @@
 """Exact statistics of more numbers than rows say of each row whether it is in them; with noise they do not."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from potluck.core.seeded import generator
 from potluck.core.wire import dump, load
 from potluck.tasks.sources import held
 from potluck.tasks.sums.halves import Opening
-from support.audits.recorded import NUMBERS, SITES, changed, frames
+from support.audits.recorded import NUMBERS, SITES, changed, frames, verdict
 
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5}
 
@@ -31,13 +33,8 @@ def plan(privacy=(), person=None):
     )  # fmt: skip
 
 
-def judged(folder, spec, rows, until=None):
-    """(the one finding of the server, true rows)."""
-    resolved, truth = held(spec, rows)
-    seen = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
-    assert PUBLISHED.fits(seen) is None
-    (found,) = PUBLISHED.tried(seen, until or Until(float("inf"), generator(1)))
-    return found.judged(truth)
+judged = partial(verdict, PUBLISHED)
+"""(folder, plan, rows): what the server finds."""
 
 
 def test_exact_sums_of_more_numbers_than_rows_say_it_of_each_and_not_if_they_are_zeros(tmp_path):

@@ -1,6 +1,7 @@
 """Who is behind made-up rows, by both sums and by the rows: exact counts of few rows say it, noised ones do not."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from potluck.core.seeded import generator
 from potluck.core.wire import dump, load
 from potluck.tasks.sources import held
 from potluck.tasks.sums.halves import Opening
-from support.audits.recorded import changed
+from support.audits.recorded import changed, verdict
 from support.synthesis.ward import COLUMNS, EXACT, plan, sites
 
 DECLARED = {name: one for name, one in COLUMNS.items() if name != "birth"}
@@ -30,13 +31,8 @@ def made(privacy=EXACT, rows=200):
                 data={"columns": DECLARED, "derive": {}, "max_rows": 100})  # fmt: skip
 
 
-def attacked(folder, spec, rows, until=None):
-    """What the server finds."""
-    resolved, truth = held(spec, rows)
-    seen = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
-    assert SYNTHETIC.fits(seen) is None
-    (found,) = SYNTHETIC.tried(seen, until or Until(float("inf"), generator(1)))
-    return found.judged(truth)
+attacked = partial(verdict, SYNTHETIC)
+"""(folder, plan, rows): what the server finds."""
 
 
 def told(folder, rows):

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 
 import potluck
+from potluck.audits.attack import Until
 from potluck.audits.record import Record
 from potluck.audits.seen import seen_by
+from potluck.core.seeded import generator
+from potluck.tasks.sources import held
 
 NUMBERS = ("u", "v", "w", "x", "z")
 SITES = ("a", "b", "c")
@@ -43,6 +46,15 @@ def frames(rows, seed=0):
 def seen(folder, spec, *names):
     """What these parties know of the run in a folder."""
     return seen_by(Record.read(folder / "parcels"), spec.spec, set(names))
+
+
+def verdict(attack, folder, spec, rows, until=None):
+    """Of the one thing that the server finds by an attack, what true rows say."""
+    resolved, truth = held(spec, rows)
+    known = seen_by(Record.read(folder / "parcels"), resolved, {"server"})
+    assert attack.fits(known) is None
+    (found,) = attack.tried(known, until or Until(float("inf"), generator(1)))
+    return found.judged(truth)
 
 
 def changed(run, folder, body):
