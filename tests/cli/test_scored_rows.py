@@ -49,3 +49,36 @@ def test_one_value_beyond_its_range_is_no_error(shops, cli, model):
     said = cli("score", model, rows(shops, "99,5,red"), "--json")
     assert (said.code, said.json["rows"]) == (0, 1)
     assert "1 of 1 value is clamped" in said.err
+
+
+def test_ids_stand_in_place_of_row_numbers(shops, cli, model):
+    path = shops / "named.csv"
+    cells = ["0.5,5,red,007", "0.5,5,green, A 1 ", "-3,10,green,", "1,2,red,007", '0,0,red,"=1+1"', "0,1,red,007"]
+    path.write_text("\n".join(["x1,x 2,kind,patient", *cells]) + "\n")
+    numbered = cli("score", model, path).out.splitlines()
+    said = cli("score", model, path, "--id", "patient")
+    lines = [line.rsplit(",", 1) for line in said.out.splitlines()]
+    assert [line[0] for line in lines] == ["patient", "007", "A 1", "", "007", "'=1+1", "007"]
+    assert [line[1] for line in lines] == [line.split(",")[1] for line in numbered]
+    assert said.err.splitlines() == [
+        "warning: id 'patient': 1 of 6 rows has none",
+        "warning: id 'patient': 3 of 6 rows have one that another row has, too",
+    ]
+    kept = cli("score", model, path, "--id", "patient", "-o", shops / "s.csv", "--json")
+    assert kept.json["id"] == {"column": "patient", "missing": 1, "repeated": 3}
+    assert "ids" not in kept.json
+    assert (shops / "s.csv").read_text() == said.out
+    assert cli("score", model, path, "--id", "patient", "--json").json["ids"][:2] == ["007", "A 1"]
+
+
+def test_an_id_may_be_a_feature_too_and_must_be_a_column(shops, cli, model):
+    path = rows(shops, "0.50,5,red", "1,2,green")
+    said = cli("score", model, path, "--id", "x1")
+    assert [line.split(",")[0] for line in said.out.splitlines()] == ["x1", "0.50", "1"]
+    assert [line.split(",")[1] for line in said.out.splitlines()] == [
+        line.split(",")[1] for line in cli("score", model, path).out.splitlines()
+    ]
+    absent, score = cli("score", model, path, "--id", "patient"), cli("score", model, path, "--id", "score")
+    assert (absent.code, score.code) == (2, 2), (absent.err, score.err)
+    assert "there is no column 'patient'" in absent.err
+    assert "a score is called 'score', too" in score.err

@@ -13,14 +13,15 @@ from potluck.learning.data.tally_words import words
 @click.argument("model", type=PATH)
 @click.argument("csv", type=PATH)
 @click.option("-o", "--output", type=PATH, help="Write the scores (CSV) here.")
+@click.option("--id", "known_by", metavar="COLUMN", help="Name rows by this column of CSV, in place of numbers.")
 @spoken
-def command(model: Path, csv: Path, output: Path | None) -> None:
+def command(model: Path, csv: Path, output: Path | None, known_by: str | None) -> None:
     """Score the rows of CSV (with a header) with MODEL (model.json, or a run's folder). Nothing leaves this machine.
 
     The scores are printed, or written into the file that -o names.
     """
     say = voice()
-    scored = score(model, csv, output)
+    scored = score(model, csv, output, known_by)
     document: dict[str, object] = {
         "rows": scored.rows,
         "columns": list(scored.columns),
@@ -31,8 +32,11 @@ def command(model: Path, csv: Path, output: Path | None) -> None:
         document["simulated"] = True
         say.warn(["the model is of a simulation, and of no run"])
     say.warn(words(scored.tally))
-    if output:
-        say.lines(document, [f"written: {output}"])
-        return
-    document |= {"scores": scored.values()}
-    say.data(document, lambda out: click.echo(scored.text(), nl=False))
+    if scored.ids:
+        document["id"] = scored.ids.document()
+        say.warn(scored.ids.words())
+    if not output:
+        document["scores"] = scored.values()
+        if scored.ids:
+            document["ids"] = list(scored.ids.texts)
+    say.data(document, lambda out: None if output else click.echo(scored.text(), nl=False))

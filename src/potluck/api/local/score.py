@@ -1,10 +1,13 @@
 """Plain local scoring of new rows with a model that one holds."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core import private
 from potluck.core.errors import UsageError, unwritable
+from potluck.core.prose import agree
+from potluck.core.spelling import normal
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import table_text
@@ -12,9 +15,42 @@ from potluck.tasks.trained import MODEL, SIMULATED
 
 
 @dataclass(frozen=True)
+class Ids:
+    """The column that rows are known by, and its text in each; "" where a row has none."""
+
+    column: str
+    texts: tuple[str, ...]
+
+    @property
+    def missing(self) -> int:
+        """Rows without an id."""
+        return self.texts.count("")
+
+    @property
+    def repeated(self) -> int:
+        """Rows whose id another row has, too, in whatever spelling of the same letters."""
+        return sum(count for text, count in Counter(map(normal, self.texts)).items() if text and count > 1)
+
+    def document(self) -> dict[str, object]:
+        """As JSON says it."""
+        return {"column": self.column, "missing": self.missing, "repeated": self.repeated}
+
+    def words(self) -> list[str]:
+        """What to mind of them, a line each."""
+        of = f"of {len(self.texts):,} {agree(len(self.texts), 'row', 'rows')}"
+        found = []
+        if self.missing:
+            found.append(f"id {self.column!r}: {self.missing:,} {of} {agree(self.missing, 'has', 'have')} none")
+        if self.repeated:
+            found.append(f"id {self.column!r}: {self.repeated:,} {of} have one that another row has, too")
+        return found
+
+
+@dataclass(frozen=True)
 class Scored:
     """rows: how many; columns: what each score is called; path: where they were written, "" where not; tally: what
-    became of the rows' values, for whoever has them. simulated: the model is of a simulation."""
+    became of the rows' values, for whoever has them. simulated: the model is of a simulation. ids: what rows are known
+    by; None: by their numbers."""
 
     rows: int
     columns: tuple[str, ...]
@@ -22,14 +58,17 @@ class Scored:
     path: str
     tally: Tally
     simulated: bool = False
+    ids: Ids | None = None
 
     def values(self) -> list[list[float | str]]:
         """The scores, a list a row."""
         return [list(row) for row in self.table]
 
     def text(self) -> str:
-        """CSV with a header: the row's number, then its scores."""
-        return table_text(self.columns, self.table)
+        """CSV with a header: the row's number or id, then its scores."""
+        if self.ids is None:
+            return table_text(self.columns, self.table)
+        return table_text(self.columns, self.table, self.ids.texts, self.ids.column)
 
 
 def _file(model: Path) -> Path:
@@ -42,13 +81,20 @@ def _file(model: Path) -> Path:
     return model / MODEL
 
 
-def score(model: Path, rows: Path, output: Path | None) -> Scored:
-    """Score the rows of a CSV file. model: model.json, or a run's folder. Raises UsageError (no such model, cannot
-    write), DataError (rows do not fit)."""
+def score(model: Path, rows: Path, output: Path | None, known_by: str | None = None) -> Scored:
+    """Score the rows of a CSV file. model: model.json, or a run's folder; known_by: the column that says which row is
+    which, in place of numbers.
+
+    Raises UsageError (no such model, cannot write, a score has the name of that column), DataError (rows do not fit).
+    """
     held = Model.read(_file(model), simulated=True)
-    read = held.inputs(rows)
+    if known_by in held.columns:
+        raise UsageError(f"a score is called {known_by!r}, too", where="--id", hint="name the column of ids otherwise")
+    read = held.inputs(rows, known_by)
     columns, table = held.written(read)
-    scored = Scored(len(table), columns, table, str(output.absolute()) if output else "", read.tally, held.simulated)
+    ids = None if known_by is None else Ids(known_by, read.ids)
+    path = str(output.absolute()) if output else ""
+    scored = Scored(len(table), columns, table, path, read.tally, held.simulated, ids)
     if output:
         try:
             private.write(output, scored.text())

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from potluck.core.errors import DataError
+from potluck.core.spelling import normal
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encode, referred
+from potluck.learning.data.expressions import derived
 from potluck.learning.data.files.cells import Cells, Found, whole
 from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.mixed import inputs as mixed
@@ -29,12 +32,14 @@ AWAY = "or leave the row out: the model needs a value of this column"
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
     """Rows as a model takes them. features [n, p]: NaN in rows that the plan drops; kept [n]: False there; cells:
-    columns of tensors, by name; tally: what became of their values, for whoever holds the rows alone."""
+    columns of tensors, by name; tally: what became of their values, for whoever holds the rows alone. ids [n]: texts of
+    the column that rows are known by, where one was asked for; "" where a row has none."""
 
     features: Floats = field(repr=False)
     kept: NDArray[np.bool_] = field(repr=False)
     cells: Mapping[str, Cells] = field(default_factory=dict, repr=False)
     tally: Tally = field(default=Tally(), repr=False)
+    ids: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def taken(self) -> Taken:
@@ -43,14 +48,22 @@ class Inputs:
 
 
 def inputs(
-    how: Encoding, layout: Sequence[str] | None, frame: Source, where: str, tokenizers: Tokenizers = NO_TOKENIZERS
+    how: Encoding,
+    layout: Sequence[str] | None,
+    frame: Source,
+    where: str,
+    tokenizers: Tokenizers = NO_TOKENIZERS,
+    known_by: str | None = None,
 ) -> Inputs:
     """Raw rows (a frame, an array, a CSV file) as a model takes them.
 
-    layout: the columns in file order where the source does not name them; tokenizers: those of its columns of texts.
-    Raises DataError.
+    layout: the columns in file order where the source does not name them; tokenizers: those of its columns of texts;
+    known_by: the column of `Inputs.ids`. Raises DataError.
     """
-    wish = Wish(how.fields, how.notation, tuple(layout) if layout else None, helpers=how.beside)
+    if any(one.name == known_by and derived(one) for one in (*how.fields, *how.beside)):
+        what = f"column {known_by!r} is derived, and says of no row which it is"
+        raise DataError(what, where=where, hint="name a column of the file")
+    wish = Wish(how.fields, how.notation, tuple(layout) if layout else None, person=known_by, helpers=how.beside)
     rows = opened(frame, where, how.limits)
     return carefully(lambda careful: _inputs(how, wish, rows, Problems(where, careful), tokenizers))
 
@@ -59,6 +72,7 @@ def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems, tokenize
     blocks, kept, counting = [np.zeros((0, len(how.names)))], [np.zeros(0, np.bool_)], Counting()
     readers = readers_of(how, frame, problems.where, tokenizers)
     held: dict[str, list[Found]] = {name: [reader.read([])] for name, reader in readers.items()}
+    ids: list[str] = []
     with problems:
         for part in parts(frame, wish, problems, f"correct the cell, {AWAY}"):
             keep = np.ones(len(part.lines), dtype=np.bool_)
@@ -82,8 +96,11 @@ def _inputs(how: Encoding, wish: Wish, frame: Rows, problems: Problems, tokenize
             features[~keep] = np.nan
             blocks.append(features)
             kept.append(keep)
+            ids += part.persons
     tensors = {name: whole(reader, held[name]) for name, reader in readers.items()}
-    return Inputs(np.vstack(blocks), np.concatenate(kept), tensors, counting.done(how.fields, None))
+    nothing = how.notation.gone | {""}
+    names = tuple("" if how.notation.key(normal(text)) in nothing else text.strip() for text in ids)
+    return Inputs(np.vstack(blocks), np.concatenate(kept), tensors, counting.done(how.fields, None), names)
 
 
 def layout_of(how: Encoding, target: Collection[str], frame: Source, where: str) -> tuple[str, ...]:

@@ -128,12 +128,13 @@ class Model:
         found = scores(self.target, self.margins(features))
         return found[:, 0] if self.target.outputs == 1 else found
 
-    def inputs(self, frame: Source) -> Inputs:
-        """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values.
+    def inputs(self, frame: Source, known_by: str | None = None) -> Inputs:
+        """Raw rows (a frame, an array, a CSV file) as features [n, p], and what became of their values. known_by: the
+        column that says which row is which.
 
         Without a header, columns are as in the plan's files, with or without the target. Raises DataError.
         """
-        return inputs(self.encoding, self._layout(frame), frame, "rows", self.tokenizers)
+        return inputs(self.encoding, self._layout(frame), frame, "rows", self.tokenizers, known_by)
 
     def features(self, frame: Source) -> Floats:
         """What another program takes of raw rows (`taken`) [n, q]: the features alone, of trees and curves NaN where a

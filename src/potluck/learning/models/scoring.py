@@ -218,9 +218,13 @@ def text_of(found: Predicted) -> str:
     return table_text(found.columns, found.table.tolist())
 
 
-def table_text(columns: Sequence[str], table: Iterable[Sequence[float | str]]) -> str:
-    """Scores as CSV with a header: the row's number from 0, then its scores in full precision, "" where it has none."""
-    return lines_of([("row", *columns), *((number, *row) for number, row in enumerate(table))])
+def table_text(
+    columns: Sequence[str], table: Sequence[Sequence[float | str]], ids: Sequence[str] = (), known_by: str = "row"
+) -> str:
+    """Scores as CSV with a header: which row it is, then its scores in full precision, "" where it has none. A row is
+    known by its number from 0, or by its id, of a column of that name."""
+    names: Iterable[float | str] = ids or range(len(table))
+    return lines_of([(known_by, *columns), *([who, *row] for who, row in zip(names, table, strict=True))])
 
 
 def lines_of(rows: Iterable[Sequence[float | str]]) -> str:
