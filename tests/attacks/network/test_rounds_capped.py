@@ -143,6 +143,7 @@ def test_server_cannot_fill_ledger_and_log_with_rounds_of_one_approval(fed):
     assert lines <= MOST_LINES
 
 
+@pytest.mark.slow
 def test_control_without_a_cap_each_begin_grows_them(fed, monkeypatch):
     monkeypatch.setattr(tries, "TRIES", 10**9)
     monkeypatch.setattr(tries, "REPEATS", 1e9)

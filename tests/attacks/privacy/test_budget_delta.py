@@ -119,12 +119,15 @@ def test_a_site_denies_the_plan_that_would_exceed_the_year_before_it_reads_a_row
     assert said[granted:] == [("denied", ("epsilon_per_year",))] * (12 - granted)
 
 
+@pytest.mark.slow
 def test_control_the_plain_sum_grants_more_of_them_than_the_cap_is_worth(fed, plain):
     policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 0.015"))
     assert answers(fed, 12) == [("granted", ())] * 12
 
 
-@pytest.mark.parametrize("redo", range(4))
+@pytest.mark.parametrize(
+    "redo", [pytest.param(0, marks=pytest.mark.slow), 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))]
+)
 def test_a_plan_that_redoes_rounds_is_granted_where_the_year_has_room_for_its_promise(fed, redo, monkeypatch):
     """One-coordinate sums are calibrated by their own distribution; by Renyi they come to more than was promised."""
     policy(

@@ -416,6 +416,7 @@ def ordinary():
     return [*found, *[asked(*some, columns=sick) for some in fits], trained(COLUMNS)]
 
 
+@pytest.mark.slow
 def test_fifty_ordinary_plans_are_granted(site):
     plans = ordinary()
     assert len(plans) == 50

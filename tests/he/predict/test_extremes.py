@@ -25,7 +25,12 @@ def close(predicting, mode, made, features):
 )
 @pytest.mark.parametrize(
     ("widths", "activation", "mode"),
-    [((5, 1), "", "batch"), ((5, 1), "", "single"), ((3, 2, 1), "square", "batch"), ((3, 2, 1), "square", "single")],
+    [
+        ((5, 1), "", "batch"),
+        pytest.param((5, 1), "", "single", marks=pytest.mark.slow),
+        pytest.param((3, 2, 1), "square", "batch", marks=pytest.mark.slow),
+        ((3, 2, 1), "square", "single"),
+    ],
 )
 def test_weights_that_round_to_nothing_are_scored_as_nothing(predicting, widths, activation, mode, size):
     made = net(widths, activation, seed=1, size=size)
