@@ -18,6 +18,7 @@ from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import COLUMNS, ColumnKind, Field
 from potluck.learning.data.notation import Notation
+from potluck.learning.data.raw.said import Reading
 from potluck.learning.data.sql.layers import Layer
 
 Days = NDArray[np.datetime64]
@@ -37,6 +38,7 @@ class Derivation:
     values of `from` and, where it has one, `to`, and a layer to define parts of it in; the values are there.
     unfit: what is wrong with a value that is infinite. back: of a number between a day and another, a day of which it
     says so, given numbers [n], the other day, and where among such days [n] it lies, from 0 up to 1.
+    read: how other programs read it, given what it is made of and how they read that; None: they cannot.
     """
 
     keys: frozenset[str]
@@ -48,6 +50,7 @@ class Derivation:
     value: Callable[[Derive, Field, Sequence[str], Layer], str]
     unfit: str = ""
     back: Callable[[Floats, date, Floats], Days] | None = None
+    read: Callable[[Derive, Field, Reading], Reading] | None = None
 
 
 DERIVATIONS: Registry[Derivation] = table("data.derive.kind")

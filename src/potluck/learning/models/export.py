@@ -1,67 +1,63 @@
 """The same model as a fitted scikit-learn pipeline (an optional package): stock classes, learned attributes set.
 
-The first step is a FunctionTransformer over this package's own encoding, so that raw frames are read alike. A network
-of a graph has no stock class: its pipeline is one estimator of this package (`exports.estimators`).
+Its file, which whoever wants one writes with joblib, opens where Potluck is not installed. A network of a graph has no
+stock class: its pipeline is one estimator of this package (`exports.estimators`).
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from potluck.core.errors import UsageError
 from potluck.learning.models import layers
+from potluck.learning.models.boosted.layout import edged
 from potluck.learning.models.kind import MODELS, Trained
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer
 
-
-def _names(transformer: "FunctionTransformer", _: object) -> NDArray[np.object_]:
-    return np.asarray(transformer.func.__self__.encoding.names, dtype=object)
+INSTALL = "pip install 'potluck[sklearn]'"
 
 
 def pipeline(model: Trained) -> "Pipeline":
     """A fitted pipeline on raw frames: of a graph, an estimator of this package. Raises UsageError: scikit-learn is
-    missing, or has no such network or trees."""
+    missing, or has no such network, trees or columns."""
     estimator = MODELS.of(model.kind).sklearn
     if estimator is None:
-        raise UsageError(f"scikit-learn takes no {model.kind} made elsewhere", hint="use predict and predict_proba")
+        hint = 'potluck.export(MODEL, FILE, to="onnx-columns"), or use predict and predict_proba'
+        raise UsageError(f"scikit-learn takes no {model.kind} made elsewhere", hint=hint)
     try:
         from sklearn.pipeline import Pipeline
-        from sklearn.preprocessing import FunctionTransformer
     except ImportError:
-        raise UsageError("scikit-learn is missing", hint="pip install 'potluck[sklearn]'") from None
+        raise UsageError("scikit-learn is missing", hint=INSTALL) from None
     if model.graph is not None:
         from potluck.learning.models.exports.estimators import estimator as of_graph
 
         return Pipeline([("model", of_graph(model))])
-    encode = FunctionTransformer(model.features, feature_names_out=_names)
-    return Pipeline([("encode", encode), ("model", estimator(model))])
+    from potluck.learning.models.exports.stock_columns import columns
+
+    edges = None if model.curves is None else edged(model.curves.bins)
+    return Pipeline([("encode", columns(model.encoding, edges)), ("model", estimator(model))])
 
 
-def logistic(model: Trained) -> "BaseEstimator":
-    """A logistic regression with the model's coefficients."""
-    from sklearn.linear_model import LogisticRegression
+def straight(model: Trained) -> "BaseEstimator":
+    """A linear or logistic model, or curves, which are linear in their bins: in the target's own units."""
+    from sklearn.linear_model import LogisticRegression, Ridge
 
-    made = LogisticRegression()
-    made.classes_ = np.array([0, 1])
-    made.coef_, made.intercept_ = model.weights[None, 1:].copy(), np.array([float(model.weights[0])])
-    made.n_features_in_, made.n_iter_ = len(model.weights) - 1, np.array([0])
-    return made
-
-
-def ridge(model: Trained) -> "BaseEstimator":
-    """A linear regression likewise, in the target's own units."""
-    from sklearn.linear_model import Ridge
-
-    intercept, slopes = float(model.weights[0]), model.weights[1:]
-    half = (model.target.high - model.target.low) / 2
-    made = Ridge()
-    made.coef_, made.intercept_ = slopes * half, model.target.low + (intercept + 1) * half
-    made.n_features_in_ = len(slopes)
+    weights = model.weights[None] if model.curves is None else model.curves.weights
+    intercepts, slopes, goal = weights[:, 0].copy(), weights[:, 1:].copy(), model.target
+    if goal.side == "number":
+        half = (goal.high - goal.low) / 2
+        made = Ridge()
+        made.coef_, made.intercept_ = slopes[0] * half, float(goal.low + (intercepts[0] + 1) * half)
+    else:
+        if len(weights) == 2:  # of two classes scikit-learn holds what the second one has more
+            intercepts, slopes = np.diff(intercepts), np.diff(slopes, axis=0)
+        made = LogisticRegression()
+        made.classes_ = np.array(goal.classes if goal.side == "classes" else [0, 1])
+        made.coef_, made.intercept_, made.n_iter_ = slopes, intercepts, np.array([0])
+    made.n_features_in_ = slopes.shape[1]
     return made
 
 

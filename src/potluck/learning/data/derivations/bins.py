@@ -8,6 +8,7 @@ from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
 from potluck.learning.data.derive import Derivation, listed
+from potluck.learning.data.raw.said import Measured, Parted, Reading
 from potluck.learning.data.sql.layers import Layer, bisected
 
 
@@ -42,6 +43,12 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     return f"CAST({bisected(of[0], [d.double(edge) for edge in one.edges])} AS {d.double_type})"
 
 
+def read(one: Derive, source: Field, found: Reading) -> Reading:
+    """Each part is a value."""
+    assert isinstance(found, Measured)  # of a checked entry, which takes a number
+    return Parted(found, one.edges, tuple(range(len(one.edges) + 1)))
+
+
 BINS = Derivation(
     keys=frozenset({"edges", "values", "reference"}),
     said=lambda one: f"{one.source} parted at {listed([f'{edge:.15g}' for edge in one.edges])}",
@@ -50,4 +57,5 @@ BINS = Derivation(
     check=check,
     column=column,
     value=value,
+    read=read,
 )

@@ -8,12 +8,14 @@ value is clamped anyway, and only told to be above or below.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from potluck.core.plan import Column, required
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
 from potluck.learning.data.derivations import years
 from potluck.learning.data.derive import Derivation, of_range
+from potluck.learning.data.raw.said import Measured, Reading, unsaid
 from potluck.learning.data.sql.layers import Layer, cases
 
 LEAST, MOST = -50.0, 50.0
@@ -61,6 +63,13 @@ def _chosen(value: str, edges: Sequence[str], results: Sequence[str]) -> str:
     return f"CASE WHEN {value} < {edges[middle]} THEN {less} ELSE {more} END"
 
 
+def read(one: Derive, source: Field, found: Reading) -> Reading:
+    """Of a number. Raises UsageError: of another logarithm, which `value` knows on its declared range alone."""
+    if not isinstance(found, Measured) or found.logged:
+        raise unsaid(source.name, "is a logarithm of which another one is taken")
+    return replace(found, logged=True)
+
+
 LOG = Derivation(
     keys=frozenset({"low", "high"}),
     taken="a number",
@@ -69,5 +78,6 @@ LOG = Derivation(
     check=check,
     column=years.column,
     value=value,
+    read=read,
     unfit="a number that is not above 0, which has no logarithm",
 )

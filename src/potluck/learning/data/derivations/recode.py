@@ -4,12 +4,14 @@ A value that `map` does not name is not declared any more, as one that the old c
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
 from potluck.learning.data.derive import Derivation, listed
+from potluck.learning.data.raw.said import NONE, Parted, Reading, Worded
 from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.sql.values import OTHER
 
@@ -41,6 +43,16 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     return cases(pairs, d.double(OTHER))
 
 
+def read(one: Derive, source: Field, found: Reading) -> Reading:
+    """A place for a place."""
+    before, after = _places(source.values), _places(column(one).values)
+    new = {before[old]: after[text] for old, text in one.map.items()}
+    if isinstance(found, Parted):
+        return replace(found, places=tuple(new.get(place, NONE) for place in found.places))
+    assert isinstance(found, Worded)  # of a checked entry, which takes a category
+    return replace(found, places={text: new[place] for text, place in found.places.items() if place in new})
+
+
 @lru_cache(maxsize=4)
 def _places(values: tuple[str, ...]) -> Mapping[str, int]:
     """By value its place. Kept, as a thousand entries of a plan may be about one long category."""
@@ -55,4 +67,5 @@ RECODE = Derivation(
     check=check,
     column=column,
     value=value,
+    read=read,
 )

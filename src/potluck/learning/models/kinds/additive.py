@@ -1,5 +1,6 @@
 """An additive model: a curve for each column, added up, boosted on summed histograms (`training.boosting.additive`)."""
 
+from potluck.learning.models import export
 from potluck.learning.models.boosted.additive import curves_of_plan
 from potluck.learning.models.kind import ModelKind
 
@@ -10,4 +11,5 @@ ADDITIVE = ModelKind(
     binned=True,
     made=curves_of_plan,
     holds="curves",
+    sklearn=export.straight,
 )

@@ -14,5 +14,5 @@ LINEAR = ModelKind(
     link=IDENTITY,
     slope=slope_of(IDENTITY),
     summed=True,
-    sklearn=export.ridge,
+    sklearn=export.straight,
 )

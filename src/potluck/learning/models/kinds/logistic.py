@@ -52,5 +52,5 @@ LOGISTIC = ModelKind(
     link=LOGIT,
     slope=slope_of(replace(LOGIT, mean=sigmoid)),  # of small batches, where a library's one call is faster
     summed=True,
-    sklearn=export.logistic,
+    sklearn=export.straight,
 )

@@ -1,0 +1,1 @@
+"""Raw columns as other programs read them."""

@@ -1,0 +1,150 @@
+"""How raw frames become features in scikit-learn's own classes: whatever reads them needs no Potluck.
+
+Each column goes its own way: a number through MinMaxScaler, which clips, a code through OrdinalEncoder and
+OneHotEncoder. Functions between them are NumPy's, which a file names and does not hold. Classes are fitted on the
+plan's words alone: the ends of a range, a declared value.
+
+Frames are typed, as pandas reads files: numbers are numbers, and "no value" is NaN, None, or what the plan says means
+it. A number in a column of texts is spelled as the plan or as Python spells it ("01", "1", "1.0"). A missing value
+that the plan does not flag, and a number that has no logarithm, end in a ValueError.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from potluck.core.stages import Floats
+from potluck.learning.data.column import COLUMNS, Field
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.notation import Notation
+from potluck.learning.data.raw.reading import reading_of
+from potluck.learning.data.raw.said import NONE, Measured, Parted, Reading, source_of, unsaid
+from potluck.learning.data.sql.values import TRUTHS
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.pipeline import FeatureUnion
+    from sklearn.preprocessing import FunctionTransformer
+
+NOTHING = ("None", "nan", "<NA>", "NaT")
+"""Texts that NumPy makes of no value."""
+Way: TypeAlias = "tuple[list[BaseEstimator], Sequence[float | str]]"
+"""The classes that a column goes through, and the cells that they are fitted on."""
+
+
+def columns(how: Encoding, edges: Floats | None = None) -> "FeatureUnion":
+    """Raw frames to features [n, p], in the encoding's order. edges: of an additive model's bins, each of which is then
+    a feature of 0 and 1, in place of its number.
+
+    Raises UsageError, by name: a column that these classes cannot read.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import FeatureUnion, make_pipeline
+
+    ways = []
+    for number, one in enumerate(how.fields):
+        reading = reading_of(how, one)
+        source = source_of(reading)
+        steps, cells = _way(one, reading, how.notation, edges)
+        way = ColumnTransformer([("way", make_pipeline(*steps), [source])])
+        ways.append((f"column {number}", way.fit(pd.DataFrame({source: cells}))))
+    return FeatureUnion(ways)
+
+
+def _way(one: Field, reading: Reading, told: Notation, edges: Floats | None) -> Way:
+    if isinstance(reading, Measured):
+        return _number(one, reading, told, edges)
+    if not _plain(one):
+        raise unsaid(one.name, f"is of kind {one.kind!r}")
+    if isinstance(reading, Parted):
+        parts = _call(np.digitize, bins=[*reading.edges, np.inf])  # no number is beyond the last
+        texts = {str(part): place for part, place in enumerate(reading.places)}
+        steps = [*_bare(reading.number, told, floats=True), parts, _call(np.asarray, dtype=str)]
+        return [*steps, *_coded(one, texts, [str(len(texts))])], [_within(reading)]
+    for text in reading.places:
+        if text.strip() in NOTHING:
+            raise unsaid(one.name, f"has the value {text!r}, which NumPy makes of no value")
+    texts = {said: place for text, place in reading.places.items() for said in _spellings(text, told)}
+    gone = [*NOTHING, *(said for text in told.missing for said in _spellings(text, told))]
+    steps = [_call(np.asarray, dtype=str), _call(np.strings.strip)]
+    steps += [_call(np.strings.lower)] if told.fold else []
+    gone = [text.lower() for text in gone] if told.fold else gone
+    return [*steps, *_coded(one, texts, gone)], [next(iter(texts))]
+
+
+def _number(one: Field, reading: Measured, told: Notation, edges: Floats | None) -> Way:
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
+
+    flagged, ends = one.missing == "flag", [one.low, one.high]
+    cells = np.exp(ends).tolist() if reading.logged else ends
+    cells += [np.nan] if flagged else []
+    steps = [*_bare(reading, told), MinMaxScaler(feature_range=(-1, 1), clip=True)]
+    if edges is None:
+        fill = SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True)
+        return steps + [fill] * flagged, cells
+    bins = _call(np.digitize, bins=np.append(edges, np.inf), right=True)  # no number is beyond the last
+    codes = OneHotEncoder(categories=[list(range(len(edges) + 1 + flagged))], sparse_output=False)
+    return [*steps, _call(np.asarray, dtype=np.float32), bins, codes], cells
+
+
+def _bare(reading: Measured, told: Notation, floats: bool = False) -> "list[BaseEstimator]":
+    """A number without what means "no value", or its logarithm: infinite where there is none, which is refused. floats:
+    what comes next takes no other type."""
+    words = [*told.numbers, *(text for text in told.missing if text and told.number(text) is None)]
+    steps = [_call(np.asarray, dtype=object)] if words else []
+    steps += [_call(np.ma.masked_equal, value=word) for word in words]
+    steps += [_call(np.ma.filled, fill_value=np.nan)] if words else []
+    if reading.logged or floats:
+        steps.append(_call(np.asarray, dtype=float))
+    return steps + ([_call(np.clip, a_min=0, a_max=None), _call(np.log)] if reading.logged else [])
+
+
+def _coded(one: Field, texts: Mapping[str, int], gone: Sequence[str]) -> "list[BaseEstimator]":
+    """From texts to 0 and 1. A code is counted from 1; 0 is a value that is not declared, one more than all is none."""
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+    last = len(one.values)
+    known = [text for place in range(last) for text, of in texts.items() if of == place]
+    begin = np.cumsum([0, *(sum(of == place for of in texts.values()) for place in range(last))])
+    spelled = [*known, *(text for text in dict.fromkeys(gone) if text not in known)]
+    unknown = np.nan if one.referred else -1
+    places = OrdinalEncoder(
+        categories=[np.array(spelled, object)], handle_unknown="use_encoded_value", unknown_value=unknown
+    )
+    codes = list(range(int(one.referred), last + 1 + (one.missing == "flag")))
+    left_out = next(iter({*range(last)} - {*one.levels}), NONE) + 1
+    found = OneHotEncoder(categories=[codes], drop=[left_out], sparse_output=False)
+    return [places, _call(np.digitize, bins=begin), found]
+
+
+def _call(function: object, **given: object) -> "FunctionTransformer":
+    """One of NumPy's functions as a step."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    return FunctionTransformer(function, kw_args=given)
+
+
+def _plain(one: Field) -> bool:
+    """Whether each value but the reference is a feature of 0 and 1, and any other all zeros."""
+    wide = len(one.values)
+    found = COLUMNS.of(one.kind).features(one, np.array([*range(wide), NONE, np.nan]))
+    return np.array_equal(found, np.eye(wide + 2, wide)[:, list(one.levels)])
+
+
+def _spellings(text: str, told: Notation) -> list[str]:
+    """A text, and where it is a number or a truth how Python writes it."""
+    number, plain = told.number(text.strip()), told.plain(text)
+    found = [plain]
+    if number is not None:
+        found += [repr(number), *([str(int(number))] if number.is_integer() else [])]
+    found += [str(word == "true") for word, value in TRUTHS.items() if number == value or plain.lower() == word]
+    return [one.lower() for one in found] if told.fold else found
+
+
+def _within(reading: Parted) -> float:
+    """A number whose part is a declared value."""
+    part = next(part for part, place in enumerate(reading.places) if place != NONE)
+    return reading.edges[part - 1] if part else reading.edges[0] - 1
