@@ -8,8 +8,8 @@ from pathlib import Path
 import potluck
 
 plan = potluck.Plan.read(Path(__file__).parent / "statistics_heart.toml")
-plan.set("federation.server", "curious").set("privacy", {"noise": "none"})
-plan.set(
+plan = plan.set("federation.server", "curious").set("privacy", {"noise": "none"})
+plan = plan.set(
     "statistics",
     [
         {

@@ -18,7 +18,7 @@ with as_file(files("potluck") / "demo") as folder:
     private = potluck.run(plan, ledger="ledger")
 
     # Without: exact sums, so Newton's method gives the pooled fit. Nothing is charged, since nothing is promised.
-    plan.set("privacy", {"noise": "none"}).set("training", {"method": "newton"})
+    plan = plan.set("privacy", {"noise": "none"}).set("training", {"method": "newton"})
     exact = potluck.run(plan)
 
 print("with noise:   ", private.metrics["federated"], "spent", private.spent)

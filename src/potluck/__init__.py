@@ -1,19 +1,18 @@
 """Potluck: organisations learn together while every row of data stays with its owner.
 
-The door: `Plan`, `run`, `attack`, `check`, `explain`, `columns_from`, `graph`, `export`. Rooms behind it load when they
-are first used.
+The door: what `__all__` names. Rooms behind it load when they are first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING
+import typing as _typing  # so called, since completion shows what has a name here: the door, and nothing else
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from potluck.api.dictionary.columns import columns_from
     from potluck.api.graph.make import graph
     from potluck.api.local.check import check
     from potluck.api.local.explain import explain
     from potluck.api.local.run import run
     from potluck.api.local.simulate import simulate
+    from potluck.api.network.budget import budget
     from potluck.api.plan.plan import Plan
     from potluck.api.proof.attack import attack
     from potluck.api.proof.audit import audit
@@ -27,6 +26,7 @@ _WHERE = {
     "Model": "potluck.learning.models.model",
     "attack": "potluck.api.proof.attack",
     "audit": "potluck.api.proof.audit",
+    "budget": "potluck.api.network.budget",
     "check": "potluck.api.local.check",
     "columns_from": "potluck.api.dictionary.columns",
     "explain": "potluck.api.local.explain",
@@ -41,6 +41,7 @@ __all__ = [
     "Run",
     "attack",
     "audit",
+    "budget",
     "check",
     "columns_from",
     "explain",
@@ -52,10 +53,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name not in _WHERE:
         raise AttributeError(f"module 'potluck' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+    return getattr(import_module(_WHERE[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return list(__all__)

@@ -200,5 +200,5 @@ def test_words_that_forget_the_noise_are_noticed(task, noise, monkeypatch):
 def test_no_metrics_are_announced_where_none_are_released(unit):
     made = plan("train", "site").set("data.person", "who").set("privacy.unit", unit)
     assert "metrics" not in asked(made.spec).learnt
-    made.set("privacy.evaluation", 0.1)
+    made = made.set("privacy.evaluation", 0.1)
     assert "metrics" in asked(made.spec).learnt

@@ -97,7 +97,7 @@ def plan(folder, task="train", files=True, **settings):
     (folder / "plan.toml").write_text(text, encoding="utf-8")
     read = potluck.Plan.read(folder / "plan.toml")
     for key, value in settings.items():
-        read.set(key.replace("__", "."), value)
+        read = read.set(key.replace("__", "."), value)
     return read
 
 
@@ -270,9 +270,9 @@ def test_without_rows_at_hand_a_mean_is_forecast_by_the_row(folder):
 
 def test_a_regressions_r2_is_forecast(folder):
     made = plan(folder, privacy__epsilon=5.0)
-    made.set("data.columns.z", {"kind": "number", "low": -10, "high": 10})
-    made.set("data.target", {"column": "z"}).set("model.kind", "linear").set("training.expected_rows", 4000)
-    made.set("data.files", {})
+    made = made.set("data.columns.z", {"kind": "number", "low": -10, "high": 10})
+    made = made.set("data.target", {"column": "z"}).set("model.kind", "linear").set("training.expected_rows", 4000)
+    made = made.set("data.files", {})
     ahead = potluck.check(made).document()["forecast"]
     assert 0 < ahead["r2"] < 1
     assert 0 < ahead["rmse"] < 20

@@ -45,8 +45,8 @@ def test_check_says_what_a_site_sends_in_all_rounds(tmp_path, looks):
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     plan = scene.plan()
     split = {"test": 0.3} | ({"validation": 0.3} if "evaluate_every" in looks else {})
-    plan.set("data.files", {name: str(tmp_path / f"{name}.csv") for name in sites}).set("data.split", split)
-    plan.set("training", {"method": "gradient", "rounds": 5, "expected_rows": 100, **looks})
+    plan = plan.set("data.files", {name: str(tmp_path / f"{name}.csv") for name in sites}).set("data.split", split)
+    plan = plan.set("training", {"method": "gradient", "rounds": 5, "expected_rows": 100, **looks})
     verdict = potluck.check(plan)
     said = verdict.document()["bytes_up_per_site"]
     assert said > 5 * verdict.bytes_up - 1

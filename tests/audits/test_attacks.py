@@ -265,7 +265,7 @@ def test_a_target_that_stands_beside_the_declared_columns_is_made_up_too(word):
     """As that of the quickstart."""
     target, model = TARGETS[word]
     spec = plan(model=model)
-    spec.set("data.target", target)
+    spec = spec.set("data.target", target)
     made = control(spec.spec, generator(1))
     assert made.why == ""
     assert {name: rows.rows for name, rows in made.scenes[0][1].items()} == dict.fromkeys("abc", 1)
@@ -311,7 +311,7 @@ def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch, 
     for site, frame in rows.items():
         frame.to_csv(f"{site}.csv", index=False)
     spec = plan(model={"kind": "network", "graph": "one.graph", "l2": 0.0})
-    spec.set("data.files", {site: f"{site}.csv" for site in rows}).set("protect.recheck", True)
+    spec = spec.set("data.files", {site: f"{site}.csv" for site in rows}).set("protect.recheck", True)
     potluck.run(spec, out="run", record=True)
     (tmp_path / "away").mkdir()
     monkeypatch.chdir(tmp_path / "away")

@@ -12,7 +12,7 @@ def run(tmp_path_factory):
     folder, spec = tmp_path_factory.mktemp("attack"), plan("mask")
     for site, frame in frames(1).items():
         frame.to_csv(folder / f"{site}.csv", index=False)
-    spec.set("data.files", {site: f"{site}.csv" for site in frames(1)})
+    spec = spec.set("data.files", {site: f"{site}.csv" for site in frames(1)})
     return potluck.run(spec, frames(1), out=folder / "run", record=True).folder
 
 

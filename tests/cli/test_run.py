@@ -299,7 +299,7 @@ def test_a_killed_run_is_no_run_and_keeps_its_charges(shops, cli):
     assert cli("run", shops / "plan.toml", "--out", shops / "r2", "--set", NOISE, "--set", GRADIENT).code == 0
 
 
-def test_a_setting_that_fails_leaves_the_plan_as_it_was(shops):
+def test_set_gives_another_plan_and_leaves_this_one_as_it_was(shops):
     from potluck import Plan
     from potluck.core.errors import PlanError
 
@@ -309,7 +309,11 @@ def test_a_setting_that_fails_leaves_the_plan_as_it_was(shops):
         plan.set("protect.with", "magic")
     assert plan.hash == before
     assert plan.overrides == ()
-    assert plan.set("protect.with", "clear").spec.protect.scheme == "clear"
+    other = plan.set("protect.with", "clear")
+    assert other.spec.protect.scheme == "clear" != plan.spec.protect.scheme
+    assert other.overrides == ('protect.with="clear"',)
+    assert (plan.hash, plan.overrides) == (before, ())
+    assert plan.set("protect.with", plan.spec.protect.scheme).hash == before != other.hash
 
 
 @pytest.mark.parametrize("source", [None, ["rows"], {"x1": [1]}])

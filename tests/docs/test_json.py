@@ -5,7 +5,6 @@ import pytest
 
 import potluck
 from potluck.api.graph.show import show
-from potluck.api.network.budget import budget
 from potluck.api.proof.audit import Audited
 from potluck.audits.promises.promise import Bound, Check
 from support.docs.keys import SITES, keys, section
@@ -18,7 +17,7 @@ def test_every_key_of_a_run_is_documented(plan):
     names = frozenset({*SITES, "all_of_it", "0", "1"})
     run = potluck.run(potluck.Plan.read(plan), compare=True)
     counts = potluck.Plan.read(plan)
-    counts.set("task", "statistics").set(
+    counts = counts.set("task", "statistics").set(
         "statistics", [{"name": "all_of_it", "kind": "histogram", "column": "x", "by": "y"}]
     )
     more = potluck.run(counts)
@@ -60,8 +59,7 @@ def test_every_key_of_check_is_documented(plan):
 
 def test_every_key_of_explain_and_budget_is_documented(plan):
     assert keys(potluck.explain(potluck.Plan.read(plan)).rows(), frozenset()) <= section("explain")
-    owners = {name: owner.document() for name, owner in budget(plan, None).items()}
-    assert keys({"owners": owners}, frozenset(SITES)) <= section("budget")
+    assert keys(potluck.budget(plan).document(), frozenset(SITES)) <= section("budget")
 
 
 def test_every_key_of_an_audit_is_documented():

@@ -219,7 +219,7 @@ def test_the_policy_of_the_guide_allows_its_plan_and_little_else(tmp_path):
     def denied(*changes):
         plan = potluck.Plan.read(tmp_path / "heart.toml")
         for key, value in changes:
-            plan.set(key, value)
+            plan = plan.set(key, value)
         now, asker = datetime.now().astimezone(), frozenset({"hospitals"})
         found = judge(rules, plan.spec, asker=asker, now=now, year=Year(), promised=promise(plan.spec))
         return {one.code for one in found}

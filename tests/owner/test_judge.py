@@ -346,7 +346,7 @@ def joint(task="fit", **settings):
         **tables,
     )
     for key, value in settings.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made.spec
 
 

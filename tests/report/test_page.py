@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from potluck.core.errors import UsageError
-from potluck.report import details as d
-from potluck.report.page import explain_html, render
+from potluck.report.page import render, small
 from support.report.samples import HEART, SAMPLES, aborted, across, clear, heart, proved, statistics, write
 from support.report.tree import Tree
 
@@ -317,9 +316,9 @@ def test_hostile_names_change_no_tag(tmp_path, sample):
     assert "\x00" not in text
 
 
-def test_explain_html_escapes_and_needs_no_page():
-    views = (d.Seen(party="<b>x</b>", of="y's update", form=d.Form.MASKED, breaks_if="a & b collude"),)
-    tree = Tree(explain_html(views))
+def test_a_small_table_escapes_and_needs_no_page():
+    rows = [("<b>x</b>", "y's update", "masked", "a & b collude")]
+    tree = Tree(small("<b>Who</b>", ("<b>Party</b>", "Of", "Form", "Unless"), rows, "<b>More</b>", ["<b>line</b>"]))
     assert tree.errors == []
     assert tree.named("b") == []
     assert "<b>x</b>" in tree.words()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from potluck.api.local.progress import most
 from potluck.api.plan.plan import Plan
 from potluck.cli.door import Voice
 from potluck.core.asks import Ask
@@ -19,10 +20,8 @@ def bars_of(say: Voice) -> Progress:
 @contextmanager
 def progress(say: Voice, plan: Plan) -> Iterator[Callable[[Ask], None]]:
     """A callable to call with each sum as it begins."""
-    spec = plan.spec
-    total = spec.steps + spec.looks + spec.traits.trains * spec.trainings
     with bars_of(say) as bars:
-        bar = bars.add_task("starting", total=total)
+        bar = bars.add_task("starting", total=most(plan.spec))
         seen = 0
 
         def begin(ask: Ask) -> None:

@@ -7,6 +7,7 @@ of two alphabets apart that look alike.
 
 import json
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,6 +28,13 @@ def visible(text: str) -> str:
 def seen(letter: str) -> bool:
     """Whether a letter shows on a screen, and does nothing else there."""
     return letter.isprintable() and not _BLANK.match(letter)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of equally many texts as lines, in which each column begins below itself."""
+    shown = [list(map(visible, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in shown]
 
 
 def json_text(document: object) -> str:

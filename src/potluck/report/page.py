@@ -30,7 +30,7 @@ from potluck.report import (
     traffic,
     words,
 )
-from potluck.report.details import Details, Seen
+from potluck.report.details import Details
 from potluck.report.matrix import Matrix
 from potluck.report.outcome import read, scores
 from potluck.report.proof.found import found
@@ -116,10 +116,14 @@ def render(folder: Path) -> str:
     )
 
 
-def explain_html(views: Sequence[Seen], opens: Sequence[str] = ()) -> str:
-    """The same claims as a small table, for a notebook: a fragment that brings its own few styles. opens: what each
-    statistic opens, a sentence each."""
-    return environment().get_template("explain.html").render(views=views, opens=opens)
+def small(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], below: str = "", lines: Sequence[str] = ()
+) -> str:
+    """A small table, for a notebook: a fragment that brings its own few styles. below: a heading over the `lines` that
+    stand under it."""
+    return (
+        environment().get_template("small.html").render(title=title, heads=heads, rows=rows, below=below, lines=lines)
+    )
 
 
 def run_html(folder: Path) -> str:

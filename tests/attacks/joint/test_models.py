@@ -23,8 +23,7 @@ def made():
     """Two columns at the reader, one at the other owner."""
     found = plan()
     mine = {name: {"kind": "number", "low": -1, "high": 1, "owner": who} for name, who in OWNERS.items()}
-    found.set("data.columns", mine | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
-    return found
+    return found.set("data.columns", mine | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
 
 
 OWNERS = {"x0": "o0", "x1": "o0", "x2": "o1"}

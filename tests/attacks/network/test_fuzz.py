@@ -304,9 +304,9 @@ def test_a_letter_that_a_broker_repeats_is_heard_once(fed):
 def large(key):
     one = scene.plan(privacy=scene.SHARED if key == "redo" else scene.NONE)
     if key == "layers":
-        one.set("model", {"kind": "network", "layers": [4096] * 12}).set("training.method", "average")
+        one = one.set("model", {"kind": "network", "layers": [4096] * 12}).set("training.method", "average")
     if key == "redo":
-        one.set("privacy.redo", 2**63)
+        one = one.set("privacy.redo", 2**63)
     if key == "bins":
         values = [{"name": f"h{i}", "kind": "histogram", "column": "x", "bins": 10_000} for i in range(4000)]
         spec = next(plan for plan in hostile_plans.samples() if plan.task == "statistics")

@@ -215,8 +215,7 @@ def test_a_run_that_was_interrupted_cannot_go_on_over_changed_rows(fed, privacy)
 
 def averaged():
     plan = scene.plan(privacy=scene.NONE)
-    plan.set("training", {"method": "average", "rounds": 2, "epochs": 1, "batch": 8, "rate": 0.5})
-    return plan
+    return plan.set("training", {"method": "average", "rounds": 2, "epochs": 1, "batch": 8, "rate": 0.5})
 
 
 def test_a_run_of_fedavg_that_was_interrupted_cannot_go_on_over_rows_in_another_order(fed):

@@ -44,7 +44,7 @@ def number(missing: str = "refuse") -> Mapping[str, object]:
 def means(**data: object):
     """A plan of the count and the sum of x."""
     plan = scene.plan().set("task", "statistics")
-    plan.set("data", {"columns": {"x": number()}, "max_rows": 1000} | data)
+    plan = plan.set("data", {"columns": {"x": number()}, "max_rows": 1000} | data)
     return quick(plan.set("statistics", [{"name": "n", "kind": "count"}, {"name": "s", "kind": "sum", "column": "x"}]))
 
 

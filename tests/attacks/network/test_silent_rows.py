@@ -162,8 +162,8 @@ def test_a_plan_that_leaves_all_but_one_row_out_of_a_statistic_meets_the_owners_
 def statistics(missing: tuple[str, ...], column: str):
     plan = scene.plan()
     bounds = {"kind": "number", "low": -3, "high": 3, "missing": "drop"}
-    plan.set("task", "statistics").set("data", {"columns": {"x": bounds, "z": bounds}, "missing": list(missing)})
-    plan.set("statistics", [{"name": "m", "kind": "mean", "column": column}])
+    plan = plan.set("task", "statistics").set("data", {"columns": {"x": bounds, "z": bounds}, "missing": list(missing)})
+    plan = plan.set("statistics", [{"name": "m", "kind": "mean", "column": column}])
     return quick(plan)
 
 

@@ -39,7 +39,7 @@ PERSON = {"noise": "site", "unit": "person", "epsilon": 1.0, "delta": DELTA, "cl
 def plan(column: str, **data):
     made = scene.plan(privacy=PERSON).set("data.person", column).set("training.rounds", 1)
     for key, value in data.items():
-        made.set(f"data.{key}", value)
+        made = made.set(f"data.{key}", value)
     return made
 
 
@@ -205,5 +205,5 @@ def test_a_person_that_is_a_declared_number_is_warned_of():
         columns={"x": {"kind": "number", "low": -3, "high": 3}, "chol": {"kind": "number", "low": 0, "high": 500}},
     )
     assert any("chol is declared as a number" in line for line in made.problems()[1])
-    made.set("data.columns.chol", {"kind": "ignore"})
+    made = made.set("data.columns.chol", {"kind": "ignore"})
     assert not any("declared as a number" in line for line in made.problems()[1])

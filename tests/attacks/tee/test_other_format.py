@@ -13,7 +13,7 @@ BOTH = built_in_text().replace('["simulated"]', '["snp", "simulated", "tpm"]')
 
 def judging(enclave):
     made = scene.plan(word="tee")
-    made.set("protect.enclave", enclave)
+    made = made.set("protect.enclave", enclave)
     return build(made.spec, demanded(BOTH, "policy.toml")).judge
 
 

@@ -16,8 +16,8 @@ NOISED = {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-4}
 def test_members_are_told_of_curves_of_exact_sums_alone(privacy, rounds, tmp_path):
     """A few rounds leave the control its own, in which it learns rows by heart."""
     rows, spec = frames(40), plan(word="mask", privacy=privacy)
-    spec.set("model", {"kind": "additive", "bins": 4, "l2": 0.01})
-    spec.set("training", {"method": "boosting", "rounds": rounds})
+    spec = spec.set("model", {"kind": "additive", "bins": 4, "l2": 0.01})
+    spec = spec.set("training", {"method": "boosting", "rounds": rounds})
     folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
     found = {one.name: one for one in potluck.attack(folder, "server", data=rows, minutes=4).results}
     for name in NAMES:

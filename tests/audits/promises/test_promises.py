@@ -132,7 +132,7 @@ def test_what_cannot_be_audited_is_said_by_name():
     assert {name: one.held for name, one in few.items()} == {"one run: training": None, "one run: metrics": None}
     assert "no room" in few["one run: training"].words
     texts = plan()
-    texts.set("data.columns.*", {"kind": "number", "low": 0, "high": 1})
+    texts = texts.set("data.columns.*", {"kind": "number", "low": 0, "high": 1})
     spec = texts.spec
     assert "pattern" in audits.scene(spec, 0).why
     assert found(spec, "charges", "sensitivity")["charges: training"].held is None
@@ -170,7 +170,7 @@ BESIDE = {
 def test_statistics_of_rows_that_are_made_of_several_are_audited(name, monkeypatch):
     seen = plan(task="statistics", many=8, unit="person")
     for key, value in BESIDE[name].items():
-        seen.set(key, value)
+        seen = seen.set(key, value)
     seen.require()
     one = found(seen.spec, "sensitivity")["sensitivity: statistics"]
     assert one.held
@@ -196,7 +196,7 @@ REDUCED = {
 def test_persons_of_many_rows_are_made_up_as_a_model_takes_them():
     visits = plan(unit="person", many=3)
     for key, value in REDUCED.items():
-        visits.set(key, value)
+        visits = visits.set(key, value)
     visits.require()
     one = found(visits.spec, "sensitivity")["sensitivity: training"]
     assert one.held
@@ -214,8 +214,8 @@ def test_pictures_are_made_up_where_rows_have_nothing_else(unit, tmp_path):
     alone = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
     graph = pictures.graph(tmp_path / "net.graph", alone, {"input": pictures.SHAPE})
     seen = plan(many=3, word="mask", noise="shared", unit=unit).set("data.max_rows", 200)
-    seen.set("data.columns", {"input": pictures.IMAGE, "y": pictures.SIDE})
-    seen.set("model", {"kind": "network", "graph": str(graph)})
+    seen = seen.set("data.columns", {"input": pictures.IMAGE, "y": pictures.SIDE})
+    seen = seen.set("model", {"kind": "network", "graph": str(graph)})
     every = found(seen.spec, trials=500)
     assert not [one for one in every.values() if one.held is False]
     assert every["sensitivity: training"].found > 0.9

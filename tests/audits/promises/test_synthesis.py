@@ -56,7 +56,7 @@ def test_nothing_is_said_against_a_synthesis(unit):
     privacy = {"noise": "site", "unit": unit, "epsilon": 2.0, "delta": 1e-6}
     spec = plan("clear", privacy | ({"rows_per_person": 2} if unit == "person" else {}))
     if unit == "person":
-        spec.set("data.person", "who")
+        spec = spec.set("data.person", "who")
     every = found(spec.spec, trials=500)
     assert not [one for one in every.values() if one.held is False]
     assert every["noise: statistics"].held

@@ -62,7 +62,7 @@ class Site:
         folder, base = resting
         monkeypatch.chdir(folder)
         made = hidden.plan("net.graph", word="clear", **keys)
-        made.set("model.base", base).set("model.trainable", trainable)
+        made = made.set("model.base", base).set("model.trainable", trainable)
         assert potluck.check(made).errors == []
         follow(made.spec)
         self.spec, self.task = made.spec, build(made.spec)

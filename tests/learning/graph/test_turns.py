@@ -357,7 +357,7 @@ def test_other_models_and_sites_that_drop_out_are_refused_by_name(made):
     (line,) = potluck.check(linear).errors
     assert line.startswith("training.band: of models whose rows take no time all rows in each round have less noise")
     away = hidden.plan(made[1], band=BAND, rounds=6)
-    away.set("federation.dropouts", 1).set("privacy.noise", "site")
+    away = away.set("federation.dropouts", 1).set("privacy.noise", "site")
     (line,) = potluck.check(away).errors
     assert line.startswith("federation.dropouts: every sum holds the ones before it")
 

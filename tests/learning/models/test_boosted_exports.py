@@ -26,9 +26,9 @@ def made(kind, name):
     """(model, encoded rows as float32: those of the sites, then others, some of them on edges of bins)"""
     if (kind, name) not in MADE:
         plan, sites = boosted.case(name)
-        plan.set("model.kind", kind)
+        plan = plan.set("model.kind", kind)
         if kind == "additive":
-            plan.set("training.rate", 1.0)
+            plan = plan.set("training.rate", 1.0)
         tables = {site: read(rows, plan.spec, site) for site, rows in sites.items()}
         model = sums.run(TrainTask(plan.spec, evaluated=False), tables, grid=True).model
         features, _, _ = boosted.pooled(plan, sites)

@@ -22,8 +22,7 @@ def plan(tmp_path):
 
     def made():
         found = pictures.plan(path)
-        found.set("training.batch", 8)
-        return found
+        return found.set("training.batch", 8)
 
     return made
 
@@ -42,8 +41,8 @@ def test_weights_sums_batch_and_pictures_are_what_they_are_by_hand(plan):
 
 def test_a_larger_batch_needs_more_and_frozen_weights_no_sums(plan):
     whole, part, larger = plan(), plan(), plan()
-    part.set("model.trainable", ["last.*"])
-    larger.set("training.batch", 80)
+    part = part.set("model.trainable", ["last.*"])
+    larger = larger.set("training.batch", 80)
     whole, part, larger = (room(one.spec) for one in (whole, part, larger))
     assert (part.weights, part.vectors) == (whole.weights, 4 * 8 * 29)
     assert larger.batch > 5 * whole.batch
@@ -57,8 +56,8 @@ def test_a_plan_without_a_graph_has_none():
 
 def test_check_says_it_and_what_a_look_sends(plan):
     one = plan()
-    one.set("data.split.validation", 0.2)
-    one.set("training.evaluate_every", 1)
+    one = one.set("data.split.validation", 0.2)
+    one = one.set("training.evaluate_every", 1)
     verdict = potluck.check(one)
     assert verdict.errors == []
     said = verdict.document()

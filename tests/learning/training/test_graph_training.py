@@ -97,7 +97,7 @@ def by_torch(kind, plan, tables, mu=0.0):
 def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind, mu):
     plan = drawn.plan(graphs[kind], kind)
     if mu:
-        plan.set("training.local", "prox").set("training.mu", mu)
+        plan = plan.set("training.local", "prox").set("training.mu", mu)
     tables = site_tables(plan, kind)
     network = run(build(plan.spec), tables).model.graph.network
     for name, one in by_torch(kind, plan, tables, mu).items():

@@ -86,7 +86,7 @@ def test_a_network_over_pictures_is_trained_as_torch_trains_it(graph, sources):
 
 def test_a_step_by_gradient_is_one_on_all_pictures_in_one_place(graph, sources):
     plan = pictures.plan(graph)
-    plan.set("training", {"method": "gradient", "rounds": 1, "rate": 0.5})
+    plan = plan.set("training", {"method": "gradient", "rounds": 1, "rate": 0.5})
     tables = {name: read(path, plan.spec, name) for name, path in sources.items()}
     found = potluck.run(plan, data=sources).model
     module = pictures.Beside()
@@ -116,8 +116,8 @@ def test_metrics_and_scores_are_those_of_the_network(graph, sources):
 
 def test_validation_rows_are_looked_at_with_their_pictures(graph, sources):
     plan = pictures.plan(graph)
-    plan.set("data.split", {"test": 0.2, "validation": 0.3})
-    plan.set("training.evaluate_every", 1)
+    plan = plan.set("data.split", {"test": 0.2, "validation": 0.3})
+    plan = plan.set("training.evaluate_every", 1)
     found = potluck.run(plan, data=sources)
     table = read(sources["a"], plan.spec, "a")
     assert table.validation.any()

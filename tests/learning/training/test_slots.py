@@ -322,7 +322,7 @@ def test_what_cannot_be_is_refused_by_name(files, case):
     keys, said = REFUSED[case]
     if case == "expected":
         made = hidden.plan(files["perceptron"][1])
-        made.set("training", {"method": "gradient", "rounds": 2, "rate": 0.2})
+        made = made.set("training", {"method": "gradient", "rounds": 2, "rate": 0.2})
     else:
         made = hidden.plan(files["perceptron"][1], **keys)
     lines = potluck.check(made).errors

@@ -89,7 +89,7 @@ def test_a_policy_looks_at_no_more_cells_than_it_has_room_for(fed, earlier):
     narrowed(fed, "a", "[allow]", "[allow]\nmin_cell = 5")
     several = plan(earlier).set("evaluate", {"bins": 1000, "by": "k"})
     groups = {"kind": "category", "values": [f"v{one}" for one in range(10)], "missing": "drop"}
-    several.set("data", {"columns": {"k": groups}})
+    several = several.set("data", {"columns": {"k": groups}})
     for name in "abcd":
         frame = pd.read_csv(fed.folder / name / "rows.csv").assign(k="v1")
         frame.to_csv(fed.folder / name / "rows.csv", index=False)

@@ -148,7 +148,7 @@ def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):
     policy = fed.folder / "a" / "policy.toml"
     policy.write_text(policy.read_text().replace("[allow]", "memory = 67108864\n[allow]"))
     plan = planned(graph)
-    plan.set("training.batch", 100_000)
+    plan = plan.set("training.batch", 100_000)
     with fed.attending("a"), pytest.raises(Refused, match=r"a refuses this plan \(memory\)"):
         across.until(fed, quick(plan), "denied")
     assert any("training the plan's graph may take" in line for line in fed.heard["a"])

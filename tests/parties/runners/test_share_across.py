@@ -41,7 +41,7 @@ def founded(tmp_path_factory):
 def plan(**said):
     made = scene.plan(word="share", server="curious")
     for key, value in said.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made
 
 

@@ -26,5 +26,5 @@ def plan(**settings):
         privacy={"noise": "none"},
     )
     for key, value in settings.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made

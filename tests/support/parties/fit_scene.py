@@ -66,7 +66,7 @@ def plan(owners=2, **settings):
         privacy={"noise": "none"},
     )
     for key, value in settings.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made
 
 

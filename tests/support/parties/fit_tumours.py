@@ -33,7 +33,7 @@ def tumours(width):
         for place, name in enumerate(names)
     }
     made = plan()
-    made.set("data.columns", columns | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
+    made = made.set("data.columns", columns | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
     given = {"o0": whole[[*names[: width // 2], "id", "y", "fold"]], "o1": whole[[*names[width // 2 :], "id"]][::-1]}
     scaled = 2 * (whole[names] - whole[names].min()) / (whole[names].max() - whole[names].min()) - 1
     return made, given, pd.concat([scaled, whole[["y", "fold"]]], axis=1), names

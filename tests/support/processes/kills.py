@@ -69,21 +69,21 @@ class Kill:
         """What is run. Where an optimizer has a state, models are averaged too, which is another."""
         made = plan(self.word, privacy)
         if self.drawn:
-            made.set("training.batch", 50)
+            made = made.set("training.batch", 50)
         if self.walking:
-            made.set("training.steps", 4).set("training.rate", 0.25).set("training.method", "average")
+            made = made.set("training.steps", 4).set("training.rate", 0.25).set("training.method", "average")
         if self.deep:
-            made.set("model", {"kind": "network", "layers": [3], "activation": "tanh"})
+            made = made.set("model", {"kind": "network", "layers": [3], "activation": "tanh"})
         if self.banded:  # a round takes all sites, or is run again
-            made.set("training.band", 2).set("federation.dropouts", 0)
+            made = made.set("training.band", 2).set("federation.dropouts", 0)
         if self.boosted:  # a tree a round, whose three levels take a sum each
-            made.set("model", {"kind": "trees", "depth": 3, "bins": 4})
+            made = made.set("model", {"kind": "trees", "depth": 3, "bins": 4})
             return made.set("training", {"method": "boosting", "rounds": 1})
         if self.voted:
-            made.set("data.split.validation", 0.3)
+            made = made.set("data.split.validation", 0.3)
             return made.set("training.vote", {}).set("federation.dropouts", 0)
         if self.looks:  # its second look is worse than its first: it ends there
-            made.set("data.split.validation", 0.3).set("training.rate", 40.0)
+            made = made.set("data.split.validation", 0.3).set("training.rate", 40.0)
             return made.set("training.stop", {"metric": "loss", "patience": 1})
         if self.optimizer == "sgd":
             return made

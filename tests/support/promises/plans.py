@@ -50,7 +50,7 @@ def plan(
 def additive(**keys):
     """A Plan of curves, by boosting."""
     made = plan(many=12, **keys)
-    made.set("data.columns.v", {"kind": "category", "values": ["0", "1", "2"], "missing": "flag"})
+    made = made.set("data.columns.v", {"kind": "category", "values": ["0", "1", "2"], "missing": "flag"})
     return made.set("model", {"kind": "additive"}).set("training", {"method": "boosting", "rounds": 2})
 
 

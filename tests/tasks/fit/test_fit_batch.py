@@ -43,7 +43,7 @@ def test_steps_are_those_of_plain_descent_over_the_same_batches(mpc_engine, tmp_
     given["o1"].loc[given["o1"].id == "k7", "x2"] = np.nan
     spec = {"method": "gradient", "rounds": 40, "rate": 1.0, "batch": 37, "seed": 5}
     made = plan(training=spec)
-    made.set("data.columns.x2.missing", "drop")
+    made = made.set("data.columns.x2.missing", "drop")
     run = done(made, given, tmp_path / "run")
     one, other = (shared[owner] for owner in ("o0", "o1"))
     train, keep = one.train, one.keep & other.keep
@@ -55,7 +55,7 @@ def test_steps_are_those_of_plain_descent_over_the_same_batches(mpc_engine, tmp_
 
 def test_tumours_are_told_as_well_in_batches(mpc_engine, tmp_path):
     made, given, whole, names = tumours(30)
-    made.set("training", {"method": "gradient", "rounds": 120, "rate": 2.0, "batch": 64})
+    made = made.set("training", {"method": "gradient", "rounds": 120, "rate": 2.0, "batch": 64})
     run = done(made, given, tmp_path / "run")
     train, test = sides(whole, names)
     best = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(*train)
@@ -70,7 +70,7 @@ def test_ten_thousand_rows_are_told_as_well_in_batches(mpc_engine, tmp_path):
     frames_ = {owner: whole[["id", *names, *(["y", "fold"] if owner == "o0" else [])]] for owner, names in two.items()}
     made = plan(training={"method": "gradient", "rounds": 150, "rate": 2.0, "batch": 256})
     columns = {name: {"kind": "number", "low": -1, "high": 1, "owner": owner} for owner in two for name in two[owner]}
-    made.set("data.columns", columns | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
+    made = made.set("data.columns", columns | {"y": {"kind": "category", "values": ["0", "1"], "owner": "o0"}})
     run = done(made, frames_, tmp_path / "run")
     train, test = sides(whole, [f"x{n}" for n in range(20)])
     best = LogisticRegression(C=1.0, tol=1e-10).fit(*train)

@@ -43,7 +43,7 @@ def test_coefficients_are_named_in_the_plans_order_whoever_has_a_column():
     )
     made = plan()
     for name, owner in (("x1", "o1"), ("x2", "o0")):
-        made.set(f"data.columns.{name}", {"kind": "number", "low": -1, "high": 1, "owner": owner})
+        made = made.set(f"data.columns.{name}", {"kind": "number", "low": -1, "high": 1, "owner": owner})
     found = result(made, given)
     assert list(found.model.coefficients) == ["intercept", "x0", "x1", "x2", "x3"]
     assert np.abs(found.model.weights - plain_fit(frames())).max() < 1e-4
@@ -53,7 +53,7 @@ def test_a_row_that_one_owner_drops_counts_nowhere():
     given = frames()
     given["o1"].loc[given["o1"].id.isin(["k1", "k2", "k3"]), "x2"] = np.nan
     made = plan()
-    made.set("data.columns.x2", {"kind": "number", "low": -1, "high": 1, "owner": "o1", "missing": "drop"})
+    made = made.set("data.columns.x2", {"kind": "number", "low": -1, "high": 1, "owner": "o1", "missing": "drop"})
     found = result(made, given)
     less = {name: frame[~frame.id.isin(["k1", "k2", "k3"])] for name, frame in given.items()}
     assert np.abs(found.model.weights - plain_fit(less)).max() < 1e-4

@@ -50,7 +50,7 @@ def test_rows_that_two_owners_leave_out_count_together():
     given = leaving(frames(), "train", 12)
     kept = given["o0"][(given["o0"].fold == "train") & given["o0"].y.notna() & given["o0"].id.isin(given["o1"].id)].id
     made = plan()
-    made.set("data.columns.x2", {"kind": "number", "low": -1, "high": 1, "owner": "o1", "missing": "drop"})
+    made = made.set("data.columns.x2", {"kind": "number", "low": -1, "high": 1, "owner": "o1", "missing": "drop"})
     for gone, opens in ((2, True), (3, False)):
         other = given["o1"].copy()
         other.loc[other.id.isin(list(kept)[:gone]), "x2"] = np.nan

@@ -57,7 +57,7 @@ def test_three_owners_and_unseen_columns(mpc_engine, tmp_path):
 def test_a_line_is_that_of_ridge_regression(mpc_engine, tmp_path):
     given = frames(rows=600, number=True)
     made = plan(model={"kind": "linear", "l2": 2.0}, data__target={"column": "y"})
-    made.set("data.columns.y", {"kind": "number", "low": -1, "high": 1, "owner": "o0"})
+    made = made.set("data.columns.y", {"kind": "number", "low": -1, "high": 1, "owner": "o0"})
     run = done(made, given, tmp_path / "run")
     train, test = sides(pooled(given), [f"x{n}" for n in range(4)])
     best = Ridge(alpha=2.0).fit(*train)

@@ -71,8 +71,8 @@ def test_tumours_are_told_as_well_as_by_scikit_learn_on_pooled_columns(mpc_engin
 @pytest.mark.slow
 def test_an_owner_that_shares_a_cut_out_of_range_is_named(mpc_engine, tmp_path, monkeypatch):
     plan, given, _ = tumours()
-    plan.set("training.rounds", 1)
-    plan.set("model.bins", 4)
+    plan = plan.set("training.rounds", 1)
+    plan = plan.set("model.bins", 4)
     honest = fit_trees.Boosting.shared
 
     def shared(self, owner, columns):

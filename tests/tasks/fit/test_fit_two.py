@@ -217,9 +217,9 @@ def test_a_small_fit_by_two_is_that_by_three_within_the_fixed_points_error(mpc_e
 def test_a_line_by_two_is_that_by_three(mpc_engine, tmp_path):
     given, weights = frames(rows=120, number=True), []
     for number, made in enumerate((plan(), two())):
-        made.set("model", {"kind": "linear", "l2": 2.0})
-        made.set("data.target", {"column": "y"})
-        made.set("data.columns.y", {"kind": "number", "low": -1, "high": 1, "owner": "o0"})
+        made = made.set("model", {"kind": "linear", "l2": 2.0})
+        made = made.set("data.target", {"column": "y"})
+        made = made.set("data.columns.y", {"kind": "number", "low": -1, "high": 1, "owner": "o0"})
         run = potluck.run(made, given, out=tmp_path / f"run{number}", ledger=tmp_path / f"ledger{number}")
         weights.append(run.model.weights)
     assert np.abs(weights[0] - weights[1]).max() < 1e-3

@@ -171,7 +171,7 @@ def test_every_key_of_a_prediction_is_documented(tmp_path):
     verdict = check(plan).document()
     assert verdict.pop("values")
     assert keys(verdict) - sites - documented("check") == set()
-    owners = {name: owner.document() for name, owner in budget(tmp_path / "plan.toml", None).items()}
+    owners = budget(tmp_path / "plan.toml").document()["owners"]
     assert owners["hospital"]["scored"]
     assert keys(owners) - sites - documented("budget") == set()
 

@@ -106,7 +106,7 @@ def test_views_and_owners_are_told():
     assert any("validation rows' summed loss" in note for note in told)
     without = plan()
     del without.tables["training"]["stop"]
-    without.set("training.rounds", 8)
+    without = without.set("training.rounds", 8)
     assert not any("validation" in view["note"] for view in potluck.explain(without).rows())
 
 

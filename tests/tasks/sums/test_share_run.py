@@ -20,7 +20,7 @@ SITE = {"noise": "shared", "unit": "site", "epsilon": 8.0, "delta": 1e-5, "clip"
 def plan(word="share", **said):
     made = scene.plan(word=word, server="curious")
     for key, value in said.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made
 
 

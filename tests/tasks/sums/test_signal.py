@@ -226,8 +226,8 @@ def test_check_says_it():
     }
     assert "signal to noise: the mean clipped gradient of a step is at most" in verdict.noise
     assert any(line.startswith("training.batch: beside a sum over drawn rows there is") for line in verdict.warnings)
-    plan.set("privacy", {"noise": "none"})
-    plan.set("training", {"method": "gradient"})
+    plan = plan.set("privacy", {"noise": "none"})
+    plan = plan.set("training", {"method": "gradient"})
     assert "signal" not in potluck.check(plan).document()
 
 

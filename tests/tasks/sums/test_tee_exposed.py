@@ -16,7 +16,7 @@ REVEAL = {"noise": "reveal", "unit": "row", "epsilon": 3.0, "delta": 1e-5, "clip
 def plan(enclave, **said):
     made = scene.plan(word="tee", dropouts=1)
     for key, value in {"protect__enclave": enclave, **said}.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made
 
 

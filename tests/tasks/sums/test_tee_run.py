@@ -28,7 +28,7 @@ PRODUCTION = 'version = 1\nformats = ["snp"]\n[snp]\nmeasurements = ["{}"]\n'.fo
 def plan(word="tee", **said):
     made = scene.plan(word=word, dropouts=said.pop("dropouts", 1))
     for key, value in said.items():
-        made.set(key.replace("__", "."), value)
+        made = made.set(key.replace("__", "."), value)
     return made
 
 

@@ -28,8 +28,8 @@ NAMES = "abcd"
 def plan(word="clear", vote=True, rounds=ROUNDS, validation=True, **federation):
     """Four sites that train by themselves; none may be missing."""
     made = scene.plan(NAMES, word=word, server="curious", **{"dropouts": 0} | federation)
-    made.set("data.split", {"test": 0.3} | ({"validation": 0.3} if validation else {}))
-    made.set("training", {"method": "average", "rounds": rounds, "rate": 0.5, "batch": 8, "range": 1000.0})
+    made = made.set("data.split", {"test": 0.3} | ({"validation": 0.3} if validation else {}))
+    made = made.set("training", {"method": "average", "rounds": rounds, "rate": 0.5, "batch": 8, "range": 1000.0})
     return made.set("training.vote", {}) if vote else made
 
 

@@ -186,7 +186,7 @@ def test_the_terminal_says_what_all_pairs_are_off_at_most(noised, by_hand, capsy
 def test_persons_are_hidden_with_all_their_rows(tmp_path):
     some = {name: frame.assign(who=np.arange(len(frame)) // 2) for name, frame in sites(200).items()}
     spec = plan(privacy=NOISE | {"unit": "person", "rows_per_person": 2})
-    spec.set("data.person", "who")
+    spec = spec.set("data.person", "who")
     found = potluck.run(spec, some, out=tmp_path / "run")
     assert found.document["privacy"]["person"] == "who"
     assert "who" not in pd.read_csv(found.document["synthetic"])

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from potluck.api.local.run import Progress, run
+from potluck.api.local.run import run
 from potluck.api.plan.plan import Plan
 from potluck.api.results.outcome import Run
+from potluck.drivers.sums import Progress
 
 Bars = Callable[[Plan], AbstractContextManager[Progress]]
 

@@ -10,10 +10,10 @@ from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import UsageError
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.views import View, together
-from potluck.core.visible import visible
+from potluck.core.visible import aligned, visible
 from potluck.report.details import seen
 from potluck.report.matrix import Matrix, short
-from potluck.report.page import explain_html
+from potluck.report.page import small
 from potluck.tasks import catalog
 from potluck.tasks.words import about_rows, about_statistics
 
@@ -39,16 +39,14 @@ class Explanation:
         return short([seen(view) for view in self.views], self.sites)
 
     def __str__(self) -> str:
-        rows = [{head: visible(text) for head, text in row.items()} for row in self.rows()]
         heads = ("party", "of", "form", "breaks_if")
-        wide = {head: max([len(head), *(len(row[head]) for row in rows)]) for head in heads[:-1]}
         lines = [visible(text) for text in (*self.about, *self.opens)]
-        lines += ["  ".join(head.ljust(wide.get(head, 0)) for head in heads)]
-        lines += ["  ".join(row[head].ljust(wide.get(head, 0)) for head in heads) for row in rows]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join([*lines, *aligned([heads, *([row[head] for head in heads] for row in self.rows())])])
 
     def _repr_html_(self) -> str:
-        return explain_html([seen(view) for view in self.views], self.opens)
+        rows = [[row[part] for part in ("party", "of", "form", "breaks_if", "note")] for row in self.rows()]
+        heads = ("Party", "Of", "Form", "Unless", "Note")
+        return small("Who could see what", heads, rows, "What opens" if self.opens else "", self.opens)
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:

@@ -1,23 +1,23 @@
 """`potluck.run`: a plan carried out with all parties in this process."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from potluck.api.local.ledgers import charging, folder_of, open_ledgers
+from potluck.api.local.progress import progress as shown
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.results.document import document, evidence
 from potluck.api.results.facts import Facts, budget_of
 from potluck.api.results.folder import run_folder
 from potluck.api.results.outcome import Run
 from potluck.core import private
-from potluck.core.asks import Ask
 from potluck.core.errors import UsageError
 from potluck.core.plan import digest
 from potluck.core.visible import json_text
 from potluck.drivers.memory import Memory, new_run
+from potluck.drivers.sums import Progress
 from potluck.drivers.transcript import Transcript
 from potluck.report import details
 from potluck.report.page import render
@@ -26,14 +26,8 @@ from potluck.tasks.demands import demand_of, stamp_of
 from potluck.tasks.here import Begun
 from potluck.tasks.sources import Sources
 
-Progress = Callable[[Ask], None]
 
-
-def quietly(ask: Ask) -> None:
-    """No progress."""
-
-
-def run(
+def run(  # noqa: PLR0913  # each is a flag of the verb
     plan: Plan | str | Path,
     data: Sources | None = None,
     *,
@@ -42,15 +36,47 @@ def run(
     record: bool = False,
     compare: bool = False,
     predictions: bool = False,
-    progress: Progress = quietly,
+    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Run:
-    """Carry out `plan` (or the one in a file) with all parties in this process.
+    """Carry out a plan with all parties in this process: every letter is made, sealed and read as across machines.
 
-    data: a frame, array or path a site; without it the plan's files. out: the folder to make. ledger: the folder of
-    the owners' ledgers. record: keep every parcel's body. compare: also what no owner could do alone (not private).
-    predictions: also what the model says of each owner's rows, in `sites/NAME`, as `keep.predictions` of a policy does.
-    Raises PlanError, DataError, UsageError (exit 2), Refused (3), Abort (4); then nothing of the run is left but
-    what the ledgers charged.
+    Args:
+        plan: a plan, or the TOML file of one.
+        data: by site a pandas or polars frame, an array or a path; without it the files that the plan names.
+        out: the folder to make; without it one in `runs/`. It is never overwritten.
+        ledger: the folder of the owners' ledgers, into which a run with noise writes what it cost; without it `ledger`
+            beside the plan.
+        record: keep every letter's body, for attacks.
+        compare: also what no owner could do alone, such as a model of all rows in one place. That is not private.
+        predictions: also what the model says of each owner's rows, in `sites/NAME`, as `keep.predictions` of a policy
+            does.
+        progress: is told of each sum as it begins. Without it a notebook shows a line that says how far it is.
+        quiet: a notebook shows no such line.
+
+    Returns:
+        The finished run: its model or results, metrics, cost, report and pictures.
+
+    Raises:
+        PlanError: the plan is wrong, or promises what does not hold.
+        DataError: rows do not fit the plan.
+        UsageError: the folder cannot be made, or the like.
+        Refused: a ledger is beyond its cap, or was cut off.
+        Abort: the protocol ended early. Nothing is left of a run that failed but what the ledgers charged.
+
+    Examples:
+        >>> import pandas as pd
+        >>> import potluck
+        >>> plan = potluck.Plan(
+        ...     name="people", purpose="How old people are", task="statistics",
+        ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"}, privacy={"noise": "none"},
+        ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}, "max_rows": 100},
+        ...     statistics=[{"name": "age", "kind": "mean", "column": "age"}],
+        ... )
+        >>> frames = {"north": pd.DataFrame({"age": [30, 50]}), "south": pd.DataFrame({"age": [70]})}
+        >>> run = potluck.run(plan, frames)
+        >>> run.results["age"]["value"]
+        50.0
     """
     plan = opened(plan)
     warnings = plan.require()
@@ -62,13 +88,14 @@ def run(
     holding = folder_of(plan, Path(ledger) if ledger else None)
     noisy = spec.noisy
     with (
+        shown(spec, progress, quiet=quiet) as told,
         run_folder(spec.name, Path(out) if out else None, now) as folder,
         open_ledgers(task.keeps(spec), holding) as held,
     ):
         transcript = Transcript(folder / "parcels" if record else None)
         memory = Memory((*spec.sites, *spec.compute), digest(spec), ledgers=held, transcript=transcript)
         charged = partial(charging, held if noisy else {}, spec, name, now)
-        outcome, log = here.play(Begun(name, memory, holding, demand, charged, progress, predictions))
+        outcome, log = here.play(Begun(name, memory, holding, demand, charged, told, predictions))
         beside = here.beside(outcome) if compare else None
         spent: dict[str, float | None] = dict.fromkeys(spec.federation.sites)
         if noisy:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.local.run import Progress, quietly
+from potluck.api.local.progress import progress as shown
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.results.folder import run_folder
 from potluck.api.results.simulated import Simulation, write
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.seeded import generator
+from potluck.drivers.sums import Progress
 from potluck.learning.data.target import goal_of
 from potluck.learning.graph.steps import torch
 from potluck.learning.models.graphs import Equipped, follow
@@ -45,7 +46,8 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     memory: str | int | None = None,
     gpu: bool = False,
     out: str | Path | None = None,
-    progress: Progress = quietly,
+    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Simulation:
     """Simulate `plan` (or the one in a file) over `sites` clients, of which a `cohort` takes part in each round.
 
@@ -70,8 +72,8 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
         cohorts = _cohorts(plan, data, wanted).ready()
         warnings = [*warnings, *scale.warnings(cohorts, wanted)]
         each = shared(cap, cohorts.pooled.bytes, wanted.processes, cohorts.room())
-        with bounded(cap):
-            found = rounds_of(cohorts, wanted, progress, each)
+        with bounded(cap), shown(plan.spec, progress, quiet=quiet) as told:
+            found = rounds_of(cohorts, wanted, told, each)
         return write(folder, plan, found, now, [*warnings, *found.trained.warnings])
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from potluck.api.local.run import Progress, quietly, write
+from potluck.api.local.progress import quietly
+from potluck.api.local.run import write
 from potluck.api.network.once import run_round
 from potluck.api.network.reckoning import reckoning
 from potluck.api.network.sessions import FINISHED, SUMMED, Session, session
@@ -25,7 +26,7 @@ from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.memory import new_run
-from potluck.drivers.sums import Log, Sums, drive
+from potluck.drivers.sums import Log, Progress, Sums, drive
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table
 from potluck.learning.loops import build

@@ -24,7 +24,7 @@ class Plan:
     """What is to be learnt, what is protected from whom, and at what privacy cost.
 
     `Plan.read(path)` reads TOML; `Plan(name=..., federation={...}, ...)` takes the same names as the tables.
-    Raises PlanError where a key is unknown, missing or of the wrong kind. `set` changes one key in place.
+    A plan does not change: `set` gives another one. Raises PlanError: a key is unknown, missing or of the wrong kind.
     """
 
     def __init__(  # noqa: PLR0913 - the arguments are the tables of a plan, by their own names
@@ -108,13 +108,31 @@ class Plan:
         return plan
 
     def set(self, key: str, value: object) -> "Plan":
-        """Replace one key (dotted), e.g. `plan.set("protect.with", "mask")`; gives the plan itself.
+        """A new plan with another value of one key (dotted); this one stays as it is.
 
-        Raises PlanError; then the plan is as it was.
+        Args:
+            key: of a table or of a value in it, as in the plan's file: `"protect.with"`.
+            value: what a plan's file may say there. A table replaces the whole of the old one.
+
+        Raises:
+            PlanError: there is no such key, or the value cannot be.
+
+        Examples:
+            >>> import potluck
+            >>> plan = potluck.Plan(
+            ...     name="people", purpose="How many rows there are", task="statistics",
+            ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"}, privacy={"noise": "none"},
+            ...     statistics=[{"name": "rows", "kind": "count"}],
+            ... )
+            >>> plan.set("protect.with", "he")
+            Plan('people', task='statistics', with='he')
+            >>> plan
+            Plan('people', task='statistics', with='clear')
         """
-        self._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
-        self.overrides = (*self.overrides, f"{key}={inline(value)}")
-        return self
+        other = Plan.__new__(Plan)
+        other.source, other.overrides = self.source, (*self.overrides, f"{key}={inline(value)}")
+        other._adopt(replaced(self.tables, tuple(key.split(".")), value), self.folder, self.where)
+        return other
 
     @property
     def hash(self) -> str:

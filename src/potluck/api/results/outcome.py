@@ -51,9 +51,13 @@ class Run:
             ) from None
         return cls(Path(folder), document)
 
-    @cached_property
+    @property
     def model(self) -> Model:
         """The trained model: predict, predict_proba, to_sklearn. Raises UsageError for a run of statistics."""
+        return self._model  # completion calls what is no property, and would stop at its error
+
+    @cached_property
+    def _model(self) -> Model:
         found = self.document.get("model")
         if not isinstance(found, Mapping):
             raise UsageError("has no model: its task is not train", where=str(self.folder))
@@ -74,10 +78,14 @@ class Run:
         """The statistics of the JSON."""
         return self.document.get("results")
 
-    @cached_property
+    @property
     def frames(self) -> "Mapping[str, DataFrame]":
         """The statistics as tidy pandas tables, by name; more tables of one as `name.table`. Raises UsageError: the
         folder cannot be read."""
+        return self._frames
+
+    @cached_property
+    def _frames(self) -> "Mapping[str, DataFrame]":
         return frames(self.folder)
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from potluck.core.prose import agree
-from potluck.core.visible import visible
+from potluck.core.visible import aligned, visible
 from potluck.learning.graph.file import Network
 from potluck.learning.graph.interpreter import memory
 from potluck.learning.graph.schema import Weight
@@ -102,7 +102,7 @@ class Outline:
             f"weights {self.network.weights}",
             *base,
             "",
-            *_aligned(rows),
+            *aligned(rows),
             "",
             f"{held['trained']:,} parameters trained, {held['frozen']:,} frozen; "
             f"{held['constants']:,} constant numbers",
@@ -161,8 +161,3 @@ def _trained(layer: Layer) -> str:
     if layer.parameters == 0:
         return "above"
     return {0: "no", layer.parameters: "yes"}.get(layer.trained, f"{layer.trained:,}")
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
