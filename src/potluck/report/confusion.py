@@ -6,14 +6,19 @@ from potluck.report.outcome import Outcome, Row
 
 
 def confusion(outcome: Outcome) -> Heat | None:
+    """As a table."""
+    found = grid(outcome)
+    return heat("Right and wrong", found) if found else None
+
+
+def grid(outcome: Outcome) -> Grid | None:
     """Of the federated model, where the run's sums counted rows so."""
     measured = outcome.metrics.federated if outcome.metrics else None
     one = measured.confusion if measured else None
     if one is None:
         return None
     values, low, high = map(_rows, (one.counts, one.low, one.high))
-    grid = Grid(down="is", across="said", rows=one.labels, columns=one.labels, values=values, low=low, high=high)
-    return heat("Right and wrong", grid)
+    return Grid(down="is", across="said", rows=one.labels, columns=one.labels, values=values, low=low, high=high)
 
 
 def _rows(lists: list[Row]) -> tuple[tuple[Number, ...], ...]:

@@ -21,9 +21,12 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
 from potluck.report.outcome import read
 from potluck.report.page import render, run_html
+from potluck.report.plots.drawn import figure
+from potluck.report.plots.pictures import chosen, pictures
 from potluck.tasks.trained import MODEL
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from pandas import DataFrame
 
 
@@ -147,6 +150,27 @@ class Run:
     def report(self, path: str | Path | None = None) -> Path:
         """Write the HTML report; gives its path. Raises UsageError: it cannot be written."""
         return write_report(self.folder, Path(path) if path else None)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The names of what `plot` can draw of this run."""
+        return tuple(pictures(self.folder))
+
+    def plot(self, name: str | None = None) -> "Figure":
+        """The run's pictures as a matplotlib figure, with every interval that its report has.
+
+        Args:
+            name: one of `pictures`, such as "metrics", "history", "roc", "epsilon" or a statistic's name; without one
+                all of them, up to 12 panels.
+
+        Returns:
+            The figure: a notebook shows it, `savefig` writes it.
+
+        Raises:
+            UsageError: matplotlib is missing (`pip install 'potluck[plot]'`), or there is no such picture.
+        """
+        panels = chosen(self.folder, name)
+        return figure(panels, f"Potluck run {self.folder.name}")
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<li>{escape(visible(line))}</li>" for line in self.row_warnings())

@@ -1,0 +1,1 @@
+"""A run's pictures for matplotlib, from the same forms that its report shows."""
