@@ -3,6 +3,7 @@ and how far a run is."""
 
 import json
 import rlcompleter
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -160,3 +161,29 @@ def test_nothing_is_shown_where_nobody_looks(notebook, tmp_path, case, monkeypat
     assert shown == []
     assert len(seen) == ("progress" in how)
     assert capsys.readouterr() == ("", "")
+
+
+KERNEL = """
+import sys
+from types import ModuleType, SimpleNamespace
+
+shell = SimpleNamespace(config={"IPKernelApp": {}})  # by which DuckDB knows a notebook, when it is imported
+sys.modules["IPython"] = ModuleType("IPython")
+sys.modules["IPython"].get_ipython = lambda: shell
+sys.modules["ipywidgets"] = None
+"""
+
+
+def test_rows_of_a_file_are_read_in_a_notebook_that_has_no_widgets(tmp_path):
+    """There DuckDB has no progress bar, and refuses to be told so."""
+    (tmp_path / "rows.csv").write_bytes("Größe;k\n1,5;1\n2,5;2\n".encode("latin-1"))
+
+    def said(*lines):
+        code = KERNEL + "\n".join(lines)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+        return done.stdout + done.stderr[-300:]
+
+    bar = "duckdb.connect(':memory:').execute('SET enable_progress_bar = false')"
+    assert "required package 'ipywidgets' is missing" in said("import duckdb", bar)  # the control
+    read = "print(potluck.Plan.from_frames({'a': 'rows.csv', 'b': 'rows.csv'}).spec.data.columns)"
+    assert "Größe" in said("import potluck", read)

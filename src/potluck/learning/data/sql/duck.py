@@ -159,7 +159,9 @@ def _database(
         made.execute(f"SET allowed_paths = [{DUCKDB.text(str(path))}]")
         if glob.has_magic(str(path)):  # as the file is then looked for in its folder
             made.execute(f"SET allowed_directories = [{DUCKDB.text(str(path.parent))}]")
-    made.execute("SET enable_progress_bar = false")  # it would stand among what a program without a file prints
+    # It would stand among what a program without a file prints. In a notebook without ipywidgets nobody may set it.
+    if made.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+        made.execute("SET enable_progress_bar = false")
     made.execute("SET enable_external_access = false")
     made.execute("SET lock_configuration = true")
     return made
