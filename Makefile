@@ -18,7 +18,7 @@ test test-all quick: export OMP_NUM_THREADS := 1
 test test-all quick: export OPENBLAS_NUM_THREADS := 1
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo missing)
 
-.PHONY: demo test test-all quick bench check lock clean
+.PHONY: demo test test-all quick bench check docs lock clean
 
 demo: .venv/.core
 	$(BIN)/potluck demo
@@ -44,8 +44,13 @@ check: .venv/.dev
 	$(BIN)/mypy -n 2
 	$(BIN)/lint-imports
 
+# The pages as a site, as a wheel has them, into build/site: `potluck docs` opens it. A broken link is an error.
+docs: .venv/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+	@$(BIN)/potluck docs
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build .venv .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.made:
 	@[ -n "$(PYTHON)" ] || { echo "Potluck needs Python 3.11 or newer: install python3.11"; exit 1; }

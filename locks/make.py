@@ -25,7 +25,7 @@ OF_TORCH = ("filelock", "fsspec", "jinja2", "networkx", "sympy", "typing-extensi
 """What torch needs on every machine."""
 TOOLS = ("pip",)
 """What installs the rest."""
-EXTRAS = ("networks", "sklearn", "onnx", "plot", "sql", "yaml", "dev")
+EXTRAS = ("networks", "sklearn", "onnx", "plot", "sql", "yaml", "site", "dev")
 """Extras of a checkout. `broker` and `spark` have locks of their own: for machines that lack the program, and for
 `make test-all`."""
 PROJECT = """\

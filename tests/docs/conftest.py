@@ -1,4 +1,4 @@
-"""A plan with its files, for pages that are compared with what a run prints."""
+"""A plan with its files, for pages that are compared with what a run prints; and a wheel, with the pages inside."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from support.docs import wheel
 from support.docs.keys import SITES
 
 
@@ -35,3 +36,15 @@ privacy = {{ noise = "shared", unit = "row", epsilon = 1.0, delta = 1e-5, clip =
 """
     (tmp_path / "plan.toml").write_text(text, encoding="utf-8")
     return tmp_path / "plan.toml"
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory) -> Path:
+    """A folder with a wheel of this program (`wheel/`), built apart from the checkout and unpacked (`unpacked/`)."""
+    return wheel.shared(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def site(packed) -> Path:
+    """The pages as a site, as the wheel has them."""
+    return packed / "unpacked" / "potluck" / "site"

@@ -168,7 +168,7 @@ def _attestation(policy: Policy, plan: Plan) -> Denial | None:
         return None
     what = "rows and model" if plan.traits.scores else "the updates"
     words = f"{what} would be opened in an enclave, and nothing says which may open this site's"
-    return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: docs/concepts/tee.md')
+    return Denial("attestation", words, 'attestation.policy = "enclave.toml" says which: potluck docs tee')
 
 
 def _memory(policy: Policy, plan: Plan) -> Denial | None:

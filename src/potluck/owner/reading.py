@@ -38,7 +38,7 @@ def parse(text: str, where: str) -> Policy:
         prepare=_prepared,
         make={Secret: lambda text: Secret(text.encode())},
         renamed={"allow.servers": "allow.compute"},
-        missing="see docs/reference/policy.md",
+        missing="potluck docs policy lists all keys",
         shown=_shown,
     )
     tables = _tables(text, where)

@@ -17,7 +17,7 @@ def demand_of(plan: Written) -> Demand | None:
         return None
     if guard.policy is None and guard.enclave != "simulated":
         what = f'protect.policy is missing: who believes an enclave "{guard.enclave}" has to say which code and machine'
-        raise PlanError(what, where=plan.where, hint='policy = "policy.toml": docs/concepts/tee.md')
+        raise PlanError(what, where=plan.where, hint='policy = "policy.toml": potluck docs tee')
     demand = built_in() if guard.policy is None else read(plan.folder / guard.policy)
     demand.believes(guard.enclave)
     return demand

@@ -64,7 +64,7 @@ class Dictionary:
 
 
 def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
-    """What a data dictionary says of a table; table: which one, where it describes several.
+    """What a data dictionary says of a table. path: its file; table: which one, where it describes several.
 
     Raises UsageError: it cannot be read, is of no known format, does not keep to it, or has no such table.
     """

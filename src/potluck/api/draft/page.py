@@ -132,7 +132,7 @@ def _aim(draft: Draft) -> Iterator[str]:
     if draft.aim is None:
         named = [*(name for name, one in draft.columns.items() if one.used and not one.derive), *draft.derived]
         yield from ("[[statistics]]", _entry("name", "table1"), _entry("kind", "table1"), _entry("columns", named))
-        yield from _comment('by = "COLUMN" of a category makes a table by group; other kinds: docs/concepts/statistics')
+        yield from _comment('by = "COLUMN" of a category makes a table by group; other kinds: potluck docs statistics')
         return
     aim = draft.aim
     for condition in aim.where:

@@ -26,7 +26,7 @@ Sizes = Sequence[int] | tuple[str, Sequence[int]]
 def graph(
     module: "Module", inputs: Mapping[str, Sizes], path: Path | str, *, base: Path | str | None = None
 ) -> Outline:
-    """Write the graph of a torch module into a new file, and say what is in it.
+    """Write the graph of a torch module into the new file `path`, and say what is in it.
 
     inputs: by name, in the order of the module's arguments, the shape of one row: `{"features": [13]}`,
     `{"ids": ("int64", [32])}`. base: a safetensors file. Frozen weights (`requires_grad_(False)`) that it holds are

@@ -160,6 +160,7 @@ def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Seq
     """The verdict on a plan, or on the one in a file; one that cannot be read is a verdict too.
 
     data: a frame, array or path a site, as `run` takes them; without it the plan's files, where they are here.
+    settings: keys of the plan to override, as `training.rounds=5`. Raises nothing that has to do with plan or data.
     """
     try:
         plan = opened(plan, settings)

@@ -55,7 +55,8 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     split: even, shards:2, dirichlet:0.1, natural:COLUMN, or sites: the plan's own. seed: public. noise_cohort: of how
     many clients a real round would be, whose noise is scaled to the cohort. every: rounds from one look at held-out
     rows to the next. processes: that train, by default one a core. memory: what rows and training may take in all, such
-    as "4G". gpu: train a graph on the machine's graphics card. out: the folder to make.
+    as "4G". gpu: train a graph on the machine's graphics card. out: the folder to make. progress: called with
+    each sum before it is computed.
 
     Raises PlanError, DataError, GraphError, UsageError (exit 2), Abort (4): then nothing is left.
     """

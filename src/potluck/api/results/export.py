@@ -43,8 +43,8 @@ FORMS: Mapping[str, Callable[[Model], Files]] = {"onnx": _onnx, "graph": _graph,
 
 
 def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
-    """Write a model into a new file. model: one, its model.json, or a run's folder. to: "onnx", "graph", "layers" or
-    "xgboost".
+    """Write a model into the new file `path`. model: one, its model.json, or a run's folder. to: "onnx", "graph",
+    "layers" or "xgboost".
 
     Raises UsageError: no model there, a kind that the form does not say, or a file is there already; GraphError: an
     operation that the form does not say.

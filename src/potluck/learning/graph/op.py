@@ -77,7 +77,7 @@ OPS: Registry[Op] = table("graph.op")
 def nearest_op(word: str) -> str:
     """The hint where an operation is unknown."""
     near = difflib.get_close_matches(word[:100], OPS.words(), 1)
-    listed = "docs/reference/graphs.md lists those that may be used"
+    listed = "potluck docs graphs lists those that may be used"
     return f'did you mean "{near[0]}"? {listed}' if near else listed
 
 

@@ -107,7 +107,7 @@ def starter(evidence: Evidence, claims: Mapping[str, Claim]) -> str:
     name = evidence.format
     development = name == "simulated"
     head = [
-        f"# What an enclave must show: made from evidence ({name}). Every key: docs/reference/attestation.md",
+        f"# What an enclave must show: made from evidence ({name}). Every key: potluck docs attestation",
         "# A list that is empty allows nothing; a line behind a # is not compared.",
         "version = 1",
         'mode = "development"       # a simulated enclave protects nothing' if development else 'mode = "production"',

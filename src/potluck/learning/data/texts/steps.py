@@ -57,7 +57,7 @@ def pattern(value: object, at: str) -> object:
         return {"String": text(given["String"], at)}
     if set(given) == {"Regex"} and given["Regex"] in PATTERNS:
         return dict(given)
-    hint = f"a plain text (String), or one of {len(PATTERNS)} known ones: docs/concepts/encoding.md lists them"
+    hint = f"a plain text (String), or one of {len(PATTERNS)} known ones: potluck docs encoding lists them"
     raise wrong("is a regular expression that is not known", at, hint)
 
 

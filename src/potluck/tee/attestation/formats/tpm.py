@@ -188,7 +188,7 @@ def judge(facts: Quoted, policy: Policy, asked: Asked) -> Iterator[Reason | Unch
 
 def _trusted(key: bytes, policy: Policy) -> Iterator[Reason | Unchecked]:
     listed = policy.tpm.ak
-    hint = "list the key once it has been activated (docs/guides/confidential-vm.md)"
+    hint = "list the key once it has been activated (potluck docs confidential-vm)"
     if listed is None and policy.production:
         yield Reason(Code.AK, "tpm.ak", "is not in the policy, so that any key would do", hint)
     elif listed is None:

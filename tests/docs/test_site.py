@@ -1,0 +1,138 @@
+"""The pages as a site: nothing is broken, nothing is fetched, all is reachable, and each shows what its source says."""
+
+import inspect
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from markdown_it import MarkdownIt
+
+import potluck
+from support.docs.pages import PAGES, ROOT
+from support.docs.rendered import page_of, rendered
+from support.docs.wheel import built, copied
+
+SHOWN = [*PAGES, ROOT / "bench" / "README.md"]
+LIBRARY = Path("docs/reference/library.md")
+
+
+def place(site: Path, source: Path) -> Path:
+    """The page of the site that is made of a page of the repository."""
+    name = source.relative_to(ROOT)
+    return site / (name.parent / "index.html" if name.name == "README.md" else name.with_suffix(".html"))
+
+
+def broken(site: Path) -> list[str]:
+    """Each link or file of a page that leads nowhere on the site."""
+    found = []
+    for path in sorted(site.rglob("*.html")):
+        page = page_of(path)
+        for target in {*page.links, *page.loads}:
+            name, anchor = urldefrag(unquote(target))
+            if path.name == "404.html" or re.match(r"(https?|mailto|data):", name):
+                continue
+            other = (path.parent / name).resolve() if name else path
+            if not other.is_file() or (anchor and other.suffix == ".html" and anchor not in page_of(other).ids):
+                found.append(f"{path.relative_to(site)}: {target}")
+    return found
+
+
+def test_every_link_and_picture_leads_to_something(site):
+    assert broken(site) == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    (tmp_path / "a.html").write_text('<article><h1 id="a">A</h1><a href="a.html#b">b</a><img src="c.png"></article>')
+    assert sorted(broken(tmp_path)) == ["a.html: a.html#b", "a.html: c.png"]
+
+
+def test_a_page_loads_nothing_from_elsewhere(site):
+    assert len(list(site.rglob("*.html"))) > 100
+    for path in site.rglob("*.html"):
+        elsewhere = [one for one in page_of(path).loads if re.match(r"(\w+:)?//", one)]
+        assert elsewhere == [], path
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\(\s*[\"']?(https?:)?//", style.read_text(encoding="utf-8")), style
+
+
+def test_every_page_is_on_the_site_and_can_be_found_by_its_words(site):
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))["docs"]
+    found = {one["location"].partition("#")[0] for one in index}
+    for source in SHOWN:
+        assert place(site, source).is_file(), source
+        assert place(site, source).relative_to(site).as_posix() in found, source
+
+
+def test_every_page_can_be_reached_from_the_front_page(site):
+    seen, todo = set(), [site / "index.html"]
+    while todo:
+        path = todo.pop().resolve()
+        if path not in seen and path.suffix == ".html":
+            seen.add(path)
+            todo += [path.parent / unquote(urldefrag(one)[0]) for one in page_of(path).links if "://" not in one]
+    assert {path for path in site.resolve().rglob("*.html") if path.name != "404.html"} <= seen
+
+
+@pytest.mark.parametrize("source", [one for one in SHOWN if one.relative_to(ROOT) != LIBRARY], ids=lambda one: one.stem)
+def test_the_site_shows_a_page_as_commonmark_does(source, site):
+    """The site's Markdown is another dialect than a forge's: lists in lists, and lists after a line of text, get lost
+    in it. The oracle is markdown-it, an implementation of CommonMark."""
+    commonmark = MarkdownIt("commonmark", {"html": True}).enable("table")
+    expected = rendered(commonmark.render(source.read_text(encoding="utf-8")), article=False)
+    shown = page_of(place(site, source))
+    assert (shown.elements, shown.depth) == (expected.elements, expected.depth)
+
+
+def test_the_library_reference_has_every_name_once(site):
+    page = page_of(place(site, ROOT / LIBRARY))
+    text = (ROOT / LIBRARY).read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: potluck\.(\w+)$", text, re.MULTILINE)) == sorted(potluck.__all__)
+    assert {f"potluck.{name}" for name in potluck.__all__} <= page.ids
+    assert {"potluck.Plan.read", "potluck.Run.metrics", "potluck.Model.predict_proba"} <= page.ids
+
+
+@pytest.mark.parametrize("name", [one for one in potluck.__all__ if inspect.isfunction(getattr(potluck, one))])
+def test_a_function_says_what_each_argument_is_and_what_it_raises(name):
+    function = getattr(potluck, name)
+    said = function.__doc__
+    assert "Raises" in said
+    assert [one for one in inspect.signature(function).parameters if not re.search(rf"\b{one}\b", said)] == []
+
+
+def test_a_notebook_is_a_page_with_what_its_cells_showed(site):
+    page = (site / "examples" / "pictures.ipynb.html").read_text(encoding="utf-8")
+    assert "26,858 parameters trained" in page
+    assert "<svg" in page.partition("<article")[2]
+    assert 'id="shown-' not in page
+
+
+@pytest.mark.browser
+def test_search_works_from_a_folder_and_without_a_network(site, tmp_path):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}",
+        "--host-rules=MAP * ~NOTFOUND",
+    ]
+    flags += ["--virtual-time-budget=20000", "--dump-dom", f"{(site / 'index.html').as_uri()}?q=epsilon"]
+    done = subprocess.run([chromium, *flags], capture_output=True, text=True, timeout=120, check=True)
+    found = re.search(r'md-search-result__meta">\s*(\d+) matching documents', done.stdout)
+    assert found
+    assert int(found[1]) > 20
+
+
+@pytest.mark.slow
+def test_a_site_with_a_broken_link_is_not_built(tmp_path):
+    source = copied(tmp_path / "source")
+    page = source / "docs" / "quickstart.md"
+    page.write_text(page.read_text(encoding="utf-8") + "\n[lost](nowhere.md)\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="1 warnings in strict mode"):
+        built(source, tmp_path)
