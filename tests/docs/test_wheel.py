@@ -158,8 +158,8 @@ def test_an_installed_wheel_works_by_its_command_in_an_environment_of_its_own(pa
     assert "potluck" in potluck("--version")
     for line in ("init north.csv south.csv west.csv --target back -o plan.toml", "check plan.toml", "schema policy"):
         potluck(line)
-    assert json.loads(potluck("run plan.toml --json"))["name"] == "plan"
-    assert set(json.loads(potluck("engine status --json"))) == {"he", "mpc"}
+    assert json.loads(potluck("run plan.toml --json"))["task"] == "train"
+    assert set(json.loads(potluck("engine status --json"))["engines"]) == {"he", "mpc"}
     potluck("docs examples -o examples")
     for path in ("train_heart.py", "statistics_heart.py", "python_frames.py"):
         subprocess.run(

@@ -31,7 +31,7 @@ def built(source: Path, to: Path) -> Path:
     """The wheel of `source`, in `to`. The pages are built strictly: a broken link in them is an error."""
     build = ["wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(to), str(source)]
     done = subprocess.run([sys.executable, "-m", "pip", *build], capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
     (wheel,) = to.glob("potluck-*.whl")
     return wheel
 
