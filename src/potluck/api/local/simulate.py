@@ -56,7 +56,7 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     many clients a real round would be, whose noise is scaled to the cohort. every: rounds from one look at held-out
     rows to the next. processes: that train, by default one a core. memory: what rows and training may take in all, such
     as "4G". gpu: train a graph on the machine's graphics card. out: the folder to make. progress: called with
-    each sum before it is computed.
+    each sum before it is computed. quiet: a notebook shows no progress.
 
     Raises PlanError, DataError, GraphError, UsageError (exit 2), Abort (4): then nothing is left.
     """
