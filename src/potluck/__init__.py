@@ -7,6 +7,8 @@ import typing as _typing  # so called, since completion shows what has a name he
 
 if _typing.TYPE_CHECKING:
     from potluck.api.dictionary.columns import columns_from
+    from potluck.api.estimators.classifier import FederatedClassifier
+    from potluck.api.estimators.regressor import FederatedRegressor
     from potluck.api.graph.make import graph
     from potluck.api.local.check import check
     from potluck.api.local.explain import explain
@@ -21,6 +23,8 @@ if _typing.TYPE_CHECKING:
     from potluck.learning.models.model import Model
 
 _WHERE = {
+    "FederatedClassifier": "potluck.api.estimators.classifier",
+    "FederatedRegressor": "potluck.api.estimators.regressor",
     "Plan": "potluck.api.plan.plan",
     "Run": "potluck.api.results.outcome",
     "Model": "potluck.learning.models.model",
@@ -36,6 +40,8 @@ _WHERE = {
     "simulate": "potluck.api.local.simulate",
 }
 __all__ = [
+    "FederatedClassifier",
+    "FederatedRegressor",
     "Model",
     "Plan",
     "Run",

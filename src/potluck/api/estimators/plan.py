@@ -1,0 +1,126 @@
+"""The plan that an estimator writes: numbers on public ranges, and rows dealt to sites, all in this process."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from potluck.api.plan.grammar import Toml
+from potluck.api.plan.plan import Plan
+from potluck.core.stages import Floats
+from potluck.learning.models.kinds import MODELS
+from potluck.learning.training.rates import advice
+
+Bounds = Mapping[str, Sequence[float]] | Sequence[float | Sequence[float]]
+"""By column (low, high); or low and high, each a number or one a column."""
+
+
+class PrivacyLeakWarning(UserWarning):
+    """Something of the rows themselves stands in the plan, which every party reads, and no epsilon counts it."""
+
+
+class Parameters(Protocol):
+    """What an estimator was told: see `FederatedClassifier`."""
+
+    model: str
+    protect: str
+    noise: str
+    epsilon: float | None
+    delta: float
+    l2: float
+    rounds: int | None
+    settings: Mapping[str, object] | None
+
+
+def ranges(bounds: Bounds | None, values: Floats, names: Sequence[str]) -> list[tuple[float, float]]:
+    """(low, high) of each column, those of the rows where there are none. values [n, p].
+
+    Raises:
+        ValueError: bounds of another number of columns, or of none of this name.
+    """
+    if bounds is None:
+        some = f"{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+        hint = "public ranges: bounds=(low, high) of features, target_bounds=(low, high) of what is predicted"
+        _leaks(f"the range of {some} is that of the rows", hint)
+        low, high = values.min(axis=0), values.max(axis=0)
+    elif isinstance(bounds, Mapping):
+        lacking = [name for name in names if name not in bounds]
+        if lacking:
+            raise ValueError(f"bounds: there are none of column {lacking[0]!r}. hint: (low, high) of each column")
+        low, high = np.array([bounds[name] for name in names], dtype=np.float64).T
+    else:
+        low, high = (np.broadcast_to(np.asarray(one, dtype=np.float64), len(names)) for one in bounds)
+    wide = np.where(high > low, high, low + 1.0)  # one value alone has no width
+    return list(zip(low.tolist(), wide.tolist(), strict=True))
+
+
+def dealt(sites: object, count: int, many: int) -> NDArray[np.str_]:
+    """[n] the site of each row: what is said of it, or site1, site2, ... by turns.
+
+    Raises:
+        ValueError: fewer rows than sites, or not a site for each row.
+    """
+    if sites is None:
+        found = np.array([f"site{1 + place % many}" for place in range(count)])
+    else:
+        found = np.asarray(sites).astype(np.str_)
+        many = len(np.unique(found))
+        if found.shape != (count,):
+            raise ValueError(f"sites: one for each row, got shape {found.shape} for {count} rows")
+    if count < many:
+        raise ValueError(f"n_samples={count} is fewer than the {many} sites. hint: n_sites=1 with protect='clear'")
+    return found
+
+
+def written(
+    told: Parameters,
+    columns: Mapping[str, tuple[float, float]],
+    target: tuple[str, Toml, Toml],
+    sites: Sequence[str],
+    rows: int,
+) -> Plan:
+    """A plan to train. columns: by name their ranges; target: its name, its column, and what of it is predicted; rows:
+    how many there are."""
+    name, column, aim = target
+    kind, given, noisy = MODELS.of(told.model), told.settings or {}, told.epsilon is not None
+    numbers = {one: {"kind": "number", "low": low, "high": high} for one, (low, high) in columns.items()}
+    training: Toml = {"method": "boosting" if kind.made else "newton" if kind.link and not noisy else "gradient"}
+    training = training if told.rounds is None else {**training, "rounds": told.rounds}
+    privacy: Toml = {"noise": "none"}
+    if noisy:
+        privacy = {"noise": told.noise, "unit": "row", "epsilon": told.epsilon, "delta": told.delta}
+        privacy = privacy if kind.made else {**privacy, "clip": 1.0}
+        training = {**training, "expected_rows": rows}
+        if "training.expected_rows" not in given:
+            hint = 'say about how many are expected: settings={"training.expected_rows": 1000}'
+            _leaks(f"training.expected_rows is the number of rows, {rows}", hint)
+    plan = Plan(
+        name="estimator",
+        purpose="fit of a scikit-learn estimator",
+        task="train",
+        federation={"sites": list(sites)},
+        data={"columns": {**numbers, name: column}, "target": {"column": name, **aim}},
+        model={"kind": told.model, "l2": told.l2},
+        training=training,
+        protect={"with": told.protect},
+        privacy=privacy,
+    )
+    for key, value in given.items():
+        plan = plan.set(key, value)
+    safe = advice(plan.spec)
+    return plan if safe is None or "training.rate" in given else plan.set("training.rate", safe.rate)
+
+
+def _leaks(what: str, hint: str) -> None:
+    warnings.warn(f"{what}, and stands in the plan. hint: {hint}", PrivacyLeakWarning, stacklevel=5)
+
+
+def frames(
+    columns: Mapping[str, Floats], target: tuple[str, object], whose: NDArray[np.str_]
+) -> dict[str, pd.DataFrame]:
+    """Each site's rows."""
+    whole = pd.DataFrame({**columns, target[0]: target[1]})
+    return {str(site): whole[whose == site] for site in np.unique(whose)}
