@@ -40,14 +40,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What was learnt. coefficients: by feature, for linear models, in encoded features. sums_a_round: of training;
-    importances: by column, of trees and curves; curves: by column, of an additive model. round: after which it was
-    kept, 0 where nobody looked at it before the end."""
+    """What was learnt. coefficients: by feature, for linear models, in encoded features; of several classes by class.
+    sums_a_round: of training; importances: by column, of trees and curves; curves: by column, of an additive model.
+    round: after which it was kept, 0 where nobody looked at it before the end."""
 
     kind: str = ""
     file: str | None = ""
     digest: str = ""
-    coefficients: dict[str, float] | None = None
+    coefficients: dict[str, float | dict[str, float]] | None = None
     sums_a_round: int = 1
     importances: dict[str, float] = {}
     curves: dict[str, tuple[Step, ...]] = {}

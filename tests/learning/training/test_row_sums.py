@@ -27,7 +27,7 @@ from potluck.secret.random import system
 from support.examples import examples
 from support.learning import rows_by_hand
 from support.learning.laid_out import rows_of
-from support.learning.rows_by_hand import KINDS, METHODS, asked, plan, table, words
+from support.learning.rows_by_hand import KINDS, METHODS, asked, plan, table, weights_of, words
 from support.places import SRC, TESTS
 
 
@@ -46,7 +46,7 @@ SIZES = st.sampled_from([0.0, 1e-9, 0.3, 5.0, 1e4, 9e8])
 )  # fmt: skip
 def test_words_are_those_of_rows_laid_out_but_for_the_gram_matrix(kind, method, seed, n, size, most):
     spec, rows = plan(kind, method, most=most), table(kind, n=n, seed=seed)
-    weights = size * np.random.default_rng(seed).uniform(-1, 1, 4)
+    weights = size * np.random.default_rng(seed).uniform(-1, 1, weights_of(kind))
     (grid, found), before = words(spec, rows, weights), laid(spec, rows, weights)
     for name, where in grid.slices().items():
         apart = np.abs(signed(found[where] - before[where]))
@@ -56,7 +56,11 @@ def test_words_are_those_of_rows_laid_out_but_for_the_gram_matrix(kind, method, 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", METHODS)
 def test_neither_order_nor_batches_nor_how_rows_are_shared_out_matter(kind, method, monkeypatch):
-    spec, rows, weights = plan(kind, method), table(kind, n=500), np.array([0.3, -2.0, 1.5, 0.1])
+    spec, rows, weights = (
+        plan(kind, method),
+        table(kind, n=500),
+        np.resize([0.3, -2.0, 1.5, 0.1, 0.7], weights_of(kind)),
+    )
     _, whole = words(spec, rows, weights)
     order = np.random.default_rng(1).permutation(500)
     parts = [rows, *(part_of(rows, index) for index in (order, order[:170], order[170:]))]
@@ -65,7 +69,7 @@ def test_neither_order_nor_batches_nor_how_rows_are_shared_out_matter(kind, meth
     assert np.array_equal(again, whole)
     rounded = np.abs(signed(shared[0] + shared[1] - whole))
     assert rounded.max() <= 1  # of the Gram matrix each site rounds its own sum
-    assert not rounded[:4].any()
+    assert not rounded[: weights_of(kind)].any()
 
 
 def part_of(rows, index):
@@ -91,7 +95,7 @@ def test_the_same_words_with_any_blas_any_threads_and_any_processor():
         subprocess.run(command, env=os.environ | here | machine, capture_output=True, text=True, check=True)
         for machine in MACHINES
     ]
-    assert len(runs[0].stdout.split()) == 6
+    assert len(runs[0].stdout.split()) == 9
     assert len({run.stdout for run in runs}) == 1
 
 
@@ -236,7 +240,7 @@ CLIPS = st.sampled_from([2.0**-10, 0.3, 1.0, 5.0, 32.0, 1e3])
 def test_clipped_rows_add_what_they_would_laid_out_but_for_a_step(kind, seed, n, size, clip):
     """Those that are not clipped to the bit. Clipped ones are scaled by other operations."""
     spec, rows = plan(kind, "gradient", clip=clip), table(kind, n=n, seed=seed)
-    weights = size * np.random.default_rng(seed).uniform(-1, 1, 4)
+    weights = size * np.random.default_rng(seed).uniform(-1, 1, weights_of(kind))
     (_, found), before = words(spec, rows, weights), laid(spec, rows, weights)
     values = rows_of(build(spec), asked(spec, weights), rows)
     cut = int((np.linalg.norm(values, axis=1) > clip * (1 - 1e-9)).sum())
@@ -248,10 +252,11 @@ FACTORS = st.sampled_from([0.0, 5e-324, 1e-300, 0.25, 1 / 3, 1.0, -1.0, 7.3, 1e9
 
 
 def longest(rows, factors, part, most):
-    """The largest norm that a row alone adds, over the clip: in whole numbers and fractions. A row has a 1 in front."""
+    """The largest norm that a row alone adds, over the clip: in whole numbers and fractions. A row has a 1 in front.
+    factors [n], or of classes [n, K]."""
     found = 0
-    for row, factor in zip(rows, factors, strict=True):
-        steps = row_sums.clipped(row[None, 1:], np.array([factor]), part, most)
+    for place, row in enumerate(rows):
+        steps = row_sums.clipped(row[None, 1:], factors[[place]], part, most)
         found = max(found, sum(step * step for step in steps.tolist()))
     return found * Fraction(part.step) ** 2 / Fraction(most) ** 2
 
@@ -262,8 +267,10 @@ def longest(rows, factors, part, most):
 )  # fmt: skip
 def test_no_row_adds_more_than_its_clip_in_whole_numbers(given_, data, fine, most):
     rows = np.column_stack([np.ones(len(given_)), np.array(given_)])
-    factors = np.array(data.draw(st.lists(FACTORS, min_size=len(rows), max_size=len(rows))))
-    part = GridBlock("x", 7, 2.0 ** (np.frexp(most)[1] - 10 - fine), most * len(rows))
+    classes = data.draw(st.sampled_from([1, 2, 3, 7]))
+    factors = np.array(data.draw(st.lists(FACTORS, min_size=len(rows) * classes, max_size=len(rows) * classes)))
+    factors = factors if classes == 1 else factors.reshape(len(rows), classes)
+    part = GridBlock("x", 7 * classes, 2.0 ** (np.frexp(most)[1] - 10 - fine), most * len(rows))
     assert longest(rows, factors, part, most) <= 1
     # and all together are the sum of each alone
     alone = sum(row_sums.clipped(rows[[i], 1:], factors[[i]], part, most) for i in range(len(rows)))
@@ -277,16 +284,23 @@ def test_a_row_is_scaled_to_just_below_its_clip_and_a_short_one_stays():
     assert row_sums.clipped(rows, np.array([0.25]), part, 1.5).tolist() == [2**38, 2**39, 2**39]
     scaled = row_sums.clipped(rows, np.array([-8.0]), part, 1.5) * part.step
     assert scaled.tolist() == pytest.approx([-0.5, -1.0, -1.0], rel=1e-11)
+    # of two classes, whose residuals (3, -4) have the norm 5, the sum's norm is the product
+    wide = GridBlock("x", 6, 2.0**-40, 2.0)
+    both = row_sums.clipped(rows, np.array([[3.0, -4.0]]), wide, 1.5) * wide.step
+    assert both.tolist() == pytest.approx([0.3, 0.6, 0.6, -0.4, -0.8, -0.8], rel=1e-11)
 
 
 def test_control_a_clip_that_is_too_long_by_rounding_is_found(monkeypatch):
     part, most = GridBlock("x", 4, 2.0**-48, 32.0), 32.0
     rng = np.random.default_rng(0)
     rows = np.column_stack([np.ones(300), rng.choice([1.0, -1.0, 0.75, 0.3], (300, 3))])
-    factors = np.full(300, 100.0)
+    factors, wide = np.full(300, 100.0), GridBlock("x", 12, 2.0**-48, 32.0)
+    classes = rng.uniform(-100, 100, (300, 3))
     assert longest(rows, factors, part, most) <= 1
+    assert longest(rows, classes, wide, most) <= 1
     monkeypatch.setattr(row_sums, "margin", lambda size: -(2.0**-44))
     assert longest(rows, factors, part, most) > 1
+    assert longest(rows, classes, wide, most) > 1
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e200])

@@ -7,6 +7,7 @@ import numpy as np
 from potluck.core.asks import Ask, Kind
 from potluck.core.stages import Update
 from potluck.learning.data.table import Table
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.bins import edges
 from potluck.learning.evaluation.summed import Summed
 from potluck.learning.models.layers import margins
@@ -26,22 +27,27 @@ def laid_out(task, ask: Ask, table: Table) -> Iterator[np.ndarray]:
 
 
 def rows_of(task, ask: Ask, table: Table) -> np.ndarray:
-    """[n, d]: gradient, upper triangle of the Gram matrix, squared error and what its grid cuts off, side."""
+    """[n, d]: gradient, upper triangle of the Gram matrix (of every two classes), squared error and what its grid cuts
+    off, side."""
     assert ask.kind is Kind.TRAIN
     by, weights = link(task.plan), np.frombuffer(ask.state, dtype="<f8")
     x = np.column_stack([np.ones(int((~table.test).sum())), table.features[~table.test]])
-    y, at = table.target[~table.test], margins(weights, x[:, 1:])
-    off, upper = by.mean(at) - y, np.triu_indices(x.shape[1])
-    grain = 2.0**-48
+    y, classes = table.target[~table.test], goal_of(task.plan).classes
+    each = [margins(one, x[:, 1:]) for one in weights.reshape(len(classes) or 1, -1)]
+    at = np.column_stack(each) if classes else each[0]
+    off, upper = by.mean(at) - ((y[:, None] == np.arange(len(classes))) if classes else y), np.triu_indices(x.shape[1])
+    grain, sides = 2.0**-48, ask.blocks[-1].size
     if by.squares:
         units = len(task.plan.federation.sites) * task.plan.data.max_rows
         grain = 2.0 ** max(-48, int(np.ceil(np.log2(units * largest(by, weights) ** 2) + 1e-9)) - 62)
     blocks = {
-        "gradient": lambda: off[:, None] * x,
-        "gram": lambda: by.curved(at)[:, None] * x[:, upper[0]] * x[:, upper[1]],
+        "gradient": lambda: np.hstack([one[:, None] * x for one in np.atleast_2d(off.T)]),
+        "gram": lambda: np.hstack(
+            [one[:, None] * x[:, upper[0]] * x[:, upper[1]] for one in np.atleast_2d(by.curved(at).T)]
+        ),
         "squares": lambda: (np.floor(off**2 / grain) * grain)[:, None],
         "rest": lambda: (off**2 / grain - np.floor(off**2 / grain))[:, None],
-        "rows": lambda: (y[:, None] == np.arange(2)) if ask.blocks[-1].size == 2 else np.ones((len(y), 1)),
+        "rows": lambda: (y[:, None] == np.arange(sides)) if sides > 1 else np.ones((len(y), 1)),
     }
     return np.hstack([blocks[block.name]() for block in ask.blocks]).astype(np.float64)
 

@@ -8,7 +8,9 @@ from potluck.api.draft.questions import WORDS
 from potluck.core.errors import UsageError
 from potluck.core.prose import listed
 
-MOST_CLASSES = 20
+FEW_CLASSES, MOST_CLASSES = 10, 20
+"""Of so many a logistic model has a line of coefficients for each; of more an additive one is grown; then nothing
+is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +49,6 @@ def aim(name: str, guess: Guess) -> Aim:
     classes = {"column": name, "classes": values}
     unknown = [text for text in values if str(text).lower() in WORDS]
     note = f"{CONFIRM}: {listed(unknown)} may be no class: then list it in data.missing" if unknown else ""
+    if len(values) <= FEW_CLASSES:
+        return Aim(classes, {"kind": "logistic"}, {"method": "gradient"}, note, where=where)
     return Aim(classes, {"kind": "additive"}, {"method": "boosting"}, note, clipped=False, where=where)

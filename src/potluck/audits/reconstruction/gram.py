@@ -1,6 +1,7 @@
 """Rows from an exact Gram matrix, which newton opens each round: sums over rows of c x_j x_k, with x_0 = 1.
 
-At zero weights c is the same public number for every row (1/4 of a logistic model). Then, however many rows there are,
+At zero weights c is the same public number for every row (1/4 of a logistic model; of one of classes there is such a
+matrix for every two, and the first will do). Then, however many rows there are,
 
 - where one row alone has a value j of a category, x_j is 1 of that row and 0 of all others, so that row j of the matrix
   is c times the row itself;
@@ -27,7 +28,9 @@ from potluck.core.errors import PotluckError
 from potluck.core.plan import Column, Plan
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
+from potluck.learning.data.target import goal_of
 from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.linear import at_zero
 from potluck.learning.training.newton import GRAM
 
 NEAR = 1e-4
@@ -86,9 +89,10 @@ def _matrix(one: Known, plan: Plan) -> Floats:
     link, values = kind_of(plan).link, one.part(GRAM)
     assert link is not None
     assert values is not None
-    length = len(one.weights)
-    found = np.zeros((length, length))
-    found[np.triu_indices(length)] = values / float(link.curved(np.zeros(1))[0])
+    outputs = goal_of(plan).outputs
+    length = len(one.weights) // outputs
+    found, triangle = np.zeros((length, length)), np.triu_indices(length)
+    found[triangle] = values[: len(triangle[0])] / at_zero(link, outputs)
     return found + np.triu(found, 1).T
 
 

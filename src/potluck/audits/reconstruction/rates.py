@@ -1,17 +1,19 @@
 """What rows of one site come to, from the first slope of a linear model: at zero weights it is a sum of targets.
 
 A logistic model at zero weights says 1/2 of each row, so the slope of its intercept is (rows)/2 less the positive rows:
-the site's rate. Of a linear regression it is the sum of targets, turned round. The rows are counted in the sum where it
-has no noise, else they are as many as the plan expects. What the sum's noise, which the plan says, may move a number by
-is known: a number is found only where that is little, so that none is by luck, of however many sites.
-The slope of a feature is half its sum over negative rows less half that over positive ones. Where the sum has rows'
-features added up as well (`newton`: the first line of its Gram matrix), both sums follow, and so each side's means.
-Reference: the closed form.
+the site's rate; of K classes 1/K, and the slopes of the intercepts say the share of each. Of a linear regression it is
+the sum of targets, turned round. The rows are counted in the sum where it has no noise, else they are as many as the
+plan expects. What the sum's noise, which the plan says, may move a number by is known: a number is found only where
+that is little, so that none is by luck, of however many sites. The slope of a feature is half its sum over negative
+rows less half that over positive ones (of a class: a share of its sum over all rows, less that over the class's). Where
+the sum has rows' features added up as well (`newton`: the first line of its Gram matrix), both sums follow, and so each
+side's means. Reference: the closed form.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -20,8 +22,10 @@ from potluck.audits.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.dp.mechanism import mechanism, noise_of
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.linear import at_zero
 from potluck.learning.training.method import TALLY
 from potluck.learning.training.newton import GRAM
 
@@ -29,6 +33,7 @@ NEAR = 0.005
 """A number is found where it is no farther off, and noise moves it no farther: half a point in a hundred."""
 EXACT = 1e-6
 """A number so near is the site's own, also where all sites come to the same."""
+_MEAN = "the mean target, scaled,"
 SURE = 5.0
 """Standard deviations by which noise moves a number at most, but once in a million."""
 
@@ -90,26 +95,28 @@ class Rates:
 
 
 def _told(one: Known, seen: Seen) -> Iterator[Told]:
-    link, slopes, counts = kind_of(seen.plan).link, one.part("gradient"), one.part(TALLY)
+    link, slopes, tally = kind_of(seen.plan).link, one.part("gradient"), one.part(TALLY)
     assert link is not None
     assert slopes is not None
     expected = float(training(seen.plan).expected_rows or 0) * len(one.of) / len(seen.plan.federation.sites)
-    rows = expected if counts is None else float(counts.sum())
+    rows = expected if tally is None else float(tally.sum())
     if rows <= 0 or not slopes.any():  # a sum of nothing says nothing
         return
     spread = _spread(one, seen.plan)
-    half, what = (0.5, "the rate of positive rows") if link.odds else (0.0, "the mean target, scaled,")
-    rate = half - float(slopes[0]) / rows
-    yield Told(one.of, np.array([rate]), what, SURE * spread["gradient"] / rows, _rate)
-    gram = one.part(GRAM)
-    positive = rate * rows
-    if link.odds and gram is not None and 0.5 < positive < rows - 0.5:
-        by, fewer = float(link.curved(np.zeros(1))[0]), min(positive, rows - positive)
-        every = gram[1 : len(slopes)] / by
-        above, below = every / 2 - slopes[1:], every / 2 + slopes[1:]
-        values = np.concatenate([above / positive, below / (rows - positive)])
-        moved = SURE * (spread[GRAM] / by / 2 + 2 * spread["gradient"]) / fewer  # each side's rows are moved as well
-        yield Told(one.of, values, f"the means of all {len(every)} features, by side,", moved, _means)
+    goal = goal_of(seen.plan)
+    each, share = slopes.reshape(goal.outputs, -1), 1 / goal.cells if link.odds else 0.0
+    several, by = len(each) > 1, at_zero(link, goal.outputs)
+    what = "the share of each class" if several else "the rate of positive rows" if link.odds else _MEAN
+    yield Told(one.of, share - each[:, 0] / rows, what, SURE * spread["gradient"] / rows, partial(_rates, goal))
+    sides = each if several else np.vstack([each, -each])
+    counts, gram = share * rows - sides[:, 0], one.part(GRAM)
+    if link.odds and gram is not None and counts.min() > 0.5:
+        every = gram[1 : each.shape[1]] / by
+        values = (share * every - sides[:, 1:]) / counts[:, None]
+        # each side's rows are moved as well
+        moved = SURE * (spread[GRAM] / by * share + 2 * spread["gradient"]) / float(counts.min())
+        said = f"the means of all {len(every)} features, by {'class' if several else 'side'},"
+        yield Told(one.of, values.reshape(-1), said, moved, partial(_means, goal))
 
 
 def _spread(one: Known, plan: Plan) -> dict[str, float]:
@@ -120,13 +127,17 @@ def _spread(one: Known, plan: Plan) -> dict[str, float]:
     return {part.name: math.sqrt(givers) * sigma for part, sigma in zip(one.grid.parts, each, strict=True)}
 
 
-def _rate(features: Floats, target: Floats) -> Floats:
-    return np.array([target.mean()])
+def _rates(goal: Goal, features: Floats, target: Floats) -> Floats:
+    """[1], or of classes [K]."""
+    if goal.outputs == 1:
+        return np.array([target.mean()])
+    return np.asarray([(target == place).mean() for place in range(goal.outputs)])
 
 
-def _means(features: Floats, target: Floats) -> Floats:
-    """[2 p] of positive rows, and of the others."""
-    sides = [features[target > 0.5], features[target <= 0.5]]
+def _means(goal: Goal, features: Floats, target: Floats) -> Floats:
+    """[2 p] of positive rows, and of the others; or [K p] class by class."""
+    places = range(goal.outputs) if goal.outputs > 1 else (1, 0)
+    sides = [features[target == place] for place in places]
     return np.concatenate([side.mean(axis=0) if len(side) else np.zeros(features.shape[1]) for side in sides])
 
 

@@ -45,8 +45,9 @@ def straight(model: Trained) -> "BaseEstimator":
     """A linear or logistic model, or curves, which are linear in their bins: in the target's own units."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    weights = model.weights[None] if model.curves is None else model.curves.weights
-    intercepts, slopes, goal = weights[:, 0].copy(), weights[:, 1:].copy(), model.target
+    goal = model.target
+    weights = model.weights.reshape(goal.outputs, -1) if model.curves is None else model.curves.weights
+    intercepts, slopes = weights[:, 0].copy(), weights[:, 1:].copy()
     if goal.side == "number":
         half = (goal.high - goal.low) / 2
         made = Ridge()

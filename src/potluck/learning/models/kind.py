@@ -74,12 +74,14 @@ class Trained(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """How the margin of a model that is linear in its features becomes the mean that it predicts.
+    """How the margin of a model that is linear in its features, or one for each class, becomes the mean it predicts.
 
-    mean, curved: margins [n] -> [n], the mean, and what a row weighs in the Gram matrix, from 0 to `steepest`. Where
-    they take +, -, *, / and rounding alone, every machine adds the same bytes to an exact sum.
-    squares: the loss is half the squared error, of a target on [-1, 1]; else targets and means lie on [0, 1].
-    odds: margins are logarithms of odds, so that exp of a coefficient is an odds ratio.
+    mean, curved: margins [n] -> [n], the mean, and what a row weighs in the Gram matrix, from 0 to `steepest`. Of
+    several classes margins [n, K] -> the means [n, K], and [n, K (K + 1) / 2] what it weighs for each two of them,
+    whose entries of the Hessian are less than 0 where they differ. Where they take +, -, *, / and rounding alone, every
+    machine adds the same bytes to an exact sum. squares: the loss is half the squared error, of a target on [-1, 1];
+    else targets and means lie on [0, 1]. odds: margins are logarithms of odds, so that exp of a coefficient is an odds
+    ratio.
     """
 
     mean: Callable[[Floats], Floats]
@@ -99,8 +101,8 @@ class ModelKind:
     """One kind of model.
 
     title: in a report. targets: what it may predict.
-    link: of a model that is linear in its features, whose weights are the intercept and a coefficient a feature; None:
-    it is of another shape.
+    link: of a model that is linear in its features, whose weights are the intercept and a coefficient a feature, of
+    several classes those of each class in turn; None: it is of another shape.
     deep: its weights are those of hidden layers, with an activation between them. layered: a protection may score with
     it, which takes layers alone. binned: or as with one layer, over the cells in which a row lies.
     initial: the weights [d] that training begins with. slope: the gradient of its loss over a batch; None: it is not

@@ -134,10 +134,10 @@ def read(path: Path, digest: str) -> Floats:
 
 
 def penalised(shapes: Shapes, *, intercept_first: bool) -> NDArray[np.bool_]:
-    """[d] whether the ridge penalty applies, not at biases; a linear model has its bias first."""
+    """[d] whether the ridge penalty applies, not at biases; a linear model has its bias first, of each class."""
     found = np.ones(size(shapes), dtype=np.bool_)
     if intercept_first:
-        found[0] = False
+        found[:: shapes[0][0] + 1] = False
         return found
     stop = 0
     for inputs, outputs in shapes:

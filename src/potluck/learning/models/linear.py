@@ -2,8 +2,9 @@
 
 The objective is the sum over all training rows of the log-loss (logistic) or of half the squared error (linear),
 plus l2/2 |w|^2 with the intercept free: scikit-learn's C = 1/l2, or ridge with alpha = l2, on the pooled encoded
-rows. Coordinate 0 is the intercept. Reference: Hastie, Tibshirani, Friedman, "The Elements of Statistical
-Learning", section 4.4.1.
+rows. Coordinate 0 is the intercept. Of K classes (logistic) the weights of each class follow those of the one before,
+and the log-loss is that of softmax. Reference: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning",
+sections 4.4.1 and 18.3.2.
 """
 
 import math
@@ -14,9 +15,10 @@ import numpy as np
 from potluck.core.plan import Model as Spec
 from potluck.core.plan import Plan, required
 from potluck.core.stages import Floats
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.models import layers
 from potluck.learning.models.kind import Link, Slope, kind_of
-from potluck.learning.models.layers import Shapes, design, margins
+from potluck.learning.models.layers import Shapes, design
 
 ROOM = 8.0
 """Sums of a linear model have room for errors so large from the first on, and for larger ones as its model grows."""
@@ -32,10 +34,34 @@ def l2(plan: Plan) -> float:
     return required(plan.model).l2
 
 
+def by_class(weights: Floats, outputs: int) -> Floats:
+    """[outputs (p + 1)] -> [outputs, p + 1], or as they are [p + 1] where there is one. Raises ValueError: they are no
+    such number."""
+    return weights if outputs == 1 else weights.reshape(outputs, -1)
+
+
+def margins(weights: Floats, features: Floats, space: Floats | None = None) -> Floats:
+    """features [n, p] -> [n], or [n, K] with weights [K, p + 1]: each as `layers.margins`, whatever stands beside."""
+    if weights.ndim == 1:
+        return layers.margins(weights, features, space)
+    return np.column_stack([layers.margins(one, features, space) for one in weights])
+
+
 def residuals(by: Link, weights: Floats, features: Floats, target: Floats, space: Floats | None = None) -> Floats:
-    """features [n, p] -> [n] predicted mean minus target: within [-1, 1], but of squared errors. space: see
-    `layers.added`."""
-    return np.asarray(by.mean(margins(weights, features, space)) - target, dtype=np.float64)
+    """features [n, p] -> [n] predicted mean minus target: within [-1, 1], but of squared errors. With weights
+    [K, p + 1] [n, K], where the target's class has a 1. space: see `layers.added`."""
+    return residual(by.mean(margins(weights, features, space)), target)
+
+
+def residual(mean: Floats, target: Floats) -> Floats:
+    """mean [n] or [n, K] minus target [n]."""
+    aim = target if mean.ndim == 1 else target[:, None] == np.arange(mean.shape[1])
+    return np.asarray(mean - aim, dtype=np.float64)
+
+
+def slopes(off: Floats, rows: Floats) -> Floats:
+    """off [n] or [n, K], rows [n, p + 1] -> [n, K (p + 1)] the gradient of each row, class by class."""
+    return np.asarray((off.reshape(len(rows), -1, 1) * rows[:, None, :]).reshape(len(rows), -1), dtype=np.float64)
 
 
 def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
@@ -43,11 +69,16 @@ def slope_of(by: Link) -> Callable[[Spec, Shapes, Goal], Slope]:
 
     def of_batch(weights: Floats, x: Floats, y: Floats, factors: Floats | None) -> tuple[Floats]:
         rows = design(x)
-        off = by.mean(rows @ weights) - y
-        off = off if factors is None else off * factors
-        return (np.asarray(rows.T @ off / len(y), dtype=np.float64),)
+        away = residual(by.mean(rows @ by_class(weights, len(weights) // rows.shape[1]).T), y)
+        away = away if factors is None else (away.T * factors).T
+        return (np.asarray((away.T @ rows if away.ndim > 1 else rows.T @ away) / len(y), dtype=np.float64).reshape(-1),)
 
     return lambda spec, shapes, goal: of_batch
+
+
+def steepest(plan: Plan) -> float:
+    """A row's loss is no more curved in its margins: of classes no eigenvalue of diag(p) - p p' is beyond 1/2."""
+    return link(plan).steepest * (2 if goal_of(plan).side == "classes" else 1)
 
 
 def largest(by: Link, weights: Floats) -> float:
@@ -68,13 +99,18 @@ def room(by: Link, weights: Floats) -> float:
     return max(ROOM, largest(by, weights)) if by.squares else 1.0
 
 
+def at_zero(by: Link, outputs: int) -> float:
+    """What every row weighs in the first Gram matrix at zero weights."""
+    return float(by.curved(np.zeros((1, outputs) if outputs > 1 else 1)).reshape(-1)[0])
+
+
 def curvature(by: Link, weights: Floats, features: Floats) -> Floats:
     """features [n, p] -> [n] weights of the Gram matrix."""
     return by.curved(margins(weights, features))
 
 
-def penalty(strength: float, weights: Floats) -> Floats:
-    """[p + 1] the gradient of l2/2 |w|^2, the intercept free."""
+def penalty(strength: float, weights: Floats, outputs: int = 1) -> Floats:
+    """[outputs (p + 1)] the gradient of l2/2 |w|^2, intercepts free."""
     out = strength * weights
-    out[0] = 0.0
+    by_class(out, outputs)[..., 0] = 0.0
     return out

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,8 @@ from potluck.learning.models.graph_beside import read_graph
 from potluck.learning.models.graph_model import GraphModel, refuse
 from potluck.learning.models.graphs import held_of, most_to_score, network_of, trained_of
 from potluck.learning.models.kinds import MODELS, kind_of
-from potluck.learning.models.model_file import File, Network, card_of, opened
+from potluck.learning.models.linear import margins
+from potluck.learning.models.model_file import Coefficients, File, Network, card_of, coefficients, opened
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -48,9 +48,10 @@ WEIGHTS, GRAPH = ".safetensors", ".graph"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A model. weights [d]: intercept, then a coefficient a feature; of a network layer by layer, matrix then bias; of
-    trees, curves and a graph none, which are in `forest`, `curves` and `graph`. beside: the folder of its file, where
-    it was read from one. tokenizers: of its columns of texts. simulated: it comes of a simulation, and of no run."""
+    """A model. weights [d]: intercept, then a coefficient a feature, of classes those of each in turn; of a network
+    layer by layer, matrix then bias; of trees, curves and a graph none, which are in `forest`, `curves` and `graph`.
+    beside: the folder of its file, where it was read from one. tokenizers: of its columns of texts. simulated: it comes
+    of a simulation, and of no run."""
 
     kind: str
     encoding: Encoding
@@ -75,11 +76,14 @@ class Model:
         return self.card.shapes
 
     @property
-    def coefficients(self) -> Mapping[str, float]:
-        """intercept and a coefficient an encoded feature; empty for a network and for trees."""
+    def coefficients(self) -> Coefficients:
+        """intercept and a coefficient an encoded feature; of several classes these of each, which add up to 0 over the
+        classes; empty for a network and for trees."""
         if self.network or self.boosted or self.graph:
             return {}
-        return dict(zip(("intercept", *self.encoding.names), map(float, self.weights), strict=True))
+        names = ("intercept", *self.encoding.names)
+        each = [dict(zip(names, one, strict=True)) for one in self.weights.reshape(self.target.outputs, -1).tolist()]
+        return dict(zip(self.target.classes, each, strict=True)) if self.target.side == "classes" else each[0]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -101,7 +105,7 @@ class Model:
     @property
     def summed(self) -> bool:
         """Whether `summary` says what its coefficients mean."""
-        return MODELS.of(self.kind).summed
+        return MODELS.of(self.kind).summed and self.target.outputs == 1
 
     def margins(self, features: Taken) -> Floats:
         """features [n, p], or rows n with tensors -> [n, outputs]: log-odds, class logits, or the number on its scale.
@@ -118,7 +122,8 @@ class Model:
             return curves.margins(self.curves.weights, binned(self.encoding, self.curves.bins), features)
         if self.forest:
             return forest.margins(self.forest, self.encoding, features, self.target.outputs)
-        return layers.margins(self.weights, features)[:, None]
+        each = margins(self.weights.reshape(self.target.outputs, -1), features)
+        return np.asarray(each, dtype=np.float64)
 
     def scored_features(self, features: Taken) -> Floats:
         """As `margins` -> [n]: probability of positive, or the number in its own units, or of a language model the mean
@@ -241,7 +246,6 @@ class Model:
         """The model of a file; folders: where frozen weights of a graph may be too; simulated: also one of a
         simulation. Raises UsageError: no such file, no model, a broken one, or not its weights."""
         where, whole = str(path), opened(path)
-        names = ("intercept", *whole.encoding.names)
         words = held.of(whole.encoding, (Path(path).parent, Path(path).parent / FOLDER, Path(FOLDER)))
         beside = Path(path).with_suffix(GRAPH)
         graph = read_graph(beside, whole.graph, whole.encoding, whole.target, words, folders) if whole.graph else None
@@ -250,10 +254,7 @@ class Model:
         elif whole.boosted or graph is not None:
             weights = np.zeros(0)
         else:
-            given = whole.coefficients or {}
-            if set(given) != set(names):
-                raise UsageError("its coefficients do not fit its encoding", where=where)
-            weights = np.array([given[name] for name in names])
+            weights = coefficients(whole, where)
         network = msgspec.structs.replace(whole.network, weights="") if whole.network else None
         made, here = whole.format != "potluck model 1", Path(path).parent
         if made and not simulated:
@@ -280,11 +281,13 @@ class Model:
             known = basis.read(self.beside) if self.beside is not None else None
             return told(self.digest(), (self.kind, self.encoding, self.target), self.boosted, known)
         if not self.summed:
-            what = f"a model of kind {self.kind} has no coefficients to sum up"
+            what = f"a model of kind {self.kind} of '{self.target.column}' has no coefficients to sum up"
             having = ", ".join(word for word, one in MODELS.entries.items() if one.summed)
             hint = f"models of these kinds have: {having}"
             if self.graph is not None:
                 hint = "potluck model summary MODEL says what its graph is made of"
+            elif self.coefficients:
+                hint = "coefficients of each class stand in the model file, and in Model.coefficients"
             raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None
         return summary(self.digest(), self.kind, self.weights, self.encoding, self.target, known)

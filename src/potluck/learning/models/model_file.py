@@ -6,14 +6,17 @@ that the digest of the JSON names the whole model; a graph with its weights lies
 are in the JSON. Nothing is ever unpickled.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from potluck.core import private
 from potluck.core.errors import UsageError
 from potluck.core.schema import readable
+from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.target import Goal
 from potluck.learning.models.boosted import curves, forest
@@ -25,6 +28,10 @@ from potluck.learning.models.kinds import MODELS
 HINT = "give model.json as `run` wrote it"
 
 
+Coefficients = Mapping[str, float | dict[str, float]]
+"""By feature, the intercept with them; of several classes by class and feature."""
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A network's shape, and the SHA-256 of its weights file."""
 
@@ -34,14 +41,14 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model file holds. coefficients: of encoded features (linear and logistic); graph: the SHA-256 of the file
-    of a network that is a graph."""
+    """What a model file holds. coefficients: of encoded features (linear and logistic), of several classes those of
+    each; graph: the SHA-256 of the file of a network that is a graph."""
 
     format: Literal["potluck model 1", "potluck simulated model 1"] = "potluck model 1"
     kind: str
     encoding: Encoding
     target: Goal
-    coefficients: dict[str, float] | None = None
+    coefficients: dict[str, float | dict[str, float]] | None = None
     network: Network | None = None
     forest: Forest | msgspec.UnsetType = msgspec.UNSET
     curves: Curves | msgspec.UnsetType = msgspec.UNSET
@@ -78,6 +85,21 @@ def opened(path: str | Path) -> File:
     if wrong:
         raise UsageError(f"is a broken model file: {wrong}", where=where, hint=HINT)
     return whole
+
+
+def coefficients(whole: File, where: str) -> Floats:
+    """[d] those of a file, the intercept first, class by class. Raises UsageError: they do not fit what is beside."""
+    given, names = whole.coefficients or {}, ("intercept", *whole.encoding.names)
+    classes = whole.target.classes if whole.target.side == "classes" else ()
+    each: list[object] = [given.get(name) for name in classes] if set(given) == set(classes) else [given]
+    found = list[float]()
+    for one in each:
+        if not isinstance(one, dict) or set(one) != set(names):
+            raise UsageError("its coefficients do not fit its encoding", where=where)
+        found += [value for value in map(one.get, names) if isinstance(value, float)]
+    if len(found) != max(1, len(classes)) * len(names):
+        raise UsageError("its coefficients do not fit its target", where=where)
+    return np.array(found)
 
 
 def card_of(kind: str, how: Encoding, goal: Goal, network: Network | None, drawn: bool, made: Curves | None) -> Card:

@@ -141,7 +141,8 @@ def net(model: Model) -> Net:
         return Net((Dense(weights[:, 1:].copy(), weights[:, 0].copy()),), "", nothing, nothing + 1)
     low, high = _ranges(model.encoding)
     if model.network is None:
-        only = Dense(model.weights[None, 1:].copy(), model.weights[:1].copy())
+        each = model.weights.reshape(model.target.outputs, -1)
+        only = Dense(each[:, 1:].copy(), each[:, 0].copy())
         return Net((only,), "", low, high)
     whole = tuple(Dense(matrix.T.copy(), bias.copy()) for matrix, bias in layers.unpacked(model.weights, model.shapes))
     return Net(whole, model.network.activation if len(whole) > 1 else "", low, high)

@@ -20,7 +20,10 @@ BOUND = 24
 
 def check(plan: Plan) -> Iterator[str]:
     """Its table, its method, and how many features there are."""
-    model, spec = required(plan.model), training(plan)
+    model, spec, target = required(plan.model), training(plan), plan.data.target
+    if target is not None and target.classes is not None:
+        what = "a regression over columns tells two sides apart, or a number"
+        yield f'data.target.classes: {what}. hint: positive, or task = "train" where sites have rows of their own'
     if spec.method not in METHODS:
         hint = " or ".join(f'"{word}"' for word in METHODS)
         yield f"training.method: a {model.kind} model is not fitted by {spec.method}. hint: {hint}"

@@ -30,7 +30,7 @@ from potluck.learning.models.class_weights import factors_of, heaviest
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import MODELS, kind_of
 from potluck.learning.models.layers import design
-from potluck.learning.models.linear import l2, link, penalty, residuals, room
+from potluck.learning.models.linear import by_class, l2, link, penalty, residuals, room, slopes
 from potluck.learning.models.started import first
 from potluck.learning.training import drawn, standardize, turns
 from potluck.learning.training.clipped_sums import LEAST_CLIP, MOST_CLIP
@@ -78,13 +78,18 @@ class Gradient:
     features: int
     inside: Units | None = None
 
+    @property
+    def length(self) -> int:
+        """d = K (p + 1), of K classes; else p + 1."""
+        return self.goal.outputs * (self.features + 1)
+
     def initial(self) -> Floats:
         """All zeros, or as an earlier run ended."""
-        return first(self.plan, lambda: np.zeros(self.features + 1))
+        return first(self.plan, lambda: np.zeros(self.length))
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """gradient [p + 1]; without noise also the rows of each side."""
-        length, units = self.features + 1, most_units(self.plan)
+        """gradient [d]; without noise also the rows of each side."""
+        length, units = self.length, most_units(self.plan)
         if self.plan.noisy:
             clip = required(self.plan.privacy.clip)
             return (Block("gradient", length, clip, clip, units),)
@@ -97,14 +102,13 @@ class Gradient:
         if not self.plan.noisy or self.plan.privacy.unit == "row":
             yield _Rows(self, weights, rows, drawn.drawn(self.plan, step, rows))
             return
-        by = link(self.plan)
+        by, at = link(self.plan), by_class(weights, self.goal.outputs)
 
         def each(index: Index) -> Floats:
             x = rows.features[index]
-            off = residuals(by, weights, x, rows.target[index])
-            return off[:, None] * design(self.inside.rows(x) if self.inside else x)
+            return slopes(residuals(by, at, x, rows.target[index]), design(self.inside.rows(x) if self.inside else x))
 
-        yield from updates(self.plan, np.flatnonzero(rows.train), rows.person, self.features + 1, each)
+        yield from updates(self.plan, np.flatnonzero(rows.train), rows.person, self.length, each)
 
     def course(self) -> ServerSteps:
         """One step down the opened gradient a round. Raises Abort(RANGE): the steps go up."""
@@ -123,15 +127,15 @@ class Gradient:
                 rows = judge(self.plan, self.goal, answer)
                 divisor = divisor or rows
                 if number == 0:
-                    warnings = few(rows, self.features + 1)
+                    warnings = few(rows, self.length)
             slope = answer.part("gradient").values * drawn.stands_for(self.plan)
-            pull = penalty(l2(self.plan), weights)
+            pull = penalty(l2(self.plan), weights, self.goal.outputs)
             slope += self.inside.gradient(pull) if self.inside else pull
             if whole:
                 before, norm = norm, float(np.linalg.norm(slope))
                 steepest = steepest if number else norm + FLAT * rows
                 risen = norm / steepest
-                least = cut_off(answer, "gradient") * math.sqrt(self.features + 1)
+                least = cut_off(answer, "gradient") * math.sqrt(self.length)
                 if risen > 1 and optimizer.plain and link(self.plan).squares:
                     raise Abort(Cause.RANGE, detail=f"gradient descent diverges. hint: {TOO_FAST}")
             share = factor(spec, number)
@@ -181,17 +185,18 @@ class _Rows:
         by, most = link(plan), noised(limit).l2[0] if plan.noisy else exact(limit).high[0]
         totals = {one.name: np.zeros(one.size, dtype=np.int64) for one in grid.parts}
         read, add = (training_rows, clipped) if plan.noisy else (bounded_rows, weighted)
-        batch, factors = space(part.size, TIMES), factors_of(plan, self.method.goal)
+        goal, each = self.method.goal, by_class(self.weights, self.method.goal.outputs)
+        batch, factors = space(each.shape[-1], TIMES), factors_of(plan, goal)
         at = 0
         for x, y in read(self.rows, TIMES, self.some):
-            off = residuals(by, self.weights, x, y, batch)
+            off = residuals(by, each, x, y, batch)
             if self.drawn is not None:
-                off = np.where(self.drawn[at : at + len(y)], off, 0.0)
+                off = np.where(self.drawn[at : at + len(y)], off.T, 0.0).T
             at += len(y)
-            off = off if factors is None else off * factors[y.astype(np.int64)]
+            off = off if factors is None else (off.T * factors[y.astype(np.int64)]).T
             totals[part.name] += add(inside.rows(x) if inside else x, off, part, most, batch)
         if not plan.noisy:
-            totals[TALLY] += counts(self.method.goal, self.rows.target[self.rows.train])
+            totals[TALLY] += counts(goal, self.rows.target[self.rows.train])
         return encoded(totals, grid, limit)
 
 

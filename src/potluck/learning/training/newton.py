@@ -22,11 +22,11 @@ from potluck.core.stages import Encoded, Floats, Grid, L, Unlaid
 from potluck.learning.data.column import COLUMNS
 from potluck.learning.data.encode import encoding, inputs
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, Sums, training
-from potluck.learning.models.layers import design, margins
-from potluck.learning.models.linear import l2, largest, link, penalty, room
+from potluck.learning.models.layers import design
+from potluck.learning.models.linear import by_class, l2, largest, link, margins, penalty, residual, room
 from potluck.learning.models.started import first
 from potluck.learning.training.gram import Gram
 from potluck.learning.training.method import (
@@ -60,24 +60,29 @@ SHARE, NAMED = 0.1, 6
 
 @dataclass(frozen=True, slots=True)
 class Newton:
-    """See `training.method.Method`. features: p."""
+    """See `training.method.Method`. features: p. Of K classes every two have a Gram matrix [p + 1, p + 1]."""
 
     plan: Plan
     goal: Goal
     features: int
 
+    @property
+    def length(self) -> int:
+        """d = K (p + 1), of K classes; else p + 1."""
+        return self.goal.outputs * (self.features + 1)
+
     def initial(self) -> Floats:
         """All zeros, so that no party can steer where the first sums are taken; or as an earlier run ended."""
-        return first(self.plan, lambda: np.zeros(self.features + 1))
+        return first(self.plan, lambda: np.zeros(self.length))
 
     def blocks(self, weights: Floats) -> tuple[Block, ...]:
-        """gradient [p + 1], the Gram matrix's upper triangle, of a linear model the squared errors and what their grid
-        cuts off, and the rows of each side."""
-        length, units, by = self.features + 1, most_units(self.plan), link(self.plan)
-        gram = _block(GRAM, length * (length + 1) // 2, by.steepest, units)
+        """gradient [d], the upper triangle of each Gram matrix, of a linear model the squared errors and what their
+        grid cuts off, and the rows of each side."""
+        units, by = most_units(self.plan), link(self.plan)
+        gram = _block(GRAM, _triangles(self.goal.outputs, self.features), by.steepest, units)
         widest = largest(by, weights) ** 2
         squares = (_block("squares", 1, widest, units), _block("rest", 1, 1.0, units)) if by.squares else ()
-        steep = _block("gradient", length, room(by, weights), units)
+        steep = _block("gradient", self.length, room(by, weights), units)
         return (steep, gram, *squares, tally(self.plan, self.goal))
 
     def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Unlaid]:
@@ -95,8 +100,8 @@ class Newton:
             if answer is None:
                 return Fitted(point, warnings)
             if number == 0:
-                warnings = few(judge(self.plan, self.goal, answer), self.features + 1)
-            slope = answer.part("gradient").values + penalty(l2(self.plan), point)
+                warnings = few(judge(self.plan, self.goal, answer), self.length)
+            slope = answer.part("gradient").values + penalty(l2(self.plan), point, self.goal.outputs)
             norm = float(np.linalg.norm(slope))
             accepted = settled or norm <= merit
             if not accepted:
@@ -118,8 +123,11 @@ class Newton:
         curvature = self._curvature(last, best, weights, lowest)
         return Fitted(weights, warnings, settled, curvature, ending=ending)
 
-    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Sums:
-        """What the sums at `best` say of the final model, which lies near: at convergence nearly there."""
+    def _curvature(self, answer: Answer, best: Floats, weights: Floats, lowest: float) -> Sums | None:
+        """What the sums at `best` say of the final model, which lies near: at convergence nearly there. Of several
+        classes nothing is told by it."""
+        if self.goal.outputs > 1:
+            return None
         counts, squares, error = answer.part(TALLY).values, None, None
         if link(self.plan).squares:
             squares, error = self._squares(answer, best, weights, lowest)
@@ -153,18 +161,34 @@ class Newton:
         return float(2.0 ** finest(most_units(self.plan) * largest(link(self.plan), weights) ** 2, 64))
 
     def _gram(self, answer: Answer) -> Floats:
-        """[p + 1, p + 1], without the penalty."""
-        length = self.features + 1
-        gram = np.zeros((length, length))
-        gram[np.triu_indices(length)] = answer.part(GRAM).values
-        return np.asarray(gram + np.triu(gram, 1).T, dtype=np.float64)
+        """[d, d], without the penalty: of classes the Hessian, less than 0 between two of them."""
+        length, outputs = self.features + 1, self.goal.outputs
+        found = np.zeros((outputs, length, outputs, length))
+        pairs = np.column_stack(np.triu_indices(outputs)).tolist()
+        for (k, j), values in zip(pairs, answer.part(GRAM).values.reshape(len(pairs), -1), strict=True):
+            gram = np.zeros((length, length))
+            gram[np.triu_indices(length)] = values
+            gram = gram + np.triu(gram, 1).T
+            found[k, :, j] = found[j, :, k] = gram if k == j else -gram
+        return found.reshape(self.length, self.length)
+
+    def _apart(self, gram: Floats, slope: Floats) -> tuple[Floats, Floats]:
+        """Of several classes a step moves no weight of all of them alike, which would move no probability: the matrix,
+        singular there, is made regular without a word on any other direction."""
+        outputs = self.goal.outputs
+        if outputs == 1:
+            return gram, slope
+        apart = np.kron(np.eye(outputs) - 1 / outputs, np.eye(self.features + 1))
+        alike = np.eye(self.length) - apart
+        return apart @ gram @ apart + float(gram.diagonal().max()) * alike, apart @ slope
 
     def _step(self, answer: Answer, slope: Floats, *, first: bool) -> tuple[Floats, float]:
         """The Newton step, and the smallest eigenvalue. Raises DataError: the matrix is singular."""
         from scipy.linalg import solve
 
-        length, strength, gram = self.features + 1, l2(self.plan), self._gram(answer)
-        gram[np.arange(1, length), np.arange(1, length)] += strength
+        length, strength, gram = self.length, l2(self.plan), self._gram(answer)
+        gram[np.diag_indices(length)] += penalty(strength, np.ones(length), self.goal.outputs)
+        gram, slope = self._apart(gram, slope)
         values, directions = np.linalg.eigh(gram)
         # Each row was moved by at most a step of the grid: below that a singular matrix can look regular.
         blur = (cut_off(answer, GRAM) * length if strength == 0 else 0.0) + 1e-14 * length * values[-1]
@@ -207,8 +231,8 @@ class Newton:
 
     def _culprits(self, direction: Floats) -> list[str]:
         """The names of the coefficients that a direction moves."""
-        names, sizes = ("intercept", *encoding(self.plan).names), np.abs(direction)
-        return [name for name, size in zip(names, sizes, strict=True) if size > SHARE * sizes.max()]
+        names, sizes = ("intercept", *encoding(self.plan).names), np.abs(direction).reshape(self.goal.outputs, -1)
+        return [name for name, size in zip(names, sizes.max(axis=0), strict=True) if size > SHARE * sizes.max()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,17 +250,20 @@ class _Rows:
         high = dict(zip((part.name for part in grid.parts), exact(limit).high, strict=True))
         parts = {part.name: part for part in grid.parts}
         totals = {part.name: np.zeros(part.size, dtype=np.int64) for part in grid.parts}
-        gram = Gram(len(self.weights), high[GRAM], parts[GRAM].step)
+        goal, each = self.method.goal, by_class(self.weights, self.method.goal.outputs)
+        length = each.shape[-1]
+        grams = [Gram(length, high[GRAM], parts[GRAM].step) for _ in zip(*np.triu_indices(goal.outputs), strict=True)]
         for x, y in bounded_rows(self.rows):
-            at = margins(self.weights, x)
-            off = np.asarray(by.mean(at) - y, dtype=np.float64)
-            gram.add(design(x), by.curved(at))
+            at, ready = margins(each, x), design(x)
+            off = residual(by.mean(at), y)
+            for gram, curved in zip(grams, by.curved(at).reshape(len(x), -1).T, strict=True):
+                gram.add(ready, curved)
             totals["gradient"] += weighted(x, off, parts["gradient"], high["gradient"])
-            totals[TALLY] += counts(self.method.goal, y)
+            totals[TALLY] += counts(goal, y)
             if by.squares:
                 for name, column in zip(("squares", "rest"), _split(off**2, grain), strict=True):
                     totals[name] += weighted(x[:, :0], column, parts[name], high[name])
-        totals[GRAM] = gram.steps()[np.triu_indices(len(self.weights))]
+        totals[GRAM] = np.concatenate([gram.steps()[np.triu_indices(length)] for gram in grams])
         return encoded(totals, grid, limit)
 
 
@@ -261,6 +288,11 @@ def _blurred(answer: Answer, lowest: float, weights: Floats) -> tuple[str, ...]:
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _triangles(outputs: int, features: int) -> int:
+    """How many numbers the Gram matrices are."""
+    return outputs * (outputs + 1) // 2 * ((features + 1) * (features + 2) // 2)
 
 
 def _block(name: str, size: int, high: float, units: int) -> Block:
@@ -299,5 +331,5 @@ NEWTON = TrainingMethod(
     linear=True,
     noised=_noised,
     pauses=_without_ridge,
-    values=lambda plan, features: features * (features + 1) // 2,
+    values=lambda plan, features: _triangles(goal_of(plan).outputs, features),
 )

@@ -1,14 +1,14 @@
 """Which rate suits `gradient`, from the plan alone: what stands where it says none, and what `check` recommends.
 
-The objective over n rows has a curvature of at most L = s max |x|^2 + l2/n, with s = 1/4 of a log-loss and 1 of half a
-squared error. Of an encoded row |x|^2 <= 1 + (columns): the intercept's 1, at most 1 of each number, which lies on
-[-1, 1], and of each category, of whose features one is 1. n is `expected_rows`; where the plan does not say it, l2/n is
-left out. Steps of 1/L never go up. Below 2/L plain steps shrink every error of a quadratic, with momentum those below
-2 (1 + b)/L, with Nesterov's those below 2 (1 + b)/((1 + 2 b) L). A row's clip makes curvature smaller, not larger.
-Optimizers whose steps are of one size do not follow L: a step moves each coefficient by about the rate, so what counts
-is how large coefficients are. L bounds the worst rows: those of a real table mostly have a half to a fifth of it, so
-that only rates far beyond are warned of.
-References: Nesterov, "Introductory Lectures on Convex Optimization" (2004), section 2.1.5; Polyak 1964.
+The objective over n rows has a curvature of at most L = s max |x|^2 + l2/n, with s = 1/4 of a log-loss, 1/2 of
+that of several classes and 1 of half a squared error. Of an encoded row |x|^2 <= 1 + (columns): the intercept's 1, at
+most 1 of each number, which lies on [-1, 1], and of each category, of whose features one is 1. n is `expected_rows`;
+where the plan does not say it, l2/n is left out. Steps of 1/L never go up. Below 2/L plain steps shrink every error of
+a quadratic, with momentum those below 2 (1 + b)/L, with Nesterov's those below 2 (1 + b)/((1 + 2 b) L). A row's clip
+makes curvature smaller, not larger. Optimizers whose steps are of one size do not follow L: a step moves each
+coefficient by about the rate, so what counts is how large coefficients are. L bounds the worst rows: those of a real
+table mostly have a half to a fifth of it, so that only rates far beyond are warned of. References: Nesterov,
+"Introductory Lectures on Convex Optimization" (2004), section 2.1.5; Polyak 1964.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from potluck.learning.data.encode import encoding
 from potluck.learning.models.class_weights import heaviest
 from potluck.learning.models.fitted import training
 from potluck.learning.models.kinds import MODELS, kind_of
-from potluck.learning.models.linear import l2, link
+from potluck.learning.models.linear import l2, steepest
 from potluck.learning.training.methods import METHODS, method_of
 from potluck.learning.training.optimizer import OPTIMIZERS, Optimizer, optimizer_of
 from potluck.learning.training.schedule import mean
@@ -114,4 +114,4 @@ def _curvature(plan: Plan) -> float:
         kind = COLUMNS.of(one.kind)
         widest += len(kind.names(one)) if kind.spread else 1
     rows = training(plan).expected_rows
-    return link(plan).steepest * heaviest(plan) * widest + (l2(plan) / rows if rows else 0.0)
+    return steepest(plan) * heaviest(plan) * widest + (l2(plan) / rows if rows else 0.0)

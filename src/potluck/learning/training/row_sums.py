@@ -23,6 +23,8 @@ Whole = NDArray[np.int64]
 EXACT = 2.0**53
 FEW = 8
 """Where fewer rows than this add up to whole numbers that a float64 holds, they are added up as integers."""
+TINY = 2.0**-960
+"""Of classes, factors below it are none, so that a row's largest is no denormal number and loses no digits."""
 BROAD, ALONE = 128, 1 << 13
 """Columns of one sum of rows, and its numbers. OpenBLAS shares more of them among threads, which would wait longer for
 each other than they work."""
@@ -59,19 +61,20 @@ def bounded_rows(rows: Table, times: int = 1, some: Index | None = None) -> Iter
 def weighted(features: Floats, factors: Floats, part: GridBlock, high: float, space: Floats | None = None) -> Whole:
     """The sum of factor x row [p + 1] in whole steps of a part of the grid, each entry truncated toward zero.
 
-    features [n, p] on [-1, 1], as `bounded_rows` has them; |factors [n]| <= high. So no entry is beyond high.
-    space: see `layers.added`. Raises Abort(RANGE): a factor is beyond.
+    features [n, p] on [-1, 1], as `bounded_rows` has them; |factors [n]| <= high. So no entry is beyond high. Of
+    factors [n, K] that of each class in turn, [K (p + 1)]. space: see `layers.added`. Raises Abort(RANGE): a factor is
+    beyond.
     """
     largest = max(factors.max(), -factors.min())
     if not largest <= high:  # not so either where one is no number
         raise Abort(Cause.RANGE, detail=f"{part.name}: a contribution is beyond its range or not a finite number")
-    return _truncated(features, factors / part.step, largest / part.step, space)
+    return _each(features, factors / part.step, largest / part.step, space)
 
 
 def clipped(features: Floats, factors: Floats, part: GridBlock, most: float, space: Floats | None = None) -> Whole:
     """The same sum of rows that are clipped one by one: no row adds more than most / step steps, in L2 norm.
 
-    features [n, p - 1], factors [n]: any numbers. A row that is not finite, or whose norm is not, counts as
+    features [n, p - 1], factors [n] or [n, K]: any numbers. A row that is not finite, or whose norm is not, counts as
     zero: an error would tell of it. most: the clip, between 2^-900 and 2^900.
 
     The bound. Let |x| be the norm of a row, n what float64 finds for it, and u = 2^-53. The first square is 1, beside
@@ -80,16 +83,39 @@ def clipped(features: Floats, factors: Floats, part: GridBlock, most: float, spa
     An entry is f / step, exact as steps are powers of two, times a feature, rounded once, by at most u of itself (what
     is too small for that is no step), and truncated toward zero. So in whole steps the norm of what a row adds is at
     most |f| |x| (1 + u) / step <= most / step. The whole numbers are added up exactly.
+    Of K classes f is a vector, and what a row adds is f x', whose norm is |f| |x|. Its norm is found as the largest
+    |f_k| times that of f over it, one of whose squares is 1: right to (K + 6) u, and f over its norm to as much. Half
+    of the margin of the K p entries is more than both.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.sqrt(added(1.0, features, features, space))
-        spare = margin(features.shape[1] + 1)
-        over = np.abs(factors) * norms > most / (1 + spare / 2)
-        kept = np.where(over, np.copysign(most / (1 + spare) / norms, factors), factors)
-    lost = ~(np.isfinite(factors) & np.isfinite(norms))
+        if factors.ndim == 1:
+            sizes, ways, spare = np.abs(factors), np.copysign(1.0, factors), margin(features.shape[1] + 1)
+        else:
+            factors, sizes, ways = _ways(factors)
+            spare = margin(part.size)
+        over = sizes * norms > most / (1 + spare / 2)
+        kept = np.where(over, ways.T * (most / (1 + spare) / norms), factors.T).T
+    lost = ~(np.isfinite(sizes) & np.isfinite(norms))
     if lost.any():
-        features, kept = np.where(lost[:, None], 0.0, features), np.where(lost, 0.0, kept)
-    return _truncated(features, kept / part.step, most / part.step, space)
+        features, kept = np.where(lost[:, None], 0.0, features), np.where(lost, 0.0, kept.T).T
+    return _each(features, kept / part.step, most / part.step, space)
+
+
+def _ways(factors: Floats) -> tuple[Floats, Floats, Floats]:
+    """[n, K] -> themselves, 0 where they are TINY, their norms [n], and what they are over these [n, K]."""
+    factors = np.where(np.abs(factors) < TINY, 0.0, factors)
+    largest = np.abs(factors).max(axis=1, keepdims=True)
+    parts = factors / np.where(largest > 0, largest, 1.0)
+    norms = np.sqrt(added(0.0, parts, parts))
+    return factors, largest[:, 0] * norms, parts / np.where(norms > 0, norms, 1.0)[:, None]
+
+
+def _each(features: Floats, factors: Floats, largest: float, space: Floats | None) -> Whole:
+    """`_truncated` of factors [n], or of those of each class [n, K] in turn."""
+    if factors.ndim == 1:
+        return _truncated(features, factors, largest, space)
+    return np.concatenate([_truncated(features, one, largest, space) for one in factors.T])
 
 
 def _truncated(features: Floats, factors: Floats, largest: float, space: Floats | None) -> Whole:

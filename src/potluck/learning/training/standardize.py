@@ -33,6 +33,7 @@ from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.table import Table
+from potluck.learning.data.target import goal_of
 from potluck.learning.data.units import Index, most_units, updates
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.models.kinds import kind_of
@@ -58,7 +59,7 @@ class Standardized:
     inside: Callable[[Plan, Units], Method]
 
     def initial(self) -> Floats:
-        """[p + 1 + 2q]: the method's first weights, and zeros where its units will stand."""
+        """[K (p + 1) + 2q]: the method's first weights, and zeros where its units will stand."""
         unknown = _even(self._numbers, 0.0)
         return _announced(self.inside(self.plan, unknown).initial(), unknown)
 
@@ -113,7 +114,7 @@ class Standardized:
 
     def _units(self, announced: Floats) -> Units | None:
         """Those behind a model; None: they are yet to be found."""
-        centers, scales = np.split(announced[len(self._numbers) :], 2)
+        centers, scales = np.split(announced[len(modelled(self.plan, announced)) :], 2)
         if not centers.any() and not scales.any():
             return None
         if np.abs(centers).max() > 1 or scales.min() < 1 or scales.max() > MOST:
@@ -137,7 +138,7 @@ def standardizes(plan: Plan) -> bool:
 
 def modelled(plan: Plan, announced: Floats) -> Floats:
     """The model in what a round announces."""
-    return announced[: len(numbers(plan))] if standardizes(plan) else announced
+    return announced[: goal_of(plan).outputs * len(numbers(plan))] if standardizes(plan) else announced
 
 
 def usual(plan: Plan, announced: Floats) -> Floats:

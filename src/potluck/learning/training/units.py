@@ -33,7 +33,8 @@ SCALE, CENTER = 2.0, -1.0
 @dataclass(frozen=True, slots=True)
 class Units:
     """numbers [p + 1]: whether a weight is a number's. Of each of these q, in order: where it counts from, centers [q],
-    and how many units an encoded 1 is, scales [q]. All other features count as they are."""
+    and how many units an encoded 1 is, scales [q]. All other features count as they are. Of several classes the weights
+    of each are turned alike."""
 
     numbers: NDArray[np.bool_]
     centers: Floats
@@ -47,17 +48,19 @@ class Units:
         return found
 
     def gradient(self, plain: Floats) -> Floats:
-        """A gradient [p + 1] of the model's weights, in these units."""
+        """A gradient [K (p + 1)] of the model's weights, in these units."""
         found = plain.copy()
-        found[self.numbers] = self.scales * (plain[self.numbers] - self.centers * plain[0])
+        for one in found.reshape(-1, len(self.numbers)):
+            one[self.numbers] = self.scales * (one[self.numbers] - self.centers * one[0])
         return found
 
     def moved(self, inside: Floats) -> Floats:
-        """A step [p + 1] in these units, of the model's weights."""
+        """A step [K (p + 1)] in these units, of the model's weights."""
         found = inside.copy()
-        found[self.numbers] *= self.scales
-        # exact before it is rounded: in any order the same
-        found[0] -= math.fsum((self.centers * found[self.numbers]).tolist())
+        for one in found.reshape(-1, len(self.numbers)):
+            one[self.numbers] *= self.scales
+            # exact before it is rounded: in any order the same
+            one[0] -= math.fsum((self.centers * one[self.numbers]).tolist())
         return found
 
 

@@ -14,6 +14,7 @@ from numpy.polynomial import Polynomial
 
 from potluck.core.plan import Plan, required
 from potluck.learning.data.encode import encoding
+from potluck.learning.data.target import goal_of
 from potluck.learning.models.fitted import training
 from potluck.learning.models.forms import weights_of
 from potluck.learning.models.kinds import kind_of
@@ -58,7 +59,7 @@ def _different(plan: Plan) -> int:
     if plan.drawn or method_of(plan).boosts or kind.hidden(required(plan.model)):
         return every
     degree = 2 if kind.link and kind.link.squares else 3
-    return min(every, _monomials(plan, degree) + weights_of(plan, features))
+    return min(every, goal_of(plan).outputs * _monomials(plan, degree) + weights_of(plan, features))
 
 
 def _monomials(plan: Plan, degree: int) -> int:

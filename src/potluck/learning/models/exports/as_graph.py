@@ -78,5 +78,6 @@ def _activated(word: str, value: Special, out: str) -> Node:
 def _parts(held: Model) -> list[tuple[Array, Array]]:
     """Each layer's matrix [inputs, outputs] and bias. A linear model has its intercept first."""
     if held.network is None:
-        return [(held.weights[1:, None], held.weights[:1])]
+        each = held.weights.reshape(held.target.outputs, -1)
+        return [(each[:, 1:].T, each[:, 0])]
     return list(layers.unpacked(held.weights, held.shapes))
