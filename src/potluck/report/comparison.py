@@ -196,16 +196,23 @@ def rows_between(found: Metrics | None) -> str:
     return f"95 %: {one.rows_low:,.0f} to {one.rows_high:,.0f}".replace("-", "−")
 
 
-def coefficients(found: Mapping[str, float | Mapping[str, float]]) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """A picture of the largest coefficients, and the table of all, intercepts first, then by size; of several classes
-    each with its class."""
+Coefficients = Mapping[str, float | dict[str, float]]
+
+
+def ordered(found: Coefficients) -> list[tuple[str, float]]:
+    """Coefficients, intercepts first, then by size; of several classes each with its class."""
     named = [
         (one, name if one is name else f"{name}: {one}", value)
         for name, given in found.items()
-        for one, value in (given.items() if isinstance(given, Mapping) else [(name, given)])
+        for one, value in (given.items() if isinstance(given, dict) else [(name, given)])
     ]
-    ordered = [(name, value) for _, name, value in sorted(named, key=lambda one: (one[0] != "intercept", -abs(one[2])))]
-    rows = [Row(name, (Mark(value),), f"{value:+.2f}".replace("-", "−")) for name, value in ordered[:BARS]]
-    desc = "; ".join(f"{name}: {value:.3g}" for name, value in ordered[:BARS])
+    return [(name, value) for _, name, value in sorted(named, key=lambda one: (one[0] != "intercept", -abs(one[2])))]
+
+
+def coefficients(given: Coefficients) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A picture of the largest coefficients, and the table of all."""
+    found = ordered(given)
+    rows = [Row(name, (Mark(value),), f"{value:+.2f}".replace("-", "−")) for name, value in found[:BARS]]
+    desc = "; ".join(f"{name}: {value:.3g}" for name, value in found[:BARS])
     chart = charts.levers("coefficients", "Coefficients of the model, by size", desc, rows)
-    return chart, tuple((name, f"{value:+.6f}".replace("-", "−")) for name, value in ordered)
+    return chart, tuple((name, f"{value:+.6f}".replace("-", "−")) for name, value in found)

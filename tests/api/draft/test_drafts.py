@@ -148,6 +148,7 @@ def test_rows_of_a_rare_class_are_left_out_by_a_condition():
     rows = {"a": pd.concat([frame, frame[:2].assign(stage="IV")]), "b": frame, "c": frame}
     plan = potluck.Plan.from_frames(rows, target="stage")
     assert plan.spec.data.target.classes == ("I", "II", "III")
+    assert plan.spec.model.kind == "logistic"
     assert "IV" not in plan.source
     verdict = potluck.check(plan, data=rows)
     assert verdict.ok

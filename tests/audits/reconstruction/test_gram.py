@@ -10,8 +10,9 @@ from potluck.core.seeded import generator
 from support.audits.recorded import LOGISTIC, NUMBERS, frames, plan, seen
 
 
-def run(tmp_path, word, rows, model=None):
+def run(tmp_path, word, rows, model=None, target=None):
     spec = plan(word, model or LOGISTIC | {"l2": 1.0}, method="newton", rate=1.0)
+    spec = spec.set("data.target", target) if target else spec
     return spec, potluck.run(spec, rows, out=tmp_path / "run", record=True).folder
 
 
@@ -37,11 +38,13 @@ def test_a_row_with_a_value_of_its_own_comes_out_of_a_sum_over_many(tmp_path, on
 
 
 @pytest.mark.parametrize("each", [1, 2])
-def test_one_row_and_two_rows_are_found_whatever_they_hold(tmp_path, each):
+@pytest.mark.parametrize("target", [None, {"column": "y", "classes": ["0", "1"]}])
+def test_one_row_and_two_rows_are_found_whatever_they_hold(tmp_path, each, target):
+    """Also of a target of classes, with a Gram matrix for each two of them."""
     rows = frames(each, seed=5)
     for frame in rows.values():
         frame["c"] = "p"
-    spec, folder = run(tmp_path, "clear", rows)
+    spec, folder = run(tmp_path, "clear", rows, target=target)
     for site, guesses in found(spec, folder, "server").items():
         true = rows[next(iter(site))][list(NUMBERS)].to_numpy(float)
         order = np.lexsort(true.T[::-1]), np.lexsort(guesses.T[::-1])

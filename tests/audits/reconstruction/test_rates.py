@@ -9,6 +9,7 @@ import potluck
 from potluck.audits.attack import Until
 from potluck.audits.reconstruction.rates import RATES
 from potluck.core.seeded import generator
+from potluck.tasks.sources import held
 from support.audits.recorded import LOGISTIC, changed, frames, plan, seen
 
 FOREVER = Until(float("inf"), generator(0))
@@ -63,3 +64,20 @@ def test_a_rate_that_all_sites_together_tell_as_well_is_no_find(tmp_path):
     assert one.judged(a | elsewhere).succeeded
     assert one.judged(a | of_rate(0.503, "b")).succeeded is False
     assert one.judged(of_rate(0.5) | of_rate(0.5, "b")).succeeded  # to the last digit
+
+
+def test_the_share_of_each_class_and_its_means_come_out_of_the_first_sums(tmp_path):
+    spec = plan(model=LOGISTIC, method="newton", rate=1.0, rounds=1)
+    spec = spec.set("data.target", {"column": "c", "classes": ["p", "q", "r"]})
+    rows = frames(60, seed=4)
+    potluck.run(spec, rows, out=tmp_path / "run", record=True)
+    found = tried(tmp_path / "run", spec)
+    _, truth = held(spec, rows)
+    assert [len(one.values) for one in found] == [3, 3 * 7] * 3  # five numbers and the two values of y
+    for one in found:
+        (site,) = one.of
+        verdict = one.judged(truth)
+        assert verdict.succeeded, verdict.words
+        assert "each class" in verdict.words or "by class" in verdict.words
+        if len(one.values) == 3:
+            assert one.values == pytest.approx([(rows[site]["c"] == name).mean() for name in "pqr"], abs=1e-9)

@@ -16,7 +16,7 @@ from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.exports.onnx_file import onnx_file
 from potluck.learning.models.form import Batch
 from potluck.learning.models.forms import form_of
-from potluck.learning.models.kinds.logistic import mean
+from potluck.learning.models.kinds.logistic import shares
 from potluck.learning.models.model import Model as Trained
 from potluck.learning.models.scoring import net
 from potluck.learning.training.units import Units
@@ -155,8 +155,8 @@ def test_units_turn_the_weights_of_each_class_as_those_of_one():
 
 def test_probabilities_of_classes_are_those_of_a_library_and_never_none():
     margins = np.random.default_rng(0).normal(size=(500, 4)) * 9
-    assert np.abs(mean(margins) / softmax(margins) - 1).max() < 1e-14
-    assert mean(np.array([[1e9, 0.0, -1e9], [0.0, 0.0, 0.0]])).tolist() == [[1.0, 0.0, 0.0], [1 / 3] * 3]
+    assert np.abs(shares(margins) / softmax(margins) - 1).max() < 1e-14
+    assert shares(np.array([[1e9, 0.0, -1e9], [0.0, 0.0, 0.0]])).tolist() == [[1.0, 0.0, 0.0], [1 / 3] * 3]
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +238,14 @@ def test_the_model_is_the_same_under_every_protection(scheme, method, tmp_path):
     assert metrics["accuracy"] > 0.5
     assert np.sum(metrics["confusion"]["counts"]) == metrics["rows"]
     assert "mid: x" in (tmp_path / "one" / "report.html").read_text()
+
+
+def test_check_says_where_classes_cannot_go():
+    columns = {name: {"kind": "number", "low": -1, "high": 1, "owner": name} for name in ("a", "b")}
+    columns["y"] = {"kind": "category", "values": list(NAMES), "owner": "a"}
+    joint = potluck.Plan(
+        name="columns", purpose="a test", task="fit", federation={"sites": ["a", "b"]}, align={"keys": ["id"]},
+        data={"columns": columns, "target": {"column": "y", "classes": list(NAMES)}, "split": {"test": 0.3}},
+        model={"kind": "logistic"}, protect={"with": "share"}, privacy={"noise": "none"}, training={"method": "newton"},
+    )  # fmt: skip
+    assert any("a regression over columns tells two sides apart" in line for line in potluck.check(joint).errors)

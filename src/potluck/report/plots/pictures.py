@@ -16,7 +16,7 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.summary import Summary
 from potluck.learning.statistics.forms import Bars, Boxes, Curve, Curves, Dot, Dots, Frame, Grid
 from potluck.report import comparison, confusion, curves, words
-from potluck.report.comparison import BARS, BOTH, NOISE, POPULATION, TITLES, TOGETHER
+from potluck.report.comparison import BARS, BOTH, NOISE, POPULATION, TITLES, TOGETHER, ordered
 from potluck.report.details import Details, Question, Score
 from potluck.report.outcome import METRICS, ModelFile, Outcome, read, scores
 from potluck.tasks.trained import MODEL
@@ -141,11 +141,13 @@ def _coefficients(outcome: Outcome, folder: Path, noise: bool) -> Iterator[Panel
     summed = _summary(folder)
     errors = summed is not None and any(term.se is not None for term in summed.terms.values())
     if summed is None or not errors:
-        ordered = sorted(known.items(), key=lambda one: (one[0] != "intercept", -abs(one[1])))[:BARS]
+        found = ordered(known)
         note = "A number runs from -1 to 1 over its declared range, a category is 0 or 1."
         note += " Noise is in each, and how much of it cannot be said: there are no intervals." if noise else ""
-        form = Dots(dots=tuple(Dot(name=n, value=v) for n, v in ordered), x="coefficient of an encoded column", level=0)
-        yield Panel("Coefficients", form, note + (f" {LARGEST}" if len(known) > BARS else ""))
+        form = Dots(
+            dots=tuple(Dot(name=n, value=v) for n, v in found[:BARS]), x="coefficient of an encoded column", level=0
+        )
+        yield Panel("Coefficients", form, note + (f" {LARGEST}" if len(found) > BARS else ""))
         return
     odds = any(term.ratio is not None for term in summed.terms.values())
     dots = []

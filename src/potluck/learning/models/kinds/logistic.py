@@ -34,12 +34,21 @@ STEEPEST = 0.25
 
 
 def mean(margins: Floats) -> Floats:
-    """1 / (1 + exp(-margin)), right to two units in the last place; of classes [n, K] exp(margin) over their sum."""
+    """1 / (1 + exp(-margin)) of each, right to two units in the last place."""
     with np.errstate(over="ignore", invalid="ignore"):  # a margin may be infinite, and no number stays none
-        if margins.ndim == 1:
-            return np.asarray(1 / (1 + _exp(-margins)), dtype=np.float64)
+        return np.asarray(1 / (1 + _exp(-margins)), dtype=np.float64)
+
+
+def shares(margins: Floats) -> Floats:
+    """margins [n, K] -> exp(margin) over the sum of those of all classes."""
+    with np.errstate(over="ignore", invalid="ignore"):
         each = _exp(margins - margins.max(axis=1, keepdims=True))
         return np.asarray(each / each.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def probabilities(margins: Floats) -> Floats:
+    """Of two sides [n], or of classes [n, K]."""
+    return mean(margins) if margins.ndim == 1 else shares(margins)
 
 
 def _exp(values: Floats) -> Floats:
@@ -56,7 +65,7 @@ def _exp(values: Floats) -> Floats:
 
 def curved(margins: Floats) -> Floats:
     """p (1 - p), at most 1/4; of classes p_k (1 - p_k) and p_k p_l, in the order of `np.triu_indices`."""
-    p = mean(margins)
+    p = probabilities(margins)
     if margins.ndim == 1:
         return np.asarray(p * (1 - p), dtype=np.float64)
     one, other = np.triu_indices(p.shape[1])
@@ -69,7 +78,7 @@ def fast(margins: Floats) -> Floats:
     return sigmoid(margins) if margins.ndim == 1 else softmax(margins)
 
 
-LOGIT = Link(mean=mean, curved=curved, steepest=STEEPEST, odds=True)
+LOGIT = Link(mean=probabilities, curved=curved, steepest=STEEPEST, odds=True)
 
 LOGISTIC = ModelKind(
     title="a logistic regression",
