@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+# mkdocs has this folder on its path while it loads this file.
+import glossary
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-
-# mkdocs has this folder on its path while it loads this file.
 from notebook import Notebook
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,9 @@ TITLED = re.compile(r"^```(\w+) (\S.*)$", re.MULTILINE)
 TO_NOTEBOOK = re.compile(r"\]\(([^)]+\.ipynb)\)")
 UNUSED = ("assets/javascripts/lunr", "assets/**/*.map")
 """Of the theme: words of other languages, and what its own authors debug with."""
+GLOSSARY = "docs/glossary.md"
 _notebooks: dict[str, Notebook] = {}
+_words: dict[str, str] = {}
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -49,6 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         if file.src_dir == config.docs_dir:
             files.remove(file)
     _notebooks.clear()
+    _words.update(glossary.entries(ROOT / GLOSSARY))
     for path in paths():
         name = path.relative_to(ROOT).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(path)))
@@ -69,13 +72,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """A link to a notebook leads to its page; the file name behind a block's language becomes the block's title."""
     if page.file.src_uri in _notebooks:
         return markdown
+    if page.file.src_uri == GLOSSARY:
+        return glossary.with_anchors(markdown)
     return TITLED.sub(r'```\1 title="\2"', TO_NOTEBOOK.sub(r"](\1.md)", markdown))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """What a notebook's cells showed is HTML already."""
-    book = _notebooks.get(page.file.src_uri)
-    return html if book is None else book.filled(html)
+    """What a notebook's cells showed is HTML already; elsewhere words of the glossary say what they mean."""
+    name = page.file.src_uri
+    if name in _notebooks:
+        return _notebooks[name].filled(html)
+    return html if name == GLOSSARY else glossary.told(html, glossary.of_page(_words, name))
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -1,5 +1,6 @@
 """The pages as a site: nothing is broken, nothing is fetched, all is reachable, and each shows what its source says."""
 
+import importlib.util
 import inspect
 import json
 import re
@@ -12,18 +13,26 @@ import pytest
 from markdown_it import MarkdownIt
 
 import potluck
-from support.docs.pages import PAGES, ROOT
+from support.docs.pages import DOCS, PAGES, ROOT
 from support.docs.rendered import page_of, rendered
 from support.docs.wheel import built, copied
 
 SHOWN = [*PAGES, ROOT / "bench" / "README.md"]
-LIBRARY = Path("docs/reference/library.md")
+LIBRARY = DOCS / "reference" / "library.md"
 
 
 def place(site: Path, source: Path) -> Path:
     """The page of the site that is made of a page of the repository."""
     name = source.relative_to(ROOT)
     return site / (name.parent / "index.html" if name.name == "README.md" else name.with_suffix(".html"))
+
+
+def glossary():
+    """The module that marks words on pages."""
+    spec = importlib.util.spec_from_file_location("glossary", DOCS / "site" / "glossary.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def broken(site: Path) -> list[str]:
@@ -77,7 +86,7 @@ def test_every_page_can_be_reached_from_the_front_page(site):
     assert {path for path in site.resolve().rglob("*.html") if path.name != "404.html"} <= seen
 
 
-@pytest.mark.parametrize("source", [one for one in SHOWN if one.relative_to(ROOT) != LIBRARY], ids=lambda one: one.stem)
+@pytest.mark.parametrize("source", [one for one in SHOWN if one != LIBRARY], ids=lambda one: one.stem)
 def test_the_site_shows_a_page_as_commonmark_does(source, site):
     """The site's Markdown is another dialect than a forge's: lists in lists, and lists after a line of text, get lost
     in it. The oracle is markdown-it, an implementation of CommonMark."""
@@ -87,9 +96,28 @@ def test_the_site_shows_a_page_as_commonmark_does(source, site):
     assert (shown.elements, shown.depth) == (expected.elements, expected.depth)
 
 
+def test_the_first_use_of_a_private_word_says_what_the_glossary_says(site):
+    said = re.findall(r'<abbr title="([^"]+)">([^<]+)</abbr>', place(site, DOCS / "quickstart.md").read_text("utf-8"))
+    assert ("an owner&#x27;s process, on the machine where the rows are.", "site") in said
+    assert len(said) == len({title for title, _ in said})
+    glossary = place(site, DOCS / "glossary.md")
+    assert "<abbr" not in glossary.read_text(encoding="utf-8")
+    words = re.findall(r"^- \*\*(.+?)\*\*: ", (DOCS / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {word.lower().replace(" ", "-") for word in words} <= page_of(glossary).ids
+
+
+def test_words_are_told_in_text_alone_and_change_nothing_that_is_read():
+    kept = "<code>plan</code>, <a href='x'>plan</a> plan<br>plan</p>"
+    source = f"<h2>A plan</h2><p>Two plans <em>and a made-up row</em>: {kept}"
+    shown = glossary().told(source, {"plan": 'says "what"', "row": "any", "made-up row": "nobody's"})
+    plans, row = '<abbr title="says &quot;what&quot;">plans</abbr>', '<abbr title="nobody&#x27;s">made-up row</abbr>'
+    assert shown == f"<h2>A plan</h2><p>Two {plans} <em>and a {row}</em>: {kept}"
+    assert set(glossary().entries(DOCS / "glossary.md")) >= glossary().EVERYWHERE
+
+
 def test_the_library_reference_has_every_name_once(site):
-    page = page_of(place(site, ROOT / LIBRARY))
-    text = (ROOT / LIBRARY).read_text(encoding="utf-8")
+    page = page_of(place(site, LIBRARY))
+    text = LIBRARY.read_text(encoding="utf-8")
     assert sorted(re.findall(r"^::: potluck\.(\w+)$", text, re.MULTILINE)) == sorted(potluck.__all__)
     assert {f"potluck.{name}" for name in potluck.__all__} <= page.ids
     assert {"potluck.Plan.read", "potluck.Run.metrics", "potluck.Model.predict_proba"} <= page.ids
