@@ -3,10 +3,13 @@
 python examples/regression_heart.py
 """
 
+from importlib.resources import files
 from pathlib import Path
 
 import potluck
 
+demo = files("potluck") / "demo" / "heart"
+rows = {site: Path(str(demo / f"processed.{site}.data")) for site in ("cleveland", "hungarian", "switzerland", "va")}
 plan = potluck.Plan.read(Path(__file__).parent / "statistics_heart.toml")
 plan = plan.set("federation.server", "curious").set("privacy", {"noise": "none"})
 plan = plan.set(
@@ -23,5 +26,5 @@ plan = plan.set(
         }
     ],
 )
-run = potluck.run(plan)
+run = potluck.run(plan, rows)
 print(run.frames["disease"].round(4).to_string(index=False))

@@ -3,13 +3,16 @@
 python examples/statistics_heart.py
 """
 
+from importlib.resources import files
 from pathlib import Path
 
 import potluck
 
+demo = files("potluck") / "demo" / "heart"
+rows = {site: Path(str(demo / f"processed.{site}.data")) for site in ("cleveland", "hungarian", "switzerland", "va")}
 plan = potluck.Plan.read(Path(__file__).parent / "statistics_heart.toml")
-noised = potluck.run(plan, ledger="ledger")
-exact = potluck.run(plan.set("privacy", {"noise": "none"}))
+noised = potluck.run(plan, rows, ledger="ledger")
+exact = potluck.run(plan.set("privacy", {"noise": "none"}), rows)
 
 for kind, run in (("with noise", noised), ("exact", exact)):
     age = run.results["mean_age"]

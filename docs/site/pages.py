@@ -65,7 +65,7 @@ def paths() -> Iterator[Path]:
     yield from (ROOT / name for name in FILES)
     for folder in FOLDERS:
         found = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        yield from sorted(found)
+        yield from sorted(path for path in found if folder != "docs" or path.suffix != ".py")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -161,7 +161,7 @@ def test_an_installed_wheel_works_by_its_command_in_an_environment_of_its_own(pa
     assert json.loads(potluck("run plan.toml --json"))["task"] == "train"
     assert set(json.loads(potluck("engine status --json"))["engines"]) == {"he", "mpc"}
     potluck("docs examples -o examples")
-    for path in ("train_heart.py", "statistics_heart.py", "python_frames.py"):
+    for path in ("train_heart.py", "statistics_heart.py", "regression_heart.py", "python_frames.py"):
         subprocess.run(
             [home / "bin" / "python", f"examples/{path}"], env=environ, cwd=tmp_path, check=True, timeout=240
         )
