@@ -120,6 +120,12 @@ def test_the_library_reference_has_every_name_once(site):
     text = LIBRARY.read_text(encoding="utf-8")
     assert sorted(re.findall(r"^::: potluck\.(\w+)$", text, re.MULTILINE)) == sorted(potluck.__all__)
     assert {f"potluck.{name}" for name in potluck.__all__} <= page.ids
+    returned = {inspect.signature(one).return_annotation for one in map(potluck.__getattr__, potluck.__all__)}
+    ours = {
+        f"{one.__module__}.{one.__name__}" for one in returned if getattr(one, "__module__", "").startswith("potluck.")
+    }
+    assert len(ours) > 8
+    assert ours - {f"{one.__module__}.{one.__name__}" for one in (potluck.Run, potluck.Plan)} <= page.ids
     assert {"potluck.Plan.read", "potluck.Run.metrics", "potluck.Model.predict_proba"} <= page.ids
 
 
