@@ -4,6 +4,7 @@ import ast
 import contextlib
 import io
 import json
+import sys
 from pathlib import Path
 
 
@@ -13,11 +14,21 @@ def cells(path: Path) -> list[dict[str, object]]:
 
 
 def shown(path: Path) -> list[str]:
-    """What each cell prints, and what its last expression comes to: HTML where that has some."""
+    """What each cell prints, and what its last expression comes to: HTML where that has some, of a figure its words."""
     space: dict[str, object] = {"__name__": "__main__"}
-    return [
-        _cell(f"{path.name}, cell {place + 1}", _text(one["source"]), space) for place, one in enumerate(cells(path))
-    ]
+    try:
+        return [
+            _cell(f"{path.name}, cell {place + 1}", _text(one["source"]), space)
+            for place, one in enumerate(cells(path))
+        ]
+    finally:
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")
+
+
+def kept(path: Path) -> list[str]:
+    """What the file keeps of each cell: what it printed, and HTML where there is some."""
+    return ["".join(_kept(one) for one in cell["outputs"]) for cell in cells(path)]  # type: ignore[attr-defined]
 
 
 def _cell(name: str, source: str, space: dict[str, object]) -> str:
@@ -31,8 +42,23 @@ def _cell(name: str, source: str, space: dict[str, object]) -> str:
             value = eval(compile(ast.Expression(last.value), name, "eval"), space)
         else:
             exec(compile(tree, name, "exec"), space)
+    return out.getvalue() + ("" if value is None else _value(value))
+
+
+def _value(value: object) -> str:
+    if hasattr(value, "savefig"):
+        from matplotlib.text import Text
+
+        value._repr_png_()  # type: ignore[attr-defined]  # it is drawn to its end
+        return "\n".join(one.get_text() for one in value.findobj(Text))  # type: ignore[attr-defined]
     html = getattr(value, "_repr_html_", None)
-    return out.getvalue() + ("" if value is None else html() if html else repr(value))
+    return html() if html else repr(value)
+
+
+def _kept(output: dict[str, object]) -> str:
+    data = output.get("data", {})
+    found = output.get("text") or data.get("text/html") or data.get("text/plain") or ""  # type: ignore[attr-defined]
+    return _text(found)
 
 
 def _text(source: object) -> str:

@@ -31,7 +31,7 @@ MOST, DOTS = 12, 40
 """Most panels of one figure, and lines of one panel."""
 LONGEST, LINE, CELLS = 34, 52, 8
 """Letters of a name, letters of a line of words; rows of a table whose cells have room for their intervals."""
-DPI = 90
+DPI = 80
 
 
 def figure(panels: Sequence[Panel], of: str) -> "Figure":
@@ -65,7 +65,7 @@ def figure(panels: Sequence[Panel], of: str) -> "Figure":
         for one in axes[len(drawn) :]:
             one.set_axis_off()
         more = f": {MOST} of {len(panels)} pictures, run.plot(NAME) draws one" if len(panels) > MOST else ""
-        made.suptitle(_said(of) + more, x=0.01, ha="left", fontsize=9, color="#555555")
+        made.suptitle(_said(of, 90) + more, x=0.01, ha="left", fontsize=9, color="#555555")
     return made
 
 
