@@ -45,7 +45,13 @@ def test_without_a_name_the_front_page_is_meant(site, cli):
 
 
 @pytest.mark.parametrize(
-    ("asked", "hint"), [("same", "name one: docs/a/same.md, docs/b/same.md"), ("policies", 'did you mean "policy"')]
+    ("asked", "hint"),
+    [
+        ("same", "name one: docs/a/same.md, docs/b/same.md"),
+        ("policies", "did you mean docs/reference/policy.md? all pages: potluck docs docs/README.md"),
+        ("predict", "did you mean docs/concepts/prediction-tee.md?"),
+        ("xyz", "hint: all pages: potluck docs docs/README.md"),
+    ],
 )
 def test_a_name_that_is_none_or_that_of_two_pages_has_a_hint(site, cli, asked, hint):
     said = cli("docs", asked)
@@ -61,6 +67,7 @@ def test_nothing_outside_of_the_site_is_found_or_copied(site, cli, asked, tmp_pa
 
 
 def test_a_file_or_a_folder_is_copied_without_pages(site, cli, tmp_path):
+    (site / "examples" / "__pycache__").mkdir()  # an installation compiles what is Python
     said = cli("docs", "examples", "-o", tmp_path / "mine")
     assert said.out == f"{tmp_path / 'mine'}\n"
     assert {one.name for one in (tmp_path / "mine").rglob("*")} == {"visits.toml", "unit", "a.service"}

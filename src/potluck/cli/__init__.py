@@ -11,7 +11,7 @@ from potluck.cli.verbs import Verbs
 
 VERBS = {
     "demo": "The heart federation: four hospitals, the comparison table and the report.",
-    "docs": "These pages as a site, on this machine, and the files of the examples.",
+    "docs": "The docs as a site that needs no network, and the files of the examples.",
     "check": "Can this plan run, and what will it cost?",
     "explain": "Who could see what, in what form, unless what breaks.",
     "init": "A first plan from your own files: kinds, ranges and spellings, to be confirmed.",

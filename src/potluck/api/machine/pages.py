@@ -4,12 +4,13 @@ A page is named as in the repository, `docs/reference/policy.md`; folder and end
 is meant. Nothing is fetched: whatever a page loads lies beside it.
 """
 
+import difflib
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import UsageError, unwritable
-from potluck.core.registry import nearest
 
 PLACES = (Path(__file__).parents[2] / "site", Path(__file__).parents[4] / "build" / "site")
 """Of the site: in an installation, and in a checkout after `make docs`."""
@@ -43,9 +44,7 @@ def page(name: str = FRONT) -> Found:
         return Found(named[0], known[named[0]])
     if named:
         raise UsageError("is the end of several names", where=name, hint=f"name one: {', '.join(sorted(named))}")
-    raise UsageError(
-        "is no page or file of the docs", where=name, hint=nearest(short, tuple(sorted(map(_stem, known))))
-    )
+    raise UsageError("is no page or file of the docs", where=name, hint=_near(short, known))
 
 
 def copied(name: str, to: Path) -> Found:
@@ -62,7 +61,7 @@ def copied(name: str, to: Path) -> Found:
         raise UsageError("is there already", where=str(to), hint="name a new file or folder with -o")
     try:
         if source.is_dir():
-            shutil.copytree(source, to, ignore=shutil.ignore_patterns("*.html"))
+            shutil.copytree(source, to, ignore=shutil.ignore_patterns("*.html", "__pycache__"))
         else:
             shutil.copyfile(source, to)
     except OSError as error:
@@ -76,6 +75,14 @@ def _site() -> Path:
             return place
     hint = "in a checkout: make docs, or read docs/README.md; an installed wheel has them"
     raise UsageError("the pages are not built here", hint=hint)
+
+
+def _near(short: str, known: Iterable[str]) -> str:
+    names = {_stem(one): one for one in known}
+    found = [one for stem, one in names.items() if short in stem] if short else []
+    found = found or [names[one] for one in difflib.get_close_matches(short[:100], names, 1)]
+    every = "all pages: potluck docs docs/README.md"
+    return f"did you mean {' or '.join(sorted(found)[:5])}? {every}" if found else every
 
 
 def _inside(site: Path, path: Path) -> bool:
