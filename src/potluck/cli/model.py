@@ -38,9 +38,10 @@ def summary(model: Path) -> None:
 def export(model: Path, output: Path, to: str) -> None:
     """Write MODEL (model.json, or a run's folder) as a file for other programs.
 
-    onnx: encoded features in, scores out. graph: a linear or logistic model or a network of layers becomes a graph with
-    its weights. layers: a graph that is nothing but layers becomes a model that is scored for others.
-    xgboost: boosted trees or curves become JSON that XGBoost and treelite load. Nothing leaves this machine.
+    onnx: encoded features in, scores out. onnx-columns: raw columns in, so that onnxruntime alone scores rows.
+    graph: a linear or logistic model or a network of layers becomes a graph with its weights. layers: a graph that is
+    nothing but layers becomes a model that is scored for others. xgboost: boosted trees or curves become JSON that
+    XGBoost and treelite load. Nothing leaves this machine.
     """
     export_model(model, output, to=to)
     voice().lines({"file": str(output.absolute()), "to": to}, [f"written: {output}"])

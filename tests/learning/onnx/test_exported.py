@@ -111,6 +111,8 @@ def test_a_graph_of_two_inputs_is_exported_with_what_a_reader_needs(tmp_path):
     x = drawn.frames(kind="classes")["b"].drop(columns="y")
     (theirs,) = run(content, {"features": model.features(x).astype(np.float32)})
     np.testing.assert_allclose(theirs, model.scores(x), rtol=1e-6, atol=1e-7)
+    (theirs,) = run(onnx_file(model, raw=True), {name: x[name].to_numpy() for name in ("x", "z")})
+    np.testing.assert_allclose(theirs, model.scores(x), rtol=1e-6, atol=1e-7)
     told = {one.key: one.value for one in onnx.load_from_string(content).metadata_props}
     assert json.loads(told["potluck.features"]) == list(model.encoding.names)
     assert json.loads(told["potluck.target"])["classes"] == ["u", "v", "w"]

@@ -9,7 +9,7 @@ from potluck.core.tables.derived import Derive
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.boosted.curves import curves_of
-from potluck.learning.models.boosted.forest import Forest, Tree
+from potluck.learning.models.boosted.forest import NOTHING, Forest, Tree
 from potluck.learning.models.boosted.layout import binned
 from potluck.learning.models.layers import size
 from potluck.learning.models.model import Model as Trained
@@ -93,11 +93,18 @@ def trees(rng, side="binary", spec=None, depth=3):
     spec = spec or plan(rng, "trees", side)
     how, goal = encoding(spec), goal_of(spec)
 
+    numbers = binned(how, 7).numbers
+
     def tree():
-        asked, half = rng.choice(how.names, 2**depth - 1), rng.random(2**depth - 1) < 0.5
-        cuts = np.where(half, 0.5, rng.uniform(-1, 1, len(half))).astype(np.float32).tolist()
-        leaves = rng.normal(size=2**depth).tolist()
-        return Tree(features=tuple(asked.tolist()), cuts=tuple(cuts), leaves=tuple(leaves), left=tuple(half.tolist()))
+        asked, count = rng.integers(len(how.names), size=2**depth - 1), 2**depth - 1
+        cuts = np.where(numbers[asked], rng.uniform(-1, 1, count).astype(np.float32), 0.5)
+        cuts = np.where(numbers[asked] & (rng.random(count) < 0.1), NOTHING, cuts)
+        return Tree(
+            features=tuple(how.names[place] for place in asked),
+            cuts=tuple(cuts.tolist()),
+            leaves=tuple(rng.normal(size=2**depth).tolist()),
+            left=tuple((rng.random(count) < 0.5).tolist()),
+        )
 
     made = Forest(first=float(rng.normal()), trees=tuple(tree() for _ in range(2 * goal.outputs)))
     return Trained("trees", how, goal, np.zeros(0), forest=made)

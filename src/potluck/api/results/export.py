@@ -21,6 +21,10 @@ def _onnx(model: Model) -> Files:
     return {"": onnx_file(model)}
 
 
+def _columns(model: Model) -> Files:
+    return {"": onnx_file(model, raw=True)}
+
+
 def _graph(model: Model) -> Files:
     """With its weights as the first ones; the frozen ones of a base stay where they are."""
     if model.graph is not None:
@@ -38,16 +42,27 @@ def _xgboost(model: Model) -> Files:
     return {"": xgboost_file(model)}
 
 
-FORMS: Mapping[str, Callable[[Model], Files]] = {"onnx": _onnx, "graph": _graph, "layers": _layers, "xgboost": _xgboost}
+FORMS: Mapping[str, Callable[[Model], Files]] = {
+    "onnx": _onnx,
+    "onnx-columns": _columns,
+    "graph": _graph,
+    "layers": _layers,
+    "xgboost": _xgboost,
+}
 """What a model can become."""
 
 
 def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
-    """Write a model into the new file `path`. model: one, its model.json, or a run's folder. to: "onnx", "graph",
-    "layers" or "xgboost".
+    """Write a model as a file for other programs.
 
-    Raises UsageError: no model there, a kind that the form does not say, or a file is there already; GraphError: an
-    operation that the form does not say.
+    Args:
+        model: A model, its model.json, or a run's folder.
+        path: The new file.
+        to: "onnx" takes encoded features, "onnx-columns" raw columns; "graph", "layers" or "xgboost".
+
+    Raises:
+        UsageError: No model there, a kind or a column that the form does not say, or a file is there already.
+        GraphError: An operation that the form does not say.
     """
     if to not in FORMS:
         raise UsageError(f"there is no form {to!r}", hint=f"to: {', '.join(FORMS)}")

@@ -3,7 +3,7 @@
 Those programs take features without flags, and NaN where a column has no value (`data.encode.gapped`): each branch says
 where that goes, and a flag's own is one that no number is above. Nodes that part nothing are left out. A curve of a
 number is a balanced tree over its bins, that of a feature of 0 and 1 a tree of two leaves, and what all rows begin with
-a tree of one. Cuts and values are float32, as those programs have them.
+a tree of one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -78,21 +78,16 @@ def branching(model: Model, times: float = 1.0) -> list[tuple[int, Branch | Leaf
     raise UsageError(f"is a model of kind {model.kind}, which is made of no trees", hint="--to onnx, or graph")
 
 
-def short(value: float) -> float:
-    """The shortest number whose float32 is that of this one."""
-    return float(str(np.float32(value)))
-
-
 def _of_forest(made: Trees, features: _Features, wide: float) -> Iterator[tuple[int, Branch | Leaf]]:
     if made.first:
-        yield from ((output, Leaf(short(made.first * wide))) for output in range(made.outputs))
+        yield from ((output, Leaf(made.first * wide)) for output in range(made.outputs))
     for place, (asked, leaves) in enumerate(zip(made.asked, made.leaves, strict=True)):
         yield place % made.outputs, _below(asked, leaves * wide, features, 0)
 
 
 def _below(asked: Asked, leaves: Floats, features: _Features, node: int) -> Branch | Leaf:
     if node >= len(asked.cuts):
-        return Leaf(short(leaves[node - len(asked.cuts)]))
+        return Leaf(float(leaves[node - len(asked.cuts)]))
     left = _below(asked, leaves, features, 2 * node + 1)
     if asked.cuts[node] >= NOTHING and asked.left[node]:
         return left
@@ -101,10 +96,10 @@ def _below(asked: Asked, leaves: Floats, features: _Features, node: int) -> Bran
 
 
 def _of_curves(curves: Curves, how: Layout, features: _Features, wide: float) -> Iterator[tuple[int, Branch | Leaf]]:
-    yield from ((output, Leaf(short(value * wide))) for output, value in enumerate(curves.first))
+    yield from ((output, Leaf(value * wide)) for output, value in enumerate(curves.first))
     for place, curve in enumerate(curves.curves):
         for output in range(len(curves.first)):
-            values = [short(one * wide) for one in curve.values[output]]
+            values = [one * wide for one in curve.values[output]]
             if not how.numbers[place]:
                 yield output, features.branch(place, HALF, True, (Leaf(0.0), Leaf(values[0])))
                 continue

@@ -13,7 +13,7 @@ from collections import deque
 import msgspec
 import numpy as np
 
-from potluck.learning.models.exports.branching import Branch, Leaf, branching, short
+from potluck.learning.models.exports.branching import Branch, Leaf, branching
 from potluck.learning.models.model import Model
 
 VERSION = (3, 2, 0)
@@ -30,7 +30,7 @@ def xgboost_file(model: Model) -> bytes:
     half = (goal.high - goal.low) / 2 if goal.side == "number" else 1.0
     trees = branching(model, half)
     if goal.side == "number":  # its middle comes last: sums of float32 stay near 0 until then
-        trees.append((0, Leaf(short(goal.low + half))))
+        trees.append((0, Leaf(goal.low + half)))
     named = not any(FORBIDDEN & set(name) for name in names)
     several = outputs if goal.side == "classes" else 0
     begin = 0.5 if goal.side == "binary" else 0.0  # said as what is predicted
@@ -59,6 +59,11 @@ def xgboost_file(model: Model) -> bytes:
     return msgspec.json.encode({"learner": learner, "version": VERSION})
 
 
+def short(value: float) -> float:
+    """The shortest number whose float32 is that of this one."""
+    return float(str(np.float32(value)))
+
+
 def _objective(model: Model, several: int) -> Json:
     if several:
         return {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": str(several)}}
@@ -72,7 +77,7 @@ def _tree(top: Branch | Leaf, number: int, features: int) -> Json:
     while waiting:
         place, one = waiting.popleft()
         if isinstance(one, Leaf):
-            cuts[place] = one.value
+            cuts[place] = short(one.value)
             continue
         left[place], right[place] = len(left), len(left) + 1
         cuts[place] = short(np.nextafter(np.float32(one.cut), np.float32(np.inf)))

@@ -1,0 +1,189 @@
+"""Raw columns as features, in the words of ONNX: whoever has onnxruntime alone scores a row.
+
+One input a column, [b]: a number is float64, and NaN where there is none; of a category a text, and "" where there is
+none. A text is compared without blanks around it, and one that is a number as a number ("1.0" is "1"), but for
+exponents. A row has no score (NaN) where a value is missing that the plan does not flag, where a number is infinite, or
+has no logarithm: `potluck score` gives it none, or refuses it.
+Reference: https://onnx.ai/onnx/operators; patterns are those of RE2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from potluck.learning.data.column import COLUMNS, Field
+from potluck.learning.data.encode import Encoding
+from potluck.learning.data.notation import Notation, folding
+from potluck.learning.data.raw.reading import reading_of
+from potluck.learning.data.raw.said import NONE, Measured, Parted, Worded, source_of
+from potluck.learning.data.sql.dialect import BLANKS
+from potluck.learning.graph.value import DType
+from potluck.learning.onnx.writer import Writer
+
+NEVER = r"[^\x{0}-\x{10ffff}]"
+"""What no text fits."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """What is read so far. texts: by raw column whether it is of texts; read: by raw column the name of [b, 1]; gone:
+    names of [b, 1], each whether a row has no score."""
+
+    writer: Writer
+    how: Encoding
+    texts: dict[str, bool] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def told(self) -> Notation:
+        """How cells are spelt."""
+        return self.how.notation
+
+    def features(self) -> str:
+        """[b, p]. Raises UsageError, by name: a column that ONNX cannot read."""
+        return self.writer.add("Concat", [self._field(one) for one in self.how.fields], {"axis": 1})
+
+    def inputs(self) -> list[Any]:
+        """The raw columns as inputs."""
+        types = self.writer.package.TensorProto
+        made = self.writer.package.helper.make_tensor_value_info
+        return [made(name, types.STRING if text else types.DOUBLE, ["b"]) for name, text in self.texts.items()]
+
+    def gapped(self, features: str) -> str:
+        """[b, q] as trees take them (`Encoding.gapped`)."""
+        flags = self.how.flags
+        if (flags >= 0).any():
+            whose = self.writer.constant(np.where(flags >= 0, flags, 0))
+            flagged = self.writer.add("Gather", (features, whose), {"axis": 1})
+            gaps = self.writer.constant((flags >= 0)[None])
+            lacks = self.writer.add("And", (self.writer.add("Greater", (flagged, self._number(0.0))), gaps))
+            features = self.writer.add("Where", (lacks, self._number(np.nan), features))
+        return self.writer.add("Gather", (features, self.writer.constant(self.how.gapped)), {"axis": 1})
+
+    def scored(self, scores: str, kind: DType) -> str:
+        """scores [b, k], of this type, NaN in rows that have none."""
+        if not self.gone:
+            return scores
+        return self.writer.add("Where", (self._any(self.gone), self.writer.number(np.nan, kind), scores))
+
+    def _field(self, one: Field) -> str:
+        reading = reading_of(self.how, one)
+        self.writer.batch = self.writer.batch or source_of(reading)
+        self.texts[source_of(reading)] = isinstance(reading, Worded)
+        if isinstance(reading, Measured):
+            value = self._value(reading)
+            lacks = self.writer.add("IsNaN", (value,))
+            found = self._scaled(value, one)
+            return self._flagged(one, self.writer.add("Where", (lacks, self._number(0.0), found)), lacks)
+        if isinstance(reading, Parted):
+            value = self._value(reading.number)
+            codes = self._parts(value, reading, len(one.values))
+            lacks = self.writer.add("IsNaN", (value,))
+        else:
+            codes = [self._matches(reading, place) for place in range(len(one.values))]
+            lacks = self._spelt(self._source(reading.source), ["", *self.told.missing])
+        none = self.writer.add("Not", (self._any([lacks, *codes]),))
+        if one.referred:  # then what is not declared counts as missing
+            lacks = self._any([lacks, none])
+        states = self.writer.add("Concat", [self._bits(bits) for bits in (*codes, none)], {"axis": 1})
+        table = COLUMNS.of(one.kind).features(one, np.array([*range(len(one.values)), NONE], dtype=np.float64))
+        return self._flagged(one, self.writer.add("MatMul", (states, self.writer.constant(table))), lacks)
+
+    def _flagged(self, one: Field, found: str, lacks: str) -> str:
+        if one.missing == "flag":
+            return self.writer.add("Concat", (found, self._bits(lacks)), {"axis": 1})
+        self.gone.append(lacks)
+        return found
+
+    def _value(self, reading: Measured) -> str:
+        """[b, 1] a number, NaN where there is none."""
+        value = self._source(reading.source)
+        self.gone.append(self.writer.add("IsInf", (value,)))
+        for word in self.told.numbers:
+            said = self.writer.add("Equal", (value, self._number(word)))
+            value = self.writer.add("Where", (said, self._number(np.nan), value))
+        if not reading.logged:
+            return value
+        self.gone.append(self.writer.add("LessOrEqual", (value, self._number(0.0))))
+        return self.writer.add("Log", (value,))
+
+    def _scaled(self, value: str, one: Field) -> str:
+        """As `data.encode.scale`, in the same order."""
+        inside = self.writer.add("Clip", (value, self._number(one.low), self._number(one.high)))
+        twice = self.writer.add("Mul", (self.writer.add("Sub", (inside, self._number(one.low))), self._number(2.0)))
+        share = self.writer.add("Div", (twice, self._number(one.high - one.low)))
+        return self.writer.add("Sub", (share, self._number(1.0)))
+
+    def _parts(self, value: str, reading: Parted, values: int) -> list[str]:
+        """[b, 1] each: whether a number lies in a part that is this declared value, of so many."""
+        from_on = [self.writer.add("GreaterOrEqual", (value, self._number(edge))) for edge in reading.edges]
+        there = self.writer.add("Not", (self.writer.add("IsNaN", (value,)),))
+        none = self.writer.constant(np.array([[False]]))
+        ends = [there, *from_on, none]
+        inside = [self.writer.add("And", (low, self.writer.add("Not", (high,)))) for low, high in pairwise(ends)]
+        return [
+            self._any([none, *(one for one, of in zip(inside, reading.places, strict=True) if of == place)])
+            for place in range(values)
+        ]
+
+    def _matches(self, reading: Worded, place: int) -> str:
+        """[b, 1] whether a text is this declared value."""
+        return self._spelt(self._source(reading.source), [text for text, of in reading.places.items() if of == place])
+
+    def _spelt(self, value: str, texts: Sequence[str]) -> str:
+        blanks = f"[{''.join(map(_code, BLANKS))}]*"
+        either = "|".join(_pattern(text, self.told) for text in texts) or NEVER
+        return self.writer.add("RegexFullMatch", (value,), {"pattern": f"{blanks}(?:{either}){blanks}"})
+
+    def _source(self, name: str) -> str:
+        """[b, 1] a raw column."""
+        if name not in self.read:
+            self.read[name] = self.writer.add("Unsqueeze", (name, self.writer.whole(1)))
+        return self.read[name]
+
+    def _any(self, some: Sequence[str]) -> str:
+        found, *others = some
+        for one in others:
+            found = self.writer.add("Or", (found, one))
+        return found
+
+    def _bits(self, name: str) -> str:
+        return self.writer.cast(name, "float64")
+
+    def _number(self, value: float) -> str:
+        return self.writer.number(value, "float64")
+
+
+def _pattern(text: str, told: Notation) -> str:
+    """Of all spellings of a text, or of the number that it is."""
+    number = told.number(text.strip())
+    if number is not None:
+        return _spellings(number, f"[{told.decimal}]")
+    if not told.fold:
+        return "".join(map(_letter, text.strip()))
+    plain = told.plain(text)
+    others: dict[str, str] = {}
+    for large, small in zip(*folding([plain]), strict=True):
+        others[small] = others.get(small, "") + large
+    return "".join(f"[{_letter(one)}{others[one]}]" if one in others else _letter(one) for one in plain)
+
+
+def _spellings(number: float, mark: str) -> str:
+    whole, _, part = f"{Decimal(repr(abs(number))):f}".partition(".")
+    whole, part, sign = whole.lstrip("0"), part.rstrip("0"), "-" if number < 0 else "[+]?"
+    if part:
+        return f"{sign}0*{whole}{mark}{part}0*"
+    return f"{sign}0*{whole}(?:{mark}0*)?" if whole else f"[+-]?(?:0+(?:{mark}0*)?|{mark}0+)"
+
+
+def _letter(one: str) -> str:
+    return one if one.isalnum() else _code(one)
+
+
+def _code(one: str) -> str:
+    return f"\\x{{{ord(one):x}}}"

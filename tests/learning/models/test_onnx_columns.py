@@ -1,0 +1,167 @@
+"""A model as a file of ONNX that takes raw columns: onnxruntime alone gives the scores that Potluck gives, of rows that
+nobody saw."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from potluck.core.errors import UsageError
+from potluck.core.plan import Column, Data, Model, Target, Training
+from potluck.core.tables.derived import Derive
+from potluck.learning.models.exports.onnx_file import onnx_file
+from potluck.learning.models.model import model
+from support.learning import raw
+from support.learning.sums import category, make, number
+
+pytest.importorskip("onnx")
+running = pytest.importorskip("support.onnx.running")
+
+CASES = [*raw.CASES, *(("trees", side) for side in raw.TARGETS)]
+NEAR = 1e-9
+"""Of a probability, or of a number's range."""
+
+
+def texts(rng, frame):
+    """The cells of categories as files spell them: numbers in other ways, blanks around them."""
+
+    def spelled(value):
+        if value is None or value != value:
+            return ""
+        said = str(value).lower() if isinstance(value, bool) else str(value)
+        forms = (
+            [said, f" {said}\t", f"0{said}", f"+{said}0"]
+            if said.replace(".", "").isdigit() and "." in said
+            else [said, f"{said} "]
+        )
+        return forms[rng.integers(len(forms))]
+
+    return frame.assign(
+        **{
+            name: [spelled(value) for value in frame[name].astype(object)]
+            for name in ("text", "referred", "coded", "truth", "stage")
+        }
+    )
+
+
+def fed(frame):
+    """The same rows for onnxruntime."""
+    numbers = ("plain", "flagged", "dropped", "dose", "year")
+    given = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64) for name in numbers}
+    return given | {name: frame[name].to_numpy(object) for name in ("text", "referred", "coded", "truth", "stage")}
+
+
+def drawn(case, seed=0):
+    """(model, rows, whether its plan asks for what a row lacks)"""
+    rng = np.random.default_rng((seed, CASES.index(case)))
+    spec = raw.plan(rng, *case)
+    one = raw.trees(rng, spec=spec) if case[0] == "trees" else raw.trained(rng, spec)
+    frame = texts(rng, raw.rows(rng, spec))
+    refused = raw.refused(
+        spec, frame.assign(coded=frame.coded.str.strip().replace({"-99": "", "-99.0": "", "-990": ""}))
+    )
+    return one, frame, refused
+
+
+@pytest.mark.parametrize("seeds", [range(1), pytest.param(range(1, 20), marks=pytest.mark.slow)], ids=["1", "20"])
+@pytest.mark.parametrize("case", CASES)
+def test_onnxruntime_scores_raw_columns_as_potluck_does(case, seeds):
+    for seed in seeds:
+        one, frame, refused = drawn(case, seed)
+        (said,) = running.run(onnx_file(one, raw=True), fed(frame))
+        wanted = one.scores(frame[~refused]).reshape(-1, one.target.outputs)
+        width = one.target.high - one.target.low if one.target.side == "number" else 1.0
+        assert said.dtype == np.float64
+        assert np.isnan(said[refused]).all()
+        assert 20 < (~np.isnan(wanted[:, 0])).sum() < len(wanted)
+        assert np.array_equal(np.isnan(said[~refused]), np.isnan(wanted))
+        assert np.nanmax(np.abs(said[~refused] - wanted)) <= NEAR * width
+
+
+def linear(columns, size, derive=None, **data):
+    """A model of a number, of these columns."""
+    spec = make(
+        data=Data(
+            columns=columns | {"out": number(0, 1)},
+            target=Target(column="out"),
+            derive=derive or {},
+            split=None,
+            **data,
+        ),
+        model=Model(kind="linear"),
+        training=Training(method="newton"),
+    )
+    return model(spec, np.random.default_rng(3).normal(size=size))
+
+
+def told(one, cells):
+    """(what onnxruntime says of one column of texts, what Potluck says), each [n]"""
+    (name,) = cells
+    (said,) = running.run(onnx_file(one, raw=True), {name: np.array(cells[name], object)})
+    return said[:, 0], one.scores(pd.DataFrame(cells))
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_texts_are_compared_as_the_plan_folds_them_whatever_characters_they_have(fold):
+    values = ("Ja", "ÄRZTIN", "a.b*c|(d", "tab\tin", "İstanbul")
+    one = linear({"c": category(*values, missing="flag")}, 7, fold=fold, missing=("", "k.A."))
+    cells = [
+        *values,
+        "ja",
+        "JA ",
+        "ärztin",
+        "ÄRztin",
+        "axb*c|(d",
+        "a.b*c|d",
+        "K.A.",
+        "k.A.",
+        "kxA.",
+        "",
+        "\u2003Ja",
+        "istanbul",
+    ]
+    said, wanted = told(one, {"c": cells})
+    assert np.array_equal(said, wanted)
+    assert len(set(wanted.tolist())) == 7
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_a_text_that_is_a_number_is_compared_as_one(decimal):
+    one = linear({"c": category("0", "1,5", "2.5", "-3", "10", missing="flag")}, 7, decimal=decimal, missing=("", "99"))
+    plain = [
+        "0",
+        "00",
+        "-0",
+        "1.5",
+        "01.50",
+        "+1.5",
+        "2.5",
+        "-3",
+        "-03",
+        "3",
+        "10",
+        "010",
+        "1",
+        "100",
+        "99",
+        "099",
+        "9",
+    ]
+    more = ["0.", ".0", "10.0", "10.", "99.000", "1,5", "2,5", "1,50", "10,0", ",0", "0,0"]
+    said, wanted = told(one, {"c": plain + more})
+    assert np.array_equal(said, wanted)
+    assert len(set(wanted.tolist())) == 7
+
+
+def test_what_onnx_cannot_read_is_refused_by_name():
+    dated = {"born": Column(kind="date", format="%Y-%m-%d")}
+    years = {"age": Derive(kind="years", source="born", to="2025-01-01", low=0, high=110)}
+    with pytest.raises(UsageError, match="column 'age' is the whole years from born to 2025-01-01"):
+        onnx_file(linear(dated, 2, years), raw=True)
+    twice = {
+        "once": Derive(kind="log", source="x", low=0, high=3),
+        "twice": Derive(kind="log", source="once", low=0, high=1),
+    }
+    with pytest.raises(UsageError, match="column 'once' is a logarithm of which another one is taken"):
+        onnx_file(linear({"x": number(1, 9)}, 2, twice), raw=True)
+    with pytest.raises(UsageError, match="column 'features' is called as something inside the file"):
+        onnx_file(linear({"features": number(1, 9)}, 2), raw=True)
