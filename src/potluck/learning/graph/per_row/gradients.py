@@ -72,7 +72,7 @@ class Gradients:
     @cached_property
     def unit(self) -> float:
         """By how much of itself an operation in the types of these gradients may be off."""
-        return max((unit(_numbers(one)) for one in self.pieces.values()), default=0.0)
+        return max((unit(one) for one in {_numbers(one).dtype for one in self.pieces.values()}), default=0.0)
 
     @property
     def spread(self) -> float:
@@ -86,7 +86,7 @@ class Gradients:
             return Sizes(nothing, nothing, nothing)
         return sizes(list(self.pieces.values()))
 
-    @property
+    @cached_property
     def sound(self) -> "Tensor":
         """[units] whether all numbers of a unit are finite, and none too large."""
         found: Tensor = self._sizes.factor <= LARGEST**2  # not so of what is no number
@@ -115,21 +115,21 @@ class Gradients:
     def factors(self, clip: float, *, double: bool) -> "Tensor":
         """[units] min(1, clip / N, R clip / A), rounded down, in float64 or float32; 0 for a unit that is not there, or
         is not sound. A unit's has the same bits whatever the others are."""
-        loaded, found = torch(), self._sizes
-        wide: Tensor = clip / WIDER / self.norms
+        found, down = self._sizes, 1.0 if double else 1 - 2.0**-23  # what a float32 rounds up is less
+        wide: Tensor = found.norm.rsqrt() * (down * clip / WIDER**2)
         if found.reach is not found.norm:
-            wide = loaded.minimum(wide, self.spread * clip / WIDER / self.reaches)
-        wide = loaded.where(self.there & self.sound & (wide >= 0), wide.clamp(max=1.0), 0.0)
-        return wide if double else (wide * (1 - 2.0**-23)).float()  # which rounds up by less
+            wide = torch().minimum(wide, found.reach.rsqrt() * (down * self.spread * clip / WIDER**2))
+        wide = wide.clamp(max=down).masked_fill(~(self.there & self.sound), 0.0)
+        return wide if double else wide.float()
 
     def clipped(self, clip: float, *, double: bool = False) -> "dict[str, Tensor]":
         """By weight: the sum of units, each of norm at most `clip` (in real numbers; see `error`). double: it is added
         up in float64."""
-        factors, lost = self.factors(clip, double=double), ~self.sound
-        any_lost = lost.is_meta or bool(lost.any())
+        factors, sound = self.factors(clip, double=double), self.sound
+        any_lost = sound.is_meta or not bool(sound.all())
         found: dict[str, Tensor] = {}
         for name, one in self.pieces.items():
-            kept = one.without(lost) if any_lost else one
+            kept = one.without(~sound) if any_lost else one
             found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
         return found
 
@@ -168,14 +168,14 @@ def gradients(
 
     values |= {name: _still(one) for name, one in public.items() if name not in values} | dict(inputs)
     ends = _forward(uses, values, batch, back, train=train)
-    total = (lost(values.pop(graph.output)) * there).sum()
+    losses = lost(values.pop(graph.output))
     values.clear()
-    if total.requires_grad:
-        loaded.autograd.grad(total, ends, allow_unused=True)
+    if losses.requires_grad:
+        loaded.autograd.grad(losses, ends, there.to(losses.dtype), allow_unused=True)
     with loaded.no_grad():
         _followed(uses, pieces, public, leaves, batch, most)
         whole = {name: compact(_one(pieces[name], weights[name], batch), most) for name in uses.trained}
-        units = there.reshape(-1, each).any(1)
+        units = there if each == 1 else there.reshape(-1, each).any(1)
         return Gradients({name: one.joined(each) for name, one in whole.items()}, units)
 
 
