@@ -34,8 +34,9 @@ WIDER = 1 + 2.0**-24
 TINY = 2.0**-200
 """More than sums of squares miss in float64, where numbers are too small for it."""
 
-CHUNK = 200
-"""Squares that are added up in float32, if the graph is of these: so few that a norm is off by less than 7e-6."""
+CHUNK = 128
+"""Squares that are added up at a time: so few that a norm is off by less than 9e-6 where it is of float32, and there
+are fewer than 2^17 of them."""
 
 
 def gamma(terms: int, unit: float) -> float:
@@ -101,7 +102,7 @@ class Outer:
         float64: their entries multiplied and added up are N^2, in which much may cancel. So what float64 gets wrong is
         a part of A^2. Of one product `sizes` knows a shorter way.
         """
-        left, right = squares(self.left, self.right)
+        left, right = squares(self.left.flatten(0, 2), self.right.flatten(0, 2)).view(2, *self.left.shape[:3])
         reach = (left * right).sqrt().sum(2).square().sum(1) * WIDER
         factor = torch().maximum(left, right).amax((1, 2))
         inner = [one @ one.mT for one in (self.left.double(), self.right.double())]
@@ -113,10 +114,10 @@ class Outer:
         """[*shape] the sum of rows times their factors [b], in the factors' type."""
         (b, s, t, m), n = self.left.shape, self.right.shape[3]
         left, right = self.left.to(factors.dtype), self.right.to(factors.dtype)
-        weigh = factors.reshape(b, 1, 1, 1)
+        weigh = factors.view(b, 1, 1, 1)
         left, right = (left * weigh, right) if m < n else (left, right * weigh)
         if s == 1:
-            return (left.reshape(b * t, m).mT @ right.reshape(b * t, n)).view(self.shape)
+            return torch().mm(left.reshape(b * t, m).t(), right.reshape(b * t, n)).view(self.shape)
         sides = [one.transpose(0, 1).reshape(s, b * t, -1) for one in (left, right)]
         return (sides[0].mT @ sides[1]).reshape(self.shape)
 
@@ -168,7 +169,7 @@ class Picked:
     def sizes(self) -> Sizes:
         """As `Outer.sizes`. Products meet in the same row of the table alone."""
         same = (self.places[:, :, None] == self.places[:, None, :]).double()
-        rights, right = squares(self.right)[0], self.right.double()
+        rights, right = squares(self.right.flatten(0, 1))[0].view(self.places.shape), self.right.double()
         each = rights.sqrt()
         reach = (same @ each[..., None])[..., 0].mul(each).sum(1) * WIDER
         found = ((right @ right.mT) * same).sum((1, 2)).clamp(min=0.0)
@@ -244,8 +245,7 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
     laid = [one.flat for one in pieces if isinstance(one, Laid)]
     found = [one.sizes for one in pieces if isinstance(one, Picked) or (isinstance(one, Outer) and one not in single)]
     if single or laid:
-        lefts, rights = [one.left.flatten(1) for one in single], [one.right.flatten(1) for one in single]
-        each, k = squares(*lefts, *rights, *laid), len(single)
+        each, k = squares(*(one.left for one in single), *(one.right for one in single), *laid), len(single)
         parts = each if not k else torch().cat([each[:k] * each[k : 2 * k], each[2 * k :]])
         norm = parts.sum(0) * WIDER
         found.append(Sizes(norm, norm, each.amax(0)))
@@ -257,42 +257,51 @@ def sizes(pieces: Sequence[Piece]) -> Sizes:
 
 
 def squares(*tensors: "Tensor") -> "Tensor":
-    """k of [..., n], n of each its own -> [k, ...] in float64, no less than the squares of norms along the last axis.
+    """k of [b, ...], each of its own shape -> [k, b] in float64, no less than the squares of rows' norms.
 
-    Stretches of n = CHUNK at most are added up in the tensor's type, and these in float64. A square is off by at most
-    gamma(n + 4) of itself, and by what is too small for the type, a number. What comes back to a layer is its bias's
+    They are norms of norms of stretches, in the tensor's type. A square is off by at most gamma(n) of itself, n as
+    `_summed` counts it, and by what is too small for the type, a number. What comes back to a layer is its bias's
     gradient and a factor of its weight's: the same numbers are gone through once.
     """
     loaded, norms = torch(), {}
-    keys = [(one.data_ptr(), one.shape, one.stride()) for one in tensors]
+    keys = [(one.data_ptr(), one.numel()) for one in tensors]
     for key, one in zip(keys, tensors, strict=True):
         if key not in norms:
             norms[key] = _norms(one)
     total = loaded.stack([norms[key] for key in keys]).double().square()
     kinds = [loaded.finfo(one) for one in {one.dtype for one in tensors}]
-    most = max(one.shape[-1] for one in tensors)
-    off = gamma(min(most, CHUNK) + 4, max(float(one.eps) for one in kinds) / 2)
-    found: Tensor = total * ((1 + off) * WIDER) + 2 * most * max(float(one.tiny) for one in kinds)
+    sizes = {one.numel() // max(1, one.shape[0]) for one in tensors}
+    off = gamma(max(map(_summed, sizes)), max(float(one.eps) for one in kinds) / 2)
+    found: Tensor = total * ((1 + off) * WIDER) + 2 * max(sizes) * max(float(one.tiny) for one in kinds)
     return found
 
 
 def _norms(tensor: "Tensor") -> "Tensor":
-    """[..., n] -> [...]: norms along the last axis, of stretches in the tensor's type, and of these in float64."""
-    loaded, size, each = torch(), tensor.shape[-1], _stretch(tensor.shape[-1])
-    norm, rest = loaded.linalg.vector_norm, size % each
+    """[b, ...] -> [b]: norms of rows."""
+    rows, norm = tensor.shape[0], torch().linalg.vector_norm
+    size = tensor.numel() // max(1, rows)
+    each = _stretch(size)
+    rest = size % each
     if size <= each:
-        whole: Tensor = norm(tensor, dim=-1)
+        whole: Tensor = norm(tensor.reshape(rows, size), dim=-1)
         return whole
-    parts = [norm(tensor[..., : size - rest].reshape(*tensor.shape[:-1], -1, each), dim=-1)]
-    if rest:
-        parts.append(norm(tensor[..., size - rest :], dim=-1, keepdim=True))
-    found: Tensor = norm(loaded.cat(parts, -1) if rest else parts[0], dim=-1, dtype=loaded.float64)
-    return found
+    if not rest:
+        return _norms(norm(tensor.reshape(rows, size // each, each), dim=-1))
+    flat = tensor.reshape(rows, size)
+    parts = [norm(flat[:, : size - rest].reshape(rows, -1, each), dim=-1), norm(flat[:, size - rest :], dim=-1)[:, None]]
+    return _norms(torch().cat(parts, 1))
 
 
 @cache
 def _stretch(size: int) -> int:
     return next((one for one in range(CHUNK, CHUNK // 4, -1) if not size % one), CHUNK)
+
+
+@cache
+def _summed(size: int) -> int:
+    """Roundings that a square goes through in a norm of so many numbers: those of a stretch and of each sum of these."""
+    each = _stretch(size)
+    return size + 4 if size <= each else each + 4 + _summed(-(-size // each))
 
 
 def together(pieces: Sequence[Piece]) -> Piece:
