@@ -80,7 +80,10 @@ def exported(module: "Module", inputs: Mapping[str, InputShape]) -> Any:
         before = kinds.index(inspect.Parameter.VAR_POSITIONAL)
         shapes = (*shapes[:before], shapes[before:])
     try:
-        return loaded.export.export(module, tuple(examples(inputs, BATCH, {}, 0)), dynamic_shapes=shapes, strict=False)
+        given = tuple(examples(inputs, BATCH, {}, 0))
+        # With the package opt_einsum torch would take einsum apart by the sizes of the example.
+        with loaded.backends.opt_einsum.flags(enabled=False):
+            return loaded.export.export(module, given, dynamic_shapes=shapes, strict=False)
     except FAILURES as error:
         raise _refusal(error) from None
     except (Exception, SystemExit) as error:  # the module is code of its author's
