@@ -37,7 +37,7 @@ NAMES = {
     "ghost": f"{peers.OPACUS}, ghost norms",
     "jax": f"{peers.JAX}, vmap and jit",
 }
-PLAIN = "plain gradients in PyTorch"
+PLAIN, LAST = "plain gradients in PyTorch", "plain gradients in PyTorch, channels last"
 
 
 def rows() -> Iterator[Row]:
@@ -47,6 +47,8 @@ def rows() -> Iterator[Row]:
         taken = _asked("speed", kind)
         rates = {way: (BATCH[kind] / ours, BATCH[kind] / other) for way, (ours, other) in taken.items()}
         yield more(f"{what}, processor time: plain", rates["plain"], PLAIN, "rows/s", GOAL[kind])
+        if "last" in rates:
+            yield more(f"{what}, processor time: plain, channels last", rates["last"], LAST, "rows/s")
         for way in (one for one in NAMES if one in rates):
             yield more(f"{what}, processor time: {way}", rates[way], NAMES[way], "rows/s")
         yield more(f"{what}, and on the grid", (rates["grid"][1], rates["plain"][1]), PLAIN, "rows/s")
@@ -76,10 +78,12 @@ def _speed(kind: str) -> dict[str, list[float]]:
     size = sum(clipping.numbers(kind))
     sums = {way: step for way in NAMES if (step := _peer(way, kind))}
     _compare(kind, ours(), {way: step() for way, step in sums.items()})
-    taken = in_turns(TURNS, ours, plain, grid, clock=time.process_time)
+    last = clipping.plain_last(kind)
+    beside = {"plain": plain, "grid": grid} | ({"last": last} if last else {})
+    taken = in_turns(TURNS, ours, *beside.values(), clock=time.process_time)
     # Not by turns with the others: whoever comes after it finds nothing of its own in the cache.
     taken += in_turns(FEW, lambda: gaussian(2.0**18, size, system), clock=time.process_time)
-    found = {way: [taken[0], seconds] for way, seconds in zip(("plain", "grid", "noise"), taken[1:], strict=True)}
+    found = {way: [taken[0], seconds] for way, seconds in zip((*beside, "noise"), taken[1:], strict=True)}
     pairs = {way: in_turns(FEW, ours, step, clock=time.process_time) for way, step in sums.items()}
     return found | pairs
 

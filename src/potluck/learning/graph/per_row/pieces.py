@@ -117,7 +117,8 @@ class Outer:
         weigh = factors.view(b, 1, 1, 1)
         left, right = (left * weigh, right) if m < n else (left, right * weigh)
         if s == 1:
-            return torch().mm(left.reshape(b * t, m).t(), right.reshape(b * t, n)).view(self.shape)
+            flat: Tensor = torch().mm(left.reshape(b * t, m).t(), right.reshape(b * t, n))
+            return flat.view(self.shape)
         sides = [one.transpose(0, 1).reshape(s, b * t, -1) for one in (left, right)]
         return (sides[0].mT @ sides[1]).reshape(self.shape)
 
@@ -263,8 +264,11 @@ def squares(*tensors: "Tensor") -> "Tensor":
     `_summed` counts it, and by what is too small for the type, a number. What comes back to a layer is its bias's
     gradient and a factor of its weight's: the same numbers are gone through once.
     """
-    loaded, norms = torch(), {}
-    keys = [(one.data_ptr(), one.numel()) for one in tensors]
+    loaded = torch()
+    norms: dict[tuple[int, ...], Tensor] = {}
+    keys = [
+        (one.data_ptr(), one.shape[0], one.numel()) if one.is_contiguous() else (i,) for i, one in enumerate(tensors)
+    ]
     for key, one in zip(keys, tensors, strict=True):
         if key not in norms:
             norms[key] = _norms(one)
@@ -283,12 +287,12 @@ def _norms(tensor: "Tensor") -> "Tensor":
     each = _stretch(size)
     rest = size % each
     if size <= each:
-        whole: Tensor = norm(tensor.reshape(rows, size), dim=-1)
-        return whole
+        found: Tensor = norm(tensor.reshape(rows, size), dim=-1)
+        return found
     if not rest:
         return _norms(norm(tensor.reshape(rows, size // each, each), dim=-1))
-    flat = tensor.reshape(rows, size)
-    parts = [norm(flat[:, : size - rest].reshape(rows, -1, each), dim=-1), norm(flat[:, size - rest :], dim=-1)[:, None]]
+    flat, whole = tensor.reshape(rows, size), size - rest
+    parts = norm(flat[:, :whole].reshape(rows, -1, each), dim=-1), norm(flat[:, whole:], dim=-1, keepdim=True)
     return _norms(torch().cat(parts, 1))
 
 
@@ -299,7 +303,7 @@ def _stretch(size: int) -> int:
 
 @cache
 def _summed(size: int) -> int:
-    """Roundings that a square goes through in a norm of so many numbers: those of a stretch and of each sum of these."""
+    """Roundings that a square goes through in a norm of so many numbers: of its stretch, and of sums of stretches."""
     each = _stretch(size)
     return size + 4 if size <= each else each + 4 + _summed(-(-size // each))
 
