@@ -6,6 +6,7 @@ mkdocs does not know by itself: notebooks, and the file name behind the language
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 
 # mkdocs has this folder on its path while it loads this file.
@@ -86,8 +87,10 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Leave out what no page loads: a third of the site."""
+    """Leave out what no page loads, which is a third of the site, and add the licence of the theme's files."""
     site = Path(config.site_dir)
+    theme = distribution("mkdocs-material")
+    (site / "assets" / "LICENSE").write_text(theme.read_text("licenses/LICENSE") or "", encoding="utf-8")
     for pattern in UNUSED:
         for path in site.glob(pattern):
             _remove(path)

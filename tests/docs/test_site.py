@@ -138,10 +138,16 @@ def test_a_function_says_what_each_argument_is_and_what_it_raises(name):
 
 
 def test_a_notebook_is_a_page_with_what_its_cells_showed(site):
-    page = (site / "examples" / "pictures.ipynb.html").read_text(encoding="utf-8")
-    assert "26,858 parameters trained" in page
-    assert "<svg" in page.partition("<article")[2]
-    assert 'id="shown-' not in page
+    notebooks = sorted((ROOT / "examples").glob("*.ipynb"))
+    assert len(notebooks) >= 4
+    for path in notebooks:
+        page = (site / "examples" / f"{path.name}.html").read_text(encoding="utf-8")
+        outputs = [cell["outputs"] for cell in json.loads(path.read_text("utf-8"))["cells"] if "outputs" in cell]
+        assert page.count('<div class="shown">') == sum(map(bool, outputs)) > 4, path
+        assert 'id="shown-' not in page, path
+    pictures = (site / "examples" / "pictures.ipynb.html").read_text(encoding="utf-8").partition("<article")[2]
+    assert "26,858 parameters trained" in pictures
+    assert "data:image/png;base64," in pictures
 
 
 @pytest.mark.browser

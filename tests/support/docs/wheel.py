@@ -20,7 +20,7 @@ FILES = ("*.md", "mkdocs.yml", "pyproject.toml", "MANIFEST.in", "LICENSE", "NOTI
 def copied(to: Path) -> Path:
     """What a wheel is built from, in a new folder: the build writes beside it."""
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, to / name, ignore=NOT_COPIED)
+        shutil.copytree(ROOT / name, to / name, ignore=NOT_COPIED, dirs_exist_ok=True)
     for pattern in FILES:
         for path in ROOT.glob(pattern):
             shutil.copy(path, to)
