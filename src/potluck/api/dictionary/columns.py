@@ -64,9 +64,27 @@ class Dictionary:
 
 
 def columns_from(path: str | Path, table: str | None = None) -> Dictionary:
-    """What a data dictionary says of a table. path: its file; table: which one, where it describes several.
+    """The columns of a plan, from a data dictionary: Frictionless, pandera, OMOP, Croissant, or a plain CSV table.
 
-    Raises UsageError: it cannot be read, is of no known format, does not keep to it, or has no such table.
+    Args:
+        path: of the dictionary, in JSON, YAML or CSV.
+        table: which one, where it describes several.
+
+    Returns:
+        The columns that it says in full, and by column what is left to confirm. No range is guessed.
+
+    Raises:
+        UsageError: it cannot be read, is of no known format, does not keep to it, or has no such table.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import potluck
+        >>> size = Path("columns.csv").write_text("column,kind,low,high\\nage,number,0,120\\nsmoker,,,\\n")
+        >>> found = potluck.columns_from("columns.csv")
+        >>> found.columns
+        {'age': {'kind': 'number', 'low': 0.0, 'high': 120.0}}
+        >>> list(found.confirm)
+        ['smoker']
     """
     path = Path(path)
     document = read(path)

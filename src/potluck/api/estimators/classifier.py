@@ -46,6 +46,14 @@ class FederatedClassifier(ClassifierMixin, Federated):  # type: ignore[misc]  # 
         run_: The `potluck.Run`, whose folder is gone.
         spent_: Epsilon that this fit spent, by site; None without noise.
         n_features_in_, feature_names_in_: As everywhere in scikit-learn.
+
+    Examples:
+        >>> from sklearn.datasets import make_classification
+        >>> import potluck
+        >>> X, y = make_classification(90, 4, random_state=0)
+        >>> model = potluck.FederatedClassifier(bounds=(-5, 5)).fit(X, y, sites=["a", "b", "c"] * 30)
+        >>> model.predict(X[:3]).shape
+        (3,)
     """
 
     def __init__(  # noqa: PLR0913 - the parameters of an estimator are its arguments

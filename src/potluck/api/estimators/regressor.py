@@ -36,6 +36,14 @@ class FederatedRegressor(RegressorMixin, Federated):  # type: ignore[misc]  # sc
 
     Attributes:
         model_: As of `FederatedClassifier`, like all others.
+
+    Examples:
+        >>> from sklearn.datasets import make_regression
+        >>> import potluck
+        >>> X, y = make_regression(90, 4, random_state=0)
+        >>> model = potluck.FederatedRegressor(bounds=(-5, 5), target_bounds=(-400, 400))
+        >>> model.fit(X, y, sites=["a", "b", "c"] * 30).predict(X[:3]).shape
+        (3,)
     """
 
     def __init__(  # noqa: PLR0913 - the parameters of an estimator are its arguments

@@ -26,14 +26,30 @@ Sizes = Sequence[int] | tuple[str, Sequence[int]]
 def graph(
     module: "Module", inputs: Mapping[str, Sizes], path: Path | str, *, base: Path | str | None = None
 ) -> Outline:
-    """Write the graph of a torch module into the new file `path`, and say what is in it.
+    """Write the graph of a torch module into a new file, and say what is in it: operations and weights, no code.
 
-    inputs: by name, in the order of the module's arguments, the shape of one row: `{"features": [13]}`,
-    `{"ids": ("int64", [32])}`. base: a safetensors file. Frozen weights (`requires_grad_(False)`) that it holds are
-    left out of the graph's file; where it is not there yet, it is written with all of them.
+    Args:
+        module: of torch. It needs `pip install 'potluck[networks]'`.
+        inputs: by name, in the order of the module's arguments, the shape of one row: `{"features": [13]}`,
+            `{"ids": ("int64", [32])}`.
+        path: of the new file.
+        base: a safetensors file. Frozen weights (`requires_grad_(False)`) that it holds are left out of the graph's
+            file; where it is not there yet, it is written with all of them.
 
-    Raises: GraphError: the module does what no graph may do, or its graph does not compute the same bits. UsageError:
-    a file is there already, or cannot be read or written.
+    Returns:
+        What the graph is made of: inputs, outputs, layers, parameters trained and frozen.
+
+    Raises:
+        GraphError: the module does what no graph may do, or its graph does not compute the same bits.
+        UsageError: a file is there already, or cannot be read or written.
+
+    Examples:
+        >>> import potluck
+        >>> from torch import nn
+        >>> module = nn.Sequential(nn.Linear(13, 4), nn.Tanh(), nn.Linear(4, 1))
+        >>> outline = potluck.graph(module, inputs={"features": [13]}, path="net.graph")
+        >>> print(outline.lines()[0])
+        takes   features: float32 [b, 13]
     """
     shapes = {name: _shape(name, one) for name, one in inputs.items()}
     if not shapes:

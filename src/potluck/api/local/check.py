@@ -157,10 +157,30 @@ class Verdict:
 
 
 def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Sequence[str] = ()) -> Verdict:
-    """The verdict on a plan, or on the one in a file; one that cannot be read is a verdict too.
+    """The verdict on a plan: can it run, what will it cost, what may come of it, and what is to be minded.
 
-    data: a frame, array or path a site, as `run` takes them; without it the plan's files, where they are here.
-    settings: keys of the plan to override, as `training.rounds=5`. Raises nothing that has to do with plan or data.
+    Args:
+        plan: a plan, or the TOML file of one. One that cannot be read is a verdict too.
+        data: by site a frame, an array or a path, as `run` takes them; without it the plan's files, if here.
+        settings: `key=value`, put over the plan in a file.
+
+    Returns:
+        Its errors (none: it can run), warnings, epsilon by owner, bytes, seconds and rounds.
+
+    Raises:
+        UsageError: what is given is no plan and no path. Whatever is wrong with a plan or with rows is in the verdict.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml")
+        >>> verdict = potluck.check(plan)
+        >>> verdict.ok, verdict.rounds
+        (True, 20)
+        >>> round(verdict.epsilon["cleveland"], 3)
+        1.0
+        >>> potluck.check(plan.set("training.method", "newton")).ok
+        False
     """
     try:
         plan = opened(plan, settings)

@@ -50,9 +50,26 @@ class Explanation:
 
 
 def explain(plan: Plan | str | Path, collude: Sequence[str] = ()) -> Explanation:
-    """Who could see what under `plan`; with `collude` (names of parties), what they see together.
+    """Who could see what under a plan, in what form, unless what breaks.
 
-    Raises PlanError (the plan promises what does not hold) or UsageError (nobody of that name takes part).
+    Args:
+        plan: a plan, or the TOML file of one.
+        collude: names of parties, such as `"server"` or a site: what they see together. Without them each party's view.
+
+    Returns:
+        The views: rows for programs, a table in a terminal, HTML in a notebook.
+
+    Raises:
+        PlanError: the plan promises what does not hold.
+        UsageError: nobody of that name takes part.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml")
+        >>> views = potluck.explain(plan, collude=["server", "va"]).rows()
+        >>> [view["form"] for view in views if view["of"] == "cleveland's update"]
+        ['masked']
     """
     plan = opened(plan)
     plan.require()

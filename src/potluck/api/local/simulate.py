@@ -49,16 +49,44 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
     progress: Progress | None = None,
     quiet: bool = False,
 ) -> Simulation:
-    """Simulate `plan` (or the one in a file) over `sites` clients, of which a `cohort` takes part in each round.
+    """Simulate a plan over many clients on one machine, of which a cohort takes part in each round.
 
-    Nothing is sealed, noise comes from a public seed, and what comes of it is marked as simulated. data: as of `run`.
-    split: even, shards:2, dirichlet:0.1, natural:COLUMN, or sites: the plan's own. seed: public. noise_cohort: of how
-    many clients a real round would be, whose noise is scaled to the cohort. every: rounds from one look at held-out
-    rows to the next. processes: that train, by default one a core. memory: what rows and training may take in all, such
-    as "4G". gpu: train a graph on the machine's graphics card. out: the folder to make. progress: called with
-    each sum before it is computed. quiet: a notebook shows no progress.
+    Nothing is sealed, noise comes from a public seed, and what comes of it is marked as simulated.
 
-    Raises PlanError, DataError, GraphError, UsageError (exit 2), Abort (4): then nothing is left.
+    Args:
+        plan: a plan that trains, or the TOML file of one.
+        data: rows, as of `run`.
+        sites: how many clients there are.
+        cohort: how many of them take part in a round; without it all.
+        split: how rows are dealt to clients: `"even"`, `"shards:2"`, `"dirichlet:0.1"`, `"natural:COLUMN"`, or
+            `"sites"`, which are the plan's own.
+        seed: of draws, public.
+        noise_cohort: of how many clients a real round would be, whose noise is scaled to the cohort.
+        every: rounds from one look at held-out rows to the next.
+        processes: that train; without it one a core.
+        memory: what rows and training may take in all, in bytes or as `"4G"`.
+        gpu: train a graph on the machine's graphics card.
+        out: the folder to make.
+        progress: is told of each sum as it begins. Without it a notebook shows a line that says how far it is.
+        quiet: a notebook shows no such line.
+
+    Returns:
+        The finished simulation: its folder, its model and its JSON.
+
+    Raises:
+        PlanError: the plan is wrong.
+        DataError: rows do not fit the plan.
+        GraphError: its graph is missing or broken.
+        UsageError: this plan is not simulated, or not so.
+        Abort: a sum ended early. Nothing is left of a simulation that failed.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml").set("training.rounds", 2)
+        >>> made = potluck.simulate(plan, sites=20, cohort=5, processes=1)
+        >>> made.document["sites"], len(made.document["rounds"])
+        (20, 2)
     """
     plan = opened(plan)
     warnings = plan.require()

@@ -127,8 +127,9 @@ def budget(
         >>> import potluck
         >>> plan = potluck.Plan(
         ...     name="people", purpose="How many rows there are", task="statistics",
-        ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"},
+        ...     federation={"sites": ["north", "south"], "server": "curious"}, protect={"with": "clear"},
         ...     privacy={"noise": "site", "unit": "row", "epsilon": 0.5, "delta": 1e-6},
+        ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}},
         ...     statistics=[{"name": "rows", "kind": "count"}],
         ... )
         >>> before = potluck.budget(plan, ledger="ledger-of-this-example")

@@ -23,8 +23,22 @@ _IN_PYTHON = "# made in Python\n"
 class Plan:
     """What is to be learnt, what is protected from whom, and at what privacy cost.
 
-    `Plan.read(path)` reads TOML; `Plan(name=..., federation={...}, ...)` takes the same names as the tables.
-    A plan does not change: `set` gives another one. Raises PlanError: a key is unknown, missing or of the wrong kind.
+    `Plan.read(path)` reads TOML; `Plan(name=..., federation={...}, ...)` takes the same names as the tables. A plan
+    does not change: `set` gives another one.
+
+    Raises:
+        PlanError: a key is unknown, missing or of the wrong kind.
+
+    Examples:
+        >>> import potluck
+        >>> plan = potluck.Plan(
+        ...     name="people", purpose="How old people are", task="statistics",
+        ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"}, privacy={"noise": "none"},
+        ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}},
+        ...     statistics=[{"name": "age", "kind": "mean", "column": "age"}],
+        ... )
+        >>> plan
+        Plan('people', task='statistics', with='clear')
     """
 
     def __init__(  # noqa: PLR0913 - the arguments are the tables of a plan, by their own names
@@ -73,8 +87,24 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | Path, settings: Sequence[str] = (), folder: Path | None = None) -> "Plan":
-        """The plan in a TOML file, or in what a run keeps of one that was made in Python, with `key=value` settings put
-        over it. folder: where the files lie that it names, if not beside it. Raises UsageError, PlanError."""
+        """The plan in a TOML file, or in what a run keeps of one that was made in Python.
+
+        Args:
+            path: of the file.
+            settings: `key=value`, put over it, as `--set` of the verbs.
+            folder: where the files lie that it names, if not beside it.
+
+        Raises:
+            UsageError: there is no such file, or it cannot be read.
+            PlanError: a key is unknown, missing or of the wrong kind.
+
+        Examples:
+            >>> from importlib.resources import files
+            >>> import potluck
+            >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml", ["training.rounds=5"])
+            >>> plan.spec.training.rounds
+            5
+        """
         path = Path(path)
         source = read_text(path)
         tables = read_toml(source, path.name) if not source.startswith(_IN_PYTHON) else _tables(source, path.name)
@@ -96,9 +126,25 @@ class Plan:
         """A first plan from owners' rows, as `potluck init` drafts it: `print(plan.source)` shows it with its comments,
         which say what comes from the rows and is to be confirmed.
 
-        frames: by site a frame, an array or a path, as `run` takes them; target: the column to predict, without which
-        the plan makes a table; person: the column that says whose row it is; dictionary: of `potluck.columns_from`.
-        Raises UsageError, DataError.
+        Args:
+            frames: by site a frame, an array or a path, as `run` takes them.
+            target: the column to predict, without which the plan makes a table.
+            person: the column that says whose row it is.
+            dictionary: a data dictionary, as `potluck.columns_from` reads it, for kinds and ranges.
+
+        Raises:
+            UsageError: frames are not given by site, or there is no such column.
+            DataError: rows cannot be read.
+
+        Examples:
+            >>> import pandas as pd
+            >>> import potluck
+            >>> rows = pd.DataFrame({"age": [40, 50, 60, 70, 80] * 10, "died": ["yes", "no"] * 25})
+            >>> plan = potluck.Plan.from_frames({"north": rows, "south": rows}, target="died")
+            >>> plan
+            Plan('died', task='train', with='mask')
+            >>> "confirm" in plan.source
+            True
         """
         from potluck.api.draft.begin import from_frames
 
@@ -122,6 +168,7 @@ class Plan:
             >>> plan = potluck.Plan(
             ...     name="people", purpose="How many rows there are", task="statistics",
             ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"}, privacy={"noise": "none"},
+            ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}},
             ...     statistics=[{"name": "rows", "kind": "count"}],
             ... )
             >>> plan.set("protect.with", "he")

@@ -101,16 +101,44 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     resume: str | Path | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Attacked:
-    """What the parties `who` could find out with what they read in the run of this folder, made with `record`.
+    """What parties could find out together with what they read in a recorded run.
 
-    minutes: at most, for all attacks; a sum or a step that was begun by then is ended. seed: of their draws. data: true
-    rows to compare with, by site, or the folder in which the plan's files lie; without it they are looked for where the
-    program was started and beside the run's plan. record: the folder of letters (default: `parcels` in the run's).
-    before: the folder of an earlier run of the same plan (of statistics, of any that counts), recorded too, of which
-    the same parties know as much. resume: a file that keeps what each attack came to that has ended, so that an
-    interrupted call goes on when it is called again; made where there is none. progress: is told what is tried.
-    What was found is kept beside the run, for its report: `attacks.json` holds the newest call of each coalition.
-    Raises UsageError: no record, a damaged one, no such party; PlanError: the run's plan cannot be read.
+    Args:
+        run: the folder of a run that was made with `record`.
+        who: the parties, as `"server,north"` or a list.
+        minutes: at most, for all attacks; a sum or a step that was begun by then is ended.
+        seed: of their draws.
+        data: true rows to compare with, by site, or the folder in which the plan's files lie; without it they are
+            looked for where the program was started and beside the run's plan.
+        record: the folder of letters; without it `parcels` in the run's.
+        before: the folder of an earlier run of the same plan (of statistics, of any that counts), recorded too, of
+            which the same parties know as much.
+        resume: a file that keeps what each attack came to that has ended, so that an interrupted call goes on when it
+            is called again; made where there is none.
+        progress: is told what is tried.
+
+    Returns:
+        What each attack came to, in words. It is kept beside the run too, for its report: `attacks.json` holds the
+            newest call of each coalition.
+
+    Raises:
+        UsageError: there is no record, a damaged one, or no such party.
+        PlanError: the run's plan cannot be read.
+
+    Examples:
+        >>> import pandas as pd
+        >>> import potluck
+        >>> plan = potluck.Plan(
+        ...     name="people", purpose="How old people are", task="statistics",
+        ...     federation={"sites": ["north", "south"]}, protect={"with": "clear"}, privacy={"noise": "none"},
+        ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}},
+        ...     statistics=[{"name": "age", "kind": "mean", "column": "age"}],
+        ... )
+        >>> frames = {"north": pd.DataFrame({"age": [30, 50]}), "south": pd.DataFrame({"age": [70]})}
+        >>> run = potluck.run(plan, frames, record=True)
+        >>> found = potluck.attack(run.folder, "server", data=frames, minutes=0.05)
+        >>> found.who
+        ('server',)
     """
     folder, end = Path(run), time.monotonic() + 60 * minutes
     names = tuple(one.strip() for one in who.split(",")) if isinstance(who, str) else tuple(who)

@@ -79,13 +79,38 @@ def audit(
     resume: str | Path | None = None,
     progress: Callable[[str], None] = lambda words: None,
 ) -> Audited:
-    """Audit `plan` (or the one in a file) on made-up rows of its schema, or on an owner's own: `data`.
+    """Whether a plan's noise hides what it promises, by experiments on made-up rows, or on an owner's own.
 
-    minutes: what all audits take, about; seed: public, of rows, noise and coins, so that an audit can be repeated.
-    progress: is told what is looked at. run: the folder of a run of this plan, beside which the result is kept for its
-    report. resume: a file that keeps what is finished, so that an interrupted call goes on when it is called again;
-    made where there is none. Reveals: of `data`, to whoever reads the result, how far its rows move sums.
-    Raises PlanError, DataError, UsageError.
+    Args:
+        plan: a plan, or the TOML file of one.
+        data: an owner's own rows. Whoever reads the result learns how far they move sums.
+        run: the folder of a run of this plan, beside which the result is kept for its report.
+        minutes: what all audits take, about.
+        seed: of rows, noise and coins; public, so that an audit can be repeated.
+        resume: a file that keeps what is finished, so that an interrupted call goes on when it is called again; made
+            where there is none.
+        progress: is told what is looked at.
+
+    Returns:
+        Of each audit the epsilon that is claimed, the lower bound that was found, and whether the claim held.
+
+    Raises:
+        PlanError: the plan is wrong.
+        DataError: rows do not fit the plan.
+        UsageError: no such run, or a time that cannot be.
+
+    Examples:
+        >>> import potluck
+        >>> plan = potluck.Plan(
+        ...     name="people", purpose="How many rows there are", task="statistics",
+        ...     federation={"sites": ["north", "south"], "server": "curious"}, protect={"with": "clear"},
+        ...     privacy={"noise": "site", "unit": "row", "epsilon": 0.5, "delta": 1e-6},
+        ...     data={"columns": {"age": {"kind": "number", "low": 0, "high": 120}}},
+        ...     statistics=[{"name": "rows", "kind": "count"}],
+        ... )
+        >>> found = potluck.audit(plan, minutes=0.05)
+        >>> [one.name for one in found.audits if one.held is False]
+        []
     """
     if not 0 < minutes <= 24 * 60:
         raise UsageError(f"{minutes:g} minutes are not possible", where="--minutes", hint="e.g. 5")

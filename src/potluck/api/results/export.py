@@ -63,6 +63,13 @@ def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
     Raises:
         UsageError: No model there, a kind or a column that the form does not say, or a file is there already.
         GraphError: An operation that the form does not say.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml").set("training.rounds", 2)
+        >>> run = potluck.run(plan, ledger="ledger")
+        >>> potluck.export(run.model, "heart.onnx", to="onnx")
     """
     if to not in FORMS:
         raise UsageError(f"there is no form {to!r}", hint=f"to: {', '.join(FORMS)}")

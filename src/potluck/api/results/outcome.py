@@ -32,10 +32,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. folder: where it is; document: the JSON of `potluck run --json`.
+    """A finished run: its model or results, its metrics, what it cost, its report and its pictures.
 
-    data: by site what became of its values, for the owners of the rows: known right after `run` and `up`, and not kept
-    in the folder, which is made to be passed on.
+    Attributes:
+        folder: where it is.
+        document: the JSON of `potluck run --json`.
+        data: by site what became of its values, for the owners of the rows: known right after `run` and `up`, and not
+            kept in the folder, which is made to be passed on.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml").set("training.rounds", 2)
+        >>> run = potluck.run(plan, ledger="ledger", out="heart")
+        >>> sorted(run.spent)
+        ['cleveland', 'hungarian', 'switzerland', 'va']
+        >>> run.pictures
+        ('metrics', 'confusion', 'coefficients', 'epsilon')
+        >>> potluck.Run.read("heart").document == run.document
+        True
     """
 
     folder: Path
@@ -44,7 +59,14 @@ class Run:
 
     @classmethod
     def read(cls, folder: str | Path) -> "Run":
-        """A run from its folder. Raises UsageError where it is none."""
+        """A run from its folder.
+
+        Args:
+            folder: as `potluck run` printed it.
+
+        Raises:
+            UsageError: there is no run.
+        """
         path = Path(folder) / "run.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

@@ -48,10 +48,27 @@ WEIGHTS, GRAPH = ".safetensors", ".graph"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A model. weights [d]: intercept, then a coefficient a feature, of classes those of each in turn; of a network
-    layer by layer, matrix then bias; of trees, curves and a graph none, which are in `forest`, `curves` and `graph`.
-    beside: the folder of its file, where it was read from one. tokenizers: of its columns of texts. simulated: it comes
-    of a simulation, and of no run."""
+    """A trained model: it predicts on raw rows, as the plan's files have them.
+
+    Attributes:
+        kind: such as "logistic".
+        encoding: how raw rows become features.
+        target: what is predicted.
+        weights: [d], the intercept, then a coefficient a feature, of classes those of each in turn; of a network layer
+            by layer, matrix then bias; of trees, curves and a graph none.
+        network, forest, graph, curves: what else it is made of, each of its kinds.
+        beside: the folder of its file, where it was read from one.
+        tokenizers: of its columns of texts.
+        simulated: it comes of a simulation, and of no run.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> import potluck
+        >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml").set("training.rounds", 2)
+        >>> model = potluck.run(plan, ledger="ledger").model
+        >>> list(model.coefficients)[:3]
+        ['intercept', 'age', 'sex=0']
+    """
 
     kind: str
     encoding: Encoding
