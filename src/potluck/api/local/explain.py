@@ -43,6 +43,8 @@ class Explanation:
         lines = [visible(text) for text in (*self.about, *self.opens)]
         return "\n".join([*lines, *aligned([heads, *([row[head] for head in heads] for row in self.rows())])])
 
+    __repr__ = __str__  # what a prompt shows
+
     def _repr_html_(self) -> str:
         rows = [[row[part] for part in ("party", "of", "form", "breaks_if", "note")] for row in self.rows()]
         heads = ("Party", "Of", "Form", "Unless", "Note")

@@ -95,6 +95,8 @@ class Budgets:
     def __str__(self) -> str:
         return "\n".join([self.title, *aligned([HEADS, *self.table]), *map(visible, [*self.scored, *self.cut_off])])
 
+    __repr__ = __str__  # what a prompt shows
+
     def _repr_html_(self) -> str:
         return small(self.title, HEADS, self.table, lines=[*self.scored, *self.cut_off])
 
