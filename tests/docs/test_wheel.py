@@ -80,9 +80,12 @@ def test_a_wheel_drafts_checks_and_runs_a_plan_and_has_its_docs(packed, outside,
     assert (tmp_path / "Containerfile").read_bytes() == (ROOT / "examples/compose/Containerfile").read_bytes()
 
 
-def test_a_wheel_has_what_is_no_python(packed):
-    for name in ("py.typed", "demo/heart.toml", "report/report.css", "engines/locks/he.txt", "owner/policy_site.toml"):
-        assert (packed / "unpacked" / "potluck" / name).is_file(), name
+def test_a_wheel_has_every_file_of_the_package(packed):
+    """Also what is no Python: templates, locks, the demo's rows."""
+    there = packed / "unpacked" / "potluck"
+    files = [path for path in SRC.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {path.suffix for path in files} >= {".py", ".typed", ".html", ".css", ".toml", ".txt", ".data"}
+    assert [path for path in files if not (there / path.relative_to(SRC)).is_file()] == []
 
 
 def test_a_wheel_has_everything_that_the_examples_are(packed):
