@@ -39,7 +39,7 @@ def show_run(out: Terminal, run: Run) -> None:
     elif document.get("held_out") is False:
         out.say("no split: no row is held out" + ("" if "folds" in document else ", there are no metrics"))
     elif isinstance(metrics, Mapping) and not document.get("models"):
-        out.print(_measured(_table(metrics, "federated"), "metrics on held-out rows"))
+        out.print(_measured(_table(metrics, "federated"), f"metrics on {document.get('judged_by', 'held-out rows')}"))
     if isinstance(metrics, Mapping):
         _labels(out, _table(_table(metrics, "federated"), "labels"))
         _confusion(out, _table(_table(metrics, "federated"), "confusion"))

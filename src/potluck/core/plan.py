@@ -233,6 +233,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return 1 + (self.evaluate.folds or 0) if self.evaluate and self.traits.trains else 1
 
     @property
+    def validated(self) -> bool:
+        """Whether validation rows judge what it trains, and its test rows are in nothing."""
+        return self.evaluate is not None and self.evaluate.rows == "validation" and self.traits.trains
+
+    @property
     def sums(self) -> int:
         """How many sums over training rows it takes, of all models, or of statistics at most; 1 also of what is one
         round and no sum."""

@@ -39,6 +39,7 @@ def check(plan: Plan) -> tuple[list[str], list[str]]:
         *of_split(plan),
         *_method(plan),
         *_looks(plan),
+        *_judged(plan),
         *voting.check(plan),
         *folds.faults(plan),
     ]
@@ -156,6 +157,12 @@ def _looks(plan: Plan) -> Iterator[str]:
         yield f'{key}: {what}. hint: iterates = "last"'
 
 
+def _judged(plan: Plan) -> Iterator[str]:
+    """What validation rows need that judge the model."""
+    if plan.validated and (plan.data.split is None or plan.data.split.validation is None):
+        yield "evaluate.rows: there are no validation rows to judge by. hint: data.split.validation = 0.2"
+
+
 def _stops(plan: Plan) -> Iterator[str]:
     """The metric by which training stops, of a plan whose target holds."""
     stop = plan.training.stop if plan.training else None
@@ -231,7 +238,8 @@ def _of_method(plan: Plan) -> Iterator[str]:
     method = METHODS.of(spec.method)
     yield from method.pauses(plan)
     yield from _of_sites(plan, method)
-    if plan.data.split and plan.data.split.validation is not None and spec.every is None and spec.vote is None:
+    looked = plan.validated or spec.every is not None or spec.vote is not None
+    if plan.data.split and plan.data.split.validation is not None and not looked:
         what = "these rows are left out of training, and nothing looks at them"
         yield f"data.split.validation: {what}. hint: training.evaluate_every, stop or vote, or leave it out"
     if not method.steps and spec.optimizer != Training(method=spec.method).optimizer:

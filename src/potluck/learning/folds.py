@@ -181,7 +181,8 @@ def faults(plan: Plan) -> Iterator[str]:
             what = 'is of finished models that are judged (task = "evaluate")'
             yield f"evaluate.{key}: {what}. hint: leave it out"
     if spec.folds is None:
-        yield "evaluate.folds: is missing: nothing else of the table is for training. hint: folds = 5, or no table"
+        if not plan.validated:
+            yield "evaluate.folds: is missing: nothing else of the table is for training. hint: folds = 5, or no table"
         return
     if plan.noisy:
         what = f"{spec.folds} more models over the same rows would share the run's epsilon, and each be far worse"

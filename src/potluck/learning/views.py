@@ -87,12 +87,12 @@ def _evaluated(plan: Plan) -> str:
     if not names or plan.data.split is None:
         return ""
     if not goal_of(plan).apart:
-        return f"; then the held-out rows' {_TOKENS}"
+        return f"; then the {evaluate.judging(plan)}' {_TOKENS}"
     if "cells" not in names:
-        return "; then the held-out rows' count and summed squares of errors and targets"
+        return f"; then the {evaluate.judging(plan)}' count and summed squares of errors and targets"
     few = "" if plan.noisy else ": many cells hold a single row"
     of = "label, side, and bin of its scores" if goal_of(plan).side == "labels" else "class, and bin of scores or hit"
-    return f"; then the held-out rows in each of {names['cells']} cells ({of}){few}"
+    return f"; then the {evaluate.judging(plan)} in each of {names['cells']} cells ({of}){few}"
 
 
 def views(plan: Plan, updates: Sequence[View] = ()) -> list[View]:

@@ -166,6 +166,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     votes: tuple[Vote, ...] = ()
     rolled_back: Vote | None = None
     held_out: bool = True
+    judged_by: str = "held-out rows"
     privacy: Privacy | None = None
     rounds: tuple[TrainRound, ...] = ()
     results: dict[str, object] | None = None

@@ -28,7 +28,7 @@ def sentences(
 ) -> tuple[str, ...]:
     """The summary, a sentence each."""
     did, left = _did(outcome, details), _left(outcome, details)
-    came = _result(scores), _folds(outcome)
+    came = _result(scores, outcome.judged_by), _folds(outcome)
     return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), *came) if s)
 
 
@@ -105,7 +105,7 @@ def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
     return ""
 
 
-def _result(scores: Sequence[Score]) -> str:
+def _result(scores: Sequence[Score], rows: str) -> str:
     name = next((m for m in METRICS if any(s.metric == m for s in scores)), None)
     if name is None:
         return ""
@@ -116,8 +116,8 @@ def _result(scores: Sequence[Score]) -> str:
     if ours.value is None:
         wide = ends((ours.low, ours.high), ours.metric)
         what = f"noise leaves no {TITLES[name]} to say, only that it lies within {wide} (95 %)"
-        return f"On the held-out rows of all sites {what}."
-    text = f"On the held-out rows of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
+        return f"On the {rows} of all sites {what}."
+    text = f"On the {rows} of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
     beside = [
         f"{_value(overall[label])} {said}"
         for label, said in (("federated, no noise", "without noise"), ("pooled", "with all rows in one place"))

@@ -69,6 +69,8 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
         made = told(model.digest(), (model.kind, model.encoding, model.target), model.boosted, outcome.basis).document()
         said |= {name: made[name] for name in ("importances", "first", "curves") if made[name]}
     found: Json = {"model": said, "metrics": metrics(outcome, beside), "held_out": plan.data.split is not None}
+    if plan.validated:
+        found["judged_by"] = "validation rows"
     if outcome.history:
         said["round"] = outcome.kept
         found["history"] = [_look(one) for one in outcome.history]

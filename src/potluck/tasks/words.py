@@ -48,8 +48,9 @@ def left_out(plan: Plan) -> str:
     who = "persons" if plan.data.reduce else "rows"
     words += f" {who.capitalize()} without a value in {', '.join(dropping)} are left out." if dropping else ""
     words += "".join(f" {sentence}." for sentence in about_rows(plan))
-    what_for = " for metrics" if split and evaluate.allowed(plan) else ""
+    what_for = " for metrics" if split and evaluate.allowed(plan) and not plan.validated else ""
     words += f" {split.test:.4g} of the {who} are held out{what_for}." if split and split.test is not None else ""
     if split and split.validation is not None:
-        words += f" {split.validation:.4g} of the {who} are left out of training, to be looked at while it goes on."
+        why = "for metrics: held-out ones are in nothing" if plan.validated else "to be looked at while it goes on"
+        words += f" {split.validation:.4g} of the {who} are left out of training, {why}."
     return words

@@ -199,7 +199,7 @@ def _later(plan: Spec) -> str:
         )
         return "this is the only sum" if plan.sums == 1 else "; ".join(each)
     then = f", and {plan.looks} of scores and losses on validation rows" if plan.looks else ""
-    then += ", then one of scores on held-out rows" if evaluate.allowed(plan) and plan.data.split else ""
+    then += f", then one of scores on {evaluate.judging(plan)}" if evaluate.allowed(plan) and plan.data.split else ""
     then += f", and one of scores for each of {plan.trainings - 1} folds" if plan.trainings > 1 else ""
     return (
         f"{plan.sums} such sums follow one another, each on the model that the sums before it gave{then}; "

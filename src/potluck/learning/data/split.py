@@ -84,10 +84,10 @@ def by_key(seed: int, share: float, keys: Sequence[bytes]) -> NDArray[np.bool_]:
 
 
 def held_out(plan: Plan) -> float | None:
-    """About how many rows of all sites are held out; None where the plan does not say how many it expects."""
+    """About how many rows of all sites judge what is trained; None where the plan does not say how many it expects."""
     training, split = plan.training, plan.data.split
     if training is None or training.expected_rows is None or split is None:
         return None
     share = ASSUMED if split.test is None else split.test
-    rest = 1 - share - (split.validation or 0.0) * (1 if split.column is None else 1 - share)
-    return training.expected_rows * share / rest
+    looked = (split.validation or 0.0) * (1 if split.column is None else 1 - share)
+    return training.expected_rows * (looked if plan.validated else share) / (1 - share - looked)

@@ -204,13 +204,14 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     person = coded(who, plan.data.person, site) if plan.data.person else None
     test, validation, dealt = _sides(plan, Table(features, target, None, held, {}, (), cells=cells), who)
     if person is not None and plan.privacy.unit == "person" and wish.held:
-        one_side(person, test, site)
-        if len(validation):
-            one_side(person, validation, site)
+        for side in (test, validation) if len(validation) else (test,):
+            one_side(person, side, site)
     columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     beyond = untrained(plan, person, _others(test, validation)) if train else validation[:0]
     tally = _sums(counting.done(told, goal), plan, columns, person, test, validation, beyond)
+    if plan.validated:  # these rows stand where test rows stand else, which are in nothing
+        test, beyond = validation, test | beyond if len(beyond) else test
     names = who if plan.data.reduce is not None and train else ()
     people = tuple(dict.fromkeys(who)) if train else ()
     return Table(
@@ -307,14 +308,15 @@ def _sums(
 ) -> Tally:
     """A tally with what its rows add to statistics, or to training and metrics."""
     train = plan.traits.labelled
-    index = np.flatnonzero(test) if train else np.arange(len(test), dtype=np.int64)
+    index = np.flatnonzero(looked if plan.validated else test) if train else np.arange(len(test), dtype=np.int64)
     judged = not plan.traits.trains or plan.privacy.unit != "person" or plan.privacy.evaluation is not None
     mine = counted(plan, person, index) if judged else index  # without metrics there is nothing to be left out of
     out = len(index) - len(mine)
     return msgspec.structs.replace(
         tally,
-        held=len(index) if train else 0,
+        held=int(test.sum()) if train else 0,
         validation=int(looked.sum()),
+        validated=plan.validated,
         beyond=out + int(beyond.sum()),
         beyond_held=out if train else 0,
         most=most_rows(plan),

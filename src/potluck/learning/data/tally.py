@@ -85,7 +85,7 @@ class TargetTally(msgspec.Struct, frozen=True, kw_only=True):
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
     """One site's source. read: rows that it has; used: rows that stay; unmet: rows that do not meet `data.where`;
     dropped: rows left out, by the column that had no value; held: of those that stay, held out; validation: of them
-    left out of training to be looked at.
+    left out of training to be looked at, or, where `validated`, to judge the model in the place of held-out ones.
 
     persons: to whom the other rows were reduced (`data.reduce`), 0 where they are not: then a row that stays is a
     person, and `columns` are those of the rows that were reduced.
@@ -103,6 +103,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     persons: int = 0
     held: int = 0
     validation: int = 0
+    validated: bool = False
     beyond: int = 0
     beyond_held: int = 0
     most: int = 0
@@ -120,6 +121,11 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     def trained(self) -> int:
         """How many rows are to train, those of `beyond` among them."""
         return self.used - self.held - self.validation
+
+    @property
+    def judging(self) -> int:
+        """How many rows judge the model, those of `beyond_held` among them."""
+        return self.validation if self.validated else self.held
 
     @property
     def untrained(self) -> int:

@@ -102,7 +102,8 @@ def _beyond(tally: Tally) -> list[str]:
         return [f"{_share(tally.beyond, tally.used, 'row')} left out: {why}"]
     train, held = tally.untrained, tally.beyond_held
     found = [f"{_share(train, tally.trained, 'training row')} left out: {why}"] if train else []
-    return [*found, f"{_share(held, tally.held, 'held-out row')} left out of the metrics: {why}"] if held else found
+    of = "validation row" if tally.validated else "held-out row"
+    return [*found, f"{_share(held, tally.judging, of)} left out of the metrics: {why}"] if held else found
 
 
 def nothing_left(tally: Tally, where: str) -> DataError:

@@ -76,6 +76,11 @@ def allowed(plan: Plan) -> bool:
     return held and (not plan.noisy or privacy.unit == "row" or privacy.evaluation is not None)
 
 
+def judging(plan: Plan) -> str:
+    """Which rows judge what a plan trains, in words."""
+    return "validation rows" if plan.validated else "held-out rows"
+
+
 def blocks(plan: Plan, weights: Floats) -> tuple[Block, ...]:
     """The blocks of the evaluation sum of the model with these weights; none where the plan releases no metrics.
 
@@ -210,6 +215,8 @@ def _of_tokens(said: Said | None) -> Metrics:
 
 def _not_empty(plan: Plan, rows: float) -> None:
     if not plan.noisy and rows == 0:
+        if plan.validated:
+            raise DataError("there are no validation rows", hint="raise data.split.validation")
         raise DataError("the test split is empty", hint="raise data.split.test, or see the split column")
 
 

@@ -75,6 +75,8 @@ def _model(plan: Plan, rows: Table, mark: Mark) -> tuple[Cell, ...]:
     ones."""
     marks = _marks(rows.known, rows.rows, mark)
     sides = {"rows that train": rows.train, "held-out rows": rows.test, "validation rows": rows.validation}
+    if plan.validated:  # which stand among the held-out ones too
+        sides.pop("held-out rows")
     found: list[Cell] = []
     for number, (of, side) in enumerate(sides.items()):
         if len(side):

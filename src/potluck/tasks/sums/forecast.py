@@ -45,7 +45,8 @@ def forecast_of(spec: Spec, here: Collection[Tally]) -> Forecast | None:
     (std,) = _stds(spec, Ask(Kind.EVALUATE, 0, blocks, b"")).values()
     # How many rows of a person are held out only the rows can say.
     persons = spec.privacy.unit == "person" and here
-    return forecast.metrics(spec, blocks, std, sum(one.held - one.beyond_held for one in here) if persons else None)
+    judging = sum(one.judging - one.beyond_held for one in here)
+    return forecast.metrics(spec, blocks, std, judging if persons else None)
 
 
 def _stds(spec: Spec, ask: Ask) -> dict[str, float]:

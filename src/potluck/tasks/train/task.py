@@ -37,7 +37,7 @@ def _learnt(plan: Plan, me: str) -> str:
     most = "at most " if training.stop else ""
     looks = plan.looks // plan.trainings
     then = f", with {most}{looks} looks at validation rows" if looks else ""
-    then += ", then its metrics on held-out rows" if evaluate.allowed(plan) and plan.data.split else ""
+    then += f", then its metrics on {evaluate.judging(plan)}" if evaluate.allowed(plan) and plan.data.split else ""
     then += folds.learnt(plan)
     of = ", ".join(map(repr, goal.names))
     of = of if goal.apart else f"the next tokens of {of} (a language model)"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from potluck.core.plan import Model, Plan, required
+from potluck.core.plan import Evaluate, Model, Plan, required
 from potluck.learning.data.check import of_columns, of_features
 from potluck.learning.data.declared import find
 from potluck.learning.data.encode import encoding, tensors, worded
@@ -47,6 +47,8 @@ def _table(plan: Plan) -> Iterator[str]:
     spec, split = required(plan.evaluate), plan.data.split
     if spec.folds is not None:
         yield "evaluate.folds: finished models are not trained again. hint: leave it out"
+    if spec.rows != Evaluate().rows:
+        yield "evaluate.rows: every row judges finished models, since none trains. hint: leave it out"
     if spec.bins % 2:
         what = f"{spec.bins} parts of [0, 1] have no edge at one half, by which rows are called positive"
         yield f"evaluate.bins: {what}. hint: an even number, such as {spec.bins + 1}"
