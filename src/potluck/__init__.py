@@ -20,6 +20,7 @@ if _typing.TYPE_CHECKING:
     from potluck.api.proof.audit import audit
     from potluck.api.results.export import export
     from potluck.api.results.outcome import Run
+    from potluck.api.tune.tune import tune
     from potluck.learning.models.model import Model
 
 _WHERE = {
@@ -38,6 +39,7 @@ _WHERE = {
     "graph": "potluck.api.graph.make",
     "run": "potluck.api.local.run",
     "simulate": "potluck.api.local.simulate",
+    "tune": "potluck.api.tune.tune",
 }
 __all__ = [
     "FederatedClassifier",
@@ -55,6 +57,7 @@ __all__ = [
     "graph",
     "run",
     "simulate",
+    "tune",
 ]
 
 

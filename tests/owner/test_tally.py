@@ -105,9 +105,9 @@ def test_a_run_counts_as_what_its_plan_would_charge_where_that_is_asked(tmp_path
         append(budget._chain, ("begin", "run", begun(), NOW), ("fact", "run", dump(cost()), NOW))
         whole = RunCosts("row", 1e-6, {cost(): 10})
         assert budget.composed(None, "run") == 0
-        assert budget.composed(None, "run", whole) == pytest.approx(whole.composed(DELTA))
+        assert budget.composed(None, "run", (whole,)) == pytest.approx(whole.composed(DELTA))
         twice = RunCosts("row", 1e-6, {cost(): 11})
-        assert budget.composed(None, "another", whole) == pytest.approx(composed({"row": twice.loss()}, DELTA))
+        assert budget.composed(None, "another", (whole,)) == pytest.approx(composed({"row": twice.loss()}, DELTA))
 
 
 def test_a_charge_reckons_with_the_runs_that_are_open_and_reads_what_is_new(tmp_path, monkeypatch):

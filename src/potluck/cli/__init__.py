@@ -19,6 +19,7 @@ VERBS = {
     "columns": "The columns of a plan from a data dictionary: Frictionless, pandera, OMOP or Croissant.",
     "graph": "A network as data: make one of a torch module, and see what is in one.",
     "run": "Do it, all parties in this process.",
+    "tune": "Choose settings by validation rows: each combination is trained, judged and charged.",
     "simulate": "The same plan over thousands of made-up clients: nothing is sealed, and it says so.",
     "model": "What a trained model says of itself: coefficients in the data's units, standard errors.",
     "score": "Score new rows with a model that you hold.",

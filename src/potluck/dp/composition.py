@@ -140,7 +140,7 @@ class RunCosts:
 
     def composed(self, delta: float) -> float:
         """The epsilon at `delta` of this run where there is no other."""
-        return composed({self.unit: self.loss()}, delta, self)
+        return together((self,), delta)
 
     def _lost(self, kind: Kind) -> Loss:
         costs = {cost: count for cost, count in self.costs.items() if cost.phase is kind}
@@ -162,6 +162,12 @@ def _lost(cost: Cost, count: int) -> Loss:
         return Loss(0.0, whole * cost.slack, 0.0, moments(of), of.count * rho(of.sigma))
     each = zcdp(cost.event)
     return Loss(count * each, count * cost.slack, (whole - count) * each if whole > count else 0.0)
+
+
+def together(runs: Sequence[RunCosts], delta: float) -> float:
+    """The epsilon at `delta` of these runs, where there are no others."""
+    losses = {unit: total([one.loss() for one in runs if one.unit == unit]) for unit in FINEST}
+    return composed(losses, delta, runs[0] if len(runs) == 1 else None)
 
 
 def composed(

@@ -184,6 +184,8 @@ def faults(plan: Plan) -> Iterator[str]:
         if not plan.validated:
             yield "evaluate.folds: is missing: nothing else of the table is for training. hint: folds = 5, or no table"
         return
+    if plan.validated:
+        yield "evaluate.rows: folds judge by rows that train. hint: leave out evaluate.rows or the folds"
     if plan.noisy:
         what = f"{spec.folds} more models over the same rows would share the run's epsilon, and each be far worse"
         hint = "leave the table out with noise: metrics on test rows are charged, and cost the training nothing"

@@ -15,7 +15,7 @@ what others release of the same rows, and a yearly cap believes the site's own c
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -206,7 +206,7 @@ class Budget:
             what = "banded sums would cost one group more than the plan paid for. hint: set privacy.redo"
             raise Abort(Cause.BUDGET, detail=what)
         for cap, since, words in ((self._cap, None, ""), (self._yearly, now - YEAR, " a year")):
-            if cap is not None and not self.composed(since, run, then, cap) <= cap * (1 + 1e-9):
+            if cap is not None and not self.composed(since, run, (then,), cap) <= cap * (1 + 1e-9):
                 what = f"this sum would exceed the cap of {cap:g}{words}, composed at delta {self._delta:g}"
                 raise Abort(Cause.BUDGET, detail=what)
         return run
@@ -224,13 +224,13 @@ class Budget:
         self,
         since: float | None = None,
         run: str = "",
-        instead: RunCosts | None = None,
+        instead: Sequence[RunCosts] = (),
         cap: float | None = None,
     ) -> float:
         """The epsilon, at this ledger's delta, of all runs together: what the caps compare.
 
         since: only of runs that began or were charged at that time (seconds since 1970) or later, and of open ones.
-        run: one that counts as `instead`, not as it was charged (None: not at all). cap: what it is compared with.
+        run: one in whose place `instead` counts, and not what it was charged. cap: what it is compared with.
         """
         return self._tally.composed(self._delta, since, run, instead, cap)
 

@@ -7,6 +7,7 @@ or leaves the year. It is derived from the chain alone, decides nothing, and is 
 
 from bisect import bisect_left, insort
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from potluck.core.plan import Unit
@@ -84,12 +85,12 @@ class Tally:
         delta: float,
         since: float | None = None,
         run: str = "",
-        instead: RunCosts | None = None,
+        instead: Sequence[RunCosts] = (),
         cap: float | None = None,
     ) -> float:
         """The epsilon at `delta` of all runs that began or were charged since then, and of open ones.
 
-        run: one that does not count as it is; instead: as what it counts; cap: what the figure is compared with.
+        run: one that does not count as it is; instead: what counts in its place; cap: what the figure is compared with.
         Raises Refused: an entry is damaged.
         """
         self._follow()
@@ -98,7 +99,7 @@ class Tally:
             losses[unit], named = closed.since(since)
             some += [one.charged() for one in named]
         live = [one.charged() for name, one in self._open.items() if name != run and one.costs]
-        for one in live if instead is None else [*live, instead]:
+        for one in [*live, *instead]:
             losses[one.unit] += one.loss()
             some.append(one)
         return composed(losses, delta, some[0] if len(some) == 1 else None, cap)

@@ -169,7 +169,7 @@ def _files(plan: Plan | None, ledger: Path | None) -> Mapping[str, Path]:
 
 
 def _owner(path: Path, spec: Spec | None) -> Owner:
-    would, together = promise(spec) if spec else None, composed(path, plan=spec)
+    would, together = promise(spec) if spec else None, composed(path, (spec,) if spec else ())
     if not path.exists():
         return Owner(0.0, 0.0, None, would, together, ())
     with Budget(path) as ledger:

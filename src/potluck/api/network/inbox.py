@@ -216,7 +216,7 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             plan, unreadable = _with_kept(home, asked_of(one))
             missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
             known_cost = not lacks(plan)
-            year = Composed() if computes or not known_cost else would(ledger, plan, one.run, delta, True)
+            year = Composed() if computes or not known_cost else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
             asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable, ran))

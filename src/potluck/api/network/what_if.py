@@ -63,7 +63,7 @@ def what_if(folder: Path, plan: Path) -> WhatIf:
     cap = allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None
     with opened(home.ledger, allow.delta) as ledger:
         _as_known(home, ledger)
-        year = would(ledger, spec, delta=allow.delta, yearly=True)
+        year = would(ledger, (spec,), delta=allow.delta, yearly=True)
     after = year.now if year.then is None else year.then
     denials = budgeted(policy, spec, now=datetime.now(), year=Year(year.now, after), promised=promised)
     noisy = spec.noisy

@@ -57,16 +57,21 @@ def read_toml(text: str, where: str) -> Toml:
 
 def override(tables: Toml, setting: str) -> Toml:
     """`tables` with one `key=value` replaced (TOML on both sides; a table replaces the whole table)."""
-    key, _, value = setting.partition("=")
     hint = "write --set protect.with='\"mask\"': the value is TOML, so texts need quotes"
+    return replaced(tables, *pair(setting, "--set", hint))
+
+
+def pair(setting: str, flag: str, hint: str) -> tuple[tuple[str, ...], object]:
+    """The key, by its parts, and the value of `key=value`, as a flag takes it. Raises UsageError, with the hint."""
+    key, _, value = setting.partition("=")
     try:
         path = _path(tomllib.loads(f"{key} = 0"))
         new = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        raise UsageError(f"--set {setting}: not key=value in TOML", hint=hint) from None
+        raise UsageError(f"{flag} {setting}: not key=value in TOML", hint=hint) from None
     if set(new) != {"value"} or not path:
-        raise UsageError(f"--set {setting}: not one key and one value", hint=hint)
-    return replaced(tables, path, new["value"])
+        raise UsageError(f"{flag} {setting}: not one key and one value", hint=hint)
+    return path, new["value"]
 
 
 def inline(value: object) -> str:

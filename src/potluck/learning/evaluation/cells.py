@@ -74,9 +74,20 @@ class _Counts:
         return Encoded(found.astype(word(grid.bits)), grid, limit)
 
 
+def edges(plan: Plan, model: Model) -> Floats | None:
+    """[outputs, bins - 1] of the bins of its scores; None: the fixed ones of an exact sum.
+
+    Exact sums by which models are compared follow each model's scores as noised ones do: fixed bins hide more of a
+    model that is held down, whose scores lie close together, and would choose another for that.
+    """
+    if model.target.side not in TWO_SIDED or not (plan.noisy or plan.validated):
+        return None
+    return bins.edges(model, bins.count(plan) if plan.noisy else BINS)
+
+
 def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.int64]:
     """[size]: how many of the rows in `index` are in each cell."""
-    bounds = bins.edges(model, bins.count(plan)) if plan.noisy and model.target.side in TWO_SIDED else None
+    bounds = edges(plan, model)
     total = np.zeros(size(plan, model.target), dtype=np.int64)
     for some in batches(index, rows.features.shape[1] + 1):
         add(total, model, margins(plan, model, rows.inputs[some]), rows.target[some], bounds)
@@ -85,7 +96,7 @@ def counts(plan: Plan, model: Model, rows: Table, index: Index) -> NDArray[np.in
 
 def add(total: NDArray[np.int64], model: Model, margins: Floats, target: Floats, bounds: Floats | None = None) -> None:
     """Count rows with these margins [k, outputs] and target [k] (of labels [k, outputs]) into `total` [size], in place.
-    bounds: edges of the bins of a noised sum."""
+    bounds: of `edges`."""
     # Whatever the announced model, every row falls into some cell: a failure would tell of a row.
     margins = np.nan_to_num(margins)
     if model.target.side in TWO_SIDED:
@@ -100,7 +111,7 @@ def add(total: NDArray[np.int64], model: Model, margins: Floats, target: Floats,
 
 
 def _two_sided(margins: Floats, target: Floats, bounds: Floats | None) -> Floats:
-    """[k] the cell of each row. bounds: edges of the bins of a noised sum."""
+    """[k] the cell of each row. bounds: of one output of `edges`."""
     if bounds is not None:
         return target * (len(bounds) + 1) + bins.place(bounds, margins)
     # Half the log-odds spreads rare outcomes over many bins (`middles`).

@@ -169,9 +169,8 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         found = Metrics(None, accuracy=two_sided.share(float(right.sum()), rows), confusion=told)
         return _with(plan, found, count, {"accuracy": two_sided.hits(right, rows, std)}), ()
     sides = by_cell.reshape(each, 2, -1)
-    middles = [cells.BINS // 2] * each
-    if plan.noisy:
-        middles = [bins.positive_from(one) for one in bins.edges(model, sides.shape[2])]
+    bounds = cells.edges(plan, model)
+    middles = [cells.BINS // 2] * each if bounds is None else [bins.positive_from(one) for one in bounds]
     known = [two_sided.of_bins(*one, std) for one in zip(sides, middles, strict=True)]
     named = dict(zip(goal.names, known, strict=True))
     return _of_sides(named, lambda found, within: _with(plan, found, count, within)), two_sided.mind(named)

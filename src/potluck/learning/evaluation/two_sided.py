@@ -19,6 +19,8 @@ from potluck.learning.evaluation.ranking import auc_of, curve, wilson
 
 TIES = 0.2
 """Bins that part scores evenly leave less than half of this many pairs within one bin."""
+NEAR = 16
+"""Bins of an exact sum, in which scores are so much alike that the bins hide which is higher."""
 SURE = 2.0
 """The upper end of an area with noise is so many times as much higher as bins are reckoned to hide."""
 
@@ -50,7 +52,7 @@ def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
 
 
 def of_area(negative: Floats, positive: Floats, std: float) -> Within:
-    """The intervals of an area by ranks; without noise of that by bins, which are many."""
+    """The intervals of an area by ranks; without noise of that by bins, which are many, unless scores crowd in few."""
     found, ties = metric_intervals.area(negative, positive, std), _ties(negative, positive, std)
     if ties > TIES:
         return metric_intervals.widened(found, ties / 2, ties / 2)
@@ -59,7 +61,15 @@ def of_area(negative: Floats, positive: Floats, std: float) -> Within:
 
 
 def _ties(negative: Floats, positive: Floats, std: float) -> float:
-    return metric_intervals.tied(negative, positive, std) if std else 0.0
+    """The share of pairs that one bin holds. Without noise bins are many, and ties in them mostly those of the scores:
+    they count where all but a tenth of the rows at either end lie within NEAR of them."""
+    if not std:
+        first, last = np.searchsorted(
+            np.cumsum(negative + positive), np.array([0.1, 0.9]) * (negative + positive).sum()
+        )
+        if last - first >= NEAR:
+            return 0.0
+    return metric_intervals.tied(negative, positive, std)
 
 
 def of_rows(margins: Floats, target: Floats) -> TwoSided:

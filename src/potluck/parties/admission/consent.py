@@ -303,7 +303,8 @@ class Consent:
     def _with(self, run: str, plan: Plan, now: float, cap: float) -> float:
         """What the last year comes to with all of a plan's run. Raises Denied: its noise cannot be kept."""
         try:
-            return self._owner.ledger.composed(now - YEAR, run, planned(plan), cap)
+            whole = planned(plan)
+            return self._owner.ledger.composed(now - YEAR, run, () if whole is None else (whole,), cap)
         except PlanError as error:
             raise impossible(str(error)) from None
 

@@ -7,6 +7,7 @@ features (2 where errors are squared), and products with the target. Nothing is 
 nothing: its coins are public. Whoever asks is granted the rows in question, as by the attack.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -43,23 +44,31 @@ def _said(case: Case) -> str | None:
     plan, rows = case.plan, case.summed
     if no_sum_of_rows(plan) is not None or required(plan.model).local or rows < FEWEST:
         return None
-    numbers = _different(plan)
+    numbers = _different((plan, *case.beside))
     if numbers < RATIO * rows:
         return None
-    what = f"about {numbers:,} different exact numbers are opened in all rounds, of {case.over}"
+    of = f"all rounds of {1 + len(case.beside)} trainings" if case.beside else "all rounds"
+    what = f"about {numbers:,} different exact numbers are opened in {of}, of {case.over}"
     measured = f"{MEASURED} in 100, where guessing does 50, whoever added them up"
     hint = "add noise of the sites, or fewer rounds or columns, or more rows"
     return f"privacy.noise: {what}: {measured} (attack equations). hint: {hint}"
 
 
-def _different(plan: Plan) -> int:
-    """About how many of the numbers that are opened differ, at most."""
-    features, kind = len(encoding(plan).names), kind_of(plan)
-    every = plan.sums * (method_of(plan).values or weights_of)(plan, features)
-    if plan.drawn or method_of(plan).boosts or kind.hidden(required(plan.model)):
-        return every
-    degree = 2 if kind.link and kind.link.squares else 3
-    return min(every, goal_of(plan).outputs * _monomials(plan, degree) + weights_of(plan, features))
+def _different(plans: Sequence[Plan]) -> int:
+    """About how many of the numbers that are opened differ, at most. plans: that train on the same rows. Slopes of
+    those whose models are linear are functions of the same few kinds, however many plans ask for them."""
+    others, linear, functions = 0, 0, 0
+    for plan in plans:
+        features, kind = len(encoding(plan).names), kind_of(plan)
+        every = plan.sums * (method_of(plan).values or weights_of)(plan, features)
+        if plan.drawn or method_of(plan).boosts or kind.hidden(required(plan.model)):
+            others += every
+            continue
+        degree = 2 if kind.link and kind.link.squares else 3
+        linear += every
+        several = goal_of(plan).outputs * _monomials(plan, degree)
+        functions = max(functions, several + weights_of(plan, features))
+    return others + min(linear, functions)
 
 
 def _monomials(plan: Plan, degree: int) -> int:

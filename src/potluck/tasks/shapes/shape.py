@@ -15,11 +15,13 @@ from potluck.core.prose import count
 @dataclass(frozen=True, slots=True)
 class Case:
     """A plan without noise of the sites, and what is known here beside it. rows: of sites, that are in
-    sums, where they were counted; before: runs of the plan that this owner has taken part in."""
+    sums, where they were counted; before: runs of the plan that this owner has taken part in; beside: other
+    plans that train on the same rows, where it is asked what all of them open together."""
 
     plan: Plan
     rows: Mapping[str, int] = field(default_factory=dict)
     before: int = 0
+    beside: tuple[Plan, ...] = ()
 
     @property
     def summed(self) -> int:

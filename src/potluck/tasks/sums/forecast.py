@@ -22,7 +22,6 @@ from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.reading import Reach
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
-SPLIT = ", or a larger data.split.test"
 MANY = 1e9
 """With so many rows half an interval times them is what it is a row."""
 
@@ -68,7 +67,8 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
     said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}" for name, half in found.noise.items())
     known = [_known(name, found.noise[name]) for name in found.useless()]
-    hint = "hint: a larger epsilon, more rows" + (", or fewer models" if spec.traits.brings else SPLIT)
+    split = f", or a larger data.split.{'validation' if spec.validated else 'test'}"
+    hint = "hint: a larger epsilon, more rows" + (", or fewer models" if spec.traits.brings else split)
     what = f"{at} {' and '.join(known)}; that says nothing of a model"
     useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
     labels = " of each label" if spec.data.target and spec.data.target.columns else ""
@@ -105,7 +105,7 @@ def _of(spec: Spec, found: Forecast) -> str:
     if spec.privacy.unit == "site":
         return f"the shares of {count} sites"
     limit = f", at most {most_rows(spec)} of a person," if spec.privacy.unit == "person" else ""
-    return f"about {count:,} held-out rows{limit}"
+    return f"about {count:,} {evaluate.judging(spec)}{limit}"
 
 
 def _statistics(spec: Spec, found: Forecast) -> str:

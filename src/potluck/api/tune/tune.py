@@ -1,0 +1,227 @@
+"""`potluck.tune`: settings chosen by validation rows, each combination a run of its own in this process."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potluck.api.local.ledgers import folder_of, ledger_file
+from potluck.api.local.run import Progress, quietly, run
+from potluck.api.network.composed import composed
+from potluck.api.plan.plan import Plan, opened
+from potluck.api.results.folder import run_folder
+from potluck.api.tune import written
+from potluck.api.tune.candidates import Candidate, candidates, judged, metric_of
+from potluck.api.tune.cost import Cost, affordable, cost
+from potluck.api.tune.grid import Grid
+from potluck.api.tune.tuned import BEST, FILE, Result, Tuned, best_of
+from potluck.api.tune.tuned import judged as minded
+from potluck.core import private, prose
+from potluck.core.errors import DataError
+from potluck.core.rounds import Abort, Cause
+from potluck.core.visible import json_text
+from potluck.learning.graph.bases import FOLDER
+from potluck.tasks.here import Json
+from potluck.tasks.shapes.shape import Case
+from potluck.tasks.shapes.shapes import risks
+from potluck.tasks.sources import Sources
+
+FEWEST_DIGITS = 2
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A tuning that can begin: nothing has run, and nothing is charged. plan: as its author wrote it."""
+
+    plan: Plan
+    candidates: Sequence[Candidate]
+    cost: Cost
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of all candidates, each once."""
+        found = dict[str, list[int]]()
+        for one in self.candidates:
+            for line in one.verdict.warnings:
+                found.setdefault(line, []).append(one.number)
+        first, *others = self.candidates
+        rows = {site: one.trained for site, one in first.verdict.data.items()}
+        together = risks(Case(first.plan.spec, rows, beside=tuple(one.plan.spec for one in others)))
+        return [*told(found, len(self.candidates)), *(line for line in together if line not in found)]
+
+    def document(self) -> dict[str, object]:
+        """The JSON of what it would do."""
+        return {
+            "plan": {"name": self.plan.spec.name, "hash": self.plan.hash},
+            "metric": self.cost.metric,
+            "cost": self.cost.document(),
+        }
+
+
+def told(lines: Mapping[str, Sequence[int]], every: int) -> list[str]:
+    """Lines that candidates of these numbers have, each once. every: how many candidates there are."""
+    return [
+        line
+        if len(numbers) == every
+        else f"{prose.agree(len(numbers), 'candidate', 'candidates')} "
+        f"{prose.listed([str(one) for one in numbers])}: {line}"
+        for line, numbers in lines.items()
+    ]
+
+
+def tuning(
+    plan: Plan | str | Path,
+    grid: Grid,
+    data: Sources | None = None,
+    *,
+    metric: str | None = None,
+    ledger: str | Path | None = None,
+    cap: float | None = None,
+) -> Tuning:
+    """What `tune` would do, and what it would cost; nothing runs. Arguments and errors as there."""
+    plan = opened(plan)
+    every = candidates(judged(plan), grid, data)
+    split = plan.spec.data.split
+    usual = split is not None and split.validation is None
+    chooses = metric_of(every, metric)
+    found = cost(plan, every, chooses, usual, Path(ledger) if ledger else None)
+    affordable(found, cap)
+    return Tuning(plan, every, found)
+
+
+def tune(
+    plan: Plan | str | Path,
+    grid: Grid,
+    data: Sources | None = None,
+    *,
+    metric: str | None = None,
+    out: str | Path | None = None,
+    ledger: str | Path | None = None,
+    cap: float | None = None,
+    progress: Progress = quietly,
+) -> Tuned:
+    """Train each combination of a grid, and choose by validation rows; test rows are in nothing.
+
+    With noise each candidate is a release that is charged in every owner's ledger: `tuning` says beforehand what all
+    come to, and `cap` bounds it.
+
+    Args:
+        plan: a plan to train, or the path of one.
+        grid: by key of the plan (`"model.l2"`), the values to try.
+        data: by site a frame, an array or a path, as `potluck.run` takes them; without it the plan's files.
+        metric: that chooses; by default `auc`, of classes `accuracy`, of a number `rmse`, of texts `loss`.
+        out: the folder to make; by default `runs/NAME-tuned-UTC`.
+        ledger: the folder of the owners' ledgers; by default beside the plan.
+        cap: the most epsilon that an owner's ledger may come to with all of it, composed.
+        progress: called with each sum as it begins.
+
+    Returns:
+        The candidates with their metrics, and the best plan.
+
+    Raises:
+        UsageError, PlanError, DataError: the grid, a combination or the rows (exit 2).
+        Refused: more than `cap`, or a ledger that is not settled (3).
+        Abort: a run ended (4). What was run before stays in the folder: it is charged.
+
+    Examples:
+        >>> tuned = potluck.tune("plan.toml", grid={"model.l2": [0.1, 1, 10]})  # doctest: +SKIP
+        >>> run = potluck.run(tuned.best)  # doctest: +SKIP
+    """
+    meant = tuning(plan, grid, data, metric=metric, ledger=ledger, cap=cap)
+    return carried_out(meant, data, out=out, ledger=ledger, progress=progress)
+
+
+def no_word(one: Result) -> None:
+    """Nothing is said of a candidate that was judged."""
+
+
+def carried_out(
+    meant: Tuning,
+    data: Sources | None,
+    *,
+    out: str | Path | None = None,
+    ledger: str | Path | None = None,
+    progress: Progress = quietly,
+    seen: Callable[[Result], None] = no_word,
+) -> Tuned:
+    """The tuning, done. seen: called with each candidate once it was judged. Raises as `tune`; where a candidate was
+    judged before, its folder stays."""
+    name, where = f"{meant.plan.spec.name}-tuned", Path(out) if out else None
+    held = folder_of(meant.plan, Path(ledger) if ledger else None)
+    results, ended = list[Result](), None
+    with run_folder(name, where, datetime.now(UTC)) as folder:
+        digits = max(FEWEST_DIGITS, len(str(len(meant.candidates))))
+        for one in meant.candidates:
+            try:
+                results.append(_result(meant, one, data, folder / f"{one.number:0{digits}}", held, progress))
+            except BaseException as error:
+                if not any(result.run for result in results):
+                    raise
+                ended = error
+                break
+            seen(results[-1])
+        found = _document(meant, results, folder, held, whole=ended is None)
+        private.write(folder / FILE, json_text(found))
+    if ended is not None:
+        raise ended
+    return Tuned(folder, found)
+
+
+def _result(
+    meant: Tuning, one: Candidate, data: Sources | None, folder: Path, held: Path, progress: Progress
+) -> Result:
+    """One candidate, run. What cannot be trained is no reason to end the others: it is worse than all of them. Of
+    aborts that is one of range, as a rate that is too large brings it about. Raises as `run`."""
+    try:
+        return Result(one, run(one.plan, data, out=folder, ledger=held, progress=progress), meant.cost.metric)
+    except DataError as error:
+        return Result(one, None, meant.cost.metric, error.what)
+    except Abort as error:
+        if error.cause is not Cause.RANGE:
+            raise
+        return Result(one, None, meant.cost.metric, error.detail or error.cause.value)
+
+
+def _document(meant: Tuning, results: Sequence[Result], folder: Path, held: Path, *, whole: bool) -> Json:
+    """The JSON, with the best plan written beside it. whole: all candidates were tried."""
+    best = best_of(results) if whole else None
+    return {
+        **meant.document(),
+        "folder": str(folder),
+        "best": _best(meant, best, folder) if best is not None else None,
+        "candidates": [one.document(best) for one in results],
+        "composed": {name: composed(ledger_file(held, name)).now for name in meant.cost.owners} or None,
+        "notes": minded(results, best)
+        if whole
+        else [f"{len(results)} of {len(meant.candidates)} candidates were tried"],
+        "warnings": [*meant.warnings, *_run_warnings(results)],
+    }
+
+
+def _run_warnings(results: Sequence[Result]) -> list[str]:
+    """What runs warned of that `check` did not, each once."""
+    found = dict[str, list[int]]()
+    for one in results:
+        for line in one.run.warnings if one.run else ():
+            if line not in one.candidate.verdict.warnings:
+                found.setdefault(line, []).append(one.candidate.number)
+    failed = [f"candidate {one.candidate.number} could not be trained: {one.failed}" for one in results if one.failed]
+    return [*told(found, len(results)), *failed]
+
+
+def _best(meant: Tuning, best: Result, folder: Path) -> Json:
+    one, plan = best.candidate, meant.plan
+    value = f"{meant.cost.metric} {best.value:.4g}"
+    of = f"Settings that `potluck tune` chose from {len(meant.candidates)} candidates by validation rows: {one.words}"
+    said = [f"{of} ({value}; the candidates are in tune.json beside this file)."]
+    split = plan.spec.data.split
+    if meant.cost.usual:
+        said.append("The rows that chose train this plan's model again: only its test rows have judged nothing yet.")
+    elif split is not None:
+        said.append("Without data.split.validation its validation rows would train its model too.")
+    if meant.cost.noisy:
+        said.append(f"To run it costs epsilon {plan.spec.privacy.epsilon:g} once more, beside what the tuning cost.")
+    if plan.spec.model is not None and plan.spec.model.base is not None:  # frozen weights lie beside a plan
+        (folder / FOLDER).symlink_to(plan.folder / FOLDER)
+    private.write(folder / BEST, written.text(plan, one.settings, folder, said))
+    return {"number": one.number, "settings": dict(one.settings), "value": best.value, "file": str(folder / BEST)}
