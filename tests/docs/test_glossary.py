@@ -12,7 +12,7 @@ from support.places import SRC
 PAGE = DOCS / "glossary.md"
 ENTRY = re.compile(r"^- \*\*(.+?)\*\*: ", re.MULTILINE)
 PRIVATE = """
-abort advert anchor ask band block boot booster bounded broker canary card carrier cell charge client cohort
+abort advert anchor ask band block boot booster bounded broker canary candidate card carrier cell charge client cohort
 compute_party coordinator course credentials dealer demand desk dialect driver encoded engine exchange exposure fact
 false_alarm federation_file finished_model fold graph grid guarded half head helper home house imprint journal kind
 label learner lease ledger letter level line link look made-up_row mark marker member microbatch note notice opened

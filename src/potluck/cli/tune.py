@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from potluck.api.local.progress import most
 from potluck.api.plan.plan import Plan
 from potluck.api.tune.candidates import LOWER
 from potluck.api.tune.grid import grid_of
@@ -50,8 +51,7 @@ def command(
     results = list[Result]()
     with ExitStack() as stack:
         bars = stack.enter_context(bars_of(say))
-        sums = sum(one.plan.spec.steps + one.plan.spec.looks + 1 for one in meant.candidates)
-        bar = bars.add_task("starting", total=sums)
+        bar = bars.add_task("starting", total=sum(most(one.plan.spec) for one in meant.candidates))
 
         def begin(ask: Ask) -> None:
             at = min(len(results) + 1, len(meant.candidates))

@@ -3,6 +3,7 @@
 import json
 import math
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.learning.data.table import read
 from potluck.owner.budget import Budget
 from potluck.owner.policy import DELTA
+from support.docs.keys import keys, section
 
 GRID = {"model.l2": [0.01, 30.0, 3000.0]}
 NOISE = {"noise": "site", "unit": "row", "epsilon": 4.0, "delta": 1e-5, "clip": 1.0}
@@ -161,6 +163,8 @@ def test_ledgers_say_what_was_said_before_and_another_accountant_too(tmp_path):
     spec, out = plan(training=STEPS, privacy=NOISE), tmp_path / "out"
     found = potluck.tune(spec, {"training.rate": [0.1, 1.0]}, sites(), out=out, ledger=tmp_path / "ledger")
     cost = found.document["cost"]
+    named = keys(msgspec.to_builtins(found.document), frozenset({*"abc", "training.rate"}))
+    assert named - section("tune") <= keys(values(found), frozenset())  # which are those of a run
     assert cost["trainings"] == 2
     assert cost["epsilon_added_up"] == 8
     for name in "abc":

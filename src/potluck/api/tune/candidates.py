@@ -5,7 +5,6 @@ that are not test rows. Its `training.expected_rows` shrink with what is left to
 """
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 
 from potluck.api.local.check import Verdict, check
@@ -57,17 +56,17 @@ def judged(plan: Plan) -> Plan:
             "[data.split] with test = 0.2 and validation = 0.2: the ones say how good the choice is, the others choose"
         )
         raise PlanError(what, where=plan.where, hint=hint)
-    found = copy(plan).set("evaluate", {"rows": "validation"})
+    found = plan.set("evaluate", {"rows": "validation"})
     if split.validation is not None:
         return found
     rest = 1.0 if split.column is not None else 1 - (split.test or 0.0)
-    found = copy(found).set("data.split.validation", round(SHARE * rest, 6))
+    found = found.set("data.split.validation", round(SHARE * rest, 6))
     expected, batch = required(spec.training).expected_rows, required(spec.training).batch
     if expected is not None:
         fewer = max(1, round(expected * (1 - SHARE)))
-        found = copy(found).set("training.expected_rows", fewer)
+        found = found.set("training.expected_rows", fewer)
         if batch is not None and batch > fewer:
-            found = copy(found).set("training.batch", fewer)
+            found = found.set("training.batch", fewer)
     return found
 
 
@@ -104,7 +103,7 @@ def _set(plan: Plan, settings: Settings) -> Plan:
     """Raises PlanError, UsageError: the combination is none of a plan."""
     for key, value in settings.items():
         try:
-            plan = copy(plan).set(key, value)
+            plan = plan.set(key, value)
         except PotluckError as error:
             error.where = f"{error.where} with {said(settings)}" if error.where else f"with {said(settings)}"
             raise type(error)(error.what, where=error.where, hint=error.hint) from None

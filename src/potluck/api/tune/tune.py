@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from potluck.api.local.ledgers import folder_of, ledger_file
-from potluck.api.local.run import Progress, quietly, run
+from potluck.api.local.run import run
 from potluck.api.network.composed import composed
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.results.folder import run_folder
+from potluck.api.results.outcome import Run
 from potluck.api.tune import written
 from potluck.api.tune.candidates import Candidate, candidates, judged, metric_of
 from potluck.api.tune.cost import Cost, affordable, cost
@@ -20,6 +22,7 @@ from potluck.core import private, prose
 from potluck.core.errors import DataError
 from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text
+from potluck.drivers.sums import Progress
 from potluck.learning.graph.bases import FOLDER
 from potluck.tasks.here import Json
 from potluck.tasks.shapes.shape import Case
@@ -89,7 +92,7 @@ def tuning(
     return Tuning(plan, every, found)
 
 
-def tune(
+def tune(  # noqa: PLR0913  # each is a flag of the verb
     plan: Plan | str | Path,
     grid: Grid,
     data: Sources | None = None,
@@ -98,7 +101,8 @@ def tune(
     out: str | Path | None = None,
     ledger: str | Path | None = None,
     cap: float | None = None,
-    progress: Progress = quietly,
+    progress: Progress | None = None,
+    quiet: bool = False,
 ) -> Tuned:
     """Train each combination of a grid, and choose by validation rows; test rows are in nothing.
 
@@ -113,22 +117,41 @@ def tune(
         out: the folder to make; by default `runs/NAME-tuned-UTC`.
         ledger: the folder of the owners' ledgers; by default beside the plan.
         cap: the most epsilon that an owner's ledger may come to with all of it, composed.
-        progress: called with each sum as it begins.
+        progress: is told of each sum as it begins. Without it a notebook shows a line a candidate.
+        quiet: a notebook shows no such line.
 
     Returns:
         The candidates with their metrics, and the best plan.
 
     Raises:
-        UsageError, PlanError, DataError: the grid, a combination or the rows (exit 2).
-        Refused: more than `cap`, or a ledger that is not settled (3).
-        Abort: a run ended (4). What was run before stays in the folder: it is charged.
+        UsageError: the grid holds what no grid takes, nothing to choose from, or too much.
+        PlanError: a combination is no plan that runs, or no metric judges it; the message says which.
+        DataError: rows do not fit the plan.
+        Refused: an owner's ledger would come to more than `cap`, or was cut off.
+        Abort: a run ended early. What was run before stays in the folder, since it is charged.
 
     Examples:
-        >>> tuned = potluck.tune("plan.toml", grid={"model.l2": [0.1, 1, 10]})  # doctest: +SKIP
-        >>> run = potluck.run(tuned.best)  # doctest: +SKIP
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import potluck
+        >>> number = {"kind": "number", "low": 0, "high": 1}
+        >>> split = {"test": 0.2, "validation": 0.2}
+        >>> plan = potluck.Plan(
+        ...     name="shops", purpose="Sales", task="train", federation={"sites": ["north", "south"]},
+        ...     data={"columns": {"x": number, "y": number}, "target": {"column": "y"}, "split": split, "max_rows": 99},
+        ...     model={"kind": "linear"}, training={"method": "newton"},
+        ...     protect={"with": "clear"}, privacy={"noise": "none"},
+        ... )
+        >>> x = np.linspace(0, 1, 50)
+        >>> frames = {name: pd.DataFrame({"x": x, "y": x}) for name in ("north", "south")}
+        >>> tuned = potluck.tune(plan, {"model.l2": [0.001, 1000.0]}, frames)
+        >>> dict(tuned.settings)
+        {'model.l2': 0.001}
+        >>> potluck.run(tuned.best, frames).metrics["federated"]["rmse"] < 0.001
+        True
     """
     meant = tuning(plan, grid, data, metric=metric, ledger=ledger, cap=cap)
-    return carried_out(meant, data, out=out, ledger=ledger, progress=progress)
+    return carried_out(meant, data, out=out, ledger=ledger, progress=progress, quiet=quiet)
 
 
 def no_word(one: Result) -> None:
@@ -141,7 +164,8 @@ def carried_out(
     *,
     out: str | Path | None = None,
     ledger: str | Path | None = None,
-    progress: Progress = quietly,
+    progress: Progress | None = None,
+    quiet: bool = False,
     seen: Callable[[Result], None] = no_word,
 ) -> Tuned:
     """The tuning, done. seen: called with each candidate once it was judged. Raises as `tune`; where a candidate was
@@ -152,8 +176,10 @@ def carried_out(
     with run_folder(name, where, datetime.now(UTC)) as folder:
         digits = max(FEWEST_DIGITS, len(str(len(meant.candidates))))
         for one in meant.candidates:
+            place = folder / f"{one.number:0{digits}}"
+            do = partial(run, one.plan, data, out=place, ledger=held, progress=progress, quiet=quiet)
             try:
-                results.append(_result(meant, one, data, folder / f"{one.number:0{digits}}", held, progress))
+                results.append(_result(meant, one, do))
             except BaseException as error:
                 if not any(result.run for result in results):
                     raise
@@ -167,13 +193,11 @@ def carried_out(
     return Tuned(folder, found)
 
 
-def _result(
-    meant: Tuning, one: Candidate, data: Sources | None, folder: Path, held: Path, progress: Progress
-) -> Result:
+def _result(meant: Tuning, one: Candidate, do: Callable[[], Run]) -> Result:
     """One candidate, run. What cannot be trained is no reason to end the others: it is worse than all of them. Of
     aborts that is one of range, as a rate that is too large brings it about. Raises as `run`."""
     try:
-        return Result(one, run(one.plan, data, out=folder, ledger=held, progress=progress), meant.cost.metric)
+        return Result(one, do(), meant.cost.metric)
     except DataError as error:
         return Result(one, None, meant.cost.metric, error.what)
     except Abort as error:
