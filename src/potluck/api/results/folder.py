@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
@@ -14,8 +14,8 @@ from potluck.members.names import file_name
 
 
 @contextmanager
-def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[Path]:
-    """A new folder, this run's alone; nothing is left of it where the run failed.
+def run_folder(name: str, out: Path | None, now: datetime, kept: Callable[[], bool] = lambda: False) -> Iterator[Path]:
+    """A new folder, this run's alone; nothing is left of it where the run failed, unless then `kept` says so.
 
     out: the folder to make; None: `runs/<name>-<utc>` in the working directory, with -2, -3 ... where that is taken.
     A killed process leaves the folder without its run.json, which is written last: no run. Raises UsageError: taken
@@ -32,6 +32,8 @@ def run_folder(name: str, out: Path | None, now: datetime) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
+        if kept():
+            raise
         shutil.rmtree(folder, ignore_errors=True)
         for parent in made:
             with contextlib.suppress(OSError):  # another run may be in there by now

@@ -172,24 +172,18 @@ def carried_out(
     judged before, its folder stays."""
     name, where = f"{meant.plan.spec.name}-tuned", Path(out) if out else None
     held = folder_of(meant.plan, Path(ledger) if ledger else None)
-    results, ended = list[Result](), None
-    with run_folder(name, where, datetime.now(UTC)) as folder:
-        digits = max(FEWEST_DIGITS, len(str(len(meant.candidates))))
-        for one in meant.candidates:
-            place = folder / f"{one.number:0{digits}}"
-            do = partial(run, one.plan, data, out=place, ledger=held, progress=progress, quiet=quiet)
-            try:
+    digits = max(FEWEST_DIGITS, len(str(len(meant.candidates))))
+    results = list[Result]()
+    with run_folder(name, where, datetime.now(UTC), lambda: any(one.run for one in results)) as folder:
+        try:
+            for one in meant.candidates:
+                place = folder / f"{one.number:0{digits}}"
+                do = partial(run, one.plan, data, out=place, ledger=held, progress=progress, quiet=quiet)
                 results.append(_result(meant, one, do))
-            except BaseException as error:
-                if not any(result.run for result in results):
-                    raise
-                ended = error
-                break
-            seen(results[-1])
-        found = _document(meant, results, folder, held, whole=ended is None)
-        private.write(folder / FILE, json_text(found))
-    if ended is not None:
-        raise ended
+                seen(results[-1])
+        finally:
+            found = _document(meant, results, folder, held)
+            private.write(folder / FILE, json_text(found))
     return Tuned(folder, found)
 
 
@@ -206,8 +200,9 @@ def _result(meant: Tuning, one: Candidate, do: Callable[[], Run]) -> Result:
         return Result(one, None, meant.cost.metric, error.detail or error.cause.value)
 
 
-def _document(meant: Tuning, results: Sequence[Result], folder: Path, held: Path, *, whole: bool) -> Json:
-    """The JSON, with the best plan written beside it. whole: all candidates were tried."""
+def _document(meant: Tuning, results: Sequence[Result], folder: Path, held: Path) -> Json:
+    """The JSON, with the best plan written beside it where all candidates were tried."""
+    whole = len(results) == len(meant.candidates)
     best = best_of(results) if whole else None
     return {
         **meant.document(),
