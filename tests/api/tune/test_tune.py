@@ -327,7 +327,7 @@ def test_of_equals_the_first_is_the_best_and_less_is_better_where_it_is():
 def test_two_equally_good_candidates_are_rarely_told_apart():
     """Two noised counts of the same scores, 4,000 times: their intervals share nothing in fewer than 1 of 100.
 
-    From a seed. By pencil and paper: two equal normal noises differ by more than 2 x 1.96 of one with a chance of .0056.
+    From a seed. By pencil and paper: two equal normal noises differ by more than 2 x 1.96 of one by a chance of .006.
     """
     draw, sides, std, apart = np.random.default_rng(8), np.zeros((2, 11)), 4.0, 0
     sides[0], sides[1] = np.linspace(60, 10, 11), np.linspace(10, 60, 11)
