@@ -4,17 +4,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from potluck.api.local.progress import most
 from potluck.api.plan.plan import Plan
-from potluck.api.tune.candidates import LOWER
 from potluck.api.tune.grid import grid_of
-from potluck.api.tune.tune import Tuning, carried_out, tuning
-from potluck.api.tune.tuned import BEST, Result, Tuned, best_of, told_apart
+from potluck.api.tune.tune import carried_out, tuning
+from potluck.api.tune.tuned import Result
 from potluck.cli.door import LEDGER, PATH, settings, spoken, voice
 from potluck.cli.progress import bars_of
-from potluck.cli.terminal import Terminal
+from potluck.cli.tune.shown import judged, show
 from potluck.core.asks import Ask
 
 
@@ -59,45 +57,9 @@ def command(
 
         def seen(one: Result) -> None:
             results.append(one)
-            say.event(f"candidate {one.candidate.number} of {len(meant.candidates)}", _judged(one))
+            say.event(f"candidate {one.candidate.number} of {len(meant.candidates)}", judged(one))
 
         done = carried_out(meant, None, out=out, ledger=ledger, progress=begin, seen=seen)
-    say.data(done.document, lambda shown: _shown(shown, meant, results, done))
+    say.data(done.document, lambda shown: show(shown, meant, results, done))
     say.warn([line for line in done.warnings if line not in meant.warnings])
     return 0 if done.document["best"] is not None else 4
-
-
-def _judged(one: Result) -> str:
-    return f"{one.candidate.words}: {one.failed or f'{one.metric} {_value(one)}'}"
-
-
-def _value(one: Result) -> str:
-    if one.value is None:
-        return "noise leaves none"
-    return f"{one.value:.4g}{' (a guess: noise leaves none)' if one.guessed else ''}"
-
-
-def _shown(out: Terminal, meant: Tuning, results: list[Result], done: Tuned) -> None:
-    best, noisy, metric = best_of(results), meant.cost.noisy, meant.cost.metric
-    order = "lower is better" if metric in LOWER else "higher is better"
-    keys = list(meant.candidates[0].settings)
-    heads = ["", *keys, metric, *(["these rows (noise), 95 %"] if noisy else []), "rows like these, 95 %"]
-    table = Table(*heads, title=f"{metric} on validation rows ({order})", title_justify="left")
-    for one in results:
-        mark = "best" if one is best else "like best" if told_apart(one, best) is False else ""
-        middle = [_between(one.ends)] if noisy else []
-        chosen = [str(one.candidate.settings[key]) for key in keys]
-        table.add_row(
-            f"{one.candidate.number} {mark}".strip(), *chosen, one.failed or _value(one), *middle, _between(one.like)
-        )
-    out.print(table)
-    if best is not None:
-        out.say(f"best: {best.candidate.words}")
-    out.lines(done.notes)
-    out.say(f"candidates: {done.folder}")
-    if best is not None:
-        out.say(f"next: potluck run {done.folder / BEST}")
-
-
-def _between(ends: tuple[float, float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
