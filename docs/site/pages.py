@@ -29,6 +29,7 @@ TITLED = re.compile(r"^```(\w+) (\S.*)$", re.MULTILINE)
 TO_NOTEBOOK = re.compile(r"\]\(([^)]+\.ipynb)\)")
 UNUSED = ("assets/javascripts/lunr", "assets/**/*.map")
 """Of the theme: words of other languages, and what its own authors debug with."""
+LAST = ("docs/decisions/", "CHANGELOG.md")
 GLOSSARY = "docs/glossary.md"
 _notebooks: dict[str, Notebook] = {}
 _words: dict[str, str] = {}
@@ -70,7 +71,11 @@ def paths() -> Iterator[Path]:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """A link to a notebook leads to its page; the file name behind a block's language becomes the block's title."""
+    """A link to a notebook leads to its page; the file name behind a block's language becomes the block's title.
+
+    Decisions and changes stand last among what a search finds: they say why, and whoever searches asks how."""
+    if page.file.src_uri.startswith(LAST):
+        page.meta["search"] = {"boost": 0.001}  # a title counts a thousandfold
     if page.file.src_uri in _notebooks:
         return markdown
     if page.file.src_uri == GLOSSARY:

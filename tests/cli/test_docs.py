@@ -75,6 +75,12 @@ def test_a_file_or_a_folder_is_copied_without_pages(site, cli, tmp_path):
     assert (tmp_path / "a.service").read_text() == "examples/unit/a.service"
 
 
+def test_without_a_name_the_whole_site_is_copied(site, cli, tmp_path):
+    assert cli("docs", "-o", tmp_path / "web").code == 0
+    names = [{one.relative_to(folder) for one in folder.rglob("*")} for folder in (site, tmp_path / "web")]
+    assert names[0] == names[1]
+
+
 @pytest.mark.parametrize(
     ("asked", "to", "what"),
     [

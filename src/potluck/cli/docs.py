@@ -12,7 +12,9 @@ from potluck.cli.door import PATH, spoken, voice
 @click.command("docs")
 @click.argument("name", default="README.md", metavar="[PAGE]")
 @click.option("--open", "opened", is_flag=True, help="Open it in this machine's browser.")
-@click.option("-o", "--output", type=PATH, help="Copy a file or folder that is no page, such as examples, to here.")
+@click.option(
+    "-o", "--output", type=PATH, help="Copy to here: a file or folder such as examples; without PAGE, the whole site."
+)
 @spoken
 def command(name: str, opened: bool, output: Path | None) -> None:
     """Where PAGE of the docs is on this machine: the front page, or such as quickstart, policy, examples/systemd."""

@@ -48,20 +48,21 @@ def page(name: str = FRONT) -> Found:
 
 
 def copied(name: str, to: Path) -> Found:
-    """A file or folder that goes with the pages, copied to the new path `to`.
+    """A file or folder that goes with the pages, copied to the new path `to`; of the front page, the whole site.
 
     Raises UsageError: nothing has that name, it is a page (which shows nothing without the site), or `to` is there or
     cannot be written.
     """
     site = _site()
-    source = site / name.strip("/")
-    if not _inside(site, source) or source.suffix == ".html":
+    whole = name == FRONT
+    source = site if whole else site / name.strip("/")
+    if not whole and (not _inside(site, source) or source.suffix == ".html"):
         raise UsageError("is no file or folder that can be copied", where=name, hint="examples, or one of its files")
     if to.exists():
         raise UsageError("is there already", where=str(to), hint="name a new file or folder with -o")
     try:
         if source.is_dir():
-            shutil.copytree(source, to, ignore=shutil.ignore_patterns("*.html", "__pycache__"))
+            shutil.copytree(source, to, ignore=shutil.ignore_patterns("__pycache__", *([] if whole else ["*.html"])))
         else:
             shutil.copyfile(source, to)
     except OSError as error:
