@@ -1,20 +1,17 @@
 """`potluck audit`: would the mechanism that sites run keep what a plan promises?"""
 
-import math
 from pathlib import Path
 
 import click
 from rich.text import Text
 
 from potluck.api.plan.plan import Plan
-from potluck.api.proof.audit import audit
-from potluck.audits.promises.promise import Bound, Finding
+from potluck.api.proof.audit import WORDS, audit
 from potluck.cli.door import PATH, settings, spoken, voice
 from potluck.cli.interrupted import resumable
 from potluck.cli.terminal import Terminal
-from potluck.dp.odds import odds
 
-WORDS = {True: Text("held", "green"), False: Text("BROKEN", "red"), None: Text("says nothing", "yellow")}
+COLOURS = {True: "green", False: "red", None: "yellow"}
 
 
 @click.command("audit")
@@ -50,20 +47,11 @@ def command(
         )
 
     def text(out: Terminal) -> None:
-        for one in found.all:
-            out.print(WORDS[one.held], f"{one.name}: {_odds(one)}{one.words}", soft_wrap=True)
+        for held, line in found.lines():
+            out.print(Text(WORDS[held], COLOURS[held]), line, soft_wrap=True)
         if found.kept:
             out.say(f"kept in {found.kept}; `potluck report {run}` shows it")
 
     say.warn(found.warnings())
     say.data(found.document(), text)
     return 4 if found.held is False else 0
-
-
-def _odds(one: Finding) -> str:
-    """A bound of epsilon as people understand it best: how often a guess is right, of 100."""
-    if not isinstance(one, Bound) or one.held is None:
-        return ""
-    claimed, proved = math.ceil(odds(one.claimed)), math.floor(odds(max(0.0, one.lower_bound)))
-    said = f"of 100 guesses who was there at most {claimed} can be right, the plan says"
-    return f"{said}, and it was proved that this limit is {proved} or higher; "

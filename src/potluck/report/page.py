@@ -127,13 +127,15 @@ def small(
 
 
 def run_html(folder: Path) -> str:
-    """A run's results with their intervals as small tables and pictures, and what validation rows said by round, for a
-    notebook: a fragment with its own few styles.
+    """A run in a few sentences, its results with their intervals as small tables and pictures, and what validation rows
+    said by round, for a notebook: a fragment with its own few styles.
 
     Raises UsageError as `render`.
     """
     outcome, details = read(folder)
-    results = [score for score in scores(outcome, details) if score.site is None]
+    every = scores(outcome, details)
+    said = summary.sentences(outcome, details, every, owners.budgets(outcome, details))
+    results = [score for score in every if score.site is None]
     rows = [line for score in results for line in comparison.lines(score)]
     each = labels.labels(outcome)
     rows += labels.lines(each) if each else []
@@ -143,7 +145,7 @@ def run_html(folder: Path) -> str:
     drawn = looks.curves if looks else ()
     found = statistics(details, f"{folder.name}-statistic")
     page = environment().get_template("run.html")
-    return page.render(name=folder.name, rows=rows, curves=drawn, statistics=found)
+    return page.render(name=folder.name, said=said, rows=rows, curves=drawn, statistics=found)
 
 
 def _matrices(details: Details) -> tuple[Matrix | None, Matrix | None]:

@@ -88,11 +88,20 @@ def test_budget_says_what_the_verb_says_before_and_after_a_run(tmp_path, capsys)
     assert SITES[1] in tree.words()
 
 
-def test_a_runs_html_has_its_numbers_and_no_script(tmp_path):
-    run = potluck.run(plan(), ROWS, ledger=tmp_path / "ledger", out=tmp_path / "<script>run<")
+def test_a_runs_html_says_what_it_cost_and_its_numbers_and_has_no_script(tmp_path):
+    evil = "<script>alert(2)</script>"
+    rows = {site: frame.rename(columns={"age": evil}) for site, frame in ROWS.items()}
+    made = plan().set("data.columns", {evil: {"kind": "number", "low": 0, "high": 120, "unit": evil}})
+    made = made.set("statistics", [{"name": "mean_age", "kind": "mean", "column": evil}]).set("name", evil)
+    run = potluck.run(made, rows, ledger=tmp_path / "ledger", out=tmp_path / "<script>run<")
     tree = Tree(run._repr_html_())
+    assert tree.errors == []
     assert tree.named("script") == []
-    assert "<script>run<" in tree.words()
+    said = tree.words()
+    assert "<script>run<" in said
+    assert evil in said
+    assert "It cost each owner at most ε = 0.50" in said
+    assert "95 %" in said.replace("\xa0", " ")
 
 
 @pytest.fixture
@@ -146,6 +155,17 @@ def test_a_run_that_fails_says_so_in_its_line(notebook, tmp_path):
     with pytest.raises(KeyboardInterrupt), progress(plan().spec, None, quiet=False):
         stop(None)
     assert shown[-1]["text/plain"] == "stopped after 0 rounds, 2 sites"
+
+
+def test_a_notebook_shows_what_an_attack_tries_and_then_what_came_of_it(notebook, tmp_path):
+    _, shown = notebook
+    run = potluck.run(plan({"noise": "none"}), ROWS, out=tmp_path / "run", record=True, quiet=True)
+    found = potluck.attack(run.folder, data=ROWS, minutes=1)
+    first, *tried, last = [one["text/plain"] for one in shown]
+    assert (first, last) == ("attack begins", "attack is done")
+    assert tried
+    assert all(one.startswith("attack: ") for one in tried)
+    assert repr(found).splitlines()[: len(found.lines())] == found.lines()
 
 
 @pytest.mark.parametrize("case", ["quiet", "a progress of one's own", "a terminal", "no IPython"])

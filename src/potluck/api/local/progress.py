@@ -46,6 +46,23 @@ def progress(plan: Plan, given: Progress | None, *, quiet: bool) -> Iterator[Pro
     line.end("done:")
 
 
+@contextmanager
+def in_words(what: str, given: Callable[[str], None] | None, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What to tell, in words, how far something is that has no rounds: `given`, or without one a line in a notebook.
+    what: it is; quiet: no line."""
+    show = None if quiet or given is not None else _notebook()
+    if show is None:
+        yield given or (lambda said: None)
+        return
+    handle = show(_shown(f"{what} begins", ""))
+    try:
+        yield lambda said: handle.update(_shown(f"{what}: {said}", ""), raw=True)
+    except BaseException:
+        handle.update(_shown(f"{what} was stopped", ""), raw=True)
+        raise
+    handle.update(_shown(f"{what} is done", ""), raw=True)
+
+
 def most(plan: Plan) -> int:
     """How many rounds are told of, at most."""
     return plan.steps + plan.looks + plan.traits.trains * plan.trainings

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.local.progress import in_words
 from potluck.api.plan.plan import Plan
 from potluck.api.proof import kept
 from potluck.audits.attack import Truth, named
@@ -22,6 +23,7 @@ from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
+from potluck.core.visible import visible
 from potluck.drivers.transcript import INDEX
 from potluck.learning.data.columns import reader_names
 from potluck.learning.data.table import Table
@@ -83,6 +85,11 @@ class Attacked:
         none = [] if order else ["no attack could be tried with what was read, which says nothing of the run"]
         return [*none, *(f"{_mark(one)} {one.name}: {one.verdict.words}" for one in order), *([why] if left else [])]
 
+    def __str__(self) -> str:
+        return "\n".join(map(visible, [*self.lines(), *self.warnings()]))
+
+    __repr__ = __str__  # what a prompt and a notebook show
+
 
 def _mark(result: Result) -> str:
     word = came(result.verdict.succeeded, result.control)
@@ -99,7 +106,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
     record: str | Path | None = None,
     before: str | Path | None = None,
     resume: str | Path | None = None,
-    progress: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str], None] | None = None,
+    quiet: bool = False,
 ) -> Attacked:
     """What parties could find out together with what they read in a recorded run.
 
@@ -115,7 +123,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
             which the same parties know as much.
         resume: a file that keeps what each attack came to that has ended, so that an interrupted call goes on when it
             is called again; made where there is none.
-        progress: is told what is tried.
+        progress: is told what is tried. Without it a notebook shows a line that says so.
+        quiet: a notebook shows no such line.
 
     Returns:
         What each attack came to, in words. It is kept beside the run too, for its report: `attacks.json` holds the
@@ -175,7 +184,8 @@ def attack(  # noqa: PLR0913  # each is a flag of the verb
             sites_with_rows_here=[sorted(truth), sorted(then)], record=[*(one.digest for one in records), model],
         )  # fmt: skip
         going = resumed(Path(resume), about, tuple[Result, ...])
-    results = tuple(trials(seen, truth, end - time.monotonic(), seed, progress, resumed=going, earlier=then))
+    with in_words("attack", progress, quiet=quiet) as tell:
+        results = tuple(trials(seen, truth, end - time.monotonic(), seed, tell, resumed=going, earlier=then))
     said = letters_of(letters) if "server" in names else None
     results += (said,) if said else ()
     taken = set(going.taken) if going else set[str]()

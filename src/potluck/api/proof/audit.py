@@ -1,5 +1,6 @@
 """`potluck.audit`: would the mechanism that sites run keep what a plan's noise promises?"""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.local.progress import in_words
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.proof import kept
 from potluck.audits.extraction.canaries import without_noise
@@ -17,6 +19,8 @@ from potluck.audits.resumed import Resumed, resumed, subject
 from potluck.core.errors import UsageError
 from potluck.core.plan import Plan as Spec
 from potluck.core.schema import readable
+from potluck.core.visible import visible
+from potluck.dp.odds import odds
 from potluck.learning.data.declared import resolve
 from potluck.learning.data.source import Source, limits_of
 from potluck.learning.data.source import opened as source_of
@@ -29,6 +33,10 @@ from potluck.report.proof.kept import Audits
 SITE = "rows"
 NOTHING = "the plan has no noise: no epsilon is promised, and there is nothing to audit"
 ELSEWHERE = "that engines add the noise of those who compute to clipped slopes is not audited here"
+
+
+WORDS = {True: "held", False: "BROKEN", None: "says nothing"}
+"""Of a promise: what an audit came to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,17 @@ class Audited:
         said = {one.held for one in self.all}
         return None if said == {None} else False not in said
 
+    def lines(self) -> list[tuple[bool | None, str]]:
+        """Whether each held, and what it found in words; a bound of epsilon as people understand it best: how often a
+        guess is right, of 100."""
+        return [(one.held, f"{one.name}: {_odds(one)}{one.words}") for one in self.all]
+
+    def __str__(self) -> str:
+        said = [f"{WORDS[held]} {line}" for held, line in self.lines()]
+        return "\n".join(map(visible, [*said, *self.warnings()]))
+
+    __repr__ = __str__  # what a prompt and a notebook show
+
     def document(self) -> dict[str, object]:
         """The JSON of `potluck audit --json`."""
         return {
@@ -77,7 +96,8 @@ def audit(
     minutes: float = 5.0,
     seed: int = 0,
     resume: str | Path | None = None,
-    progress: Callable[[str], None] = lambda words: None,
+    progress: Callable[[str], None] | None = None,
+    quiet: bool = False,
 ) -> Audited:
     """Whether a plan's noise hides what it promises, by experiments on made-up rows, or on an owner's own.
 
@@ -89,7 +109,8 @@ def audit(
         seed: of rows, noise and coins; public, so that an audit can be repeated.
         resume: a file that keeps what is finished, so that an interrupted call goes on when it is called again; made
             where there is none.
-        progress: is told what is looked at.
+        progress: is told what is looked at. Without it a notebook shows a line that says so.
+        quiet: a notebook shows no such line.
 
     Returns:
         Of each audit the epsilon that is claimed, the lower bound that was found, and whether the claim held.
@@ -123,14 +144,16 @@ def audit(
     if run is not None:
         _fits(Path(run), plan, data)
     audits, checks = list[Bound](), [Check("promise", None, NOTHING)]
-    if not plan.spec.noisy:
-        checks += without_noise(plan.spec, seed, Effort(WRONG, time.monotonic() + 60 * minutes, tell=progress))
-    elif not plan.spec.traits.sums:
-        checks = [*on_shares.findings(plan.spec, seed, Effort(WRONG, tell=progress)), Check("program", None, ELSEWHERE)]
-    else:
-        spec, table = (plan.spec, None) if data is None else _rows(plan, data)
-        ready(spec)
-        audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=progress, resumed=going)
+    with in_words("audit", progress, quiet=quiet) as tell:
+        if not plan.spec.noisy:
+            checks += without_noise(plan.spec, seed, Effort(WRONG, time.monotonic() + 60 * minutes, tell=tell))
+        elif not plan.spec.traits.sums:
+            shares = on_shares.findings(plan.spec, seed, Effort(WRONG, tell=tell))
+            checks = [*shares, Check("program", None, ELSEWHERE)]
+        else:
+            spec, table = (plan.spec, None) if data is None else _rows(plan, data)
+            ready(spec)
+            audits, checks = audited(spec, seed=seed, seconds=60 * minutes, table=table, tell=tell, resumed=going)
     found = Audited(plan.spec.name, plan.hash, audits, checks, resumed=going)
     if run is None:
         return found
@@ -143,6 +166,14 @@ def audit(
     head = {"plan_hash": plan.hash, "minutes": minutes, "seed": seed, "when": kept.now()}
     whole = found.document() | marked | head
     return replace(found, kept=kept.audited(Path(run), msgspec.convert(whole, readable(Audits))))
+
+
+def _odds(one: Finding) -> str:
+    if not isinstance(one, Bound) or one.held is None:
+        return ""
+    claimed, proved = math.ceil(odds(one.claimed)), math.floor(odds(max(0.0, one.lower_bound)))
+    said = f"of 100 guesses who was there at most {claimed} can be right, the plan says"
+    return f"{said}, and it was proved that this limit is {proved} or higher; "
 
 
 def _fits(run: Path, plan: Plan, data: Source | None) -> None:
