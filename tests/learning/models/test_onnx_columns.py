@@ -1,11 +1,13 @@
 """A model as a file of ONNX that takes raw columns: onnxruntime alone gives the scores that Potluck gives, of rows that
 nobody saw."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from potluck.core.errors import UsageError
+from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Column, Data, Model, Target, Training
 from potluck.core.tables.derived import Derive
 from potluck.learning.models.exports.onnx_file import onnx_file
@@ -17,6 +19,7 @@ pytest.importorskip("onnx")
 running = pytest.importorskip("support.onnx.running")
 
 CASES = [*raw.CASES, *(("trees", side) for side in raw.TARGETS)]
+CODES = ("text", "referred", "coded", "truth", "stage")
 NEAR = 1e-9
 """Of a probability, or of a number's range."""
 
@@ -35,19 +38,17 @@ def texts(rng, frame):
         )
         return forms[rng.integers(len(forms))]
 
-    return frame.assign(
-        **{
-            name: [spelled(value) for value in frame[name].astype(object)]
-            for name in ("text", "referred", "coded", "truth", "stage")
-        }
-    )
+    forms = rng.choice(["%d.%m.%Y", "%Y-%m-%d", " %Y-%m-%dT23:59"], len(frame))
+    days = ["" if pd.isna(day) else day.strftime(form) for day, form in zip(frame.born, forms, strict=True)]
+    codes = {name: [spelled(value) for value in frame[name].astype(object)] for name in CODES}
+    return frame.assign(born=days, **codes)
 
 
 def fed(frame):
     """The same rows for onnxruntime."""
     numbers = ("plain", "flagged", "dropped", "dose", "year")
     given = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64) for name in numbers}
-    return given | {name: frame[name].to_numpy(object) for name in ("text", "referred", "coded", "truth", "stage")}
+    return given | {name: frame[name].to_numpy(object) for name in (*CODES, "born")}
 
 
 def drawn(case, seed=0):
@@ -153,15 +154,43 @@ def test_a_text_that_is_a_number_is_compared_as_one(decimal):
 
 
 def test_what_onnx_cannot_read_is_refused_by_name():
-    dated = {"born": Column(kind="date", format="%Y-%m-%d")}
-    years = {"age": Derive(kind="years", source="born", to="2025-01-01", low=0, high=110)}
-    with pytest.raises(UsageError, match="column 'age' is the whole years from born to 2025-01-01"):
-        onnx_file(linear(dated, 2, years), raw=True)
     twice = {
         "once": Derive(kind="log", source="x", low=0, high=3),
         "twice": Derive(kind="log", source="once", low=0, high=1),
     }
-    with pytest.raises(UsageError, match="column 'once' is a logarithm of which another one is taken"):
+    with pytest.raises(UsageError, match="column 'once' is a logarithm or a time"):
         onnx_file(linear({"x": number(1, 9)}, 2, twice), raw=True)
     with pytest.raises(UsageError, match="column 'features' is called as something inside the file"):
         onnx_file(linear({"features": number(1, 9)}, 2), raw=True)
+
+
+FORMATS = ("%d.%m.%Y", "%m/%d/%Y", "%Y%m%d", "%Y-%m-%d", "%d %m %Y", "%H:%M:%S, %d-%m-%Y", "%d%m%YT%H")
+DATES = ["1.2.1950", "31.12.1999", "29.02.2000", "29.02.1900", "31.04.2001", "00.01.2000", "1.13.2000", "19500203"]
+ZONES = ["2001-02-29", "2001-02-03T24:00", "2001-02-03 23:59:07.5Z", "2001-02-03T10:00+01:00"]
+
+
+def written(form, year, month, day):
+    return form.replace("%Y", year).replace("%m", month).replace("%d", day).replace("%M", "07").replace("%S", "9")
+
+
+@pytest.mark.parametrize("form", [FORMATS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in FORMATS[1:])])
+def test_a_text_is_the_day_that_the_plan_reads_or_there_is_no_score(form):
+    """Days from the year 1 on, in the format, in ISO 8601, and texts that are none."""
+    rng = np.random.default_rng(5)
+    days = [date.fromordinal(int(one)) for one in rng.integers(1, date(2100, 1, 1).toordinal(), 60)]
+    cells = [written(form, f"{one.year:04}", f"{one.month:02}", f"{one.day:02}") for one in days]
+    cells += [written(form, "2001", month, day) for month in ("2", "00", "13", "12") for day in ("3", "31", "00")]
+    cells = [one.replace("%H", f"{rng.integers(26):02}") for one in cells]
+    cells += [*(one.isoformat() for one in days), *DATES, *ZONES, "x", "", " "]
+    left = [days[place % 60].isoformat() if place % 7 else "" for place in range(len(cells))]
+    stay = Derive(kind="days", source="came", to="left", low=-1e6, high=1e6, missing="flag")
+    age = Derive(kind="years", source="came", to="2024-02-29", low=-10, high=2100, missing="flag")
+    columns = {"came": Column(kind="date", format=form), "left": Column(kind="date", format="%Y-%m-%d")}
+    one, frame = linear(columns, 5, {"stay": stay, "age": age}), pd.DataFrame({"came": cells, "left": left})
+    (said,) = running.run(onnx_file(one, raw=True), {name: frame[name].to_numpy(object) for name in columns})
+    gone = np.isnan(said[:, 0])
+    assert 5 < gone.sum() < 40
+    assert said[~gone, 0] == pytest.approx(one.scores(frame[~gone]), abs=1e-9)
+    for place in np.flatnonzero(gone)[:: 1 if form != FORMATS[0] else 5]:
+        with pytest.raises(DataError):
+            one.scores(frame[place : place + 1])

@@ -71,14 +71,16 @@ def test_what_stock_classes_cannot_hold_is_refused_by_name():
     one = raw.trees(np.random.default_rng(0))
     with pytest.raises(UsageError, match=r"takes no trees.*hint.*onnx"):
         one.to_sklearn()
-    born = Derive(kind="years", source="born", to="2025-01-01", low=0, high=110)
-    columns = {"born": Column(kind="date", format="%Y-%m-%d"), "out": number(0, 1)}
+    stay = Derive(kind="days", source="came", to="left", low=0, high=110)
+    day = Column(kind="date", format="%Y-%m-%d")
     spec = make(
-        data=Data(columns=columns, derive={"age": born}, target=Target(column="out")),
+        data=Data(
+            columns={"came": day, "left": day, "out": number(0, 1)}, derive={"stay": stay}, target=Target(column="out")
+        ),
         model=Model(kind="linear"),
         training=Training(method="newton"),
     )
-    with pytest.raises(UsageError, match="column 'age' is the whole years from born to 2025-01-01"):
+    with pytest.raises(UsageError, match="column 'stay' is the time between two columns"):
         model(spec, np.zeros(2)).to_sklearn()
     said = raw.plan(np.random.default_rng(0), "logistic", "binary")
     nan = replaced(said, data=replaced(said.data, columns=said.data.columns | {"x": category("nan", "b")}))

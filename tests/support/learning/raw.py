@@ -53,6 +53,7 @@ def plan(rng, kind, side, missing=("", "?", "-99")):
         "dose": number(1, 1000, "drop"),
         "stage": category("a", "b", "c", "d"),
         "year": number(0, 100),
+        "born": Column(kind="date", format="%d.%m.%Y"),
         "out": number(-40, 260),
     }
     early = {"a": "yes", "c": "yes", "d": "no"}
@@ -63,6 +64,9 @@ def plan(rng, kind, side, missing=("", "?", "-99")):
         "early": Derive(kind="recode", source="stage", map=early, missing=gone),
         "decade": Derive(kind="bins", source="year", edges=edges, missing="flag", reference=first),
         "old": Derive(kind="recode", source="decade", map=old, missing="flag"),
+        "age": Derive(kind="years", source="born", to=rule("2025-02-28", "2024-02-29"), low=0.5, high=90, missing=gone),
+        "days": Derive(kind="days", source="born", to="2025-01-01", low=0, high=30000.5, missing="flag"),
+        "band": Derive(kind="bins", source="age", edges=(18.0, 40.5, 65.0), missing="flag"),
         "tens": Derive(kind="bins", source="year", edges=edges, missing="drop", reference=first),
     }
     if side != "number":
@@ -140,6 +144,7 @@ def rows(rng, spec, count=200):
     codes = chosen(0, 1.0, "01x", 2.5, "1", "0.0", "2.5", True, 7), np.asarray(chosen(0, 1, -99, 3, np.nan))
     stage, years = pd.Series(chosen("a", "b", "c", "d", "e", " a ", None)), [-1, 10, 20, 50.5, 50.4, 3, 77]
     numbers = rng.choice([plain.low, plain.high, plain.low + wide / 7], count)
+    born = pd.to_datetime("1930-02-28") + pd.to_timedelta(rng.choice([*range(3), *range(0, 36000, 365)], count), "D")
     return pd.DataFrame({
         "unknown": rng.normal(size=count),
         "plain": numbers + wide * rng.choice([0, 0, 1, -1, 0.3], count),
@@ -152,5 +157,6 @@ def rows(rng, spec, count=200):
         "dose": np.asarray(gappy(np.exp(rng.normal(size=count) * 4), np.nan), dtype=float),
         "stage": either(stage, stage.astype("category")),
         "year": np.asarray(gappy(rng.choice(years, count), np.nan, -99), dtype=float),
+        "born": pd.Series(born).where(rng.random(count) < 0.9),
         "out": rng.normal(size=count),
     })  # fmt: skip

@@ -50,7 +50,7 @@ class Derivation:
     value: Callable[[Derive, Field, Sequence[str], Layer], str]
     unfit: str = ""
     back: Callable[[Floats, date, Floats], Days] | None = None
-    read: Callable[[Derive, Field, Reading], Reading] | None = None
+    read: Callable[[Derive, Sequence[Field], Sequence[Reading]], Reading] | None = None
 
 
 DERIVATIONS: Registry[Derivation] = table("data.derive.kind")

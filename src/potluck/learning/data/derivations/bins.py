@@ -8,7 +8,7 @@ from potluck.core.plan import Column
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
 from potluck.learning.data.derive import Derivation, listed
-from potluck.learning.data.raw.said import Measured, Parted, Reading
+from potluck.learning.data.raw.said import Number, Parted, Reading
 from potluck.learning.data.sql.layers import Layer, bisected
 
 
@@ -43,10 +43,11 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     return f"CAST({bisected(of[0], [d.double(edge) for edge in one.edges])} AS {d.double_type})"
 
 
-def read(one: Derive, source: Field, found: Reading) -> Reading:
+def read(one: Derive, below: Sequence[Field], found: Sequence[Reading]) -> Reading:
     """Each part is a value."""
-    assert isinstance(found, Measured)  # of a checked entry, which takes a number
-    return Parted(found, one.edges, tuple(range(len(one.edges) + 1)))
+    (number,) = found
+    assert isinstance(number, Number)  # of a checked entry, which takes a number
+    return Parted(number, one.edges, tuple(range(len(one.edges) + 1)))
 
 
 BINS = Derivation(

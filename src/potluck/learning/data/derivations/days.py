@@ -11,6 +11,7 @@ from potluck.learning.data.column import Field
 from potluck.learning.data.derivations import years
 from potluck.learning.data.derive import Days, Derivation
 from potluck.learning.data.kinds.date import parts
+from potluck.learning.data.raw.said import Reading
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer
 
@@ -41,6 +42,11 @@ def back(values: Floats, to: date, share: Floats) -> Days:
     return found
 
 
+def read(one: Derive, below: Sequence[Field], found: Sequence[Reading]) -> Reading:
+    """In days."""
+    return years.between(one, found, years=False)
+
+
 DAYS = Derivation(
     keys=years.YEARS.keys,
     taken=years.YEARS.taken,
@@ -50,4 +56,5 @@ DAYS = Derivation(
     column=years.column,
     value=value,
     back=back,
+    read=read,
 )

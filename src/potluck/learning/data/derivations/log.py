@@ -63,11 +63,13 @@ def _chosen(value: str, edges: Sequence[str], results: Sequence[str]) -> str:
     return f"CASE WHEN {value} < {edges[middle]} THEN {less} ELSE {more} END"
 
 
-def read(one: Derive, source: Field, found: Reading) -> Reading:
-    """Of a number. Raises UsageError: of another logarithm, which `value` knows on its declared range alone."""
-    if not isinstance(found, Measured) or found.logged:
-        raise unsaid(source.name, "is a logarithm of which another one is taken")
-    return replace(found, logged=True)
+def read(one: Derive, below: Sequence[Field], found: Sequence[Reading]) -> Reading:
+    """Of a number. Raises UsageError: of another logarithm, which `value` knows on its declared range alone, or of a
+    time."""
+    (number,) = found
+    if not isinstance(number, Measured) or number.logged:
+        raise unsaid(below[0].name, "is a logarithm or a time, of which a logarithm is taken")
+    return replace(number, logged=True)
 
 
 LOG = Derivation(

@@ -43,14 +43,15 @@ def value(one: Derive, source: Field, of: Sequence[str], layer: Layer) -> str:
     return cases(pairs, d.double(OTHER))
 
 
-def read(one: Derive, source: Field, found: Reading) -> Reading:
+def read(one: Derive, below: Sequence[Field], found: Sequence[Reading]) -> Reading:
     """A place for a place."""
-    before, after = _places(source.values), _places(column(one).values)
+    before, after = _places(below[0].values), _places(column(one).values)
     new = {before[old]: after[text] for old, text in one.map.items()}
-    if isinstance(found, Parted):
-        return replace(found, places=tuple(new.get(place, NONE) for place in found.places))
-    assert isinstance(found, Worded)  # of a checked entry, which takes a category
-    return replace(found, places={text: new[place] for text, place in found.places.items() if place in new})
+    (code,) = found
+    if isinstance(code, Parted):
+        return replace(code, places=tuple(new.get(place, NONE) for place in code.places))
+    assert isinstance(code, Worded)  # of a checked entry, which takes a category
+    return replace(code, places={text: new[place] for text, place in code.places.items() if place in new})
 
 
 @lru_cache(maxsize=4)

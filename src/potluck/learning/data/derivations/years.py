@@ -12,7 +12,8 @@ from potluck.core.plan import Column
 from potluck.core.stages import Floats
 from potluck.core.tables.derived import Derive
 from potluck.learning.data.column import Field
-from potluck.learning.data.derive import Days, Derivation, of_range
+from potluck.learning.data.derive import Days, Derivation, day, of_range
+from potluck.learning.data.raw.said import Dated, Elapsed, Reading
 from potluck.learning.data.sql.layers import Layer
 
 
@@ -48,6 +49,20 @@ def _anniversary(years: Floats, to: date) -> Days:
     return found
 
 
+def between(one: Derive, found: Sequence[Reading], years: bool) -> Reading:
+    """The time from one day to another."""
+    first, *others = found
+    last = others[0] if others else day(one.to or "")
+    assert isinstance(first, Dated)  # of a checked entry, which takes dates
+    assert isinstance(last, Dated | float)
+    return Elapsed(first, last, years)
+
+
+def read(one: Derive, below: Sequence[Field], found: Sequence[Reading]) -> Reading:
+    """In whole years."""
+    return between(one, found, years=True)
+
+
 YEARS = Derivation(
     keys=frozenset({"to", "low", "high"}),
     taken="a date",
@@ -57,4 +72,5 @@ YEARS = Derivation(
     column=column,
     value=value,
     back=back,
+    read=read,
 )

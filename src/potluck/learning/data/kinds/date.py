@@ -75,6 +75,11 @@ def pattern(text: str) -> str:
     return found + "$"
 
 
+def parts_of(text: str) -> tuple[str, ...]:
+    """The parts of a format, in order: each has a group in its pattern."""
+    return tuple(_split(text)[1])
+
+
 def field(name: str, column: Column) -> Field:
     """With its format."""
     return Field(name=name, kind=column.kind, format=column.format or "")

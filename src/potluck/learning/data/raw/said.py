@@ -1,7 +1,8 @@
 """What a raw column says, in few enough words for other programs: ONNX, scikit-learn.
 
-A number is taken as it stands, or its logarithm. A code is the place of a declared value: of a text, or of the part of
-a range in which a number lies. What is derived of something derived is said of the column at the bottom.
+A number is taken as it stands, or its logarithm, or is the time from one day to another. A code is the place of a
+declared value: of a text, or of the part of a range in which a number lies. What is derived of something derived is
+said of the column at the bottom.
 """
 
 from collections.abc import Mapping
@@ -22,10 +23,30 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Dated:
+    """A day of a raw column. format: see `kinds.date`."""
+
+    source: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """A number: days from one day to another, or whole years. last: may be one day for all rows, as yyyymmdd."""
+
+    first: Dated
+    last: Dated | float
+    years: bool
+
+
+Number = Measured | Elapsed
+
+
+@dataclass(frozen=True, slots=True)
 class Parted:
     """A code of a number. edges: rising, an edge lies in the part above it; places: of each part, one more."""
 
-    number: Measured
+    number: Number
     edges: tuple[float, ...]
     places: tuple[int, ...]
 
@@ -38,12 +59,7 @@ class Worded:
     places: Mapping[str, int]
 
 
-Reading = Measured | Parted | Worded
-
-
-def source_of(one: Reading) -> str:
-    """The raw column."""
-    return one.number.source if isinstance(one, Parted) else one.source
+Reading = Number | Parted | Worded | Dated
 
 
 def unsaid(name: str, why: str) -> UsageError:

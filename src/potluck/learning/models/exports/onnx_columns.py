@@ -2,8 +2,8 @@
 
 One input a column, [b]: a number is float64, and NaN where there is none; of a category a text, and "" where there is
 none. A text is compared without blanks around it, and one that is a number as a number ("1.0" is "1"), but for
-exponents. A row has no score (NaN) where a value is missing that the plan does not flag, where a number is infinite, or
-has no logarithm: `potluck score` gives it none, or refuses it.
+exponents. Of a day the input is a text too. A row has no score (NaN) where a value is missing that the plan does not
+flag, where a number is infinite or has no logarithm, or a text is no day: `potluck score` gives it none, or refuses it.
 Reference: https://onnx.ai/onnx/operators; patterns are those of RE2.
 """
 
@@ -19,9 +19,10 @@ from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.notation import Notation, folding
 from potluck.learning.data.raw.reading import reading_of
-from potluck.learning.data.raw.said import NONE, Measured, Parted, Worded, source_of
+from potluck.learning.data.raw.said import NONE, Dated, Elapsed, Number, Parted
 from potluck.learning.data.sql.dialect import BLANKS
 from potluck.learning.graph.value import DType
+from potluck.learning.models.exports import onnx_days
 from potluck.learning.onnx.writer import Writer
 
 NEVER = r"[^\x{0}-\x{10ffff}]"
@@ -73,9 +74,8 @@ class Columns:
 
     def _field(self, one: Field) -> str:
         reading = reading_of(self.how, one)
-        self.writer.batch = self.writer.batch or source_of(reading)
-        self.texts[source_of(reading)] = isinstance(reading, Worded)
-        if isinstance(reading, Measured):
+        assert not isinstance(reading, Dated)  # no feature by itself
+        if isinstance(reading, Number):
             value = self._value(reading)
             lacks = self.writer.add("IsNaN", (value,))
             found = self._scaled(value, one)
@@ -85,8 +85,12 @@ class Columns:
             codes = self._parts(value, reading, len(one.values))
             lacks = self.writer.add("IsNaN", (value,))
         else:
-            codes = [self._matches(reading, place) for place in range(len(one.values))]
-            lacks = self._spelt(self._source(reading.source), ["", *self.told.missing])
+            text = self._source(reading.source, text=True)
+            codes = [
+                self._spelt(text, [one for one, of in reading.places.items() if of == place])
+                for place in range(len(one.values))
+            ]
+            lacks = self._spelt(text, ["", *self.told.missing])
         none = self.writer.add("Not", (self._any([lacks, *codes]),))
         if one.referred:  # then what is not declared counts as missing
             lacks = self._any([lacks, none])
@@ -100,8 +104,10 @@ class Columns:
         self.gone.append(lacks)
         return found
 
-    def _value(self, reading: Measured) -> str:
+    def _value(self, reading: Number) -> str:
         """[b, 1] a number, NaN where there is none."""
+        if isinstance(reading, Elapsed):
+            return self._elapsed(reading)
         value = self._source(reading.source)
         self.gone.append(self.writer.add("IsInf", (value,)))
         for word in self.told.numbers:
@@ -111,6 +117,21 @@ class Columns:
             return value
         self.gone.append(self.writer.add("LessOrEqual", (value, self._number(0.0))))
         return self.writer.add("Log", (value,))
+
+    def _elapsed(self, reading: Elapsed) -> str:
+        lacks, ends = [], []
+        for one in (reading.first, reading.last):
+            if isinstance(one, float):
+                ends.append(onnx_days.constant(self.writer, one))
+                continue
+            text = self._source(one.source, text=True)
+            lacks.append(self._spelt(text, ["", *self.told.missing]))
+            found = onnx_days.of_text(self.writer, text, one.format, _BLANKS)
+            ends.append(found)
+            fits = self.writer.add("Or", (lacks[-1], found.there))
+            self.gone.append(self.writer.add("Not", (fits,)))
+        apart = (onnx_days.years if reading.years else onnx_days.days)(self.writer, *ends)
+        return self.writer.add("Where", (self._any(lacks), self._number(np.nan), apart))
 
     def _scaled(self, value: str, one: Field) -> str:
         """As `data.encode.scale`, in the same order."""
@@ -131,18 +152,14 @@ class Columns:
             for place in range(values)
         ]
 
-    def _matches(self, reading: Worded, place: int) -> str:
-        """[b, 1] whether a text is this declared value."""
-        return self._spelt(self._source(reading.source), [text for text, of in reading.places.items() if of == place])
-
     def _spelt(self, value: str, texts: Sequence[str]) -> str:
-        blanks = f"[{''.join(map(_code, BLANKS))}]*"
         either = "|".join(_pattern(text, self.told) for text in texts) or NEVER
-        return self.writer.add("RegexFullMatch", (value,), {"pattern": f"{blanks}(?:{either}){blanks}"})
+        return self.writer.add("RegexFullMatch", (value,), {"pattern": f"{_BLANKS}(?:{either}){_BLANKS}"})
 
-    def _source(self, name: str) -> str:
+    def _source(self, name: str, text: bool = False) -> str:
         """[b, 1] a raw column."""
         if name not in self.read:
+            self.texts[name], self.writer.batch = text, self.writer.batch or name
             self.read[name] = self.writer.add("Unsqueeze", (name, self.writer.whole(1)))
         return self.read[name]
 
@@ -187,3 +204,6 @@ def _letter(one: str) -> str:
 
 def _code(one: str) -> str:
     return f"\\x{{{ord(one):x}}}"
+
+
+_BLANKS = f"[{''.join(map(_code, BLANKS))}]*"

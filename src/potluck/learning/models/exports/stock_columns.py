@@ -4,23 +4,27 @@ Each column goes its own way: a number through MinMaxScaler, which clips, a code
 OneHotEncoder. Functions between them are NumPy's, which a file names and does not hold. Classes are fitted on the
 plan's words alone: the ends of a range, a declared value.
 
-Frames are typed, as pandas reads files: numbers are numbers, and "no value" is NaN, None, or what the plan says means
-it. A number in a column of texts is spelled as the plan or as Python spells it ("01", "1", "1.0"). A missing value
-that the plan does not flag, and a number that has no logarithm, end in a ValueError.
+Frames are typed, as pandas reads files: numbers are numbers, days are datetime64, and "no value" is NaN, None, or what
+the plan says means it. A number in a column of texts is spelled as the plan or as Python spells it ("01", "1", "1.0").
+A missing value that the plan does not flag, and a number that has no logarithm, end in a ValueError.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from calendar import isleap
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
 from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.notation import Notation
 from potluck.learning.data.raw.reading import reading_of
-from potluck.learning.data.raw.said import NONE, Measured, Parted, Reading, source_of, unsaid
+from potluck.learning.data.raw.said import NONE, Dated, Elapsed, Number, Parted, Reading, unsaid
 from potluck.learning.data.sql.values import TRUTHS
 
 if TYPE_CHECKING:
@@ -30,8 +34,11 @@ if TYPE_CHECKING:
 
 NOTHING = ("None", "nan", "<NA>", "NaT")
 """Texts that NumPy makes of no value."""
-Way: TypeAlias = "tuple[list[BaseEstimator], Sequence[float | str]]"
-"""The classes that a column goes through, and the cells that they are fitted on."""
+Cells = Sequence[object] | NDArray[np.datetime64]
+Way: TypeAlias = "tuple[str, list[BaseEstimator], Cells]"
+"""A raw column, the classes that it goes through, and the cells that they are fitted on."""
+Bare: TypeAlias = "tuple[str, list[BaseEstimator], Callable[[Sequence[float]], Cells]]"
+"""A raw column, the classes that make a number of it, and which cells become these numbers."""
 
 
 def columns(how: Encoding, edges: Floats | None = None) -> "FeatureUnion":
@@ -45,24 +52,26 @@ def columns(how: Encoding, edges: Floats | None = None) -> "FeatureUnion":
 
     ways = []
     for number, one in enumerate(how.fields):
-        reading = reading_of(how, one)
-        source = source_of(reading)
-        steps, cells = _way(one, reading, how.notation, edges)
+        source, steps, cells = _way(one, reading_of(how, one), how.notation, edges)
         way = ColumnTransformer([("way", make_pipeline(*steps), [source])])
         ways.append((f"column {number}", way.fit(pd.DataFrame({source: cells}))))
     return FeatureUnion(ways)
 
 
 def _way(one: Field, reading: Reading, told: Notation, edges: Floats | None) -> Way:
-    if isinstance(reading, Measured):
+    assert not isinstance(reading, Dated)  # no feature by itself
+    if isinstance(reading, Number):
         return _number(one, reading, told, edges)
     if not _plain(one):
         raise unsaid(one.name, f"is of kind {one.kind!r}")
     if isinstance(reading, Parted):
+        part = next(part for part, place in enumerate(reading.places) if place != NONE)
+        inside = reading.edges[part - 1] if part else reading.edges[0] - 1
+        source, bare, cells = _bare(one.name, reading.number, told, (reading.edges[0] - 1, reading.edges[-1] + 1))
         parts = _call(np.digitize, bins=[*reading.edges, np.inf])  # no number is beyond the last
         texts = {str(part): place for part, place in enumerate(reading.places)}
-        steps = [*_bare(reading.number, told, floats=True), parts, _call(np.asarray, dtype=str)]
-        return [*steps, *_coded(one, texts, [str(len(texts))])], [_within(reading)]
+        steps = [*bare, _call(np.asarray, dtype=float), parts, _call(np.asarray, dtype=str)]
+        return source, [*steps, *_coded(one, texts, [str(len(texts))])], cells([inside])
     for text in reading.places:
         if text.strip() in NOTHING:
             raise unsaid(one.name, f"has the value {text!r}, which NumPy makes of no value")
@@ -71,35 +80,78 @@ def _way(one: Field, reading: Reading, told: Notation, edges: Floats | None) -> 
     steps = [_call(np.asarray, dtype=str), _call(np.strings.strip)]
     steps += [_call(np.strings.lower)] if told.fold else []
     gone = [text.lower() for text in gone] if told.fold else gone
-    return [*steps, *_coded(one, texts, gone)], [next(iter(texts))]
+    return reading.source, [*steps, *_coded(one, texts, gone)], [next(iter(texts))]
 
 
-def _number(one: Field, reading: Measured, told: Notation, edges: Floats | None) -> Way:
+def _number(one: Field, reading: Number, told: Notation, edges: Floats | None) -> Way:
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
-    flagged, ends = one.missing == "flag", [one.low, one.high]
-    cells = np.exp(ends).tolist() if reading.logged else ends
-    cells += [np.nan] if flagged else []
-    steps = [*_bare(reading, told), MinMaxScaler(feature_range=(-1, 1), clip=True)]
+    flagged, ends = one.missing == "flag", (one.low, one.high)
+    source, bare, cells = _bare(one.name, reading, told, ends)
+    steps, fitted = [*bare, MinMaxScaler(feature_range=(-1, 1), clip=True)], cells([*ends, *[np.nan] * flagged])
     if edges is None:
         fill = SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True)
-        return steps + [fill] * flagged, cells
+        return source, steps + [fill] * flagged, fitted
     bins = _call(np.digitize, bins=np.append(edges, np.inf), right=True)  # no number is beyond the last
     codes = OneHotEncoder(categories=[list(range(len(edges) + 1 + flagged))], sparse_output=False)
-    return [*steps, _call(np.asarray, dtype=np.float32), bins, codes], cells
+    return source, [*steps, _call(np.asarray, dtype=np.float32), bins, codes], fitted
 
 
-def _bare(reading: Measured, told: Notation, floats: bool = False) -> "list[BaseEstimator]":
-    """A number without what means "no value", or its logarithm: infinite where there is none, which is refused. floats:
-    what comes next takes no other type."""
+def _bare(name: str, reading: Number, told: Notation, ends: tuple[float, float]) -> Bare:
+    """A number without what means "no value". Of one that has no logarithm infinite, which is refused. ends: beyond
+    them numbers are alike."""
+    if isinstance(reading, Elapsed):
+        return _elapsed(name, reading, ends)
     words = [*told.numbers, *(text for text in told.missing if text and told.number(text) is None)]
     steps = [_call(np.asarray, dtype=object)] if words else []
     steps += [_call(np.ma.masked_equal, value=word) for word in words]
     steps += [_call(np.ma.filled, fill_value=np.nan)] if words else []
-    if reading.logged or floats:
-        steps.append(_call(np.asarray, dtype=float))
-    return steps + ([_call(np.clip, a_min=0, a_max=None), _call(np.log)] if reading.logged else [])
+    if not reading.logged:
+        return reading.source, steps, list
+    logged = [_call(np.asarray, dtype=float), _call(np.clip, a_min=0, a_max=None), _call(np.log)]
+    return reading.source, steps + logged, lambda numbers: np.exp(numbers).tolist()
+
+
+def _elapsed(name: str, reading: Elapsed, ends: tuple[float, float]) -> Bare:
+    """The time from a day to another, by straight lines between days: years fall by one from a birthday to the next
+    day."""
+    if not isinstance(reading.last, float):
+        raise unsaid(name, "is the time between two columns")
+    low, high = math.floor(ends[0]), math.ceil(ends[1])
+    if reading.years:
+        falls = [(_day(reading.last, years), years) for years in range(high, low, -1)]
+        points = [point for day, years in falls for point in ((day, years), (day + 1, years - 1))]
+    else:
+        points = [(_day(reading.last) - number, number) for number in (high, low)]
+    days, numbers = (list(map(float, one)) for one in zip(*points, strict=True))
+    nothing = float(np.iinfo(np.int64).min)  # what NumPy makes of no day
+    steps = [
+        _call(np.asarray, dtype="datetime64[D]"),
+        _call(np.asarray, dtype=float),
+        _call(np.ma.masked_equal, value=nothing),
+        _call(np.ma.filled, fill_value=np.nan),
+        _call(np.interp, xp=days, fp=numbers),
+        _call(np.clip, a_min=ends[0], a_max=ends[1]),
+    ]
+
+    def cells(wanted: Sequence[float]) -> NDArray[np.datetime64]:
+        """Days of which these numbers are said."""
+        whole = [math.floor(one) if one == ends[0] else math.ceil(one) for one in wanted if one == one]
+        found = [days[numbers.index(one)] if one in numbers else days[0] + numbers[0] - one for one in whole]
+        gaps = [np.datetime64("NaT")] * (len(wanted) - len(found))
+        return np.array([*(np.datetime64(int(day), "D") for day in found), *gaps])
+
+    return reading.first.source, steps, cells
+
+
+def _day(packed: float, years: int = 0) -> int:
+    """Days since 1970 of yyyymmdd so many years before; of 29 February in other years the day before 1 March."""
+    year = min(max(int(packed) // 10_000 - years, 1), 9999)
+    month, day = int(packed) // 100 % 100, int(packed) % 100
+    if (month, day) == (2, 29) and not isleap(year):
+        day = 28
+    return (date(year, month, day) - date(1970, 1, 1)).days
 
 
 def _coded(one: Field, texts: Mapping[str, int], gone: Sequence[str]) -> "list[BaseEstimator]":
@@ -142,9 +194,3 @@ def _spellings(text: str, told: Notation) -> list[str]:
         found += [repr(number), *([str(int(number))] if number.is_integer() else [])]
     found += [str(word == "true") for word, value in TRUTHS.items() if number == value or plain.lower() == word]
     return [one.lower() for one in found] if told.fold else found
-
-
-def _within(reading: Parted) -> float:
-    """A number whose part is a declared value."""
-    part = next(part for part, place in enumerate(reading.places) if place != NONE)
-    return reading.edges[part - 1] if part else reading.edges[0] - 1
