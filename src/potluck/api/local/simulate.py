@@ -101,7 +101,7 @@ def simulate(  # noqa: PLR0913  # each is a flag of the verb
         cohorts = _cohorts(plan, data, wanted).ready()
         warnings = [*warnings, *scale.warnings(cohorts, wanted)]
         each = shared(cap, cohorts.pooled.bytes, wanted.processes, cohorts.room())
-        with bounded(cap), shown(plan.spec, progress, quiet=quiet) as told:
+        with bounded(cap), shown(cohorts.plan, progress, quiet=quiet) as told:
             found = rounds_of(cohorts, wanted, told, each)
         return write(folder, plan, found, now, [*warnings, *found.trained.warnings])
 

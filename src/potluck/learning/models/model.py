@@ -66,6 +66,8 @@ class Model:
         >>> import potluck
         >>> plan = potluck.Plan.read(files("potluck") / "demo" / "heart.toml").set("training.rounds", 2)
         >>> model = potluck.run(plan, ledger="ledger").model
+        >>> model
+        Model('logistic', target='num', from 18 features)
         >>> list(model.coefficients)[:3]
         ['intercept', 'age', 'sex=0']
     """
@@ -81,6 +83,9 @@ class Model:
     tokenizers: Tokenizers = field(default_factory=dict, repr=False)
     simulated: bool = False
     curves: Curves | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Model({self.kind!r}, target={self.target.column!r}, from {len(self.encoding.names)} features)"
 
     @property
     def card(self) -> Card:
