@@ -155,7 +155,12 @@ def _coefficients(outcome: Outcome, folder: Path, noise: bool) -> Iterator[Panel
         of = f" (per {term.unit})" if term.unit else f" (against {term.against})" if term.against else ""
         ends = (term.ratio, term.ratio_low, term.ratio_high) if odds else (term.value, term.low, term.high)
         dots.append(Dot(name=name + of, value=ends[0], low=ends[1], high=ends[2]))
-    form = Dots(dots=tuple(dots), x="odds ratio" if odds else "coefficient", level=1 if odds else 0, factors=odds)
+    form = Dots(
+        dots=tuple(dots),
+        x="odds ratio" if odds else "coefficient, in the units of the data",
+        level=1 if odds else 0,
+        factors=odds,
+    )
     yield Panel(f"{'Odds ratios' if odds else 'Coefficients'} of {summed.target}", form, f"Lines: 95 %, {POPULATION}.")
 
 
