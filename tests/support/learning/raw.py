@@ -25,7 +25,7 @@ TARGETS = {
 CASES = [
     (kind, side)
     for kind, sides in {
-        "logistic": ("binary",),
+        "logistic": ("binary", "two", "classes"),
         "linear": ("number",),
         "additive": tuple(TARGETS),
         "network": ("binary", "number", "classes"),
@@ -88,7 +88,7 @@ def trained(rng, spec):
             kind, how, goal, np.zeros(0), curves=curves_of(layout, rng.normal(size=(goal.outputs, layout.cells)))
         )
     wide = len(how.names)
-    last = size(((wide, 4), (4, 3), (3, goal.outputs))) if kind == "network" else 1 + wide
+    last = size(((wide, 4), (4, 3), (3, goal.outputs))) if kind == "network" else (1 + wide) * goal.outputs
     return model(spec, rng.normal(size=last))
 
 

@@ -19,7 +19,7 @@ try:
     from sklearn.base import BaseEstimator
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError:
-    raise UsageError("scikit-learn is missing", hint=INSTALL) from None
+    raise UsageError("scikit-learn of version 1.6 or newer is missing", hint=INSTALL) from None
 
 
 class Federated(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
