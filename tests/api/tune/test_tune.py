@@ -205,7 +205,21 @@ def test_an_end_in_the_middle_keeps_what_was_paid_for_and_charges_no_sum_twice(t
         _ = kept.best
     with Budget(tmp_path / "ledger" / "a.sqlite") as budget:
         assert [(one.releases, one.state) for one in budget.history()] == [(4, "finished"), (2, "finished")]
-    del sums[:4]
+    settled = {"out": None, "ledger": tmp_path / "ledger", "resume": out}
+    meant = tuning(spec, rates, sites(), ledger=tmp_path / "ledger", resume=out)
+    assert (meant.cost.trainings, meant.cost.done) == (2, 1)
+    whole = potluck.tune(spec, rates, sites(), **settled)
+    assert [one["value"] is not None for one in whole.document["candidates"]] == [True] * 3
+    assert whole.document["candidates"][0]["metrics"] == kept.document["candidates"][0]["metrics"]
+    with Budget(tmp_path / "ledger" / "a.sqlite") as budget:
+        assert [one.releases for one in budget.history()] == [4, 2, 4, 4]  # the first candidate's once
+        assert budget.composed() == pytest.approx(meant.cost.owners["a"].then, rel=1e-9)
+    with pytest.raises(UsageError, match="of another plan, grid or version"):
+        tuning(spec, {"training.rate": [0.2, 1.0, 2.0]}, sites(), resume=out)
+    with pytest.raises(UsageError, match="holds no candidate that was judged"):
+        tuning(spec, rates, sites(), resume=tmp_path)
+    del sums[:]
+    sums += ["another"] * 4
     with pytest.raises(KeyboardInterrupt):  # before anything was judged
         potluck.tune(spec, rates, sites(), out=tmp_path / "none", ledger=tmp_path / "ledger", progress=pull)
     assert not (tmp_path / "none").exists()

@@ -5,7 +5,7 @@ Papernot and Steinke 2022) would charge little more than one training for the be
 the others is released. Here whoever opens the sums of a candidate sees them, so each is paid for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,21 @@ from potluck.api.local.ledgers import folder_of, ledger_file
 from potluck.api.network.composed import Composed, composed, would
 from potluck.api.plan.plan import Plan
 from potluck.api.tune.candidates import Candidate
+from potluck.core import prose
 from potluck.core.errors import Refused
 from potluck.dp.account import NEIGHBOURS, promise
 
 
 @dataclass(frozen=True)
 class Cost:
-    """trainings: how many; epsilon: of all of them at each owner, composed at `delta`, None without noise; added: the
-    plans' own epsilons, added up; owners: by name what their ledgers come to, now and then; share: of all rows that
-    judge, with `usual` where the plan does not say it; metric: that chooses; apart: by about how much it has to differ
-    for two candidates to be told apart in spite of the noise, None where nobody knows; seconds: of all sums, None where
-    nobody knows; bytes: that all sites send."""
+    """trainings: how many; done: how many more were run before, and cost nothing more; epsilon: of the trainings at
+    each owner, composed at `delta`, None without noise; added: the plans' own epsilons, added up; owners: by name what
+    their ledgers come to, now and then; share: of all rows that judge, with `usual` where the plan does not say it;
+    metric: that chooses; apart: by about how much it has to differ for two candidates to be told apart in spite of the
+    noise, None where nobody knows; seconds: of all sums, None where nobody knows; bytes: that all sites send."""
 
     trainings: int
+    done: int
     epsilon: float | None
     added: float | None
     delta: float
@@ -47,6 +49,7 @@ class Cost:
         """The JSON."""
         return {
             "trainings": self.trainings,
+            "trained_before": self.done,
             "epsilon": self.epsilon,
             "epsilon_added_up": self.added,
             "delta": self.delta if self.noisy else None,
@@ -67,9 +70,11 @@ class Cost:
         found.append(
             f"{of}{': a fifth of those that are not test rows' if self.usual else ''}; test rows are in nothing"
         )
+        if self.done:
+            found.append(f"{prose.count(self.done, 'candidate')} more were judged before, and cost nothing more")
         if self.epsilon is None or self.added is None:
             return [*found, "no noise: each candidate opens exact sums over the same rows, and no ledger is charged"]
-        each = self.added / self.trainings
+        each = self.added / max(self.trainings, 1)
         whole = f"epsilon {self.epsilon:.4g} at each owner for all of it, composed at delta {self.delta:g}"
         found.append(f"{whole} ({self.trainings} x {each:.4g} added up; unit {self.unit}, {NEIGHBOURS})")
         before = {name: one for name, one in self.owners.items() if one.now}
@@ -77,34 +82,37 @@ class Cost:
             what = f"candidates whose {self.metric} differs by less than about {self.apart:.2g}"
             found.append(f"noise: {what} cannot be told apart, on ordinary rows (potluck check says which)")
         found += [
-            f"{name}: {one.now:.4g} is spent already, {one.then:.4g} with all of it" for name, one in before.items()
+            f"{name}: {one.now:.4g} is spent already, {one.then or one.now:.4g} with all of it"
+            for name, one in before.items()
         ]
         return [*found, "the best plan is then trained anew, which costs its own epsilon once more"]
 
 
-def cost(plan: Plan, every: Sequence[Candidate], metric: str, usual: bool, ledger: Path | None) -> Cost:
-    """Of these candidates. metric: that chooses; usual: the plan does not say which rows judge; ledger: where ledgers
-    lie. Raises UsageError, Refused: a ledger cannot be read."""
-    specs = [one.plan.spec for one in every]
+def cost(plan: Plan, every: Sequence[Candidate], done: Collection[int], metric: str, ledger: Path | None) -> Cost:
+    """Of these candidates. plan: as its author wrote it; done: the numbers of those that were run before; metric: that
+    chooses; ledger: where ledgers lie. Raises UsageError, Refused: a ledger cannot be read."""
+    rest = [one for one in every if one.number not in done]
+    specs, any_one = [one.plan.spec for one in rest], every[0].plan.spec
     alone = would(None, specs)
-    promised = [value for spec in specs if (value := promise(spec)) is not None]
+    promised = [promise(spec) or 0.0 for spec in specs]
     folder = folder_of(plan, ledger)
-    sites = specs[0].federation.sites
-    split = specs[0].data.split
-    paces = [one.verdict.seconds * (one.verdict.rounds or 1) for one in every if one.verdict.seconds is not None]
+    sites, noisy = any_one.federation.sites, any_one.noisy
+    split, own = any_one.data.split, plan.spec.data.split
+    paces = [one.verdict.seconds * (one.verdict.rounds or 1) for one in rest if one.verdict.seconds is not None]
     return Cost(
-        trainings=len(every),
-        epsilon=alone.then,
-        added=sum(promised) if promised else None,
+        trainings=len(rest),
+        done=len(every) - len(rest),
+        epsilon=(alone.then or 0.0) if noisy else None,
+        added=sum(promised) if noisy else None,
         delta=alone.delta,
-        unit=specs[0].privacy.unit,
-        owners={name: composed(ledger_file(folder, name), specs) for name in sites} if promised else {},
+        unit=any_one.privacy.unit,
+        owners={name: composed(ledger_file(folder, name), specs) for name in sites} if noisy else {},
         share=(split.validation if split else None) or 0.0,
-        usual=usual,
+        usual=own is not None and own.validation is None,
         metric=metric,
         apart=_apart(every, metric),
-        seconds=sum(paces) if len(paces) == len(every) else None,
-        bytes=len(sites) * sum(one.verdict.bytes_all for one in every),
+        seconds=sum(paces) if len(paces) == len(rest) else None,
+        bytes=len(sites) * sum(one.verdict.bytes_all for one in rest),
     )
 
 

@@ -1,7 +1,8 @@
 """`potluck.tune`: settings chosen by validation rows, each combination a run of its own in this process."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,11 @@ from potluck.api.tune import written
 from potluck.api.tune.candidates import Candidate, candidates, judged, metric_of
 from potluck.api.tune.cost import Cost, affordable, cost
 from potluck.api.tune.grid import Grid
+from potluck.api.tune.resumed import before, entered, place
 from potluck.api.tune.tuned import BEST, FILE, Result, Tuned, best_of
 from potluck.api.tune.tuned import judged as minded
 from potluck.core import private, prose
-from potluck.core.errors import DataError
+from potluck.core.errors import DataError, UsageError
 from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text
 from potluck.drivers.sums import Progress
@@ -29,16 +31,17 @@ from potluck.tasks.shapes.shape import Case
 from potluck.tasks.shapes.shapes import risks
 from potluck.tasks.sources import Sources
 
-FEWEST_DIGITS = 2
-
 
 @dataclass(frozen=True)
 class Tuning:
-    """A tuning that can begin: nothing has run, and nothing is charged. plan: as its author wrote it."""
+    """A tuning that can begin: nothing has run, and nothing is charged. plan: as its author wrote it; folder: of an
+    earlier one that goes on; done: by number, candidates that it had judged."""
 
     plan: Plan
     candidates: Sequence[Candidate]
     cost: Cost
+    folder: Path | None = None
+    done: Mapping[int, Run] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
@@ -80,16 +83,16 @@ def tuning(
     metric: str | None = None,
     ledger: str | Path | None = None,
     cap: float | None = None,
+    resume: str | Path | None = None,
 ) -> Tuning:
     """What `tune` would do, and what it would cost; nothing runs. Arguments and errors as there."""
     plan = opened(plan)
     every = candidates(judged(plan), grid, data)
-    split = plan.spec.data.split
-    usual = split is not None and split.validation is None
-    chooses = metric_of(every, metric)
-    found = cost(plan, every, chooses, usual, Path(ledger) if ledger else None)
+    folder = Path(resume).absolute() if resume is not None else None
+    done = before(folder, every) if folder is not None else {}
+    found = cost(plan, every, done, metric_of(every, metric), Path(ledger) if ledger else None)
     affordable(found, cap)
-    return Tuning(plan, every, found)
+    return Tuning(plan, every, found, folder, done)
 
 
 def tune(  # noqa: PLR0913  # each is a flag of the verb
@@ -101,6 +104,7 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
     out: str | Path | None = None,
     ledger: str | Path | None = None,
     cap: float | None = None,
+    resume: str | Path | None = None,
     progress: Progress | None = None,
     quiet: bool = False,
 ) -> Tuned:
@@ -117,6 +121,8 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
         out: the folder to make; by default `runs/NAME-tuned-UTC`.
         ledger: the folder of the owners' ledgers; by default beside the plan.
         cap: the most epsilon that an owner's ledger may come to with all of it, composed.
+        resume: the folder of one that ended early, in the place of `out`: what was judged there is not trained again,
+            and charged no second time.
         progress: is told of each sum as it begins. Without it a notebook shows a line a candidate.
         quiet: a notebook shows no such line.
 
@@ -150,7 +156,7 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
         >>> potluck.run(tuned.best, frames).metrics["federated"]["rmse"] < 0.001
         True
     """
-    meant = tuning(plan, grid, data, metric=metric, ledger=ledger, cap=cap)
+    meant = tuning(plan, grid, data, metric=metric, ledger=ledger, cap=cap, resume=resume)
     return carried_out(meant, data, out=out, ledger=ledger, progress=progress, quiet=quiet)
 
 
@@ -170,21 +176,32 @@ def carried_out(
 ) -> Tuned:
     """The tuning, done. seen: called with each candidate once it was judged. Raises as `tune`; where a candidate was
     judged before, its folder stays."""
-    name, where = f"{meant.plan.spec.name}-tuned", Path(out) if out else None
-    held = folder_of(meant.plan, Path(ledger) if ledger else None)
-    digits = max(FEWEST_DIGITS, len(str(len(meant.candidates))))
+    held, every = folder_of(meant.plan, Path(ledger) if ledger else None), meant.candidates
     results = list[Result]()
-    with run_folder(name, where, datetime.now(UTC), lambda: any(one.run for one in results)) as folder:
+    with _folder(meant, out, results) as folder:
         try:
-            for one in meant.candidates:
-                place = folder / f"{one.number:0{digits}}"
-                do = partial(run, one.plan, data, out=place, ledger=held, progress=progress, quiet=quiet)
-                results.append(_result(meant, one, do))
+            for one in every:
+                path = place(folder, one, every)
+                again = meant.done.get(one.number)
+                do = partial(run, one.plan, data, out=path, ledger=held, progress=progress, quiet=quiet)
+                results.append(_result(meant, one, do) if again is None else Result(one, again, meant.cost.metric))
                 seen(results[-1])
         finally:
             found = _document(meant, results, folder, held)
             private.write(folder / FILE, json_text(found))
     return Tuned(folder, found)
+
+
+def _folder(meant: Tuning, out: str | Path | None, results: Sequence[Result]) -> AbstractContextManager[Path]:
+    """Where it is done: a new folder, which stays once a candidate was judged, or that of the one that goes on."""
+    if meant.folder is not None:
+        if out is not None:
+            raise UsageError("--out makes a folder, and --resume goes on in one", hint="leave one of them out")
+        every = meant.candidates
+        rest = [place(meant.folder, one, every) for one in every if one.number not in meant.done]
+        return entered(meant.folder, rest)
+    name, where = f"{meant.plan.spec.name}-tuned", Path(out) if out else None
+    return run_folder(name, where, datetime.now(UTC), lambda: any(one.run for one in results))
 
 
 def _result(meant: Tuning, one: Candidate, do: Callable[[], Run]) -> Result:
@@ -241,6 +258,7 @@ def _best(meant: Tuning, best: Result, folder: Path) -> Json:
     if meant.cost.noisy:
         said.append(f"To run it costs epsilon {plan.spec.privacy.epsilon:g} once more, beside what the tuning cost.")
     if plan.spec.model is not None and plan.spec.model.base is not None:  # frozen weights lie beside a plan
+        (folder / FOLDER).unlink(missing_ok=True)
         (folder / FOLDER).symlink_to(plan.folder / FOLDER)
     private.write(folder / BEST, written.text(plan, one.settings, folder, said))
     return {"number": one.number, "settings": dict(one.settings), "value": best.value, "file": str(folder / BEST)}

@@ -109,8 +109,10 @@ def judged(results: Sequence[Result], best: Result | None) -> list[str]:
     like = best.like
     near = [one for one in others if like and one.value is not None and like[0] <= one.value <= like[1]]
     if near:
-        many = f"{len(near)} of the {len(others)} others {prose.agree(len(near), 'lies', 'lie')}"
-        found.append(f"{many} within the best one's 95 % interval on rows like these: other rows may choose otherwise")
+        all_ = "all others lie" if len(others) > 1 else "the other one lies"
+        some = f"{len(near)} of the others {prose.agree(len(near), 'lies', 'lie')}"
+        which = all_ if len(near) == len(others) else some
+        found.append(f"{which} within the best one's 95 % interval on rows like these: other rows may choose otherwise")
     if len(results) > 1:
         found.append(CHOSEN)
     return found

@@ -23,22 +23,24 @@ from potluck.core.asks import Ask
 @click.option("--cap", type=float, metavar="EPSILON", help="Refuse where an owner's ledger would come to more.")
 @click.option("--check", "only", is_flag=True, help="Only say what it would cost; nothing runs.")
 @click.option("--out", type=PATH, help="Folder to make (default: runs/NAME-tuned-UTC).")
+@click.option("--resume", type=PATH, metavar="DIR", help="Go on in this folder with what was not judged yet.")
 @LEDGER
 @settings
 @spoken
-def command(
+def command(  # noqa: PLR0913  # each is a flag
     plan: Path,
     grid: tuple[str, ...],
     metric: str | None,
     cap: float | None,
     only: bool,
     out: Path | None,
+    resume: Path | None,
     ledger: Path | None,
     settings: tuple[str, ...],
 ) -> int:
     """Choose settings of PLAN by validation rows: each combination of the grids is trained, judged and charged."""
     say = voice()
-    meant = tuning(Plan.read(plan, settings), grid_of(grid), metric=metric, ledger=ledger, cap=cap)
+    meant = tuning(Plan.read(plan, settings), grid_of(grid), metric=metric, ledger=ledger, cap=cap, resume=resume)
     if only:
         say.lines(meant.document(), meant.cost.lines())
         say.warn(meant.warnings)
