@@ -108,8 +108,8 @@ def test_labels_of_test_rows_change_nothing_of_the_choice(tmp_path):
     by_column = plan(data=plan().tables["data"] | {"split": split})
 
     def tuned(name, flipped=None):
-        found = potluck.tune(by_column, GRID, sites(flipped=flipped), out=tmp_path / name)
-        return found, [json.loads((tmp_path / name / f"0{n}" / "run.json").read_text())["model"] for n in (1, 2, 3)]
+        found = potluck.tune(by_column, {"model.l2": [0.01, 30.0]}, sites(flipped=flipped), out=tmp_path / name)
+        return found, [json.loads((tmp_path / name / f"0{n}" / "run.json").read_text())["model"] for n in (1, 2)]
 
     first, models = tuned("as they are")
     other, again = tuned("flipped", lambda frame: frame["side"] == "test")
