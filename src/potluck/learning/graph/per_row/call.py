@@ -55,13 +55,13 @@ class Call:
         """A value, as the node takes it."""
         return self.values[self.name(argument)]
 
-    def rows(self, argument: str) -> "Tensor":
-        """A value with rows: [b, *shape]."""
-        return rows_first(self.tensor(argument), self.value(argument), self.batch)
+    def rows(self, argument: str, *shape: int) -> "Tensor":
+        """A value with rows: [b, *shape], its own where none is given."""
+        return rows_first(self.tensor(argument), self.value(argument), self.batch, shape)
 
-    def pulled(self) -> "Tensor":
-        """The gradient of the result: [b, *shape]."""
-        return rows_first(self.back, self.out, self.batch)
+    def pulled(self, *shape: int) -> "Tensor":
+        """The gradient of the result: [b, *shape], its own where none is given."""
+        return rows_first(self.back, self.out, self.batch, shape)
 
     def number(self, argument: str, default: float) -> float:
         """A number."""
@@ -80,12 +80,12 @@ class Call:
 Rule = Callable[[Call], Piece]
 
 
-def rows_first(tensor: "Tensor", value: Value, batch: int) -> "Tensor":
-    """A value with rows as [b, *shape], `shape` being that of a batch of one row."""
-    rows = value.rows
+def rows_first(tensor: "Tensor", value: Value, batch: int, shape: tuple[int, ...] = ()) -> "Tensor":
+    """A value with rows as [b, *shape], which is that of a batch of one row where none is given."""
+    rows, wide = value.rows, shape or value.shape
     assert rows is not None
     at = rows.axis
     if rows.outer * prod(tensor.shape[:at]) == 1:  # they are first
-        return tensor.reshape(batch, *value.shape)
+        return tensor.reshape(batch, *wide)
     parted = tensor.reshape(*tensor.shape[:at], rows.outer, batch, rows.inner, *tensor.shape[at + 1 :])
-    return parted.movedim(at + 1, 0).reshape(batch, *value.shape)
+    return parted.movedim(at + 1, 0).reshape(batch, *wide)

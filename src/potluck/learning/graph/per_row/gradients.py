@@ -12,7 +12,6 @@ References: Goodfellow 2015, arXiv 1510.01799; Lee and Kifer 2021, arXiv 2009.03
 (one pass back).
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -129,10 +128,11 @@ class Gradients:
         factors, sound = self.factors(clip, double=double), self.sound
         any_lost = sound.is_meta or not bool(sound.all())
         found: dict[str, Tensor] = {}
-        for name, one in self.pieces.items():
+        # A bias stands behind its weight, and is a factor of it: first, it is at hand when the weight's turn comes.
+        for name, one in reversed(self.pieces.items()):
             kept = one.without(~sound) if any_lost else one
             found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
-        return found
+        return {name: found[name] for name in self.pieces}
 
 
 def gradients(
@@ -156,7 +156,7 @@ def gradients(
     for place in uses.public:
         run_step(uses.program.steps[place], public, batch, train=train)
     pieces: dict[str, list[Piece]] = {name: [] for name in (*uses.trained, *uses.made)}
-    known, once = uses.program.checked.values, Counter(use.name for some in uses.at.values() for use in some)
+    known = uses.program.checked.values
 
     def back(place: int, given: Values, came: "Tensor") -> None:
         step, out = uses.program.steps[place], known[graph.nodes[place].out[0]]
@@ -164,7 +164,7 @@ def gradients(
             for use in uses.at[place]:
                 call = Call(step, use.argument, use.arguments, known, given, out, came, batch, train, most)
                 piece = use.rule(call)
-                pieces[use.name].append(compact(piece, most) if once[use.name] == 1 else piece)
+                pieces[use.name].append(compact(piece, most) if use.name in uses.once else piece)
         given.clear()
 
     values |= {name: _still(one) for name, one in public.items() if name not in values} | dict(inputs)

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 def linear(call: Call) -> Piece:
     """y = x w^T + bias."""
     wide = call.value("weight").shape
-    back = call.pulled().reshape(call.batch, 1, -1, wide[0])
+    back = call.pulled(1, -1, wide[0])
     if call.argument == "bias":
         return _added(back)
-    return Outer(back, call.rows("input").reshape(call.batch, 1, -1, wide[1]), wide)
+    return Outer(back, call.rows("input", 1, -1, wide[1]), wide)
 
 
 def addmm(call: Call) -> Piece:
     """y = self + mat1 mat2."""
     wide = call.value("mat2").shape
-    back = call.pulled().reshape(call.batch, 1, -1, wide[1])
+    back = call.pulled(1, -1, wide[1])
     if call.argument == "self":
         return _added(back)
-    return Outer(call.rows("mat1").reshape(call.batch, 1, -1, wide[0]), back, wide)
+    return Outer(call.rows("mat1", 1, -1, wide[0]), back, wide)
 
 
 def matmul(call: Call) -> Piece:

@@ -4,8 +4,10 @@ it, and what is made of weights alone beforehand.
 Raises what cannot be clipped by rows: a node without a rule that draws at random would draw anew when it is run again.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from potluck.core.errors import GraphError
 from potluck.learning.graph.interpreter import Program
@@ -38,6 +40,12 @@ class Uses:
     with_rows: tuple[int, ...]
     at: Mapping[int, tuple[Use, ...]]
     made: tuple[str, ...]
+
+    @cached_property
+    def once(self) -> frozenset[str]:
+        """Names of values that stand in one use alone."""
+        times = Counter(use.name for some in self.at.values() for use in some)
+        return frozenset(name for name, count in times.items() if count == 1)
 
 
 def uses(program: Program, trained: Sequence[str]) -> Uses:
