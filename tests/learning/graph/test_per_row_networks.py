@@ -146,7 +146,10 @@ def test_a_row_that_is_not_finite_counts_as_zero_and_moves_no_other(name, bad):
             assert torch.allclose(one, wanted[key], rtol=0, atol=1e-5 * clip)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "gpt2", "vit", pytest.param("llama", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    ["mlp", "cnn", "gpt2", "vit", *(pytest.param(one, marks=pytest.mark.slow) for one in ("llama", "unet", "resnet"))],
+)
 def test_a_units_norm_and_factor_keep_their_bits_whatever_the_others_are(name):
     first, second = inputs(case(name), 16), inputs(case(name), 16, seed=2)
     mixed = {key: second[key].clone() for key in first}

@@ -102,3 +102,12 @@ def test_what_is_laid_out_in_another_order_adds_up_to_the_same():
     for one in (Laid(each), Laid(moved), Laid(moved).without(torch.tensor([False, False, True, False]))):
         assert torch.allclose(one.total(factors.double()), wanted, rtol=1e-12)
     assert torch.allclose(Laid(moved).joined(2).each, each[::2] + each[1::2])
+
+
+def test_norms_of_the_same_memory_read_otherwise_are_their_own():
+    """Rows and columns of one matrix lie in the same memory."""
+    both = torch.arange(1.0, 26.0, dtype=torch.float64).reshape(5, 5)
+    rows, columns, again = squares(both, both.t(), both.reshape(5, 1, 5))
+    assert torch.allclose(rows, both.square().sum(1), rtol=1e-6)
+    assert torch.allclose(columns, both.square().sum(0), rtol=1e-6)
+    assert torch.equal(rows, again)

@@ -129,7 +129,7 @@ class Gradients:
         any_lost = sound.is_meta or not bool(sound.all())
         found: dict[str, Tensor] = {}
         # A bias stands behind its weight, and is a factor of it: first, it is at hand when the weight's turn comes.
-        for name, one in reversed(self.pieces.items()):
+        for name, one in reversed(list(self.pieces.items())):
             kept = one.without(~sound) if any_lost else one
             found[name] = kept.total(factors if double else factors.to(_numbers(one).dtype))
         return {name: found[name] for name in self.pieces}
