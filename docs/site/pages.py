@@ -20,10 +20,18 @@ ROOT = Path(__file__).parents[2]
 CONTENTS = Path("docs/README.md")
 FILES = (
     *("README.md", "THREATS.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "NOTICE"),
-    *("bench/README.md", "bench/proof.md", "bench/results.json", "src/potluck/demo/heart/heart-disease.names"),
+    *(
+        "examples/README.md",
+        "bench/README.md",
+        "bench/proof.md",
+        "bench/results.json",
+        "src/potluck/demo/heart/heart-disease.names",
+    ),
 )
-"""What pages lead to outside of the folders."""
-FOLDERS = ("docs", "examples")
+"""Pages outside of docs, and what pages lead to."""
+KINDS = (".md", ".png", ".css", ".js")
+EXAMPLES = "examples/README.md"
+EXAMPLE = re.compile(r"\]\((?!\.\./|https?:)([^)#]+)\)")
 IN_MENU = re.compile(r"^- \[(?P<title>.+?)\]\((?P<page>[^)]+)\)", re.MULTILINE)
 TITLED = re.compile(r"^```(\w+) (\S.*)$", re.MULTILINE)
 TO_NOTEBOOK = re.compile(r"\]\(([^)]+\.ipynb)\)")
@@ -63,11 +71,11 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def paths() -> Iterator[Path]:
-    """All files of the site."""
+    """All files of the site. What lies in examples and is not listed there is not ours: it may be a run or a ledger."""
     yield from (ROOT / name for name in FILES)
-    for folder in FOLDERS:
-        found = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-        yield from sorted(path for path in found if folder != "docs" or path.suffix != ".py")
+    yield from sorted(path for path in (ROOT / "docs").rglob("*") if path.suffix in KINDS)
+    listed = (ROOT / EXAMPLES).read_text(encoding="utf-8")
+    yield from sorted({(ROOT / EXAMPLES).parent / name for name in EXAMPLE.findall(listed)})
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

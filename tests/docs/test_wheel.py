@@ -19,7 +19,7 @@ from potluck.api.machine import pages
 from support.code import sources
 from support.docs.pages import ROOT
 from support.docs.rendered import rendered
-from support.docs.wheel import built, copied
+from support.docs.wheel import LEFT, built, copied
 from support.places import SRC
 
 ROWS = {"north": 40, "south": 50, "west": 45}
@@ -123,11 +123,12 @@ def test_the_words_about_a_wheel_are_the_readme_and_are_markdown(packed):
 
 
 def test_a_wheel_is_no_larger_than_a_picture_album(packed):
-    """And holds nothing of the tests or of a folder that a build left behind, and the licence of others' files."""
+    """And holds nothing of tests, of a build or of a run that somebody did there, and the licence of others' files."""
     (wheel,) = (packed / "wheel").glob("potluck-*.whl")
     assert wheel.stat().st_size < 6_000_000
     names = zipfile.ZipFile(wheel).namelist()
     assert not [one for one in names if "__pycache__" in one or one.endswith((".map", ".pyc")) or "/tests/" in one]
+    assert [one for one in names if one.endswith(tuple(one.removeprefix("src/") for one in LEFT))] == []
     assert "Martin Donath" in (packed / "unpacked/potluck/site/assets/LICENSE").read_text(encoding="utf-8")
     assert {one.split("/")[0].partition("-")[0] for one in names} == {"potluck"}
 

@@ -15,6 +15,11 @@ from support.places import ROOT
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 FOLDERS = ("src", "docs", "examples", "bench")
 FILES = ("*.md", "mkdocs.yml", "pyproject.toml", "MANIFEST.in", "LICENSE", "NOTICE")
+LEFT = (
+    *("examples/ledger/north.sqlite", "examples/runs/lung/run.json", "examples/north.csv", "docs/runs/report.html"),
+    *("src/potluck/demo/ledger/va.sqlite", "src/potluck/demo/rows.csv"),
+)
+"""What is in nobody's wheel, though it lies where examples are run."""
 
 
 def copied(to: Path) -> Path:
@@ -44,7 +49,11 @@ def shared(factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "done").exists():
-            wheel = built(copied(folder / "source"), folder / "wheel")
+            source = copied(folder / "source")
+            for name in LEFT:
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
+                (source / name).write_text("what somebody's run left behind", encoding="utf-8")
+            wheel = built(source, folder / "wheel")
             with zipfile.ZipFile(wheel) as file:
                 file.extractall(folder / "unpacked")
             (folder / "done").touch()
