@@ -182,8 +182,9 @@ class Run:
         """The run's pictures as a matplotlib figure, with every interval that its report has.
 
         Args:
-            name: one of `pictures`, such as "metrics", "history", "roc", "epsilon" or a statistic's name; without one
-                all of them, up to 12 panels.
+            name: one of `pictures`: of a model "metrics", "history" (validation rows by round), "confusion",
+                "coefficients", "importances", "columns"; of an evaluation or of folds "roc", "calibration", "decision
+                curve"; a statistic's own name; with noise "epsilon". Without a name all of them, up to 12 panels.
 
         Returns:
             The figure: a notebook shows it, `savefig` writes it.
