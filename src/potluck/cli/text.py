@@ -28,21 +28,21 @@ METRICS = ("auc", "perplexity", "accuracy", "r2", "rmse")
 def show_run(out: Terminal, run: Run) -> None:
     """What was learnt, what it cost, where it is."""
     document = run.document
-    metrics = document.get("metrics")
+    metrics, judging = document.get("metrics"), str(document.get("judged_by", "held-out rows"))
     if document.get("stamp"):
         out.say(str(document["stamp"]), "bold")
     if isinstance(metrics, Mapping) and "pooled" in metrics:
-        out.print(comparison(metrics))
+        out.print(comparison(metrics, judging))
         released = _table(metrics, "federated_released")
         if _noised(released):
             out.print(_measured(released, "metrics as released, with noise"))
     elif document.get("held_out") is False:
         out.say("no split: no row is held out" + ("" if "folds" in document else ", there are no metrics"))
     elif isinstance(metrics, Mapping) and not document.get("models"):
-        out.print(_measured(_table(metrics, "federated"), f"metrics on {document.get('judged_by', 'held-out rows')}"))
+        out.print(_measured(_table(metrics, "federated"), f"metrics on {judging}"))
     if isinstance(metrics, Mapping):
         _labels(out, _table(_table(metrics, "federated"), "labels"))
-        _confusion(out, _table(_table(metrics, "federated"), "confusion"))
+        _confusion(out, _table(_table(metrics, "federated"), "confusion"), judging)
     _history(out, document)
     _results(out, run)
     _prediction(out, document)
@@ -85,15 +85,15 @@ def _labels(out: Terminal, found: Mapping[str, object]) -> None:
     out.print(table)
 
 
-def _confusion(out: Terminal, found: Mapping[str, object]) -> None:
-    """Held-out rows by what they are and what the model says; of many classes where to look."""
+def _confusion(out: Terminal, found: Mapping[str, object], judging: str) -> None:
+    """Rows that judge the model, by what they are and what it says; of many classes where to look."""
     labels, counts = found.get("labels"), found.get("counts")
     if not isinstance(labels, Sequence) or not isinstance(counts, Sequence):
         return
     if len(labels) > WIDE:
         out.say(f"which of {len(labels)} classes are taken for which: in the report, and in run.json")
         return
-    table = Table("held-out rows that are", *(f"said {one}" for one in labels))
+    table = Table(f"{judging} that are", *(f"said {one}" for one in labels))
     low, high = found.get("low"), found.get("high")
     for i, (label, row) in enumerate(zip(labels, counts, strict=True)):
         cells = list(map(_count, row))
@@ -203,11 +203,11 @@ def _between(ends: object, shown: Callable[[object], str]) -> str:
     return f"{'-inf' if low is None else shown(low)} to {'inf' if high is None else shown(high)}"
 
 
-def comparison(metrics: Mapping[str, object]) -> Table:
-    """Each site alone, federated with and without noise, pooled: all on the same held-out rows."""
+def comparison(metrics: Mapping[str, object], judging: str) -> Table:
+    """Each site alone, federated with and without noise, pooled: all on the same rows."""
     federated = _table(metrics, "federated")
     names = [name for name in METRICS if name in federated]
-    table = Table("on the same held-out rows", *names, title=NOT_PRIVATE, title_justify="left")
+    table = Table(f"on the same {judging}", *names, title=NOT_PRIVATE, title_justify="left")
 
     def add(label: str, scores: Mapping[str, object]) -> None:
         table.add_row(label, *(_number(scores.get(name)) for name in names))

@@ -19,7 +19,8 @@ from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import lines_of
 
 FILE = "predictions.csv"
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "none")
+"""none: in no sum of the run, as rows of a person beyond those that count."""
 AT_ONCE = 4096
 """Rows that are scored and written at a time."""
 
@@ -48,6 +49,8 @@ def _parts(model: Model, rows: Table) -> Iterator[str]:
     side = np.where(rows.test, 2, 0)
     if len(rows.validation):
         side[rows.validation] = 1
+    if len(rows.beyond):
+        side[rows.beyond] = 3
     who = rows.names or rows.places.tolist()
     for some in slices(len(side), AT_ONCE):
         scores = model.scored_features(rows.inputs[some])

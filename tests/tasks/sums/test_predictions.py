@@ -81,6 +81,13 @@ def test_rows_that_are_looked_at_are_told_from_the_others(tmp_path):
         found = read(tmp_path / "run", site.name)
         assert (found["split"] == "validation").sum() == table.validation.sum() > 0
         assert np.flatnonzero(found["split"] == "test").tolist() == np.flatnonzero(table.test).tolist()
+    (tmp_path / "judged").mkdir()  # where they judge the model, test rows are in nothing
+    done(made.set("evaluate", {"rows": "validation"}), scene.frames(), tmp_path / "judged")
+    for site, table in tables.items():
+        found = read(tmp_path / "judged" / "run", site.name)
+        assert np.flatnonzero(found["split"] == "none").tolist() == np.flatnonzero(table.test).tolist()
+        assert (found["split"] == "train").sum() == table.train.sum()
+        assert (found["split"] == "validation").sum() == table.validation.sum()
 
 
 def test_persons_that_rows_were_reduced_to_stand_by_name(tmp_path):
