@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from potluck.api.local.ledgers import folder_of, ledger_file
+from potluck.api.local.progress import in_words
 from potluck.api.local.run import run
 from potluck.api.network.composed import composed
 from potluck.api.plan.plan import Plan, opened
@@ -123,7 +124,7 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
         cap: the most epsilon that an owner's ledger may come to with all of it, composed.
         resume: the folder of one that ended early, in the place of `out`: what was judged there is not trained again,
             and charged no second time.
-        progress: is told of each sum as it begins. Without it a notebook shows a line a candidate.
+        progress: is told of each sum as it begins. Without it a notebook shows a line that says which candidate it is.
         quiet: a notebook shows no such line.
 
     Returns:
@@ -178,12 +179,16 @@ def carried_out(
     judged before, its folder stays."""
     held, every = folder_of(meant.plan, Path(ledger) if ledger else None), meant.candidates
     results = list[Result]()
-    with _folder(meant, out, results) as folder:
+    with (
+        _folder(meant, out, results) as folder,
+        in_words("tune", None, quiet=quiet or progress is not None) as tell,
+    ):
         try:
             for one in every:
                 path = place(folder, one, every)
+                tell(f"candidate {one.number} of {len(every)}: {one.words}")
                 again = meant.done.get(one.number)
-                do = partial(run, one.plan, data, out=path, ledger=held, progress=progress, quiet=quiet)
+                do = partial(run, one.plan, data, out=path, ledger=held, progress=progress, quiet=True)
                 results.append(_result(meant, one, do) if again is None else Result(one, again, meant.cost.metric))
                 seen(results[-1])
         finally:
