@@ -25,6 +25,7 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
         if verdict.ok:
             out.say(f"{plan.name} {verdict.can}: {verdict.summary()}")
             out.lines(filter(None, (verdict.noise, verdict.outlook, verdict.pace, verdict.needs)))
+            out.lines(verdict.usefulness)
             out.lines(verdict.about)
         if verdict.ok and say.verbose:
             out.lines(f"  {key} = {value}" for key, value in verdict.flat())

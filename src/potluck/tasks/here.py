@@ -1,6 +1,6 @@
 """A run with all parties in one process, as tasks and the one runner of it speak of it: `run`, `up`, `check`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +88,8 @@ class Estimate:
     """What a run would cost, beside epsilon. bytes_up: one site's in one round; seconds: of one round here; None: not
     measured. forecast, outlook: how well results will be known, as JSON and in words; data: as `Here.tallies`.
     rate, pace: of descent, which rate is recommended, likewise; signal, noise: of training with noise, how much a round
-    can say beside it; room, needs: what training a graph takes of a site.
+    can say beside it; room, needs: what training a graph takes of a site; useful, advice, usefulness: of
+    training with noise, how useful the model will be, which keys would make it better, and both in lines.
     bytes_look: as bytes_up, of a look at validation rows; bytes_later: of a round of statistics after the first, at
     most; bytes_sums: of all rounds, where not all are as long as the longest, of which bytes_up then is."""
 
@@ -108,3 +109,6 @@ class Estimate:
     noise: str = ""
     room: Mapping[str, object] | None = None
     needs: str = ""
+    useful: Mapping[str, object] | None = None
+    advice: Sequence[Json] = ()
+    usefulness: Sequence[str] = ()

@@ -31,7 +31,8 @@ class Verdict:
     site's in a round after the first, at most. bytes_sums: in all rounds, where not all of them are as long: bytes_up
     is then of the longest. sums_a_round: of training; trainings: how many models these
     sums train. signal: of training with noise, how much a round can say beside it, and `noise` the same in words. room:
-    what training a graph takes of a site, and `needs` the same in words.
+    what training a graph takes of a site, and `needs` the same in words. useful: of training with noise, how useful the
+    model will be; advice: which keys would make it better, each with what it has now; and `usefulness` both in lines.
     """
 
     errors: list[str]
@@ -59,6 +60,9 @@ class Verdict:
     bytes_sums: int | None = None
     sums_a_round: int = 1
     trainings: int = 1
+    useful: Mapping[str, object] | None = None
+    advice: Sequence[Mapping[str, object]] = ()
+    usefulness: Sequence[str] = ()
 
     @property
     def unit(self) -> object:
@@ -97,6 +101,9 @@ class Verdict:
         if self.bytes_up is not None:
             found["bytes_up_per_site"] = self.bytes_all
         more = {"forecast": self.forecast, "rate": self.rate, "signal": self.signal, "room": self.room}
+        if self.useful is not None:
+            more |= {"useful": self.useful}
+            found["advice"] = [dict(one) for one in self.advice]
         return found | {name: dict(part) for name, part in more.items() if part is not None}
 
     def row_warnings(self) -> list[str]:
@@ -219,6 +226,9 @@ def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Seq
         found.bytes_sums,
         plan.spec.sums_a_round,
         plan.spec.trainings,
+        found.useful,
+        found.advice,
+        found.usefulness,
     )
 
 

@@ -303,4 +303,10 @@ GRADIENT = TrainingMethod(
     pauses=_pauses,
     scaled=_scaled,
     cycle=lambda plan, announced: (standardize.usual(plan, announced),),
+    tried={
+        "training.rate": (0.25, 1.0, 3.0),
+        "training.rounds": (5, 10, 20, 50),
+        "privacy.clip": (0.25, 0.5, 1.0, 2.0),
+        "training.standardize": (True,),
+    },
 )

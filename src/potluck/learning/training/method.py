@@ -1,7 +1,7 @@
 """What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -79,6 +79,9 @@ class TrainingMethod:
     modelled: the model's weights among the numbers that are announced for a round of training; cycle: from what the
     first sum announces, what those of a later round might, which are then as long as theirs, the longest last.
     stands: of numbers that are announced for one step, those for another, where they say how far training is.
+    tried: of a plan with noise, by key, settings that may suit it better: `check` tries them on made-up rows. They are
+    the same whatever the plan has there, so that whoever takes what does best is advised nothing else. Rates are times
+    the one that is recommended.
     """
 
     start: Callable[[Plan, Goal, int], Method]
@@ -106,6 +109,7 @@ class TrainingMethod:
     modelled: Callable[[Plan, Floats], Floats] = lambda plan, announced: announced
     cycle: Callable[[Plan, Floats], tuple[Floats, ...]] = lambda plan, announced: (announced,)
     stands: Callable[[Floats, int], Floats] = lambda announced, step: announced
+    tried: Mapping[str, Sequence[float | bool]] = field(default_factory=dict)
 
     def usual_rounds(self, joins: bool, kind: str | None) -> int:
         """Where a plan does not say them. joins: over columns of different owners, on shares; kind: of model."""

@@ -32,6 +32,7 @@ from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
 from potluck.tasks.sums.signal import outlook
+from potluck.tasks.sums.usefulness.useful import useful
 from potluck.tasks.sums.votes import cast, count
 
 
@@ -52,6 +53,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
     said, useless = words(spec, ahead) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.trains else None
     noise = outlook(spec, ask) if spec.traits.trains and spec.noisy else None
+    use = useful(spec, noise) if spec.traits.trains and spec.noisy else None
     return Estimate(
         warnings=[
             *more,
@@ -59,6 +61,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
             *useless,
             *_heavy(max(largest, widest)),
             *(noise.warnings() if noise else ()),
+            *(use.warnings() if use else ()),
             *clips.warnings(spec, noise),
             *(rates.warnings(spec, pace) if pace else ()),
         ],
@@ -77,6 +80,9 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
         noise=noise.words() if noise else "",
         room=need.document() if need else None,
         needs=need.words() if need else "",
+        useful=use.document() if use else None,
+        advice=use.advice() if use else (),
+        usefulness=use.words() if use else (),
     )
 
 

@@ -75,4 +75,5 @@ BOOSTING = TrainingMethod(
     pauses=pauses,
     cycle=lambda plan, announced: booster_of(plan).cycle(plan, announced),
     stands=lambda announced, step: np.concatenate([[float(step)], announced[1:]]),
+    tried={"training.rounds": (10, 20, 40)},
 )

@@ -7,6 +7,7 @@ value has a leaf of its own. Each row lies in at most one leaf of a column.
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -91,8 +92,10 @@ def leaves(plan: Plan, step: int) -> Leaves:
     return Leaves(how, of, size, len(among))
 
 
+@lru_cache(maxsize=1 << 12)
 def _drawn(one: Column, seed: int, step: int, number: int) -> Whole:
-    """[width] which leaf of its column each cell is in: all LEAVES of them are taken."""
+    """[width] which leaf of its column each cell is in: all LEAVES of them are taken. A round asks several times, so it
+    is kept, and nobody writes into it."""
     if one.width <= LEAVES:
         return np.arange(one.width)
     drawn = marks(np.arange(one.width, dtype=np.uint64), seed, "leaves", step, number)

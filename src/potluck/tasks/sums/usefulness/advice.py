@@ -1,0 +1,159 @@
+"""Which settings of a plan do better on made-up rows, beside its noise.
+
+A method names settings that it may be tried with (`TrainingMethod.tried`): rounds, rate, clip. They are tried one key
+after another, all on the same made-up tables with the same noise, and one is taken where it keeps GAIN more of the way
+from a guess to the best model, or more than that. So it goes on until no key gains so much, and whoever follows the
+advice is advised nothing else. Where even then little is left, the smallest of a few epsilons is looked for with which
+the model would be useful. A sum over k times the rows has k times the signal beside the same noise, and one at k times
+the epsilon has about as much: so as many rows would do instead.
+
+It does NOT know the owners' rows. What does better on made-up ones mostly does on real ones, as
+`tests/tasks/sums/usefulness/test_real_rows.py` measures.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import msgspec
+
+from potluck.core.plan import Plan, required
+from potluck.learning.data.target import goal_of
+from potluck.learning.training import drawn, rates
+from potluck.learning.training.method import method_of
+from potluck.tasks.sums.usefulness.rehearsal import Rehearsed, rehearsed
+
+TABLES, TRIED = 8, 4
+"""Made-up tables of a figure that is told, and of settings that are compared."""
+GAIN = 0.05
+"""Of the way from a guess to the best model: .015 of an AUC whose best is .8."""
+WELL = 0.95
+"""Where so much is kept nothing is tried."""
+PASSES = 4
+"""Over all keys."""
+EPSILON = "privacy.epsilon"
+EPSILONS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+EVEN, RARE = 0.5, 0.1
+"""Shares of positive rows, of a target of two sides: tables have them by turns."""
+
+Setting = float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of rehearsals: means, and the least and most. shares: by share of positive rows, the mean of the metric."""
+
+    value: float
+    low: float
+    high: float
+    best: float
+    guess: float
+    kept: float
+    shares: Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key of a plan, what it has now, and what does better."""
+
+    key: str
+    now: Setting
+    better: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsals:
+    """Of one plan and others that differ from it in settings, each of which is rehearsed once. rows: of training."""
+
+    rows: int
+    known: dict[tuple[bytes, int], Rehearsed | None] = field(default_factory=dict, repr=False)
+
+    def score(self, spec: Plan, tables: int = TABLES) -> Score | None:
+        """None: it cannot be rehearsed."""
+        every = [self._one(spec, number) for number in range(tables)]
+        each = [one for one in every if one is not None]
+        if len(each) < tables:
+            return None
+        values = [one.value for one in each]
+        best, guess, kept = (fmean(getattr(one, name) for one in each) for name in ("best", "guess", "kept"))
+        shares = {one: fmean(values[at :: len(_shares(spec))]) for at, one in enumerate(_shares(spec))}
+        return Score(fmean(values), min(values), max(values), best, guess, kept, shares)
+
+    def kept(self, spec: Plan) -> float:
+        """Of settings that are compared; -1 of those that cannot be."""
+        found = self.score(spec, TRIED)
+        return -1.0 if found is None else max(found.kept, -1.0)
+
+    def _one(self, spec: Plan, number: int) -> Rehearsed | None:
+        at = msgspec.msgpack.encode((spec.training, spec.privacy)), number
+        if at not in self.known:
+            share = _shares(spec)[number % len(_shares(spec))]
+            self.known[at] = rehearsed(spec, self.rows, share, number)
+        return self.known[at]
+
+
+def _shares(spec: Plan) -> tuple[float, ...]:
+    return (EVEN, RARE) if goal_of(spec).side == "binary" else (EVEN,)
+
+
+def improved(spec: Plan, by: Rehearsals) -> tuple[Plan, float]:
+    """The plan with settings that do better, and how much it keeps."""
+    best, kept, tried = spec, by.kept(spec), _tried(spec)
+    for _ in range(PASSES if kept < WELL else 0):
+        before = best
+        for key, values in tried.items():
+            found = max((setting(best, key, value) for value in values), key=by.kept)
+            if by.kept(found) >= kept + GAIN:
+                best, kept = found, by.kept(found)
+        if best is before:
+            break
+    return best, kept
+
+
+def changed(spec: Plan, best: Plan) -> tuple[Change, ...]:
+    """By which settings two plans differ, of those that are tried, and epsilon."""
+    keys = (*method_of(spec).tried, EPSILON)
+    each = (Change(key, value_of(spec, key), value_of(best, key)) for key in keys)
+    return tuple(one for one in each if one.now != one.better)
+
+
+def _tried(spec: Plan) -> Mapping[str, Sequence[float | bool]]:
+    """Where units are drawn, other rounds cost seconds of reckoning each, and which do better is known without them
+    (`signal`)."""
+    advice, apart = rates.advice(spec), drawn.chance(spec) is not None or drawn.band(spec) is not None
+    rate = advice.rate if advice else rates.usual_rate(spec)
+    return {
+        key: [float(f"{rate * one:.2g}") for one in values] if key == "training.rate" else values
+        for key, values in method_of(spec).tried.items()
+        if not (apart and key == "training.rounds")
+    }
+
+
+def with_epsilon(spec: Plan, by: Rehearsals, wanted: float) -> Plan | None:
+    """The plan with the smallest epsilon, and settings that suit it, at which so much is kept. None: with none of those
+    that are looked at, or what is drawn, or metrics that have a part of epsilon, would have to be reckoned anew."""
+    if drawn.chance(spec) is not None or spec.privacy.evaluation is not None:
+        return None
+    larger = [setting(spec, EPSILON, one) for one in EPSILONS if one > required(spec.privacy.epsilon)]
+    low, high, best = 0, len(larger), None
+    while low < high:
+        middle = (low + high) // 2
+        found, kept = improved(larger[middle], by)
+        if kept >= wanted:
+            high, best = middle, found
+        else:
+            low = middle + 1
+    return best
+
+
+def value_of(spec: Plan, key: str) -> Setting:
+    """What a plan has for a key, such as training.rounds."""
+    table, name = key.split(".")
+    found: Setting = getattr(getattr(spec, table), name)
+    return found
+
+
+def setting(spec: Plan, key: str, value: Setting) -> Plan:
+    """The plan with another value for it."""
+    table, name = key.split(".")
+    return msgspec.structs.replace(spec, **{table: msgspec.structs.replace(getattr(spec, table), **{name: value})})
