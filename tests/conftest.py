@@ -103,6 +103,17 @@ def repeatable(request):
         yield
 
 
+@pytest.fixture(autouse=True)
+def few_rehearsals(request, monkeypatch):
+    """`check` rehearses a plan with noise on two made-up tables, and looks for no better settings: these take a second,
+    and most tests ask it about something else."""
+    if "usefulness" not in request.path.parts:
+        advice = "potluck.tasks.sums.usefulness.advice."
+        monkeypatch.setattr(advice + "TABLES", range(2))
+        monkeypatch.setattr(advice + "PASSES", 0)
+        monkeypatch.setattr(advice + "EPSILONS", ())
+
+
 @pytest.fixture(scope="session")
 def he_engine():
     """The installed engine `he`; where it is missing the test is skipped, or fails under CI=true."""

@@ -11,10 +11,12 @@ MAKER = "dp/reveal.py"
 CALLERS = {
     "tasks/sums/halves.py",
     "tasks/sums/together.py",
+    "tasks/sums/usefulness/rehearsal.py",
     "simulation/rounds.py",
     "audits/promises/scene.py",
 }
-"""The driver's server half, the same task where one party holds all rows, a simulation, and audits of made-up rows."""
+"""The driver's server half, the same task where one party holds all rows, and on made-up rows what
+`check` rehearses, a simulation, and audits."""
 
 
 def calls(found: Iterable[ast.AST], name: str) -> list[int]:

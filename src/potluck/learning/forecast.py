@@ -1,11 +1,11 @@
 """What noise will leave open of a plan's results, before anything is spent: half the width of each 95 % interval.
 
 The intervals are those of the results themselves, taken at the sums that made-up rows would give: half of the held-out
-rows positive, scores of two normals whose area is .8; three of four classified right among several classes; an r2 of
-.5. Numbers are normal, and three standard deviations to either side fill their declared range (in a statistic: even
-over it); values of a category are even. So a forecast depends on the plan alone, and says nothing about a model's
-quality. An AUC is known less well where few rows are positive. All but accuracy are known several times worse where
-values fill a small part of their declared ranges: scores then lie in few bins, and targets differ less than the noise.
+rows positive, or one in ten, scores of two normals whose area is .8; three of four classified right among several
+classes; an r2 of .5. Numbers are normal, and three standard deviations to either side fill their declared range (in a
+statistic: even over it); values of a category are even. So a forecast depends on the plan alone, and says nothing about
+a model's quality. All but accuracy are known several times worse where values fill a small part of their declared
+ranges: scores then lie in few bins, and targets differ less than the noise.
 """
 
 import math
@@ -30,6 +30,8 @@ from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.reading import Reach
 
 AREA, RIGHT, R2 = 0.8, 0.75, 0.5
+RARE = 0.1
+"""The share of positive rows at which an AUC is forecast beside one half: usual where people are ill or die."""
 FILLED = 1 / 3
 """The standard deviation of a number whose declared range is [-1, 1]: three of them to either side fill it. Even over
 the range it is 1 / sqrt(3)."""
@@ -42,25 +44,35 @@ knows nothing to a perfect one."""
 class Forecast:
     """rows: about how many the result is of; None: the plan does not say.
 
-    noise: by name, half the interval of the value on these rows, from the noise alone; population: that of rows like
-    them. None: no bound, or it depends on rows that are not known. reach: of what has no such interval.
+    noise: by name, half the interval of the value on these rows, from the noise alone; rare: that of an AUC where RARE
+    of them are positive; population: that of rows like them. None: no bound, or it depends on rows that are not known.
+    reach: of what has no such interval.
     """
 
     rows: float | None
     noise: Mapping[str, float | None]
     population: Mapping[str, float | None]
     reach: Mapping[str, Reach] = field(default_factory=dict)
+    rare: Mapping[str, float | None] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
         wider = {f"{name}_population": half for name, half in self.population.items()}
+        wider |= {f"{name}_one_in_ten": half for name, half in self.rare.items()}
         reach = {f"{name}_reach" if name in self.noise else name: one.document() for name, one in self.reach.items()}
         return {"rows": None if self.rows is None else round(self.rows), **self.noise, **wider, **reach}
 
     def useless(self) -> tuple[str, ...]:
         """The metrics that the noise leaves too uncertain to be of use."""
-        halves = {name: self.noise[name] for name in USABLE if name in self.noise}
-        return tuple(name for name, half in halves.items() if half is None or half > USABLE[name])
+        return tuple(name for name in USABLE if name in self.noise and not _usable(name, self.noise[name]))
+
+    def useless_if_rare(self) -> tuple[str, ...]:
+        """Those that are of use with as many positive rows as others, and of none with few."""
+        return tuple(name for name, half in self.rare.items() if _usable(name, self.noise[name]) > _usable(name, half))
+
+
+def _usable(name: str, half: float | None) -> bool:
+    return half is not None and half <= USABLE[name]
 
 
 def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | None = None) -> Forecast | None:
@@ -75,11 +87,13 @@ def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | Non
     rows = float(len(plan.federation.sites)) if shares else held_out(plan) if held is None else held
     if not rows or not blocks:
         return None
-    found = _within(plan, blocks[0].size // len(goal_of(plan).names), rows, std)
+    cells = blocks[0].size // len(goal_of(plan).names)
+    found = _within(plan, cells, rows, std)
+    rare = {"auc": half(_area(plan, cells, rows, std, RARE).noise)} if "auc" in found else {}
     noise = {name: half(one.noise) for name, one in found.items() if one.noise}
     counted = plan.privacy.unit == "row"
     population = {name: half(one.population) for name, one in found.items()} if counted else {}
-    return Forecast(rows, noise, population)
+    return Forecast(rows, noise, population, rare=rare)
 
 
 def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within]:
@@ -96,10 +110,15 @@ def _within(plan: Plan, cells: int, rows: float, std: float) -> dict[str, Within
     right, each = RIGHT, std * math.sqrt(cells / 2)
     found = {}
     if goal.side in TWO_SIDED:
-        negative, positive = (rows / 2 * one for one in _scores(cells // 2, _spread(plan)))
-        found["auc"] = two_sided.of_area(negative, positive, std)
+        found["auc"] = _area(plan, cells, rows, std, 0.5)
         right = NormalDist().cdf(_apart() / 2)
     return found | {"accuracy": metric_intervals.share(Noised(right * rows, each), Noised((1 - right) * rows, each))}
+
+
+def _area(plan: Plan, cells: int, rows: float, std: float, share: float) -> Within:
+    """share: of positive rows."""
+    negative, positive = _scores(cells // 2, _spread(plan))
+    return two_sided.of_area(rows * (1 - share) * negative, rows * share * positive, std)
 
 
 def _apart() -> float:

@@ -1,5 +1,6 @@
 """The table of a plan that says what is trained, or which trained model scores."""
 
+from functools import lru_cache
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -57,5 +58,10 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sums(self) -> int:
         """How many sums over training rows a round of training takes."""
-        kind = variant("model.kind", self.kind)
-        return self.depth if isinstance(kind, Levelled) and kind.levels else 1
+        return self.depth if _levels(variant("model.kind", self.kind)) else 1
+
+
+@lru_cache(maxsize=64)
+def _levels(kind: object) -> bool:
+    """Kept, as it is asked for at every step of training, and a protocol is slow to be looked for."""
+    return isinstance(kind, Levelled) and kind.levels

@@ -305,8 +305,8 @@ GRADIENT = TrainingMethod(
     cycle=lambda plan, announced: (standardize.usual(plan, announced),),
     tried={
         "training.rate": (0.25, 1.0, 3.0),
-        "training.rounds": (5, 10, 20, 50),
-        "privacy.clip": (0.25, 0.5, 1.0, 2.0),
+        "training.rounds": (5, 20, 50),
+        "privacy.clip": (0.5, 1.0, 2.0),
         "training.standardize": (True,),
     },
 )

@@ -65,14 +65,34 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     whole = privacy.unit == "row" or spec.traits.brings
     epsilon = (privacy.epsilon if whole else privacy.evaluation) or 0.0
     at = f"at epsilon {epsilon:g} with {_of(spec, found)}"
-    said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}" for name, half in found.noise.items())
-    known = [_known(name, found.noise[name]) for name in found.useless()]
-    split = f", or a larger data.split.{'validation' if spec.validated else 'test'}"
-    hint = "hint: a larger epsilon, more rows" + (", or fewer models" if spec.traits.brings else split)
-    what = f"{at} {' and '.join(known)}; that says nothing of a model"
-    useless = [f"privacy.epsilon: {what}. {hint}"] if known else []
+    rare = {name: f" ({_plus_minus(half)} if 1 of 10 is positive)" for name, half in found.rare.items()}
+    said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}{rare.get(name, '')}" for name, half in found.noise.items())
     labels = " of each label" if spec.data.target and spec.data.target.columns else ""
-    return f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(spec, found)})", useless
+    what = f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(spec, found)})"
+    return what, _useless(spec, found, at, epsilon)
+
+
+def _useless(spec: Spec, found: Forecast, at: str, epsilon: float) -> list[str]:
+    """A warning of metrics that will be of no use, and what to write. The wider an interval is, the less of epsilon it
+    has, nearly in proportion."""
+    bad, rare = found.useless(), found.useless_if_rare()
+    if not bad and not rare:
+        return []
+    halves = found.noise if bad else found.rare
+    known = " and ".join(_known(name, halves[name]) for name in bad or rare)
+    known += "" if bad else " if 1 of 10 rows is positive, as is usual where people are ill"
+    key = "privacy.epsilon" if spec.privacy.unit == "row" or spec.traits.brings else "privacy.evaluation"
+    times = [half / forecast.USABLE[name] for name in bad or rare if (half := halves[name]) is not None]
+    enough = f"{key} = {_figure(epsilon * max(times)):g}" if len(times) == len(bad or rare) else f"a larger {key}"
+    split = f", or a larger data.split.{'validation' if spec.validated else 'test'}"
+    hint = f"hint: {enough}, more rows" + (", or fewer models" if spec.traits.brings else split)
+    return [f"{key}: {at} {known}; that says nothing of a model. {hint}"]
+
+
+def _figure(value: float) -> float:
+    """Up to two figures."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
 
 
 def _known(name: str, half: float | None) -> str:
@@ -88,8 +108,7 @@ def _supposed(spec: Spec, found: Forecast) -> str:
     if "auc" in found.noise:
         return (
             f"if half of the rows are positive, the AUC is {forecast.AREA:g} and numbers fill their declared ranges:"
-            f" {filled}. The AUC is known less well with fewer positives, and several times worse where values fill a"
-            " small part of their ranges"
+            f" {filled}. It is known several times worse where values fill a small part of their ranges"
         )
     if "r2" in found.noise:
         return (

@@ -1,13 +1,15 @@
 """Rows of nobody on which a plan's training is rehearsed: as the plan declares its columns, and as rows often are.
 
-Of a number's declared range real values mostly fill a part, somewhere in it; of a category some values are frequent. So
-each table has its own: a standard deviation of a twelfth to a sixth of the range, in the log even, anywhere in it, and
-shares of values that are even over all shares. Each feature weighs in the target what a normal draw says, so that some
-say much and others little. The best model of such a table has an AUC of .8, an r2 of .5, or takes three of four rows of
-two classes for what they are. All draws have public seeds: who checks a plan twice reads the same.
+Of a declared range real values mostly fill a part, somewhere in it; of a category some values are frequent; and columns
+go together. So each table has its own: a standard deviation of a twelfth to a sixth of the range, in the log even,
+anywhere in it; shares of values that are even over all shares; and a factor that all numbers have in common, which is
+up to MOST_SHARED of what they vary by. Each feature weighs in the target what a normal draw says, so that some say much
+and others little; in half of the tables these draws are around 1, so that most columns say alike. The best model of a
+table has an AUC of about .8, an r2 of .5, or takes most rows of several classes for what they are. All draws have
+public seeds: who checks a plan twice reads the same.
 
-It does NOT know a real row, nor how columns go together: here they do not. What noise does to a model depends on how
-many rows and columns there are and how wide these are declared, more than on what they say.
+It does NOT know a real row. What noise does to a model depends on how many rows and columns there are and how wide
+these are declared, more than on what they say; a target that is easier to say is learnt beside more noise than these.
 """
 
 from dataclasses import dataclass, field
@@ -16,13 +18,14 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from potluck.core.seeded import Generator, generator
+from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encode
 from potluck.learning.data.target import Goal, scores
 
 NARROW, WIDE = 1 / 6, 1 / 3
 """Standard deviations of numbers on [-1, 1]."""
+MOST_SHARED = 0.5
 STEEP = 1.35
 """Of log-odds: the standard deviation at which their AUC is .8, of a normal (checked in a test)."""
 KNOWN = 0.5
@@ -49,9 +52,21 @@ def made_up(how: Encoding, goal: Goal, share: float, rows: int, number: int) -> 
 def _kept(known: bytes, share: float, rows: int, number: int) -> MadeUp:
     how, goal = msgspec.json.decode(known, type=tuple[Encoding, Goal])
     draw = generator(0, "rehearsal", number, "rows")
-    x = encode(how, {one.name: _column(one.measured, one.low, one.high, len(one.values), draw, rows)
-                     for one in how.fields})  # fmt: skip
-    weights = generator(0, "rehearsal", number, "weights").normal(size=(goal.outputs, x.shape[1])).T
+    shared, factor = draw.uniform(0, MOST_SHARED), draw.normal(size=rows)
+
+    def number_of(low: float, high: float) -> Floats:
+        spread = np.exp(draw.uniform(np.log(NARROW), np.log(WIDE)))
+        centre = draw.uniform(-1, 1) * (1 - 2 * spread)
+        lies = np.sqrt(shared) * factor + np.sqrt(1 - shared) * draw.normal(size=rows)
+        return np.asarray(low + (np.clip(centre + spread * lies, -1.0, 1.0) + 1) / 2 * (high - low))
+
+    def place_of(values: int) -> Floats:
+        return draw.choice(values, size=rows, p=draw.dirichlet(np.ones(values))).astype(np.float64)
+
+    raw = {one.name: number_of(one.low, one.high) if one.measured else place_of(len(one.values)) for one in how.fields}
+    x = encode(how, raw)
+    alike = number // 2 % 2  # so that each share of positive rows has both
+    weights = alike + generator(0, "rehearsal", number, "weights").normal(size=(goal.outputs, x.shape[1])).T
     spread = x.std(axis=0)
     z = np.divide(x - x.mean(axis=0), spread, out=np.zeros_like(x), where=spread > 0)
     margins = z @ weights
@@ -68,17 +83,6 @@ def _kept(known: bytes, share: float, rows: int, number: int) -> MadeUp:
     chance = np.cumsum(scores(goal, best), axis=1)
     drawn = (coin.random(rows)[:, None] > chance[:, :-1]).sum(axis=1)
     return MadeUp(x, drawn.astype(np.float64), best)
-
-
-def _column(measured: bool, low: float, high: float, values: int, draw: Generator, rows: int) -> Floats:
-    """[rows] raw values, or places of a category's values."""
-    if not measured:
-        found = draw.choice(values, size=rows, p=draw.dirichlet(np.ones(values)))
-        return found.astype(np.float64)
-    spread = np.exp(draw.uniform(np.log(NARROW), np.log(WIDE)))
-    centre = draw.uniform(-1, 1) * (1 - 2 * spread)
-    on_scale = np.clip(centre + spread * draw.normal(size=rows), -1.0, 1.0)
-    return np.asarray(low + (on_scale + 1) / 2 * (high - low))
 
 
 def _shift(margins: Floats, share: float) -> float:

@@ -11,7 +11,6 @@ from potluck.tasks.here import Json
 from potluck.tasks.sums.signal import Outlook
 from potluck.tasks.sums.usefulness.advice import (
     EPSILON,
-    TABLES,
     Change,
     Rehearsals,
     Score,
@@ -52,7 +51,7 @@ class Useful:
 
     def document(self) -> Json:
         """As JSON has it."""
-        found: Json = {"metric": self.metric, "rows": self.rows, "tables": TABLES, **_figures(self.now)}
+        found: Json = {"metric": self.metric, "rows": self.rows, "tables": self.now.tables, **_figures(self.now)}
         if self.then:
             found["advised"] = _figures(self.then)
         if self.enough is not None:
@@ -72,7 +71,7 @@ class Useful:
 
     def words(self) -> list[str]:
         """Lines: what to expect, and what would be better."""
-        now, on = self.now, f"rehearsed on {TABLES} made-up tables of {self.rows:,} training rows"
+        now, on = self.now, f"rehearsed on {self.now.tables} made-up tables of {self.rows:,} training rows"
         best = f"whose best models have {self._title} {now.best:.2f}"
         has = f"this plan's have {_by_share(now)} (from {now.low:.2f} to {now.high:.2f})"
         found = [f"how useful: {on}, {best}, {has}: {verdict(now.kept)}"]
@@ -112,7 +111,8 @@ def useful(spec: Plan, ahead: Outlook | None) -> Useful | ByCurve | Unknown:
     now = by.score(spec)
     if now is None:
         return Unknown("its noise cannot be rehearsed")
-    best, kept = improved(spec, by)
+    best = improved(spec, by)
+    kept = by.kept(best)
     larger = with_epsilon(best, by, USEFUL) if kept < USEFUL else None
     # Settings alone that are of no use go with a larger epsilon.
     best = best if kept >= POOR else larger or spec
@@ -131,7 +131,7 @@ def _figures(one: Score) -> Json:
         "guess": one.guess,
         "kept": one.kept,
         "verdict": verdict(one.kept),
-        "by_share": {f"{share:g}": value for share, value in one.shares.items()} if len(one.shares) > 1 else {},
+        "by_share": [{"positive": share, "value": value} for share, value in one.shares.items() if len(one.shares) > 1],
     }
 
 
