@@ -218,6 +218,7 @@ def test_check_forecasts_before_anything_is_spent(folder):
     (line,) = [line for line in verdict.warnings if "says nothing of a model" in line]
     assert "the AUC will be known to about +- 0." in line
     (epsilon,) = re.findall(r"hint: privacy.epsilon = ([0-9.]+)", line)
+    assert float(epsilon) > 1
     after = potluck.check(made.set("privacy.epsilon", float(epsilon)))
     assert not any("says nothing of a model" in line for line in after.warnings)
     better = potluck.check(plan(folder, files=False, privacy__epsilon=5.0))

@@ -135,3 +135,15 @@ def test_several_classes_are_forecast_by_accuracy_alone():
     ahead = forecast.metrics(spec, blocks(spec, np.zeros(0)), 4.0)
     assert set(ahead.noise) == {"accuracy"}
     assert 0 < ahead.noise["accuracy"] < 0.05
+
+
+def test_an_auc_is_known_less_well_where_one_row_in_ten_is_positive():
+    """By the delta method the area moves with noise in a cell of a side as one over that side's rows: the sides' parts
+    come to sqrt(1/.9^2 + 1/.1^2) with a tenth of the rows positive, and to sqrt(8) with half of them."""
+    found = forecast.metrics(plan(20_000), blocks(plan(20_000), np.zeros(0)), 5.0)
+    assert found.rare["auc"] / found.noise["auc"] == pytest.approx(math.sqrt((1 / 0.81 + 100) / 8), rel=0.1)
+    assert found.document()["auc_one_in_ten"] == found.rare["auc"]
+    assert found.useless_if_rare() == ()
+    few = forecast.metrics(plan(700), blocks(plan(700), np.zeros(0)), 3.0)
+    assert few.noise["auc"] < 0.1 < 0.2 < few.rare["auc"]
+    assert (few.useless(), few.useless_if_rare()) == ((), ("auc",))

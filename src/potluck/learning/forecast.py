@@ -38,6 +38,8 @@ the range it is 1 / sqrt(3)."""
 USABLE = {"auc": 0.1, "accuracy": 0.1, "r2": 0.2}
 """Known to no better than this, a metric is of no use: its interval then spans two fifths of the way from a model that
 knows nothing to a perfect one."""
+HARDLY = 2.0
+"""Times as wide, where few rows are positive: an AUC of .7 could then be a guess's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ class Forecast:
         return tuple(name for name in USABLE if name in self.noise and not _usable(name, self.noise[name]))
 
     def useless_if_rare(self) -> tuple[str, ...]:
-        """Those that are of use with as many positive rows as others, and of none with few."""
-        return tuple(name for name, half in self.rare.items() if _usable(name, self.noise[name]) > _usable(name, half))
+        """Those that are of use with as many positive rows as others, and with few hardly say the side of a guess."""
+        return tuple(name for name, half in self.rare.items()
+                     if _usable(name, self.noise[name]) and not _usable(name, half, HARDLY))  # fmt: skip
 
 
-def _usable(name: str, half: float | None) -> bool:
-    return half is not None and half <= USABLE[name]
+def _usable(name: str, half: float | None, times: float = 1.0) -> bool:
+    return half is not None and half <= times * USABLE[name]
 
 
 def metrics(plan: Plan, blocks: tuple[Block, ...], std: float, held: float | None = None) -> Forecast | None:

@@ -50,7 +50,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
     look = _rehearsal(spec, task.ask(Kind.VALIDATE, 0, ask.state))[0] if spec.looks else None
     later, _, widest = _rehearsal(spec, task.later) if isinstance(task, StatisticsTask) and task.later else (None, 0, 0)
     need = room(spec)
-    said, useless = words(spec, ahead) if ahead else ("", [])
+    said, useless = words(spec, ahead, data.values()) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.trains else None
     noise = outlook(spec, ask) if spec.traits.trains and spec.noisy else None
     use = useful(spec, noise) if spec.traits.trains and spec.noisy else None

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection
 
+import msgspec
 import numpy as np
 
 from potluck.core.asks import Ask, Kind
@@ -22,6 +23,8 @@ from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.reading import Reach
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
+EPSILONS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+"""Those that are looked at where less is of no use."""
 MANY = 1e9
 """With so many rows half an interval times them is what it is a row."""
 
@@ -57,7 +60,7 @@ def _stds(spec: Spec, ask: Ask) -> dict[str, float]:
     return {part.name: share * math.sqrt(givers) for part, share in shares}
 
 
-def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
+def words(spec: Spec, found: Forecast, here: Collection[Tally] = ()) -> tuple[str, list[str]]:
     """(a sentence, warnings): a warning where metrics would be of no use, or a statistic mostly be refused."""
     if spec.traits.counts:
         return _statistics(spec, found), _few(found)
@@ -69,30 +72,36 @@ def words(spec: Spec, found: Forecast) -> tuple[str, list[str]]:
     said = ", ".join(f"{TITLES[name]} {_plus_minus(half)}{rare.get(name, '')}" for name, half in found.noise.items())
     labels = " of each label" if spec.data.target and spec.data.target.columns else ""
     what = f"forecast, 95 % from the noise alone: {at} {said}{labels} ({_supposed(spec, found)})"
-    return what, _useless(spec, found, at, epsilon)
+    return what, _useless(spec, found, at, here)
 
 
-def _useless(spec: Spec, found: Forecast, at: str, epsilon: float) -> list[str]:
-    """A warning of metrics that will be of no use, and what to write. The wider an interval is, the less of epsilon it
-    has, nearly in proportion."""
+def _useless(spec: Spec, found: Forecast, at: str, here: Collection[Tally]) -> list[str]:
+    """A warning of metrics that will be of no use, and what to write."""
     bad, rare = found.useless(), found.useless_if_rare()
     if not bad and not rare:
         return []
     halves = found.noise if bad else found.rare
     known = " and ".join(_known(name, halves[name]) for name in bad or rare)
     known += "" if bad else " if 1 of 10 rows is positive, as is usual where people are ill"
-    key = "privacy.epsilon" if spec.privacy.unit == "row" or spec.traits.brings else "privacy.evaluation"
-    times = [half / forecast.USABLE[name] for name in bad or rare if (half := halves[name]) is not None]
-    enough = f"{key} = {_figure(epsilon * max(times)):g}" if len(times) == len(bad or rare) else f"a larger {key}"
+    key = "epsilon" if spec.privacy.unit == "row" or spec.traits.brings else "evaluation"
+    enough = _enough(spec, key, here)
+    more = f"a larger privacy.{key}" if enough is None else f"privacy.{key} = {enough:g}"
     split = f", or a larger data.split.{'validation' if spec.validated else 'test'}"
-    hint = f"hint: {enough}, more rows" + (", or fewer models" if spec.traits.brings else split)
-    return [f"{key}: {at} {known}; that says nothing of a model. {hint}"]
+    hint = f"hint: {more}, more rows" + (", or fewer models" if spec.traits.brings else split)
+    return [f"privacy.{key}: {at} {known}; that says nothing of a model. {hint}"]
 
 
-def _figure(value: float) -> float:
-    """Up to two figures."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
+def _enough(spec: Spec, key: str, here: Collection[Tally]) -> float | None:
+    """The smallest of a few epsilons at which all metrics will be of use, also where few rows are positive; as a part
+    of the plan's epsilon, less than half of it. None: none of these."""
+    now, most = getattr(spec.privacy, key) or 0.0, (spec.privacy.epsilon or 0.0) / 2
+    for one in EPSILONS:
+        if one > now and (key == "epsilon" or one < most):
+            privacy = msgspec.structs.replace(spec.privacy, **{key: one})
+            found = forecast_of(msgspec.structs.replace(spec, privacy=privacy), here)
+            if found is not None and not found.useless() and not found.useless_if_rare():
+                return one
+    return None
 
 
 def _known(name: str, half: float | None) -> str:
