@@ -24,17 +24,20 @@ from potluck.core.visible import visible
 from potluck.members.files import settle
 
 LONGEST = 128
+REASON = 1000
+"""Letters of the words that a person gives with a decision."""
 MOST_CODES = 16
 LINE = 32 << 10
 Event = Literal[
-    "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget"
-]
+    "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
+    "sign-in", "sign-out", "person",
+]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; file: of a request, the
-    federation file that the server goes by; why: codes."""
+    federation file that the server goes by; why: codes; reason: a person's words with a decision."""
 
     when: str
     event: Event
@@ -47,6 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     file: str = ""
     round: int | None = None
     why: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Subject:
     hash: str = ""
     run: str = ""
     file: str = ""
+    reason: str = ""
 
 
 class AccessLog:
@@ -102,6 +107,7 @@ class AccessLog:
             file=short(about.file),
             round=round,
             why=tuple(short(code) for code in why[:MOST_CODES]),
+            reason=short(about.reason, REASON),
         )
         line = json.dumps(msgspec.to_builtins(entry), ensure_ascii=True).encode("ascii") + b"\n"
         try:
@@ -138,9 +144,9 @@ def read(path: Path, last: int | None = None) -> Log:
     return Log(tuple(entries), tuple(damaged))
 
 
-def short(text: str) -> str:
-    """A text from outside as it may be kept and printed: visible, and cut at LONGEST letters. Two texts stay two."""
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+def short(text: str, longest: int = LONGEST) -> str:
+    """A text from outside as it may be kept and printed: visible, and cut at `longest` letters. Two texts stay two."""
+    cut = text if len(text) <= longest else f"{text[: longest - 3]}..."
     return visible(cut.replace("\\", "\\u{5c}"))
 
 

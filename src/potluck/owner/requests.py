@@ -223,6 +223,11 @@ class Requests:
         with as_our_errors(self._path):
             return self._select("state = 'pending'")
 
+    def every(self) -> tuple[Request, ...]:
+        """All that is remembered, oldest first."""
+        with as_our_errors(self._path):
+            return self._select("TRUE")
+
     def find(self, prefix: str) -> tuple[Request, ...]:
         """All requests for one plan, oldest first. Raises UsageError: none or more than one plan begins so."""
         with as_our_errors(self._path):

@@ -1,10 +1,11 @@
 """The access log, for its owner. It loads nothing of what runs rounds."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.members.home import SiteHome
-from potluck.owner.access import Entry
+from potluck.owner.access import AccessLog, Entry, Event, Outcome, Subject
 from potluck.owner.access import read as read_log
 
 
@@ -12,3 +13,9 @@ def log(folder: Path) -> tuple[Sequence[Entry], Sequence[int]]:
     """(entries, numbers of lines that cannot be read) of the access log."""
     found = read_log(SiteHome.at(folder).access)
     return found.entries, found.damaged
+
+
+def note(folder: Path, event: Event, person: str, outcome: Outcome = "", why: Sequence[str] = ()) -> None:
+    """A line of what a person did at the site in `folder`. Raises Refused: it cannot be written."""
+    about = Subject(person=person)
+    AccessLog(SiteHome.at(folder).access).write(event, datetime.now(UTC), outcome=outcome, about=about, why=tuple(why))

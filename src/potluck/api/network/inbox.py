@@ -1,6 +1,7 @@
 """The owner's verbs: what waits, what it would learn and cost, what would leave, yes or no."""
 
 import getpass
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -47,7 +48,8 @@ RECENT = 4 << 20
 class Asked:
     """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
     here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
-    that is kept here; empty where it can, or there is none."""
+    that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
+    (None: it sets no cap)."""
 
     request: Request
     plan: Spec
@@ -60,6 +62,12 @@ class Asked:
     counted: tuple[str, ...] | None = None
     unreadable: str = ""
     before: int = 0
+    cap: float | None = None
+
+    @property
+    def views(self) -> list[View]:
+        """Every claim of who could see what."""
+        return catalog.views(self.plan)
 
     @property
     def risks(self) -> list[str]:
@@ -121,13 +129,13 @@ class Asked:
         """Who sees what of this owner's, a line each; for a compute party, what it sees itself."""
         if self.computes:
             mine = Party(Role.COMPUTE, self.me)
-            return [_seen(view) for view in catalog.views(self.plan) if view.party == mine]
+            return [_seen(view) for view in self.views if view.party == mine]
         if not self.plan.traits.sums:
-            return [_seen(view) for view in catalog.views(self.plan) if str(view.party) != self.me]
+            return [_seen(view) for view in self.views if str(view.party) != self.me]
         things = ("update", "metrics", "own model")
         ours = (*(f"{self.me}'s {one}" for one in things), "the sum", "the model")
         found = []
-        for view in catalog.views(self.plan):
+        for view in self.views:
             about = view.of in ours and str(view.party) != self.me
             about = about and (view.party != BROKER or view.of == ours[0])
             first = next((name for name in self.plan.federation.sites if name != self.me), "")
@@ -210,6 +218,7 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
     with closing(Requests(home.requests)) as requests, opened(home.ledger, delta) as ledger:
         found = requests.find(which) if which else requests.pending()
         spent, counted, asked = ledger.spent() if ledger else 0.0, _counted(home), []
+        cap = rules.allow.epsilon_per_year if math.isfinite(rules.allow.epsilon_per_year) else None
         pinned = home.pinned() if home.federation.is_file() else None
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
@@ -219,7 +228,7 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             year = Composed() if computes or not known_cost else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable, ran))
+            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable, ran, cap))
         return asked
 
 
@@ -237,17 +246,17 @@ def _counted(home: SiteHome) -> dict[str, tuple[str, ...]]:
     return {one.hash: one.why for one in read_log(home.access, last=RECENT).entries if one.event == "rows"}
 
 
-def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str]) -> None:
+def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str], person: str = "") -> None:
     """A line of the access log: the rows were read for this plan, and what was counted. Raises Refused: no line."""
-    about = Subject(plan=plan, hash=request.hash, run=request.run)
+    about = Subject(person=person, plan=plan, hash=request.hash, run=request.run)
     AccessLog(home.access).write("rows", datetime.now(UTC), about=about, why=tuple(words))
 
 
-def decide(folder: Path, verdict: Event, which: str, person: str | None) -> tuple[str, Decision]:
+def decide(folder: Path, verdict: Event, which: str, person: str | None, reason: str = "") -> tuple[str, Decision]:
     """`approve`, `deny` or `revoke` the plan whose hash begins with `which`, as `person` (default: who is logged in).
 
-    Gives (person, what it did). Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this
-    version cannot read.
+    reason: the person's words, for this site's access log alone. Gives (person, what it did).
+    Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this version cannot read.
     """
     home = SiteHome.at(folder)
     who = person or getpass.getuser()
@@ -258,7 +267,9 @@ def decide(folder: Path, verdict: Event, which: str, person: str | None) -> tupl
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
         done = act(which, who, time.time(), rules)
         name = asked_of(done.changed[0]).name if done.changed else ""
-    about = Subject(person=who, plan=name, hash=done.hash, run=done.changed[0].run if done.changed else "")
+    about = Subject(
+        person=who, plan=name, hash=done.hash, run=done.changed[0].run if done.changed else "", reason=reason
+    )
     AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
 

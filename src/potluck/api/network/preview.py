@@ -95,8 +95,9 @@ class Leaving:
         }
 
 
-def preview(folder: Path, which: str) -> Leaving:
-    """What the plan whose hash begins with `which` would take from the site in `folder`.
+def preview(folder: Path, which: str, person: str = "") -> Leaving:
+    """What the plan whose hash begins with `which` would take from the site in `folder`. person: who looks, for the
+    access log.
 
     Raises UsageError, DataError, Refused: no such request, or the rows do not fit. Reveals: to the owner, its own sums.
     What the rows do not have as the plan declares it also goes into the access log, where the inbox finds it.
@@ -126,7 +127,7 @@ def preview(folder: Path, which: str) -> Leaving:
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
     near = _near(home, asked, judged(source, plan, rows, known, rules, home))
-    note_rows(home, asked.request, plan.name, (*lines(rows.tally), *near))
+    note_rows(home, asked.request, plan.name, (*lines(rows.tally), *near), person)
     return Leaving(
         asked,
         rows.tally.counted if plan.traits.counts else rests_on(plan, rows.tally),

@@ -12,6 +12,7 @@ VERBS = {
     "deny": "Say no to a plan, also where it runs already.",
     "revoke": "Take back all approvals of a plan.",
     "budget": "What was spent, from the verified ledger, and what a plan would leave.",
+    "web": "Pages for who decides: what waits in plain words, yes or no, and what was asked before.",
     "log": "Every request, granted or not, every round and every decision.",
     "models": "What runs left for the owner alone.",
     "forget": "Remove what is kept for a run that will not go on.",

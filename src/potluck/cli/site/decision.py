@@ -17,13 +17,15 @@ def decision(verdict: Event, words: str) -> click.Command:
     @click.argument("folder", type=PATH)
     @click.argument("hash")
     @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
+    @click.option("--reason", default="", metavar="TEXT", help="Why, for this site's access log; it is sent to nobody.")
     @spoken
-    def act(folder: Path, hash: str, person: str | None) -> None:
-        who, done = decide(folder, verdict, hash, person)
+    def act(folder: Path, hash: str, person: str | None, reason: str) -> None:
+        who, done = decide(folder, verdict, hash, person, reason)
         document = {
             "hash": f"sha256:{done.hash}",
             "verdict": verdict,
             "person": who,
+            "reason": reason,
             "missing": done.missing,
             "runs": {one.run: one.state.value for one in done.changed},
         }

@@ -26,6 +26,6 @@ def command(folder: Path) -> None:
             said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
             about = [f"round {row['round']}"] if row["round"] is not None else []
             about += [f"by {row['file']}"] if row["file"] else []
-            out.say("  ".join([*said, *about, ", ".join(row["why"])]).rstrip())
+            out.say("  ".join([*said, *about, ", ".join(row["why"]), row["reason"]]).rstrip())
 
     speaker.data({"entries": rows}, text)

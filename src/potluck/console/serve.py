@@ -1,0 +1,48 @@
+"""The server: on this machine's loopback alone, by both of its addresses, so that no other program answers at one."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from potluck.core.errors import UsageError, reason
+
+MOST = 64
+"""Connections at a time."""
+ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+@contextlib.contextmanager
+def listening(port: int) -> Iterator[tuple[int, list[socket.socket]]]:
+    """(port, sockets) that listen on loopback; port 0 takes a free one. Raises UsageError: the port is taken."""
+    with contextlib.ExitStack() as stack:
+        found: list[socket.socket] = []
+        for family, host in ADDRESSES:
+            try:
+                one = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind((host, port))
+                one.listen(MOST)
+            except OSError as error:
+                without = error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+                if family == socket.AF_INET6 and without:
+                    continue  # a machine without IPv6
+                hint = "name another with --port, or stop what listens there"
+                raise UsageError(f"port {port} cannot be used ({reason(error)})", where=host, hint=hint) from None
+            port = int(one.getsockname()[1])
+            found.append(one)
+        yield port, found
+
+
+def serve(app: ASGIApp, sockets: list[socket.socket], *, loud: bool = False) -> None:
+    """Answer until the process is told to stop. loud: a bug of ours is printed with its traceback."""
+    settings = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="off", http="h11",
+        ws="none",
+        log_level="error" if loud else "critical", limit_concurrency=MOST, timeout_keep_alive=10, timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    with contextlib.suppress(KeyboardInterrupt):  # it hands the signal on that stopped it
+        uvicorn.Server(settings).run(sockets)

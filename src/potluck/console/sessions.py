@@ -1,0 +1,117 @@
+"""Who is signed in, and which forms were shown to whom. It lives as long as the program: after a restart all sign in.
+
+A session is known by 256 random bits in a cookie; only a hash of them is kept. Each form that changes something has 256
+bits of its own, which are of one session and one action, and are used up: so no other page can send it (CSRF), a double
+click counts once, and what its page showed is compared with how things are when it comes.
+
+It does NOT know how anybody signed in, and nothing of it is written to a disk.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from potluck.console.origin import Origin
+from potluck.core.errors import Refused
+
+IDLE, LONGEST = 30 * 60.0, 8 * 3600.0
+"""Seconds without a request, and in all, after which a session is over."""
+FORMS, SESSIONS = 200, 64
+"""Most forms of a session that wait, and most sessions: the oldest gives way."""
+OLD = "this form was used already, or its page is old"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form that waits. action: the address that it is sent to; shown: a digest of what its page said."""
+
+    action: str
+    shown: str
+
+
+@dataclass(slots=True)
+class Session:
+    """One person's. began, seen: seconds, by the clock of `Sessions`."""
+
+    person: str
+    began: float
+    seen: float
+    forms: OrderedDict[str, Form] = field(default_factory=OrderedDict)
+
+
+class Sessions:
+    """All of them. clock: seconds that never run backwards; draw: a fresh text of 256 bits."""
+
+    def __init__(self, origin: Origin, tag: str, clock: Callable[[], float], draw: Callable[[], str]) -> None:
+        """tag: of whose pages, since cookies of a host do not know ports."""
+        self._clock, self._draw, self._lock = clock, draw, threading.Lock()
+        self._open: OrderedDict[str, Session] = OrderedDict()
+        self._secure = origin.secure
+        self.cookie = f"{'__Host-' if origin.secure else ''}potluck-{tag}"
+
+    def begin(self, person: str, answer: Response) -> Session:
+        """A new session, whose cookie goes with the answer. No id that a browser brought is ever taken over."""
+        token, now = self._draw(), self._clock()
+        session = Session(person, now, now)
+        with self._lock:
+            self._open[_digest(token)] = session
+            while len(self._open) > SESSIONS:
+                self._open.popitem(last=False)
+        answer.set_cookie(self.cookie, token, path="/", secure=self._secure, httponly=True, samesite="strict")
+        return session
+
+    def find(self, cookies: str) -> Session | None:
+        """The session of a Cookie header; None: none, or it is over. Two cookies of the name are none: another program
+        on this host could have set one of them."""
+        found = [one.strip().partition("=") for one in cookies.split(";")]
+        values = [value for name, _, value in found if name == self.cookie]
+        if len(values) != 1:
+            return None
+        with self._lock:
+            key = _digest(values[0])
+            session = self._open.get(key)
+            if session is None:
+                return None
+            now = self._clock()
+            if now - session.seen > IDLE or now - session.began > LONGEST:
+                del self._open[key]
+                return None
+            session.seen = now
+            return session
+
+    def end(self, session: Session, answer: Response) -> None:
+        """Signed out: the session is over here, and its cookie at the browser."""
+        with self._lock:
+            self._open = OrderedDict((key, one) for key, one in self._open.items() if one is not session)
+        answer.set_cookie(self.cookie, "", max_age=0, path="/", secure=self._secure, httponly=True, samesite="strict")
+
+    def end_all_of(self, person: str) -> None:
+        """Every session of a person is over."""
+        with self._lock:
+            self._open = OrderedDict((key, one) for key, one in self._open.items() if one.person != person)
+
+    def form(self, session: Session, action: str, shown: str = "") -> str:
+        """The id of a form that a page is about to show."""
+        ident = self._draw()
+        with self._lock:
+            session.forms[ident] = Form(action, shown)
+            while len(session.forms) > FORMS:
+                session.forms.popitem(last=False)
+        return ident
+
+    def take(self, session: Session, ident: str, action: str) -> Form:
+        """The form, used up. Raises Refused: not of this session or action, used already, or long gone."""
+        with self._lock:
+            form = session.forms.get(ident)
+            if form is None or form.action != action:
+                raise Refused(OLD, hint="look at the page again, it shows how things are now")
+            del session.forms[ident]
+            return form
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,176 @@
+"""What all pages share, whosever they are: who is asked to sign in, how a form arrives, how a page and an error look.
+
+A page is a function of a `Visit`; a GET changes nothing. Everything is text to the templates, which escape all of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from potluck.console.origin import Guard, Origin
+from potluck.console.sessions import Form, Session, Sessions
+from potluck.core.errors import PotluckError, Refused, UsageError
+from potluck.core.visible import visible
+from potluck.owner.access import Event, Outcome
+from potluck.report.page import HERE as REPORT
+from potluck.report.page import environment
+
+HERE = Path(__file__).parent
+FIELDS = 20
+"""Most fields of a form."""
+
+
+class Note(Protocol):
+    """Writes a line of the access log: what is done on a page is in it, with the person."""
+
+    def __call__(self, event: Event, person: str, outcome: Outcome = "", why: Sequence[str] = ()) -> None:
+        """See `api.network.access.note`."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """The pages of one home. title: whose; menu: (address, name) of the pages that every page leads to; clock: seconds
+    that never run backwards; draw: a fresh text of 256 bits."""
+
+    title: str
+    origin: Origin
+    sessions: Sessions
+    menu: tuple[tuple[str, str], ...]
+    note: Note
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request. fields: of its form; query: of its address; name: the part of its address that says of what."""
+
+    console: Console
+    session: Session | None
+    path: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def person(self) -> str:
+        """Who is signed in."""
+        return self.session.person if self.session else ""
+
+    def page(self, template: str, title: str, status: int = 200, **values: object) -> Response:
+        """A page of one of the templates."""
+        text = pages().get_template(template)
+        shown = {"console": self.console, "visit": self, "title": title, **values}
+        return HTMLResponse(text.render(shown), status)
+
+    def form(self, action: str, shown: str = "") -> str:
+        """The id of a form that this page shows. shown: a digest of what the page says."""
+        assert self.session is not None
+        return self.console.sessions.form(self.session, action, shown)
+
+    def take(self, action: str) -> Form:
+        """The form that came, used up. Raises Refused: it is not one that a page of this session showed."""
+        assert self.session is not None
+        return self.console.sessions.take(self.session, self.fields.get("form", ""), action)
+
+    def failed(self, error: PotluckError) -> Response:
+        """An error as a page: what, and what to do."""
+        status = 409 if isinstance(error, Refused) else 400
+        return self.page("failed.html", "That did not work", status, what=visible(error.what), hint=visible(error.hint))
+
+
+Handler = Callable[[Visit], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """handler: what answers at the address. public: also to who is not signed in; post: it takes a form."""
+
+    address: str
+    handler: Handler
+    public: bool = False
+    post: bool = False
+
+
+def application(console: Console, served: Sequence[Page]) -> ASGIApp:
+    """The program that a server runs."""
+    every = (*served, Page("/style.css", _style, public=True), Page("/sign-out", _sign_out, post=True))
+    routes = [
+        Route(one.address, _endpoint(console, one), methods=["POST"] if one.post else ["GET"], name=one.address)
+        for one in every
+    ]
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        bug = "" if isinstance(error, HTTPException) else type(error).__name__
+        session = console.sessions.find(request.headers.get("cookie", ""))
+        visit = Visit(console, session, request.url.path)
+        what = f"bug: {bug}" if bug else "there is no such page"
+        hint = "start it with -v and report what it prints" if bug else "the menu has the pages that there are"
+        return visit.page("failed.html", "That did not work", status, what=what, hint=hint)
+
+    app = Starlette(routes=routes, exception_handlers={HTTPException: unknown, Exception: unknown})
+    app.router.redirect_slashes = False  # it would send //another.host/ to another host
+    return Guard(app, console.origin)
+
+
+def _endpoint(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        session = console.sessions.find(request.headers.get("cookie", ""))
+        name = str(request.path_params.get("name", ""))
+        visit = Visit(console, session, request.url.path, {}, dict(request.query_params), name)
+        if session is None and not page.public:
+            if not page.post:
+                return RedirectResponse("/sign-in", 303)
+            hint = "sign in again, and look at the page before you decide"
+            return visit.page("failed.html", "Signed out", 401, what="nobody is signed in any more", hint=hint)
+        try:
+            fields = _fields(await request.body()) if page.post else {}
+            return await run_in_threadpool(page.handler, Visit(console, session, visit.path, fields, visit.query, name))
+        except PotluckError as error:
+            return visit.failed(error)
+
+    return answer
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """A form's fields, each once. Raises UsageError: it is none."""
+    try:
+        found = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+    except ValueError:
+        raise UsageError("this is no form of these pages") from None
+    if len(dict(found)) != len(found):
+        raise UsageError("this is no form of these pages: it has a field twice")
+    return dict(found)
+
+
+def _style(visit: Visit) -> Response:
+    text = (REPORT / "report.css").read_text(encoding="utf-8") + (HERE / "console.css").read_text(encoding="utf-8")
+    return Response(text, media_type="text/css")
+
+
+def _sign_out(visit: Visit) -> Response:
+    visit.take("/sign-out")
+    assert visit.session is not None
+    visit.console.note("sign-out", visit.person)
+    answer = RedirectResponse("/sign-in", 303)
+    visit.console.sessions.end(visit.session, answer)
+    return answer
+
+
+@cache
+def pages() -> Environment:
+    """The templates: these pages', and the report's, whose pictures they show."""
+    shared = environment()
+    assert shared.loader is not None
+    return shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))

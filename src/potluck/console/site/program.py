@@ -1,0 +1,53 @@
+"""The owner's program: which page is at which address."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from potluck.api.network import access
+from potluck.console.entry import Entry
+from potluck.console.origin import Origin
+from potluck.console.sessions import Sessions
+from potluck.console.shell import Console, Page, application
+from potluck.console.signin import SignIn
+from potluck.console.site.requests import Owner
+from potluck.members.home import SiteHome
+from potluck.members.tokens import fresh
+
+MENU = (("/", "What waits"), ("/past", "What was asked"))
+Clock = Callable[[], float]
+Draw = Callable[[], str]
+
+
+def program(
+    folder: Path,
+    origin: Origin,
+    person: str,
+    token: str,
+    clock: Clock = time.monotonic,
+    draw: Draw = fresh,
+) -> ASGIApp:
+    """The pages of the site in `folder`. person: whose name the decisions have of whoever comes with the token.
+
+    Raises UsageError: no home.
+    """
+    home = SiteHome.at(folder)
+    tag = hashlib.sha256(str(home.folder).encode()).hexdigest()[:16]
+    note = partial(access.note, folder)
+    console = Console(f"site {home.name}", origin, Sessions(origin, tag, clock, draw), MENU, note)
+    owner, way_in = Owner(folder), SignIn(Entry(token, clock), person)
+    return application(
+        console,
+        [
+            *way_in.pages(),
+            Page("/", owner.waiting),
+            Page("/past", owner.past),
+            Page("/requests/{name}", owner.asked),
+            Page("/requests/{name}/decide", owner.decide, post=True),
+            Page("/requests/{name}/preview", owner.preview, post=True),
+        ],
+    )

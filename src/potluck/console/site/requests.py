@@ -1,0 +1,153 @@
+"""What waits, one request in plain words, and the decision about it.
+
+What is decided is what was shown: a form remembers a digest of all that its page said, and the decision is refused if
+any of it is another by then. What the words are is the inbox's matter (`api.network.inbox`).
+"""
+
+import hashlib
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from potluck.api.network.history import earlier, history
+from potluck.api.network.inbox import Asked, decide, one_request
+from potluck.api.network.preview import preview
+from potluck.console.shell import Visit
+from potluck.console.site.verdicts import REASONED, Verdict, verdicts
+from potluck.core.errors import Refused, UsageError
+from potluck.core.party import BROKER
+from potluck.core.visible import json_text
+from potluck.dp.account import NEIGHBOURS, promise
+from potluck.learning.data.tally_words import lines
+from potluck.owner.access import REASON
+from potluck.owner.requests import State
+from potluck.report import matrix, owners, words
+from potluck.report.details import seen
+
+ADDRESS = "/requests"
+SHOWN = 12
+"""Values of a block that a preview shows; the verb's --json has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """A plan's privacy cost as a question and an answer. hundred: right guesses of 100, at most."""
+
+    question: str
+    hundred: int
+    epsilon: float
+    delta: float
+    unit: str
+    neighbours: str
+
+
+class Owner:
+    """The pages of the home in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._deciding = threading.Lock()
+
+    def waiting(self, visit: Visit) -> Response:
+        """What waits, a line each."""
+        found = [one for one in history(self._folder) if one.request.state is State.PENDING]
+        return visit.page("waiting.html", "What waits", found=found[::-1], moment=moment)
+
+    def past(self, visit: Visit) -> Response:
+        """All that was ever asked, newest first."""
+        return visit.page("past.html", "What was asked", found=history(self._folder), moment=moment)
+
+    def asked(self, visit: Visit) -> Response:
+        """One request, whole."""
+        return self._shown(visit, self._one(visit))
+
+    def preview(self, visit: Visit) -> Response:
+        """What would leave, computed now. It reads the rows, so it is asked for with a form, and logged."""
+        visit.take(f"{ADDRESS}/{visit.name}/preview")
+        self._one(visit)
+        found = preview(self._folder, visit.name, visit.person)
+        blocks = [(name, values[:SHOWN], len(values) - SHOWN) for name, values in found.values.items()]
+        facts = [*lines(found.tally), *found.near]
+        return visit.page("leaving.html", f"What would leave: {found.asked.plan.name}", it=found, blocks=blocks,
+                          facts=facts)  # fmt: skip
+
+    def decide(self, visit: Visit) -> Response:
+        """Yes, no, or no more. Raises Refused: something is another than its page said."""
+        verdict, reason = visit.fields.get("verdict", ""), visit.fields.get("reason", "").strip()
+        if len(reason) > REASON:
+            raise UsageError(f"a reason has at most {REASON} letters, this one has {len(reason)}", hint="shorten it")
+        if verdict in REASONED and not reason:
+            raise UsageError("a no needs its reason", hint="go back and say why: it stays here, in the access log")
+        form = visit.take(f"{ADDRESS}/{visit.name}/decide")
+        with self._deciding:
+            asked = self._one(visit)
+            if form.shown != digest(asked):
+                what = "what the page showed has changed since: nothing was decided"
+                raise Refused(what, hint="look at the page again, it shows how things are now")
+            chosen = next((one.word for one in verdicts(asked) if one.word == verdict), None)
+            if chosen is None:
+                raise Refused("nobody can decide so about this request now", hint="look at the page again")
+            decide(self._folder, chosen, asked.request.hash, visit.person, reason)
+        return RedirectResponse(f"{ADDRESS}/{visit.name}", 303)
+
+    def _one(self, visit: Visit) -> Asked:
+        if not re.fullmatch(r"[0-9a-f]{64}", visit.name):
+            raise HTTPException(404)
+        return one_request(self._folder, visit.name)
+
+    def _shown(self, visit: Visit, asked: Asked) -> Response:
+        address = f"{ADDRESS}/{visit.name}"
+        offered: Sequence[Verdict] = verdicts(asked)
+        short, full = pictures(asked)
+        return visit.page(
+            "asked.html",
+            asked.plan.name,
+            it=asked,
+            state=asked.request.state.value,
+            first_seen=moment(asked.request.first_seen),
+            odds=odds(asked),
+            short=short,
+            full=full,
+            means=matrix.MEANS,
+            earlier=earlier(self._folder, asked.request),
+            settings=json_text(asked.document()["settings"]),
+            verdicts=offered,
+            form=visit.form(f"{address}/decide", digest(asked)) if offered else "",
+            look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
+            most=REASON,
+        )
+
+
+def digest(asked: Asked) -> str:
+    """Of all that a page says of a request."""
+    return hashlib.sha256(json_text(asked.document()).encode()).hexdigest()
+
+
+def pictures(asked: Asked) -> tuple[matrix.Matrix | None, matrix.Matrix | None]:
+    """Who could see what: by role, and by name where that is no more than can be read."""
+    sites = list(asked.plan.federation.sites)
+    views = [seen(view) for view in asked.views]
+    by_role = [view for view in views if view.party != BROKER.name] or views
+    return matrix.short(by_role, sites), matrix.full(views, sites)
+
+
+def odds(asked: Asked) -> Odds | None:
+    """What the plan's noise leaves a guesser; None: it has no noise, or this party gives no rows."""
+    most, privacy = promise(asked.plan), asked.plan.privacy
+    if most is None or asked.computes:
+        return None
+    unit = str(privacy.unit)
+    asks = owners.QUESTIONS if NEIGHBOURS.startswith("add") else owners.REPLACED
+    delta = privacy.delta or 0.0
+    return Odds(asks.get(unit, asks["row"]), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
+
+
+def moment(seconds: float) -> str:
+    """A time as people write it."""
+    return words.moment(datetime.fromtimestamp(seconds, UTC).isoformat())
