@@ -39,10 +39,14 @@ def listening(port: int) -> Iterator[tuple[int, list[socket.socket]]]:
 
 def serve(app: ASGIApp, sockets: list[socket.socket], *, loud: bool = False) -> None:
     """Answer until the process is told to stop. loud: a bug of ours is printed with its traceback."""
-    settings = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="off", http="h11",
-        ws="none",
-        log_level="error" if loud else "critical", limit_concurrency=MOST, timeout_keep_alive=10, timeout_graceful_shutdown=5,
-    )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):  # it hands the signal on that stopped it
-        uvicorn.Server(settings).run(sockets)
+        uvicorn.Server(settings(app, loud=loud)).run(sockets)
+
+
+def settings(app: ASGIApp, *, loud: bool = False) -> uvicorn.Config:
+    """No header of a proxy is believed, and nothing of a request is logged."""
+    return uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", proxy_headers=False, server_header=False,
+        log_config=None, log_level="error" if loud else "critical", access_log=False,
+        limit_concurrency=MOST, timeout_keep_alive=10, timeout_graceful_shutdown=5,
+    )  # fmt: skip

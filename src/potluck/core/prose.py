@@ -28,6 +28,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def sentence(text: str) -> str:
+    """With a capital at its start and a full stop at its end, where it has none."""
+    return capital(text) + ("" if text.endswith((".", "?", "!")) else ".")
+
+
 def listed(items: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

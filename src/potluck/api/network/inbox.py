@@ -189,6 +189,7 @@ class Asked:
             "epsilon": promise(self.plan),
             "spent": self.spent,
             **self.year.document(),
+            "cap": self.cap,
             "network": None if self.network is None else {**self.network.document(), "trains": self.trained},
             "room": None if self.room is None else self.room.document(),
             "unreadable": self.unreadable,

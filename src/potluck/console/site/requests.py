@@ -8,14 +8,14 @@ import hashlib
 import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from potluck.api.network.history import earlier, history
+from potluck.api.network.history import Earlier, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
 from potluck.api.network.preview import preview
 from potluck.console.shell import Visit
@@ -87,7 +87,7 @@ class Owner:
         form = visit.take(f"{ADDRESS}/{visit.name}/decide")
         with self._deciding:
             asked = self._one(visit)
-            if form.shown != digest(asked):
+            if form.shown != digest(asked, earlier(self._folder, asked.request)):
                 what = "what the page showed has changed since: nothing was decided"
                 raise Refused(what, hint="look at the page again, it shows how things are now")
             chosen = next((one.word for one in verdicts(asked) if one.word == verdict), None)
@@ -104,7 +104,7 @@ class Owner:
     def _shown(self, visit: Visit, asked: Asked) -> Response:
         address = f"{ADDRESS}/{visit.name}"
         offered: Sequence[Verdict] = verdicts(asked)
-        short, full = pictures(asked)
+        before = earlier(self._folder, asked.request)
         return visit.page(
             "asked.html",
             asked.plan.name,
@@ -112,29 +112,46 @@ class Owner:
             state=asked.request.state.value,
             first_seen=moment(asked.request.first_seen),
             odds=odds(asked),
-            short=short,
-            full=full,
+            pictures=pictures(asked),
             means=matrix.MEANS,
-            earlier=earlier(self._folder, asked.request),
+            earlier=before,
             settings=json_text(asked.document()["settings"]),
             verdicts=offered,
-            form=visit.form(f"{address}/decide", digest(asked)) if offered else "",
+            form=visit.form(f"{address}/decide", digest(asked, before)) if offered else "",
             look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
             most=REASON,
         )
 
 
-def digest(asked: Asked) -> str:
+def digest(asked: Asked, before: Earlier | None) -> str:
     """Of all that a page says of a request."""
-    return hashlib.sha256(json_text(asked.document()).encode()).hexdigest()
+    shown = {**asked.document(), "before": before.request.run if before else None}
+    return hashlib.sha256(json_text(shown).encode()).hexdigest()
 
 
-def pictures(asked: Asked) -> tuple[matrix.Matrix | None, matrix.Matrix | None]:
-    """Who could see what: by role, and by name where that is no more than can be read."""
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Who could see what: by role without its conditions, by role with them, and by name where that can be read."""
+
+    plain: matrix.Matrix
+    short: matrix.Matrix
+    full: matrix.Matrix | None
+
+
+def pictures(asked: Asked) -> Pictures:
+    """Of the plan's claims. The broker, which carries sealed letters, has a column in the last alone."""
     sites = list(asked.plan.federation.sites)
     views = [seen(view) for view in asked.views]
-    by_role = [view for view in views if view.party != BROKER.name] or views
-    return matrix.short(by_role, sites), matrix.full(views, sites)
+    short = matrix.short([view for view in views if view.party != BROKER.name] or views, sites)
+    return Pictures(_bare(short), short, matrix.full(views, sites))
+
+
+def _bare(table: matrix.Matrix) -> matrix.Matrix:
+    rows = tuple(
+        (thing, tuple(tuple(replace(claim, notes=()) for claim in cell) for cell in cells))
+        for thing, cells in table.rows
+    )
+    return replace(table, rows=rows, notes=())
 
 
 def odds(asked: Asked) -> Odds | None:

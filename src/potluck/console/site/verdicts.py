@@ -22,7 +22,7 @@ class Verdict:
 
 APPROVE = Verdict("approve", "Approve", "this run may begin, once as many persons as the policy asks for say so")
 DENY = Verdict("deny", "Deny", "the run ends or never begins, and so does every later one of this plan")
-REVOKE = Verdict("revoke", "Revoke", "all approvals are taken back; a run that began ends before its next round", True)
+REVOKE = Verdict("revoke", "Revoke", "all approvals are taken back; a run that began ends before its next round")
 NEXT = Verdict("approve", "Approve after all", "the next run of this plan may begin; this one stays denied")
 
 

@@ -1,0 +1,106 @@
+"""What is decided is what was shown, once, by who saw it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from potluck.api.network.inbox import decide
+from potluck.owner.access import read
+from potluck.owner.requests import Requests, State
+from support.console import home as homes
+from support.console.home import Visitor, words
+
+
+def decided(home):
+    return [one.event for one in read(home / "access.jsonl").entries if one.event in ("approve", "deny", "revoke")]
+
+
+def state(home, run="r1"):
+    with Requests(home / "requests.sqlite") as book:
+        return book.state(run)
+
+
+def test_a_form_without_its_id_or_with_another_decides_nothing(home, ann, plan):
+    page = f"/requests/{plan}"
+    ids = {"none": "0" * 64, "empty": " ", "sign-out's": ann.form(page, "/sign-out"),
+           "preview's": ann.form(page, f"{page}/preview")}  # fmt: skip
+    for ident in ids.values():
+        assert ann.decide(plan, "approve", form=ident).status_code == 409
+    assert decided(home) == []
+
+
+def test_a_form_of_another_session_decides_nothing(home, ann, plan):
+    """An attacker who has an account of his own may fetch a form, but cannot make another's browser send it."""
+    bob = Visitor(home, person="bob").enter()
+    page = f"/requests/{plan}"
+    his = bob.form(page, f"{page}/decide")
+    assert ann.decide(plan, "approve", form=his).status_code == 409
+    assert decided(home) == []
+
+
+def test_a_form_of_another_plan_decides_nothing(home, ann, plan):
+    other = homes.ask(home, homes.spec(purpose="another"), "r2")
+    form = ann.form(f"/requests/{other}", f"/requests/{other}/decide")
+    assert ann.decide(plan, "approve", form=form).status_code == 409
+    assert decided(home) == []
+
+
+def test_a_double_click_counts_once(home, ann, plan):
+    """A second yes would serve the next run of the plan, which nobody has looked at."""
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    with ThreadPoolExecutor(4) as pool:
+        codes = [one.status_code for one in pool.map(lambda _: ann.decide(plan, "approve", form=form), range(4))]
+    assert sorted(codes) == [303, 409, 409, 409]
+    assert decided(home) == ["approve"]
+    homes.ask(home, run="r2")
+    assert state(home, "r2") is State.PENDING
+
+
+def test_two_tabs_count_once(home, ann, plan):
+    page = f"/requests/{plan}"
+    tabs = [ann.form(page, f"{page}/decide") for _ in range(2)]
+    assert [ann.decide(plan, "approve", form=one).status_code for one in tabs] == [303, 409]
+    homes.ask(home, run="r2")
+    assert state(home, "r2") is State.PENDING
+
+
+CHANGES = {
+    "another run of it": lambda home: homes.ask(home, run="r2"),
+    "its rows were counted": lambda home: homes.counted(home),
+    "the budget's cap": lambda home: homes.policy(home, "epsilon_per_year = 10.0", "epsilon_per_year = 9.0"),
+    "who must approve": lambda home: homes.policy(home, "people = 1", "people = 2"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_changed_since_it_was_shown_is_not_decided(home, ann, plan, what):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    CHANGES[what](home)
+    answer = ann.decide(plan, "approve", form=form)
+    assert answer.status_code == 409
+    assert "has changed" in words(answer.text)
+    assert decided(home) == []
+    assert ann.decide(plan, "approve").status_code == 303  # the control: what the page shows now
+
+
+def test_what_was_decided_elsewhere_meanwhile_is_not_decided_again(home, ann, plan):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    decide(home, "deny", plan, "carla")
+    assert ann.decide(plan, "approve", form=form).status_code == 409
+    assert state(home) is State.DENIED
+
+
+def test_no_other_word_is_a_verdict(home, ann, plan):
+    for verdict in ("", "APPROVE", "revoke", "start", "approve\n", "withdraw"):
+        assert ann.decide(plan, verdict).status_code == 409, verdict
+    assert decided(home) == []
+
+
+def test_what_the_policy_denies_nobody_approves_by_a_form(home, ann):
+    plan = homes.ask(home, homes.spec(purpose="too much"), "r3", codes=("epsilon_per_plan",))
+    assert "/decide" not in ann.get(f"/requests/{plan}").text
+    assert ann.post(f"/requests/{plan}/decide", {"form": "0" * 64, "verdict": "approve"}).status_code == 409
+    assert state(home, "r3") is State.DENIED

@@ -1,0 +1,50 @@
+"""What a hostile coordinator writes into a plan is text on the page, and nothing else."""
+
+import msgspec
+
+from support.console import home as homes
+from support.console.home import Visitor, words
+from support.report.tree import Tree
+
+EVIL = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</title></head><body onload=alert(1)>",
+    "{{ 7 * 7 }}{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
+    "javascript:alert(1)",
+    "<form action=https://evil.example><button>Approve</button></form>",
+    "a\r\nSet-Cookie: evil=1\r\n\r\n<h1>x",
+    "\u202egnp.evorppa\u2066\x1b[2J\x00",
+    "<base href=https://evil.example>",
+    "<meta http-equiv=refresh content='0;url=https://evil.example'>",
+]
+
+
+def elements(text):
+    """The elements of a page with the names of their attributes."""
+    tree = Tree(text)
+    assert tree.errors == []
+    return [(name, sorted(attributes)) for name, attributes, _ in tree.tags]
+
+
+def test_a_name_purpose_column_or_asker_makes_no_element(home):
+    evil = "".join(EVIL)
+    visitor = Visitor(home).enter()
+    data = homes.spec().data
+    kind = data.columns["x"]
+
+    def plan(name, purpose, column):
+        read = msgspec.structs.replace(data, columns={column: kind, "z": kind})
+        return homes.spec(name=name, purpose=purpose, data=read)
+
+    bad, good = (
+        homes.ask(home, plan(evil, evil, evil), "r3", asker=evil[:200]),
+        homes.ask(home, plan("n", "p", "c"), "r4", asker="o"),
+    )
+    pages = [visitor.get(f"/requests/{one}") for one in (bad, good)]
+    assert [one.status_code for one in pages] == [200, 200]
+    assert elements(pages[0].text) == elements(pages[1].text)
+    assert "set-cookie" not in pages[0].headers
+    for text in (pages[0].text, visitor.get("/").text, visitor.get("/past").text):
+        assert not set("\u202e\u2066\x1b\x00") & set(text)
+    assert "{{ 7 * 7 }}" in words(pages[0].text)  # as it was written, not 49

@@ -1,0 +1,71 @@
+"""The server itself: on loopback alone, on both of its addresses, and deaf to what is no request of a browser."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+import uvicorn
+
+from potluck.console import serve
+from potluck.core.errors import UsageError
+from support.console.home import TOKEN, Origin, program
+
+
+@pytest.fixture
+def port(home):
+    with serve.listening(0) as (taken, sockets):
+        app = program(home, Origin.here(taken), "ann", TOKEN)
+        server = uvicorn.Server(serve.settings(app))
+        thread = threading.Thread(target=server.run, args=(sockets,))
+        thread.start()
+        try:
+            yield taken
+        finally:
+            server.should_exit = True
+            thread.join(60)
+
+
+def said(port, text, host="127.0.0.1"):
+    """What comes back for these bytes."""
+    with socket.create_connection((host, port), timeout=60) as one:
+        one.sendall(text.encode())
+        return b"".join(iter(lambda: one.recv(65536), b"")).decode("utf-8", "replace")
+
+
+def test_it_answers_on_both_addresses_of_this_machine_and_on_no_other(port):
+    ask = f"GET /sign-in HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    hosts = ["127.0.0.1"]
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        hosts.append("::1")
+    assert [said(port, ask, host).split()[1] for host in hosts] == ["200"] * len(hosts)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # no packet: which address this machine would send from
+        mine = one.getsockname()[0]
+    with pytest.raises(OSError, match="refused"):
+        said(port, ask, mine)
+
+
+@pytest.mark.parametrize(
+    "path", ["/requests/../../site.toml", "/..", "/../../../etc/passwd", "//evil.example/%2f..", "http://evil.example/"]
+)
+def test_a_raw_path_leads_nowhere(port, path):
+    answer = said(port, f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n")
+    assert answer.split()[1] in ("303", "404")
+    assert "evil" not in answer
+    assert "version = 1" not in answer
+
+
+def test_a_header_cannot_be_split_into_two(port):
+    head = f"Host: localhost:{port}\r\nConnection: close\r\n"
+    smuggled = f"GET / HTTP/1.1\r\n{head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    hidden = f"GET /style.css HTTP/1.1\r\n{head}\r\n"
+    assert "HTTP/1.1 200" not in said(port, smuggled + hidden)
+    assert "HTTP/1.1 200" in said(port, hidden)  # the control
+
+
+def test_a_taken_port_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        taken = one.getsockname()[1]
+        with pytest.raises(UsageError, match="cannot be used"), serve.listening(taken):
+            pass

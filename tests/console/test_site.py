@@ -1,0 +1,102 @@
+"""The owner's pages say what the verbs say, and do what the verbs do."""
+
+import json
+
+import pytest
+
+from potluck.api.network.inbox import inbox
+from potluck.cli import potluck
+from potluck.cli.door import run as call
+from potluck.dp.odds import odds
+from potluck.owner.access import REASON, read
+from potluck.owner.requests import Requests, State
+from support.console import home as homes
+from support.console.home import Visitor, words
+
+
+def log(home):
+    return [(one.event, one.person, one.reason) for one in read(home / "access.jsonl").entries]
+
+
+def state(home, run="r1"):
+    with Requests(home / "requests.sqlite") as book:
+        return book.state(run)
+
+
+def test_a_request_is_said_in_the_words_of_the_inbox(home, ann, plan):
+    (asked,) = inbox(home)
+    text = words(ann.get(f"/requests/{plan}").text)
+    for line in (asked.learnt, asked.together, asked.cost, *asked.seen, *asked.risks):
+        assert line[1:] in text
+    assert f"sha256:{plan}" in text
+    assert f"At most {-int(-odds(3.0, 1e-5) // 1)} in 100" in text  # Kairouz et al., by the dp room's formula
+    assert text.index("in 100") < text.index("epsilon")
+
+
+def test_what_waits_is_listed_and_what_was_asked_stays(home, ann, plan):
+    assert plan in ann.get("/").text
+    ann.decide(plan, "deny", "not in our interest")
+    assert plan not in ann.get("/").text
+    assert "denied" in words(ann.get("/past").text)
+
+
+def test_a_decision_is_the_verbs_own_and_stands_in_the_log_with_person_and_reason(home, ann, plan):
+    assert ann.decide(plan, "approve", "as the board agreed").headers["location"] == f"/requests/{plan}"
+    assert state(home) is State.APPROVED
+    assert ann.decide(plan, "revoke", "the board changed its mind").status_code == 303
+    assert state(home) is State.REVOKED
+    assert log(home)[1:] == [("approve", "ann", "as the board agreed"), ("revoke", "ann", "the board changed its mind")]
+
+
+def test_a_verb_takes_a_reason_too(home, plan, capsys):
+    told = ["site", "deny", str(home), plan, "--person", "bob", "--reason", "no permit", "--json"]
+    assert call(potluck, told) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "no permit"
+    assert log(home) == [("deny", "bob", "no permit")]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * (REASON + 1)])
+def test_a_no_needs_a_reason_and_its_form_stays_good(home, ann, plan, reason):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    assert ann.decide(plan, "deny", reason, form).status_code == 400
+    assert state(home) is State.PENDING
+    assert ann.decide(plan, "deny", "why not", form).status_code == 303
+
+
+def test_where_the_policy_asks_two_one_person_is_one(home, plan):
+    homes.policy(home, "people = 1", "people = 2")
+    ann, bob = (Visitor(home, person=name).enter() for name in ("ann", "bob"))
+    assert ann.decide(plan, "approve").status_code == 303
+    assert ann.decide(plan, "approve").status_code == 303  # she says it again: still one person
+    assert state(home) is State.PENDING
+    assert "one approval missing" in words(bob.get(f"/requests/{plan}").text)
+    assert bob.decide(plan, "approve").status_code == 303
+    assert state(home) is State.APPROVED
+
+
+def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, plan):
+    assert "No other plan of hospitals was let in here" in words(ann.get(f"/requests/{plan}").text)
+    ann.decide(plan, "approve")
+    later = homes.ask(home, homes.spec(purpose="to sell it"), "r2")
+    text = words(ann.get(f"/requests/{later}").text)
+    before = text[text.index("What differs") :]
+    assert 'purpose "test" "to sell it"' in before
+    assert "training.rounds" not in before[: before.index("The small print")]
+
+
+def test_a_preview_reads_the_rows_only_when_asked_and_says_who_looked(home, ann, plan):
+    page = f"/requests/{plan}"
+    assert [event for event, _, _ in log(home)] == ["sign-in"]
+    answer = ann.post(f"{page}/preview", {"form": ann.form(page, f"{page}/preview")})
+    assert "Nothing was sent" in words(answer.text)
+    assert "gradient" in words(answer.text)
+    assert log(home)[1:] == [("rows", "ann", "")]
+    assert ann.get(f"{page}/preview").status_code == 405
+
+
+def test_a_page_that_is_not_there_says_so(ann):
+    for path in ("/nowhere", "/requests/" + "0" * 64):
+        answer = ann.get(path)
+        assert answer.status_code in (400, 404)
+        assert "did not work" in words(answer.text)

@@ -1,0 +1,131 @@
+"""A site's home with requests in it, and its pages as programs and browsers ask for them."""
+
+import re
+import time
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+import msgspec
+from starlette.testclient import TestClient
+
+from potluck.api.network import members as api
+from potluck.api.network.inbox import note_rows
+from potluck.console.origin import Origin
+from potluck.console.site.program import program
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import canonical, digest
+from potluck.members.home import SiteHome
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Requests
+from support.owner.policies import OPEN
+from support.parties import scene
+
+PORT = 8711
+ORIGIN = Origin.here(PORT)
+TOKEN = "f" * 64
+ASKER = "hospitals"
+
+
+def found(folder: Path, rule: str = "person", people: int = 1) -> Path:
+    """A coordinator, and the site `a` with its rows, whose policy asks so many persons; gives the site's home."""
+    api.federation_new(folder / "fed", "tls://localhost:4222", time.time(), 30)
+    frames = scene.frames("abcd", 40)
+    for name in "abcd":
+        api.site_new(folder / name, None)
+    approve = f'rule = "{rule}"\npeople = {people}'
+    (folder / "a" / "policy.toml").write_text(OPEN.replace('rule = "policy"', approve).replace("inf", "10.0"))
+    frames["a"].to_csv(folder / "a" / "rows.csv", index=False)
+    api.federation_add(folder / "fed", [folder / n / f"{n}.card" for n in "abcd"], time.time())
+    api.site_join(folder / "a", folder / "fed" / "federation.toml", time.time(), "")
+    return folder / "a"
+
+
+def spec(**changes: object) -> Spec:
+    """A plan with noise, of four sites."""
+    return msgspec.structs.replace(scene.plan(privacy=scene.SHARED).spec, **changes)
+
+
+def ask(
+    folder: Path, plan: Spec | None = None, run: str = "r1", asker: str = ASKER, codes: tuple[str, ...] = ()
+) -> str:
+    """A run is asked for, as the site's process would write it; gives the plan's hash."""
+    home, plan = SiteHome.at(folder), plan or spec()
+    with Requests(home.requests) as book:
+        book.ask(run, digest(plan), canonical(plan), asker, time.time(), codes, read_policy(home.policy).approve)
+    return digest(plan).hex()
+
+
+def policy(folder: Path, before: str, after: str) -> None:
+    """The owner changes a line of the policy."""
+    path = folder / "policy.toml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def counted(folder: Path) -> None:
+    """Somebody looked at the rows, as `site preview` does, and found something."""
+    home = SiteHome.at(folder)
+    with Requests(home.requests) as book:
+        (waiting,) = book.pending()
+    note_rows(home, waiting, "p", ["column 'x': 3 values outside the declared range"])
+
+
+@dataclass
+class Clock:
+    """Time that a test moves."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Visitor:
+    """A browser of one person: it keeps cookies, and says of its requests what a browser says."""
+
+    folder: Path
+    origin: Origin = ORIGIN
+    person: str = "ann"
+    clock: Clock = field(default_factory=Clock)
+    client: TestClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        app = program(self.folder, self.origin, self.person, TOKEN, self.clock)
+        self.client = TestClient(app, base_url=self.origin.text, follow_redirects=False)
+
+    def get(self, path: str, **headers: str):
+        return self.client.get(path, headers=headers)
+
+    def post(self, path: str, fields: dict[str, str] | None = None, **headers: str | None):
+        said = {"Origin": self.origin.text, "Sec-Fetch-Site": "same-origin"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        return self.client.post(path, data=fields or {}, headers={k: v for k, v in said.items() if v is not None})
+
+    def enter(self) -> "Visitor":
+        """Signed in, by the printed address."""
+        assert self.post("/enter/now", {"token": TOKEN}).status_code == 303
+        return self
+
+    def form(self, page: str, action: str) -> str:
+        """The id of the form on a page that goes to this address."""
+        text = self.get(page).text
+        match = re.search(
+            rf'action="{re.escape(action)}"[^>]*>\s*<input type="hidden" name="form" value="([0-9a-f]+)"', text
+        )
+        assert match, text
+        return match[1]
+
+    def decide(self, plan: str, verdict: str, reason: str = "because", form: str = "", **headers: str):
+        """Read a request's page and press one of its buttons."""
+        page = f"/requests/{plan}"
+        fields = {"form": form or self.form(page, f"{page}/decide"), "verdict": verdict, "reason": reason}
+        return self.post(f"{page}/decide", fields, **headers)
+
+
+def words(text: str) -> str:
+    """What a page says, without its tags."""
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text)))
