@@ -1,0 +1,186 @@
+"""The pages in a real browser: by keyboard alone, narrow, wide and dark; axe-core finds nothing; a foreign page fails.
+
+Without Chromium these tests are skipped, and fail in CI.
+"""
+
+import http.server
+import threading
+
+import pytest
+
+from potluck.console import serve
+from potluck.console.origin import Origin
+from potluck.console.site.program import program
+from potluck.owner.access import read
+from support.console import home as homes
+from support.console.browser import chromium, served, violations
+from support.console.home import TOKEN
+
+pytestmark = pytest.mark.browser
+WIDTHS = (400, 1400)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as one:
+        yield one
+
+
+@pytest.fixture
+def site(browser, home):
+    """(origin, a page that came by the printed address, what its console said)."""
+    with serve.listening(0) as (port, sockets):
+        origin = Origin.here(port).text
+        with served(program(home, Origin.here(port), "ann", TOKEN), sockets):
+            context = browser.new_context(viewport={"width": 1400, "height": 900})
+            context.set_default_timeout(60_000)
+            page, heard = context.new_page(), []
+            page.on("console", lambda one: heard.append(one.text))
+            page.on("dialog", lambda one: (heard.append(one.message), one.dismiss()))
+            yield origin, page, heard
+            context.close()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
+
+
+def reach(page, name):
+    """Tab until this element has the focus, which must show."""
+    for _ in range(60):
+        press(page, "Tab")
+        if focused(page) == name:
+            look = "getComputedStyle(document.activeElement)"
+            assert page.evaluate(f"{look}.outlineStyle + {look}.outlineWidth") == "solid3px"
+            return
+    raise AssertionError(f"{name} is not reached by Tab")
+
+
+def decided(home):
+    return [
+        (e.event, e.person, e.reason) for e in read(home / "access.jsonl").entries if e.event in ("approve", "deny")
+    ]
+
+
+def test_an_officer_comes_from_the_address_to_a_decision_by_keyboard_alone(site, home, plan):
+    origin, page, heard = site
+    page.goto(f"{origin}/enter?token={TOKEN}")
+    assert violations(page) == []
+    reach(page, "Sign in as ann")
+    press(page, "Enter")
+    page.wait_for_url(f"{origin}/")
+    reach(page, "p")
+    press(page, "Enter")
+    page.wait_for_url(f"{origin}/requests/{plan}")
+    assert violations(page) == []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    reach(page, "reason")
+    page.keyboard.type("as the board agreed")
+    reach(page, "Approve")
+    press(page, "Enter")
+    page.wait_for_selector("text=approved")
+    assert decided(home) == [("approve", "ann", "as the board agreed")]
+    assert heard == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page_however_it_is_shown(site, home, plan, scheme):
+    origin, page, heard = site
+    other = homes.ask(home, homes.spec(name="another", purpose="w" * 300), "r2")
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{origin}/enter?token={TOKEN}")
+    page.click("main button")
+    for path in ("/", "/past", f"/requests/{plan}", f"/requests/{other}", "/nowhere", "/sign-in"):
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(origin + path)
+            for fold in page.locator("details").all():
+                fold.evaluate("one => one.open = true")
+            assert violations(page) == [], (path, width)
+            assert page.evaluate("document.documentElement.scrollWidth") == width, (path, width)
+    page.goto(f"{origin}/requests/{plan}")
+    page.click("text=Count my rows")
+    page.wait_for_selector("text=Nothing was sent")
+    assert violations(page) == []
+    assert [one for one in heard if "404" not in one] == []
+
+
+@pytest.mark.slow
+def test_axe_does_find_what_is_wrong(site):
+    """The control of the tests above."""
+    origin, page, _ = site
+    page.goto(f"{origin}/sign-in")
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"data:,\"><input>')")
+    assert {"image-alt", "label"} <= {rule for rule, _ in violations(page)}
+
+
+ATTACK = """<!doctype html><title>x</title><iframe src="{target}"></iframe>
+<img src="{target}"><script src="{target}/style.css"></script>
+<form method="post" action="{target}/requests/{plan}/decide"><input name="form" value="{form}">
+<input name="verdict" value="approve"><input name="reason" value="x"></form>
+<script>window.onload = () => document.forms[0].submit()</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_page_of_another_port_cannot_make_her_browser_decide(site, home, plan, host):
+    """Even with the id of her form, which it could not have: the browser says where the form is from."""
+    origin, page, _ = site
+    page.goto(f"{origin}/enter?token={TOKEN}")
+    page.click("main button")
+    page.goto(f"{origin}/requests/{plan}")
+    form = page.locator(".decide input[name=form]").get_attribute("value")
+    text = ATTACK.format(target=origin, plan=plan, form=form).encode()
+
+    class Evil(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Evil) as evil:
+        threading.Thread(target=evil.serve_forever, daemon=True).start()
+        try:
+            page.goto(f"http://{host}:{evil.server_port}/", wait_until="commit")
+            page.wait_for_selector("text=Refused: the form is not from a page of this origin")
+        finally:
+            evil.shutdown()
+    assert decided(home) == []
+    page.goto(f"{origin}/requests/{plan}")
+    page.click("text=Approve")  # the control
+    page.wait_for_selector("text=approved")
+    assert decided(home) == [("approve", "ann", "")]
+
+
+@pytest.mark.slow
+def test_hostile_words_run_nothing(site, home):
+    origin, page, heard = site
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    plan = homes.ask(home, homes.spec(name=evil, purpose=evil), "r3", asker=evil)
+    page.goto(f"{origin}/enter?token={TOKEN}")
+    page.click("main button")
+    page.goto(f"{origin}/requests/{plan}")
+    assert page.locator("h1").inner_text() == evil
+    page.evaluate(
+        """() => new Promise((failed) => {
+          const image = document.createElement("img");
+          image.setAttribute("onerror", "alert(3)");
+          image.addEventListener("error", failed);
+          image.src = "x";
+          document.body.append(image);
+        })"""
+    )
+    assert not {"1", "2", "3"} & set(heard)  # the policy of the page stops even what would get into it
+    assert any("Content Security Policy" in one for one in heard)

@@ -1,0 +1,56 @@
+"""The pages in a real Chromium, over a real server."""
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.types import ASGIApp
+
+from potluck.console.serve import settings
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser; without one the test is skipped, which fails in CI."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def served(app: ASGIApp, sockets: list) -> Iterator[None]:
+    """The program answers in a thread until the block ends."""
+    server = uvicorn.Server(settings(app))
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(60)
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds on a page: (rule, elements) each. It has to have looked at something."""
+    found = Axe().run(page, options={"resultTypes": ["violations", "passes"]}).response
+    assert len(found["passes"]) > 15
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
