@@ -164,7 +164,13 @@ def independent(events):
 
 def test_ledgers_say_what_was_said_before_and_another_accountant_too(tmp_path):
     spec, out = plan(training=STEPS, privacy=NOISE), tmp_path / "out"
-    found = potluck.tune(spec, {"training.rate": [0.1, 1.0]}, sites(), out=out, ledger=tmp_path / "ledger")
+    lines, sums = list[str](), list[str]()
+    found = potluck.tune(
+        spec, {"training.rate": [0.1, 1.0]}, sites(), out=out, ledger=tmp_path / "ledger",
+        announce=lines.append, progress=lambda ask: sums.append(lines[-1]),
+    )  # fmt: skip
+    assert f"epsilon {found.document['cost']['epsilon']:.4g} at each owner for all of it" in "".join(lines)
+    assert len(sums) == 8  # and each began after it was said
     cost = found.document["cost"]
     named = keys(msgspec.to_builtins(found.document), frozenset({*"abc", "training.rate"}))
     assert named - section("tune") <= keys(values(found), frozenset())  # which are those of a run
