@@ -221,7 +221,7 @@ def whole(scheme, method):
     columns = {name: {"kind": "number", "low": -1, "high": 1} for name in ("x", "z")}
     target = {"column": "y", "classes": list(NAMES)}
     return potluck.Plan(
-        name="classes", purpose="a test", task="train", federation={"sites": ["a", "b", "c"]},
+        name="classes", purpose="a test", task="train", federation={"sites": ["a", "b", "c"], "server": "curious"},
         data={"columns": columns, "target": target, "max_rows": 200, "split": {"test": 0.3}},
         model={"kind": "logistic"}, protect={"with": scheme}, privacy={"noise": "none"},
         training={"method": method, "rounds": 4},
