@@ -80,7 +80,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     values: tuple[Text, ...] = ()
     reference: Text | None = None
-    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    missing: Literal["refuse", "drop", "flag", "mean"] = "refuse"
     unit: Text = ""
     owner: Text | None = None
     format: Text | None = None

@@ -20,6 +20,7 @@ from potluck.learning.models.layers import MOST_VALUES
 from potluck.learning.models.target_check import of_target
 from potluck.learning.statistics import check as statistics_check
 from potluck.learning.training import drawn, local, turns
+from potluck.learning.training.gaps import check as gaps
 from potluck.learning.training.method import TrainingMethod
 from potluck.learning.training.methods import METHODS
 
@@ -89,7 +90,7 @@ def _method(plan: Plan) -> list[str]:
     if spec.aggregation != "mean" and not method.by_site:
         what = f'"{spec.aggregation}" joins what sites trained by themselves, and {spec.method} adds up'
         found.append(f'training.aggregation: {what}. hint: method = {by_site}, or aggregation = "mean"')
-    found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method)]
+    found += [*_of_model(plan, method), *_weighed(plan, method), *local.faults(plan, method), *gaps.faults(plan)]
     found += [*drawn.faults(plan), *turns.faults(plan, method), *method.faults(plan)]
     if spec.warmup and spec.warmup >= spec.rounds:
         found.append("training.warmup: leaves no round at the whole rate. hint: fewer than training.rounds")

@@ -35,7 +35,7 @@ from potluck.learning.models.first.imprint import LEAST, WIDE, bins_of
 from potluck.learning.models.first.layer import Layer, layer_of
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.layers import unpacked
-from potluck.learning.models.model import model
+from potluck.learning.models.model import first_model
 from potluck.learning.models.started import Started, started
 
 SURE = 64
@@ -137,7 +137,7 @@ def imprinted(spec: Plan, layer: Layer, sample: Floats, rng: Generator) -> Start
     matrix[:] = way[:, None]
     bias[:] = -np.quantile(sample @ way, np.arange(layer.outputs) / layer.outputs)
     behind[:] = np.linspace(1, -1, behind.shape[1]) / layer.outputs
-    first = msgspec.structs.replace(required(spec.model), first=model(spec, weights).digest())
+    first = msgspec.structs.replace(required(spec.model), first=first_model(spec, weights).digest())
     return started(msgspec.structs.replace(spec, model=first), weights.astype("<f8").tobytes())
 
 

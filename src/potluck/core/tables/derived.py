@@ -26,7 +26,7 @@ class Derive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     edges: Annotated[tuple[float, ...], Size(1_000)] = ()
     map: Annotated[dict[Text, Text], Size(10_000)] = {}
     reference: Text | None = None
-    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    missing: Literal["refuse", "drop", "flag", "mean"] = "refuse"
     unit: Text = ""
 
 

@@ -34,7 +34,7 @@ def of_columns(plan: Plan) -> list[str]:
                 )
         if not plan.data.header and "*" in name:
             found.append(f"{at}: a pattern needs a header. hint: name the columns one by one, in file order")
-    derived = of_derive(plan, how)
+    derived = of_derive(plan, how) or _means(plan)
     found += derived or [*of_where(plan, how), *of_reduce(plan, how, of_rows(plan))]
     found += [*of_join(plan), *_roles(plan), *_apart(plan), *of_files(plan.data.separator, plan.data.encoding)]
     if not plan.data.header:
@@ -72,6 +72,21 @@ def of_files(separator: str, encoding: str) -> list[str]:
     if codec is None or codec.name.replace("-", "_") in CODED or not codec._is_text_encoding:
         hint = 'e.g. "utf-8", "latin-1", "cp1252", "utf-16", "shift_jis"'
         found.append(f"data.encoding: is none that is known. hint: {hint}")
+    return found
+
+
+def _means(plan: Plan) -> list[str]:
+    """Gaps that nothing can be filled with."""
+    found = list[str]()
+    for name, one in of_rows(plan).items():
+        if one.missing != "mean":
+            continue
+        at = f"data.{'derive' if name in plan.data.derive else 'columns'}.{name}.missing"
+        kind, hint = COLUMNS.of(one.kind), 'missing = "flag", "drop" or "refuse"'
+        if not kind.measured or not kind.spread:
+            found.append(f"{at}: a mean is of numbers, and this is {a(one.kind)}. hint: {hint}")
+        elif not (plan.traits.trains or plan.traits.brings):
+            found.append(f'{at}: a mean is found to train a model with. hint: {hint}, or task = "train"')
     return found
 
 

@@ -27,14 +27,15 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One encoded column. low, high: of a number; values: of a category; reference: the one of them that is no feature
     (unset: each is one); missing: what a missing value does; format: of a date; shape: of a tensor; tokenizer,
     length: of a text, sha256:... and how many tokens, of a string how many characters; alphabet: of a string; derive:
-    what it is made of, where it stands in no source."""
+    what it is made of, where it stands in no source. fill: of a number whose gaps are filled, with what, as it is
+    encoded (unset: nobody knows its mean yet)."""
 
     name: str
     kind: str
     low: float = -1.0
     high: float = 1.0
     values: tuple[str, ...] = ()
-    missing: Literal["refuse", "drop", "flag"] = "refuse"
+    missing: Literal["refuse", "drop", "flag", "mean"] = "refuse"
     reference: str | msgspec.UnsetType = msgspec.UNSET
     format: str | msgspec.UnsetType = msgspec.UNSET
     derive: Derive | msgspec.UnsetType = msgspec.UNSET
@@ -42,6 +43,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     tokenizer: str | msgspec.UnsetType = msgspec.UNSET
     length: int | msgspec.UnsetType = msgspec.UNSET
     alphabet: str | msgspec.UnsetType = msgspec.UNSET
+    fill: float | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def referred(self) -> bool:

@@ -1,12 +1,13 @@
 """How raw columns become features: declared ranges and values alone, no statistic of the data.
 
 A number becomes 2 (x - low)/(high - low) - 1, clamped to [-1, 1]; a category one 0/1 feature a declared value, but for
-its reference; a flagged missing value feature 0 and an extra 0/1 feature. Beside a reference, which is all zeros, a
+its reference; a flagged missing value feature 0 and an extra 0/1 feature. One that is filled with its column's mean is
+NaN until that is known, so that no sum can take it for a value. Beside a reference, which is all zeros, a
 value that is not declared counts as missing: it would pass for the reference else. The encoding is data: a model file
 carries it, so that training and scoring cannot differ.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -27,6 +28,10 @@ MOST = 1 << 40
 """Rows, where no plan says how many there may be."""
 NARROWEST, WIDEST_RANGE = 1e-300, 1e300
 """Ranges in between can be scaled without overflow or underflow."""
+
+
+UNKNOWN = 2.0
+"""In place of a mean on [-1, 1] that is not known yet."""
 
 
 class Encoding(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +73,12 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> tuple[str, ...]:
         """The features' names [p]."""
         return tuple(name for field in self.fields for name in field.features)
+
+    @property
+    def averaged(self) -> NDArray[np.int64]:
+        """[m] which features are those of columns whose gaps are filled with their mean."""
+        each = [one.missing == "mean" for one in self.fields for _ in one.features]
+        return np.flatnonzero(np.array(each, dtype=np.bool_))
 
     @property
     def flags(self) -> NDArray[np.int64]:
@@ -196,12 +207,41 @@ def gapped(how: Encoding, features: Floats) -> Floats:
     return found[:, how.gapped]
 
 
+def with_means(how: Encoding, means: Floats) -> Encoding:
+    """The same, with what fills gaps [m]: means as columns are encoded, or UNKNOWN."""
+    given = iter(means.tolist())
+    fields = []
+    for one in how.fields:
+        mean = next(given) if one.missing == "mean" else None
+        fields.append(one if mean is None or abs(mean) > 1 else msgspec.structs.replace(one, fill=mean))
+    return msgspec.structs.replace(how, fields=tuple(fields))
+
+
+def filled(how: Encoding, features: Floats) -> Floats:
+    """features [n, p], with no gap that is known how to fill. They are not written to."""
+    known = [(place, one.fill) for place, one in _averaged(how) if one.fill is not msgspec.UNSET]
+    if not known:
+        return features
+    found = features.copy()
+    for place, value in known:
+        found[np.isnan(found[:, place]), place] = value
+    return found
+
+
+def _averaged(how: Encoding) -> Iterator[tuple[int, Field]]:
+    fields = (one for one in how.fields if one.missing == "mean")
+    return zip(how.averaged.tolist(), fields, strict=True)
+
+
 def encode(how: Encoding, columns: Mapping[str, Floats]) -> Floats:
-    """Raw columns [n] -> features [n, p]. A missing value is 0 in all of its column's features but the flag."""
+    """Raw columns [n] -> features [n, p]. A missing value is 0 in all of its column's features but the flag; of columns
+    that are filled what fills it, or NaN."""
     parts: list[Floats] = []
     for one in how.fields:
         values = columns[one.name]
         parts.append(COLUMNS.of(one.kind).features(one, values))
+        if one.missing == "mean":
+            parts[-1][np.isnan(values)] = np.nan if one.fill is msgspec.UNSET else one.fill
         if one.missing == "flag":
             parts.append(np.isnan(values).astype(np.float64)[:, None])
     if parts:

@@ -1,6 +1,6 @@
 """Rows of which some columns are tensors: features and cells, taken together, a batch at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,6 +37,11 @@ Inputs = Floats | MixedRows
 def inputs(features: Floats, cells: Mapping[str, Cells]) -> Inputs:
     """All rows of a table."""
     return MixedRows(features, cells, np.arange(len(features))) if cells else features
+
+
+def with_features(rows: Inputs, made: Callable[[Floats], Floats]) -> Inputs:
+    """The same rows with what is made of their features."""
+    return replace(rows, features=made(rows.features)) if isinstance(rows, MixedRows) else made(rows)
 
 
 def taken(rows: Inputs, name: str) -> NDArray[np.generic]:

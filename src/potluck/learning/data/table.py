@@ -61,8 +61,8 @@ class Table:
     from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
     code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`; losses: of its run, by step, that of the
     announced model where the site votes on it (`learning.voting`), and votes: what all sites said of it. Both go with
-    this process. folds [n]: where training rows are dealt to folds, that of each, from 1, and 0 of other rows; else
-    empty.
+    this process. gapped: of rows whose gaps were filled, the same as they were. folds [n]: where training rows are
+    dealt to folds, that of each, from 1, and 0 of other rows; else empty.
     """
 
     features: Floats = field(repr=False)
@@ -85,8 +85,11 @@ class Table:
     losses: dict[int, float] = field(default_factory=dict, repr=False)
     votes: dict[int, Votes] = field(default_factory=dict, repr=False)
     folds: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    gapped: "Table | None" = field(default=None, repr=False)
     apart: "dict[tuple[int, int], Table]" = field(default_factory=dict, init=False, repr=False)
     """By what `without` was asked for."""
+    filled: "dict[bytes, Table]" = field(default_factory=dict, init=False, repr=False)
+    """By what gaps were filled with."""
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -107,7 +110,9 @@ class Table:
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
         """[n] by which rows are drawn: of what each is, not of where it stands. Found when they are first asked for."""
-        return keys_of(self.site, self.features, self.target, self.marks)
+        return (
+            self.gapped.keys if self.gapped is not None else keys_of(self.site, self.features, self.target, self.marks)
+        )
 
     @property
     def rows(self) -> int:

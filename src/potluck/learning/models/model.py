@@ -15,8 +15,9 @@ from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Bytes, digest_of
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import Encoding, encoding, gapped
+from potluck.learning.data.encode import UNKNOWN, Encoding, encoding, filled, gapped, with_means
 from potluck.learning.data.mixed import Inputs as Taken
+from potluck.learning.data.mixed import with_features
 from potluck.learning.data.rows import Inputs, inputs, layout_of
 from potluck.learning.data.source import Source, names_of
 from potluck.learning.data.target import TWO_SIDED, Goal, goal_of, scores
@@ -135,6 +136,7 @@ class Model:
         Of a linear model a row's has the same bytes wherever the row stands: a row that is taken away moves no other.
         """
         refuse(self.target)
+        features = self._whole(features)
         if self.graph:
             return self.graph.margins(features)
         assert isinstance(features, np.ndarray)  # tensors are for graphs alone: see the plan's check, and the card's
@@ -147,11 +149,15 @@ class Model:
         each = margins(self.weights.reshape(self.target.outputs, -1), features)
         return np.asarray(each, dtype=np.float64)
 
+    def _whole(self, features: Taken) -> Taken:
+        """With no gap that the encoding fills: rows of a site have them until a model says what with."""
+        return with_features(features, lambda plain: filled(self.encoding, plain))
+
     def scored_features(self, features: Taken) -> Floats:
         """As `margins` -> [n]: probability of positive, or the number in its own units, or of a language model the mean
         loss of a row's next tokens; [n, K] for classes, and for labels."""
         if not self.target.apart:
-            return required(self.graph).mean_losses(self.target.column, features)
+            return required(self.graph).mean_losses(self.target.column, self._whole(features))
         found = scores(self.target, self.margins(features))
         return found[:, 0] if self.target.outputs == 1 else found
 
@@ -327,16 +333,23 @@ def word(plan: Plan) -> str:
 
 
 def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
-    """The model that a plan trains, with these weights. own: a site's own, weights that stay at it behind the others;
-    else those are as in the graph's file."""
-    spec, kind = required(plan.model), kind_of(plan)
+    """The model that a plan trains, with these weights, and behind them the means that fill gaps, where it has such
+    columns. own: a site's own, weights that stay at it behind the others; else those are as in the graph's file."""
+    spec, kind, how = required(plan.model), kind_of(plan), encoding(plan)
+    if count := len(how.averaged):
+        weights, how = weights[:-count], with_means(how, weights[-count:])
     if kind.made is not None:
-        made, what = kind.made(plan, weights), (word(plan), encoding(plan), goal_of(plan), np.zeros(0))
+        made, what = kind.made(plan, weights), (word(plan), how, goal_of(plan), np.zeros(0))
         return Model(*what, forest=made) if isinstance(made, Forest) else Model(*what, curves=made)
     if plan.drawn:
         trained = (*trained_of(plan), *held_of(plan)) if own else trained_of(plan)
         whole = GraphModel(network_of(plan), most_to_score(plan)).moved(weights, trained)
         words = tokenizers_of(plan)
-        return Model(word(plan), encoding(plan), goal_of(plan), np.zeros(0), graph=whole, tokenizers=words)
+        return Model(word(plan), how, goal_of(plan), np.zeros(0), graph=whole, tokenizers=words)
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
-    return Model(word(plan), encoding(plan), goal_of(plan), weights, network)
+    return Model(word(plan), how, goal_of(plan), weights, network)
+
+
+def first_model(plan: Plan, weights: Floats) -> Model:
+    """The model with these weights, before anything is known of what fills gaps."""
+    return model(plan, np.append(weights, np.full(len(encoding(plan).averaged), UNKNOWN)))

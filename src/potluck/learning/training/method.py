@@ -1,9 +1,10 @@
 """What every way to train has in common: the model at which a sum is asked, the sum's blocks, and the next model."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +16,12 @@ from potluck.core.registry import Registry, table
 from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import slices
 from potluck.core.stages import Contribution, Floats
+from potluck.learning.data.declared import declared
 from potluck.learning.data.table import Table
 from potluck.learning.data.target import Goal
 from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, training
+from potluck.learning.training.gaps import means
 
 TALLY = "rows"
 WIDEST = 1e9
@@ -122,9 +125,86 @@ class TrainingMethod:
 METHODS: Registry[TrainingMethod] = table("training.method")
 
 
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A method whose first sum is of the means that fill gaps: behind what the method announces stand the means [m].
+
+    inside: the method, with that sum less.
+    """
+
+    plan: Plan
+    inside: Method
+
+    def initial(self) -> Floats:
+        """The method's first weights, and means that are not known."""
+        return np.append(self.inside.initial(), means.unknown(self.plan))
+
+    def blocks(self, weights: Floats) -> tuple[Block, ...]:
+        """Of the means, then the method's. Raises Abort(TERMS): what is announced is no mean."""
+        inner, known = _parted(self.plan, weights)
+        return (means.block(self.plan),) if known is None else self.inside.blocks(inner)
+
+    def contribute(self, weights: Floats, step: int, rows: Table, draw: Draw) -> Iterator[Contribution]:
+        """What training rows add to means; then what they add by the method, once their gaps are filled."""
+        inner, known = _parted(self.plan, weights)
+        if known is None:
+            return means.added(self.plan, rows)
+        return self.inside.contribute(inner, step, means.whole(self.plan, rows, known), draw)
+
+    def own(self, weights: Floats) -> OwnSums | None:
+        """The method's, of a round in which it trains."""
+        inner, known = _parted(self.plan, weights)
+        return self.inside.own(inner) if known is not None and isinstance(self.inside, Walking) else None
+
+    def course(self) -> ServerSteps:
+        """The means, then the method's rounds with them."""
+        answer = yield self.initial()
+        if answer is None:
+            return Fitted(method_of(self.plan).modelled(self.plan, self.initial()))
+        known, gone = means.found(self.plan, answer), means.nowhere(self.plan, answer)
+        left = self.inside.course()
+        weights = next(left)
+        while True:
+            answer = yield np.append(weights, known)
+            try:
+                weights = left.send(answer)
+            except StopIteration as stop:
+                fitted: Fitted = stop.value
+                return replace(fitted, weights=np.append(fitted.weights, known), warnings=(*gone, *fitted.warnings))
+
+
+def _parted(plan: Plan, announced: Floats) -> tuple[Floats, Floats | None]:
+    """What the method announces, and the means; None: they are yet to be found."""
+    inner, known = np.split(announced, [len(announced) - means.averaged(plan)])
+    if np.array_equal(known, means.unknown(plan)):
+        return inner, None
+    if np.abs(known).max() > 1:
+        raise Abort(Cause.TERMS, detail="what is announced to fill gaps with is no mean of a column")
+    return inner, known
+
+
+def _filling(method: TrainingMethod) -> TrainingMethod:
+    """The method for a plan with gaps that are filled."""
+
+    def start(plan: Plan, goal: Goal, features: int) -> Method:
+        spec = msgspec.structs.replace(training(plan), rounds=training(plan).rounds - 1)
+        return Filling(plan, method.start(msgspec.structs.replace(plan, training=spec), goal, features))
+
+    def modelled(plan: Plan, announced: Floats) -> Floats:
+        inner, known = np.split(announced, [len(announced) - means.averaged(plan)])
+        return np.append(method.modelled(plan, inner), known)
+
+    def cycle(plan: Plan, announced: Floats) -> tuple[Floats, ...]:
+        inner, known = np.split(announced, [len(announced) - means.averaged(plan)])
+        return tuple(np.append(one, np.zeros_like(known)) for one in method.cycle(plan, inner))
+
+    return replace(method, start=start, modelled=modelled, cycle=cycle)
+
+
 def method_of(plan: Plan) -> TrainingMethod:
-    """The method that a plan to train names."""
-    return METHODS.of(training(plan).method)
+    """The method that a plan to train names; where columns' gaps are filled with means, with a sum of these before."""
+    method = METHODS.of(training(plan).method)
+    return _filling(method) if any(one.missing == "mean" for one in declared(plan).values()) else method
 
 
 def by_unit(plan: Plan) -> bool:

@@ -43,7 +43,7 @@ from potluck.learning.models.forms import form_of
 from potluck.learning.models.graph_model import columns, parts, vector
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.losses import loss_of, wanted
-from potluck.learning.models.model import model
+from potluck.learning.models.model import first_model
 from potluck.learning.training.clipped_sums import Take, Work, clipped_sum
 from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.method import by_unit
@@ -70,7 +70,7 @@ def net_of(plan: Plan, size: int) -> Net:
     """Of a plan whose network has so many weights that train."""
     if plan.drawn:
         return Net(graphs.network_of(plan), graphs.trained_of(plan), np.arange(size))
-    network = as_graph(model(plan, np.arange(size, dtype=np.float64)))  # each weight says its own place
+    network = as_graph(first_model(plan, np.arange(size, dtype=np.float64)))  # each weight says its own place
     weights = network.graph.weights
     return Net(network, weights, vector(network, weights).astype(np.int64))
 

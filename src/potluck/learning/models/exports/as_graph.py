@@ -21,7 +21,7 @@ from potluck.learning.models import layers
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.graphs import Equipped, patterned
 from potluck.learning.models.kinds import MODELS, kind_of
-from potluck.learning.models.model import Model, model
+from potluck.learning.models.model import Model, first_model
 
 
 def as_graph(held: Model, kind: DType = "float64") -> Network:
@@ -49,7 +49,7 @@ def of_plan(plan: Plan) -> Network | None:
     if not known or not kind_of(plan).layered:
         return None
     form = form_of(plan, goal_of(plan), len(encoding(plan).names))
-    return as_graph(model(plan, form.initial())) if form.size <= layers.MOST_VALUES else None
+    return as_graph(first_model(plan, form.initial())) if form.size <= layers.MOST_VALUES else None
 
 
 def _drawn(held: Model, kind: DType) -> tuple[Graph, Mapping[str, Array]]:

@@ -1,0 +1,1 @@
+"""What fills the gaps of columns before a model is trained on them."""
