@@ -15,6 +15,7 @@ from potluck.audits.resumed import Resumed
 from potluck.audits.seen import Seen
 from potluck.core import prose
 from potluck.core.seeded import generator
+from potluck.learning.data.declared import declared
 
 Progress = Callable[[str], None]
 OVER = "its time was up (--minutes)"
@@ -64,7 +65,7 @@ def trials(
     end = time.monotonic() + seconds
     if seen.plan.traits.trains and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
-    behind, obstacles = rows_behind(seen), [one.fits(seen) for one in table]
+    behind, obstacles = rows_behind(seen), [_gaps(seen, one) or one.fits(seen) for one in table]
 
     @cache
     def made() -> Control:
@@ -156,3 +157,9 @@ def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: U
     if not any(one.succeeded for one in verdicts):
         return False, f"this attack does not work here: it fails {less}, too{with_}"
     return True, f"{less} it succeeds{with_}"
+
+
+def _gaps(seen: Seen, attack: Attack) -> str | None:
+    """Why rows cannot be read off: whatever is found is compared with rows as they are, which have gaps."""
+    filled = seen.plan.traits.trains and any(one.missing == "mean" for one in declared(seen.plan).values())
+    return "the gaps of rows are filled with means" if filled and attack.sort is Sort.RECONSTRUCTION else None

@@ -9,6 +9,7 @@ from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import Plan, required
 from potluck.core.views import AllOf, AnyOf, Assumption, Condition, Form, Never, Together, View
 from potluck.learning import folds, voting
+from potluck.learning.data.declared import declared
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.fitted import training
@@ -43,7 +44,15 @@ def opened(plan: Plan) -> str:
         sums = f"each round the sites' changes of weights, joined by the rule {spec.aggregation}{counts}"
     else:
         sums = METHODS.of(spec.method).opened(plan, counts)
-    return sums + _looked_at(plan) + _evaluated(plan) + folds.opened(plan)
+    return _means(plan) + sums + _looked_at(plan) + _evaluated(plan) + folds.opened(plan)
+
+
+def _means(plan: Plan) -> str:
+    """What is opened before, of columns whose gaps are filled."""
+    names = [name for name, one in declared(plan).items() if one.missing == "mean"]
+    return (
+        f"first how many training rows have a value of {', '.join(names)}, and these added up; then " if names else ""
+    )
 
 
 def _goes_on(plan: Plan) -> str:

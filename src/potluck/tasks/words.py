@@ -1,6 +1,6 @@
 """What an owner is told of a plan before it agrees, in the words that tasks have in common."""
 
-from potluck.core.plan import Plan
+from potluck.core.plan import Plan, required
 from potluck.learning.data.conditions import said as conditions
 from potluck.learning.data.declared import declared
 from potluck.learning.data.derive import said as derived
@@ -24,7 +24,18 @@ def columns(plan: Plan) -> str:
 def about_rows(plan: Plan) -> tuple[str, ...]:
     """What rows a plan is about and what it makes of them, in the order in which it happens: sentences without their
     points. Empty of a plan that takes rows as they stand."""
-    return tuple(filter(None, (joined(plan), derived(plan), conditions(plan), reduced(plan), texts(plan))))
+    said = (joined(plan), derived(plan), conditions(plan), reduced(plan), texts(plan), filled(plan))
+    return tuple(filter(None, said))
+
+
+def filled(plan: Plan) -> str:
+    """What fills gaps, and what finding it costs; empty where nothing does."""
+    names = [name for name, one in declared(plan).items() if one.missing == "mean" and plan.traits.trains]
+    if not names:
+        return ""
+    rounds = required(plan.training).rounds
+    of = f"gaps in {', '.join(names)} are filled with the mean over all training rows, which round 1 of {rounds} opens"
+    return of + (" with as much noise, for as much of epsilon, as any other round" if plan.noisy else " exactly")
 
 
 def about_statistics(plan: Plan) -> tuple[str, ...]:

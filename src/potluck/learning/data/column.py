@@ -51,6 +51,11 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
         return self.reference is not msgspec.UNSET
 
     @property
+    def filled(self) -> float | None:
+        """What fills its gaps, in the data's units; None: nothing, or nobody knows yet."""
+        return None if self.fill is msgspec.UNSET else self.low + (self.fill + 1) / 2 * (self.high - self.low)
+
+    @property
     def measured(self) -> bool:
         """Whether its values are numbers on the declared range, not codes."""
         return COLUMNS.of(self.kind).measured

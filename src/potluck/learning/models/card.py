@@ -14,7 +14,7 @@ from potluck.core.plan import MOST_LABELS
 from potluck.core.predicting import Mode
 from potluck.core.tables.model import WIDEST_LAYER
 from potluck.learning.data.check import of_files
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.encode import NARROWEST, WIDEST_RANGE, Encoding, tensors, worded
 from potluck.learning.data.expressions import made_wrong
 from potluck.learning.data.target import Goal
@@ -94,11 +94,21 @@ def _faults(card: Card) -> Iterator[str]:
 
 
 def _columns(how: Encoding, drawn: bool) -> Iterator[str]:
+    if not all(map(_filled, how.fields)):
+        yield "what fills the gaps of a column of it is no mean"
     apart = tensors(how)
     if not how.names and not apart:
         yield "it has no column"
     if apart and not drawn:
         yield "it has columns of tensors and no graph"
+
+
+def _filled(one: Field) -> bool:
+    """Whether it says what fills its gaps, where it is a number whose gaps are filled, and nothing else does."""
+    if one.missing != "mean":
+        return one.fill is msgspec.UNSET
+    kind = COLUMNS.of(one.kind)
+    return kind.measured and kind.spread and one.fill is not msgspec.UNSET and abs(one.fill) <= 1
 
 
 def _range(low: float, high: float) -> bool:

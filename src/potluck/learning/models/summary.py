@@ -248,6 +248,10 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
         found.append("all numbers are of the last step of a fit that has not converged")
     if why:
         found.append(f"there are no standard errors: {why}")
+    means = [f"{one.name} ({one.filled:.6g})" for one in how.fields if one.filled is not None]
+    if means:
+        named = ", ".join(means)
+        found.append(f"gaps are filled with the mean over the training rows, as if it had been measured: {named}")
     if any(one.missing == "flag" for one in how.fields):
         also = [one.name for one in how.fields if one.missing == "flag" and one.referred]
         more = (

@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from potluck.learning.data.column import COLUMNS, Field
@@ -79,7 +80,8 @@ class Columns:
             value = self._value(reading)
             lacks = self.writer.add("IsNaN", (value,))
             found = self._scaled(value, one)
-            return self._flagged(one, self.writer.add("Where", (lacks, self._number(0.0), found)), lacks)
+            fill = self._number(0.0 if one.fill is msgspec.UNSET else one.fill)
+            return self._flagged(one, self.writer.add("Where", (lacks, fill, found)), lacks)
         if isinstance(reading, Parted):
             value = self._value(reading.number)
             codes = self._parts(value, reading, len(one.values))
@@ -101,7 +103,8 @@ class Columns:
     def _flagged(self, one: Field, found: str, lacks: str) -> str:
         if one.missing == "flag":
             return self.writer.add("Concat", (found, self._bits(lacks)), {"axis": 1})
-        self.gone.append(lacks)
+        if one.missing != "mean":
+            self.gone.append(lacks)
         return found
 
     def _value(self, reading: Number) -> str:

@@ -117,15 +117,16 @@ def unlike(plan: Plan, models: Sequence[Model]) -> Iterator[str]:
             mine = declared.get(one.name)
             if mine is None:
                 yield f"data.columns.{one.name}: {which} takes it, and it is no feature here. hint: {OWN}"
-            elif _alike(mine) != _alike(one):
+            elif _alike(mine) != _alike(one) or (mine.missing == "mean") > (one.missing == "mean"):
                 yield f"data.columns.{one.name}: {which} was trained on it as declared otherwise. hint: {OWN}"
         if different := _apart(goal_of(plan), model.target):
             yield f"data.target: {which} predicts {different}. hint: {OWN}"
 
 
 def _alike(one: Field) -> Field:
-    """What of a field makes features: whether a row without a value is refused or left out does not."""
-    return one if one.missing == "flag" else msgspec.structs.replace(one, missing="refuse")
+    """What of a field makes features: whether a row without a value is refused or left out does not, nor what a model
+    fills it with."""
+    return msgspec.structs.replace(one, missing="flag" if one.missing == "flag" else "refuse", fill=msgspec.UNSET)
 
 
 def _apart(mine: Goal, its: Goal) -> str:
