@@ -108,7 +108,7 @@ def cells_of(plan: Plan, units: int, draw: Generator) -> dict[str, NDArray[np.ge
             raise NotMade(f"column {name!r} is a pattern, and what it matches only files say")
         if not column.ignored or not data.header:
             found[name] = _cells(name, column, units, draw)
-            if column.missing == "flag" and name not in read_on and data.reduce is None:
+            if column.missing in ("flag", "mean") and name not in read_on and data.reduce is None:
                 empty = _turns(units, draw) == EMPTY
                 found[name] = np.array(
                     [None if one else cell for cell, one in zip(found[name], empty, strict=True)], object
