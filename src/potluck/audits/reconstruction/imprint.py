@@ -33,9 +33,9 @@ from potluck.learning.data.target import goal_of
 from potluck.learning.made_up import features
 from potluck.learning.models.first.imprint import LEAST, WIDE, bins_of
 from potluck.learning.models.first.layer import Layer, layer_of
+from potluck.learning.models.first.unfilled import first_model
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.layers import unpacked
-from potluck.learning.models.model import first_model
 from potluck.learning.models.started import Started, started
 
 SURE = 64

@@ -49,20 +49,17 @@ class Added(Unlaid, Protocol):
 class Table:
     """One site's rows. Never leaves the site; its repr shows no value. Nobody writes to its arrays.
 
-    features [n, p] on [-1, 1]; target [n] (side, class or scaled number; zeros where the plan has none), of labels
-    [n, labels];
-    person [n] codes in order of appearance, or None; test [n]: held out; validation [n]: not trained on either, but
-    looked at while training goes on, empty where the plan has none; columns: for statistics, every declared column [n]
-    as numbers or codes (-1: undeclared value, NaN: missing), where models are judged that of groups; tally: what became
-    of its values. sums: of statistics, what the rows add, where they are not held: then all arrays are empty. cells: by
-    name, columns [n] of
-    tensors, which stand beside the features and are taken some rows at a time. site: whose rows they are. kept: what
-    it keeps of its run from one step of training to the next. places [n]: to train, which row of the source each is,
-    from 0; names, of rows that persons were reduced to: whose each is, else empty; people: to train, the name of each
-    code in `person`; known: as of `RowBatch`; beyond: as of `units.untrained`; losses: of its run, by step, that of the
-    announced model where the site votes on it (`learning.voting`), and votes: what all sites said of it. Both go with
-    this process. gapped: of rows whose gaps were filled, the same as they were. folds [n]: where training rows are
-    dealt to folds, that of each, from 1, and 0 of other rows; else empty.
+    features [n, p] on [-1, 1], NaN where a mean is to fill them; target [n] (side, class or scaled number; zeros where
+    the plan has none), of labels [n, labels]; person [n] codes in order of appearance, or None; test [n]: held out;
+    validation [n]: not trained on but looked at, or empty; columns: for statistics, every declared column [n] as
+    numbers or codes (-1: undeclared value, NaN: missing), where models are judged that of groups; tally: what became of
+    its values. sums: of statistics, what the rows add, where all arrays are empty. cells: by name, columns [n] of
+    tensors, beside the features. site: whose rows they are. kept: what it keeps of its run between steps of training.
+    places [n]: to train, which row of the source each is, from 0; names, of rows that persons were reduced to: whose
+    each is, else empty; people: to train, the name of each code in `person`; known: as of `RowBatch`; beyond: as of
+    `units.untrained`; losses: of its run, by step, that of the announced model where the site votes on it
+    (`learning.voting`), and votes: what all sites said of it. gapped: of rows whose gaps were filled, the same as they
+    were. folds [n]: where training rows are dealt to folds, that of each, from 1, and 0 of other rows; else empty.
     """
 
     features: Floats = field(repr=False)
@@ -87,9 +84,8 @@ class Table:
     folds: Index = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     gapped: "Table | None" = field(default=None, repr=False)
     apart: "dict[tuple[int, int], Table]" = field(default_factory=dict, init=False, repr=False)
-    """By what `without` was asked for."""
     filled: "dict[bytes, Table]" = field(default_factory=dict, init=False, repr=False)
-    """By what gaps were filled with."""
+    """By what `without` was asked for, and by what gaps were filled with."""
     within: bool = field(init=False, repr=False)
     """Whether all features are where they should be: looked at once, not in each of many sums."""
 
@@ -136,8 +132,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Block:
-    """Some rows that stay: columns (for statistics), features (to train), target, person names, held-out marks,
-    what is held of tensors, which rows of the source they are, and hashes."""
+    """Some rows that stay, as `Table` has them; held: held-out marks; found: what is held of tensors."""
 
     columns: dict[str, Floats]
     features: Floats

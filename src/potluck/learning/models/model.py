@@ -16,7 +16,7 @@ from potluck.core.errors import UsageError
 from potluck.core.plan import Plan, required
 from potluck.core.slices import Bytes, digest_of
 from potluck.core.stages import Floats
-from potluck.learning.data.encode import UNKNOWN, Encoding, encoding, filled, gapped, with_means
+from potluck.learning.data.encode import Encoding, encoding, filled, gapped, with_means
 from potluck.learning.data.mixed import Inputs as Taken
 from potluck.learning.data.mixed import with_features
 from potluck.learning.data.rows import Inputs, inputs, layout_of
@@ -152,8 +152,7 @@ class Model:
             return curves.margins(self.curves.weights, binned(self.encoding, self.curves.bins), features)
         if self.forest:
             return forest.margins(self.forest, self.encoding, features, self.target.outputs)
-        each = margins(self.weights.reshape(self.target.outputs, -1), features)
-        return np.asarray(each, dtype=np.float64)
+        return margins(self.weights.reshape(self.target.outputs, -1), features)
 
     def _whole(self, features: Taken) -> Taken:
         """With no gap that the encoding fills: rows of a site have them until a model says what with."""
@@ -354,8 +353,3 @@ def model(plan: Plan, weights: Floats, *, own: bool = False) -> Model:
         return Model(word(plan), how, goal_of(plan), np.zeros(0), graph=whole, tokenizers=words)
     network = Network(layers=spec.layers, activation=spec.activation) if kind.deep else None
     return Model(word(plan), how, goal_of(plan), weights, network)
-
-
-def first_model(plan: Plan, weights: Floats) -> Model:
-    """The model with these weights, before anything is known of what fills gaps."""
-    return model(plan, np.append(weights, np.full(len(encoding(plan).averaged), UNKNOWN)))

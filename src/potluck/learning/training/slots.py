@@ -38,12 +38,12 @@ from potluck.learning.graph.steps import torch
 from potluck.learning.graph.tensors import Array
 from potluck.learning.models import graphs
 from potluck.learning.models.exports.as_graph import as_graph
+from potluck.learning.models.first.unfilled import first_model
 from potluck.learning.models.fitted import training
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.graph_model import columns, parts, vector
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.losses import loss_of, wanted
-from potluck.learning.models.model import first_model
 from potluck.learning.training.clipped_sums import Take, Work, clipped_sum
 from potluck.learning.training.drawn import band, chance
 from potluck.learning.training.method import by_unit

@@ -18,10 +18,11 @@ from potluck.learning.graph.schema import Graph, Input, Node, Special, Weight
 from potluck.learning.graph.tensors import Array
 from potluck.learning.graph.value import DType
 from potluck.learning.models import layers
+from potluck.learning.models.first.unfilled import first_model
 from potluck.learning.models.forms import form_of
 from potluck.learning.models.graphs import Equipped, patterned
 from potluck.learning.models.kinds import MODELS, kind_of
-from potluck.learning.models.model import Model, first_model
+from potluck.learning.models.model import Model
 
 
 def as_graph(held: Model, kind: DType = "float64") -> Network:
