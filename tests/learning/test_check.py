@@ -72,7 +72,7 @@ def test_patterns_need_a_header():
     ("target", "kind", "word"),
     [
         (Target(column="y", positive=("1",), classes=("0", "1")), "logistic", "both"),
-        (Target(column="y", classes=("0", "1")), "logistic", "network"),
+        (Target(column="y", classes=("0", "1")), "linear", 'kind = "logistic" or "network"'),
         (Target(column="y", positive=("1",)), "linear", "predicts a number"),
         (Target(column="x"), "logistic", "needs positive"),
         (Target(column="y"), "linear", "low and high"),

@@ -63,8 +63,8 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
         "digest": model.digest(),
         "coefficients": dict(model.coefficients) if model.coefficients else None,
     }
-    if model.fills:
-        said["fills"] = dict(model.fills)
+    if model.encoding.fills:
+        said["fills"] = model.encoding.fills
     if plan.sums_a_round > 1:
         said["sums_a_round"] = plan.sums_a_round
     if model.boosted:

@@ -81,6 +81,11 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True):
         return np.flatnonzero(np.array(each, dtype=np.bool_))
 
     @property
+    def fills(self) -> dict[str, float]:
+        """By column what fills its gaps, in the data's units."""
+        return {one.name: one.filled for one in self.fields if one.filled is not None}
+
+    @property
     def flags(self) -> NDArray[np.int64]:
         """[p] where among the features the one is that says of this one's column that it has no value; -1: there is
         none, or it is this one."""

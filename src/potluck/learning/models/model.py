@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,11 +107,6 @@ class Model:
         names = ("intercept", *self.encoding.names)
         each = [dict(zip(names, one, strict=True)) for one in self.weights.reshape(self.target.outputs, -1).tolist()]
         return dict(zip(self.target.classes, each, strict=True)) if self.target.side == "classes" else each[0]
-
-    @property
-    def fills(self) -> Mapping[str, float]:
-        """By column what fills its gaps, in the data's units."""
-        return {one.name: one.filled for one in self.encoding.fields if one.filled is not None}
 
     @property
     def columns(self) -> tuple[str, ...]:

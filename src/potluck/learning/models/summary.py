@@ -248,7 +248,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
         found.append("all numbers are of the last step of a fit that has not converged")
     if why:
         found.append(f"there are no standard errors: {why}")
-    means = [f"{one.name} ({one.filled:.6g})" for one in how.fields if one.filled is not None]
+    means = [f"{name} ({value:.6g})" for name, value in how.fills.items()]
     if means:
         named = ", ".join(means)
         found.append(f"gaps are filled with the mean over the training rows, as if it had been measured: {named}")

@@ -82,7 +82,7 @@ def test_the_model_is_that_of_scikit_learns_imputer_and_the_pooled_rows():
     fit = LogisticRegression(solver="newton-cholesky", tol=1e-13, max_iter=1000)
     fit.fit(SimpleImputer().fit_transform(x), y)
     model = fitted(one, rows)
-    assert list(model.fills.values()) == pytest.approx(true_means(rows).tolist(), abs=1e-9)
+    assert list(model.encoding.fills.values()) == pytest.approx(true_means(rows).tolist(), abs=1e-9)
     assert np.abs(model.weights - np.concatenate([fit.intercept_, fit.coef_[0]])).max() < 1e-9
 
 
@@ -114,7 +114,7 @@ def test_rows_that_are_held_out_are_in_no_mean():
     assert fitted(plan(), rows).digest() == fitted(plan(), other).digest()
     for frame in other.values():
         frame["part"] = "train"
-    assert fitted(plan(), other).fills["x"] > fitted(plan(), rows).fills["x"] + 0.3  # the control
+    assert fitted(plan(), other).encoding.fills["x"] > fitted(plan(), rows).encoding.fills["x"] + 0.3  # the control
 
 
 def test_no_fold_is_in_the_mean_by_which_it_is_judged():
@@ -193,7 +193,7 @@ def test_the_file_says_what_fills_new_rows(model, tmp_path):
     assert again.digest() == model.digest()
     scores = again.predict_proba(rows)
     assert not np.isnan(scores).any()
-    by_hand = rows.fillna({"x": model.fills["x"], "z": model.fills["z"]})
+    by_hand = rows.fillna({"x": model.encoding.fills["x"], "z": model.encoding.fills["z"]})
     assert np.abs(scores - model.predict_proba(by_hand)).max() < 1e-12
 
 
@@ -239,7 +239,7 @@ def test_finished_models_fill_the_rows_of_those_who_judge_them(tmp_path):
     right = (trained.model.predict(whole) == whole["y"].astype(int)).mean()
     assert found["accuracy"] == pytest.approx(right, abs=1e-9)
     assert "as if it had been measured: x (" in str(trained.model.summary())
-    assert json.loads((tmp_path / "one" / "run.json").read_text())["model"]["fills"] == trained.model.fills
+    assert json.loads((tmp_path / "one" / "run.json").read_text())["model"]["fills"] == trained.model.encoding.fills
 
 
 @pytest.mark.parametrize(
