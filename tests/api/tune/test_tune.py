@@ -188,6 +188,9 @@ def test_ledgers_say_what_was_said_before_and_another_accountant_too(tmp_path):
         judge = [event.sigma / event.sensitivity for phase, event in events if phase == "evaluate"]
         assert (len(train), len(judge)) == (6, 2)
         assert cost["epsilon"] == pytest.approx(max(independent(train), independent(judge)), rel=0.02)
+    potluck.run(found.best, sites(), out=tmp_path / "run")  # which is charged in the same ledgers
+    with Budget(tmp_path / "ledger" / "a.sqlite") as budget:
+        assert [one.releases for one in budget.history()] == [4, 4, 4]
     assert all(one["auc_low"] <= one["auc_high"] for one in values(found))
     assert all(one["epsilon"]["a"] == pytest.approx(4.0, rel=0.02) for one in found.document["candidates"])
 

@@ -64,6 +64,8 @@ class Cost:
 
     def lines(self) -> list[str]:
         """The same in words."""
+        if not self.trainings:
+            return [f"all {self.done} candidates were judged before: nothing is trained, and nothing more is charged"]
         pace = "" if self.seconds is None else f", about {self.seconds:.2g} s for their sums alone here"
         found = [f"{self.trainings} trainings, each judged by validation rows: {self.bytes:,} bytes up in all{pace}"]
         of = f"{self.share:.4g} of all rows are validation rows, which train no candidate"
@@ -74,7 +76,7 @@ class Cost:
             found.append(f"{prose.count(self.done, 'candidate')} more were judged before, and cost nothing more")
         if self.epsilon is None or self.added is None:
             return [*found, "no noise: each candidate opens exact sums over the same rows, and no ledger is charged"]
-        each = self.added / max(self.trainings, 1)
+        each = self.added / self.trainings
         whole = f"epsilon {self.epsilon:.4g} at each owner for all of it, composed at delta {self.delta:g}"
         found.append(f"{whole} ({self.trainings} x {each:.4g} added up; unit {self.unit}, {NEIGHBOURS})")
         before = {name: one for name, one in self.owners.items() if one.now}

@@ -19,14 +19,13 @@ from potluck.api.tune.candidates import Candidate, candidates, judged, metric_of
 from potluck.api.tune.cost import Cost, affordable, cost
 from potluck.api.tune.grid import Grid
 from potluck.api.tune.resumed import before, entered, place
-from potluck.api.tune.tuned import BEST, FILE, Result, Tuned, best_of
+from potluck.api.tune.tuned import FILE, Result, Tuned, best_of
 from potluck.api.tune.tuned import judged as minded
 from potluck.core import private, prose
 from potluck.core.errors import DataError, UsageError
 from potluck.core.rounds import Abort, Cause
 from potluck.core.visible import json_text
 from potluck.drivers.sums import Progress
-from potluck.learning.graph.bases import FOLDER
 from potluck.tasks.here import Json
 from potluck.tasks.shapes.shape import Case
 from potluck.tasks.shapes.shapes import risks
@@ -234,7 +233,7 @@ def _document(meant: Tuning, results: Sequence[Result], folder: Path, held: Path
     return {
         **meant.document(),
         "folder": str(folder),
-        "best": _best(meant, best, folder) if best is not None else None,
+        "best": written.best(meant.plan, best, meant.cost, held, folder) if best is not None else None,
         "candidates": [one.document(best) for one in results],
         "composed": {name: composed(ledger_file(held, name)).now for name in meant.cost.owners} or None,
         "notes": minded(results, best)
@@ -253,22 +252,3 @@ def _run_warnings(results: Sequence[Result]) -> list[str]:
                 found.setdefault(line, []).append(one.candidate.number)
     failed = [f"candidate {one.candidate.number} could not be trained: {one.failed}" for one in results if one.failed]
     return [*told(found, len(results)), *failed]
-
-
-def _best(meant: Tuning, best: Result, folder: Path) -> Json:
-    one, plan = best.candidate, meant.plan
-    value = f"{meant.cost.metric} {best.value:.4g}"
-    of = f"Settings that `potluck tune` chose from {len(meant.candidates)} candidates by validation rows: {one.words}"
-    said = [f"{of} ({value}; the candidates are in tune.json beside this file)."]
-    split = plan.spec.data.split
-    if meant.cost.usual:
-        said.append("The rows that chose train this plan's model again: only its test rows have judged nothing yet.")
-    elif split is not None:
-        said.append("Without data.split.validation its validation rows would train its model too.")
-    if meant.cost.noisy:
-        said.append(f"To run it costs epsilon {plan.spec.privacy.epsilon:g} once more, beside what the tuning cost.")
-    if plan.spec.model is not None and plan.spec.model.base is not None:  # frozen weights lie beside a plan
-        (folder / FOLDER).unlink(missing_ok=True)
-        (folder / FOLDER).symlink_to(plan.folder / FOLDER)
-    private.write(folder / BEST, written.text(plan, one.settings, folder, said))
-    return {"number": one.number, "settings": dict(one.settings), "value": best.value, "file": str(folder / BEST)}

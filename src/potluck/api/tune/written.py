@@ -16,11 +16,43 @@ import tomli_w
 from potluck.api.plan import toml
 from potluck.api.plan.grammar import Toml, pair, replaced
 from potluck.api.plan.plan import Plan
+from potluck.api.tune.cost import Cost
+from potluck.api.tune.tuned import BEST, FILE, Result
+from potluck.core import private
 from potluck.core.visible import visible
+from potluck.learning.graph.bases import FOLDER
+from potluck.tasks.here import Json
 
 WIDE = 118
+LEDGERS = "ledger"
+"""Where a run looks for ledgers, beside its plan."""
 Change = tuple[tuple[str, ...], object]
 """A key by its parts, and its value."""
+
+
+def best(plan: Plan, chosen: Result, cost: Cost, held: Path, folder: Path) -> Json:
+    """Write the best plan into the folder, and give what the JSON says of it. plan: as its author wrote it; held: where
+    the ledgers lie. Its run finds them, and frozen weights, where they are: beside a plan is beside this one too."""
+    one, split, beside = chosen.candidate, plan.spec.data.split, dict[str, Path]()
+    of = f"Settings that `potluck tune` chose from {cost.trainings + cost.done} candidates by validation rows"
+    found = [f"{of}: {one.words} ({chosen.metric} {chosen.value:.4g}; the candidates are in {FILE} beside this file)."]
+    if cost.usual:
+        found.append("The rows that chose train this plan's model again: only its test rows have judged nothing yet.")
+    elif split is not None:
+        found.append("Without data.split.validation its validation rows would train its model too.")
+    if cost.noisy:
+        epsilon = plan.spec.privacy.epsilon
+        found.append(
+            f"To run it costs epsilon {epsilon:g} once more, in the same ledgers: `{LEDGERS}` here leads to them."
+        )
+        beside[LEDGERS] = held
+    if plan.spec.model is not None and plan.spec.model.base is not None:
+        beside[FOLDER] = plan.folder / FOLDER
+    for name, where in beside.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(relpath(where.resolve(), folder.resolve()))
+    private.write(folder / BEST, text(plan, one.settings, folder, found))
+    return {"number": one.number, "settings": dict(one.settings), "value": chosen.value, "file": str(folder / BEST)}
 
 
 def text(plan: Plan, settings: Mapping[str, object], folder: Path, said: Sequence[str]) -> str:
