@@ -99,7 +99,7 @@ def test_onnxruntime_scores_as_potluck_does(kind, name):
     model, rows = made(kind, name)
     (said,) = runtime.InferenceSession(onnx_file(model)).run(None, {"features": theirs(model, rows)})
     ours = model.scored_features(rows).reshape(said.shape)
-    assert np.abs(said - ours).max() <= near(model)
+    assert np.abs(said - ours).max() <= near(model) / 1000  # it adds up in float64
 
 
 @pytest.mark.slow

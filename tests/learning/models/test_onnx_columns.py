@@ -39,7 +39,8 @@ def texts(rng, frame):
         return forms[rng.integers(len(forms))]
 
     forms = rng.choice(["%d.%m.%Y", "%Y-%m-%d", " %Y-%m-%dT23:59"], len(frame))
-    days = ["" if pd.isna(day) else day.strftime(form) for day, form in zip(frame.born, forms, strict=True)]
+    born = pd.to_datetime(frame.born, format="%d.%m.%Y")
+    days = ["" if pd.isna(day) else day.strftime(form) for day, form in zip(born, forms, strict=True)]
     codes = {name: [spelled(value) for value in frame[name].astype(object)] for name in CODES}
     return frame.assign(born=days, **codes)
 

@@ -145,6 +145,7 @@ def rows(rng, spec, count=200):
     stage, years = pd.Series(chosen("a", "b", "c", "d", "e", " a ", None)), [-1, 10, 20, 50.5, 50.4, 3, 77]
     numbers = rng.choice([plain.low, plain.high, plain.low + wide / 7], count)
     born = pd.to_datetime("1930-02-28") + pd.to_timedelta(rng.choice([*range(3), *range(0, 36000, 365)], count), "D")
+    known = pd.Series(born).where(rng.random(count) < 0.9)
     return pd.DataFrame({
         "unknown": rng.normal(size=count),
         "plain": numbers + wide * rng.choice([0, 0, 1, -1, 0.3], count),
@@ -157,6 +158,6 @@ def rows(rng, spec, count=200):
         "dose": np.asarray(gappy(np.exp(rng.normal(size=count) * 4), np.nan), dtype=float),
         "stage": either(stage, stage.astype("category")),
         "year": np.asarray(gappy(rng.choice(years, count), np.nan, -99), dtype=float),
-        "born": pd.Series(born).where(rng.random(count) < 0.9),
+        "born": either(known, known.dt.strftime("%d.%m.%Y")),
         "out": rng.normal(size=count),
     })  # fmt: skip

@@ -1,12 +1,13 @@
 """How raw frames become features in scikit-learn's own classes: whatever reads them needs no Potluck.
 
 Each column goes its own way: a number through MinMaxScaler, which clips, a code through OrdinalEncoder and
-OneHotEncoder. Functions between them are NumPy's, which a file names and does not hold. Classes are fitted on the
-plan's words alone: the ends of a range, a declared value.
+OneHotEncoder. Functions between them are those of NumPy and pandas, which a file names and does not hold. Classes are
+fitted on the plan's words alone: the ends of a range, a declared value.
 
-Frames are typed, as pandas reads files: numbers are numbers, days are datetime64, and "no value" is NaN, None, or what
-the plan says means it. A number in a column of texts is spelled as the plan or as Python spells it ("01", "1", "1.0").
-A missing value that the plan does not flag, and a number that has no logarithm, end in a ValueError.
+Frames are typed, as pandas reads files: numbers are numbers, days are datetime64 or texts in the plan's format, and "no
+value" is NaN, None, or what the plan says means it. A number in a column of texts is spelled as the plan or as Python
+spells it ("01", "1", "1.0"). A missing value that the plan does not flag, and a number that has no logarithm, end in a
+ValueError.
 """
 
 import math
@@ -130,6 +131,7 @@ def _elapsed(name: str, reading: Elapsed, ends: tuple[float, float]) -> Bare:
     days, numbers = (list(map(float, one)) for one in zip(*points, strict=True))
     nothing = float(np.iinfo(np.int64).min)  # what NumPy makes of no day
     steps = [
+        _call(pd.DataFrame.apply, func=pd.to_datetime, format=reading.first.format),  # days as such stay what they are
         _call(np.asarray, dtype="datetime64[D]"),
         _call(np.asarray, dtype=float),
         _call(np.ma.masked_equal, value=nothing),
@@ -176,7 +178,7 @@ def _coded(one: Field, texts: Mapping[str, int], gone: Sequence[str]) -> "list[B
 
 
 def _call(function: object, **given: object) -> "FunctionTransformer":
-    """One of NumPy's functions as a step."""
+    """A function as a step."""
     from sklearn.preprocessing import FunctionTransformer
 
     return FunctionTransformer(function, kw_args=given)
