@@ -74,7 +74,7 @@ def test_onnxruntime_scores_raw_columns_as_potluck_does(case, seeds):
         width = one.target.high - one.target.low if one.target.side == "number" else 1.0
         assert said.dtype == np.float64
         assert np.isnan(said[refused]).all()
-        assert 20 < (~np.isnan(wanted[:, 0])).sum() < len(wanted)
+        assert 5 < (~np.isnan(wanted[:, 0])).sum() < len(wanted)
         assert np.array_equal(np.isnan(said[~refused]), np.isnan(wanted))
         assert np.nanmax(np.abs(said[~refused] - wanted)) <= NEAR * width
 

@@ -50,8 +50,8 @@ def test_scikit_learns_own_classes_score_raw_frames_as_potluck_does(case, seeds)
         one, frame, gone = drawn(case, seed)
         pipeline, number = one.to_sklearn(), one.target.side == "number"
         wanted, said = ((x.predict if number else x.predict_proba)(frame) for x in (one, pipeline))
-        assert len(frame) > 20
-        assert np.ptp(wanted, axis=0).min() > 0.01
+        assert len(frame) > 5
+        assert np.ptp(wanted, axis=0).min() > 1e-5
         assert np.abs(said - wanted).max() <= 1e-9 * (300 if number else 1)
         assert number or pipeline.predict(frame).tolist() == one.predict(frame).tolist()
         with pytest.raises(ValueError, match=r"NaN|unknown categories"):
