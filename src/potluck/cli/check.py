@@ -24,9 +24,7 @@ def command(plan: Path, settings: tuple[str, ...]) -> int:
             out.print(Text("error:", "red"), error, soft_wrap=True)
         if verdict.ok:
             out.say(f"{plan.name} {verdict.can}: {verdict.summary()}")
-            out.lines(filter(None, (verdict.noise, verdict.outlook, verdict.pace, verdict.needs)))
-            out.lines(verdict.usefulness)
-            out.lines(verdict.about)
+            out.lines(verdict.words())
         if verdict.ok and say.verbose:
             out.lines(f"  {key} = {value}" for key, value in verdict.flat())
 

@@ -65,6 +65,19 @@ def test_the_summary_of_a_plan_that_cannot_run_says_why(tmp_path):
     verdict = potluck.check(tmp_path / "none.toml")
     assert verdict.summary() == f"cannot run: {verdict.errors[0]}"
     assert "none.toml" in verdict.summary()
+    assert repr(verdict) == verdict.summary()
+
+
+def test_a_verdict_at_a_prompt_is_what_the_verb_says_and_warns(tmp_path, capsys):
+    (tmp_path / "plan.toml").write_text(plan(NOISE | {"clip": 1.0}).text())
+    cost, forecast, minded = repr(potluck.check(tmp_path / "plan.toml")).splitlines()
+    assert command(cli, ["check", str(tmp_path / "plan.toml")]) == 0
+    told = capsys.readouterr()
+    out, err = (" ".join(one.split()) for one in told)
+    assert cost.partition(", about ")[0] in out  # seconds are measured anew
+    assert forecast in out
+    assert minded == "mind: privacy.clip: is ignored beside statistics. hint: remove it"
+    assert minded.removeprefix("mind: ") in err
 
 
 def test_budget_says_what_the_verb_says_before_and_after_a_run(tmp_path, capsys):

@@ -8,6 +8,7 @@ from potluck.api.plan.grammar import dotted
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import PotluckError
 from potluck.core.prose import agree
+from potluck.core.visible import visible
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.tally_words import noted, told
@@ -156,6 +157,17 @@ class Verdict:
         cost = next(iter(self.epsilon.values()), None)
         spent = ", no noise" if cost is None else f", epsilon {cost:.4g} at each owner (unit {self.unit}, {NEIGHBOURS})"
         return sums + size + pace + spent
+
+    def words(self) -> list[str]:
+        """Of a plan that can run, what else is known before, a line each."""
+        return [*filter(None, (self.noise, self.outlook, self.pace, self.needs)), *self.usefulness, *self.about]
+
+    def __str__(self) -> str:
+        first = [self.summary(), *self.words()] if self.ok else [f"cannot run: {line}" for line in self.errors]
+        minded = (f"mind: {line}" for line in [*self.warnings, *self.row_warnings()])
+        return "\n".join(map(visible, [*first, *minded]))
+
+    __repr__ = __str__  # what a prompt and a notebook show
 
     def flat(self) -> Iterator[tuple[str, object]]:
         """Every key in force and the grid, dotted."""
