@@ -185,12 +185,12 @@ def carried_out(
     results = list[Result]()
     with (
         _folder(meant, out, results) as folder,
-        in_words("tune", None, quiet=quiet or progress is not None) as tell,
+        in_words("tune", None, quiet=quiet or progress is not None) as say,
     ):
         try:
             for one in every:
                 path = place(folder, one, every)
-                tell(f"candidate {one.number} of {len(every)}: {one.words}")
+                say(f"candidate {one.number} of {len(every)}: {one.words}")
                 again = meant.done.get(one.number)
                 do = partial(run, one.plan, data, out=path, ledger=held, progress=progress, quiet=True)
                 results.append(_result(meant, one, do) if again is None else Result(one, again, meant.cost.metric))
