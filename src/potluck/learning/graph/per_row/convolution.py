@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 ROOM = 1 << 18
 """Numbers of windows that are copied at a time, where they are not kept: what a processor has at hand."""
 
-PLANAR = frozenset({"conv2d", "conv_transpose2d"})
-"""Operations that take pictures: what they make lies in memory as what enters."""
-
-
-def channels_last(given: "Tensor") -> "Tensor":
-    """Pictures [b, channels, height, width] whose channels lie one beside another. So do those of all that is made of
-    them, place by place: pools take a quarter of the time, and windows are as they are asked for below."""
-    if given.dim() != 4:
-        return given
-    return given.to(memory_format=torch().channels_last)
-
 
 def convolution(axes: int, *, transposed: bool = False) -> Rule:
     """Over so many axes. Transposed, a window of what comes back meets what enters at a place."""

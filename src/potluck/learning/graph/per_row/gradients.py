@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from potluck.core.errors import GraphError
 from potluck.learning.graph.interpreter import admitted
 from potluck.learning.graph.per_row.call import Call
-from potluck.learning.graph.per_row.convolution import PLANAR, channels_last
 from potluck.learning.graph.per_row.pieces import (
     LARGEST,
     WIDER,
@@ -189,8 +188,6 @@ def _forward(
     ends = []
     for place in uses.with_rows:
         step, node = uses.program.steps[place], uses.program.graph.nodes[place]
-        if node.op in PLANAR:
-            values |= {name: channels_last(values[name]) for name in node.takes}
         given = {name: _still(values[name]) for name in node.takes} if place in uses.at else {}
         run_step(step, values, batch, train=train)
         if place in uses.at:
