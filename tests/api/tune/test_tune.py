@@ -167,7 +167,7 @@ def test_ledgers_say_what_was_said_before_and_another_accountant_too(tmp_path):
     lines, sums = list[str](), list[str]()
     found = potluck.tune(
         spec, {"training.rate": [0.1, 1.0]}, sites(), out=out, ledger=tmp_path / "ledger",
-        announce=lines.append, progress=lambda ask: sums.append(lines[-1]),
+        beforehand=lines.append, progress=lambda ask: sums.append(lines[-1]),
     )  # fmt: skip
     assert f"epsilon {found.document['cost']['epsilon']:.4g} at each owner for all of it" in "".join(lines)
     assert len(sums) == 8  # and each began after it was said

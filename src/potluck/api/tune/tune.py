@@ -105,13 +105,13 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
     ledger: str | Path | None = None,
     cap: float | None = None,
     resume: str | Path | None = None,
-    announce: Callable[[str], None] | None = None,
+    beforehand: Callable[[str], None] | None = None,
     progress: Progress | None = None,
     quiet: bool = False,
 ) -> Tuned:
     """Train each combination of a grid, and choose by validation rows; test rows are in nothing.
 
-    With noise each candidate is a release that is charged in every owner's ledger: `announce` is told beforehand what
+    With noise each candidate is a release that is charged in every owner's ledger: `beforehand` is told what
     all come to, and `cap` bounds it.
 
     Args:
@@ -124,7 +124,7 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
         cap: the most epsilon that an owner's ledger may come to with all of it, composed.
         resume: the folder of one that ended early, in the place of `out`: what was judged there is not trained again,
             and charged no second time.
-        announce: is told, line by line and before anything runs, what all of it will cost: `print`.
+        beforehand: is told, line by line and before anything runs, what all of it will cost: `print`.
         progress: is told of each sum as it begins. Without it a notebook shows a line that says which candidate it is.
         quiet: a notebook shows no such line.
 
@@ -159,9 +159,9 @@ def tune(  # noqa: PLR0913  # each is a flag of the verb
         True
     """
     meant = tuning(plan, grid, data, metric=metric, ledger=ledger, cap=cap, resume=resume)
-    if announce is not None:
+    if beforehand is not None:
         for line in meant.cost.lines():
-            announce(line)
+            beforehand(line)
     return carried_out(meant, data, out=out, ledger=ledger, progress=progress, quiet=quiet)
 
 
