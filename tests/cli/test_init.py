@@ -1,5 +1,6 @@
 """`potluck init`: what it prints and writes, that its plans run, and what it never overwrites."""
 
+import json
 import tomllib
 
 import pytest
@@ -31,9 +32,14 @@ def test_a_drafted_plan_runs_from_where_it_lies(dirty, cli):
     assert "confirm" in said.err
     text = plan.read_text()
     assert text.startswith("#:schema plan.schema.json\n")
+    beside = plan.with_name("plan.schema.json")
+    assert json.loads(beside.read_text()) == cli("schema", "plan", "--json").json
+    beside.write_text("mine")
     assert "Baron" not in text + said.err
     done = cli("run", plan, "--out", dirty / "run", "--set", "training.rounds=2", "--json")
     assert done.code == 0
+    assert cli("init", dirty / "north.csv", "-o", plan.with_name("other.toml")).code == 0
+    assert beside.read_text() == "mine"
     features = {"intercept", "weight", "weight?", "place=ward", "place=clinic", "age"}
     features |= {"smokes_yes=yes", "smokes_yes=no"}
     assert {*done.json["model"]["coefficients"]} == features

@@ -1,12 +1,14 @@
 """`potluck init`: a first plan, drafted from files that there are already."""
 
+import json
 from pathlib import Path
 
 import click
 
 from potluck.api.draft.begin import from_files
-from potluck.api.draft.page import page, summary
+from potluck.api.draft.page import SCHEMA, page, summary
 from potluck.api.plan import new_file
+from potluck.api.plan.schema import schema
 from potluck.cli.door import PATH, spoken, voice
 
 
@@ -15,7 +17,7 @@ from potluck.cli.door import PATH, spoken, voice
 @click.option("--target", metavar="COLUMN", help="What is to be predicted; without it the plan makes a table.")
 @click.option("--person", metavar="COLUMN", help="The column that says whose row it is.")
 @click.option("--dictionary", type=PATH, metavar="FILE", help="A data dictionary: ranges and values are taken from it.")
-@click.option("-o", "--output", type=PATH, help="Write the plan into this new file.")
+@click.option("-o", "--output", type=PATH, help="Write the plan into this new file, its schema beside it.")
 @spoken
 def command(
     files: tuple[Path, ...], target: str | None, person: str | None, dictionary: Path | None, output: Path | None
@@ -26,6 +28,10 @@ def command(
     text = page(found)
     if output:
         new_file.create(text, output)
+        beside = output.absolute().parent / SCHEMA
+        if not beside.exists():  # an editor reads it; one that is there may be of another version, and is its owner's
+            new_file.create(json.dumps(schema("plan"), indent=1) + "\n", beside)
+            say.say(f"{SCHEMA} beside it is for editors, which then complete keys and say what they mean")
     for line in summary(found):
         say.say(line)
     say.say("its ranges and values come from these files: confirm them before anybody else sees the plan")

@@ -17,6 +17,7 @@ from potluck.api.draft.guess import FEWEST
 from potluck.api.draft.guesses.quantity import outwards
 from potluck.api.draft.page import page
 from potluck.core.errors import DataError, UsageError
+from potluck.tasks.sums.usefulness import advice
 from support.examples import examples
 
 TODAY = date(2025, 1, 1)
@@ -206,6 +207,12 @@ def test_formats_of_dates_are_found(cells, kind, said):
     ("cells", "why"),
     [
         (["31.12.99", "01.02.00"] * 9, "different texts"),
+        ([f"{n % 28 + 1}.12.{n % 90 + 10}" for n in range(60)], "dates with years of two digits, whose century nobody"),
+        (
+            [*(f"{n}.5" for n in range(1, 41)), "<0.5", "< 0.5", ">100"],
+            "numbers, but 3 cells have < or > before them, of a (first in line 41)",
+        ),
+        ([*(str(n % 20) for n in range(60)), "<5"], "numbers, but 1 cell has < or > before them"),
         (["30.02.2000", "01.02.2000"] * 9 + ["30.02.2001"] * 30, None),
         ([f"{n:05d}" for n in range(40)], "all its texts differ"),
         ([*map(str, range(1, 61))], "it counts rows"),
@@ -358,7 +365,50 @@ def test_stand_ins_are_found_beside_an_outlier(standin, rows, others, gone):
 def test_dates_of_several_forms_are_named_as_such():
     cells = [f"{n % 28 + 1}.12.{1930 + n}" if n % 2 else f"12/{n % 28 + 1}/{1930 + n}" for n in range(60)]
     text = text_of({"a": pd.DataFrame({"birth": cells, "x": np.arange(60) % 9 + 0.5})})
-    assert "# birth: dates with years of two digits, or more than one form" in text
+    assert "# birth: dates of more than one form, or days that are none" in text
+
+
+def test_notes_are_left_out_however_often_one_stands_there():
+    rows = {"Notiz": ["kam zu Fuß", "ging zu Fuß"] * 30, "ward": ["North Wing", "South"] * 30, "x": np.arange(60) % 9}
+    text = text_of({"a": pd.DataFrame(rows)})
+    assert "# Notiz: notes, by its name: they may say anything of anybody" in text
+    assert "zu Fuß" not in text
+    assert tomllib.loads(text)["data"]["columns"]["ward"]["values"] == ["North Wing", "South"]
+
+
+def drafted(rows, persons, target):
+    """A plan of three sites with so many rows each, as `init` writes it."""
+    draw = np.random.default_rng(3)
+    frames = {}
+    for site in "abc":
+        x = draw.normal(50, 9, (rows, 8)).round(1)
+        y = x[:, :3] @ [0.4, -0.3, 0.1] + draw.normal(0, 3, rows)
+        frame = pd.DataFrame(x, columns=list("abcdefgh")).assign(y=y.round(2), who=[f"p{n}" for n in range(rows)])
+        frame["ill"] = np.where(y > np.median(y), "yes", "no")
+        frames[site] = frame.drop(columns=[] if persons else "who").drop(columns="ill" if target == "y" else "y")
+    return potluck.Plan.from_frames(frames, target=target, person="who" if persons else None), frames
+
+
+def test_a_drafted_linear_plan_is_advised_nothing_and_does_not_diverge(monkeypatch):
+    """Its rate of old, 1, led away from every model."""
+    monkeypatch.setattr(advice, "PASSES", 4)
+    plan, frames = drafted(400, False, "y")
+    assert plan.spec.training.rate < 1
+    assert "rate = " in plan.source
+    verdict = potluck.check(plan, data=frames)
+    assert not any("may diverge" in line for line in verdict.warnings)
+    assert [one["key"] for one in verdict.advice if one["key"] != advice.EPSILON] == []
+
+
+@pytest.mark.parametrize(("rows", "held"), [(60, False), (3000, True)])
+def test_a_drafted_part_of_epsilon_for_metrics_is_of_use_or_is_not_there(rows, held):
+    plan, frames = drafted(rows, True, "ill")
+    spec = plan.spec
+    assert (spec.data.split is not None) == (spec.privacy.evaluation is not None) == held
+    assert ("No rows are held out" in plan.source) == (not held)
+    verdict = potluck.check(plan, data=frames)
+    assert verdict.ok
+    assert not any("says nothing of a model" in line for line in verdict.warnings)
 
 
 def test_a_class_that_may_mean_no_value_is_asked_about():
@@ -445,8 +495,10 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         text_of(sites([tmp_path / "none.csv"]))
     (tmp_path / "a.csv").write_text("1,2\n3,4\n")
-    with pytest.raises(UsageError, match="holds numbers, not names"):
-        text_of(sites([tmp_path / "a.csv"]))
+    for content in ("1,2\n3,4\n", "63.0,male,145\n50,female,130\n", "2024-01-01,7,x\n2024-02-01,8,y\n"):
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.raises(UsageError, match=r"holds numbers or dates, not names.*write the columns' names"):
+            text_of(sites([tmp_path / "a.csv"]))
     (tmp_path / "b.csv").write_text("x,y\n1,2\n3\n")
     with pytest.raises(DataError, match="line 3 has 1 columns where 2 are expected"):
         text_of(sites([tmp_path / "b.csv"]))

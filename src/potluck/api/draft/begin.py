@@ -8,6 +8,7 @@ from pathlib import Path
 from potluck.api.dictionary.columns import columns_from
 from potluck.api.draft.draft import Draft, draft
 from potluck.api.draft.page import page
+from potluck.api.draft.suited import suited
 from potluck.core.errors import UsageError
 
 
@@ -18,7 +19,7 @@ def from_files(
     DataError."""
     names = sites(paths)
     files = {name: Path(relpath(path, folder)).as_posix() for name, path in names.items()}
-    return draft(names, target, person, columns_from(dictionary) if dictionary else None, files)
+    return suited(draft(names, target, person, columns_from(dictionary) if dictionary else None, files))
 
 
 def sites(paths: Sequence[Path]) -> dict[str, Path]:
@@ -45,4 +46,4 @@ def from_frames(
         raise UsageError("frames have to be given by site", hint='Plan.from_frames({"north": frame, ...})')
     if not frames:
         raise UsageError("there is no frame", hint='Plan.from_frames({"north": frame, ...})')
-    return page(draft(frames, target, person, columns_from(dictionary) if dictionary else None))
+    return page(suited(draft(frames, target, person, columns_from(dictionary) if dictionary else None)))

@@ -5,6 +5,7 @@ drafts it says so in comments, and values of few rows are never in it. Nothing i
 is for owners, and for whoever holds rows of all of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,7 +14,7 @@ from potluck.api.dictionary.columns import Dictionary
 from potluck.api.draft.facts import MARKS, Facts
 from potluck.api.draft.guess import Guess, Seen
 from potluck.api.draft.guesses import guessed
-from potluck.api.draft.questions import first, second
+from potluck.api.draft.questions import DATED, first, second
 from potluck.api.draft.target import Aim, aim
 from potluck.api.draft.written import Written, written
 from potluck.core.errors import DataError, UsageError
@@ -24,11 +25,16 @@ from potluck.learning.data.source import opened
 from potluck.learning.data.sources.csv_file import CsvFile
 from potluck.owner import source as _source  # noqa: F401  kinds of source that owners have
 
+EVALUATION = 0.1
+"""Of epsilon."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """rows: by site; guesses: by column; aim: None of statistics; missing: texts that mean "no value"; gaps: columns
-    with cells without a value; persons: rows that a person has, on average; files: paths as the plan names them."""
+    with cells without a value; persons: rows that a person has, on average; files: paths as the plan names them.
+    evaluation: of persons, the part of epsilon for metrics, None: none of those that were looked at is enough;
+    settings: keys with which the model is better beside its noise (`suited`)."""
 
     rows: Mapping[str, int]
     written: Written
@@ -41,6 +47,13 @@ class Draft:
     person: str | None = None
     persons: float = 1.0
     files: Mapping[str, str] = field(default_factory=dict)
+    evaluation: float | None = EVALUATION
+    settings: Mapping[str, float | bool | None] = field(default_factory=dict)
+
+    @property
+    def held(self) -> bool:
+        """Whether rows are held out: of persons only where metrics of them would say something."""
+        return self.aim is not None and (self.person is None or self.evaluation is not None)
 
     @property
     def fold(self) -> bool:
@@ -88,9 +101,10 @@ def draft(
     rows = {site: opened(one, site, how.limits) for site, one in sources.items()}
     names = {site: one.names() for site, one in rows.items()}
     for site, some in names.items():
-        if isinstance(rows[site], CsvFile) and None not in map(to_number, some):
+        values = sum(to_number(one) is not None or re.match(DATED, one) is not None for one in some)
+        if isinstance(rows[site], CsvFile) and 2 * values >= len(some):
             hint = "write the columns' names into a first line; a plan with data.header = false is written by hand"
-            raise UsageError("the first line holds numbers, not names", where=site, hint=hint)
+            raise UsageError("the first line holds numbers or dates, not names", where=site, hint=hint)
     _there(target, names, "target")
     _there(person, names, "person")
     extra = tuple(dictionary.missing or ()) if dictionary else ()

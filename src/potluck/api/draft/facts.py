@@ -17,6 +17,8 @@ class Facts:
     """Of one column's cells, of one site or, added up, of several. rows; filled: cells that are not blank; gone, words:
     of these the ones that mean "no value", by text; numbers: by decimal mark; padded: whole numbers that begin with 0;
     grouped: by mark, numbers in groups of three digits that it parts; dated: texts that begin as dates do;
+    short: of these such with years of two digits; limits: numbers behind < or >, as laboratories say less than they can
+    measure;
     letters: of all texts; spaced: texts of several words; different: different cells, about.
 
     Then, of cells with a value: fits: numbers; misfit: the first line of one that is none, None where all are or lines
@@ -33,6 +35,8 @@ class Facts:
     grouped: Mapping[str, int] = field(default_factory=Counter)
     padded: int = 0
     dated: int = 0
+    short: int = 0
+    limits: int = 0
     letters: int = 0
     spaced: int = 0
     different: int = 0
@@ -83,6 +87,8 @@ class Facts:
             Counter(self.grouped) + Counter(other.grouped),
             self.padded + other.padded,
             self.dated + other.dated,
+            self.short + other.short,
+            self.limits + other.limits,
             self.letters + other.letters,
             self.spaced + other.spaced,
             # The same cells may be in both.

@@ -62,8 +62,14 @@ class Seen:
     @property
     def dated(self) -> str:
         """Why its cells are no dates of one format, where they look as dates do; else empty."""
-        few = "years of two digits, or more than one form: a plan reads one form, with years of four digits, and ISO"
-        return f"dates with {few}" if self.all.looks_dated and not self.all.numeric(self.decimal) else ""
+        if not self.all.looks_dated or self.all.numeric(self.decimal):
+            return ""
+        if self.all.short == self.all.dated:
+            return "dates with years of two digits, whose century nobody can tell: save them with four"
+        many = "and years of two digits" if self.all.short else "or days that are none"
+        return (
+            f"dates of more than one form, {many}: a plan reads one form, with years of four digits, and ISO beside it"
+        )
 
     def misfits(self) -> str:
         """Where cells are no numbers: sites, and a line of each where lines mean something."""

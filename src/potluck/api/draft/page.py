@@ -18,7 +18,8 @@ ENOUGH = 3
 """Sites, from which on one of them may collude."""
 FEW = 5
 """Sites that are named."""
-TEST, EVALUATION = 0.25, 0.1
+TEST = 0.25
+SUITS = "suits these columns, rows and noise, as `potluck check` advises"
 
 
 def page(draft: Draft) -> str:
@@ -84,8 +85,14 @@ def _data(draft: Draft) -> Iterator[str]:
         yield _entry("missing", [*draft.missing], f'{CONFIRM}: what means "no value" in these files')
     if draft.person:
         yield _entry("person", draft.person, "whose row it is; a site's policy has to allow it")
-    if draft.aim:
+    if draft.held:
         yield _entry("split", {"test": TEST}, "rows held out, on which the model is judged")
+    elif draft.aim:
+        yield from _comment(
+            "No rows are held out, so that there are no metrics: with noise for so few persons they would say nothing. "
+            f"With more of them, or a larger epsilon: split = {{ test = {TEST} }} here, and privacy.evaluation, a part "
+            "of epsilon; `potluck check` says how well metrics will then be known."
+        )
     if draft.files:
         yield from ("", "[data.files]", *(_entry(site, file) for site, file in draft.files.items()))
 
@@ -141,10 +148,13 @@ def _aim(draft: Draft) -> Iterator[str]:
     yield "[data.target]"
     yield from (_entry(key, one, aim.note if key == "positive" else "") for key, one in aim.target.items())
     rows = sum(draft.rows.values())
-    expected = _two_digits(rows * (1 - TEST))
+    expected, of = (_two_digits(rows * (1 - TEST)), "three quarters of ") if draft.held else (_two_digits(rows), "")
     yield from ("", "[model]", *(_entry(key, one) for key, one in aim.model.items()))
     yield from ("", "[training]", *(_entry(key, one) for key, one in aim.training.items()))
-    yield _entry("expected_rows", expected, f"{CONFIRM}: three quarters of the rows here, rounded; public")
+    for key, one in draft.settings.items():
+        if key.startswith("training."):
+            yield _entry(key.removeprefix("training."), one, SUITS)
+    yield _entry("expected_rows", expected, f"{CONFIRM}: {of}the rows here, rounded; public")
 
 
 def _privacy(draft: Draft) -> Iterator[str]:
@@ -158,9 +168,10 @@ def _privacy(draft: Draft) -> Iterator[str]:
     yield _entry("unit", "person" if draft.person else "row", *(() if draft.person else ("a row is not a person",)))
     yield from (_entry("epsilon", 1.0), _entry("delta", 1e-5))
     if draft.aim and draft.aim.clipped:
-        yield _entry("clip", 1.0)
-    if draft.person and draft.aim:
-        yield _entry("evaluation", EVALUATION, "of epsilon, for the metrics")
+        clip = draft.settings.get("privacy.clip")
+        yield _entry("clip", 1.0 if clip is None else clip, "" if clip is None else SUITS)
+    if draft.person and draft.held:
+        yield _entry("evaluation", draft.evaluation, "of epsilon, for the metrics: the least that says something")
     if draft.person:
         most = max(1, round(draft.persons))
         yield _entry("rows_per_person", most, f"{CONFIRM}: further rows of a person are left out")

@@ -35,6 +35,10 @@ FORMATS = (
 """Of dates; the first that all cells fit is taken."""
 DATED = "^[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}|^[0-9]{8}$"
 """How each of them begins."""
+SHORT = "^[0-9]{1,2}[-./][0-9]{1,2}[-./][0-9]{2}( |$)"
+"""How one with a year of two digits does."""
+LIMIT = "^[<>]=? ?[0-9]+([.,][0-9]+)?$"
+"""A number that was beyond what can be measured."""
 GROUPED = {
     ".": r"^[-+]?[1-9][0-9]{0,2}([.][0-9]{3})+(,[0-9]+)?$",
     ",": r"^[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]+)?$",
@@ -144,6 +148,8 @@ def _texts(gone: Sequence[str]) -> Question:
                 for mark, one in GROUPED.items()
             },
             "dated": f"count(*) FILTER (regexp_matches({text}, {d.text(DATED)}))",
+            "short": f"count(*) FILTER (regexp_matches({text}, {d.text(SHORT)}))",
+            "limits": f"count(*) FILTER (regexp_matches({text}, {d.text(LIMIT)}))",
             "padded": f"count(*) FILTER (regexp_matches({text}, '^0[0-9]+$'))",
             "letters": f"coalesce(sum(length({text})), 0)",
             "spaced": f"count(*) FILTER (contains({text}, ' '))",
@@ -161,6 +167,8 @@ def _said(answer: Answer) -> Facts:
         numbers=Counter({mark: answer[mark] for mark in MARKS}),
         grouped=Counter({mark: answer.get(f"by {mark}", 0) for mark in GROUPED}),
         dated=answer.get("dated", 0),
+        short=answer.get("short", 0),
+        limits=answer.get("limits", 0),
         padded=answer.get("padded", 0),
         letters=int(answer.get("letters", 0)),
         spaced=answer.get("spaced", 0),

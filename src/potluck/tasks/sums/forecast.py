@@ -23,7 +23,7 @@ from potluck.learning.statistics.parts import parted
 from potluck.learning.statistics.reading import Reach
 
 TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2", "rmse": "rmse"}
-EPSILONS = (0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+EPSILONS = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
 """Those that are looked at where less is of no use."""
 MANY = 1e9
 """With so many rows half an interval times them is what it is a row."""
@@ -84,19 +84,19 @@ def _useless(spec: Spec, found: Forecast, at: str, here: Collection[Tally]) -> l
     known = " and ".join(_known(name, halves[name]) for name in bad or rare)
     known += "" if bad else " if 1 of 10 rows is positive, as is usual where people are ill"
     key = "epsilon" if spec.privacy.unit == "row" or spec.traits.brings else "evaluation"
-    enough = _enough(spec, key, here)
-    more = f"a larger privacy.{key}" if enough is None else f"privacy.{key} = {enough:g}"
+    wanted = enough(spec, key, here)
+    more = f"a larger privacy.{key}" if wanted is None else f"privacy.{key} = {wanted:g}"
     split = f", or a larger data.split.{'validation' if spec.validated else 'test'}"
     hint = f"hint: {more}, more rows" + (", or fewer models" if spec.traits.brings else split)
     return [f"privacy.{key}: {at} {known}; that says nothing of a model. {hint}"]
 
 
-def _enough(spec: Spec, key: str, here: Collection[Tally]) -> float | None:
+def enough(spec: Spec, key: str, here: Collection[Tally] = ()) -> float | None:
     """The smallest of a few epsilons at which all metrics will be of use, also where few rows are positive; as a part
-    of the plan's epsilon, less than half of it. None: none of these."""
+    of the plan's epsilon, half of it at most. None: none of these."""
     now, most = getattr(spec.privacy, key) or 0.0, (spec.privacy.epsilon or 0.0) / 2
     for one in EPSILONS:
-        if one > now and (key == "epsilon" or one < most):
+        if one >= now and (key == "epsilon" or one <= most):
             privacy = msgspec.structs.replace(spec.privacy, **{key: one})
             found = forecast_of(msgspec.structs.replace(spec, privacy=privacy), here)
             if found is not None and not found.useless() and not found.useless_if_rare():
