@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from csv import writer
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ from potluck.core.party import Party
 from potluck.core.plan import Column, Plan, PrivacyPlan, Protect, digest
 from potluck.core.rounds import Abort
 from potluck.core.seeded import Generator, generator
+from potluck.core.tables.derived import Derive
 from potluck.drivers.memory import Memory, new_run
 from potluck.drivers.sums import Progress, Sums, drive
 from potluck.drivers.transcript import Transcript
@@ -35,6 +37,7 @@ from potluck.tasks.sums.protections import row
 from potluck.tasks.sums.rows import rows_of
 from potluck.tasks.sums.together import Together
 
+T = TypeVar("T", Column, Derive)
 ROUNDS, SITES = 12, 3
 """Of the run that is made: enough of each for any attack, and soon over."""
 MOST, PICTURES = 64, 8
@@ -112,7 +115,7 @@ def scene_over(spec: Plan, rows: Mapping[Party, Table], progress: Progress = lam
 def bare(plan: Plan) -> Plan:
     """The plan with nothing that protects, and a short run of few sites."""
     assert plan.training is not None
-    names = plan.federation.sites[:SITES]
+    names, data = plan.federation.sites[:SITES], msgspec.structs.replace(plan.data, split=None, where=(), files={})
     training = msgspec.structs.replace(
         plan.training, rounds=min(ROUNDS, plan.training.rounds), evaluate_every=None, stop=None, batch=None, band=None,
         aggregation="mean", standardize=False, warmup=0, expected_rows=None,
@@ -120,12 +123,21 @@ def bare(plan: Plan) -> Plan:
     return msgspec.structs.replace(
         plan,
         federation=msgspec.structs.replace(plan.federation, sites=names, corrupt=0, dropouts=0),
-        data=msgspec.structs.replace(plan.data, split=None, where=(), files={}),
+        data=msgspec.structs.replace(data, columns=_whole(data.columns), derive=_whole(data.derive)),
         protect=Protect(scheme="clear"),
         privacy=PrivacyPlan(noise="none"),
         training=training,
         evaluate=None,
     )
+
+
+def _whole(columns: Mapping[str, T]) -> dict[str, T]:
+    """The same columns of rows that have no gaps to fill."""
+    found = dict(columns)
+    for name, one in columns.items():
+        if one.missing == "mean":
+            found[name] = msgspec.structs.replace(one, missing="refuse")
+    return found
 
 
 def _played(spec: Plan, rows: Mapping[Party, Table], folder: Path, progress: Progress) -> None:

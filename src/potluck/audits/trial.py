@@ -15,7 +15,7 @@ from potluck.audits.resumed import Resumed
 from potluck.audits.seen import Seen
 from potluck.core import prose
 from potluck.core.seeded import generator
-from potluck.learning.data.declared import declared
+from potluck.learning.training.gaps.means import averaged, whole
 
 Progress = Callable[[str], None]
 OVER = "its time was up (--minutes)"
@@ -65,7 +65,8 @@ def trials(
     end = time.monotonic() + seconds
     if seen.plan.traits.trains and seen.candidates is None:
         seen = replace(seen, candidates=candidates(seen.plan, truth, seen.names))
-    behind, obstacles = rows_behind(seen), [_gaps(seen, one) or one.fits(seen) for one in table]
+    behind, obstacles = rows_behind(seen), [one.fits(seen) for one in table]
+    truth = _filled(seen, truth)
 
     @cache
     def made() -> Control:
@@ -159,7 +160,11 @@ def _control(attack: Attack, seen: Seen, scenes: list[Scene], why: str, until: U
     return True, f"{less} it succeeds{with_}"
 
 
-def _gaps(seen: Seen, attack: Attack) -> str | None:
-    """Why rows cannot be read off: whatever is found is compared with rows as they are, which have gaps."""
-    filled = seen.plan.traits.trains and any(one.missing == "mean" for one in declared(seen.plan).values())
-    return "the gaps of rows are filled with means" if filled and attack.sort is Sort.RECONSTRUCTION else None
+def _filled(seen: Seen, truth: Truth) -> Truth:
+    """True rows as sums have them: gaps filled with the means that were announced last. Where none were, as they
+    are."""
+    announced = [one for one in seen.training() if one.ask.step] if seen.plan.traits.trains else []
+    if not announced or not averaged(seen.plan):
+        return truth
+    means = announced[-1].weights[-averaged(seen.plan) :]
+    return {name: whole(seen.plan, table, means) for name, table in truth.items()}

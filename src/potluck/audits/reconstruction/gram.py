@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from potluck.audits.attack import Found, Scene, Sort, Until
 from potluck.audits.control import bare, lines_of, made_of, scene_of
-from potluck.audits.reconstruction.slopes import marked, rows_a_site
+from potluck.audits.reconstruction.slopes import began, marked, rows_a_site
 from potluck.audits.rows import Rows, features
 from potluck.audits.seen import Known, Seen
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Column, Plan
 from potluck.core.rounds import Abort
 from potluck.core.stages import Floats
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.linear import at_zero
@@ -47,12 +48,12 @@ class GramRows:
 
     def fits(self, seen: Seen) -> str | None:
         """It needs an exact Gram matrix at zero weights."""
-        return None if any(map(_first, seen.training())) else "no exact Gram matrix at zero weights was read"
+        return None if list(_first(seen)) else "no exact Gram matrix at zero weights was read"
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """Rows of each set of sites of which the first sum is known."""
         found: list[Found] = []
-        for one in filter(_first, seen.training()):
+        for one in _first(seen):
             rows = list(_rows(_matrix(one, seen.plan), np.flatnonzero(marked(seen.plan)) + 1))
             if rows:
                 why = "a value that one row alone has, or so few rows, in an exact Gram matrix"
@@ -80,8 +81,8 @@ def _worded(spec: Plan, name: str, column: Column) -> bool:
     return not column.ignored and len(column.values) > 1 and (target is None or name not in target.names)
 
 
-def _first(one: Known) -> bool:
-    return one.part(GRAM) is not None and not one.weights.any()
+def _first(seen: Seen) -> Iterator[Known]:
+    return (one for one in seen.training() if one.part(GRAM) is not None and began(one, seen.plan))
 
 
 def _matrix(one: Known, plan: Plan) -> Floats:
@@ -90,7 +91,7 @@ def _matrix(one: Known, plan: Plan) -> Floats:
     assert link is not None
     assert values is not None
     outputs = goal_of(plan).outputs
-    length = len(one.weights) // outputs
+    length = len(encoding(plan).names) + 1
     found, triangle = np.zeros((length, length)), np.triu_indices(length)
     found[triangle] = values[: len(triangle[0])] / at_zero(link, outputs)
     return found + np.triu(found, 1).T

@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 
 from potluck.audits.attack import Found, Sort, Truth, Until, Verdict, named
+from potluck.audits.reconstruction.slopes import began
 from potluck.audits.seen import Known, Seen
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
@@ -83,7 +84,7 @@ class Rates:
 
     def fits(self, seen: Seen) -> str | None:
         """It needs the first sum of slopes of a linear model that began at zero, its rows weighed alike."""
-        if not any(map(_first, seen.training())):
+        if not list(_first(seen)):
             return "the first sum of slopes, at zero weights, was not read"
         if seen.plan.drawn or kind_of(seen.plan).link is None:
             return "the model is not linear in its features"
@@ -91,7 +92,7 @@ class Rates:
 
     def tried(self, seen: Seen, until: Until) -> Sequence[Found]:
         """A rate, and where they follow each side's means, of each set of sites of which the first sum is known."""
-        return [told for one in filter(_first, seen.training()) for told in _told(one, seen)]
+        return [told for one in _first(seen) for told in _told(one, seen)]
 
 
 def _told(one: Known, seen: Seen) -> Iterator[Told]:
@@ -141,8 +142,8 @@ def _means(goal: Goal, features: Floats, target: Floats) -> Floats:
     return np.concatenate([side.mean(axis=0) if len(side) else np.zeros(features.shape[1]) for side in sides])
 
 
-def _first(one: Known) -> bool:
-    return one.ask.step == 0 and one.part("gradient") is not None and not one.weights.any()
+def _first(seen: Seen) -> Iterator[Known]:
+    return (one for one in seen.training() if one.part("gradient") is not None and began(one, seen.plan))
 
 
 RATES = Rates()

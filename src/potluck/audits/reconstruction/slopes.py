@@ -14,6 +14,7 @@ from potluck.learning.data.mixed import taken
 from potluck.learning.data.table import Table
 from potluck.learning.models.first.layer import Layer
 from potluck.learning.models.fitted import training
+from potluck.learning.training.gaps.means import averaged
 from potluck.learning.training.method import TALLY
 
 
@@ -21,6 +22,13 @@ def slopes_of(one: Known) -> Floats | None:
     """[d] the summed slopes, or what steps along them came to, turned round. None: the sum has none."""
     found, steps = one.part("gradient"), one.part("delta")
     return found if steps is None else -steps
+
+
+def began(one: Known, plan: Plan) -> bool:
+    """Whether it is the first at which the model is asked for slopes, and that is all zeros: means that fill gaps,
+    which another sum found before, stand behind it."""
+    count = averaged(plan)
+    return one.ask.step == min(count, 1) and not one.weights[: len(one.weights) - count].any()
 
 
 def step_of(one: Known) -> float:

@@ -40,6 +40,8 @@ def plan(method="newton", word="clear", missing="mean", privacy=None, more=None,
     for key, value in (more or {}).items():
         at, _, name = key.partition(".")
         tables[at] = tables.get(at, {}) | {name: value} if name else value
+    if tables["data"]["split"] is None:
+        del tables["data"]["split"]
     return potluck.Plan(**tables)
 
 
@@ -286,9 +288,14 @@ def test_check_says_what_the_means_cost():
 
 
 @pytest.mark.slow
-def test_attacks_on_members_go_on_and_rows_that_were_filled_are_not_compared(tmp_path):
+def test_attacks_know_rows_as_sums_have_them(tmp_path):
+    """A site's share of positive rows, and a row with a value of its own, whose gap was filled."""
     rows = drawn(7, rows=40)
-    folder = potluck.run(plan(rounds=4), data=rows, out=tmp_path / "run", record=True).folder
-    found = {one.name: one for one in potluck.attack(folder, "server", data=rows).results}
-    assert "gaps of rows are filled" in found["gram"].verdict.words
-    assert found["equations"].verdict.words
+    for frame in rows.values():
+        frame["c"] = "p"
+    rows["b"].loc[5, ["c", "x"]] = ["q", np.nan]
+    one = plan(rounds=4, more={"data.split": None})
+    folder = potluck.run(one, data=rows, out=tmp_path / "run", record=True).folder
+    found = {(each.name, each.of): each for each in potluck.attack(folder, "server", data=rows).results}
+    assert found["gram", ("b",)].verdict.succeeded
+    assert found["rates", ("b",)].verdict.succeeded
