@@ -35,9 +35,11 @@ class Form:
 
 @dataclass(slots=True)
 class Session:
-    """One person's. began, seen: seconds, by the clock of `Sessions`."""
+    """One person's. registered: one of those who were invited, not who came by the printed address; began, seen:
+    seconds, by the clock of `Sessions`."""
 
     person: str
+    registered: bool
     began: float
     seen: float
     forms: OrderedDict[str, Form] = field(default_factory=OrderedDict)
@@ -53,10 +55,10 @@ class Sessions:
         self._secure = origin.secure
         self.cookie = f"{'__Host-' if origin.secure else ''}potluck-{tag}"
 
-    def begin(self, person: str, answer: Response) -> Session:
+    def begin(self, person: str, answer: Response, *, registered: bool = False) -> Session:
         """A new session, whose cookie goes with the answer. No id that a browser brought is ever taken over."""
         token, now = self._draw(), self._clock()
-        session = Session(person, now, now)
+        session = Session(person, registered, now, now)
         with self._lock:
             self._open[_digest(token)] = session
             while len(self._open) > SESSIONS:

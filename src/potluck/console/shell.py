@@ -5,7 +5,7 @@ A page is a function of a `Visit`; a GET changes nothing. Everything is text to 
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -19,15 +19,22 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from potluck.console.attempts import TooMany
 from potluck.console.origin import Guard, Origin
 from potluck.console.sessions import Form, Session, Sessions
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import visible
+from potluck.members.persons import Persons
 from potluck.owner.access import Event, Outcome
 from potluck.report.page import HERE as REPORT
 from potluck.report.page import environment
 
 HERE = Path(__file__).parent
+FILES = {
+    "style.css": ((REPORT / "report.css", HERE / "console.css"), "text/css"),
+    "passkeys.js": ((HERE / "passkeys.js",), "text/javascript"),
+}
+"""What pages load: of which files it is put together."""
 FIELDS = 20
 """Most fields of a form."""
 
@@ -41,14 +48,24 @@ class Note(Protocol):
 
 @dataclass(frozen=True)
 class Console:
-    """The pages of one home. title: whose; menu: (address, name) of the pages that every page leads to; clock: seconds
-    that never run backwards; draw: a fresh text of 256 bits."""
+    """The pages of one home. title: whose; menu: (address, name) of the pages that every page leads to; note: writes
+    the access log; persons: who was invited."""
 
     title: str
     origin: Origin
     sessions: Sessions
     menu: tuple[tuple[str, str], ...]
     note: Note
+    persons: Persons
+
+    def session(self, cookies: str) -> Session | None:
+        """Whose request it is. Who was removed is signed out, and so is who came by the printed address once persons
+        were invited: from then on each is known by a passkey or password of their own."""
+        found = self.sessions.find(cookies)
+        if found is None:
+            return None
+        known = [one.name for one in self.persons.all()]
+        return found if (found.person in known if found.registered else not known) else None
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,7 @@ class Visit:
 
     def failed(self, error: PotluckError) -> Response:
         """An error as a page: what, and what to do."""
-        status = 409 if isinstance(error, Refused) else 400
+        status = 429 if isinstance(error, TooMany) else 409 if isinstance(error, Refused) else 400
         return self.page("failed.html", "That did not work", status, what=visible(error.what), hint=visible(error.hint))
 
 
@@ -104,7 +121,8 @@ class Page:
 
 def application(console: Console, served: Sequence[Page]) -> ASGIApp:
     """The program that a server runs."""
-    every = (*served, Page("/style.css", _style, public=True), Page("/sign-out", _sign_out, post=True))
+    files = [Page(f"/{name}", partial(_file, name), public=True) for name in FILES]
+    every = (*served, *files, Page("/sign-out", _sign_out, post=True))
     routes = [
         Route(one.address, _endpoint(console, one), methods=["POST"] if one.post else ["GET"], name=one.address)
         for one in every
@@ -113,7 +131,7 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
     async def unknown(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         bug = "" if isinstance(error, HTTPException) else type(error).__name__
-        session = console.sessions.find(request.headers.get("cookie", ""))
+        session = console.session(request.headers.get("cookie", ""))
         visit = Visit(console, session, request.url.path)
         what = f"bug: {bug}" if bug else "there is no such page"
         hint = "start it with -v and report what it prints" if bug else "the menu has the pages that there are"
@@ -126,7 +144,7 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
 
 def _endpoint(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        session = console.sessions.find(request.headers.get("cookie", ""))
+        session = console.session(request.headers.get("cookie", ""))
         name = str(request.path_params.get("name", ""))
         visit = Visit(console, session, request.url.path, {}, dict(request.query_params), name)
         if session is None and not page.public:
@@ -154,9 +172,9 @@ def _fields(body: bytes) -> dict[str, str]:
     return dict(found)
 
 
-def _style(visit: Visit) -> Response:
-    text = (REPORT / "report.css").read_text(encoding="utf-8") + (HERE / "console.css").read_text(encoding="utf-8")
-    return Response(text, media_type="text/css")
+def _file(name: str, visit: Visit) -> Response:
+    paths, kind = FILES[name]
+    return Response("\n".join(path.read_text(encoding="utf-8") for path in paths), media_type=kind)
 
 
 def _sign_out(visit: Visit) -> Response:

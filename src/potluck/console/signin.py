@@ -1,45 +1,125 @@
-"""Signing in: how a browser becomes a person's."""
+"""Signing in: how a browser becomes a person's. Every try, good or not, is a line of the access log.
 
+Where nobody was invited, the user who started the program comes by the printed address. Once persons were invited, each
+signs in with a passkey or a password that they chose themselves, and that address is good no more.
+"""
+
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.responses import RedirectResponse, Response
 
+from potluck.console.attempts import Attempts
 from potluck.console.entry import Entry
+from potluck.console.passkeys import Passkeys
 from potluck.console.shell import Page, Visit
-from potluck.core.errors import Refused
+from potluck.core.errors import Refused, UsageError
+from potluck.members import passwords
+from potluck.members.persons import LONGEST, Persons
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """entry: the one-time address of the user who started the program; person: that user's name in what is decided."""
+    """entry: the one-time address (None: behind a proxy there is none); user: whose name its decisions have."""
 
-    entry: Entry
-    person: str
+    entry: Entry | None
+    user: str
+    persons: Persons
+    passkeys: Passkeys
+    attempts: Attempts
+    wall: Callable[[], float] = time.time
 
     def pages(self) -> list[Page]:
         """What is shown to who is not signed in."""
         return [
             Page("/sign-in", self.shown, public=True),
+            Page("/sign-in/password", self.by_password, public=True, post=True),
+            Page("/sign-in/passkey", self.by_passkey, public=True, post=True),
             Page("/enter", self.asked, public=True),
             Page("/enter/now", self.entered, public=True, post=True),
+            Page("/join", self.invited, public=True),
+            Page("/join/password", self.join_by_password, public=True, post=True),
+            Page("/join/passkey", self.join_by_passkey, public=True, post=True),
         ]
 
     def shown(self, visit: Visit) -> Response:
         """How one signs in here."""
-        return visit.page("sign_in.html", "Sign in")
+        joined = any(one.joined for one in self.persons.all())
+        options = self.passkeys.asking() if joined else ""
+        return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=self.entry is not None)
 
     def asked(self, visit: Visit) -> Response:
         """Where the printed address leads. The token is used when its form is sent."""
-        return visit.page("enter.html", "Sign in", token=visit.query.get("token", ""), who=self.person)
+        return visit.page("enter.html", "Sign in", token=visit.query.get("token", ""), who=self.user)
 
     def entered(self, visit: Visit) -> Response:
         """The token's form. Raises Refused: it is good no more."""
         try:
+            if self.entry is None or self.persons.all():
+                raise Refused("persons were invited here: each signs in as themselves", hint="go to /sign-in")
             self.entry.use(visit.fields.get("token", ""))
         except Refused:
             visit.console.note("sign-in", "", "refused", ("token",))
             raise
-        visit.console.note("sign-in", self.person, "done", ("token",))
+        return self._begin(visit, self.user, "token", registered=False)
+
+    def by_password(self, visit: Visit) -> Response:
+        """Name and password. Raises Refused: wrong, whichever of the two; TooMany."""
+        name = visit.fields.get("name", "")[:LONGEST]
+        person = self.persons.named(name)
+        try:
+            self.attempts.begin(name)
+            passwords.require(person.password if person else "", visit.fields.get("password", ""))
+        except Refused:
+            # A name that nobody has may be a password in the wrong field: it is not written down.
+            visit.console.note("sign-in", name if person else "", "refused", ("password",))
+            raise
+        self.attempts.right(name)
+        return self._begin(visit, name, "password")
+
+    def by_passkey(self, visit: Visit) -> Response:
+        """What a passkey signed. Raises Refused."""
+        try:
+            person = self.passkeys.signed(self.persons, visit.fields.get("credential", ""))
+        except Refused:
+            visit.console.note("sign-in", "", "refused", ("passkey",))
+            raise
+        return self._begin(visit, person.name, "passkey")
+
+    def invited(self, visit: Visit) -> Response:
+        """Where an invitation leads. Raises Refused: it is good no more."""
+        token = visit.query.get("token", "")
+        person = self.persons.invited(token, self.wall())
+        options = self.passkeys.making(person)
+        return visit.page("join.html", f"Welcome, {person.name}", token=token, who=person.name, options=options,
+                          shortest=passwords.SHORTEST, longest=passwords.LONGEST)  # fmt: skip
+
+    def join_by_password(self, visit: Visit) -> Response:
+        """A password was chosen. Raises UsageError: it will not do; Refused: no such invitation."""
+        password = visit.fields.get("password", "")
+        if password != visit.fields.get("again", ""):
+            raise UsageError("the two passwords differ", hint="go back and type them again")
+        if not password:
+            raise UsageError("no password was typed", hint="go back")
+        person = self.persons.choose(visit.fields.get("token", ""), self.wall(), password=password)
+        return self._joined(visit, person.name, "password")
+
+    def join_by_passkey(self, visit: Visit) -> Response:
+        """A passkey was made. Raises Refused."""
+        token = visit.fields.get("token", "")
+        person = self.persons.invited(token, self.wall())
+        made = self.passkeys.made(person, visit.fields.get("credential", ""))
+        self.persons.choose(token, self.wall(), passkey=made)
+        return self._joined(visit, person.name, "passkey")
+
+    def _joined(self, visit: Visit, name: str, how: str) -> Response:
+        visit.console.note("person", name, "done", (how,))
+        visit.console.sessions.end_all_of(name)  # whoever had the old password is out
+        return self._begin(visit, name, how)
+
+    def _begin(self, visit: Visit, name: str, how: str, *, registered: bool = True) -> Response:
+        visit.console.note("sign-in", name, "done", (how,))
         answer = RedirectResponse("/", 303)
-        visit.console.sessions.begin(self.person, answer)
+        visit.console.sessions.begin(name, answer, registered=registered)
         return answer

@@ -80,6 +80,8 @@ class SiteHome:
     """Which rows stood behind exact sums, as keyed sketches, where the policy wants it remembered; it goes nowhere."""
     access = _In("access.jsonl")
     """Every request, granted or not, a line each."""
+    persons = _In("persons.json")
+    """Who signs in at the home's pages, there after the first invitation."""
     lock = _In("site.lock")
     """Held while the site runs."""
 

@@ -13,6 +13,7 @@ VERBS = {
     "revoke": "Take back all approvals of a plan.",
     "budget": "What was spent, from the verified ledger, and what a plan would leave.",
     "web": "Pages for who decides: what waits in plain words, yes or no, and what was asked before.",
+    "person": "Who signs in at these pages, each with a passkey or password of their own.",
     "log": "Every request, granted or not, every round and every decision.",
     "models": "What runs left for the owner alone.",
     "forget": "Remove what is kept for a run that will not go on.",

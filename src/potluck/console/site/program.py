@@ -9,13 +9,18 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from potluck.api.network import access
+from potluck.console.attempts import Attempts
+from potluck.console.challenges import Challenges
 from potluck.console.entry import Entry
 from potluck.console.origin import Origin
+from potluck.console.passkeys import Passkeys
 from potluck.console.sessions import Sessions
 from potluck.console.shell import Console, Page, application
 from potluck.console.signin import SignIn
 from potluck.console.site.requests import Owner
+from potluck.core.errors import UsageError
 from potluck.members.home import SiteHome
+from potluck.members.persons import Persons
 from potluck.members.tokens import fresh
 
 MENU = (("/", "What waits"), ("/past", "What was asked"))
@@ -31,15 +36,23 @@ def program(
     clock: Clock = time.monotonic,
     draw: Draw = fresh,
 ) -> ASGIApp:
-    """The pages of the site in `folder`. person: whose name the decisions have of whoever comes with the token.
+    """The pages of the site in `folder`. person: whose name the decisions have of whoever comes with the token; token:
+    "" where nobody can.
 
-    Raises UsageError: no home.
+    Raises UsageError: no home, or neither a token nor a person.
     """
     home = SiteHome.at(folder)
+    persons = Persons(home.persons)
+    if not token and not persons.all():
+        hint = f"potluck site person add {folder} NAME --origin {origin.text}"
+        raise UsageError("nobody could sign in: behind a proxy each does as themselves", where=home.name, hint=hint)
     tag = hashlib.sha256(str(home.folder).encode()).hexdigest()[:16]
     note = partial(access.note, folder)
-    console = Console(f"site {home.name}", origin, Sessions(origin, tag, clock, draw), MENU, note)
-    owner, way_in = Owner(folder), SignIn(Entry(token, clock), person)
+    console = Console(f"site {home.name}", origin, Sessions(origin, tag, clock, draw), MENU, note, persons)
+    passkeys = Passkeys(origin, console.title, Challenges(clock, draw))
+    entry = Entry(token, clock) if token else None
+    way_in = SignIn(entry, person, persons, passkeys, Attempts(clock))
+    owner = Owner(folder)
     return application(
         console,
         [

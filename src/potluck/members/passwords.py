@@ -1,0 +1,51 @@
+"""Passwords of people, as argon2id digests (RFC 9106) that say their own salt and cost.
+
+A digest takes 64 MiB and two passes, libsodium's values for sign-in: who steals the file tries slowly. A name that is
+not known costs as much as one that is, so that time tells nobody's name. It does NOT bound how often somebody tries.
+"""
+
+import unicodedata
+from functools import cache
+from threading import RLock
+
+from nacl.exceptions import InvalidkeyError
+from nacl.pwhash import argon2id
+
+from potluck.core.errors import Refused, UsageError
+from potluck.members.tokens import fresh
+
+SHORTEST, LONGEST = 12, 256
+"""Letters of a password."""
+_ONE = RLock()
+"""One is worked on at a time: many at once would take as many times the memory."""
+
+
+def digest(password: str) -> str:
+    """What is kept of a password. Raises UsageError: too short or too long."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        hint = "some words in a row are easy to keep in mind"
+        raise UsageError(f"a password has {SHORTEST} to {LONGEST} letters", hint=hint)
+    with _ONE:
+        kept = argon2id.str(_bytes(password), argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE)
+    return kept.decode()
+
+
+def require(kept: str, password: str) -> None:
+    """Raises Refused: it is not the password of this digest. An empty digest is nobody's, and takes as long."""
+    try:
+        with _ONE:
+            argon2id.verify((kept or _nobody()).encode(), _bytes(password[: LONGEST + 1]))
+    except InvalidkeyError:
+        raise Refused("name or password is wrong") from None
+    if not kept:
+        raise Refused("name or password is wrong")
+
+
+def _bytes(password: str) -> bytes:
+    """One spelling of letters that keyboards write in several ways."""
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+@cache
+def _nobody() -> str:
+    return digest(fresh())

@@ -1,0 +1,156 @@
+"""Who may sign in at a home's pages: names, with a password's digest or passkeys; one file, 0600, replaced whole.
+
+Somebody at the terminal invites a person, who chooses the secret in a browser: whoever invites never knows it. It does
+NOT know what a person may do; the policy says how many must approve.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.core.errors import Refused, UsageError
+from potluck.core.schema import readable
+from potluck.core.visible import visible
+from potluck.members import files, passwords
+from potluck.members.tokens import fresh
+
+MOST, LONGEST = 100, 64
+"""Persons of a home; letters of a name."""
+INVITED = 3 * 86400.0
+"""Seconds that an invitation is good for."""
+GONE = "this invitation was used already, is older than three days, or was replaced by another"
+
+
+class Passkey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A public key of an authenticator's. id: as it names it; key: COSE; count: of signatures, by its own word."""
+
+    id: bytes
+    key: bytes
+    count: int
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """handle: what passkeys call the person, random; password: its digest; invited: hash of an invitation that waits,
+    until when (seconds since 1970); each empty where there is none."""
+
+    name: str
+    handle: str
+    password: str = ""
+    passkeys: tuple[Passkey, ...] = ()
+    invited: str = ""
+    until: float = 0.0
+
+    @property
+    def joined(self) -> bool:
+        """Whether the person can sign in."""
+        return bool(self.password or self.passkeys)
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: Literal[1]
+    persons: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """The file of a home. Every change is durable when its method returns, and raises Refused where another is made
+    meanwhile."""
+
+    path: Path
+
+    def all(self) -> tuple[Person, ...]:
+        """Everybody. Raises UsageError: damaged; Refused: others can reach the file."""
+        if not self.path.exists():
+            return ()
+        try:
+            return msgspec.json.decode(files.private(self.path), type=readable(_File)).persons
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            hint = "put it back from a backup, or remove it and invite everybody again"
+            raise UsageError("is damaged", where=str(self.path), hint=hint) from None
+
+    def named(self, name: str) -> Person | None:
+        """One of them."""
+        return next((one for one in self.all() if one.name == name), None)
+
+    def invite(self, name: str, now: float, draw: Callable[[], str] = fresh) -> str:
+        """An invitation: of somebody new, or for another passkey or password of who is there. Raises UsageError: the
+        name will not do."""
+        if not 1 <= len(name) <= LONGEST or name != name.strip() or visible(name) != name:
+            raise UsageError(f"a name has 1 to {LONGEST} visible letters", where=visible(name))
+        token = draw()
+
+        def change(found: dict[str, Person]) -> None:
+            near = next((one for one in found if one.casefold() == name.casefold() and one != name), None)
+            if near is not None:
+                raise UsageError(f"{name!r} is too much like {near!r}", hint="names that differ by more are told apart")
+            if len(found) >= MOST and name not in found:
+                raise UsageError(f"{MOST} persons are the most", hint="remove those who left")
+            person = found.get(name) or Person(name=name, handle=draw())
+            found[name] = msgspec.structs.replace(person, invited=_hash(token), until=now + INVITED)
+
+        self._change(change)
+        return token
+
+    def remove(self, name: str) -> None:
+        """Nobody of this name signs in any more. Raises UsageError: there is none."""
+
+        def change(found: dict[str, Person]) -> None:
+            if found.pop(name, None) is None:
+                raise UsageError(f"nobody is called {name!r} here", hint="potluck site person list shows who is")
+
+        self._change(change)
+
+    def invited(self, token: str, now: float) -> Person:
+        """Whose invitation it is. Raises Refused: nobody's any more."""
+        return _invited(self.all(), token, now)
+
+    def choose(self, token: str, now: float, *, password: str = "", passkey: Passkey | None = None) -> Person:
+        """The invited person has chosen; the invitation is used up. Raises as `invited`; UsageError: a short one."""
+        kept = passwords.digest(password) if password else ""
+        chosen: list[Person] = []
+
+        def change(found: dict[str, Person]) -> None:
+            person = _invited(tuple(found.values()), token, now)
+            keys = person.passkeys if passkey is None else (*person.passkeys, passkey)
+            person = msgspec.structs.replace(
+                person, password=kept or person.password, passkeys=keys, invited="", until=0.0
+            )
+            found[person.name] = person
+            chosen.append(person)
+
+        self._change(change)
+        return chosen[0]
+
+    def signed(self, name: str, passkey: Passkey) -> None:
+        """A passkey of the person's has signed: its count is kept."""
+
+        def change(found: dict[str, Person]) -> None:
+            person = found.get(name)
+            if person is not None:
+                keys = tuple(passkey if one.id == passkey.id else one for one in person.passkeys)
+                found[name] = msgspec.structs.replace(person, passkeys=keys)
+
+        self._change(change)
+
+    def _change(self, change: Callable[[dict[str, Person]], None]) -> None:
+        with files.locked(self.path.with_suffix(".lock"), "the list of persons is being changed"):
+            found = {one.name: one for one in self.all()}
+            change(found)
+            files.replace(self.path, msgspec.json.encode(_File(1, tuple(found.values()))), files.PRIVATE)
+
+
+def _invited(persons: tuple[Person, ...], token: str, now: float) -> Person:
+    kept = _hash(token)
+    for one in persons:
+        if one.invited and hmac.compare_digest(one.invited, kept) and now <= one.until:
+            return one
+    raise Refused(GONE, hint="ask for a new one: potluck site person add")
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
