@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from potluck.api.network.persons import invite
 from potluck.console import serve
 from potluck.console.origin import Origin
 from potluck.console.site.program import program
@@ -184,3 +185,40 @@ def test_hostile_words_run_nothing(site, home):
     )
     assert not {"1", "2", "3"} & set(heard)  # the policy of the page stops even what would get into it
     assert any("Content Security Policy" in one for one in heard)
+
+
+@pytest.mark.slow
+def test_two_persons_join_and_approve_one_with_a_passkey_and_one_with_a_password(site, home, plan):
+    """The passkey is Chromium's own code, with an authenticator that it plays (WebDriver's virtual authenticators)."""
+    origin, page, heard = site
+    homes.policy(home, "people = 1", "people = 2")
+    driver = page.context.new_cdp_session(page)
+    driver.send("WebAuthn.enable")
+    options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+    options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+    driver.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.goto(invite(home, "ann", origin).address)
+    assert violations(page) == []
+    page.click("text=Make a passkey")
+    page.wait_for_selector("text=signed in as ann")
+    page.click("text=Sign out")
+    page.wait_for_url(f"{origin}/sign-in")
+    assert violations(page) == []
+    page.click("text=Sign in with a passkey")
+    page.wait_for_selector("text=signed in as ann")
+    page.goto(f"{origin}/requests/{plan}")
+    page.click("button:has-text('Approve')")
+    page.wait_for_selector("text=one approval missing")
+    page.click("text=Sign out")
+    page.goto(invite(home, "bob", origin).address)
+    reach(page, "password")
+    page.keyboard.type("correct horse battery")
+    reach(page, "again")
+    page.keyboard.type("correct horse battery")
+    press(page, "Enter")
+    page.wait_for_selector("text=signed in as bob")
+    page.goto(f"{origin}/requests/{plan}")
+    page.click("button:has-text('Approve')")
+    page.wait_for_selector("text=approved")
+    assert [person for _, person, _ in decided(home)] == ["ann", "bob"]
+    assert heard == []

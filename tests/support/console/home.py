@@ -2,12 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 
 import msgspec
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from potluck.api.network import members as api
 from potluck.api.network.inbox import note_rows
@@ -90,11 +91,17 @@ class Visitor:
     origin: Origin = ORIGIN
     person: str = "ann"
     clock: Clock = field(default_factory=Clock)
+    token: str = TOKEN
+    app: ASGIApp | None = None
     client: TestClient = field(init=False)
 
     def __post_init__(self) -> None:
-        app = program(self.folder, self.origin, self.person, TOKEN, self.clock)
-        self.client = TestClient(app, base_url=self.origin.text, follow_redirects=False)
+        self.app = self.app or program(self.folder, self.origin, self.person, self.token, self.clock)
+        self.client = TestClient(self.app, base_url=self.origin.text, follow_redirects=False)
+
+    def again(self) -> "Visitor":
+        """Another browser at the same pages."""
+        return replace(self)
 
     def get(self, path: str, **headers: str):
         return self.client.get(path, headers=headers)

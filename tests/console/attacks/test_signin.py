@@ -1,0 +1,302 @@
+"""Signing in as somebody else: passwords, invitations and passkeys that are not, or no longer, that person's."""
+
+import json
+import re
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from html import unescape
+
+import pytest
+from nacl.pwhash import argon2id
+
+from potluck.console.attempts import ALL, EACH, WINDOW
+from potluck.console.challenges import LIFE
+from potluck.core.errors import Refused, UsageError
+from potluck.members import passwords
+from potluck.members.persons import INVITED, Persons
+from potluck.owner.access import read
+from potluck.owner.requests import Requests, State
+from support.console.authenticator import PRESENT, VERIFIED, Authenticator
+from support.console.home import TOKEN, Visitor, words
+
+GOOD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    """Digests that cost little; what they cost is a test of its own."""
+    monkeypatch.setattr(argon2id, "OPSLIMIT_INTERACTIVE", argon2id.OPSLIMIT_MIN)
+    monkeypatch.setattr(argon2id, "MEMLIMIT_INTERACTIVE", argon2id.MEMLIMIT_MIN)
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()
+
+
+@pytest.fixture
+def persons(home):
+    """ann and bob, who chose the same password."""
+    known = Persons(home / "persons.json")
+    for name in ("ann", "bob"):
+        known.choose(known.invite(name, time.time()), time.time(), password=GOOD)
+    return known
+
+
+def sign_in(visitor, name, password=GOOD):
+    return visitor.post("/sign-in/password", {"name": name, "password": password})
+
+
+def log(home):
+    return [(one.event, one.outcome, one.person, one.why) for one in read(home / "access.jsonl").entries]
+
+
+def options(visitor, path, action):
+    """What a page tells the browser for a passkey."""
+    match = re.search(rf'action="{action}" data-options="([^"]+)"', visitor.get(path).text)
+    return unescape(match[1])
+
+
+def test_each_person_signs_in_as_themselves_and_two_are_two(home, persons, plan):
+    policy = home / "policy.toml"
+    policy.write_text(policy.read_text().replace("people = 1", "people = 2"))
+    visitor = Visitor(home)
+    states = []
+    for name in ("ann", "ann", "bob"):
+        visitor.client.cookies.clear()
+        assert sign_in(visitor, name).status_code == 303
+        assert f"signed in as {name}" in words(visitor.get("/").text)
+        assert visitor.decide(plan, "approve").status_code == 303
+        with Requests(home / "requests.sqlite") as book:
+            states.append(book.state("r1"))
+    assert states == [State.PENDING, State.PENDING, State.APPROVED]
+
+
+def test_a_wrong_password_and_an_unknown_name_are_told_alike(home, persons):
+    visitor = Visitor(home)
+    wrong, unknown = (sign_in(visitor, name, "wrong horse battery") for name in ("ann", "eve"))
+    assert (wrong.status_code, wrong.text) == (unknown.status_code, unknown.text) == (409, wrong.text)
+    assert "set-cookie" not in wrong.headers
+    assert log(home) == [("sign-in", "refused", name, ("password",)) for name in ("ann", "")]  # eve may be a password
+
+
+def test_an_unknown_name_costs_as_much_as_a_known_one(home, persons, monkeypatch):
+    """Not by the clock: one digest of the same cost is worked out for each."""
+    seen = []
+    verify = argon2id.verify
+    monkeypatch.setattr(
+        argon2id, "verify", lambda kept, tried: seen.append(kept.rsplit(b"$", 2)[0]) or verify(kept, tried)
+    )
+    visitor = Visitor(home)
+    for name in ("ann", "eve", ""):
+        sign_in(visitor, name, "wrong horse battery")
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
+def test_who_was_invited_and_chose_nothing_has_no_password(home, persons):
+    persons.invite("carla", time.time())
+    visitor = Visitor(home)
+    for password in ("", "x", GOOD):
+        assert sign_in(visitor, "carla", password).status_code == 409
+
+
+def test_five_wrong_passwords_close_a_name_for_a_while_and_no_other(home, persons):
+    visitor = Visitor(home)
+    codes = [sign_in(visitor, "ann", "wrong horse battery").status_code for _ in range(EACH + 2)]
+    assert codes == [409] * EACH + [429, 429]
+    assert sign_in(visitor, "ann").status_code == 429
+    assert sign_in(visitor, "bob").status_code == 303
+    visitor.clock.now += WINDOW + 1
+    assert sign_in(visitor, "ann").status_code == 303
+
+
+def test_a_right_password_forgives_the_wrong_ones_before(home, persons):
+    visitor = Visitor(home)
+    for _ in range(3):
+        for _ in range(EACH - 1):
+            assert sign_in(visitor, "ann", "wrong horse battery").status_code == 409
+        assert sign_in(visitor, "ann").status_code == 303
+
+
+def test_many_names_or_many_at_once_do_not_get_around_it(home, persons):
+    visitor = Visitor(home)
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(lambda _: sign_in(visitor, "ann", "wrong horse battery").status_code, range(16)))
+    assert codes.count(409) == EACH
+    codes = [sign_in(visitor, f"n{i}", "wrong horse battery").status_code for i in range(ALL)]
+    assert codes.count(409) == ALL - EACH
+
+
+def test_an_invitation_is_good_once_and_for_three_days(home):
+    known, visitor = Persons(home / "persons.json"), Visitor(home)
+    token = known.invite("ann", time.time())
+    chosen = {"token": token, "password": GOOD, "again": GOOD}
+    assert visitor.get(f"/join?token={token}").status_code == 200
+    assert visitor.get(f"/join?token={token}").status_code == 200  # looking uses nothing up
+    for wrong in (
+        {"again": "another horse battery"},
+        {"password": "short", "again": "short"},
+        {"password": "", "again": ""},
+    ):
+        assert visitor.post("/join/password", chosen | wrong).status_code == 400
+    assert visitor.post("/join/password", chosen).status_code == 303
+    assert visitor.post("/join/password", chosen).status_code == 409
+    assert visitor.get(f"/join?token={token}").status_code == 409
+    late = known.invite("ann", time.time() - INVITED - 1)
+    assert visitor.post("/join/password", chosen | {"token": late}).status_code == 409
+    first, second = (known.invite("ann", time.time()) for _ in range(2))
+    assert visitor.get(f"/join?token={first}").status_code == 409  # replaced
+    assert visitor.get(f"/join?token={second}").status_code == 200
+    for token in ("", "0" * 64, second[:-1]):
+        assert visitor.get(f"/join?token={token}").status_code == 409
+
+
+def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
+    thief = Visitor(home)
+    assert sign_in(thief, "ann").status_code == 303
+    owner = thief.again()
+    token = persons.invite("ann", time.time())
+    owner.post(
+        "/join/password", {"token": token, "password": "another horse battery", "again": "another horse battery"}
+    )
+    assert thief.get("/").status_code == 303
+    assert owner.get("/").status_code == 200
+    assert sign_in(thief, "ann").status_code == 409
+    persons.remove("ann")
+    assert owner.get("/").status_code == 303
+
+
+def test_the_printed_address_is_nobodys_once_persons_were_invited(home):
+    """Else whoever has the terminal would be a second person who approves."""
+    early = Visitor(home).enter()
+    late = early.again()
+    assert early.get("/").status_code == 200
+    Persons(home / "persons.json").invite("bob", time.time())
+    assert early.get("/").status_code == 303
+    assert late.post("/enter/now", {"token": TOKEN}).status_code == 409
+
+
+def test_behind_a_proxy_nobody_comes_by_a_printed_address(home):
+    with pytest.raises(UsageError, match="nobody could sign in"):
+        Visitor(home, token="")
+    Persons(home / "persons.json").invite("bob", time.time())
+    visitor = Visitor(home, token="")
+    for token in ("", TOKEN):
+        assert visitor.post("/enter/now", {"token": token}).status_code == 409
+
+
+def test_what_is_kept_is_the_owners_alone_and_no_password(home, persons):
+    path = home / "persons.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert GOOD not in path.read_text()
+    digests = [one.password for one in persons.all()]
+    assert all(one.startswith("$argon2id$") for one in digests)
+    assert digests[0] != digests[1]  # each has a salt of its own
+    token = persons.invite("ann", time.time())
+    assert token not in path.read_text()
+    path.chmod(0o644)
+    with pytest.raises(Refused, match="other users"):
+        persons.all()
+
+
+def test_a_digest_costs_what_libsodium_says_for_people_who_wait(monkeypatch):
+    monkeypatch.undo()
+    passwords._nobody.cache_clear()
+    assert passwords.digest(GOOD).startswith("$argon2id$v=19$m=65536,t=2,p=1$")
+
+
+@pytest.mark.parametrize("name", ["", " ann", "ann ", "a\nb", "a\u202eb", "x" * 65, "ANN"])
+def test_a_name_is_visible_and_unlike_another(persons, name):
+    with pytest.raises(UsageError):
+        persons.invite(name, time.time())
+
+
+@pytest.fixture
+def key(home):
+    """(visitor, the authenticator with which ann joined)."""
+    visitor, made = Visitor(home), Authenticator()
+    token = Persons(home / "persons.json").invite("ann", time.time())
+    answer = made.make(options(visitor, f"/join?token={token}", "/join/passkey"), visitor.origin.text)
+    assert visitor.post("/join/passkey", {"token": token, "credential": answer}).status_code == 303
+    assert visitor.get("/").status_code == 200
+    return visitor.again(), made
+
+
+def ask(visitor):
+    return options(visitor, "/sign-in", "/sign-in/passkey")
+
+
+def test_a_passkey_signs_in_once_a_page(home, key):
+    visitor, made = key
+    asked = ask(visitor)
+    answer = made.sign(asked, visitor.origin.text)
+    assert visitor.post("/sign-in/passkey", {"credential": answer}).status_code == 303
+    assert "signed in as ann" in words(visitor.get("/").text)
+    replay = visitor.again().post("/sign-in/passkey", {"credential": answer})
+    assert replay.status_code == 409
+    again = made.sign(asked, visitor.origin.text)  # a fresh signature of a challenge that was used
+    assert visitor.again().post("/sign-in/passkey", {"credential": again}).status_code == 409
+    assert log(home)[-2:] == [("sign-in", "refused", "", ("passkey",))] * 2
+
+
+def test_a_signature_for_another_place_time_or_purpose_is_none(home, key):
+    visitor, made = key
+    here = visitor.origin.text
+    token = Persons(home / "persons.json").invite("ann", time.time())
+    to_make = json.loads(options(visitor, f"/join?token={token}", "/join/passkey"))
+
+    def late():
+        asked = ask(visitor)
+        visitor.clock.now += LIFE + 2
+        return made.sign(asked, here)
+
+    def unverified():
+        made.flags = PRESENT
+        said = made.sign(ask(visitor), here)
+        made.flags = PRESENT | VERIFIED
+        return said
+
+    def copied():
+        made.count = -1
+        said = made.sign(ask(visitor), here)
+        made.count = 5
+        return said
+
+    def forged():
+        return Authenticator(ident=made.ident).sign(ask(visitor), here)
+
+    tries = {
+        "another origin": lambda: made.sign(ask(visitor), "https://evil.example"),
+        "another port": lambda: made.sign(ask(visitor), "http://localhost:9999"),
+        "another host's key": lambda: made.sign(ask(visitor), here, rp="evil.example"),
+        "a stranger's key": lambda: Authenticator().sign(ask(visitor), here),
+        "a forged signature": forged,
+        "a challenge of its own": lambda: made.sign(json.dumps({"challenge": "AAAA", "rpId": "localhost"}), here),
+        "a challenge to make a key": lambda: made.sign(json.dumps({**to_make, "rpId": "localhost"}), here),
+        "too late": late,
+        "an unverified user": unverified,
+        "no passkey": lambda: "",
+        "no answer": lambda: "[]",
+        "half an answer": lambda: json.dumps({"rawId": "AA", "response": {"clientDataJSON": 1}}),
+        "deep nonsense": lambda: "[" * 5000,
+    }
+    assert visitor.post("/sign-in/passkey", {"credential": made.sign(ask(visitor), here)}).status_code == 303
+    tries["a copied key"] = copied  # it counts from the start again
+    for what, attack in tries.items():
+        answer = visitor.again().post("/sign-in/passkey", {"credential": attack()})
+        assert answer.status_code == 409, what
+        assert "set-cookie" not in answer.headers
+    assert visitor.post("/sign-in/passkey", {"credential": made.sign(ask(visitor), here)}).status_code == 303
+
+
+def test_a_passkey_is_made_for_the_invited_and_no_other(home, key):
+    visitor, _ = key
+    known = Persons(home / "persons.json")
+    tokens = {name: known.invite(name, time.time()) for name in ("bob", "carla")}
+    asked = options(visitor, f"/join?token={tokens['bob']}", "/join/passkey")
+    made = Authenticator().make(asked, visitor.origin.text)
+    assert visitor.post("/join/passkey", {"token": tokens["carla"], "credential": made}).status_code == 409
+    assert visitor.post("/join/passkey", {"token": "0" * 64, "credential": made}).status_code == 409
+    foreign = Authenticator().make(asked, "https://evil.example")
+    assert visitor.post("/join/passkey", {"token": tokens["bob"], "credential": foreign}).status_code == 409
+    assert not known.named("carla").joined
