@@ -47,7 +47,7 @@ def texts(rng, frame):
 
 def fed(frame):
     """The same rows for onnxruntime."""
-    numbers = ("plain", "flagged", "dropped", "dose", "year")
+    numbers = ("plain", "flagged", "filled", "dropped", "dose", "year")
     given = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64) for name in numbers}
     return given | {name: frame[name].to_numpy(object) for name in (*CODES, "born")}
 

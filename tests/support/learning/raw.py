@@ -6,7 +6,7 @@ import pandas as pd
 
 from potluck.core.plan import Column, Data, Model, Target, Training
 from potluck.core.tables.derived import Derive
-from potluck.learning.data.encode import encoding
+from potluck.learning.data.encode import encoding, with_means
 from potluck.learning.data.target import goal_of
 from potluck.learning.models.boosted.curves import curves_of
 from potluck.learning.models.boosted.forest import NOTHING, Forest, Tree
@@ -46,6 +46,7 @@ def plan(rng, kind, side, missing=("", "?", "-99")):
         "plain": number(low, low + float(rng.uniform(0.1, 100))),
         "flagged": number(-5, 5, "flag"),
         "dropped": number(0, 1, "drop"),
+        "filled": number(-20, 40, rule("mean", "flag")),
         "text": category("low", "middle", "high", missing="flag"),
         "referred": Column(kind="category", values=stages, missing=gone, reference=rule(*stages)),
         "coded": category("0", "1", "01x", "2.5", missing=asked),
@@ -79,9 +80,15 @@ def plan(rng, kind, side, missing=("", "?", "-99")):
     )
 
 
+def filled(rng, spec):
+    """A plan's encoding, with what fills gaps."""
+    how = encoding(spec)
+    return with_means(how, rng.uniform(-1, 1, len(how.averaged)))
+
+
 def trained(rng, spec):
     """A model of drawn numbers."""
-    how, goal, kind = encoding(spec), goal_of(spec), spec.model.kind
+    how, goal, kind = filled(rng, spec), goal_of(spec), spec.model.kind
     if kind == "additive":
         layout = binned(how, spec.model.bins)
         return Trained(
@@ -89,13 +96,13 @@ def trained(rng, spec):
         )
     wide = len(how.names)
     last = size(((wide, 4), (4, 3), (3, goal.outputs))) if kind == "network" else (1 + wide) * goal.outputs
-    return model(spec, rng.normal(size=last))
+    return model(spec, np.append(rng.normal(size=last), [one.fill for one in how.fields if one.missing == "mean"]))
 
 
 def trees(rng, side="binary", spec=None, depth=3):
     """A forest of drawn questions, two trees an output."""
     spec = spec or plan(rng, "trees", side)
-    how, goal = encoding(spec), goal_of(spec)
+    how, goal = filled(rng, spec), goal_of(spec)
 
     numbers = binned(how, 7).numbers
 
@@ -150,6 +157,7 @@ def rows(rng, spec, count=200):
         "unknown": rng.normal(size=count),
         "plain": numbers + wide * rng.choice([0, 0, 1, -1, 0.3], count),
         "flagged": np.asarray(gappy(rng.normal(size=count) * 5, np.nan, -99), dtype=float),
+        "filled": np.asarray(gappy(rng.normal(size=count) * 30, np.nan, -99), dtype=float),
         "dropped": gappy(rng.normal(size=count), "?", np.nan, None, -99),
         "text": chosen("low", " middle", "high ", "HIGH", "other", "", "?", None, np.nan),
         "referred": either(*levels),

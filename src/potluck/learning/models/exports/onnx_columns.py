@@ -103,7 +103,7 @@ class Columns:
     def _flagged(self, one: Field, found: str, lacks: str) -> str:
         if one.missing == "flag":
             return self.writer.add("Concat", (found, self._bits(lacks)), {"axis": 1})
-        if one.missing != "mean":
+        if one.fill is msgspec.UNSET:
             self.gone.append(lacks)
         return found
 

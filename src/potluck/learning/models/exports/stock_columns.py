@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -88,12 +89,12 @@ def _number(one: Field, reading: Number, told: Notation, edges: Floats | None) -
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
-    flagged, filled, ends = one.missing == "flag", one.missing == "mean", (one.low, one.high)
+    flagged, ends = one.missing == "flag", (one.low, one.high)
     source, bare, cells = _bare(one.name, reading, told, ends)
+    fitted = cells([*ends, *[np.nan] * flagged])
     steps = [*bare, MinMaxScaler(feature_range=(-1, 1), clip=True)]
-    fitted = cells([*ends, *[np.nan] * (flagged or filled)])
-    if filled:
-        return source, [*steps, SimpleImputer(strategy="constant", fill_value=one.fill)], fitted
+    if one.fill is not msgspec.UNSET:
+        steps.append(SimpleImputer(strategy="constant", fill_value=one.fill))
     if edges is None:
         fill = SimpleImputer(strategy="constant", fill_value=0.0, add_indicator=True)
         return source, steps + [fill] * flagged, fitted
