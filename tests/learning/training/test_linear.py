@@ -1,10 +1,12 @@
 """Newton and gradient against scikit-learn and a plain loop on the pooled encoded rows."""
 
+import re
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -176,6 +178,46 @@ def test_a_singular_matrix_is_an_error_that_says_what_to_do():
     frame = pd.DataFrame({"a": list("uvuv") * 5, "y": list("0110") * 5, "fold": [""] * 18 + ["test"] * 2})
     with pytest.raises(DataError, match=r"singular.*hint: set model.l2 above 0"):
         run(build(spec), frames(spec, frame))
+
+
+def test_whoever_takes_the_references_that_an_error_names_has_the_fit_of_statsmodels():
+    """Two categories determine one another by way of the intercept; a formula takes the first value of each as its
+    reference by itself."""
+    draw = np.random.default_rng(2)
+    some = pd.DataFrame(
+        {"a": draw.choice(list("uvw"), 300), "b": draw.choice(list("pq"), 300), "x": draw.uniform(0, 9, 300)}
+    )
+    odds = (some["a"] == "v") - 0.5 * (some["b"] == "q") + 0.2 * some["x"] - 1
+    some["y"] = (draw.random(300) < 1 / (1 + np.exp(-odds))).astype(int)
+    columns = {"a": category(*"uvw"), "b": category(*"pq"), "x": number(0, 9), "y": category("0", "1")}
+    data = Data(columns=columns, target=Target(column="y", positive=("1",)))
+    spec = make(data=data, model=Model(kind="logistic", l2=0.0))
+    with pytest.raises(DataError, match="singular: intercept, a=u, a=v, a=w, b=p, b=q determine") as caught:
+        run(build(spec), frames(spec, some))
+    named = dict(re.findall(r'data.columns.(\w+).reference = "(\w+)"', caught.value.hint))
+    assert named == {"a": "u", "b": "p"}
+    for name, reference in named.items():
+        columns[name] = replaced(columns[name], reference=reference)
+    spec = replaced(spec, data=replaced(data, columns=columns))
+    found = run(build(spec), frames(spec, some)).model
+    fit = smf.logit("y ~ a + b + x", some).fit(disp=0, tol=1e-12)
+    expected = fit.params[["a[T.v]", "a[T.w]", "b[T.q]"]].to_numpy()
+    assert [found.coefficients[name] for name in ("a=v", "a=w", "b=q")] == pytest.approx(expected, abs=1e-6)
+    assert found.coefficients["x"] / 4.5 == pytest.approx(fit.params["x"], abs=1e-6)
+
+
+def test_a_constant_and_a_copied_column_are_named_and_one_is_to_be_left_out():
+    draw = np.random.default_rng(4).uniform(0, 9, 60)
+    columns = {name: number(0, 9) for name in ("one", "same", "again")} | {"y": category("0", "1")}
+    data = Data(columns=columns, target=Target(column="y", positive=("1",)))
+    spec = make(data=data, model=Model(kind="logistic", l2=0.0))
+    target = (draw + np.tile([0, 3], 30) > 6).astype(int)
+    copied = pd.DataFrame({"one": draw[::-1], "same": draw, "again": draw, "y": target})
+    with pytest.raises(DataError, match=r"singular: same, again determine one another.*leave one of these columns out"):
+        run(build(spec), frames(spec, copied))
+    constant = copied.assign(again=4.0)
+    with pytest.raises(DataError, match=r"singular: intercept, again determine one another.*leave one of these"):
+        run(build(spec), frames(spec, constant))
 
 
 def test_few_rows_a_coefficient_warn():

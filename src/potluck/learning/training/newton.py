@@ -208,11 +208,15 @@ class Newton:
         return DataError(f"the Gram matrix is singular: {what} in the training rows", hint=self._remedy(names))
 
     def _remedy(self, names: Sequence[str]) -> str:
-        """What makes the matrix regular: a reference level for a category of which all values are there."""
+        """What makes the matrix regular: a reference level for each category of which all values are there, as R and
+        the formulas of statsmodels take the first one without a word; else one column less."""
+        wanted = []
         for one in encoding(self.plan).fields:
             levels = [f"{one.name}={value}" for value in one.values]
             if not COLUMNS.of(one.kind).spread and not one.reference and levels and set(levels) & set(names):
-                return f'set model.l2 above 0, or a reference: data.columns.{one.name}.reference = "{one.values[0]}"'
+                wanted.append(f'data.columns.{one.name}.reference = "{one.values[0]}"')
+        if wanted:
+            return f"set model.l2 above 0, or {'a reference' if len(wanted) == 1 else 'references'}: {_listed(wanted)}"
         return "set model.l2 above 0, or leave one of these columns out"
 
     def _growing(self, lengths: Sequence[float], step: Floats) -> None:
