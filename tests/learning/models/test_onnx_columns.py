@@ -15,7 +15,7 @@ from potluck.learning.models.model import model
 from support.learning import raw
 from support.learning.sums import category, make, number
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 running = pytest.importorskip("support.onnx.running")
 
 CASES = [*raw.CASES, *(("trees", side) for side in raw.TARGETS)]
@@ -52,6 +52,12 @@ def fed(frame):
     return given | {name: frame[name].to_numpy(object) for name in (*CODES, "born")}
 
 
+def unused(content):
+    """Numbers that no node reads: onnxruntime warns of them."""
+    graph = onnx.load_from_string(content).graph
+    return {one.name for one in graph.initializer} - {name for node in graph.node for name in node.input}
+
+
 def drawn(case, seed=0):
     """(model, rows, whether its plan asks for what a row lacks)"""
     rng = np.random.default_rng((seed, CASES.index(case)))
@@ -69,7 +75,9 @@ def drawn(case, seed=0):
 def test_onnxruntime_scores_raw_columns_as_potluck_does(case, seeds):
     for seed in seeds:
         one, frame, refused = drawn(case, seed)
-        (said,) = running.run(onnx_file(one, raw=True), fed(frame))
+        content = onnx_file(one, raw=True)
+        (said,) = running.run(content, fed(frame))
+        assert unused(content) == set()
         wanted = one.scores(frame[~refused]).reshape(-1, one.target.outputs)
         width = one.target.high - one.target.low if one.target.side == "number" else 1.0
         assert said.dtype == np.float64

@@ -129,9 +129,9 @@ class Columns:
                 continue
             text = self._source(one.source, text=True)
             lacks.append(self._spelt(text, ["", *self.told.missing]))
-            found = onnx_days.of_text(self.writer, text, one.format, _BLANKS)
+            found, there = onnx_days.of_text(self.writer, text, one.format, _BLANKS)
             ends.append(found)
-            fits = self.writer.add("Or", (lacks[-1], found.there))
+            fits = self.writer.add("Or", (lacks[-1], there))
             self.gone.append(self.writer.add("Not", (fits,)))
         apart = (onnx_days.years if reading.years else onnx_days.days)(self.writer, *ends)
         return self.writer.add("Where", (self._any(lacks), self._number(np.nan), apart))

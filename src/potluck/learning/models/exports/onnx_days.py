@@ -22,23 +22,22 @@ LAST = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0], np.int64
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """[b, 1] each, float64; there: whether there is such a day."""
+    """[b, 1] each, float64."""
 
     year: str
     month: str
     day: str
-    there: str
 
 
 def constant(writer: Writer, packed: float) -> Day:
     """A day that is yyyymmdd."""
     numbers = int(packed) // 10_000, int(packed) // 100 % 100, int(packed) % 100
     year, month, day = (writer.constant(np.array([[float(one)]])) for one in numbers)
-    return Day(year, month, day, writer.constant(np.array([[True]])))
+    return Day(year, month, day)
 
 
-def of_text(writer: Writer, value: str, form: str, blanks: str) -> Day:
-    """value [b, 1], a text. blanks: a pattern of what may stand around it."""
+def of_text(writer: Writer, value: str, form: str, blanks: str) -> tuple[Day, str]:
+    """Of a text [b, 1], and whether it is one [b, 1]. blanks: a pattern of what may stand around it."""
 
     def fits(part: str = "", place: int = 0, digit: int = 0) -> str:
         both = _fixed(pattern(form), parts_of(form), part, place, digit), _fixed(ISO, DAY, part, place, digit)
@@ -49,7 +48,7 @@ def of_text(writer: Writer, value: str, form: str, blanks: str) -> Day:
     weights = [[digit * 10.0**place * (part == name) for name in DAY] for part, place, digit in asked]
     found = writer.add("MatMul", (bits, writer.constant(np.array(weights))))
     year, month, day = writer.many("Split", (found,), 3, {"axis": 1, "num_outputs": 3})
-    return Day(year, month, day, writer.add("And", (fits(), _is_day(writer, year, month, day))))
+    return Day(year, month, day), writer.add("And", (fits(), _is_day(writer, year, month, day)))
 
 
 def years(writer: Writer, first: Day, last: Day) -> str:
