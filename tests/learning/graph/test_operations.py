@@ -1,15 +1,18 @@
 """The table of operations beside torch itself: arguments, types, shapes, and rows that stay apart in every one."""
 
+from itertools import product
+
 import pytest
 import torch
 
+from potluck.core.errors import GraphError
 from potluck.learning.graph.bound import Bound
-from potluck.learning.graph.check import made_by
+from potluck.learning.graph.check import check, made_by
 from potluck.learning.graph.make.operators import OPERATORS
 from potluck.learning.graph.ops import OPS
 from support.docs.pages import DOCS, ticks
-from support.graph.examples import EXAMPLES
-from support.graph.running import of_row, run_node, same
+from support.graph.examples import EXAMPLES, v
+from support.graph.running import graph, node, of_row, run_node, same
 
 pytestmark = pytest.mark.torch
 BATCH, ROW = 6, 2
@@ -92,3 +95,29 @@ def test_the_reference_lists_every_operation():
     page = (DOCS / "reference" / "graphs.md").read_text(encoding="utf-8").partition("\n## Operations")[2]
     listed = [word for line in page.splitlines() if line.startswith("|") for word in ticks(line)]
     assert sorted(listed) == sorted(OPS.words())
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_no_window_of_a_pool_lies_in_the_padding_alone(axes):
+    """torch (2.13) goes back from such a window to a place outside of memory, and a graph comes from others."""
+    seen = set()
+    for kernel, step, gap, size, ceil in product((1, 2, 3), (1, 2), (1, 2, 3, 4), (1, 2, 3), (False, True)):
+        for pad in range(kernel // 2 + 1):
+            args = (v("x"), *((one,) * axes for one in (kernel, step, pad, gap)), ceil)
+            pooled = graph({"x": ("float32", [1, *[size] * axes])}, [node(f"max_pool{axes}d", *args, out="y")], "y")
+            try:
+                wide = check(pooled).values["y"].shape[2]
+            except GraphError as error:
+                if "within the padding alone" in str(error):
+                    seen.add("refused")
+                    assert any(not real for real in windows(1, kernel, step, pad, gap, size))
+                continue
+            seen.add("made")
+            assert all(windows(wide, kernel, step, pad, gap, size)), (kernel, step, pad, gap, size, ceil)
+    assert seen == {"refused", "made"}
+
+
+def windows(count, kernel, step, pad, gap, size):
+    """Of each window, how many of its places are there."""
+    starts = [step * i - pad for i in range(count)]
+    return [sum(0 <= start + gap * j < size for j in range(kernel)) for start in starts]

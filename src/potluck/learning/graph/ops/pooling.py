@@ -25,6 +25,8 @@ def _pooled(
     for size, width, step, pad, gap in zip(value.shape[2:], kernel, stride, padding, spread, strict=True):
         if 2 * pad > width:
             raise Misfit("padding has to be at most half of the kernel")
+        if pad and gap > size:  # torch goes back from it to a place outside of memory
+            raise Misfit("a window would lie within the padding alone", "dilation at most the size of the input")
         left = size + 2 * pad - gap * (width - 1) - 1
         made = (left + (step - 1 if ceil else 0)) // step + 1
         # torch leaves out a window that would begin in the padding on the right.
