@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from potluck.learning.data.column import COLUMNS, Field
+from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.notation import Notation, folding
-from potluck.learning.data.raw.reading import reading_of
-from potluck.learning.data.raw.said import NONE, Dated, Elapsed, Number, Parted
+from potluck.learning.data.raw.reading import one_hot, reading_of
+from potluck.learning.data.raw.said import Dated, Elapsed, Number, Parted, Worded
 from potluck.learning.data.sql.dialect import BLANKS
 from potluck.learning.graph.value import DType
 from potluck.learning.models.exports import onnx_days
@@ -48,7 +48,7 @@ class Columns:
 
     def features(self) -> str:
         """[b, p]. Raises UsageError, by name: a column that ONNX cannot read."""
-        return self.writer.add("Concat", [self._field(one) for one in self.how.fields], {"axis": 1})
+        return self.writer.add("Concat", [name for one in self.how.fields for name in self._field(one)], {"axis": 1})
 
     def inputs(self) -> list[Any]:
         """The raw columns as inputs."""
@@ -73,39 +73,39 @@ class Columns:
             return scores
         return self.writer.add("Where", (self._any(self.gone), self.writer.number(np.nan, kind), scores))
 
-    def _field(self, one: Field) -> str:
+    def _field(self, one: Field) -> list[str]:
+        """[b, 1] each of a column's features."""
         reading = reading_of(self.how, one)
         assert not isinstance(reading, Dated)  # no feature by itself
         if isinstance(reading, Number):
             value = self._value(reading)
             lacks = self.writer.add("IsNaN", (value,))
-            found = self._scaled(value, one)
             fill = self._number(0.0 if one.fill is msgspec.UNSET else one.fill)
-            return self._flagged(one, self.writer.add("Where", (lacks, fill, found)), lacks)
-        if isinstance(reading, Parted):
-            value = self._value(reading.number)
-            codes = self._parts(value, reading, len(one.values))
-            lacks = self.writer.add("IsNaN", (value,))
+            found = [self.writer.add("Where", (lacks, fill, self._scaled(value, one)))]
         else:
-            text = self._source(reading.source, text=True)
-            codes = [
-                self._spelt(text, [one for one, of in reading.places.items() if of == place])
-                for place in range(len(one.values))
-            ]
-            lacks = self._spelt(text, ["", *self.told.missing])
-        none = self.writer.add("Not", (self._any([lacks, *codes]),))
-        if one.referred:  # then what is not declared counts as missing
-            lacks = self._any([lacks, none])
-        states = self.writer.add("Concat", [self._bits(bits) for bits in (*codes, none)], {"axis": 1})
-        table = COLUMNS.of(one.kind).features(one, np.array([*range(len(one.values)), NONE], dtype=np.float64))
-        return self._flagged(one, self.writer.add("MatMul", (states, self.writer.constant(table))), lacks)
-
-    def _flagged(self, one: Field, found: str, lacks: str) -> str:
+            codes, lacks = self._codes(one, reading)
+            found = [self._bits(codes[place]) for place in one.levels]
         if one.missing == "flag":
-            return self.writer.add("Concat", (found, self._bits(lacks)), {"axis": 1})
+            return [*found, self._bits(lacks)]
         if one.fill is msgspec.UNSET:
             self.gone.append(lacks)
         return found
+
+    def _codes(self, one: Field, reading: Parted | Worded) -> tuple[list[str], str]:
+        """[b, 1] each: whether the cell is this declared value, and whether it counts as missing."""
+        one_hot(one)
+        if isinstance(reading, Parted):
+            value = self._value(reading.number)
+            codes, lacks = self._parts(value, reading, len(one.values)), self.writer.add("IsNaN", (value,))
+        else:
+            text, places = self._source(reading.source, text=True), range(len(one.values))
+            codes = [
+                self._spelt(text, [said for said, of in reading.places.items() if of == place]) for place in places
+            ]
+            lacks = self._spelt(text, ["", *self.told.missing])
+        if one.referred:  # then what is not declared does
+            lacks = self._any([lacks, self.writer.add("Not", (self._any(codes),))])
+        return codes, lacks
 
     def _value(self, reading: Number) -> str:
         """[b, 1] a number, NaN where there is none."""

@@ -22,10 +22,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from potluck.core.stages import Floats
-from potluck.learning.data.column import COLUMNS, Field
+from potluck.learning.data.column import Field
 from potluck.learning.data.encode import Encoding
 from potluck.learning.data.notation import Notation
-from potluck.learning.data.raw.reading import reading_of
+from potluck.learning.data.raw.reading import one_hot, reading_of
 from potluck.learning.data.raw.said import NONE, Dated, Elapsed, Number, Parted, Reading, unsaid
 from potluck.learning.data.sql.values import TRUTHS
 
@@ -64,8 +64,7 @@ def _way(one: Field, reading: Reading, told: Notation, edges: Floats | None) -> 
     assert not isinstance(reading, Dated)  # no feature by itself
     if isinstance(reading, Number):
         return _number(one, reading, told, edges)
-    if not _plain(one):
-        raise unsaid(one.name, f"is of kind {one.kind!r}")
+    one_hot(one)
     if isinstance(reading, Parted):
         part = next(part for part, place in enumerate(reading.places) if place != NONE)
         inside = reading.edges[part - 1] if part else reading.edges[0] - 1
@@ -183,13 +182,6 @@ def _call(function: object, **given: object) -> "FunctionTransformer":
     from sklearn.preprocessing import FunctionTransformer
 
     return FunctionTransformer(function, kw_args=given)
-
-
-def _plain(one: Field) -> bool:
-    """Whether each value but the reference is a feature of 0 and 1, and any other all zeros."""
-    wide = len(one.values)
-    found = COLUMNS.of(one.kind).features(one, np.array([*range(wide), NONE, np.nan]))
-    return np.array_equal(found, np.eye(wide + 2, wide)[:, list(one.levels)])
 
 
 def _spellings(text: str, told: Notation) -> list[str]:
