@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass, field, replace
+from functools import cache
 from html import unescape
 from pathlib import Path
 
@@ -44,7 +45,12 @@ def found(folder: Path, rule: str = "person", people: int = 1) -> Path:
 
 def spec(**changes: object) -> Spec:
     """A plan with noise, of four sites."""
-    return msgspec.structs.replace(scene.plan(privacy=scene.SHARED).spec, **changes)
+    return msgspec.structs.replace(_spec(), **changes)
+
+
+@cache
+def _spec() -> Spec:
+    return scene.plan(privacy=scene.SHARED).spec
 
 
 def ask(

@@ -17,13 +17,21 @@ from potluck.console.passkeys import Passkeys
 from potluck.console.sessions import Sessions
 from potluck.console.shell import Console, Page, application
 from potluck.console.signin import SignIn
+from potluck.console.site.record import Record
 from potluck.console.site.requests import Owner
 from potluck.core.errors import UsageError
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons
 from potluck.members.tokens import fresh
 
-MENU = (("/", "What waits"), ("/past", "What was asked"))
+MENU = (
+    ("/", "What waits"),
+    ("/past", "What was asked"),
+    ("/log", "Access log"),
+    ("/budget", "Budget"),
+    ("/policy", "Policy"),
+    ("/members", "Members"),
+)
 Clock = Callable[[], float]
 Draw = Callable[[], str]
 
@@ -52,7 +60,7 @@ def program(
     passkeys = Passkeys(origin, console.title, Challenges(clock, draw))
     entry = Entry(token, clock) if token else None
     way_in = SignIn(entry, person, persons, passkeys, Attempts(clock))
-    owner = Owner(folder)
+    owner, record = Owner(folder), Record(folder)
     return application(
         console,
         [
@@ -62,5 +70,10 @@ def program(
             Page("/requests/{name}", owner.asked),
             Page("/requests/{name}/decide", owner.decide, post=True),
             Page("/requests/{name}/preview", owner.preview, post=True),
+            Page("/log", record.log),
+            Page("/log/export", record.export),
+            Page("/budget", record.budget),
+            Page("/policy", record.policy),
+            Page("/members", record.members),
         ],
     )

@@ -1,0 +1,149 @@
+"""An owner's policy as sentences, a line a key, for people who do not read TOML.
+
+It says what the policy says, and does NOT judge a plan (`judge`) nor show an address, which may have a password in it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from potluck.core.prose import agree, listed
+from potluck.owner.policy import Allow, Policy
+
+ANY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What some keys are about. lines: (key, sentence)."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+
+
+def topics(policy: Policy) -> tuple[Topic, ...]:
+    """The whole policy. A compute party's has no rows to speak of."""
+    found = [Topic(title, tuple((f"allow.{key}", say(policy.allow)) for key, say in keys)) for title, keys in ALLOWS]
+    return (Topic("Who says yes", (("approve", _approve(policy)),)), *found, Topic("Your own part", _own(policy)))
+
+
+def _some(names: Sequence[str] | None, nobody: str, one: str = "") -> str:
+    """A list of the policy's; None, or "*" in it, is any."""
+    if names is None or ANY in names:
+        return "any"
+    return f"{one}{listed(list(names))}" if names else nobody
+
+
+def _cap(value: float, what: str) -> str:
+    if value == 0:
+        return f"No plan with noise may spend anything {what}."
+    return f"There is no cap on epsilon {what}." if math.isinf(value) else f"Epsilon {what} is at most {value:g}."
+
+
+def _most(value: float | None, none: str, some: str) -> str:
+    return none if value is None else some.format(f"{value:g}")
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {agree(count, 'row', 'rows')}"
+
+
+ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] = (
+    (
+        "Who may ask, and for what",
+        (
+            ("who", lambda it: f"Coordinators that may ask: {_some(it.who, 'nobody')}."),
+            ("tasks", lambda it: f"Tasks: {_some(it.tasks, 'none')}."),
+            ("models", lambda it: f"Kinds of model: {_some(it.models, 'none')}."),
+            ("columns", lambda it: f"Columns that a plan may read: {_some(it.columns, 'none')}."),
+            ("hours", lambda it: f"When: {_some(it.hours, 'never')}{'' if it.hours is None else ', local time'}."),
+        ),
+    ),
+    (
+        "Who could see what",
+        (
+            ("protect", lambda it: f"Protections of the sum: {_some(it.protect, 'none')}."),
+            ("server", lambda it: f"A plan may take the server for: {_some(it.server, 'nothing')}."),
+            ("min_corrupt", lambda it: f"A plan must bear {it.min_corrupt} colluding sites beside the server."),
+            ("min_sites", lambda it: f"A sum is over {it.min_sites} sites or more."),
+            ("compute", lambda it: f"Compute parties that may hold parts of your rows: {_some(it.compute, 'none')}."),
+            ("readers", lambda it: f"Sites that may read what a fit or match shows: {_some(it.readers, 'none')}."),
+            ("intersect", lambda it: f"Matching of keys may show: {_some(it.intersect, 'nothing')}."),
+        ),
+    ),
+    (
+        "Noise, and what it may cost",
+        (
+            ("noise", lambda it: f"Noise: {_some(it.noise, 'no plan is allowed')}. The word none means exact sums."),
+            ("epsilon_per_plan", lambda it: _cap(it.epsilon_per_plan, "for a plan")),
+            ("epsilon_per_year", lambda it: _cap(it.epsilon_per_year, "of the last 366 days, composed,")),
+            ("delta", lambda it: f"A year's runs are composed at delta {it.delta:g}."),
+            ("units", lambda it: f"Noise hides: {_some(it.units, 'nobody')}."),
+            ("person", lambda it: f"Columns that may say whose a row is: {_some(it.person, 'none')}."),
+            (
+                "looks",
+                lambda it: _most(
+                    it.looks,
+                    "A plan may look at validation rows as often as it likes.",
+                    "A plan may look at validation rows {} times, an exact sum each.",
+                ),
+            ),
+        ),
+    ),
+    (
+        "Few rows",
+        (
+            ("min_rows", lambda it: f"With fewer than {_rows(it.min_rows)} to learn from, you take no part."),
+            (
+                "min_cell",
+                lambda it: _most(
+                    it.min_cell,
+                    "An exact number may be of any few rows.",
+                    "No exact number is of fewer than {} rows; two of nearly the same rows need a person's word.",
+                ),
+            ),
+            (
+                "dominance",
+                lambda it: _most(
+                    it.dominance,
+                    "One row may be any share of an exact sum.",
+                    "In no exact sum is one row a larger share than {}.",
+                ),
+            ),
+            (
+                "max_parameters_per_row",
+                lambda it: _most(
+                    it.max_parameters_per_row,
+                    "An exact model may have any number of parameters.",
+                    "An exact model has at most {} parameters for each row that it learns from.",
+                ),
+            ),
+        ),
+    ),
+)
+"""By topic: what is said of each key of `Allow`."""
+
+
+def _approve(policy: Policy) -> str:
+    rule, people = policy.approve.rule, policy.approve.people
+    if rule == "policy":
+        return "Nobody is asked: whatever the policy allows runs at once."
+    who = "one person" if people == 1 else "two different persons"
+    again = "approved plans run again until somebody revokes" if rule == "hash" else "each run is asked for anew"
+    return f"{who.capitalize()} must approve, and {again}. One no beats every yes."
+
+
+def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
+    it = policy
+    rows = it.source.file if it.source.file else "a database" if it.source.url or it.source.url_file else "none"
+    tables = f", and tables {listed(sorted(it.source.tables))}" if it.source.tables else ""
+    enclave = it.attestation.policy or "none: no enclave may open your updates"
+    engine = it.engine.address or "none"
+    models = it.models.folder or "none"
+    return (
+        ("source", f"Your rows: {rows}{tables}, read by {it.source.engine}, in at most {it.source.memory:,} bytes."),
+        ("attestation", f"What an enclave must show: {enclave}."),
+        ("engine", f"Where engines of others reach yours: {engine}; it may dial: {_some(it.engine.peers, 'nobody')}."),
+        ("models", f"Frozen weights: {models}; on the graphics card: {'yes' if it.models.gpu else 'no'}."),
+        ("keep", f"Scores of your own rows at a run's end: {'kept here' if it.keep.predictions else 'not kept'}."),
+    )

@@ -1,0 +1,125 @@
+"""The pages that only show: the access log, the budget, the policy, the members."""
+
+import csv
+import io
+import re
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from potluck.api.network.ledger import anchor, spending
+from potluck.api.network.members import federation_show
+from potluck.core.asks import Kind
+from potluck.core.rounds import CHARGE, Record
+from potluck.core.wire import dump
+from potluck.dp.account import NEIGHBOURS, Cost, event_of
+from potluck.members.home import SiteHome
+from potluck.owner.access import AccessLog, Subject
+from potluck.owner.budget import Budget
+from potluck.report import words as words_of
+from support.console import home as homes
+from support.console.home import Visitor, words
+
+NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
+
+
+def fill(home, count):
+    """So many lines, as a long life leaves them, written at once."""
+    log = AccessLog(home / "access.jsonl")
+    log.write(
+        "request", NOW, outcome="pending", about=Subject(asker="hospitals", plan="heart", hash="ab" * 32, run="r9")
+    )
+    line = (home / "access.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    with (home / "access.jsonl").open("ab") as file:
+        file.write(line * (count - 1))
+
+
+def rows(text):
+    return len(re.findall(r"<tr>", text)) - 1
+
+
+def test_ten_thousand_lines_and_a_hundred_requests_are_pages_that_one_can_read(home):
+    visitor = Visitor(home).enter()
+    fill(home, 10_000)
+    log = visitor.get("/log")
+    assert rows(log.text) == 100
+    assert "10,001 lines, newest first: page 1 of 101" in words(log.text)
+    assert rows(visitor.get("/log?page=101").text) == 1
+    assert "sign-in" in words(visitor.get("/log?page=101").text)  # the oldest
+    assert len(log.content) < 100_000
+    for number in range(99):
+        homes.ask(home, homes.spec(name=f"n{number}"), f"q{number}")
+    assert rows(visitor.get("/").text) == 100
+
+
+def test_the_log_is_filtered_by_event_and_text_and_exported_so(home, ann, plan):
+    fill(home, 150)
+    ann.decide(plan, "deny", "no permit, and no contract")
+    text = words(ann.get("/log?event=deny").text)
+    assert "1 line" in text
+    assert "no permit, and no contract" in text
+    assert rows(ann.get("/log?about=HEART").text) == 100
+    assert "page=2" in ann.get("/log?about=HEART").text
+    assert "no such line" in words(ann.get("/log?event=deny&about=heart").text)
+    answer = ann.get("/log/export?about=permit")
+    assert answer.headers["content-disposition"] == 'attachment; filename="access-log.csv"'
+    (line,) = csv.DictReader(io.StringIO(answer.text))
+    assert (line["event"], line["person"], line["reason"]) == ("deny", "ann", "no permit, and no contract")
+    assert len(list(csv.DictReader(io.StringIO(ann.get("/log/export").text)))) == 152
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=3", "page=-1", "page=%C2%B2", "page=" + "9" * 50, "event=nothing", "page="]
+)
+def test_a_page_or_event_that_is_not_there_is_said(standing, query):
+    _, ann, _ = standing
+    assert ann.get(f"/log?{query}").status_code == 400
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet(home, ann):
+    evil = '=HYPERLINK("https://evil.example")'
+    AccessLog(home / "access.jsonl").write("request", NOW, about=Subject(asker=evil, plan="+1", run="@x"), why=("-2",))
+    *_, line = csv.reader(io.StringIO(ann.get("/log/export").text))
+    assert [one for one in line if one.startswith(("=", "+", "-", "@"))] == []
+    assert f"'{evil}" in line
+
+
+def test_filters_are_text(home, ann):
+    page = ann.get("/log?about=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "<script" not in page.text
+    assert 'value="&#34;&gt;&lt;script' in page.text
+
+
+def test_the_budget_is_the_ledgers(home, ann):
+    assert "No run has used this site's rows" in words(ann.get("/budget").text)
+    owner = SiteHome.at(home)
+    with Budget(owner.ledger, anchor=anchor(owner, owner.open(time.time()))) as ledger:
+        ledger.begin("r1", "heart", bytes(32), "row", 1e-5, time.time())
+        cost = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-5, 20)
+        ledger.write(Record(f"{CHARGE}r1/1", dump(cost)))
+        known = ledger.composed()
+    assert 0.1 < known < 10
+    text = words(ann.get("/budget").text)
+    assert f"In all ε {words_of.epsilon(known)}" in text
+    assert f"Left this year {words_of.epsilon(spending(home).left)}" in text
+    assert "heart" in text
+
+
+def test_the_policy_is_said_in_words_and_follows_the_file(home, ann):
+    assert "Epsilon of the last 366 days, composed, is at most 10." in words(ann.get("/policy").text)
+    homes.policy(home, "epsilon_per_year = 10.0", "epsilon_per_year = 2.5")
+    assert "is at most 2.5." in words(ann.get("/policy").text)
+    homes.policy(home, "epsilon_per_year", "epsilon_per_yeer")
+    answer = ann.get("/policy")
+    assert answer.status_code == 400
+    assert "epsilon_per_yeer" in words(answer.text)
+
+
+def test_members_are_shown_with_their_fingerprints(home, ann):
+    text = words(ann.get("/members").text)
+    found = federation_show(home, time.time()).document()
+    assert len(found["members"]) == 4
+    for fingerprint in (*found["members"].values(), found["coordinator"]):
+        assert fingerprint in text
+    assert "in 29 days" in text
