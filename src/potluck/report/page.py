@@ -191,6 +191,7 @@ def environment() -> Environment:
         "epsilon": words.epsilon,
         "left": traffic.left,
         "listed": prose.listed,
+        "moment": words.moment,
         "sentence": prose.sentence,
         "short": network.short,
         "size": words.size,

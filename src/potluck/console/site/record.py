@@ -17,6 +17,7 @@ from potluck.api.network.members import federation_show
 from potluck.api.network.rules import rules
 from potluck.console.shell import Visit
 from potluck.core.errors import UsageError
+from potluck.members.home import SiteHome
 from potluck.owner.access import Entry, Event
 from potluck.owner.scored import words as scored
 
@@ -105,7 +106,8 @@ class Record:
     def members(self, visit: Visit) -> Response:
         """Who belongs to the federation, by the file that is pinned here."""
         found = federation_show(self._folder, time.time())
-        return visit.page("members.html", "Members", it=found.document(), days=_days(found.federation.expires))
+        days, me = _days(found.federation.expires), SiteHome.at(self._folder).name
+        return visit.page("members.html", "Members", it=found.document(), days=days, me=me)
 
     def _lines(self, asked: Filter) -> tuple[list[Entry], Sequence[int]]:
         every, damaged = access.log(self._folder)
