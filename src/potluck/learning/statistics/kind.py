@@ -49,6 +49,25 @@ def no_cells(*given: object) -> Never:
     raise TypeError("a statistic of several rounds has no cells")
 
 
+Scale = Callable[[Plan, Statistic, float], float]
+
+
+def a_cell(plan: Plan, one: Statistic, rows: float) -> float:
+    """Of counts: as many rows as a cell has if all are alike."""
+    return rows / kind_of(one).width(plan, one)
+
+
+def a_range(plan: Plan, one: Statistic, rows: float) -> float:
+    """Of a value in a column's units: how wide its range is."""
+    low, high = required(find(plan, one.column or "")).bounds
+    return high - low
+
+
+def a_share(plan: Plan, one: Statistic, rows: float) -> float:
+    """Of shares of all rows: 1."""
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatisticKind:
     """One kind of statistic.
@@ -73,6 +92,8 @@ class StatisticKind:
     which: of a word for several kinds, the one that a statistic means; None: it does not say.
     half: a forecast with noise, half the 95 % interval of the result; reach: where the result has no such interval,
     from how many rows on it says anything, and what it says then; None: there is none.
+    scale: what half an interval is small or large beside, of so many rows: a result that is not known to a third of it
+    says hardly anything; None: there is nothing.
     unit: of the value, beside the column's: the same, its square, or none. lists: the value is several numbers.
     needed: of a kind that finds values, how many rows one needs to be found in 95 of 100 runs, given the noise in each
     number.
@@ -105,6 +126,7 @@ class StatisticKind:
     which: Callable[[Statistic], "StatisticKind | None"] | None = None
     half: Half | None = each_number
     reach: Foresee | None = None
+    scale: Scale | None = None
     unit: Literal["", "same", "square"] = ""
     lists: bool = False
     needed: Callable[[Plan, Statistic, float], float] | None = None

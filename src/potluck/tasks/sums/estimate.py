@@ -1,5 +1,7 @@
 """What a run of sums would cost: not estimated but rehearsed, one round of the plan's protection on zero vectors."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from potluck.core.asks import Ask, Kind
@@ -14,6 +16,7 @@ from potluck.drivers.once import played
 from potluck.learning import folds
 from potluck.learning.data.tally import Tally
 from potluck.learning.data.target import goal_of
+from potluck.learning.forecast import Forecast
 from potluck.learning.graph.bases import FOLDER
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.models.finished.finished import lacking
@@ -31,8 +34,11 @@ from potluck.tasks.sums import clips
 from potluck.tasks.sums.forecast import forecast_of, words
 from potluck.tasks.sums.halves import terms
 from potluck.tasks.sums.protections import rehearsed
-from potluck.tasks.sums.signal import outlook
-from potluck.tasks.sums.usefulness.useful import useful
+from potluck.tasks.sums.signal import Outlook, outlook
+from potluck.tasks.sums.usefulness.curve import ByCurve
+from potluck.tasks.sums.usefulness.statistics import OfStatistics, of_statistics
+from potluck.tasks.sums.usefulness.useful import Useful, useful
+from potluck.tasks.sums.usefulness.verdict import Unknown
 from potluck.tasks.sums.votes import cast, count
 
 
@@ -53,7 +59,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
     said, useless = words(spec, ahead, data.values()) if ahead else ("", [])
     pace = rates.advice(spec) if spec.traits.trains else None
     noise = outlook(spec, ask) if spec.traits.trains and spec.noisy else None
-    use = useful(spec, noise) if spec.traits.trains and spec.noisy else None
+    use = _useful(spec, noise, ahead, data.values())
     return Estimate(
         warnings=[
             *more,
@@ -84,6 +90,15 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
         advice=use.advice() if use else (),
         usefulness=use.words() if use else (),
     )
+
+
+def _useful(
+    spec: Plan, noise: Outlook | None, ahead: Forecast | None, here: Collection[Tally]
+) -> Useful | ByCurve | Unknown | OfStatistics | None:
+    """How useful results with noise will be."""
+    if spec.traits.trains and spec.noisy:
+        return useful(spec, noise)
+    return of_statistics(spec, ahead, lambda other: forecast_of(other, here)) if spec.traits.counts and ahead else None
 
 
 def _with_rows(plan: Written, given: Sources | None) -> tuple[Plan, list[str], dict[str, Tally]]:

@@ -10,7 +10,7 @@ from potluck.core.stages import Floats
 from potluck.learning.data.declared import find
 from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.sql.values import other_last
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_cell, wanted
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Value, Values, counts
@@ -54,6 +54,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 CONTINGENCY = StatisticKind(
+    scale=a_cell,
     tells=(
         "how many rows have each pair of values; whoever knows one value of a row that is alone with it reads the other"
     ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_cell, wanted
 from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, single
@@ -28,6 +28,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 COUNT = StatisticKind(
+    scale=a_cell,
     tells="how many rows there are; of one row alone in its group, that it is there",
     keys=frozenset({"column"}),
     check=check,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from potluck.core.plan import Plan, Statistic, required
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_cell, binned, edges_of, of_numbers
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, counts
@@ -22,6 +22,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 HISTOGRAM = StatisticKind(
+    scale=a_cell,
     tells="how many rows lie in each bin; of a row alone in its bin, about what its value is",
     keys=frozenset({"column", "bins"}),
     usual={"bins": 10},

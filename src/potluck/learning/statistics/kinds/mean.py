@@ -6,7 +6,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
-from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
+from potluck.learning.statistics.kind import StatisticKind, a_range, of_numbers, powers
 from potluck.learning.statistics.opens import sums
 from potluck.learning.statistics.reading import by_group, even
 from potluck.learning.statistics.result import Values, declared, undefined
@@ -29,6 +29,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 MEAN = StatisticKind(
+    scale=a_range,
     tells="how many rows there are, and their sum; whoever knows all rows but one reads that one's value",
     keys=frozenset({"column"}),
     check=of_numbers,

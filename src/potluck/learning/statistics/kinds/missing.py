@@ -19,7 +19,7 @@ from potluck.learning.evaluation.intervals import Noised, mean
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.estimates import share
 from potluck.learning.statistics.forms import AnyForm, Frame
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, of_columns, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_share, of_columns, wanted
 from potluck.learning.statistics.opens import Axis, Table
 from potluck.learning.statistics.reading import Opened, each_group, groups
 from potluck.learning.statistics.result import OF, Estimate, Result, each
@@ -143,6 +143,7 @@ def read(plan: Plan, one: Statistic, part: Part) -> Rates:
 
 
 MISSING = StatisticKind(
+    scale=a_share,
     tells="how many cells of each column are missing or not as declared; of a single one, that there is one",
     title="Missing and other faults",
     keys=frozenset({"columns"}),

@@ -21,7 +21,7 @@ from potluck.learning.data.sql.layers import Layer
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.forms import AnyForm, Box, Boxes, Cell, Curve, Curves, Frame
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, of_numbers
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_range, binned, edges_of, of_numbers
 from potluck.learning.statistics.opens import rows_alone
 from potluck.learning.statistics.reading import by_group, groups
 from potluck.learning.statistics.result import OF, Result, axis, called, each, plain
@@ -182,6 +182,7 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 
 QUANTILE = StatisticKind(
+    scale=a_range,
     tells=(
         "how many rows lie in each bin, also in those that hold no quantile; of a row alone in its bin, what "
         "its value is"

@@ -19,7 +19,7 @@ from potluck.learning.data.sql.layers import Layer, cases
 from potluck.learning.data.units import most_rows
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.statistics.foreseen import curve
-from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, binned, edges_of, wanted
+from potluck.learning.statistics.kind import ONE, Cells, StatisticKind, a_share, binned, edges_of, wanted
 from potluck.learning.statistics.lifetimes import (
     Lifetimes,
     ends,
@@ -209,6 +209,7 @@ def half(plan: Plan, one: Statistic, std: float, rows: float | None) -> float | 
 
 
 SURVIVAL = StatisticKind(
+    scale=a_share,
     tells=(
         "how many rows leave in each bin of time, and by which outcome; of a row alone in its bin, when it left and how"
     ),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from potluck.core.plan import Plan, Statistic
 from potluck.core.stages import Floats
 from potluck.learning.data.sql.layers import Layer, clipped
-from potluck.learning.statistics.kind import Cells, StatisticKind, of_numbers
+from potluck.learning.statistics.kind import Cells, StatisticKind, a_range, of_numbers
 from potluck.learning.statistics.opens import sums
 from potluck.learning.statistics.reading import by_group
 from potluck.learning.statistics.result import Values, declared, single
@@ -28,6 +28,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 SUM = StatisticKind(
+    scale=lambda plan, one, rows: rows * a_range(plan, one, rows),
     tells="the sum of the column; whoever knows all rows but one reads that one's value",
     keys=frozenset({"column"}),
     check=of_numbers,

@@ -6,7 +6,7 @@ from potluck.core.plan import Plan, Statistic
 from potluck.learning.evaluation import intervals
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.statistics import gram
-from potluck.learning.statistics.kind import StatisticKind, of_numbers, powers
+from potluck.learning.statistics.kind import StatisticKind, a_range, of_numbers, powers
 from potluck.learning.statistics.opens import squares
 from potluck.learning.statistics.reading import by_part, even
 from potluck.learning.statistics.result import Values, declared, undefined
@@ -31,6 +31,7 @@ def read(plan: Plan, one: Statistic, cell: Part) -> Values:
 
 
 VARIANCE = StatisticKind(
+    scale=lambda plan, one, rows: a_range(plan, one, rows) ** 2 / 12,
     tells=("how many rows there are, their sum and their sum of squares; of two rows alone in a group, both values"),
     keys=frozenset({"column"}),
     check=of_numbers,

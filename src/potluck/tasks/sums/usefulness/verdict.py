@@ -11,9 +11,12 @@ LITTLE, USEFUL, POOR = 0.85, 0.6, 0.3
 
 def verdict(kept: float) -> str:
     """The word."""
-    if kept >= LITTLE:
-        return "noise costs it little"
-    return "useful" if kept >= USEFUL else "poor" if kept >= POOR else "of no use"
+    return worded(kept >= LITTLE, kept >= USEFUL, kept >= POOR)
+
+
+def worded(little: bool, useful: bool, poor: bool) -> str:
+    """The word, by the first that holds."""
+    return "noise costs it little" if little else "useful" if useful else "poor" if poor else "of no use"
 
 
 @dataclass(frozen=True, slots=True)
