@@ -10,6 +10,7 @@ from potluck.learning.graph.bound import Bound
 from potluck.learning.graph.check import check, made_by
 from potluck.learning.graph.make.operators import OPERATORS
 from potluck.learning.graph.ops import OPS
+from potluck.learning.graph.steps import step_of
 from support.docs.pages import DOCS, ticks
 from support.graph.examples import EXAMPLES, v
 from support.graph.running import graph, node, of_row, run_node, same
@@ -121,3 +122,23 @@ def windows(count, kernel, step, pad, gap, size):
     """Of each window, how many of its places are there."""
     starts = [step * i - pad for i in range(count)]
     return [sum(0 <= start + gap * j < size for j in range(kernel)) for start in starts]
+
+
+def test_what_runs_with_channels_last_has_the_bits_that_it_has_otherwise():
+    """Forward and back, with windows that overlap, with numbers that are equal, and with such as are none."""
+    draw, quick = torch.Generator().manual_seed(5), [word for word in OPS.words() if OPS.of(word).last]
+    assert quick == ["max_pool2d"]
+    step, odd = step_of(node("max_pool2d", v("x"), (2,), out="y"), ""), (torch.nan, torch.inf)
+    shapes = product((1, 3, 16, 17), (1, 2, 7), ([2, 1], [3, 3]), ([1, 1], [2, 3]), ([0, 0], [1, 0]))
+    for channels, width, kernel, stride, padding in shapes:
+        image = torch.randn((5, channels, 6, width + 2), generator=draw).mul(2).round()
+        image.view(-1)[[3, 11]] = torch.tensor(odd)
+        found = []
+        for run in (step.run, torch.ops.aten.max_pool2d.default):
+            given = image.clone().requires_grad_()
+            made = run(given, kernel, stride, padding)
+            assert made.is_contiguous()
+            pull = torch.randn(made.shape, generator=torch.Generator().manual_seed(1))
+            found.append((made.detach(), torch.autograd.grad(made, given, pull)[0]))
+        for one, other in zip(*found, strict=True):
+            assert torch.equal(one.view(torch.int32), other.view(torch.int32))

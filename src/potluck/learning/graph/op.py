@@ -39,7 +39,8 @@ class Op:
     arguments: names by place, as torch's operator has them; required: so many of them have to be given; keywords: those
     that go by name alone. rule: the types, shapes and rows of its results, in the order of torch's; it raises Misfit
     where an argument does not fit or rows would mix. cost: its bound. evaluating: an argument that has another value
-    where nothing is trained. How each row's gradient of a weight is found is said in another table, `graph.per_row`.
+    where nothing is trained; last: whether torch is quicker where channels lie last in memory, and finds the same bits,
+    forward and back. How each row's gradient of a weight is found is said in another table, `graph.per_row`.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Op:
     cost: Callable[[Bound, Outputs], Cost] = per_entry
     keywords: tuple[str, ...] = ()
     evaluating: tuple[str, bool | float] | None = None
+    last: bool = False
 
     def bound(self, node: Node) -> dict[str, Argument]:
         """The node's arguments by name. Raises Misfit: one is unknown, missing, or given twice."""

@@ -82,7 +82,21 @@ def step_of(node: Node, where: str, done: tuple[str, ...] = ()) -> Step:
     kw = tuple((key, _ready(loaded, one)) for key, one in node.kw.items())
     run = getattr(getattr(loaded.ops.aten, name), overload)
     many = run._schema.returns[0].type.kind() == "ListType"
+    run = _with_channels_last(run) if op.last else run
     return Step(where, run, args, kw, evaluating, node.out, many, done)
+
+
+def _with_channels_last(run: Callable[..., object]) -> Callable[..., object]:
+    """An operator of pictures [b, channels, height, width], which go in with channels last and come back as before."""
+    last = torch().channels_last
+
+    def turned(*given: Any, **more: object) -> object:
+        if not given or not given[0].is_contiguous():
+            return run(*given, **more)
+        made: Any = run(given[0].contiguous(memory_format=last), *given[1:], **more)
+        return made.contiguous()
+
+    return turned
 
 
 def _ready(loaded: Any, given: Argument) -> _Ready:

@@ -43,8 +43,13 @@ def _max_pool(axes: int) -> Op:
         padding, spread = bound.spatial("padding", axes, 0, 0), bound.spatial("dilation", axes, 1, 1)
         return (_pooled(value, kernel, stride, padding, spread, bound.flag("ceil_mode", False)),)
 
+    def cost(bound: Bound, out: Outputs) -> Cost:
+        places, flat = _windows(axes)(bound, out), axes == 2
+        # Pictures are turned, and what was turned is kept.
+        return Cost(places.flops, places.kept + (bound.value("self").size + out[0].size if flat else 0))
+
     names = ("self", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
-    return Op(f"max_pool{axes}d.default", names, 2, rule, _windows(axes))
+    return Op(f"max_pool{axes}d.default", names, 2, rule, cost, last=axes == 2)
 
 
 def _avg_pool(axes: int) -> Op:
