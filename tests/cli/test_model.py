@@ -4,6 +4,9 @@ import json
 import re
 import stat
 
+import joblib
+import numpy as np
+import pandas as pd
 import pytest
 
 from potluck.learning.models.exports.onnx_file import onnx_file
@@ -110,3 +113,14 @@ def test_export_writes_a_new_file_and_no_other(cli, tmp_path):
         assert "is there already" in again.err
     shown = json.loads(cli("graph", "show", tmp_path / "model.graph", "--json").out)
     assert [one["op"] for one in shown["layers"]] == ["linear"]
+
+
+def test_a_file_for_scikit_learn_holds_nothing_of_potluck(cli, tmp_path):
+    model = some("logistic")
+    model.write(tmp_path / "model.json")
+    found = cli("model", "export", tmp_path, "-o", tmp_path / "model.joblib", "--to", "sklearn", "--json")
+    assert json.loads(found.out) == {"file": str(tmp_path / "model.joblib"), "to": "sklearn"}
+    assert b"potluck" not in (tmp_path / "model.joblib").read_bytes()
+    frame = pd.DataFrame({"n": [1.0, 20.0], "c": ["1", "x"], "m": [0.5, -9]})
+    said = joblib.load(tmp_path / "model.joblib").predict_proba(frame)
+    assert np.abs(said - model.predict_proba(frame)).max() < 1e-12

@@ -39,6 +39,7 @@ def export(model: Path, output: Path, to: str) -> None:
     """Write MODEL (model.json, or a run's folder) as a file for other programs.
 
     onnx: encoded features in, scores out. onnx-columns: raw columns in, so that onnxruntime alone scores rows.
+    sklearn: a joblib file of scikit-learn's own classes, raw frames in; it is a pickle.
     graph: a linear or logistic model or a network of layers becomes a graph with its weights. layers: a graph that is
     nothing but layers becomes a model that is scored for others. xgboost: boosted trees or curves become JSON that
     XGBoost and treelite load. Nothing leaves this machine.

@@ -113,6 +113,8 @@ def test_a_graph_of_two_inputs_is_exported_with_what_a_reader_needs(tmp_path):
     np.testing.assert_allclose(theirs, model.scores(x), rtol=1e-6, atol=1e-7)
     (theirs,) = run(onnx_file(model, raw=True), {name: x[name].to_numpy() for name in ("x", "z")})
     np.testing.assert_allclose(theirs, model.scores(x), rtol=1e-6, atol=1e-7)
+    with pytest.raises(UsageError, match="whose pipeline needs Potluck"):
+        export(model, tmp_path / "model.joblib", to="sklearn")
     told = {one.key: one.value for one in onnx.load_from_string(content).metadata_props}
     assert json.loads(told["potluck.features"]) == list(model.encoding.names)
     assert json.loads(told["potluck.target"])["classes"] == ["u", "v", "w"]

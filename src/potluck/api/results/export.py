@@ -1,6 +1,7 @@
 """A trained model as a file for other programs, as a graph, or as layers."""
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
 from potluck.core.errors import UsageError
@@ -25,6 +26,17 @@ def _columns(model: Model) -> Files:
     return {"": onnx_file(model, raw=True)}
 
 
+def _sklearn(model: Model) -> Files:
+    """A pickle, as scikit-learn has it, for those who take files of the researcher's. Potluck opens none."""
+    if model.graph is not None:
+        raise UsageError("is a network of a graph, whose pipeline needs Potluck", hint="--to onnx-columns")
+    pipeline, content = model.to_sklearn(), BytesIO()
+    from joblib import dump  # type: ignore[import-untyped]  # scikit-learn brings it
+
+    dump(pipeline, content)
+    return {"": content.getvalue()}
+
+
 def _graph(model: Model) -> Files:
     """With its weights as the first ones; the frozen ones of a base stay where they are."""
     if model.graph is not None:
@@ -47,6 +59,7 @@ FORMS: Mapping[str, Callable[[Model], Files]] = {
     "onnx-columns": _columns,
     "graph": _graph,
     "layers": _layers,
+    "sklearn": _sklearn,
     "xgboost": _xgboost,
 }
 """What a model can become."""
@@ -58,7 +71,7 @@ def export(model: "Model | str | Path", path: str | Path, *, to: str) -> None:
     Args:
         model: A model, its model.json, or a run's folder.
         path: The new file.
-        to: "onnx" takes encoded features, "onnx-columns" raw columns; "graph", "layers" or "xgboost".
+        to: "onnx" takes encoded features, "onnx-columns" raw columns; "sklearn", "graph", "layers" or "xgboost".
 
     Raises:
         UsageError: No model there, a kind or a column that the form does not say, or a file is there already.
