@@ -29,8 +29,10 @@ STROKES = ("-", "--", ":", "-.", (0, (7, 2, 1, 2, 1, 2)), (0, (1, 3)))
 MARKS = ("o", "s", "D", "^", "v", "P")
 MOST, DOTS = 12, 40
 """Most panels of one figure, and lines of one panel."""
-LONGEST, LINE, CELLS = 34, 52, 8
-"""Letters of a name, letters of a line of words; rows of a table whose cells have room for their intervals."""
+LONGEST, CELLS = 34, 8
+"""Letters of a name; rows of a table whose cells have room for their intervals."""
+WIDE, EDGE, LETTER = 5.2, 0.65, 0.075
+"""Inches of a panel, of what stands beside its axis but for names, and of a letter."""
 DPI = 80
 
 
@@ -58,10 +60,15 @@ def figure(panels: Sequence[Panel], of: str) -> "Figure":
     deep = -(-len(drawn) // wide)
     with rc_context({"text.usetex": False, "font.size": 9.0, "axes.titlesize": 10.0}):
         tall = [max(_tall(one) for one in drawn[row * wide : (row + 1) * wide]) for row in range(deep)]
-        made = Picture(figsize=(5.2 * wide, sum(tall)), layout="constrained", facecolor="white")
+        made = Picture(figsize=(WIDE * wide, sum(tall)), layout="constrained", facecolor="white")
+        made.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr]  # it has the one named above
         axes = made.subplots(deep, wide, squeeze=False, height_ratios=tall).flatten()
         for panel, one in zip(drawn, axes, strict=False):
             _panel(one, panel)
+        names = [max(map(_widest, axes[column::wide])) for column in range(wide)]
+        line = max(16, int((WIDE - EDGE - LETTER * sum(names) / wide) / LETTER))  # all axes are of one width
+        for panel, one in zip(drawn, axes, strict=False):
+            _words(one, panel, line)
         for one in axes[len(drawn) :]:
             one.set_axis_off()
         more = f": {MOST} of {len(panels)} pictures, run.plot(NAME) draws one" if len(panels) > MOST else ""
@@ -76,8 +83,7 @@ def _tall(panel: Panel) -> float:
 
 
 def _panel(axes: "Axes", panel: Panel) -> None:
-    """One panel, with its title above it and what its intervals are below."""
-    axes.set_title(fill(_said(panel.title, 90), 44), loc="left", fontweight="bold", color=INK)
+    """What is drawn of one panel."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     match panel.form:
@@ -91,10 +97,19 @@ def _panel(axes: "Axes", panel: Panel) -> None:
             _curves(axes, panel.form)
         case Grid():
             _grid(axes, panel.form)
-    if panel.note:
-        label = axes.get_xlabel()
-        said = prose.capital(panel.note.rstrip(".")) + "."
-        axes.set_xlabel("\n".join(filter(None, (label, fill(_said(said, 400), LINE)))))
+
+
+def _widest(axes: "Axes") -> int:
+    """Letters of its longest name beside the axis."""
+    return max((len(one.get_text()) for one in axes.get_yticklabels()), default=0)
+
+
+def _words(axes: "Axes", panel: Panel, line: int) -> None:
+    """Its title above it, and below what the axis and its intervals are, in lines of so many letters."""
+    axes.set_title(fill(_said(panel.title, 90), line - line // 8), loc="left", fontweight="bold", color=INK)
+    note = f"{prose.capital(panel.note.rstrip('.'))}." if panel.note else ""
+    said = [*axes.get_xlabel().split("\n"), _said(note, 400)]
+    axes.set_xlabel("\n".join(fill(one, line) for one in said if one))
 
 
 def _dots(axes: "Axes", form: Dots) -> None:
@@ -230,9 +245,12 @@ def _left(drawn: int, there: int, what: str) -> str:
 
 
 def _said(text: str, most: int = LONGEST) -> str:
-    """Text that is no formula, without what nobody sees, and cut."""
+    """Text that is no formula, without what nobody sees. Long names are cut in the middle: what tells them apart stands
+    at their ends, as `=yes` does."""
     clean = " ".join(words.clean(text).split())
-    return (clean if len(clean) <= most else f"{clean[: most - 1]}…").replace("$", r"\$")
+    if len(clean) > most:
+        clean = f"{clean[: most - most // 2 - 1]}…{clean[-(most // 2) :]}"
+    return clean.replace("$", r"\$")
 
 
 def _numbers(values: Sequence[Number]) -> list[float]:
