@@ -44,6 +44,7 @@ def figure(panels: Sequence[Panel], of: str) -> "Figure":
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise UsageError("matplotlib is missing", hint="pip install 'potluck[plot]'") from None
 
@@ -60,8 +61,8 @@ def figure(panels: Sequence[Panel], of: str) -> "Figure":
     deep = -(-len(drawn) // wide)
     with rc_context({"text.usetex": False, "font.size": 9.0, "axes.titlesize": 10.0}):
         tall = [max(_tall(one) for one in drawn[row * wide : (row + 1) * wide]) for row in range(deep)]
-        made = Picture(figsize=(WIDE * wide, sum(tall)), layout="constrained", facecolor="white")
-        made.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # type: ignore[union-attr]  # it has the one named above
+        spaced = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+        made = Picture(figsize=(WIDE * wide, sum(tall)), layout=spaced, facecolor="white")
         axes = made.subplots(deep, wide, squeeze=False, height_ratios=tall).flatten()
         for panel, one in zip(drawn, axes, strict=False):
             _panel(one, panel)
