@@ -14,8 +14,8 @@ from potluck.console.origin import Origin
 from potluck.console.site.program import program
 from potluck.owner.access import read
 from support.console import home as homes
-from support.console.browser import chromium, served, violations
-from support.console.home import TOKEN
+from support.console.browser import chromium, violations
+from support.console.home import TOKEN, served
 
 pytestmark = pytest.mark.browser
 WIDTHS = (400, 1400)

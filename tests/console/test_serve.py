@@ -2,28 +2,18 @@
 
 import contextlib
 import socket
-import threading
 
 import pytest
-import uvicorn
 
 from potluck.console import serve
 from potluck.core.errors import UsageError
-from support.console.home import TOKEN, Origin, program
+from support.console.home import TOKEN, Origin, program, served
 
 
 @pytest.fixture
 def port(home):
-    with serve.listening(0) as (taken, sockets):
-        app = program(home, Origin.here(taken), "ann", TOKEN)
-        server = uvicorn.Server(serve.settings(app))
-        thread = threading.Thread(target=server.run, args=(sockets,))
-        thread.start()
-        try:
-            yield taken
-        finally:
-            server.should_exit = True
-            thread.join(60)
+    with serve.listening(0) as (taken, sockets), served(program(home, Origin.here(taken), "ann", TOKEN), sockets):
+        yield taken
 
 
 def said(port, text, host="127.0.0.1"):

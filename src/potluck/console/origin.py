@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from potluck.console.neighbours import stranger
 from potluck.core.errors import UsageError
 
 MOST = 64 << 10
@@ -96,6 +97,8 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = refusal(scope, self.origin)
+        if not self.origin.secure and stranger(scope.get("client"), scope.get("server")):  # a proxy is another user
+            refused = (403, "these pages are of another user of this machine")
         body = b""
         if refused is None and scope["method"] == "POST":
             try:

@@ -2,16 +2,11 @@
 
 import contextlib
 import shutil
-import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from starlette.types import ASGIApp
-
-from potluck.console.serve import settings
 
 FLAGS = [
     "--no-sandbox",
@@ -34,19 +29,6 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
-
-
-@contextlib.contextmanager
-def served(app: ASGIApp, sockets: list) -> Iterator[None]:
-    """The program answers in a thread until the block ends."""
-    server = uvicorn.Server(settings(app))
-    thread = threading.Thread(target=server.run, args=(sockets,))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(60)
 
 
 def violations(page: Page) -> list[tuple[str, list[str]]]:

@@ -1,19 +1,24 @@
 """A site's home with requests in it, and its pages as programs and browsers ask for them."""
 
+import contextlib
 import re
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from html import unescape
 from pathlib import Path
 
 import msgspec
+import uvicorn
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from potluck.api.network import members as api
 from potluck.api.network.inbox import note_rows
 from potluck.console.origin import Origin
+from potluck.console.serve import settings
 from potluck.console.site.program import program
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical, digest
@@ -137,6 +142,19 @@ class Visitor:
         page = f"/requests/{plan}"
         fields = {"form": form or self.form(page, f"{page}/decide"), "verdict": verdict, "reason": reason}
         return self.post(f"{page}/decide", fields, **headers)
+
+
+@contextlib.contextmanager
+def served(app: ASGIApp, sockets: list) -> Iterator[None]:
+    """The program answers in a thread until the block ends."""
+    server = uvicorn.Server(settings(app))
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 def words(text: str) -> str:
