@@ -27,8 +27,8 @@ def stranger(client: tuple[str, int] | None, server: tuple[str, int | None] | No
 
 
 def uid(lines: list[str], local: str, remote: str) -> int | None:
-    """The owner of the socket between two addresses; None: nobody holds it open. Of a socket that its process has closed
-    the table says 0, as if it were root's."""
+    """The owner of the socket between two addresses; None: nobody holds it open. Of one that its process has closed the
+    table says 0, as if it were root's."""
     for line in lines:
         fields = line.split()
         if fields[1:4] == [local, remote, _ESTABLISHED]:
