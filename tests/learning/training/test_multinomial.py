@@ -172,8 +172,6 @@ def test_a_file_has_the_coefficients_of_each_class_and_is_read_back(model, tmp_p
     document = json.loads((tmp_path / "model.json").read_text())
     assert list(document["coefficients"]) == sorted(NAMES)
     assert document["coefficients"]["mid"] == dict(zip(("intercept", "x", "z"), model.weights[3:6], strict=True))
-    with pytest.raises(UsageError, match="of each class stand in the model file"):
-        again.summary()
 
 
 @pytest.mark.parametrize(
@@ -249,3 +247,19 @@ def test_check_says_where_classes_cannot_go():
         model={"kind": "logistic"}, protect={"with": "share"}, privacy={"noise": "none"}, training={"method": "newton"},
     )  # fmt: skip
     assert any("a regression over columns tells two sides apart" in line for line in potluck.check(joint).errors)
+
+
+def test_a_summary_tells_each_class_in_the_datas_units(tmp_path):
+    plan = whole("clear", "newton").set("data.columns.x", {"kind": "number", "low": -4, "high": 2, "unit": "kg"})
+    rows = {site: drawn(place).drop(columns="who") for place, site in enumerate("abc")}
+    found = potluck.run(plan, data=rows, out=tmp_path / "run").model
+    summary = found.summary()
+    of = found.coefficients["mid"]
+    term, intercept = summary.terms["mid: x"], summary.terms["mid: intercept"]
+    assert term.value == pytest.approx(of["x"] / 3)  # half a range is 3 kg
+    assert term.ratio == pytest.approx(np.exp(of["x"] / 3))
+    assert (term.unit, term.se) == ("kg", None)
+    assert intercept.value == pytest.approx(of["intercept"] + of["x"] / 3)  # of 0 kg, a third of half a range up
+    assert sum(one.value for name, one in summary.terms.items() if name.endswith(": x")) == pytest.approx(0, abs=1e-9)
+    assert "which add up to 0 over the classes" in str(summary)
+    assert "mid: x (per kg)" in str(summary)

@@ -128,7 +128,7 @@ class Model:
     @property
     def summed(self) -> bool:
         """Whether `summary` says what its coefficients mean."""
-        return MODELS.of(self.kind).summed and self.target.outputs == 1
+        return MODELS.of(self.kind).summed
 
     def margins(self, features: Taken) -> Floats:
         """features [n, p], or rows n with tensors -> [n, outputs]: log-odds, class logits, or the number on its scale.
@@ -308,13 +308,11 @@ class Model:
             known = basis.read(self.beside) if self.beside is not None else None
             return told(self.digest(), (self.kind, self.encoding, self.target), self.boosted, known)
         if not self.summed:
-            what = f"a model of kind {self.kind} of '{self.target.column}' has no coefficients to sum up"
+            what = f"a model of kind {self.kind} has no coefficients to sum up"
             having = ", ".join(word for word, one in MODELS.entries.items() if one.summed)
             hint = f"models of these kinds have: {having}"
             if self.graph is not None:
                 hint = "potluck model summary MODEL says what its graph is made of"
-            elif self.coefficients:
-                hint = "coefficients of each class stand in the model file, and in Model.coefficients"
             raise UsageError(what, where=str(self.beside or ""), hint=hint)
         known = basis.read(self.beside) if self.beside is not None else None
         return summary(self.digest(), self.kind, self.weights, self.encoding, self.target, known)

@@ -9,7 +9,7 @@ another (several of one person). Reference: Agresti, "Categorical Data Analysis"
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -24,6 +24,11 @@ from potluck.learning.models import uncertainty
 from potluck.learning.models.basis import Basis
 from potluck.learning.models.kind import MODELS
 
+SEVERAL = (
+    "each class has coefficients of its own, which add up to 0 over the classes: to compare two, take the difference "
+    "of their coefficients, or the quotient of their ratios",
+    "of several classes there are no standard errors",
+)
 LEVEL = 0.975
 """Two-sided 95 %."""
 
@@ -48,7 +53,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A model's coefficients by feature, the intercept first.
+    """A model's coefficients by feature, the intercept first; of several classes by "class: feature".
 
     n, events: rows trained on, and positive ones among them; l2: the ridge, None where it is not known; dispersion: of
     a linear model the variance of its errors in the target's units, on `df` degrees of freedom; notes: what to mind.
@@ -113,23 +118,24 @@ def _chance(p: float | None) -> str:
 
 
 def summary(digest: str, kind: str, weights: Floats, how: Encoding, goal: Goal, known: Basis | None) -> Summary:
-    """The summary of a model that is linear in its features, with these weights [p + 1]. known: what stands beside
-    it."""
+    """The summary of a model that is linear in its features, with these weights [p + 1], of classes [K (p + 1)]. known:
+    what stands beside it."""
     by = required(MODELS.of(kind).link)
     notes: list[str] = []
     if known is not None and known.model != digest:
         notes.append(f"the summary.json beside the model is of another one ({known.model[:19]})")
         known = None
-    sums = known.sums if known else None
-    if sums is not None and len(sums.gram) != len(weights):
+    sums, turn, several = known.sums if known else None, _turn(how, goal), goal.side == "classes"
+    if sums is not None and (several or len(sums.gram) != len(weights)):
         sums = None
         notes.append("the sums beside the model do not fit it")
-    turn = _turn(how, goal)
-    values = turn @ weights
+    values = weights.reshape(goal.outputs, -1) @ turn.T
     if goal.side == "number":
-        values[0] += goal.low + (goal.high - goal.low) / 2
-    strength = known.l2 if known else None
-    terms = dict(zip(("intercept", *how.names), _plain(how, goal, known, values), strict=True))
+        values[0, 0] += goal.low + (goal.high - goal.low) / 2
+    strength, terms = known.l2 if known else None, dict[str, Term]()
+    for which, row in zip(goal.scores, values, strict=True):
+        names = [f"{which}: {name}" if several else name for name in ("intercept", *how.names)]
+        terms |= zip(names, _plain(how, goal, known, row), strict=True)
     df = dispersion = errors = None
     why = ""
     if sums is not None:
@@ -147,7 +153,7 @@ def summary(digest: str, kind: str, weights: Floats, how: Encoding, goal: Goal, 
         model=digest, kind=kind, target=goal.column, terms=terms,
         n=sums.rows if sums else None, events=sums.events if sums else None, l2=strength,
         converged=known.converged if known else None, dispersion=dispersion, df=df,
-        notes=(*notes, *_notes(how, known, errors is not None, why)),
+        notes=(*notes, *(SEVERAL if several else ()), *_notes(how, known, errors is not None, why, several=several)),
     )  # fmt: skip
 
 
@@ -212,7 +218,22 @@ def _exp(value: float) -> float | None:
         return None
 
 
-def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequence[str]:
+def _about_sums(known: Basis) -> Iterator[str]:
+    """Whether the fit had arrived, and why its sums say nothing of errors."""
+    if known.sums is None and not known.converged:
+        yield (
+            f"{known.method} stops after training.rounds and does not check that it has arrived: coefficients may be "
+            "nearer to 0 than the fit's, and ratios to 1"
+        )
+    if known.noise != "none":
+        yield "the run had noise, of which there are no standard errors here: only its coefficients are known"
+    elif known.sums is None:
+        yield f'{known.method} opens no Gram matrix, so there are no standard errors. hint: method = "newton"'
+    elif not known.converged:
+        yield "all numbers are of the last step of a fit that has not converged"
+
+
+def _notes(how: Encoding, known: Basis | None, judged: bool, why: str, *, several: bool) -> Sequence[str]:
     if known is None:
         return [
             "there is no summary.json of its run beside the model: standard errors, and whether a ridge or too few "
@@ -235,17 +256,7 @@ def _notes(how: Encoding, known: Basis | None, judged: bool, why: str) -> Sequen
     found.extend((*known.warnings, *known.notes))
     if known.iterates == "averaged":
         found.append("coefficients are the mean of those after each of the last half of the rounds")
-    if known.sums is None and not known.converged:
-        found.append(
-            f"{known.method} stops after training.rounds and does not check that it has arrived: coefficients may be "
-            "nearer to 0 than the fit's, and ratios to 1"
-        )
-    if known.noise != "none":
-        found.append("the run had noise, of which there are no standard errors here: only its coefficients are known")
-    elif known.sums is None:
-        found.append(f'{known.method} opens no Gram matrix, so there are no standard errors. hint: method = "newton"')
-    elif not known.converged:
-        found.append("all numbers are of the last step of a fit that has not converged")
+    found.extend(_about_sums(known) if not several else ())
     if why:
         found.append(f"there are no standard errors: {why}")
     means = [f"{name} ({value:.6g})" for name, value in how.fills.items()]
