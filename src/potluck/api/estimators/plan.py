@@ -1,18 +1,25 @@
 """The plan that an estimator writes: numbers on public ranges, and rows dealt to sites, all in this process."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from potluck.api.plan.grammar import Toml
 from potluck.api.plan.plan import Plan
+from potluck.core.plan import Plan as Spec
+from potluck.core.plan import required
 from potluck.core.stages import Floats
 from potluck.learning.models.kinds import MODELS
+from potluck.learning.training.method import method_of
 from potluck.learning.training.rates import advice
+from potluck.tasks.sums.usefulness.advice import Change, Rehearsals, changed, improved
+from potluck.tasks.sums.usefulness.rehearsal import obstacle
 
 Bounds = Mapping[str, Sequence[float]] | Sequence[float | Sequence[float]]
 """By column (low, high); or low and high, each a number or one a column."""
@@ -110,8 +117,29 @@ def written(
     )
     for key, value in given.items():
         plan = plan.set(key, value)
-    safe = advice(plan.spec)
-    return plan if safe is None or "training.rate" in given else plan.set("training.rate", safe.rate)
+    return _suited(plan, {*given, *({} if told.rounds is None else {"training.rounds"})})
+
+
+def _suited(plan: Plan, said: Collection[str]) -> Plan:
+    """With the safe rate. With noise, with the settings that `check` advises, unless one of those that it tries is
+    said: they come of made-up rows, and say nothing of these."""
+    spec = plan.spec
+    safe = advice(spec)
+    if safe is not None and "training.rate" not in said:
+        plan = plan.set("training.rate", safe.rate)
+    tried = method_of(spec).tried
+    if spec.noisy and tried and not tried.keys() & said and not obstacle(spec):
+        for change in _better(msgspec.msgpack.encode(plan.spec)):
+            plan = plan.set(change.key, change.better)
+    return plan
+
+
+@lru_cache(maxsize=256)
+def _better(known: bytes) -> tuple[Change, ...]:
+    """Of a plan, as bytes. Searches fit many times with the same one."""
+    spec = msgspec.msgpack.decode(known, type=Spec)
+    best = improved(spec, Rehearsals(required(required(spec.training).expected_rows)))
+    return tuple(one for one in changed(spec, best) if one.better is not None)
 
 
 def _leaks(what: str, hint: str) -> None:
