@@ -22,10 +22,10 @@ class TooMany(Refused):
 
 
 class Attempts:
-    """Counts wrong ones. clock: seconds that never run backwards."""
+    """Counts wrong ones. clock: seconds that never run backwards; each: most of a name."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._lock = clock, threading.Lock()
+    def __init__(self, clock: Callable[[], float], each: int = EACH) -> None:
+        self._clock, self._lock, self._most = clock, threading.Lock(), each
         self._all: deque[float] = deque()
         self._each: OrderedDict[str, deque[float]] = OrderedDict()
 
@@ -40,7 +40,7 @@ class Attempts:
             for times in (self._all, mine):
                 while times and times[0] <= now - WINDOW:
                     times.popleft()
-            if len(mine) >= EACH or len(self._all) >= ALL:
+            if len(mine) >= self._most or len(self._all) >= ALL:
                 hint = "try again in a quarter of an hour, or sign in with a passkey"
                 raise TooMany("too many wrong passwords", hint=hint)
             mine.append(now)

@@ -146,9 +146,6 @@ def refusal(scope: Scope, origin: Origin) -> tuple[int, str] | None:
         return 403, "the form is not from a page of this origin"
     if (one("content-type") or "").partition(";")[0].strip().lower() != FORM:
         return 415, f"only forms are taken ({FORM})"
-    length = one("content-length")
-    if length is not None and (not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > MOST):
-        return 413, f"a form has at most {MOST} bytes"
     return None
 
 

@@ -1,16 +1,17 @@
-"""Signing in: how a browser becomes a person's. Every try, good or not, is a line of the access log.
+"""Signing in: how a browser becomes a person's. Every try is a line of the access log, but for the many of a flood.
 
 Where nobody was invited, the user who started the program comes by the printed address. Once persons were invited, each
 signs in with a passkey or a password that they chose themselves, and that address is good no more.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.responses import RedirectResponse, Response
 
-from potluck.console.attempts import Attempts
+from potluck.console.attempts import Attempts, TooMany
 from potluck.console.entry import Entry
 from potluck.console.passkeys import Passkeys
 from potluck.console.shell import Page, Visit
@@ -21,13 +22,15 @@ from potluck.members.persons import LONGEST, Persons
 
 @dataclass(frozen=True)
 class SignIn:
-    """entry: the one-time address (None: behind a proxy there is none); user: whose name its decisions have."""
+    """entry: the one-time address (None: behind a proxy there is none); user: whose name its decisions have; attempts:
+    at passwords; written: lines about what was refused."""
 
     entry: Entry | None
     user: str
     persons: Persons
     passkeys: Passkeys
     attempts: Attempts
+    written: Attempts
     wall: Callable[[], float] = time.time
 
     def pages(self) -> list[Page]:
@@ -60,7 +63,7 @@ class SignIn:
                 raise Refused("persons were invited here: each signs in as themselves", hint="go to /sign-in")
             self.entry.use(visit.fields.get("token", ""))
         except Refused:
-            visit.console.note("sign-in", "", "refused", ("token",))
+            self._refused(visit, "", "token")
             raise
         return self._begin(visit, self.user, "token", registered=False)
 
@@ -73,7 +76,7 @@ class SignIn:
             passwords.require(person.password if person else "", visit.fields.get("password", ""))
         except Refused:
             # A name that nobody has may be a password in the wrong field: it is not written down.
-            visit.console.note("sign-in", name if person else "", "refused", ("password",))
+            self._refused(visit, name if person else "", "password")
             raise
         self.attempts.right(name)
         return self._begin(visit, name, "password")
@@ -83,7 +86,7 @@ class SignIn:
         try:
             person = self.passkeys.signed(self.persons, visit.fields.get("credential", ""))
         except Refused:
-            visit.console.note("sign-in", "", "refused", ("passkey",))
+            self._refused(visit, "", "passkey")
             raise
         return self._begin(visit, person.name, "passkey")
 
@@ -112,6 +115,12 @@ class SignIn:
         made = self.passkeys.made(person, visit.fields.get("credential", ""))
         self.persons.choose(token, self.wall(), passkey=made)
         return self._joined(visit, person.name, "passkey")
+
+    def _refused(self, visit: Visit, name: str, how: str) -> None:
+        """A line of the access log; but who is not signed in cannot fill the disk with them."""
+        with contextlib.suppress(TooMany):
+            self.written.begin("")
+            visit.console.note("sign-in", name, "refused", (how,))
 
     def _joined(self, visit: Visit, name: str, how: str) -> Response:
         visit.console.note("person", name, "done", (how,))

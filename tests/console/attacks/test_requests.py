@@ -64,6 +64,8 @@ def test_a_body_that_is_no_form_decides_nothing(standing, kind):
 def test_other_methods_are_not_answered(standing, method):
     _, ann, _ = standing
     assert ann.client.request(method, "/").status_code == 405
+    scope = {"method": method, "path": "/", "query_string": b"", "headers": [(b"host", b"localhost:8711")]}
+    assert refusal(scope, Origin.here(8711))[0] == 405  # whatever a page takes: no other is looked at as a form is
 
 
 def test_no_method_is_taken_from_a_header_or_field(standing):

@@ -127,6 +127,18 @@ def test_many_names_or_many_at_once_do_not_get_around_it(home, persons):
     assert codes.count(409) == ALL - EACH
 
 
+def test_who_is_not_signed_in_cannot_fill_the_log(home, persons):
+    visitor = Visitor(home)
+    for _ in range(ALL):
+        visitor.post("/sign-in/passkey", {"credential": ""})
+        visitor.post("/enter/now", {"token": ""})
+    assert len(log(home)) == ALL
+    visitor.clock.now += WINDOW + 1
+    sign_in(visitor, "ann", "wrong horse battery")
+    assert log(home)[ALL:] == [("sign-in", "refused", "ann", ("password",))]
+    assert sign_in(visitor, "ann").status_code == 303
+
+
 def test_an_invitation_is_good_once_and_for_three_days(home):
     known, visitor = Persons(home / "persons.json"), Visitor(home)
     token = known.invite("ann", time.time())

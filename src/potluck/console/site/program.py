@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from potluck.api.network import access
-from potluck.console.attempts import Attempts
+from potluck.console.attempts import ALL, Attempts
 from potluck.console.challenges import Challenges
 from potluck.console.entry import Entry
 from potluck.console.origin import Origin
@@ -59,7 +59,7 @@ def program(
     console = Console(f"site {home.name}", origin, Sessions(origin, tag, clock, draw), MENU, note, persons)
     passkeys = Passkeys(origin, console.title, Challenges(clock, draw))
     entry = Entry(token, clock) if token else None
-    way_in = SignIn(entry, person, persons, passkeys, Attempts(clock))
+    way_in = SignIn(entry, person, persons, passkeys, Attempts(clock), Attempts(clock, each=ALL))
     owner, record = Owner(folder), Record(folder)
     return application(
         console,
