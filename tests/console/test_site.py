@@ -2,9 +2,12 @@
 
 import json
 
+import msgspec
+import pandas as pd
 import pytest
 
 from potluck.api.network.inbox import inbox
+from potluck.api.network.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.dp.odds import odds
@@ -12,6 +15,7 @@ from potluck.owner.access import REASON, read
 from potluck.owner.requests import Requests, State
 from support.console import home as homes
 from support.console.home import Visitor, words
+from support.parties import scene
 
 
 def log(home):
@@ -90,9 +94,26 @@ def test_a_preview_reads_the_rows_only_when_asked_and_says_who_looked(home, ann,
     assert [event for event, _, _ in log(home)] == ["sign-in"]
     answer = ann.post(f"{page}/preview", {"form": ann.form(page, f"{page}/preview")})
     assert "Nothing was sent" in words(answer.text)
-    assert "gradient" in words(answer.text)
+    assert "Gradient" in words(answer.text)
     assert log(home)[1:] == [("rows", "ann", "")]
     assert ann.get(f"{page}/preview").status_code == 405
+
+
+def test_what_would_leave_is_said_by_feature(home, ann):
+    """Known answer: at weights 0 the logistic gradient is the sum of (1/2 - y) times the feature, to its sign."""
+    exact = scene.plan(privacy=scene.NONE).spec
+    whole = msgspec.structs.replace(exact.data, split=None)
+    plan = homes.ask(home, msgspec.structs.replace(exact, data=whole), "r2")
+    page = f"/requests/{plan}"
+    found = preview(home, plan)
+    rows = pd.read_csv(home / "rows.csv")
+    sums = {name: ((0.5 - rows["y"]) * rows[name]).sum() / 3 for name in ("x", "z")}  # ranges of -3 to 3 become -1 to 1
+    values = dict(zip(found.names["gradient"], found.values["gradient"], strict=True))
+    assert list(values) == ["intercept", "x", "z"]
+    sign = 1 if values["x"] * sums["x"] > 0 else -1
+    assert {name: sign * values[name] for name in sums} == pytest.approx(sums, abs=1e-3)
+    text = words(ann.post(f"{page}/preview", {"form": ann.form(page, f"{page}/preview")}).text)
+    assert f"x {values['x']:.6g}" in text
 
 
 def test_a_page_that_is_not_there_says_so(ann):

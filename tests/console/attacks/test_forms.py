@@ -29,6 +29,18 @@ def test_a_form_without_its_id_or_with_another_decides_nothing(home, ann, plan):
     assert decided(home) == []
 
 
+def test_a_form_is_of_one_action_and_used_up_by_it(home, ann, plan):
+    """Where nothing that the page showed would tell: reading the rows, signing out."""
+    page = f"/requests/{plan}"
+    ids = {action: ann.form(page, action) for action in (f"{page}/decide", f"{page}/preview", "/sign-out")}
+    for action in (f"{page}/preview", "/sign-out"):
+        for other in ids.keys() - {action}:
+            assert ann.post(action, {"form": ids[other]}).status_code == 409, (action, other)
+    look = {"form": ids[f"{page}/preview"]}
+    assert [ann.post(f"{page}/preview", look).status_code for _ in range(2)] == [200, 409]
+    assert [one.event for one in read(home / "access.jsonl").entries].count("rows") == 1
+
+
 def test_a_form_of_another_session_decides_nothing(home, ann, plan):
     """An attacker who has an account of his own may fetch a form, but cannot make another's browser send it."""
     bob = Visitor(home, person="bob").enter()

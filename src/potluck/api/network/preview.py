@@ -4,7 +4,8 @@ The protocol is rehearsed in this process with the other sites' part made of zer
 number and sizes. Nothing is charged, since nothing leaves. Noise is drawn afresh: the real one will be another.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,17 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.plan import digest
 from potluck.core.prose import agree
 from potluck.core.rounds import Half, RoundId
-from potluck.core.stages import Guarded
+from potluck.core.stages import Floats, Guarded
 from potluck.dp.mechanism import mechanism
 from potluck.drivers.memory import Memory, new_run
+from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally, rests_on
 from potluck.learning.data.tally_words import lines, required
+from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
+from potluck.learning.models.kinds import kind_of
 from potluck.learning.training.slots import ready
 from potluck.learning.views import later
 from potluck.members.home import SiteHome
@@ -40,6 +44,9 @@ from potluck.tasks.sums.disclosure import judged, known_by
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
 from potluck.tasks.sums.rows import rows_of
+
+NAMED = frozenset({"gradient", "delta"})
+"""Blocks with a number for each weight."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ class Leaving:
     """What would leave in the first sum. values: by block, in real units, with whatever noise the site adds inside.
 
     letters: (step, bytes) of what this site would send, in order; form: how the server would see the values. tally:
-    what became of the values of this site's rows. near: where the plan would tell few of them apart.
+    what became of the values of this site's rows. near: where the plan would tell few of them apart. names: of a block
+    that has a number for each feature, which each is of.
     """
 
     asked: Asked
@@ -75,6 +83,7 @@ class Leaving:
     tally: Tally
     persons: Persons | None = None
     near: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """The JSON. For the owner's own screen: it shows values of this site."""
@@ -84,6 +93,7 @@ class Leaving:
             "rows": self.rows,
             "held_out": self.held_out,
             "values": self.values,
+            "names": {name: list(said) for name, said in self.names.items()},
             "noise": self.noise,
             "form": self.form,
             "letters": [{"step": step, "bytes": size} for step, size in self.letters],
@@ -140,7 +150,17 @@ def preview(folder: Path, which: str, person: str = "") -> Leaving:
         rows.tally,
         _persons(plan, rows),
         near,
+        _names(plan, named),
     )
+
+
+def _names(plan: Spec, blocks: Mapping[str, Floats]) -> dict[str, tuple[str, ...]]:
+    """Whose each number is, of a model that is linear in its features: a gradient, or a change of weights."""
+    if plan.training is None or plan.model is None or kind_of(plan).link is None:
+        return {}
+    goal, each = goal_of(plan), ("intercept", *encoding(plan).names)
+    said = tuple(f"{label}: {one}" for label in goal.scores for one in each) if goal.outputs > 1 else each
+    return {name: said for name in blocks if name in NAMED and len(blocks[name]) == len(said)}
 
 
 def _near(home: SiteHome, asked: Asked, selected: Selected | None) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def _preview(out: Terminal, found: Leaving) -> None:
         out.say(str(found.persons))
     out.say(f"the first sum; {found.noise}; the server would see it {found.form}:")
     for name, values in found.values.items():
-        some = ", ".join(f"{value:.6g}" for value in values[:TEXT])
+        said = found.names.get(name, [""] * len(values))
+        some = ", ".join(f"{one} {value:.6g}".lstrip() for one, value in zip(said[:TEXT], values[:TEXT], strict=False))
         more = f", and {len(values) - TEXT} more (--json has all)" if len(values) > TEXT else ""
         out.say(f"  {name}: {some}{more}")
     out.lines([*lines(found.tally), *found.near])

@@ -72,7 +72,7 @@ class Owner:
         visit.take(f"{ADDRESS}/{visit.name}/preview")
         self._one(visit)
         found = preview(self._folder, visit.name, visit.person)
-        blocks = [(name, values[:SHOWN], len(values) - SHOWN) for name, values in found.values.items()]
+        blocks = [_block(name, values, found.names.get(name)) for name, values in found.values.items()]
         facts = [*lines(found.tally), *found.near]
         return visit.page("leaving.html", f"What would leave: {found.asked.plan.name}", it=found, blocks=blocks,
                           facts=facts)  # fmt: skip
@@ -121,6 +121,22 @@ class Owner:
             look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
             most=REASON,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a sum. named: each value by its feature; or values, the first few, and how many more there are."""
+
+    name: str
+    named: tuple[tuple[str, float], ...] = ()
+    values: tuple[float, ...] = ()
+    more: int = 0
+
+
+def _block(name: str, values: Sequence[float], names: Sequence[str] | None) -> Block:
+    if names is not None:
+        return Block(name, tuple(zip(names, values, strict=True)))
+    return Block(name, (), tuple(values[:SHOWN]), max(0, len(values) - SHOWN))
 
 
 def digest(asked: Asked, before: Earlier | None) -> str:
