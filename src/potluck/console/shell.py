@@ -138,7 +138,6 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
         return visit.page("failed.html", "That did not work", status, what=what, hint=hint)
 
     app = Starlette(routes=routes, exception_handlers={HTTPException: unknown, Exception: unknown})
-    app.router.redirect_slashes = False  # it would send //another.host/ to another host
     return Guard(app, console.origin)
 
 

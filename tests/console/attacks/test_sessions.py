@@ -137,6 +137,13 @@ def test_another_token_opens_nothing(home):
     assert visitor.post("/enter/now", {"token": TOKEN}).status_code == 303  # and uses nothing up
 
 
+def test_a_field_twice_is_no_form_even_if_both_are_right(home):
+    visitor = Visitor(home)
+    twice = f"token={TOKEN}&token={TOKEN}"
+    said = {"Origin": visitor.origin.text, "Content-Type": "application/x-www-form-urlencoded"}
+    assert visitor.client.post("/enter/now", content=twice, headers=said).status_code == 400
+
+
 def test_the_printed_address_grows_old(home):
     visitor = Visitor(home)
     visitor.clock.now += LIFE + 1
