@@ -18,7 +18,7 @@ def test_the_best_plan_is_the_file_as_it_was_with_the_chosen_value_and_runs_from
     assert "4 trainings" in said.err
     assert "a fifth of those that are not test rows" in said.err
     assert said.err.index("4 trainings") < said.err.index("candidate 1 of 4")
-    assert len(re.findall(r"│ \d best", said.out)) == 1
+    assert len(re.findall(r"^ *\d best", said.out, re.MULTILINE)) == 1
     best = (shops / "some" / "tuned" / "best.toml").read_text()
     chosen = tomllib.loads(best)
     assert chosen["data"]["files"] == {site: f"../../{site}.csv" for site in "abcd"}

@@ -223,6 +223,9 @@ def test_an_end_in_the_middle_keeps_what_was_paid_for_and_charges_no_sum_twice(t
     with Budget(tmp_path / "ledger" / "a.sqlite") as budget:
         assert [one.releases for one in budget.history()] == [4, 2, 4, 4]  # the first candidate's once
         assert budget.composed() == pytest.approx(meant.cost.owners["a"].then, rel=1e-9)
+    with pytest.raises(UsageError, match="has ended, and has its best plan"):
+        tuning(spec, rates, sites(), resume=out)
+    (out / "best.toml").unlink()
     with pytest.raises(UsageError, match="of another plan, grid or version"):
         tuning(spec, {"training.rate": [0.2, 1.0, 2.0]}, sites(), resume=out)
     with pytest.raises(UsageError, match="holds no candidate that was judged"):

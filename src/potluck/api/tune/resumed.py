@@ -10,6 +10,7 @@ from pathlib import Path
 
 from potluck.api.results.outcome import Run
 from potluck.api.tune.candidates import Candidate
+from potluck.api.tune.tuned import BEST
 from potluck.core.errors import UsageError
 
 DIGITS = 2
@@ -22,7 +23,10 @@ def place(folder: Path, one: Candidate, every: Sequence[Candidate]) -> Path:
 
 
 def before(folder: Path, every: Sequence[Candidate]) -> Mapping[int, Run]:
-    """By number, the candidates that were judged. Raises UsageError: none was, or they were of other plans."""
+    """By number, the candidates that were judged. Raises UsageError: none was, or they were of other plans; or it has ended: its
+    best plan is not written over."""
+    if (folder / BEST).exists():
+        raise UsageError("has ended, and has its best plan", where=str(folder), hint=f"potluck run {folder / BEST}")
     found = dict[int, Run]()
     for one in every:
         path = place(folder, one, every)

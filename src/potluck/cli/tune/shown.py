@@ -1,5 +1,6 @@
 """What `potluck tune` prints: a line a candidate, and a table at the end."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from potluck.api.tune.candidates import LOWER
@@ -24,8 +25,11 @@ def show(out: Terminal, meant: Tuning, results: list[Result], done: Tuned) -> No
     best, noisy, metric = best_of(results), meant.cost.noisy, meant.cost.metric
     order = "lower is better" if metric in LOWER else "higher is better"
     keys = list(meant.candidates[0].settings)
-    heads = ["", *keys, metric, *(["these rows (noise), 95 %"] if noisy else []), "rows like these, 95 %"]
-    table = Table(*heads, title=f"{metric} on validation rows ({order})", title_justify="left")
+    heads = ["", *keys, metric, *(["95 %, noise alone"] if noisy else []), "95 %, rows like these"]
+    title = f"{metric} on validation rows ({order})"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")  # a digit that is cut off makes another number
     for one in results:
         mark = "best" if one is best else "like best" if told_apart(one, best) is False else ""
         middle = [_between(one.ends)] if noisy else []
