@@ -280,3 +280,19 @@ def test_a_regressions_r2_is_forecast(folder):
     ahead = potluck.check(made).document()["forecast"]
     assert 0 < ahead["r2"] < 1
     assert 0 < ahead["rmse"] < 20
+
+
+def test_a_run_whose_rate_leads_away_says_so(tmp_path):
+    """With noise nothing else shows it: `check` warns, and so does the run, whose r2 is below that of the mean."""
+    x = np.random.default_rng(5).uniform(0, 9, (300, 6))
+    frame = pd.DataFrame(x, columns=list("abcdef")).assign(y=x[:, 0])
+    columns = {name: {"kind": "number", "low": 0, "high": 9} for name in "abcdefy"}
+    made = potluck.Plan(
+        name="far", purpose="test", task="train", federation={"sites": ["p", "q"]},
+        data={"columns": columns, "target": {"column": "y"}, "split": {"test": 0.3}}, protect={"with": "mask"},
+        model={"kind": "linear"}, training={"method": "gradient", "expected_rows": 420, "rate": 3.0},
+        privacy={"noise": "site", "unit": "row", "epsilon": 8.0, "delta": 1e-5, "clip": 1.0},
+    )  # fmt: skip
+    done = potluck.run(made, data={"p": frame, "q": frame}, out=tmp_path / "run")
+    assert any(line.startswith("training.rate: 3 may diverge") for line in done.warnings)
+    assert any("worse than the mean of the target" in line for line in done.warnings)

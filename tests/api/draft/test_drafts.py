@@ -440,14 +440,36 @@ def test_other_words_for_no_value_hold_among_numbers_and_not_in_categories():
 def test_sites_that_differ_are_named(tmp_path):
     (tmp_path / "a.csv").write_text("x;y\n1;2\n")
     (tmp_path / "b.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(UsageError, match="differ in their separator: a has ';', b has ','"):
+    with pytest.raises(UsageError, match="differ in their separator \\(a has ';', b has ','\\)"):
         text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
     (tmp_path / "a.csv").write_bytes("ä,y\n1,2\n".encode())
     (tmp_path / "b.csv").write_bytes("ä,y\n1,2\n".encode("cp1252"))
-    with pytest.raises(UsageError, match="differ in their encoding: a has 'utf-8', b has 'cp1252'"):
+    with pytest.raises(UsageError, match="differ in their encoding \\(a has 'utf-8', b has 'cp1252'\\)"):
         text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
     frame = pd.DataFrame({"x": np.arange(30) % 8 + 0.5, "y": np.arange(30) % 7 + 0.5})
     assert "# y: not in b" in text_of({"a": frame, "b": frame[["x"]]})
+
+
+def test_all_that_files_differ_in_is_said_at_once(tmp_path):
+    (tmp_path / "a.csv").write_bytes("größe;x\n1;2\n".encode("cp1252"))
+    (tmp_path / "b.csv").write_bytes("größe,x\n1,2\n".encode())
+    said = r"encoding \(a has 'cp1252', b has 'utf-8'\) and separator \(a has ';', b has ','\).*Plan.from_frames"
+    with pytest.raises(UsageError, match=said):
+        text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
+
+
+def test_values_that_no_two_sites_share_are_asked_about():
+    x = np.arange(40) % 7 + 0.5
+    frames = {"a": pd.DataFrame({"risk": ["low", "high"] * 20, "x": x}),
+              "b": pd.DataFrame({"risk": ["gering", "hoch"] * 20, "x": x})}  # fmt: skip
+    said = "no value is at all sites: they may spell alike things differently"
+    assert said in text_of(frames)
+    assert said not in text_of({"a": frames["a"], "b": frames["a"]})
+
+
+def test_a_plan_is_called_as_its_target_with_letters_that_can_be_read():
+    frame = pd.DataFrame({"Übernahme größer": ["ja", "nein"] * 30, "x": np.arange(60) % 7 + 0.5})
+    assert tomllib.loads(text_of({"a": frame}, target="Übernahme größer"))["name"] == "Uebernahme-groesser"
 
 
 def test_names_from_a_hostile_header_stay_names(tmp_path):

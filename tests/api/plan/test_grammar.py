@@ -138,3 +138,9 @@ def test_a_key_with_a_point_that_lacks_its_quotes_is_said():
     with pytest.raises(PlanError, match="needs quotes, as in"):
         read_toml(text, "plan.toml")
     assert read_toml(text.replace("north.labs", '"north.labs"'), "plan.toml")["data"]
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(".1", "0.1"), ("5.", "5.0"), ("-.5", "-0.5")])
+def test_a_number_without_a_digit_beside_its_point_is_answered_with_one(given, wanted):
+    with pytest.raises(UsageError, match=f"digits on both sides of a point: --set privacy.epsilon={wanted}$"):
+        override({}, f"privacy.epsilon={given}")

@@ -16,7 +16,7 @@ from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
 from potluck.core.rounds import Abort
 from potluck.dp.mechanism import mechanism
 from potluck.learning.evaluation.bins import count, edges, place, positive_from
-from potluck.learning.evaluation.evaluate import Metrics, exact, metrics
+from potluck.learning.evaluation.evaluate import Metrics, exact, metrics, worse
 from potluck.learning.evaluation.ranking import auc_of, curve, wilson
 from potluck.learning.loops import TrainTask, build
 from potluck.secret.random import system
@@ -395,3 +395,16 @@ def test_a_site_with_no_held_out_row_has_no_exact_metrics():
     tables = frames(spec, rows((1, 0, ""), (9, 1, ""), (2, 1, "test"), (3, 0, "test")), rows((1, 0, "")))
     model = run(build(spec), tables).model
     assert exact(model, [tables["b"]]) == Metrics(0)
+
+
+def test_a_model_that_is_surely_worse_than_the_mean_is_said_to_be():
+    """Of an interval its upper end decides; without noise the value itself."""
+    for found, bad in (
+        (Metrics(10.0, r2=-4.0), True),
+        (Metrics(10.0, r2=0.3), False),
+        (Metrics(None), False),
+        (Metrics(10.0, r2=-4.0, intervals={"r2": (-7.5, -0.1)}), True),
+        (Metrics(10.0, r2=-4.0, intervals={"r2": (-math.inf, 0.2)}), False),
+        (Metrics(None, intervals={"r2": (-math.inf, -3.0)}), True),
+    ):
+        assert any("worse than the mean of the target" in line for line in worse(found)) == bad

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
@@ -18,6 +19,9 @@ ENOUGH = 3
 """Sites, from which on one of them may collude."""
 FEW = 5
 """Sites that are named."""
+SPELT = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ø": "oe", "æ": "ae"}
+)
 TEST = 0.25
 SUITS = "suits these columns, rows and noise, as `potluck check` advises"
 
@@ -48,7 +52,7 @@ def _head(draft: Draft) -> Iterator[str]:
     task, about = (
         ("train", f"Predict {draft.target}") if draft.aim else ("statistics", "Describe the rows of all sites")
     )
-    name = re.sub("[^A-Za-z0-9_-]+", "-", draft.target or "table").strip("-") or "plan"
+    name = re.sub("[^A-Za-z0-9_-]+", "-", _plain(draft.target or "table")).strip("-") or "plan"
     yield f"#:schema {SCHEMA}"
     named = [*draft.rows][:FEW] + (["others"] if len(draft.rows) > FEW else [])
     yield from _comment(
@@ -58,6 +62,12 @@ def _head(draft: Draft) -> Iterator[str]:
     )
     yield from ("version = 1", _entry("name", name), _entry("purpose", about, f"{CONFIRM}: for those who approve"))
     yield _entry("task", task)
+
+
+def _plain(text: str) -> str:
+    """Letters with marks as they are spelt without: ü is ue, é is e."""
+    spelt = text.translate(SPELT)
+    return "".join(one for one in unicodedata.normalize("NFKD", spelt) if not unicodedata.combining(one))
 
 
 def _federation(draft: Draft) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from potluck.core.errors import DataError, UsageError, reason
+from potluck.core.prose import listed
 from potluck.core.slices import PIECE
 from potluck.learning.data.check import SEPARATORS
 from potluck.learning.data.source import NO_LIMITS, opened
@@ -23,7 +24,7 @@ PLAIN = ""
 """ASCII: a file that each of these encodings reads alike, but for UTF-16."""
 UNUSED = b"\x81\x8d\x8f\x90\x9d"
 """No letters of Windows, whose others are those of Latin-1 and more."""
-ONE = "a plan says it once for all sites: save the files alike, as owners do who run it across machines"
+ONE = "a plan says it once for all sites: save the files alike, or read each with pandas: Plan.from_frames takes frames"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ def written(sources: Mapping[str, object]) -> Written:
     """
     files = {site: one for site, one in sources.items() if isinstance(opened(one, site), CsvFile)}
     encodings = {site: encoding_of(Path(str(one)), site) for site, one in files.items()}
-    encoding = _one({site: one for site, one in encodings.items() if one != PLAIN}, "encoding")
-    limits = replace(NO_LIMITS, encoding=encoding or UTF_8)
-    marks = {site: _separator(one, site, limits) for site, one in files.items()}
-    # A file of one column has no separator.
-    separator = _one({site: one for site, one in marks.items() if one}, "separator")
+    # ASCII is read alike in any encoding but UTF-16, and a file of one column has no separator.
+    known = {site: one for site, one in encodings.items() if one != PLAIN}
+    limits = {site: replace(NO_LIMITS, encoding=one or UTF_8) for site, one in encodings.items()}
+    marks = {site: _separator(one, site, limits[site]) for site, one in files.items()}
+    ways = {"encoding": known, "separator": {site: one for site, one in marks.items() if one}}
+    _alike(ways)
+    encoding, separator = (next(iter(one.values()), "") for one in ways.values())
     return Written(separator or ",", encoding or UTF_8)
 
 
@@ -100,10 +103,12 @@ def _parts(source: object, where: str, limits: Limits) -> int:
         return 0
 
 
-def _one(found: Mapping[str, str], what: str) -> str:
-    """What all sites have. Raises UsageError: they differ."""
-    kinds = set(found.values())
-    if len(kinds) > 1:
-        said = ", ".join(f"{site} has {one!r}" for site, one in found.items())
-        raise UsageError(f"the files differ in their {what}: {said}", hint=ONE)
-    return next(iter(kinds), "")
+def _alike(ways: Mapping[str, Mapping[str, str]]) -> None:
+    """Raises UsageError: sites differ, which is said of all ways at once."""
+    said = [
+        f"{what} ({', '.join(f'{site} has {one!r}' for site, one in found.items())})"
+        for what, found in ways.items()
+        if len(set(found.values())) > 1
+    ]
+    if said:
+        raise UsageError(f"the files differ in their {listed(said)}", hint=ONE)

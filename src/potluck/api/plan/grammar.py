@@ -1,6 +1,7 @@
 """The plan's grammar: TOML tables -> `core.plan.Plan`; errors name the file, the key and the nearest known one."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -68,6 +69,9 @@ def pair(setting: str, flag: str, hint: str) -> tuple[tuple[str, ...], object]:
         path = _path(tomllib.loads(f"{key} = 0"))
         new = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
+        if bare := re.fullmatch(r"([-+]?)([0-9]*)[.]([0-9]*)", value.strip()):
+            sign, whole, rest = bare.groups()
+            hint = f"TOML has digits on both sides of a point: {flag} {key}={sign}{whole or 0}.{rest or 0}"
         raise UsageError(f"{flag} {setting}: not key=value in TOML", hint=hint) from None
     if set(new) != {"value"} or not path:
         raise UsageError(f"{flag} {setting}: not one key and one value", hint=hint)

@@ -154,7 +154,8 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         _not_empty(plan, said.rows if said else 0)
         return _of_tokens(said), ()
     if goal.side == "number":
-        return _regression(plan, goal, answer), ()
+        found = _regression(plan, goal, answer)
+        return found, worse(found)
     part = answer.part("cells")
     by_cell, std = part.values, float(part.std.max())
     each = len(goal.names)
@@ -174,6 +175,17 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
     known = [two_sided.of_bins(*one, std) for one in zip(sides, middles, strict=True)]
     named = dict(zip(goal.names, known, strict=True))
     return _of_sides(named, lambda found, within: _with(plan, found, count, within)), two_sided.mind(named)
+
+
+def worse(found: Metrics) -> tuple[str, ...]:
+    """A warning where a model of a number is surely worse than one that says the mean of all."""
+    highest = (
+        found.intervals.get("r2", (found.r2, found.r2))[1] if found.r2 is not None or "r2" in found.intervals else 0
+    )
+    if highest is None or highest >= 0:
+        return ()
+    return ("the model is worse than the mean of the target, which has an r2 of 0: training may have diverged, or not "
+            "have arrived. potluck check says which rate and rounds suit it",)  # fmt: skip
 
 
 def _of_sides(each: Mapping[str, TwoSided], told: Callable[[Metrics, Mapping[str, Within]], Metrics]) -> Metrics:

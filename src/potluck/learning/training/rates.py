@@ -35,11 +35,14 @@ ODD = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """curvature: L; longest: rates below it are safe whatever the rows are. Both None where steps are of one size."""
+    """curvature: L; longest: rates below it are safe whatever the rows are. Both None where steps are of one size.
+    tried: the rate does best of some on made-up rows, with the plan's noise and rounds: real rows mostly bear more than
+    1/L, and few rounds at that do not arrive."""
 
     rate: float
     curvature: float | None = None
     longest: float | None = None
+    tried: bool = False
 
     def document(self) -> dict[str, object]:
         """As JSON has it."""
@@ -48,6 +51,9 @@ class Advice:
     def words(self, given: float) -> str:
         """A line. given: the plan's rate."""
         said = f"training.rate: {given:g}, recommended {self.rate:.3g}"
+        if self.tried:
+            safe = "" if self.longest is None else f"; whatever rows are, those below {self.longest:.3g} are safe"
+            return f"{said} (as it did on made-up rows{safe})"
         if self.curvature is None:
             return f"{said} (a step moves each coefficient by about the rate)"
         return f"{said} (1/L, from the plan's columns alone: L is at most {self.curvature:.4g})"

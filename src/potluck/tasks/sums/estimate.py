@@ -1,6 +1,7 @@
 """What a run of sums would cost: not estimated but rehearsed, one round of the plan's protection on zero vectors."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from potluck.tasks.sums.signal import Outlook, outlook
 from potluck.tasks.sums.usefulness.curve import ByCurve
 from potluck.tasks.sums.usefulness.statistics import OfStatistics, of_statistics
 from potluck.tasks.sums.usefulness.useful import Useful, useful
-from potluck.tasks.sums.usefulness.verdict import Unknown
+from potluck.tasks.sums.usefulness.verdict import POOR, Unknown
 from potluck.tasks.sums.votes import cast, count
 
 
@@ -60,6 +61,9 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
     pace = rates.advice(spec) if spec.traits.trains else None
     noise = outlook(spec, ask) if spec.traits.trains and spec.noisy else None
     use = _useful(spec, noise, ahead, data.values())
+    tried = isinstance(use, Useful) and use.now.kept >= POOR
+    if pace and isinstance(use, Useful):
+        pace = replace(pace, rate=use.rate or training(spec).rate, tried=True)
     return Estimate(
         warnings=[
             *more,
@@ -69,7 +73,7 @@ def estimate(plan: Written, given: Sources | None) -> Estimate:
             *(noise.warnings() if noise else ()),
             *(use.warnings() if use else ()),
             *clips.warnings(spec, noise),
-            *(rates.warnings(spec, pace) if pace else ()),
+            *(rates.warnings(spec, pace) if pace and not tried else ()),
         ],
         bytes_up=size,
         bytes_look=look,

@@ -11,6 +11,7 @@ from potluck.drivers.sums import Log, Sums, drive
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally
 from potluck.learning.loops import build
+from potluck.learning.training import rates
 from potluck.learning.training.slots import ready
 from potluck.tasks.here import Begun, Beside, Outcome
 from potluck.tasks.sources import Sources, Written, tables, tallies
@@ -36,8 +37,9 @@ class AllTables:
         return tallies(self.rows)
 
     def warnings(self) -> list[str]:
-        """Nothing more."""
-        return []
+        """Of a rate that may lead away from every model, which noise would hide."""
+        pace = rates.advice(self.spec) if self.spec.traits.trains and self.spec.noisy else None
+        return list(rates.warnings(self.spec, pace)) if pace else []
 
     def play(self, begun: Begun) -> tuple[Outcome, Log]:
         """Every sum."""

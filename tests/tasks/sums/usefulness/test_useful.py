@@ -3,7 +3,7 @@ and advice that, once it is followed, asks for nothing more."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
+from sklearn.metrics import accuracy_score, log_loss, r2_score, roc_auc_score
 
 import potluck
 from potluck.core.plan import Data, Federation, Model, PrivacyPlan, Protect, Split, Target, Training
@@ -108,6 +108,10 @@ def test_what_is_advised_can_be_pasted():
     after = potluck.check(better)
     assert after.ok
     assert list(after.advice) == []
+    assert after.rate["recommended"] == verdict.rate["recommended"] < 3.0
+    assert "as it did on made-up rows" in after.pace
+    assert any("training.rate: 3 may diverge" in one for one in verdict.warnings)
+    assert not any("training.rate" in one for one in after.warnings)
     assert after.useful["value"] == pytest.approx(verdict.useful["advised"]["value"])
     assert not any("of no use as it stands" in one for one in after.warnings)
     assert any("of no use as it stands" in one for one in verdict.warnings)
@@ -188,3 +192,21 @@ def test_where_nothing_is_known_it_says_so():
         assert why in found.words()[0]
         assert found.document() == {"verdict": None, "why": found.why}
         assert list(found.advice()) == list(found.warnings()) == []
+
+
+def test_a_model_that_says_no_of_all_rows_fits_badly_though_it_ranks_them_well():
+    """Short steps leave log-odds near 0 where 1 of 10 rows is positive. Judged by scikit-learn's log-loss."""
+    spec = plan(1300, 8.0)
+    found = made_up(encoding(spec), goal_of(spec), 0.1, 3000, 1)
+    short = rehearsal._judged(goal_of(spec), 0.1 * found.best, found.best, found.target)
+    assert short.value == short.best
+    assert short.kept == pytest.approx(1.0)
+    assert short.fits < 0.5
+    true = rehearsal._judged(goal_of(spec), found.best, found.best, found.target)
+    assert (true.kept, true.fits) == (1.0, 1.0)
+    chance = 1 / (1 + np.exp(-0.1 * found.best[:, 0]))
+    assert rehearsal._loss(goal_of(spec), 0.1 * found.best, found.target) == pytest.approx(
+        log_loss(found.target, chance)
+    )
+    few = useful(spec, None)
+    assert "training.rounds" in {one.key for one in few.changes}

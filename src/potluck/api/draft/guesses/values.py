@@ -42,7 +42,15 @@ def values(seen: Seen) -> Guess | None:
     if rare:
         many = agree(rare, "1 rarer value is", f"{rare} rarer values are")
         notes.append(f"{many} not written here: one of fewer than {FEWEST} rows may say who somebody is")
+    if not _shared(seen, folding):
+        notes.append("no value is at all sites: they may spell alike things differently")
     return Guess({"kind": "category", "values": _sorted(kept, how)}, "; ".join(notes), fold=fold, rare=rare > 0)
+
+
+def _shared(seen: Seen, how: Notation) -> bool:
+    """Whether some value is at all sites."""
+    each = [{how.key(text) for text in facts.values or ()} for facts in seen.each.values()]
+    return bool(set.intersection(*each))
 
 
 def _rows(kept: Sequence[str], folded: Counter[Key], how: Notation) -> int:

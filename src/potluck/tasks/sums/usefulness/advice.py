@@ -2,10 +2,10 @@
 
 A method names settings that it may be tried with (`TrainingMethod.tried`): rounds, rate, clip. They are tried one key
 after another, all on the same made-up tables with the same noise, and one is taken where it keeps GAIN more of the way
-from a guess to the best model, or more than that. So it goes on until no key gains so much, and whoever follows the
-advice is advised nothing else. Where even then little is left, the smallest of a few epsilons is looked for with which
-the model would be useful. A sum over k times the rows has k times the signal beside the same noise, and one at k times
-the epsilon has about as much: so as many rows would do instead.
+from a guess to the best model, or more than that, by metric and log-loss (`Rehearsed.fits`). So it goes on until no key
+gains so much, and whoever follows the advice is advised nothing else. Where even then little is left, the smallest of a
+few epsilons is looked for with which the model would be useful. A sum over k times the rows has k times the signal
+beside the same noise, and one at k times the epsilon has about as much: so as many rows would do instead.
 
 It does NOT know the owners' rows. What does better on made-up ones mostly does on real ones, as
 `tests/tasks/sums/usefulness/test_real_rows.py` measures.
@@ -33,10 +33,12 @@ WELL = 0.85
 """Where so much is kept nothing is tried."""
 PASSES = 4
 """Over all keys."""
-EPSILON = "privacy.epsilon"
+EPSILON, RATE = "privacy.epsilon", "training.rate"
 EPSILONS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 EVEN, RARE = 0.5, 0.1
 """Shares of positive rows, of a target of two sides: tables have them by turns."""
+
+MEANS = ("best", "guess", "kept", "fits")
 
 Setting = float | bool | None
 
@@ -53,6 +55,7 @@ class Score:
     best: float
     guess: float
     kept: float
+    fits: float
     shares: Mapping[float, float]
 
 
@@ -79,18 +82,23 @@ class Rehearsals:
         if len(each) < len(every):
             return None
         values = [one.value for one in each]
-        best, guess, kept = (fmean(getattr(one, name) for one in each) for name in ("best", "guess", "kept"))
+        best, guess, kept, fits = (fmean(getattr(one, name) for one in each) for name in MEANS)
         shares = {one: fmean(values[at :: len(_shares(spec))]) for at, one in enumerate(_shares(spec))}
-        return Score(len(each), fmean(values), min(values), max(values), best, guess, kept, shares)
+        return Score(len(each), fmean(values), min(values), max(values), best, guess, kept, fits, shares)
 
-    def kept(self, spec: Plan, tables: range | None = None) -> float:
-        """Of settings that are compared; -1 of those that cannot be."""
+    def kept(self, spec: Plan) -> float:
+        """As of `Rehearsed`; -1 of a plan that cannot be rehearsed."""
+        found = self.score(spec)
+        return -1.0 if found is None else found.kept
+
+    def fits(self, spec: Plan, tables: range) -> float:
+        """Likewise, by which settings are compared."""
         found = self.score(spec, tables)
-        return -1.0 if found is None else max(found.kept, -1.0)
+        return -1.0 if found is None else found.fits
 
     def first(self, spec: Plan) -> float:
         """The same on few tables, for those of which only the best is looked at again."""
-        return self.kept(spec, FIRST)
+        return self.fits(spec, FIRST)
 
     def _one(self, spec: Plan, number: int) -> Rehearsed | None:
         at = msgspec.msgpack.encode((spec.training, spec.privacy)), number
@@ -106,16 +114,16 @@ def _shares(spec: Plan) -> tuple[float, ...]:
 
 def improved(spec: Plan, by: Rehearsals) -> Plan:
     """The plan with settings that do better."""
-    best, kept, tried = spec, by.kept(spec, TRIED), _tried(spec)
-    for _ in range(PASSES if kept < WELL else 0):
+    best, fits, tried = spec, by.fits(spec, TRIED), _tried(spec)
+    for _ in range(PASSES if fits < WELL else 0):
         before = best
         for key, values in tried.items():
             found = max((setting(best, key, value) for value in values), key=by.first)
-            if by.kept(found, TRIED) >= kept + GAIN:
-                best, kept = found, by.kept(found, TRIED)
+            if by.fits(found, TRIED) >= fits + GAIN:
+                best, fits = found, by.fits(found, TRIED)
         if best is before:
             break
-    if best is not spec and by.kept(best, PROOF) < by.kept(spec, PROOF) + GAIN / 2:
+    if best is not spec and by.fits(best, PROOF) < by.fits(spec, PROOF) + GAIN / 2:
         return spec  # what did better by luck
     return best
 
@@ -133,7 +141,7 @@ def _tried(spec: Plan) -> Mapping[str, Sequence[float | bool]]:
     advice, apart = rates.advice(spec), drawn.chance(spec) is not None or drawn.band(spec) is not None
     rate = advice.rate if advice else rates.usual_rate(spec)
     return {
-        key: [float(f"{rate * one:.2g}") for one in values] if key == "training.rate" else values
+        key: [float(f"{rate * one:.2g}") for one in values] if key == RATE else values
         for key, values in method_of(spec).tried.items()
         if not (apart and key == "training.rounds")
     }

@@ -26,7 +26,7 @@ from potluck.dp.noise import LARGEST
 from potluck.dp.reveal import reveal
 from potluck.learning.data.encode import encoding, tensors
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal, goal_of
+from potluck.learning.data.target import Goal, goal_of, scores
 from potluck.learning.evaluation.ranking import curve
 from potluck.learning.loops import TrainTask
 from potluck.learning.models.fitted import training
@@ -43,22 +43,23 @@ WORK = 400_000
 """Rows times numbers in a sum, beyond which fewer rows are made up."""
 LONGEST = 4e7
 """The same times rounds, beyond which no plan is rehearsed: seconds."""
+SURE = 1e-9
+"""The smallest chance that a log-loss counts."""
 METRIC = {"binary": "auc", "classes": "accuracy", "number": "r2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
     """value: of a metric on held-out rows; best: that of the model which made them; guess: of one that knows nothing.
-    kept: how much of the way from the one to the other noise and few rows have left; below 0 it is worse than a
-    guess."""
+    kept: how much of the way from the one to the other noise, few rows and steps that have not arrived have left; below
+    0 it is worse than a guess. fits: of a number the same; of sides and classes its mean with that of the log-loss,
+    which sees a model that ranks rows well and says "no" of all. Each counts from -1 on."""
 
     value: float
     best: float
     guess: float
-
-    @property
-    def kept(self) -> float:
-        return (self.value - self.guess) / (self.best - self.guess)
+    kept: float
+    fits: float
 
 
 def obstacle(spec: Plan) -> str:
@@ -149,12 +150,29 @@ def _judged(goal: Goal, margins: Floats, best: Floats, target: Floats) -> Rehear
         spread = float(((target - target.mean()) ** 2).mean())
         off = [float(((target - np.clip(one[:, 0], -1, 1)) ** 2).mean()) for one in (margins, best)]
         value, most = (1 - one / spread for one in off)
-        return Rehearsed(max(value, -1.0), most, 0.0)
+        kept = _way(value, most, 0.0)
+        return Rehearsed(max(value, -1.0), most, 0.0, kept, kept)
+    shares = np.bincount(target.astype(np.int64), minlength=max(goal.outputs, 2)) / len(target)
+    known = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    loss, least = (_loss(goal, one, target) for one in (margins, best))
     if goal.side == "binary":
-        value, most = (_area(one[:, 0], target > 0) for one in (margins, best))
-        return Rehearsed(value, most, 0.5)
-    value, most = (float((one.argmax(axis=1) == target).mean()) for one in (margins, best))
-    return Rehearsed(value, most, float(np.bincount(target.astype(np.int64)).max() / len(target)))
+        value, most, guess = (*(_area(one[:, 0], target > 0) for one in (margins, best)), 0.5)
+    else:
+        right = [float((one.argmax(axis=1) == target).mean()) for one in (margins, best)]
+        value, most, guess = (*right, float(shares.max()))
+    kept = _way(value, most, guess)
+    return Rehearsed(value, most, guess, kept, (kept + _way(loss, least, known)) / 2)
+
+
+def _way(value: float, best: float, guess: float) -> float:
+    return max(-1.0, (value - guess) / (best - guess))
+
+
+def _loss(goal: Goal, margins: Floats, target: Floats) -> float:
+    """The mean log-loss."""
+    chance = scores(goal, margins)
+    chance = np.hstack([1 - chance, chance]) if goal.side == "binary" else chance
+    return -float(np.log(np.maximum(chance[np.arange(len(target)), target.astype(np.int64)], SURE)).mean())
 
 
 def _area(margins: Floats, positive: NDArray[np.bool_]) -> float:

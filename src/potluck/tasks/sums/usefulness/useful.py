@@ -11,6 +11,7 @@ from potluck.tasks.here import Json
 from potluck.tasks.sums.signal import Outlook
 from potluck.tasks.sums.usefulness.advice import (
     EPSILON,
+    RATE,
     Change,
     Rehearsals,
     Score,
@@ -76,7 +77,7 @@ class Useful:
         has = f"this plan's have {_by_share(now)} (from {now.low:.2f} to {now.high:.2f})"
         found = [f"how useful: {on}, {best}, {has}: {verdict(now.kept)}"]
         if self.then:
-            then = f"{self._title} {_by_share(self.then)}: {verdict(self.then.kept)}"
+            then = f"{self._title} {_by_share(self.then)}, and scores that fit better: {verdict(self.then.kept)}"
             found.append(f"advice: {_pasted(self.changes)}; on the same tables these have {then}")
         if self._apart:
             more = f"{EPSILON} = {self.enough:g}, or about {self.more:,} training rows"
@@ -95,6 +96,12 @@ class Useful:
         hint = ", or ".join(ways) or "many more rows, fewer columns, or statistics in place of a model"
         key = EPSILON if self.enough is not None or not self.changes else self.changes[0].key
         return [f"{key}: {what}. hint: {hint}"]
+
+    @property
+    def rate(self) -> float | None:
+        """The rate that is advised; None: the plan's own does."""
+        found = next((one.better for one in self.changes if one.key == RATE), None)
+        return None if found is None else float(found)
 
     @property
     def _title(self) -> str:
