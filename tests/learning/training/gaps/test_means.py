@@ -254,9 +254,15 @@ def test_the_model_is_the_same_under_every_protection(word, tmp_path):
     assert one.metrics == two.metrics
 
 
+NOISED = {
+    "privacy": {"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0},
+    "training.method": "gradient",
+    "training.expected_rows": 60,
+}
 REFUSED = [
     ({"training.method": "boosting", "model": {"kind": "trees"}}, "learn what they say of a row without a value"),
     ({"training.rounds": 1}, "no other is left to train in"),
+    ({"training.rounds": 2, "training.standardize": True, **NOISED}, "find the means and the units"),
     ({"training.local": "scaffold", "training.method": "average", "training.steps": 3}, "keep something"),
     ({"training.vote": {"tolerance": 0.1}, "data.split": {"test": 0.2, "validation": 0.2}}, "sites vote on models"),
     ({"data.columns": {"x": {"kind": "category", "values": ["a"], "missing": "mean"}}}, "a mean is of numbers"),

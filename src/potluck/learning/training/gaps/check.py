@@ -22,9 +22,11 @@ def faults(plan: Plan) -> Iterator[str]:
     if METHODS.of(spec.method).boosts:
         what = "trees and curves learn what they say of a row without a value, and fill nothing"
         yield f'{at}: {what}. hint: missing = "flag"'
-    elif spec.rounds < LEAST_ROUNDS:
-        what = "the first round finds the means, and no other is left to train in"
-        yield f"training.rounds: {what}. hint: at least {LEAST_ROUNDS}"
+    elif spec.rounds < (least := LEAST_ROUNDS + bool(spec.standardize)):
+        first = (
+            "the first rounds find the means and the units" if spec.standardize else "the first round finds the means"
+        )
+        yield f"training.rounds: {first}, and no other is left to train in. hint: at least {least}"
     if keeps(plan):
         yield f"{at}: means are not for sites that keep something from one round to the next. hint: {HINT}"
     if plan.begun:
