@@ -23,8 +23,8 @@ def place(folder: Path, one: Candidate, every: Sequence[Candidate]) -> Path:
 
 
 def before(folder: Path, every: Sequence[Candidate]) -> Mapping[int, Run]:
-    """By number, the candidates that were judged. Raises UsageError: none was, or they were of other plans; or it has ended: its
-    best plan is not written over."""
+    """By number, the candidates that were judged. Raises UsageError: none was; they were of other plans; the tuning has
+    ended, and its best plan is not written over."""
     if (folder / BEST).exists():
         raise UsageError("has ended, and has its best plan", where=str(folder), hint=f"potluck run {folder / BEST}")
     found = dict[int, Run]()
