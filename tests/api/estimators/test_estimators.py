@@ -200,6 +200,7 @@ def test_what_the_plan_takes_from_the_rows_is_warned_of(rows):
     ("changed", "error", "match"),
     [
         ({"bounds": {"x0": (0, 1)}}, ValueError, "none of column 'x1'"),
+        ({"bounds": (3, -3)}, ValueError, "low is not below high, of column 'x0'"),
         (
             {"protect": "clear", "epsilon": 1.0, "settings": {"training.expected_rows": 240}},
             PlanError,

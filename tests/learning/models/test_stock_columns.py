@@ -87,5 +87,8 @@ def test_what_stock_classes_cannot_hold_is_refused_by_name():
         model(spec, np.zeros(2)).to_sklearn()
     said = raw.plan(np.random.default_rng(0), "logistic", "binary")
     nan = replaced(said, data=replaced(said.data, columns=said.data.columns | {"x": category("nan", "b")}))
+    folded = replaced(nan, data=replaced(nan.data, fold=True, columns=said.data.columns | {"x": category("NONE", "b")}))
+    with pytest.raises(UsageError, match="value 'NONE'"):
+        raw.trained(np.random.default_rng(0), folded).to_sklearn()
     with pytest.raises(UsageError, match="value 'nan'"):
         raw.trained(np.random.default_rng(0), nan).to_sklearn()

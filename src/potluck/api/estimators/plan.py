@@ -46,7 +46,7 @@ def ranges(bounds: Bounds | None, values: Floats, names: Sequence[str]) -> list[
     """(low, high) of each column, those of the rows where there are none. values [n, p].
 
     Raises:
-        ValueError: bounds of another number of columns, or of none of this name.
+        ValueError: bounds of another number of columns, of none of this name, or upside down.
     """
     if bounds is None:
         some = f"{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
@@ -60,8 +60,11 @@ def ranges(bounds: Bounds | None, values: Floats, names: Sequence[str]) -> list[
         low, high = np.array([bounds[name] for name in names], dtype=np.float64).T
     else:
         low, high = (np.broadcast_to(np.asarray(one, dtype=np.float64), len(names)) for one in bounds)
-    wide = np.where(high > low, high, low + 1.0)  # one value alone has no width
-    return list(zip(low.tolist(), wide.tolist(), strict=True))
+    if bounds is None:
+        high = np.where(high > low, high, low + 1.0)  # one value alone has no width
+    if odd := [name for name, least, most in zip(names, low, high, strict=True) if not least < most]:
+        raise ValueError(f"bounds: low is not below high, of column {odd[0]!r}. hint: (low, high) of each column")
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def dealt(sites: object, count: int, many: int) -> NDArray[np.str_]:

@@ -73,8 +73,9 @@ def _way(one: Field, reading: Reading, told: Notation, edges: Floats | None) -> 
         texts = {str(part): place for part, place in enumerate(reading.places)}
         steps = [*bare, _call(np.asarray, dtype=float), parts, _call(np.asarray, dtype=str)]
         return source, [*steps, *_coded(one, texts, [str(len(texts))])], cells([inside])
+    nothing = {told.plain(text) for text in NOTHING}
     for text in reading.places:
-        if text.strip() in NOTHING:
+        if told.plain(text) in nothing:
             raise unsaid(one.name, f"has the value {text!r}, which NumPy makes of no value")
     texts = {said: place for text, place in reading.places.items() for said in _spellings(text, told)}
     gone = [*NOTHING, *(said for text in told.missing for said in _spellings(text, told))]
