@@ -1,8 +1,13 @@
 """The server itself: on loopback alone, on both of its addresses, and deaf to what is no request of a browser."""
 
 import contextlib
+import json
+import signal
 import socket
+import subprocess
+import sys
 
+import httpx
 import pytest
 
 from potluck.console import serve
@@ -52,6 +57,17 @@ def test_a_header_cannot_be_split_into_two(port):
     hidden = f"GET /style.css HTTP/1.1\r\n{head}\r\n"
     assert "HTTP/1.1 200" not in said(port, smuggled + hidden)
     assert "HTTP/1.1 200" in said(port, hidden)  # the control
+
+
+def test_the_verb_prints_where_it_listens_and_ends_well_when_it_is_stopped(home):
+    command = [sys.executable, "-m", "potluck", "site", "web", str(home), "--port", "0", "--person", "ann", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        lines = [program.stdout.readline() for _ in range(4)]
+        told = json.loads("".join(lines))
+        assert httpx.get(told["address"], timeout=60).status_code == 200
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(60) == 0
+    assert told["address"].startswith(f"http://localhost:{told['port']}/enter?token=")
 
 
 def test_a_taken_port_is_said():

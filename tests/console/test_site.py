@@ -116,6 +116,28 @@ def test_what_would_leave_is_said_by_feature(home, ann):
     assert f"x {values['x']:.6g}" in text
 
 
+def test_a_bug_is_named_and_shows_nothing_else(ann, monkeypatch):
+    def broken(folder):
+        raise ValueError("row 42 says 3.14")
+
+    monkeypatch.setattr("potluck.console.site.requests.history", broken)
+    answer = ann.get("/")
+    assert answer.status_code == 500
+    assert "Bug: ValueError" in words(answer.text)
+    assert "42" not in answer.text
+    assert "content-security-policy" in answer.headers
+
+
+def test_a_damaged_file_of_persons_lets_nobody_in(home, ann, plan):
+    (home / "persons.json").write_text("{")
+    (home / "persons.json").chmod(0o600)
+    for path in ("/", f"/requests/{plan}", "/sign-in"):
+        answer = ann.get(path)
+        assert answer.status_code == 400
+        assert "Persons.json: is damaged" in words(answer.text)
+        assert str(home.parent) not in answer.text
+
+
 def test_a_page_that_is_not_there_says_so(ann):
     for path in ("/nowhere", "/requests/" + "0" * 64):
         answer = ann.get(path)

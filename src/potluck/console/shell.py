@@ -101,9 +101,11 @@ class Visit:
         return self.console.sessions.take(self.session, self.fields.get("form", ""), action)
 
     def failed(self, error: PotluckError) -> Response:
-        """An error as a page: what, and what to do."""
+        """An error as a page: what, where, and what to do."""
         status = 429 if isinstance(error, TooMany) else 409 if isinstance(error, Refused) else 400
-        return self.page("failed.html", "That did not work", status, what=visible(error.what), hint=visible(error.hint))
+        place = error.where.rpartition("/")[2]  # not where this machine has its files
+        what = visible(f"{place}: {error.what}" if place else error.what)
+        return self.page("failed.html", "That did not work", status, what=what, hint=visible(error.hint))
 
 
 Handler = Callable[[Visit], Response]
@@ -128,36 +130,41 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
         for one in every
     ]
 
-    async def unknown(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        bug = "" if isinstance(error, HTTPException) else type(error).__name__
-        session = console.session(request.headers.get("cookie", ""))
-        visit = Visit(console, session, request.url.path)
-        what = f"bug: {bug}" if bug else "there is no such page"
-        hint = "start it with -v and report what it prints" if bug else "the menu has the pages that there are"
-        return visit.page("failed.html", "That did not work", status, what=what, hint=hint)
+    async def absent(request: Request, error: Exception) -> Response:
+        visit = Visit(console, console.session(request.headers.get("cookie", "")), request.url.path)
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        hint = "the menu has the pages that there are"
+        return visit.page("failed.html", "That did not work", status, what="there is no such page", hint=hint)
 
-    app = Starlette(routes=routes, exception_handlers={HTTPException: unknown, Exception: unknown})
+    async def bug(request: Request, error: Exception) -> Response:
+        visit = Visit(console, None, request.url.path)
+        hint = "start the program with -v and report what it prints"
+        return visit.page("failed.html", "That did not work", 500, what=f"bug: {type(error).__name__}", hint=hint)
+
+    app = Starlette(routes=routes, exception_handlers={HTTPException: absent, Exception: bug})
     return Guard(app, console.origin)
 
 
 def _endpoint(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        session = console.session(request.headers.get("cookie", ""))
-        name = str(request.path_params.get("name", ""))
-        visit = Visit(console, session, request.url.path, {}, dict(request.query_params), name)
-        if session is None and not page.public:
-            if not page.post:
-                return RedirectResponse("/sign-in", 303)
-            hint = "sign in again, and look at the page before you decide"
-            return visit.page("failed.html", "Signed out", 401, what="nobody is signed in any more", hint=hint)
+        visit = Visit(console, None, request.url.path)
         try:
+            session = console.session(request.headers.get("cookie", ""))
+            if session is None and not page.public:
+                return _signed_out(visit) if page.post else RedirectResponse("/sign-in", 303)
+            name = str(request.path_params.get("name", ""))
             fields = _fields(await request.body()) if page.post else {}
-            return await run_in_threadpool(page.handler, Visit(console, session, visit.path, fields, visit.query, name))
+            visit = Visit(console, session, visit.path, fields, dict(request.query_params), name)
+            return await run_in_threadpool(page.handler, visit)
         except PotluckError as error:
             return visit.failed(error)
 
     return answer
+
+
+def _signed_out(visit: Visit) -> Response:
+    hint = "sign in again, and look at the page before you decide"
+    return visit.page("failed.html", "Signed out", 401, what="nobody is signed in any more", hint=hint)
 
 
 def _fields(body: bytes) -> dict[str, str]:

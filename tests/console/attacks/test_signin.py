@@ -180,8 +180,7 @@ def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
 
 def test_the_printed_address_is_nobodys_once_persons_were_invited(home):
     """Else whoever has the terminal would be a second person who approves."""
-    early = Visitor(home).enter()
-    late = early.again()
+    early, late = Visitor(home).enter(), Visitor(home)
     assert early.get("/").status_code == 200
     Persons(home / "persons.json").invite("bob", time.time())
     assert early.get("/").status_code == 303

@@ -108,7 +108,9 @@ class Visitor:
 
     def __post_init__(self) -> None:
         self.app = self.app or program(self.folder, self.origin, self.person, self.token, self.clock)
-        self.client = TestClient(self.app, base_url=self.origin.text, follow_redirects=False)
+        self.client = TestClient(
+            self.app, base_url=self.origin.text, follow_redirects=False, raise_server_exceptions=False
+        )
 
     def again(self) -> "Visitor":
         """Another browser at the same pages."""
