@@ -74,7 +74,9 @@ def test_where_the_policy_asks_two_one_person_is_one(home, plan):
     assert ann.decide(plan, "approve").status_code == 303
     assert ann.decide(plan, "approve").status_code == 303  # she says it again: still one person
     assert state(home) is State.PENDING
-    assert "one approval missing" in words(bob.get(f"/requests/{plan}").text)
+    page = words(bob.get(f"/requests/{plan}").text)
+    assert "one approval missing" in page
+    assert page.count("ann said approve, because") == 2
     assert bob.decide(plan, "approve").status_code == 303
     assert state(home) is State.APPROVED
 
@@ -134,7 +136,7 @@ def test_a_damaged_file_of_persons_lets_nobody_in(home, ann, plan):
     for path in ("/", f"/requests/{plan}", "/sign-in"):
         answer = ann.get(path)
         assert answer.status_code == 400
-        assert "Persons.json: is damaged" in words(answer.text)
+        assert "Is damaged (persons.json)" in words(answer.text)
         assert str(home.parent) not in answer.text
 
 

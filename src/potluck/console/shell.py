@@ -104,7 +104,7 @@ class Visit:
         """An error as a page: what, where, and what to do."""
         status = 429 if isinstance(error, TooMany) else 409 if isinstance(error, Refused) else 400
         place = error.where.rpartition("/")[2]  # not where this machine has its files
-        what = visible(f"{place}: {error.what}" if place else error.what)
+        what = visible(f"{error.what} ({place})" if place else error.what)
         return self.page("failed.html", "That did not work", status, what=what, hint=visible(error.hint))
 
 

@@ -9,12 +9,15 @@ import msgspec
 
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
+from potluck.owner.access import Entry
+from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.parties.admission.proposal import asked_of
 
 LET_IN = (State.APPROVED, State.FINISHED)
 ABSENT = "–"
+VERDICTS = ("approve", "deny", "revoke")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,13 @@ def history(folder: Path) -> list[Past]:
             for one in requests.every()
         ]
     return every[::-1]
+
+
+def decided(folder: Path, request: Request) -> list[Entry]:
+    """What people decided about a request's plan, by the access log, oldest first. Raises UsageError: it cannot be
+    read."""
+    found = read_log(SiteHome.at(folder).access).entries
+    return [one for one in found if one.hash == request.hash and one.event in VERDICTS]
 
 
 def earlier(folder: Path, request: Request) -> Earlier | None:

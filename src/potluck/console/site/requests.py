@@ -15,7 +15,7 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from potluck.api.network.history import Earlier, earlier, history
+from potluck.api.network.history import Earlier, decided, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
 from potluck.api.network.preview import preview
 from potluck.console.shell import Visit
@@ -115,6 +115,7 @@ class Owner:
             pictures=pictures(asked),
             means=matrix.MEANS,
             earlier=before,
+            decided=decided(self._folder, asked.request),
             settings=json_text(asked.document()["settings"]),
             verdicts=offered,
             form=visit.form(f"{address}/decide", digest(asked, before)) if offered else "",
