@@ -210,9 +210,12 @@ def test_formats_of_dates_are_found(cells, kind, said):
         ([f"{n % 28 + 1}.12.{n % 90 + 10}" for n in range(60)], "dates with years of two digits, whose century nobody"),
         (
             [*(f"{n}.5" for n in range(1, 41)), "<0.5", "< 0.5", ">100"],
-            "numbers, but 3 cells have < or > before them, of a (first in line 41)",
+            '= { kind = "number", low = 0, high = 45 }  # numbers, but 3 cells have < or > before them, of a (first',
         ),
-        ([*(str(n % 20) for n in range(60)), "<5"], "numbers, but 1 cell has < or > before them"),
+        (
+            [*(str(n % 20) for n in range(60)), "<5"],
+            '= { kind = "number", low = 0, high = 20 }  # numbers, but 1 cell has <',
+        ),
         (["30.02.2000", "01.02.2000"] * 9 + ["30.02.2001"] * 30, None),
         ([f"{n:05d}" for n in range(40)], "all its texts differ"),
         ([*map(str, range(1, 61))], "it counts rows"),
@@ -232,7 +235,7 @@ def test_what_is_left_out_is_left_out_with_its_reason(cells, why):
         assert entry is None or entry["kind"] == "category"
     else:
         assert entry is None
-        assert f"# x: {why}" in text
+        assert f"# x{' ' if why.startswith('=') else ': '}{why}" in text
 
 
 def test_numbers_with_a_stray_text_are_named_by_site_and_line(tmp_path):

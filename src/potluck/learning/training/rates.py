@@ -52,8 +52,8 @@ class Advice:
         """A line. given: the plan's rate."""
         said = f"training.rate: {given:g}, recommended {self.rate:.3g}"
         if self.tried:
-            safe = "" if self.longest is None else f"; whatever rows are, those below {self.longest:.3g} are safe"
-            return f"{said} (as it did on made-up rows{safe})"
+            same = f"training.rate: {given:g} does well on made-up rows"
+            return same if given == self.rate else f"{said} (of those that were tried on made-up rows it did best)"
         if self.curvature is None:
             return f"{said} (a step moves each coefficient by about the rate)"
         return f"{said} (1/L, from the plan's columns alone: L is at most {self.curvature:.4g})"

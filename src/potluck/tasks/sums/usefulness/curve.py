@@ -22,7 +22,7 @@ from potluck.learning.training.method import method_of
 from potluck.tasks.here import Json
 from potluck.tasks.sums.usefulness.verdict import POOR, USEFUL, verdict
 
-CURVE = ((1.0, -0.3, 0.3), (2.0, -0.3, 0.5), (4.0, 0.5, 0.8), (8.0, 0.63, 0.88), (16.0, 0.78, 0.9), (32.0, 0.8, 0.95))
+CURVE = ((1.0, -0.3, 0.4), (2.0, -0.3, 0.6), (4.0, 0.5, 0.8), (8.0, 0.63, 0.88), (16.0, 0.78, 0.9), (32.0, 0.8, 0.95))
 """Signal to noise, and the least and the most that was kept."""
 
 

@@ -29,8 +29,9 @@ TITLES = {"auc": "AUC", "accuracy": "accuracy", "r2": "r2"}
 @dataclass(frozen=True, slots=True)
 class Useful:
     """metric, rows: of which, and of how many training rows. now: the plan as it stands, at this epsilon. changes,
-    then: what does better, all together, and what comes of it. enough: the smallest epsilon that was found with which
-    the model would be useful, where it is not."""
+    then: what does better, all together, and what comes of it; epsilon is among them where nothing else is of use.
+    enough: the smallest epsilon that was found with which the model would be useful, where it is not. beyond: where
+    settings alone do better, but are not enough, those that go with that epsilon."""
 
     metric: str
     rows: int
@@ -39,16 +40,12 @@ class Useful:
     changes: tuple[Change, ...] = ()
     then: Score | None = None
     enough: float | None = None
+    beyond: tuple[Change, ...] = ()
 
     @property
     def more(self) -> int | None:
         """About how many rows would do in place of that epsilon."""
         return None if self.enough is None else math.ceil(self.rows * self.enough / self.epsilon)
-
-    @property
-    def _apart(self) -> bool:
-        """Whether that epsilon is more than the changes ask for."""
-        return self.enough is not None and EPSILON not in {one.key for one in self.changes}
 
     def document(self) -> Json:
         """As JSON has it."""
@@ -61,14 +58,13 @@ class Useful:
 
     def advice(self) -> list[Json]:
         """Keys, what they have and what does better, as JSON has it."""
-        found: list[Json] = []
-        if self.then:
-            why = f"on made-up rows all of it together has {self._title} {_by_share(self.then)}"
-            found = [_change(one, f"{why}; now it has {_by_share(self.now)}") for one in self.changes]
-        if self._apart:
-            why = "the smallest of some with which the model would be useful"
-            found.append(_change(Change(EPSILON, self.epsilon, self.enough), why))
-        return found
+        if not self.then:
+            return []
+        why = f"on made-up rows all of it together has {self._title} {_by_share(self.then)}"
+        return [
+            {"key": one.key, "now": one.now, "better": one.better, "why": f"{why}; now it has {_by_share(self.now)}"}
+            for one in self.changes
+        ]
 
     def words(self) -> list[str]:
         """Lines: what to expect, and what would be better."""
@@ -79,9 +75,8 @@ class Useful:
         if self.then:
             then = f"{self._title} {_by_share(self.then)}, and scores that fit better: {verdict(self.then.kept)}"
             found.append(f"advice: {_pasted(self.changes)}; on the same tables these have {then}")
-        if self._apart:
-            more = f"{EPSILON} = {self.enough:g}, or about {self.more:,} training rows"
-            found.append(f"advice: {more}; with either the model would be useful")
+        if self.beyond:
+            found.append(f"advice: {_pasted(self.beyond)}, or about {self.more:,} training rows, would make it useful")
         return found
 
     def warnings(self) -> list[str]:
@@ -91,7 +86,6 @@ class Useful:
         has = f"on made-up rows it has {self._title} {_by_share(self.now)}, and a guess {self.now.guess:.2f}"
         what = f"with {self.rows:,} training rows and this noise the model is of no use as it stands: {has}"
         ways = [_pasted(self.changes)] if self.changes else []
-        ways += [f"{EPSILON} = {self.enough:g}"] if self._apart and not ways else []
         ways += [] if self.enough is None else [f"about {self.more:,} training rows"]
         hint = ", or ".join(ways) or "many more rows, fewer columns, or statistics in place of a model"
         key = EPSILON if self.enough is not None or not self.changes else self.changes[0].key
@@ -121,12 +115,15 @@ def useful(spec: Plan, ahead: Outlook | None) -> Useful | ByCurve | Unknown:
     best = improved(spec, by)
     kept = by.kept(best)
     larger = with_epsilon(best, by, USEFUL) if kept < USEFUL else None
-    # Settings alone that are of no use go with a larger epsilon.
-    best = best if kept >= POOR else larger or spec
-    changes, enough = changed(spec, best), None if larger is None else required(larger.privacy.epsilon)
-    then = by.score(best) if changes else None
-    metric, epsilon = METRIC[goal_of(spec).side], required(spec.privacy.epsilon)
-    return Useful(metric, by.rows, epsilon, now, changes, then, enough)
+    # Settings alone that are of no use, or none, go with a larger epsilon.
+    alone = best if kept >= POOR and best != spec else larger or spec
+    changes, beyond = changed(spec, alone), () if larger is None or alone == larger else changed(spec, larger)
+    then, enough = by.score(alone) if changes else None, None if larger is None else _epsilon(larger)
+    return Useful(METRIC[goal_of(spec).side], by.rows, _epsilon(spec), now, changes, then, enough, beyond)
+
+
+def _epsilon(spec: Plan) -> float:
+    return required(spec.privacy.epsilon)
 
 
 def _figures(one: Score) -> Json:
@@ -147,10 +144,6 @@ def _by_share(one: Score) -> str:
     if len(one.shares) == 1:
         return f"{one.value:.2f}"
     return listed([f"{value:.2f} if {100 * share:g} of 100 rows are positive" for share, value in one.shares.items()])
-
-
-def _change(one: Change, why: str) -> Json:
-    return {"key": one.key, "now": one.now, "better": one.better, "why": why}
 
 
 def _pasted(changes: tuple[Change, ...]) -> str:
