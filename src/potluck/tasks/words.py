@@ -9,6 +9,7 @@ from potluck.learning.data.reduce import said as reduced
 from potluck.learning.data.texts.words import said as texts
 from potluck.learning.evaluation import evaluate
 from potluck.learning.statistics.asked import tells
+from potluck.learning.training.drawn import chance
 from potluck.owner.reach import columns_read
 
 
@@ -33,8 +34,9 @@ def filled(plan: Plan) -> str:
     names = [name for name, one in declared(plan).items() if one.missing == "mean" and plan.traits.trains]
     if not names:
         return ""
-    rounds = required(plan.training).rounds
-    of = f"gaps in {', '.join(names)} are filled with the mean over all training rows, which round 1 of {rounds} opens"
+    spec = required(plan.training)
+    over = "the training rows that it draws" if chance(plan) else "all training rows"
+    of = f"gaps in {', '.join(names)} are filled with the mean over {over}, which round 1 of {spec.rounds} opens"
     return of + (" with as much noise, for as much of epsilon, as any other round" if plan.noisy else " exactly")
 
 

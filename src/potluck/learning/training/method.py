@@ -161,7 +161,7 @@ class Filling:
         answer = yield self.initial()
         if answer is None:
             return Fitted(method_of(self.plan).modelled(self.plan, self.initial()))
-        known, gone = means.found(self.plan, answer), means.nowhere(self.plan, answer)
+        known, gone = means.found(self.plan, answer), means.minded(self.plan, answer)
         left = self.inside.course()
         weights = next(left)
         while True:

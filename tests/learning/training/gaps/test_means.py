@@ -1,6 +1,7 @@
 """Gaps that are filled with means: scikit-learn's imputer on the pooled training rows, and rows filled by hand."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -144,21 +145,43 @@ def test_what_a_unit_adds_to_means_is_bounded_whatever_its_rows(unit):
     assert potluck.check(one).epsilon == dict.fromkeys(SITES, 5.0)
 
 
+class Opened:
+    """The sum of two columns, as it was opened."""
+
+    def __init__(self, counts, totals, std):
+        self.values, self.std = np.array([*counts, *totals], float), np.full(4, std)
+
+    def part(self, name):
+        assert name == means.MEANS
+        return self
+
+
 def test_where_noise_is_all_there_is_gaps_are_filled_with_the_middle():
     spec = plan("gradient", privacy=NOISE, expected_rows=200).spec
-
-    class Opened:
-        def __init__(self, counts, totals, std):
-            self.values, self.std = np.array([*counts, *totals], float), np.full(4, std)
-
-        def part(self, name):
-            assert name == means.MEANS
-            return self
-
     assert means.found(spec, Opened([200, 100], [50, -100], 0.0)).tolist() == [0.25, -1.0]
     assert means.found(spec, Opened([-30, 0], [40, -300], 1e6)) == pytest.approx([0, 0], abs=1e-3)
     assert means.found(spec, Opened([1, 1], [900, -900], 0.01)).tolist() == [1.0, -1.0]
     assert means.found(spec, Opened([0, 4], [0, 1], 0.0)).tolist() == [0.0, 0.25]
+
+
+def test_noise_moves_a_mean_no_farther_than_it_is_known():
+    """Of 319 rows far from the middle, beside noise of 44: shrunk by a 53rd, where noise of one kind is an eighth."""
+    spec = plan("gradient", privacy=NOISE, expected_rows=200).spec
+    near, far = means.found(spec, Opened([319, 319], [319 * 0.1, 319 * -0.9], 44.0))
+    assert (near, far) == pytest.approx((0.1 / (1 + (44 / 319) ** 2), -0.9 / (1 + (44 / 319) ** 2)))
+    true = np.array([0.1, -0.9])
+    noise = np.random.default_rng(0).normal(0, 44, (2000, 4))
+    opened = [Opened(319 + row[:2], 319 * true + row[2:], 44.0) for row in noise]
+    off = np.abs([means.found(spec, one) for one in opened] - true)
+    assert (np.sqrt((off**2).mean(axis=0)) < 0.16).all()
+    said = [means.minded(spec, one) for one in opened]
+    assert all(len(both) == 2 and "noise leaves known to +- " in both[0] for both in said)
+    wide = np.array([float(re.search(r"[+]- ([0-9.]+)", near)[1]) for near, _ in said]) / 4  # x is on [-3, 5]
+    assert 0.92 < (off[:, 0] < wide).mean() < 0.99
+    assert means.minded(spec, Opened([10, 10], [1, 1], 44.0))[0].startswith(
+        "noise leaves nothing of the mean of column"
+    )
+    assert means.minded(spec, Opened([319, 319], [3, 3], 1.0)) == ()
 
 
 @pytest.mark.parametrize("fill", [1.5, -7.0, UNKNOWN + 1e-9])
@@ -290,6 +313,8 @@ def test_check_says_what_the_means_cost():
         "gaps in x, z are filled with the mean over all training rows, which round 1 of 12 opens with as much noise, "
         "for as much of epsilon, as any other round"
     )
+    some = plan("gradient", "mask", privacy=NOISE | {"noise": "shared"}, expected_rows=200, batch=100)
+    assert "the mean over the training rows that it draws, which round 1 of 12 opens" in potluck.check(some).about[0]
     assert len(encoding(plan().spec).averaged) == 2
 
 

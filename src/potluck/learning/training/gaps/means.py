@@ -6,9 +6,12 @@ large a part of epsilon as any round. The server divides. Every site fills with 
 it, so that new rows are filled alike.
 
 With N and S the opened count and sum of a column and s the standard deviation of the noise in each, the mean is
-S / (N + PRIOR s): without noise the rows' own, and where noise is all there is the middle of the range. What is made of
-opened sums costs nothing more. It does NOT say what a value would have been, nor that gaps are there by chance.
-References: Little and Rubin, "Statistical Analysis with Missing Data" (2019), section 4.2.1 (unconditional means).
+S N / (N^2 + s^2): without noise the rows' own, and where noise is all there is the middle of the range. It is S / N
+shrunk as if means had a variance of 1 around the middle, the most that they can have on [-1, 1], beside the noise's,
+(s / N)^2. What is made of opened sums costs nothing more. It does NOT say what a value would have been, nor that gaps
+are there by chance.
+References: Little and Rubin, "Statistical Analysis with Missing Data" (2019), section 4.2.1 (unconditional means);
+Efron and Morris, JASA 70(350), 1975, section 1 (shrinkage).
 """
 
 import math
@@ -25,9 +28,12 @@ from potluck.learning.data.table import Table
 from potluck.learning.data.units import Index, most_units, updates
 
 MEANS = "means"
-PRIOR = 4.0
 LEAST_ROUNDS = 2
 """One for the means, one to train in."""
+SURE = 1.96
+"""Standard deviations on either side, of 95 %."""
+LOOSE = 0.1
+"""A mean that is known to this or less, of [-1, 1], is no matter for a word."""
 
 
 def averaged(plan: Plan) -> int:
@@ -61,19 +67,28 @@ def found(plan: Plan, answer: Answer) -> Floats:
     """[m] the means of an opened sum, as columns are encoded."""
     opened = answer.part(MEANS)
     counts, sums = np.split(opened.values, 2)
-    rows = np.maximum(counts, 0.0) + PRIOR * float(opened.std[0])
-    return np.clip(np.divide(sums, rows, out=np.zeros_like(sums), where=rows > 0), -1.0, 1.0)
+    rows = np.maximum(counts, 0.0)
+    weight = rows**2 + float(opened.std[0]) ** 2
+    return np.clip(np.divide(sums * rows, weight, out=np.zeros_like(sums), where=weight > 0), -1.0, 1.0)
 
 
-def nowhere(plan: Plan, answer: Answer) -> tuple[str, ...]:
-    """What to mind: columns that no training row has a value of, where the counts are exact."""
-    counts, fields = np.split(answer.part(MEANS).values, 2)[0], encoding(plan).fields
-    names = [one.name for one in fields if one.missing == "mean"]
-    return tuple(
-        f"column {name!r} has no value in any training row: its gaps are filled with the middle of its range"
-        for name, count in zip(names, counts.tolist(), strict=True)
-        if not plan.noisy and count == 0
-    )
+def minded(plan: Plan, answer: Answer) -> tuple[str, ...]:
+    """What to mind: columns that no training row has a value of, and means that noise leaves hardly known."""
+    opened, how, known = answer.part(MEANS), encoding(plan), found(plan, answer)
+    counts, noise = np.maximum(np.split(opened.values, 2)[0], 0.0), float(opened.std[0])
+    beside = np.divide(SURE * noise * np.sqrt(1 + known**2), counts, out=np.full_like(counts, np.inf), where=counts > 0)
+    high, low, fills = (with_means(how, one).fills for one in (np.ones_like(known), -np.ones_like(known), known))
+    said = []
+    for name, count, off in zip(fills, counts.tolist(), beside.tolist(), strict=True):
+        fill, width = f"{fills[name]:.4g}", f"{off * (high[name] - low[name]) / 2:.2g}"
+        if not plan.noisy and count == 0:
+            said.append(f"column {name!r} has no value in any training row: the middle of its range fills its gaps")
+        elif plan.noisy and off >= 1:
+            said.append(f"noise leaves nothing of the mean of column {name!r}: its gaps are filled with {fill}")
+        elif plan.noisy and off > LOOSE:
+            what = f"gaps in {name!r} are filled with {fill}, a mean that noise leaves known to"
+            said.append(f"{what} +- {width} (95 %)")
+    return tuple(said)
 
 
 def whole(plan: Plan, rows: Table, means: Floats) -> Table:
