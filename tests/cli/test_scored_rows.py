@@ -63,6 +63,7 @@ def test_ids_stand_in_place_of_row_numbers(shops, cli, model):
     assert said.err.splitlines() == [
         "warning: id 'patient': 1 of 6 rows has none",
         "warning: id 'patient': 3 of 6 rows have one that another row has, too",
+        "warning: id 'patient': 1 of 6 rows has one that a spreadsheet would take for a formula: CSV has ' before it",
     ]
     kept = cli("score", model, path, "--id", "patient", "-o", shops / "s.csv", "--json")
     assert kept.json["id"] == {"column": "patient", "missing": 1, "repeated": 3}

@@ -10,7 +10,7 @@ from potluck.core.prose import agree
 from potluck.core.spelling import normal
 from potluck.learning.data.tally import Tally
 from potluck.learning.models.model import Model
-from potluck.learning.models.scoring import table_text
+from potluck.learning.models.scoring import is_formula, table_text
 from potluck.tasks.trained import MODEL, SIMULATED
 
 
@@ -43,6 +43,9 @@ class Ids:
             found.append(f"id {self.column!r}: {self.missing:,} {of} {agree(self.missing, 'has', 'have')} none")
         if self.repeated:
             found.append(f"id {self.column!r}: {self.repeated:,} {of} have one that another row has, too")
+        if guarded := sum(map(is_formula, self.texts)):
+            what = "that a spreadsheet would take for a formula: CSV has ' before it"
+            found.append(f"id {self.column!r}: {guarded:,} {of} {agree(guarded, 'has', 'have')} one {what}")
         return found
 
 

@@ -238,7 +238,12 @@ def lines_of(rows: Iterable[Sequence[float | str]]) -> str:
 def _told(cell: float | str) -> float | str:
     """A cell that no spreadsheet takes for a formula. The names of classes are those of the model's author, who may be
     another party."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULAS) and to_number(cell) is None else cell
+    return f"'{cell}" if isinstance(cell, str) and is_formula(cell) else cell
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take it for one: CSV has ' before such a text."""
+    return text.startswith(FORMULAS) and to_number(text) is None
 
 
 def agreement(found: Predicted, plain: Floats) -> Agreement:
