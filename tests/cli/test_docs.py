@@ -51,6 +51,7 @@ def test_without_a_name_the_front_page_is_meant(site, cli):
         ("policies", "did you mean docs/reference/policy.md? all pages: potluck docs docs/README.md"),
         ("predict", "did you mean docs/concepts/prediction-tee.md?"),
         ("xyz", "hint: all pages: potluck docs docs/README.md"),
+        ("concepts/", "hint: docs/concepts/prediction-tee.md and docs/concepts/tee.md speak of it; all pages"),
     ],
 )
 def test_a_name_that_is_none_or_that_of_two_pages_has_a_hint(site, cli, asked, hint):

@@ -6,7 +6,7 @@ is meant. Nothing is fetched: whatever a page loads lies beside it.
 
 import difflib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +78,23 @@ def _site() -> Path:
     raise UsageError("the pages are not built here", hint=hint)
 
 
-def _near(short: str, known: Iterable[str]) -> str:
+def _near(short: str, known: Mapping[str, Path]) -> str:
+    """Pages of a like name; else those that speak of it most."""
     names = {_stem(one): one for one in known}
-    found = [one for stem, one in names.items() if short in stem] if short else []
-    found = found or [names[one] for one in difflib.get_close_matches(short[:100], names, 1)]
     every = "all pages: potluck docs docs/README.md"
-    return f"did you mean {' or '.join(sorted(found)[:5])}? {every}" if found else every
+    found = [one for stem, one in names.items() if short in stem] if short else []
+    found = found or [names[one] for one in difflib.get_close_matches(short[:100], names, 1, 0.7)]
+    if found:
+        return f"did you mean {' or '.join(sorted(found)[:5])}? {every}"
+    said = {one: _article(path).count(short) for one, path in known.items()} if short else {}
+    speak = sorted((one for one, times in said.items() if times), key=lambda one: (-said[one], one))
+    return f"{' and '.join(speak[:3])} {'speak' if speak[1:] else 'speaks'} of it; {every}" if speak else every
+
+
+def _article(path: Path) -> str:
+    """A page's own letters, small, without what stands on every page."""
+    text = path.read_text(encoding="utf-8")
+    return text[max(text.find("<article"), 0) :].lower()
 
 
 def _inside(site: Path, path: Path) -> bool:

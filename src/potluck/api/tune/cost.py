@@ -73,8 +73,10 @@ class Cost:
             f"{of}{': a fifth of those that are not test rows' if self.usual else ''}; test rows are in nothing"
         )
         if self.done:
-            said = prose.agree(self.done, "was judged before, and costs", "were judged before, and cost")
-            found.append(f"{prose.count(self.done, 'more candidate')} {said} nothing again")
+            said = prose.agree(
+                self.done, "candidate was judged before, and costs", "candidates were judged before, and cost"
+            )
+            found.append(f"{self.done} {said} nothing again")
         if self.epsilon is None or self.added is None:
             return [*found, "no noise: each candidate opens exact sums over the same rows, and no ledger is charged"]
         each = self.added / self.trainings
