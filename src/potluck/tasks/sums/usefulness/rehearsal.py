@@ -41,7 +41,7 @@ ROWS, LEAST, HELD = 800, 300, 2000
 """Made-up rows to train on at most, and of models with many weights; and rows to judge models on."""
 WORK = 400_000
 """Rows times numbers in a sum, beyond which fewer rows are made up."""
-LONGEST = 4e7
+LONGEST = 2e7
 """The same times rounds, beyond which no plan is rehearsed: seconds."""
 SURE = 1e-9
 """The smallest chance that a log-loss counts."""
