@@ -5,7 +5,8 @@ points at 127.0.0.1 is another one: DNS rebinding), one that changes something m
 (Origin, Fetch Metadata: CSRF), and no other site may embed or frame what is served. References: OWASP's CSRF and
 clickjacking cheat sheets; W3C Fetch Metadata, section 5.
 
-It does NOT know who asks, and does not protect against other programs of the same user.
+It does NOT know who asks: other users of the machine are refused before (`console.connections`), other programs of the
+same user are not.
 """
 
 import asyncio
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from potluck.console.neighbours import stranger
 from potluck.core.errors import UsageError
 
 MOST = 64 << 10
@@ -97,8 +97,6 @@ class Guard:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = refusal(scope, self.origin)
-        if not self.origin.secure and stranger(scope.get("client"), scope.get("server")):  # a proxy is another user
-            refused = (403, "these pages are of another user of this machine")
         body = b""
         if refused is None and scope["method"] == "POST":
             try:

@@ -19,7 +19,6 @@ from webauthn.helpers import base64url_to_bytes
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
     ResidentKeyRequirement,
     UserVerificationRequirement,
 )
@@ -54,7 +53,6 @@ class Passkeys:
                 user_id=bytes.fromhex(person.handle),
                 challenge=self.challenges.make(person.handle),
                 authenticator_selection=_MADE,
-                exclude_credentials=[PublicKeyCredentialDescriptor(id=one.id) for one in person.passkeys],
             )
         )
 

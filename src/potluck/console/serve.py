@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from potluck.console.connections import ALL, Connection, Proxied
 from potluck.core.errors import UsageError, reason
 
-MOST = 64
-"""Connections at a time."""
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -25,7 +24,7 @@ def listening(port: int) -> Iterator[tuple[int, list[socket.socket]]]:
                 one = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 one.bind((host, port))
-                one.listen(MOST)
+                one.listen(ALL)
             except OSError as error:
                 without = error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
                 if family == socket.AF_INET6 and without:
@@ -37,16 +36,17 @@ def listening(port: int) -> Iterator[tuple[int, list[socket.socket]]]:
         yield port, found
 
 
-def serve(app: ASGIApp, sockets: list[socket.socket], *, loud: bool = False) -> None:
-    """Answer until the process is told to stop. loud: a bug of ours is printed with its traceback."""
+def serve(app: ASGIApp, sockets: list[socket.socket], *, proxied: bool = False, loud: bool = False) -> None:
+    """Answer until the process is told to stop. proxied: another user, a proxy, may ask; loud: a bug of ours is printed
+    with its traceback."""
     with contextlib.suppress(KeyboardInterrupt):  # it hands the signal on that stopped it
-        uvicorn.Server(settings(app, loud=loud)).run(sockets)
+        uvicorn.Server(settings(app, proxied=proxied, loud=loud)).run(sockets)
 
 
-def settings(app: ASGIApp, *, loud: bool = False) -> uvicorn.Config:
+def settings(app: ASGIApp, *, proxied: bool = False, loud: bool = False) -> uvicorn.Config:
     """No header of a proxy is believed, and nothing of a request is logged."""
     return uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", proxy_headers=False, server_header=False,
-        log_config=None, log_level="error" if loud else "critical", access_log=False,
-        limit_concurrency=MOST, timeout_keep_alive=10, timeout_graceful_shutdown=5,
+        app, http=Proxied if proxied else Connection, ws="none", lifespan="off", proxy_headers=False,
+        server_header=False, log_config=None, log_level="error" if loud else "critical", access_log=False,
+        limit_concurrency=ALL, timeout_graceful_shutdown=5,
     )  # fmt: skip

@@ -105,7 +105,11 @@ class SignIn:
             raise UsageError("the two passwords differ", hint="go back and type them again")
         if not password:
             raise UsageError("no password was typed", hint="go back")
-        person = self.persons.choose(visit.fields.get("token", ""), self.wall(), password=password)
+        try:
+            person = self.persons.choose(visit.fields.get("token", ""), self.wall(), password=password)
+        except Refused:
+            self._refused(visit, "", "invitation")
+            raise
         return self._joined(visit, person.name, "password")
 
     def join_by_passkey(self, visit: Visit) -> Response:

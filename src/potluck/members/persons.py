@@ -110,16 +110,18 @@ class Persons:
         return _invited(self.all(), token, now)
 
     def choose(self, token: str, now: float, *, password: str = "", passkey: Passkey | None = None) -> Person:
-        """The invited person has chosen; the invitation is used up. Raises as `invited`; UsageError: a short one."""
+        """The invited person has chosen; the invitation is used up, and what was chosen before is good no more.
+
+        Raises as `invited`, before a digest is worked out; UsageError: a short one.
+        """
+        self.invited(token, now)
         kept = passwords.digest(password) if password else ""
         chosen: list[Person] = []
 
         def change(found: dict[str, Person]) -> None:
             person = _invited(tuple(found.values()), token, now)
-            keys = person.passkeys if passkey is None else (*person.passkeys, passkey)
-            person = msgspec.structs.replace(
-                person, password=kept or person.password, passkeys=keys, invited="", until=0.0
-            )
+            keys = () if passkey is None else (passkey,)
+            person = msgspec.structs.replace(person, password=kept, passkeys=keys, invited="", until=0.0)
             found[person.name] = person
             chosen.append(person)
 

@@ -178,6 +178,32 @@ def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
     assert owner.get("/").status_code == 303
 
 
+def test_an_invitation_that_is_none_costs_no_digest_and_is_written_down(home, persons, monkeypatch):
+    monkeypatch.setattr(passwords, "digest", lambda _: pytest.fail("a digest was worked out"))
+    fields = {"token": "0" * 64, "password": GOOD, "again": GOOD}
+    assert Visitor(home).post("/join/password", fields).status_code == 409
+    assert log(home) == [("sign-in", "refused", "", ("invitation",))]
+
+
+def test_choosing_anew_leaves_nothing_that_was_chosen_before(home, persons):
+    """A password may have been stolen, a key lost."""
+    visitor, old = Visitor(home), Authenticator()
+
+    def join(made):
+        token = persons.invite("ann", time.time())
+        answer = made.make(options(visitor, f"/join?token={token}", "/join/passkey"), visitor.origin.text)
+        assert visitor.post("/join/passkey", {"token": token, "credential": answer}).status_code == 303
+
+    join(old)
+    assert sign_in(visitor.again(), "ann").status_code == 409
+    join(Authenticator())
+    signed = old.sign(ask(visitor), visitor.origin.text)
+    assert visitor.again().post("/sign-in/passkey", {"credential": signed}).status_code == 409
+    persons.choose(persons.invite("ann", time.time()), time.time(), password=GOOD)
+    assert persons.named("ann").passkeys == ()
+    assert sign_in(visitor.again(), "ann").status_code == 303
+
+
 def test_the_printed_address_is_nobodys_once_persons_were_invited(home):
     """Else whoever has the terminal would be a second person who approves."""
     early, late = Visitor(home).enter(), Visitor(home)

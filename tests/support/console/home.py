@@ -147,9 +147,9 @@ class Visitor:
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp, sockets: list) -> Iterator[None]:
+def served(app: ASGIApp, sockets: list, *, proxied: bool = False) -> Iterator[None]:
     """The program answers in a thread until the block ends."""
-    server = uvicorn.Server(settings(app))
+    server = uvicorn.Server(settings(app, proxied=proxied))
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     try:

@@ -35,5 +35,5 @@ def command(folder: Path, port: int, origin: str | None, person: str | None, ope
         speaker.say(f"open this address in a browser: {words}")
         if opened and not opening(folder, address):
             speaker.say("no browser was found here: open the address yourself")
-        serve(app, sockets, loud=speaker.verbose)
+        serve(app, sockets, proxied=place.secure, loud=speaker.verbose)
     speaker.say("stopped")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from potluck.owner.scored import words as scored
 LINES = 100
 """Lines of the log on a page."""
 HEADS = ("when", "event", "outcome", "person", "plan", "asker", "hash", "run", "round", "file", "why", "reason")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula at a cell's start."""
+_FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\u2212\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])")
+"""Where a spreadsheet could see a cell with a formula begin: it takes a sign in another width for one, allows spaces
+before it, and takes, in some countries, a semicolon for the end of a cell, inside a text too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Record:
 def _cell(value: object) -> str:
     """As a spreadsheet takes it for a text, whoever wrote it."""
     text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _days(expires: float) -> int:
