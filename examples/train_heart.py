@@ -11,7 +11,7 @@ with as_file(files("potluck") / "demo") as folder:
     plan = potluck.Plan.read(folder / "heart.toml")  # secure aggregation, shared noise, epsilon 1 a row
 
     # What would it cost, and who could see what?
-    print(potluck.check(folder / "heart.toml").summary())
+    print(potluck.check(folder / "heart.toml"))
     print(potluck.explain(plan, collude=["server", "va"]))
 
     # With noise: the ledgers of the four owners lie in the folder named here.

@@ -44,6 +44,14 @@ def test_every_page_of_the_docs_can_be_reached_from_the_readme():
     assert sorted(page for page in PAGES if page.resolve() not in seen) == []
 
 
+def test_whoever_follows_a_page_sees_all_of_a_verdict():
+    """`summary` is its line of costs: usefulness and what is to be minded are in the verdict itself."""
+    shown = [*PAGES, *(ROOT / "examples").rglob("*.py"), *(ROOT / "examples").rglob("*.ipynb")]
+    text = {path: path.read_text(encoding="utf-8") for path in shown}
+    assert sum("check(" in one for one in text.values()) > 5
+    assert [path for path, one in text.items() if re.search(r"(check\(.*\)|\bverdict)\.summary\(", one)] == []
+
+
 @pytest.mark.parametrize("page", CONCEPTS, ids=lambda page: page.stem)
 def test_a_concept_answers_the_same_five_questions(page):
     assert [heading for heading in headings(page) if heading in FIVE] == FIVE

@@ -165,6 +165,32 @@ def test_which_rows_are_taken_for_what_is_a_table_with_intervals_under_noise(pag
     ]
 
 
+def classes(run):
+    """A run's document with what a model of three classes has beside noise."""
+    table = {
+        "labels": ["home", "<b>ward</b>", "grave"], "said": ["wrong", "right"], "low": [[3.0, 30.0]] * 3,
+        "high": [[9.0, 50.0]] * 3, "counts": [[6.0, 40.5], [20.0, 9.5], [22.0, 4.0]],
+        "largest": {"label": "<b>ward</b>", "share": 0.465},
+    }  # fmt: skip
+    told = {"auc": None, "accuracy": 0.553, "accuracy_low": 0.5, "accuracy_high": 0.6, "rows": 102.0}
+    return run | {"metrics": {"federated": told | {"confusion": table}}}
+
+
+def test_of_several_classes_it_says_what_is_right_of_each_and_without_a_model(page):
+    run, details = clear()
+    html = page(classes(run), details)
+    text = " ".join(Tree(html).words().split())
+    guess = "Without a model “<b>ward</b>”, said of every row, has an accuracy of about 0.465."
+    assert text.count(guess) == 2  # in the summary, and beside the table
+    assert "of several classes by the largest score" in text
+    for false in ("on the diagonal", "down: what they are, across: what the model says"):
+        assert false not in text.casefold()
+    heads = re.findall(r'<th scope="col" class="n">(\w+)</th>', html.partition("confusion-table")[2])
+    assert heads[:2] == ["wrong", "right"]
+    assert "40.53.0" not in text
+    assert "<b>ward</b>" not in html
+
+
 def test_statistics_are_drawn_each_in_its_way(page):
     tree = Tree(page(*statistics()))
     text = tree.words()

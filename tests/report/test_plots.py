@@ -61,6 +61,32 @@ def test_where_noise_left_no_value_its_interval_alone_is_drawn(tmp_path):
     assert "o" not in {one.get_marker() for one in axes.get_lines()}
 
 
+def test_an_accuracy_is_drawn_beside_that_of_the_largest_class(tmp_path):
+    run, more = samples.clear()
+    told = {"labels": ["a", "b", "c"], "said": ["wrong", "right"], "counts": [[6, 40], [20, 9], [22, 4]],
+            "largest": {"label": "a", "share": 0.455}}  # fmt: skip
+    samples.write(
+        tmp_path / "run", run | {"metrics": {"federated": {"accuracy": 0.52, "rows": 101, "confusion": told}}}, more
+    )
+    found = Run.read(tmp_path / "run")
+    (axes,) = found.plot("metrics").get_axes()
+    assert [one.get_xdata() for one in axes.get_lines() if one.get_linestyle() == "--"] == [[0.455, 0.455]]
+    assert "that of “a”, said of every row" in axes.get_xlabel()
+    (axes,) = found.plot("confusion").get_axes()
+    assert [one.get_text() for one in axes.get_xticklabels()] == ["wrong", "right"]
+    assert "whether the model says so" in axes.get_xlabel()
+
+
+def test_the_ceiling_of_guesses_is_said_of_the_epsilon_that_it_follows_from(tmp_path):
+    """e^.98 / (1 + e^.98) is .727, and e^1.6 / (1 + e^1.6) is .832; both rounded up."""
+    run, more = samples.SAMPLES["heart"]()
+    spent = tuple(msgspec.structs.replace(one, composed=1.6, composed_delta=2e-5) for one in more.budget)
+    folder = samples.write(tmp_path / "run", run, msgspec.structs.replace(more, budget=spent))
+    now, grown = (" ".join(one.note.split()) for one in pictures(folder)["epsilon"])
+    assert "73 are right by this run, at most 84 by all runs (ε = 1.60 at δ = 2e-05); of a coin 50." in now
+    assert "73 are right by this run; of a coin 50." in grown
+
+
 @pytest.mark.parametrize("name", ["heart", "statistics", "clear"])
 def test_no_number_is_drawn_that_the_runs_folder_does_not_hold(tmp_path, name):
     run, more = samples.SAMPLES[name]()

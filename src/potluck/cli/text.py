@@ -87,13 +87,18 @@ def _labels(out: Terminal, found: Mapping[str, object]) -> None:
 
 def _confusion(out: Terminal, found: Mapping[str, object], judging: str) -> None:
     """Rows that judge the model, by what they are and what it says; of many classes where to look."""
-    labels, counts = found.get("labels"), found.get("counts")
+    labels, counts, said = found.get("labels"), found.get("counts"), found.get("said")
     if not isinstance(labels, Sequence) or not isinstance(counts, Sequence):
         return
+    most = _table(found, "largest")
+    if most:
+        noised = "about " if found.get("low") else ""
+        out.say(f"without a model {most['label']!r}, said of every row, has accuracy {noised}{_number(most['share'])}")
     if len(labels) > WIDE:
         out.say(f"which of {len(labels)} classes are taken for which: in the report, and in run.json")
         return
-    table = Table(f"{judging} that are", *(f"said {one}" for one in labels))
+    heads = said if isinstance(said, Sequence) else [f"said {one}" for one in labels]
+    table = Table(f"{judging} that are", *map(str, heads))
     low, high = found.get("low"), found.get("high")
     for i, (label, row) in enumerate(zip(labels, counts, strict=True)):
         cells = list(map(_count, row))

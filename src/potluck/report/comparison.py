@@ -23,7 +23,8 @@ SHAPES: Mapping[str, Shape] = {
 TITLES = {"auc": "AUC", "accuracy": "Accuracy", "rmse": "RMSE", "r2": "R²", "perplexity": "Perplexity"}
 MEANS = {
     "auc": "How often a positive row gets a higher score than a negative one. 0.5 is chance, 1 is perfect.",
-    "accuracy": "The share of rows that are classified right at a threshold of one half; of tokens, that are guessed.",
+    "accuracy": "The share of rows of which the model is right: of two sides at a threshold of one half, of several "
+    "classes by the largest score; of tokens, those that are guessed.",
     "rmse": "The typical error, in the target's own units. Smaller is better.",
     "r2": "The share of the target's variance that is explained. 1 is perfect, 0 is no better than the mean.",
     "perplexity": "Among how many equally likely tokens the next one is hidden, on average. Smaller is better.",

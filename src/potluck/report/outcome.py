@@ -64,13 +64,23 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     rmse: float | None = None
 
 
+class Largest(msgspec.Struct, frozen=True, kw_only=True):
+    """The class of most held-out rows, and its share of all."""
+
+    label: str
+    share: float
+
+
 class Confusion(msgspec.Struct, frozen=True, kw_only=True):
-    """Held-out rows by what they are (down) and what the model says (across); low and high with noise alone."""
+    """Held-out rows by what they are (down) and what the model says (across); low and high with noise alone. said: the
+    columns, where these are no classes but whether the model is right."""
 
     labels: tuple[str, ...]
     counts: list[Row]
     low: list[Row] = []
     high: list[Row] = []
+    said: tuple[str, ...] = ()
+    largest: Largest | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,6 +92,8 @@ def render(folder: Path) -> str:
             metrics=comparison.metrics(results, details),
             models=comparison.MODELS,
             confusion=confusion.confusion(outcome),
+            paired=confusion.paired(outcome),
+            guess=confusion.guess(outcome),
             labels=labels.labels(outcome),
             history=curves.history(outcome),
             clips=curves.clips(outcome),
@@ -140,7 +142,7 @@ def run_html(folder: Path) -> str:
     each = labels.labels(outcome)
     rows += labels.lines(each) if each else []
     table = confusion.confusion(outcome)
-    rows += confusion.lines(table) if table and len(table.head) <= FEW else []
+    rows += confusion.lines(table, pairs=confusion.paired(outcome)) if table and len(table.rows) <= FEW else []
     looks = curves.history(outcome)
     drawn = looks.curves if looks else ()
     found = statistics(details, f"{folder.name}-statistic")

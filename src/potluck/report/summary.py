@@ -12,6 +12,7 @@ from potluck.learning.models.kinds import MODELS
 from potluck.learning.training.trained import outvoted_words
 from potluck.report import words
 from potluck.report.comparison import TITLES, ends
+from potluck.report.confusion import guess
 from potluck.report.details import Budget, Details, Score
 from potluck.report.outcome import METRICS, Outcome
 from potluck.report.traffic import Timeline
@@ -28,7 +29,8 @@ def sentences(
 ) -> tuple[str, ...]:
     """The summary, a sentence each."""
     did, left = _did(outcome, details), _left(outcome, details)
-    came = _result(scores, outcome.judged_by), _folds(outcome)
+    beside = guess(outcome) if _main(scores) == "accuracy" else ""
+    came = _result(scores, outcome.judged_by), beside, _folds(outcome)
     return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), *came) if s)
 
 
@@ -105,8 +107,13 @@ def _cost(outcome: Outcome, budgets: Sequence[Budget]) -> str:
     return ""
 
 
+def _main(scores: Sequence[Score]) -> str | None:
+    """The metric that is told first."""
+    return next((m for m in METRICS if any(s.metric == m for s in scores)), None)
+
+
 def _result(scores: Sequence[Score], rows: str) -> str:
-    name = next((m for m in METRICS if any(s.metric == m for s in scores)), None)
+    name = _main(scores)
     if name is None:
         return ""
     overall = {s.label: s for s in scores if s.metric == name and s.site is None}

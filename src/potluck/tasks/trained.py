@@ -123,10 +123,7 @@ def scores(metrics: Metrics | None, goal: Goal) -> Json:
 def _confusion(labels: Sequence[str], metrics: Metrics | None) -> Json:
     """Rows by what they are and what the model says, where that may be shown."""
     one = metrics.confusion if metrics else None
-    if one is None:
-        return {}
-    told: Json = {"labels": list(labels), "counts": one.counts}
-    return {"confusion": told | ({"low": one.low, "high": one.high} if one.low else {})}
+    return {"confusion": one.document(labels)} if one else {}
 
 
 def _end(value: float) -> float | None:

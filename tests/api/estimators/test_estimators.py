@@ -209,6 +209,8 @@ def test_what_the_plan_takes_from_the_rows_is_warned_of(rows):
         ({"model": "logisitc"}, PlanError, "logisitc.*logistic"),
         ({"settings": {"training.rouns": 3}}, PlanError, "rouns.*rounds"),
         ({"n_sites": 500}, ValueError, "n_samples=240 is fewer than the 500 sites"),
+        ({"n_sites": 2}, ValueError, r"^n_sites=2: .*at least 3 sites.* hint: n_sites=3, .*; or protect='clear'$"),
+        ({"n_sites": 2, "model": "logisitc"}, PlanError, "logisitc.*logistic"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(rows, changed, error, match):

@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from potluck.core.asks import Kind
 from potluck.core.plan import Data, Model, PrivacyPlan, Target, Training
-from potluck.learning.evaluation.confusion import MOST, paired
+from potluck.learning.evaluation.confusion import MOST, Confusion, paired
 from potluck.learning.evaluation.evaluate import exact, metrics
 from potluck.learning.evaluation.ranking import Z
 from potluck.learning.loops import build
@@ -107,8 +107,30 @@ def test_with_noise_or_many_classes_only_what_is_right_is_counted():
         model_of(spec, np.frombuffer(state)),
         answer(task.ask(Kind.EVALUATE, 0, state), task, frames(spec, rows(MOST + 1))),
     )[0]
-    assert found.confusion is None
-    assert 0 <= found.accuracy <= 1
+    assert not found.confusion.pairs
+    assert np.array(found.confusion.counts).sum(axis=0)[1] / found.rows == found.accuracy
+
+
+def test_with_noise_what_is_right_of_each_class_and_the_largest_class_are_the_released_cells():
+    spec = classed(3)
+    tables = frames(spec, rows(3), rows(3, 400))
+    task = build(spec)
+    trained = model_of(spec, np.frombuffer(next(task.lead()).state))
+    noisy = replaced(spec, privacy=replaced(ROW, evaluation=0.1))
+    found, cells = with_noise(noisy, trained, tables, 0.5)
+    one, (x, y) = found.confusion, pooled(tables, test=True)
+    whole = confusion_matrix(y, trained.scored_features(x).argmax(axis=1), labels=range(3))
+    truth = np.column_stack([whole.sum(axis=1) - whole.diagonal(), whole.diagonal()])
+    assert not one.pairs
+    assert np.array_equal(one.counts, cells.reshape(3, 2))
+    assert (np.abs(truth - np.array(one.counts)) < 4 * 0.5).all()  # the noise is seeded
+    assert np.array(one.high) - np.array(one.low) == pytest.approx(2 * Z * 0.5)
+    each = np.bincount(y.astype(int))
+    assert one.largest == (each.argmax(), pytest.approx(each.max() / len(y), abs=0.01))
+    told = one.document(("a", "b", "c"))
+    assert told["said"] == ["wrong", "right"]
+    assert told["largest"]["label"] == "abc"[each.argmax()]
+    assert Confusion(((-3.0, 1.0), (1.0, -2.0))).largest is None  # noise left no rows
 
 
 @pytest.mark.parametrize("unit", ["person", "site"])

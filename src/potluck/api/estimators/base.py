@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from potluck.api.estimators.plan import Bounds, dealt, frames, ranges, written
+from potluck.api.estimators.plan import Bounds, carried, dealt, frames, ranges, written
 from potluck.api.local.run import run
 from potluck.api.plan.grammar import Toml
 from potluck.core.errors import UsageError
@@ -62,7 +62,7 @@ class Federated(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         whose = dealt(sites, len(values), self.n_sites)
         columns = dict(zip(names, ranges(self.bounds, values, names), strict=True))
         rows = frames(dict(zip(names, values.T, strict=True)), (target, cells), whose)
-        self.plan_ = written(self, columns, (target, column, aim), list(rows), len(values))
+        self.plan_ = carried(written(self, columns, (target, column, aim), list(rows), len(values)))
         with tempfile.TemporaryDirectory() as folder:
             ledger = self.ledger or Path(folder) / "ledger"
             self.run_ = run(self.plan_, rows, out=Path(folder) / "run", ledger=ledger, quiet=True)

@@ -25,6 +25,10 @@ Bounds = Mapping[str, Sequence[float]] | Sequence[float | Sequence[float]]
 """By column (low, high); or low and high, each a number or one a column."""
 
 
+MORE = range(2, 6)
+"""Sites that are tried, where a plan has too few for its protection."""
+
+
 class PrivacyLeakWarning(UserWarning):
     """Something of the rows themselves stands in the plan, which every party reads, and no epsilon counts it."""
 
@@ -121,6 +125,24 @@ def written(
     for key, value in given.items():
         plan = plan.set(key, value)
     return _suited(plan, {*given, *({} if told.rounds is None else {"training.rounds"})})
+
+
+def carried(plan: Plan) -> Plan:
+    """The plan, where enough sites have rows for its protection.
+
+    Raises:
+        ValueError: with MORE sites it could run, and with these it cannot.
+    """
+    errors, sites = plan.problems()[0], plan.spec.federation.sites
+    if not errors:
+        return plan
+    wider = [plan.set("federation.sites", [f"site{place}" for place in range(many)]) for many in MORE]
+    enough = [len(one.spec.federation.sites) for one in wider if not one.problems()[0]]
+    if not enough or len(sites) >= enough[0]:
+        return plan  # `run` says what else is wrong
+    ways = [f"n_sites={enough[0]}, or rows of as many in fit(sites=...)"]
+    ways += [] if plan.set("protect.with", "clear").problems()[0] else ["protect='clear'"]
+    raise ValueError(f"n_sites={len(sites)}: {errors[0].partition('. hint: ')[0]}. hint: {'; or '.join(ways)}")
 
 
 def _suited(plan: Plan, said: Collection[str]) -> Plan:

@@ -1,10 +1,12 @@
 """Which side or class held-out rows are of, and which one the model says: a table read off cells that are counted.
 
-Two sides part at a probability of .5, which is an edge of the bins; of classes the likeliest is said. With noise each
+Two sides part at a probability of .5, which is an edge of the bins; of classes the likeliest is said. Of classes whose
+pairs are not counted the table says how many of each are wrong and right. With noise each
 count is a sum of noised cells, so it may be negative or have decimals, and the table costs nothing beside them.
 It does NOT say which row is where.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,19 +18,38 @@ from potluck.learning.evaluation.intervals import Noised
 
 MOST = 45
 """Classes of which every pair is counted: as many cells as two sides have bins, at most."""
+RIGHT = ("wrong", "right")
+"""What is said of a class's rows where pairs are not counted."""
 Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """counts [k, k]: rows by what they are (down) and what the model says (across), whole without noise.
+    """counts [k, k]: rows by what they are (down) and what the model says (across), whole without noise; [k, 2] without
+    `pairs`: rows by what they are, and how many of them are wrong and right.
 
-    low, high [k, k]: 95 % intervals of these rows, from the noise alone; empty without noise.
+    low, high, as counts: 95 % intervals of these rows, from the noise alone; empty without noise.
     """
 
     counts: Rows
     low: Rows = ()
     high: Rows = ()
+    pairs: bool = True
+
+    @property
+    def largest(self) -> tuple[int, float] | None:
+        """The class of most rows and its share of all: whoever says it of every row is right as often. None: noise
+        leaves none."""
+        each = [sum(row) for row in self.counts]
+        most, rows = max(each), sum(each)
+        return (each.index(most), most / rows) if 0 < most <= rows else None
+
+    def document(self, names: Sequence[str]) -> Mapping[str, object]:
+        """As `run.json` has it. names [k]: of the classes."""
+        told: dict[str, object] = {"labels": list(names), "counts": self.counts}
+        told |= {} if self.pairs else {"said": list(RIGHT)}
+        told |= {"low": self.low, "high": self.high} if self.low else {}
+        return told | ({"largest": {"label": names[self.largest[0]], "share": self.largest[1]}} if self.largest else {})
 
 
 def paired(plan: Plan, classes: int) -> bool:
@@ -37,15 +58,16 @@ def paired(plan: Plan, classes: int) -> bool:
     return classes == 2 or (not plan.noisy and classes <= MOST)
 
 
-def of_cells(counts: Floats, std: float, cells: Floats | None = None) -> Confusion:
-    """Of counts [k, k] with noise `std` in each cell. cells [k, k]: how many each count is a sum of; None: one."""
+def of_cells(counts: Floats, std: float, cells: Floats | None = None, *, pairs: bool = True) -> Confusion:
+    """Of counts [k, k], or [k, 2] without `pairs`, with noise `std` in each cell. cells, as counts: how many each count
+    is a sum of; None: one."""
     if not std:
-        return Confusion(tuple(tuple(round(one) for one in row) for row in counts.tolist()))
+        return Confusion(tuple(tuple(round(one) for one in row) for row in counts.tolist()), pairs=pairs)
     spread = np.full(counts.shape, std) if cells is None else std * np.sqrt(cells)
-    pairs = zip(counts.tolist(), spread.tolist(), strict=True)
-    ends = [[Noised(*one).interval() for one in zip(*row, strict=True)] for row in pairs]
+    noised = zip(counts.tolist(), spread.tolist(), strict=True)
+    ends = [[Noised(*one).interval() for one in zip(*row, strict=True)] for row in noised]
     low, high = (tuple(tuple(one[end] for one in row) for row in ends) for end in (0, 1))
-    return Confusion(tuple(tuple(row) for row in counts.tolist()), low, high)
+    return Confusion(tuple(tuple(row) for row in counts.tolist()), low, high, pairs)
 
 
 def of_bins(negative: Floats, positive: Floats, middle: int, std: float) -> Confusion:

@@ -166,7 +166,7 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         table = by_cell.reshape(goal.cells, -1)
         pairs = confusion.paired(plan, goal.cells)
         right = table.diagonal() if pairs else table[:, 1]
-        told = confusion.of_cells(table, std) if pairs else None
+        told = confusion.of_cells(table, std, pairs=pairs)
         found = Metrics(None, accuracy=two_sided.share(float(right.sum()), rows), confusion=told)
         return _with(plan, found, count, {"accuracy": two_sided.hits(right, rows, std)}), ()
     sides = by_cell.reshape(each, 2, -1)

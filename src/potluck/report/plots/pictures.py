@@ -17,8 +17,8 @@ from potluck.learning.models.summary import Summary
 from potluck.learning.statistics.forms import Bars, Boxes, Curve, Curves, Dot, Dots, Frame, Grid
 from potluck.report import comparison, confusion, curves, words
 from potluck.report.comparison import BARS, BOTH, NOISE, POPULATION, TITLES, TOGETHER, ordered
-from potluck.report.details import Details, Question, Score
-from potluck.report.outcome import METRICS, ModelFile, Outcome, read, scores
+from potluck.report.details import Budget, Details, Question, Score
+from potluck.report.outcome import METRICS, Largest, ModelFile, Outcome, read, scores
 from potluck.tasks.trained import MODEL
 
 Form = Dots | Bars | Boxes | Curves | Grid
@@ -43,7 +43,7 @@ def pictures(folder: Path) -> Pictures:
     """By name, in the order of the report. Raises UsageError: there is no run in the folder."""
     outcome, details = read(folder)
     found: dict[str, Sequence[Panel]] = {
-        "metrics": tuple(_metrics(scores(outcome, details))),
+        "metrics": tuple(_metrics(scores(outcome, details), confusion.largest(outcome))),
         "history": tuple(_history(outcome)),
         "confusion": tuple(_confusion(outcome)),
     }
@@ -73,7 +73,7 @@ def chosen(folder: Path, name: str | None) -> tuple[Panel, ...]:
     return tuple(found[key])
 
 
-def _metrics(found: Sequence[Score]) -> Iterator[Panel]:
+def _metrics(found: Sequence[Score], most: Largest | None) -> Iterator[Panel]:
     several = len(comparison.labels(found)) > 1
     for name in METRICS:
         those = [one for one in found if one.metric == name]
@@ -88,7 +88,9 @@ def _metrics(found: Sequence[Score]) -> Iterator[Panel]:
                 whose.setdefault(of, []).append(one.label)
         kinds = [f"{of}" if len(whose) == 1 else f"{of} ({', '.join(dict.fromkeys(n))})" for of, n in whose.items()]
         note = f"Lines: 95 %, {'; '.join(kinds)}." if kinds else ""
-        level = {"auc": 0.5, "r2": 0.0}.get(name)
+        level = {"auc": 0.5, "r2": 0.0, "accuracy": most.share if most else None}.get(name)
+        if name == "accuracy" and most:
+            note += f"{' ' if note else ''}Dashed: that of “{most.label}”, said of every row."
         unit = " (the target's unit)" if name == "rmse" else ""
         form = Dots(dots=tuple(dots), x=f"{TITLES[name]}{unit}", level=level)
         yield Panel(f"{TITLES[name]} on {HELD_OUT}", form, note)
@@ -117,8 +119,9 @@ def _history(outcome: Outcome) -> Iterator[Panel]:
 def _confusion(outcome: Outcome) -> Iterator[Panel]:
     found = confusion.grid(outcome)
     if found is not None:
-        form = msgspec.structs.replace(found, down="what rows are", across="what the model says")
-        note = f"95 %, {NOISE}." if form.low else ""
+        across = "what the model says" if confusion.paired(outcome) else "whether the model says so"
+        form = msgspec.structs.replace(found, down="what rows are", across=across)
+        note = " ".join(filter(None, (f"95 %, {NOISE}." if form.low else "", confusion.guess(outcome))))
         yield Panel(f"Right and wrong on {HELD_OUT}", form, note)
 
 
@@ -199,10 +202,11 @@ def _epsilon(details: Details) -> Iterator[Panel]:
     unit = words.WHO.get(first.unit, "one unit")
     odds = words.hundred(first.run_epsilon or 0.0, first.delta)
     hidden = words.secret(first.unit, first.neighbours)
-    note = f"At δ = {first.delta:g}. Of 100 guesses {hidden} at most {odds} are right; of a coin 50."
+    this = f"At δ = {first.delta:g}. Of 100 guesses {hidden} at most {odds} are right by this run"
+    note, whole = f"{this}; of a coin 50.", f"{this}{_all(spent)}; of a coin 50."
     dots = [Dot(name=f"{one.site}: this run", value=one.run_epsilon) for one in spent]
     dots += [Dot(name=f"{one.site}: all runs", value=one.composed) for one in spent if one.composed is not None]
-    yield Panel(f"What was spent of {unit}'s privacy", Dots(dots=tuple(dots), x="ε", level=0), note)
+    yield Panel(f"What was spent of {unit}'s privacy", Dots(dots=tuple(dots), x="ε", level=0), whole)
     courses: dict[tuple[tuple[int, float], ...], list[str]] = {}
     for one in spent:
         if len(one.course) > 1:
@@ -213,3 +217,12 @@ def _epsilon(details: Details) -> Iterator[Panel]:
     )
     if drawn:
         yield Panel("What this run had spent", Curves(x="sums", y="ε", curves=drawn), note)
+
+
+def _all(spent: Sequence[Budget]) -> str:
+    """What guesses reach by all runs together, at the owner who spent most; nothing where ledgers do not say it."""
+    known = [(one.composed, one.composed_delta or 0.0) for one in spent if one.composed is not None]
+    if not known:
+        return ""
+    worst, delta = max(known)
+    return f", at most {words.hundred(worst, delta)} by all runs (ε = {words.epsilon(worst)} at δ = {delta:g})"

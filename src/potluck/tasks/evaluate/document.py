@@ -5,7 +5,6 @@ from pathlib import Path
 
 from potluck.core.plan import Plan, required
 from potluck.learning.data.target import SIDES, Goal
-from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.finished.judgement import Judgement, Measure
 from potluck.learning.evaluation.finished.task import Judged
 from potluck.learning.evaluation.intervals import Interval
@@ -56,7 +55,7 @@ def judgement(found: Judgement, goal: Goal) -> Json:
     """All that is said of one model."""
     said = measures(found.measures)
     if found.confusion is not None:
-        said["confusion"] = _confusion(found.confusion, goal.classes or SIDES)
+        said["confusion"] = found.confusion.document(goal.classes or SIDES)
     said |= points(found)
     if found.thresholds:
         said["decision_curve"] = [
@@ -74,11 +73,6 @@ def judgement(found: Judgement, goal: Goal) -> Json:
 def _side(goal: Goal, name: str) -> Goal:
     """One of several labels, or a class beside the rest, as a target of its own."""
     return Goal(column=name, side="binary", positive=goal.positive or (name,))
-
-
-def _confusion(one: Confusion, names: Sequence[str]) -> Json:
-    told: Json = {"labels": list(names), "counts": one.counts}
-    return told | ({"low": one.low, "high": one.high} if one.low else {})
 
 
 def told(outcome: Outcome, plan: Plan) -> Sequence[Told]:

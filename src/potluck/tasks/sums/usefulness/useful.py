@@ -71,19 +71,22 @@ class Useful:
         now, on = self.now, f"rehearsed on {self.now.tables} made-up tables of {self.rows:,} training rows"
         best = f"whose best models have {self._title} {now.best:.2f}"
         has = f"this plan's have {_by_share(now)} (from {now.low:.2f} to {now.high:.2f})"
-        found = [f"how useful: {on}, {best}, {has}: {verdict(now.kept)}"]
+        found = [f"how useful: {on}, {best}, {has}: {verdict(now.kept)}, {self._such}"]
         if self.then:
-            then = f"{self._title} {_by_share(self.then)}, and scores that fit better: {verdict(self.then.kept)}"
-            found.append(f"advice: {_pasted(self.changes)}; on the same tables these have {then}")
+            then = f"{self._title} {_by_share(self.then)}, and scores that fit better"
+            word = f"{verdict(self.then.kept)}, {self._such}"
+            found.append(f"advice: {_pasted(self.changes)}; on the same tables these have {then}: {word}")
         if self.beyond:
-            found.append(f"advice: {_pasted(self.beyond)}, or about {self.more:,} training rows, would make it useful")
+            ways = f"{_pasted(self.beyond)}, or about {self.more:,} training rows"
+            found.append(f"advice: {ways}, would make it useful, {self._such}")
         return found
 
     def warnings(self) -> list[str]:
         """Where a model is of no use, and what would do."""
         if self.now.kept >= POOR:
             return []
-        has = f"on made-up rows it has {self._title} {_by_share(self.now)}, and a guess {self.now.guess:.2f}"
+        known = f"a guess {self.now.guess:.2f}, the best model {self.now.best:.2f}"
+        has = f"on made-up rows it has {self._title} {_by_share(self.now)}, {known}"
         what = f"with {self.rows:,} training rows and this noise the model is of no use as it stands: {has}"
         ways = [_pasted(self.changes)] if self.changes else []
         ways += [] if self.enough is None else [f"about {self.more:,} training rows"]
@@ -96,6 +99,11 @@ class Useful:
         """The rate that is advised; None: the plan's own does."""
         found = next((one.better for one in self.changes if one.key == RATE), None)
         return None if found is None else float(found)
+
+    @property
+    def _such(self) -> str:
+        """Of which rows a word of usefulness is: nobody's own."""
+        return f"on rows whose best {self._title} is {self.now.best:.2f}"
 
     @property
     def _title(self) -> str:
