@@ -35,11 +35,11 @@ class Form:
 
 @dataclass(slots=True)
 class Session:
-    """One person's. registered: one of those who were invited, not who came by the printed address; began, seen:
+    """One person's. handle: of one of those who were invited, "" of who came by the printed address; began, seen:
     seconds, by the clock of `Sessions`."""
 
     person: str
-    registered: bool
+    handle: str
     began: float
     seen: float
     forms: OrderedDict[str, Form] = field(default_factory=OrderedDict)
@@ -55,10 +55,10 @@ class Sessions:
         self._secure = origin.secure
         self.cookie = f"{'__Host-' if origin.secure else ''}potluck-{tag}"
 
-    def begin(self, person: str, answer: Response, *, registered: bool = False) -> Session:
+    def begin(self, person: str, answer: Response, handle: str = "") -> Session:
         """A new session, whose cookie goes with the answer. No id that a browser brought is ever taken over."""
         token, now = self._draw(), self._clock()
-        session = Session(person, registered, now, now)
+        session = Session(person, handle, now, now)
         with self._lock:
             self._open[_digest(token)] = session
             while len(self._open) > SESSIONS:
@@ -85,10 +85,14 @@ class Sessions:
             session.seen = now
             return session
 
-    def end(self, session: Session, answer: Response) -> None:
-        """Signed out: the session is over here, and its cookie at the browser."""
+    def forget(self, session: Session) -> None:
+        """It is over here."""
         with self._lock:
             self._open = OrderedDict((key, one) for key, one in self._open.items() if one is not session)
+
+    def end(self, session: Session, answer: Response) -> None:
+        """Signed out: the session is over here, and its cookie at the browser."""
+        self.forget(session)
         answer.set_cookie(self.cookie, "", max_age=0, path="/", secure=self._secure, httponly=True, samesite="strict")
 
     def end_all_of(self, person: str) -> None:

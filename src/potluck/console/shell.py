@@ -59,13 +59,16 @@ class Console:
     persons: Persons
 
     def session(self, cookies: str) -> Session | None:
-        """Whose request it is. Who was removed is signed out, and so is who came by the printed address once persons
-        were invited: from then on each is known by a passkey or password of their own."""
+        """Whose request it is. Who was removed is signed out for good, and so is who came by the printed address once
+        persons were invited: from then on each is known by a passkey or password of their own."""
         found = self.sessions.find(cookies)
         if found is None:
             return None
-        known = [one.name for one in self.persons.all()]
-        return found if (found.person in known if found.registered else not known) else None
+        known = [one.handle for one in self.persons.all()]
+        if found.handle in (known or [""]):
+            return found
+        self.sessions.forget(found)
+        return None
 
 
 @dataclass(frozen=True)

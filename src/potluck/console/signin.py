@@ -17,7 +17,7 @@ from potluck.console.passkeys import Passkeys
 from potluck.console.shell import Page, Visit
 from potluck.core.errors import Refused, UsageError
 from potluck.members import passwords
-from potluck.members.persons import LONGEST, Persons
+from potluck.members.persons import LONGEST, Person, Persons
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SignIn:
         except Refused:
             self._refused(visit, "", "token")
             raise
-        return self._begin(visit, self.user, "token", registered=False)
+        return self._begin(visit, self.user, "", "token")
 
     def by_password(self, visit: Visit) -> Response:
         """Name and password. Raises Refused: wrong, whichever of the two; TooMany."""
@@ -78,8 +78,9 @@ class SignIn:
             # A name that nobody has may be a password in the wrong field: it is not written down.
             self._refused(visit, name if person else "", "password")
             raise
+        assert person is not None
         self.attempts.right(name)
-        return self._begin(visit, name, "password")
+        return self._begin(visit, name, person.handle, "password")
 
     def by_passkey(self, visit: Visit) -> Response:
         """What a passkey signed. Raises Refused."""
@@ -88,7 +89,7 @@ class SignIn:
         except Refused:
             self._refused(visit, "", "passkey")
             raise
-        return self._begin(visit, person.name, "passkey")
+        return self._begin(visit, person.name, person.handle, "passkey")
 
     def invited(self, visit: Visit) -> Response:
         """Where an invitation leads. Raises Refused: it is good no more."""
@@ -110,7 +111,7 @@ class SignIn:
         except Refused:
             self._refused(visit, "", "invitation")
             raise
-        return self._joined(visit, person.name, "password")
+        return self._joined(visit, person, "password")
 
     def join_by_passkey(self, visit: Visit) -> Response:
         """A passkey was made. Raises Refused."""
@@ -118,7 +119,7 @@ class SignIn:
         person = self.persons.invited(token, self.wall())
         made = self.passkeys.made(person, visit.fields.get("credential", ""))
         self.persons.choose(token, self.wall(), passkey=made)
-        return self._joined(visit, person.name, "passkey")
+        return self._joined(visit, person, "passkey")
 
     def _refused(self, visit: Visit, name: str, how: str) -> None:
         """A line of the access log; but who is not signed in cannot fill the disk with them."""
@@ -126,13 +127,13 @@ class SignIn:
             self.written.begin("")
             visit.console.note("sign-in", name, "refused", (how,))
 
-    def _joined(self, visit: Visit, name: str, how: str) -> Response:
-        visit.console.note("person", name, "done", (how,))
-        visit.console.sessions.end_all_of(name)  # whoever had the old password is out
-        return self._begin(visit, name, how)
+    def _joined(self, visit: Visit, person: Person, how: str) -> Response:
+        visit.console.note("person", person.name, "done", (how,))
+        visit.console.sessions.end_all_of(person.name)  # whoever had the old password is out
+        return self._begin(visit, person.name, person.handle, how)
 
-    def _begin(self, visit: Visit, name: str, how: str, *, registered: bool = True) -> Response:
+    def _begin(self, visit: Visit, name: str, handle: str, how: str) -> Response:
         visit.console.note("sign-in", name, "done", (how,))
         answer = RedirectResponse("/", 303)
-        visit.console.sessions.begin(name, answer, registered=registered)
+        visit.console.sessions.begin(name, answer, handle)
         return answer

@@ -6,6 +6,7 @@ NOT know what a person may do; the policy says how many must approve.
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,12 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """handle: what passkeys call the person, random; password: its digest; invited: hash of an invitation that waits,
-    until when (seconds since 1970); each empty where there is none."""
+    """handle: what passkeys and sessions call the person, random; since: when first invited; password: its digest;
+    invited: hash of an invitation that waits, until when; each empty where there is none. Times: seconds since 1970."""
 
     name: str
     handle: str
+    since: float
     password: str = ""
     passkeys: tuple[Passkey, ...] = ()
     invited: str = ""
@@ -63,6 +65,11 @@ class Persons:
 
     path: Path
 
+    @classmethod
+    def beside(cls, path: Path) -> "Persons":
+        """Of the home in which a file lies."""
+        return cls(path.with_name("persons.json"))
+
     def all(self) -> tuple[Person, ...]:
         """Everybody. Raises UsageError: damaged; Refused: others can reach the file."""
         if not self.path.exists():
@@ -80,17 +87,20 @@ class Persons:
     def invite(self, name: str, now: float, draw: Callable[[], str] = fresh) -> str:
         """An invitation: of somebody new, or for another passkey or password of who is there. Raises UsageError: the
         name will not do."""
-        if not 1 <= len(name) <= LONGEST or name != name.strip() or visible(name) != name:
+        if not 1 <= len(name) <= LONGEST or name != name.strip() or visible(name) != name or not folded(name):
             raise UsageError(f"a name has 1 to {LONGEST} visible letters", where=visible(name))
         token = draw()
 
         def change(found: dict[str, Person]) -> None:
-            near = next((one for one in found if one.casefold() == name.casefold() and one != name), None)
+            near = next((one for one in found if folded(one) == folded(name) and one != name), None)
             if near is not None:
                 raise UsageError(f"{name!r} is too much like {near!r}", hint="names that differ by more are told apart")
+            if len(scripts("".join((*found, name)))) > 1:
+                what = f"{name!r} has letters of another script, which may look like those of other names here"
+                raise UsageError(what, hint="write all names of a home in one script")
             if len(found) >= MOST and name not in found:
                 raise UsageError(f"{MOST} persons are the most", hint="remove those who left")
-            person = found.get(name) or Person(name=name, handle=draw())
+            person = found.get(name) or Person(name=name, handle=draw(), since=now)
             found[name] = msgspec.structs.replace(person, invited=_hash(token), until=now + INVITED)
 
         self._change(change)
@@ -144,6 +154,19 @@ class Persons:
             found = {one.name: one for one in self.all()}
             change(found)
             files.replace(self.path, msgspec.json.encode(_File(1, tuple(found.values()))), files.PRIVATE)
+
+
+def folded(name: str) -> str:
+    """What of a name tells one person from another: its letters and digits, whatever their case, their width, and
+    whatever stands between them."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
+def scripts(text: str) -> set[str]:
+    """Of its letters, by Unicode's names of them. Those that Chinese, Japanese and Korean write together are one."""
+    letters = (unicodedata.name(one, "?").split()[0] for one in folded(text) if one.isalpha())
+    return {"CJK" if one in ("HIRAGANA", "KATAKANA", "HANGUL") else one for one in letters}
 
 
 def _invited(persons: tuple[Person, ...], token: str, now: float) -> Person:

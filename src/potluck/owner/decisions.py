@@ -1,22 +1,38 @@
-"""What people's verdicts on a plan's hash add up to. Each stays in the file; `run` says which run used it up."""
+"""What people's verdicts on a plan's hash add up to. Each stays in the file; `run` says which run used it up.
+
+Names that differ by no letter or digit are one person's. It does NOT prove who somebody is: where persons were invited
+to the home's pages, the caller lets nobody else give a yes in their name.
+"""
 
 import sqlite3
+from collections.abc import Mapping
 
-# A person's newest verdict that is neither void nor taken back.
-_NEWEST = """
-SELECT person, verdict, run, max(seq) FROM decisions WHERE hash = ? AND verdict IN ('approve', 'deny') AND NOT void
-GROUP BY person
+from potluck.members.persons import folded
+
+_GIVEN = """
+SELECT person, verdict, run, at FROM decisions WHERE hash = ? AND verdict IN ('approve', 'deny') AND NOT void
+ORDER BY seq
 """
 
 
-def approvers(db: sqlite3.Connection, text: str) -> int:
-    """How many persons approve of the plan, with an approval that no run has used up."""
-    return sum(verdict == "approve" and run is None for _, verdict, run, _ in db.execute(_NEWEST, (text,)))
+def newest(db: sqlite3.Connection, text: str) -> dict[str, tuple[str, str | None, float]]:
+    """By folded name: a person's newest verdict that is neither void nor taken back, the run that used it up, when."""
+    return {folded(person): (verdict, run, at) for person, verdict, run, at in db.execute(_GIVEN, (text,))}
+
+
+def approvers(db: sqlite3.Connection, text: str, since: Mapping[str, float]) -> int:
+    """How many persons approve of the plan, with an approval that no run has used up.
+
+    since: who was invited to the home's pages, by folded name, and when. Where anybody was, only what they said since
+    then counts: not what came before under their name, nor of who was removed.
+    """
+    given = ((who, at) for who, (verdict, run, at) in newest(db, text).items() if verdict == "approve" and run is None)
+    return sum(not since or (who in since and at >= since[who]) for who, at in given)
 
 
 def denied(db: sqlite3.Connection, text: str) -> bool:
     """Is there a person whose newest verdict is no?"""
-    return any(verdict == "deny" for _, verdict, _, _ in db.execute(_NEWEST, (text,)))
+    return any(verdict == "deny" for verdict, _, _ in newest(db, text).values())
 
 
 def carry(db: sqlite3.Connection, text: str, run: str) -> None:

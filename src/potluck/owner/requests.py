@@ -3,7 +3,8 @@
 A decision is about a plan's hash, a request about one run of it. A person's newest verdict on a hash is the one that
 counts, and one denial beats every approval. With rule "person" the approvals of a plan serve one run and are used up
 by it; with "hash" they stay until revoked; with "policy" nobody need approve, and anybody may still deny or revoke.
-It does NOT judge (`judge` does), does not prove who a person is, and writes no access log: the caller does.
+It does NOT judge (`judge` does), does not prove who a person is, and writes no access log: the caller does, within the
+same transaction (`change`).
 """
 
 import re
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Self
 
 from potluck.core.errors import Refused, UsageError
-from potluck.owner.decisions import approvers, carry, denied, void
+from potluck.members.persons import Persons, folded
+from potluck.owner.decisions import approvers, carry, denied, newest, void
 from potluck.owner.policy import Approve
-from potluck.owner.store import as_our_errors, opened
+from potluck.owner.store import as_our_errors, forget, opened
 
 SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
@@ -31,7 +33,6 @@ REPEATED, NEAR = "repeats", "near"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
 name: what others can put here."""
-
 _COUNTED = DAY
 """Seconds that a misfit stays, as long as `_misfits` may count it: who floods this file has none of them forgotten."""
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
@@ -81,7 +82,7 @@ class Requests:
     def __init__(self, path: Path) -> None:
         """Opens the file, or makes it, 0600. Raises UsageError: it cannot be read, written or made. Raises Refused: it
         holds something else, or is damaged."""
-        self._path = path
+        self._path, self._persons = path, Persons.beside(path)
         self._db = opened(path)
 
     def close(self) -> None:
@@ -106,7 +107,7 @@ class Requests:
         if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
             raise Refused("a request of a form that is not accepted", where=str(self._path))
         text = plan_hash.hex()
-        with self._change() as db:
+        with self.change() as db:
             known = self._one(run)
             if known is not None:
                 if (known.hash, known.asker) != (text, asker):
@@ -125,7 +126,7 @@ class Requests:
                 "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)", row
             )
             self._settle(run, text, bool(codes), approve)
-            self._forget()
+            forget(self._db, KEPT, DENIED, (UNFIT, UNUSED), _COUNTED)
             return self._known(run)
 
     def approve(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
@@ -133,7 +134,7 @@ class Requests:
 
         Raises UsageError: no plan or more than one begins so, or nobody is named. A whole hash need not be known yet.
         """
-        with self._change() as db:
+        with self.change() as db:
             text = self._hash(prefix)
             self._verdict(text, person, "approve", now)
             waiting = db.execute("SELECT run FROM requests WHERE hash = ? AND state = 'pending'", (text,)).fetchall()
@@ -143,7 +144,7 @@ class Requests:
 
     def deny(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
         """A person says no to a plan: runs that wait or go on are denied, and later ones until the person approves."""
-        with self._change():
+        with self.change():
             text = self._hash(prefix)
             self._verdict(text, person, "deny", now)
             changed = self._move(text, ("pending", "approved"), State.DENIED)
@@ -154,7 +155,7 @@ class Requests:
 
         Denials stay. Under rule "policy" a later run is approved again: change the policy, or deny.
         """
-        with self._change():
+        with self.change():
             text = self._hash(prefix)
             self._verdict(text, person, "revoke", now)
             void(self._db, text)
@@ -164,7 +165,7 @@ class Requests:
     def unused(self, run: str) -> None:
         """An approved run ends in which nothing was charged, though its plan has noise: that its rows fit is all that
         its asker learnt. It is remembered for a day, see `idle`."""
-        with self._change() as db:
+        with self.change() as db:
             db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNUSED, run))
 
     def idle(self, run: str, now: float, charged: Callable[[str], bool]) -> bool:
@@ -182,13 +183,13 @@ class Requests:
 
         After MISFITS such plans in a day rule "policy" approves no other plan by itself: somebody has to look.
         """
-        with self._change() as db:
+        with self.change() as db:
             db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
 
     def again(self, run: str, why: str = REPEATED) -> Request:
         """An approved run waits for a person's approval, by whatever rule it had the first one. why: a step of it was
         repeated too often, or NEAR. Raises UsageError: no such run."""
-        with self._change() as db:
+        with self.change() as db:
             query = "UPDATE requests SET state = 'pending', codes = ? WHERE run = ? AND state = 'approved'"
             db.execute(query, (why, run))
             return self._known(run)
@@ -233,6 +234,11 @@ class Requests:
         with as_our_errors(self._path):
             return self._select("hash = ?", self._hash(prefix))
 
+    def said_no(self, prefix: str, person: str) -> bool:
+        """Whether a person's newest verdict on a plan is no. Raises UsageError: no plan or more than one begins so."""
+        with as_our_errors(self._path):
+            return newest(self._db, self._hash(prefix)).get(folded(person), ("",))[0] == "deny"
+
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
         """What the policy denied is judged by the policy of today; what people decided stands."""
         if known.state is not State.DENIED or not known.codes:
@@ -259,7 +265,8 @@ class Requests:
         self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
 
     def _still(self, text: str, approve: Approve) -> int:
-        return max(0, approve.people - approvers(self._db, text))
+        since = {folded(one.name): one.since for one in self._persons.all()}
+        return max(0, approve.people - approvers(self._db, text, since))
 
     def _misfits(self, run: str, text: str) -> int:
         """How many other plans of the day before a request turned out not to fit the rows."""
@@ -285,7 +292,7 @@ class Requests:
         return changed
 
     def _end(self, run: str, state: str, to: State) -> Request:
-        with self._change() as db:
+        with self.change() as db:
             db.execute("UPDATE requests SET state = ? WHERE run = ? AND state = ?", (to.value, run, state))
             return self._known(run)
 
@@ -320,27 +327,14 @@ class Requests:
             for run, text, plan, asker, first_seen, state, codes in rows
         )
 
-    def _forget(self) -> None:
-        """Ended requests beyond KEPT go, those that the policy denied also beyond DENIED bytes of plans, oldest first,
-        and plans that nobody asks for: others cannot fill the disk. The few misfits and unused ones of a day stay."""
-        self._db.execute(
-            "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
-            " AND seq <= (SELECT max(seq) FROM requests) - ?"
-            " AND NOT (codes IN (?, ?) AND first_seen > (SELECT max(first_seen) FROM requests) - ?)",
-            (KEPT, UNFIT, UNUSED, _COUNTED),
-        )
-        self._db.execute(
-            "DELETE FROM requests WHERE seq IN (SELECT seq FROM"
-            " (SELECT seq, sum(length(plan)) OVER (ORDER BY seq DESC) AS bytes FROM requests JOIN plans USING (hash)"
-            " WHERE state = 'denied' AND codes NOT IN ('', ?)) WHERE bytes > ?)",
-            (UNFIT, DENIED),
-        )
-        self._db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
-
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, durable when it ends; another process waits for it."""
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when it ends; another process waits for it. Changes within are part of it, and none
+        of them holds if anything fails."""
         with as_our_errors(self._path):
+            if self._db.in_transaction:
+                yield self._db
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

@@ -75,6 +75,26 @@ def as_our_errors(path: Path, file: File = REQUESTS) -> Iterator[None]:
         raise UsageError(f"cannot be read or written ({kind})", where=str(path), hint=hint) from None
 
 
+def forget(db: sqlite3.Connection, kept: int, denied: int, counted: tuple[str, str], seconds: float) -> None:
+    """Ended requests beyond `kept` go, those that the policy denied also beyond `denied` bytes of plans, oldest first,
+    and plans that nobody asks for: others cannot fill the disk. counted: codes of those that stay for so many seconds,
+    as long as they may be counted (a misfit, the first, also beyond the bytes): who floods the file has none forgotten.
+    """
+    db.execute(
+        "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
+        " AND seq <= (SELECT max(seq) FROM requests) - ?"
+        " AND NOT (codes IN (?, ?) AND first_seen > (SELECT max(first_seen) FROM requests) - ?)",
+        (kept, *counted, seconds),
+    )
+    db.execute(
+        "DELETE FROM requests WHERE seq IN (SELECT seq FROM"
+        " (SELECT seq, sum(length(plan)) OVER (ORDER BY seq DESC) AS bytes FROM requests JOIN plans USING (hash)"
+        " WHERE state = 'denied' AND codes NOT IN ('', ?)) WHERE bytes > ?)",
+        (counted[0], denied),
+    )
+    db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
+
+
 def make(path: Path, script: str) -> None:
     """A new file, 0600, of what the SQL says: under another name first, then its own in one step, so that no half-made
     file is ever found."""

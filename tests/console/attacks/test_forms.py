@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from potluck.api.network.inbox import decide
+from potluck.core.errors import Refused
+from potluck.owner import access
 from potluck.owner.access import read
 from potluck.owner.requests import Requests, State
 from support.console import home as homes
@@ -82,6 +84,7 @@ CHANGES = {
     "its rows were counted": lambda home: homes.counted(home),
     "the budget's cap": lambda home: homes.policy(home, "epsilon_per_year = 10.0", "epsilon_per_year = 9.0"),
     "who must approve": lambda home: homes.policy(home, "people = 1", "people = 2"),
+    "how many runs a yes lets in": lambda home: homes.policy(home, 'rule = "person"', 'rule = "hash"'),
 }
 
 
@@ -103,6 +106,41 @@ def test_what_was_decided_elsewhere_meanwhile_is_not_decided_again(home, ann, pl
     decide(home, "deny", plan, "carla")
     assert ann.decide(plan, "approve", form=form).status_code == 409
     assert state(home) is State.DENIED
+
+
+LATE = [lambda home, plan: homes.ask(home, run="r2"), lambda home, plan: decide(home, "deny", plan, "bob")]
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_what_changes_between_the_look_and_the_commit_is_not_decided(home, ann, plan, late, monkeypatch):
+    """Another process of the home writes just before the transaction begins."""
+    change = Requests.change
+
+    def later(self):
+        monkeypatch.setattr(Requests, "change", change)
+        late(home, plan)
+        return change(self)
+
+    form = ann.form(f"/requests/{plan}", f"/requests/{plan}/decide")
+    monkeypatch.setattr(Requests, "change", later)
+    assert ann.decide(plan, "approve", form=form).status_code == 409
+    assert "approve" not in decided(home)
+
+
+@pytest.mark.parametrize("verdict", ["approve", "deny"])
+def test_what_cannot_be_logged_is_not_decided(home, ann, plan, verdict, monkeypatch):
+    def full(path, line):
+        raise OSError(28, "No space left on device")
+
+    form = ann.form(f"/requests/{plan}", f"/requests/{plan}/decide")
+    with monkeypatch.context() as patch:
+        patch.setattr(access, "_append", full)
+        assert ann.decide(plan, verdict, form=form).status_code == 409
+        with pytest.raises(Refused, match="cannot be written"):
+            decide(home, verdict, plan, "bob")
+    assert (state(home), decided(home)) == (State.PENDING, [])
+    decide(home, "approve", plan, "bob")  # the control: and nothing of what failed counts
+    assert state(home) is State.APPROVED
 
 
 def test_no_other_word_is_a_verdict(home, ann, plan):

@@ -10,12 +10,15 @@ from html import unescape
 import pytest
 from nacl.pwhash import argon2id
 
+from potluck.api.network.inbox import decide
 from potluck.console.attempts import ALL, EACH, WINDOW
 from potluck.console.challenges import LIFE
 from potluck.core.errors import Refused, UsageError
 from potluck.members import passwords
+from potluck.members.home import SiteHome
 from potluck.members.persons import INVITED, Persons
 from potluck.owner.access import read
+from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests, State
 from support.console.authenticator import PRESENT, VERIFIED, Authenticator
 from support.console.home import TOKEN, Visitor, words
@@ -246,6 +249,96 @@ def test_a_digest_costs_what_libsodium_says_for_people_who_wait(monkeypatch):
 def test_a_name_is_visible_and_unlike_another(persons, name):
     with pytest.raises(UsageError):
         persons.invite(name, time.time())
+
+
+LIKE = ["ANN", "a n n", "\uff41nn", "ann.", "a\u0430n", "\u0430\u043d\u043d", "\u2003", "..."]
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_one_person_has_one_name(persons, name):
+    """Case, spaces, dots, width; letters of another script beside those that are here; none at all."""
+    with pytest.raises(UsageError):
+        persons.invite(name, time.time())
+
+
+def test_names_in_any_one_script_are_taken(tmp_path):
+    for number, names in enumerate((["J\u00f3e", "Joe"], ["\u0391\u03bd\u03bd\u03b1"], ["\u5c71\u7530\u306f\u306a"])):
+        known = Persons(tmp_path / f"{number}.json")
+        for name in names:
+            known.invite(name, time.time())
+    with pytest.raises(UsageError, match="too much like"):
+        Persons(tmp_path / "0.json").invite("Jo\u0301e", time.time())
+
+
+@pytest.fixture
+def two(home, plan):
+    """A home whose policy asks two persons, and the state of what waits there."""
+    policy = home / "policy.toml"
+    policy.write_text(policy.read_text().replace("people = 1", "people = 2"))
+
+    def state():
+        with Requests(home / "requests.sqlite") as book:
+            return book.state("r1")
+
+    return state
+
+
+def said(home, persons, plan, name):
+    """An invited person approves."""
+    if persons.named(name) is None:
+        persons.choose(persons.invite(name, time.time()), time.time(), password=GOOD)
+    visitor = Visitor(home)
+    assert sign_in(visitor, name).status_code == 303
+    return visitor.decide(plan, "approve").status_code
+
+
+def test_the_printed_address_the_terminal_and_an_invitation_are_one_person(home, plan, two):
+    """A name that the terminal gave itself is not the person's who has it later."""
+    known = Persons(home / "persons.json")
+    assert Visitor(home, person="Bob").enter().decide(plan, "approve").status_code == 303
+    assert said(home, known, plan, "Ann Example") == 303
+    assert two() is State.PENDING
+    for name in ("ANN example", "bob", "carla"):
+        with pytest.raises(Refused, match="each says yes as themselves"):
+            decide(home, "approve", plan, name)
+    known.choose(known.invite("Bob", time.time()), time.time(), password=GOOD)
+    with Requests(home / "requests.sqlite") as book:
+        assert book.missing("r1", Approve(people=2)) == 1
+    assert said(home, known, plan, "Bob") == 303
+    assert two() is State.APPROVED  # the control
+
+
+def test_of_who_was_removed_nothing_counts_nor_after_a_return(home, persons, plan, two):
+    assert said(home, persons, plan, "ann") == 303
+    old = Visitor(home)
+    assert sign_in(old, "ann").status_code == 303
+    persons.remove("ann")
+    persons.invite("ann", time.time())
+    assert old.get("/").status_code == 303  # who returns signs in anew
+    assert said(home, persons, plan, "bob") == 303
+    assert two() is State.PENDING
+    assert said(home, persons, plan, "carla") == 303
+    assert two() is State.APPROVED
+
+
+def test_a_no_of_the_terminal_holds_and_is_taken_back_there(home, persons, plan, two):
+    decide(home, "deny", plan, "officer")
+    assert two() is State.DENIED
+    _, done = decide(home, "approve", plan, "Officer")
+    assert done.missing == 2
+
+
+def test_a_session_of_the_printed_address_does_not_come_back(home):
+    known, visitor = Persons(home / "persons.json"), Visitor(home).enter()
+    known.invite("ann", time.time())
+    assert visitor.get("/").status_code == 303
+    known.remove("ann")
+    assert visitor.get("/").status_code == 303
+
+
+def test_requests_and_pages_know_the_same_persons(home):
+    at = SiteHome.at(home)
+    assert Persons.beside(at.requests).path == at.persons
 
 
 @pytest.fixture

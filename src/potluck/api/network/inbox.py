@@ -3,7 +3,7 @@
 import getpass
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from potluck.learning.models.room import Room, room
 from potluck.learning.models.sent import lacks
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
+from potluck.members.persons import Persons, folded
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Event, Subject
 from potluck.owner.access import read as read_log
@@ -49,7 +50,7 @@ class Asked:
     """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
     here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
     that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
-    (None: it sets no cap)."""
+    (None: it sets no cap). rule: of the policy, how much one approval lets in."""
 
     request: Request
     plan: Spec
@@ -63,6 +64,7 @@ class Asked:
     unreadable: str = ""
     before: int = 0
     cap: float | None = None
+    rule: str = "person"
 
     @property
     def views(self) -> list[View]:
@@ -229,7 +231,8 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             year = Composed() if computes or not known_cost else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
-            asked.append(Asked(one, plan, missing, spent, year, home.name, computes, file, known, unreadable, ran, cap))
+            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule)
+            asked.append(Asked(one, plan, missing, spent, year, *facts))
         return asked
 
 
@@ -253,26 +256,49 @@ def note_rows(home: SiteHome, request: Request, plan: str, words: Sequence[str],
     AccessLog(home.access).write("rows", datetime.now(UTC), about=about, why=tuple(words))
 
 
-def decide(folder: Path, verdict: Event, which: str, person: str | None, reason: str = "") -> tuple[str, Decision]:
+def decide(
+    folder: Path,
+    verdict: Event,
+    which: str,
+    person: str | None,
+    reason: str = "",
+    *,
+    signed: bool = False,
+    sure: Callable[[], None] = lambda: None,
+) -> tuple[str, Decision]:
     """`approve`, `deny` or `revoke` the plan whose hash begins with `which`, as `person` (default: who is logged in).
 
-    reason: the person's words, for this site's access log alone. Gives (person, what it did).
-    Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this version cannot read.
+    reason: the person's words, for this site's access log alone; signed: whether the person signed in as one of those
+    who were invited to the pages; sure: raises if what was looked at is not so any more, asked while nobody else can
+    change it. Gives (person, what it did). The line of the log is written before the decision holds, or it does not.
+    Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this version cannot read, this person
+    cannot here, or it cannot be logged.
     """
     home = SiteHome.at(folder)
     who = person or getpass.getuser()
-    rules = read_policy(home.policy).approve
-    with closing(Requests(home.requests)) as requests:
+    with closing(Requests(home.requests)) as requests, requests.change():
+        sure()
+        rules = read_policy(home.policy).approve
         if verdict == "approve":
             _readable(home, requests.find(which))
+            if not signed:
+                _proven(home, requests, which, who)
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
         done = act(which, who, time.time(), rules)
-        name = asked_of(done.changed[0]).name if done.changed else ""
-    about = Subject(
-        person=who, plan=name, hash=done.hash, run=done.changed[0].run if done.changed else "", reason=reason
-    )
-    AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
+        newest = next(reversed(done.changed or requests.find(done.hash)), None)
+        plan, run, asker = (asked_of(newest).name, newest.run, newest.asker) if newest else ("", "", "")
+        about = Subject(person=who, plan=plan, hash=done.hash, run=run, asker=asker, reason=reason)
+        AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
+
+
+def _proven(home: SiteHome, requests: Requests, which: str, who: str) -> None:
+    """Where persons were invited to the pages, a yes is theirs, given there: one person could be two else. A name that
+    is none of theirs takes back its own no, which counts as no approval. Raises Refused."""
+    names = [folded(one.name) for one in Persons(home.persons).all()]
+    if names and (folded(who) in names or not requests.said_no(which, who)):
+        hint = "sign in at the pages: potluck site web; deny and revoke work here, too"
+        raise Refused("persons were invited here: each says yes as themselves", where=home.name, hint=hint)
 
 
 def _readable(home: SiteHome, found: Sequence[Request]) -> None:

@@ -6,7 +6,6 @@ any of it is another by then. What the words are is the inbox's matter (`api.net
 
 import hashlib
 import re
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from potluck.core.party import BROKER
 from potluck.core.visible import json_text
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
+from potluck.members.home import SiteHome
 from potluck.owner.access import REASON
 from potluck.owner.requests import State
 from potluck.report import matrix, owners, words
@@ -52,7 +52,6 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._deciding = threading.Lock()
 
     def waiting(self, visit: Visit) -> Response:
         """What waits, a line each."""
@@ -85,21 +84,31 @@ class Owner:
         if verdict in REASONED and not reason:
             raise UsageError("a no needs its reason", hint="go back and say why: it stays here, in the access log")
         form = visit.take(f"{ADDRESS}/{visit.name}/decide")
-        with self._deciding:
-            asked = self._one(visit)
-            if form.shown != digest(asked, earlier(self._folder, asked.request)):
+        asked = self._one(visit)
+        chosen = next((one.word for one in verdicts(asked) if one.word == verdict), None)
+        if chosen is None:
+            raise Refused("nobody can decide so about this request now", hint="look at the page again")
+
+        def sure() -> None:
+            now = self._one(visit)
+            if form.shown != self._digest(now, earlier(self._folder, now.request)):
                 what = "what the page showed has changed since: nothing was decided"
                 raise Refused(what, hint="look at the page again, it shows how things are now")
-            chosen = next((one.word for one in verdicts(asked) if one.word == verdict), None)
-            if chosen is None:
-                raise Refused("nobody can decide so about this request now", hint="look at the page again")
-            decide(self._folder, chosen, asked.request.hash, visit.person, reason)
+
+        signed = visit.session is not None and bool(visit.session.handle)
+        decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, sure=sure)
         return RedirectResponse(f"{ADDRESS}/{visit.name}", 303)
 
     def _one(self, visit: Visit) -> Asked:
         if not re.fullmatch(r"[0-9a-f]{64}", visit.name):
             raise HTTPException(404)
         return one_request(self._folder, visit.name)
+
+    def _digest(self, asked: Asked, before: Earlier | None) -> str:
+        """Of all that a page says of a request, and of the policy by which it is judged."""
+        shown = {**asked.document(), "before": before.request.run if before else None}
+        policy = SiteHome.at(self._folder).policy.read_bytes()
+        return hashlib.sha256(hashlib.sha256(policy).digest() + json_text(shown).encode()).hexdigest()
 
     def _shown(self, visit: Visit, asked: Asked) -> Response:
         address = f"{ADDRESS}/{visit.name}"
@@ -118,7 +127,7 @@ class Owner:
             decided=decided(self._folder, asked.request),
             settings=json_text(asked.document()["settings"]),
             verdicts=offered,
-            form=visit.form(f"{address}/decide", digest(asked, before)) if offered else "",
+            form=visit.form(f"{address}/decide", self._digest(asked, before)) if offered else "",
             look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
             most=REASON,
         )
@@ -138,12 +147,6 @@ def _block(name: str, values: Sequence[float], names: Sequence[str] | None) -> B
     if names is not None:
         return Block(name, tuple(zip(names, values, strict=True)))
     return Block(name, (), tuple(values[:SHOWN]), max(0, len(values) - SHOWN))
-
-
-def digest(asked: Asked, before: Earlier | None) -> str:
-    """Of all that a page says of a request."""
-    shown = {**asked.document(), "before": before.request.run if before else None}
-    return hashlib.sha256(json_text(shown).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
