@@ -156,7 +156,7 @@ def preview(folder: Path, which: str, person: str = "") -> Leaving:
 
 def _names(plan: Spec, blocks: Mapping[str, Floats]) -> dict[str, tuple[str, ...]]:
     """Whose each number is, of a model that is linear in its features: a gradient, or a change of weights."""
-    if plan.training is None or plan.model is None or kind_of(plan).link is None:
+    if plan.training is None or plan.model is None or plan.data.target is None or kind_of(plan).link is None:
         return {}
     goal, each = goal_of(plan), ("intercept", *encoding(plan).names)
     said = tuple(f"{label}: {one}" for label in goal.scores for one in each) if goal.outputs > 1 else each
