@@ -92,7 +92,8 @@ def test_an_address_of_this_machine_that_hides_its_user_is_refused_but_for_a_pro
     for proxied in (False, True):
         app = program(home, Origin.here(1), "ann", TOKEN)
         with serve.listening(0) as (port, sockets), served(app, sockets, proxied=proxied):
-            assert ("403" in first_line(port, "127.0.0.2") or not first_line(port, "127.0.0.2")) is not proxied
+            said = first_line(port, "127.0.0.2")  # a refused connection may be reset before its answer is read
+            assert ("403" in said or not said) is not proxied
             assert "403" not in first_line(port)
 
 
