@@ -5,6 +5,7 @@ added up; at a delta of 1e-5 they come to 7.9 (`tests/dp/test_composition.py`). 
 """
 
 import threading
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -35,11 +36,11 @@ MOST = 40
 def plain(monkeypatch):
     """The mend taken out: caps compare the runs' own epsilons, added up."""
 
-    def added(tally: Tally, delta: float, since=None, run="", instead: RunCosts | None = None, cap=None) -> float:
+    def added(tally: Tally, delta: float, since=None, run="", instead: Sequence[RunCosts] = (), cap=None) -> float:
         tally._follow()
         runs = [one for closed in tally._closed.values() for one in closed.runs]
         runs += [one for name, one in tally._open.items() if name != run]
-        costs = [one.charged() for one in runs] + ([instead] if instead else [])
+        costs = [one.charged() for one in runs] + [*instead]
         return sum(one.alone(one.delta) for one in costs if one.costs)
 
     monkeypatch.setattr(Tally, "composed", added)
