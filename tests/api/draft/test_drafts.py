@@ -1,6 +1,7 @@
 """A drafted plan says what its rows are, as somebody who cleaned them by hand would; of few rows it says nothing."""
 
 import math
+import re
 import tomllib
 from datetime import date
 
@@ -438,6 +439,121 @@ def test_numbers_with_another_mark_than_those_of_other_columns_are_named():
 def test_other_words_for_no_value_hold_among_numbers_and_not_in_categories():
     assert column(["1.5", "2.5", "unknown"] * 9)["missing"] == ["", "unknown"]
     assert "unknown" in column(["red", "green", "unknown"] * 9)["columns"]["x"]["values"]
+
+
+CELLS = {
+    "number": ["1.5", "2.25", "3.5", "12.75", "7.5"],
+    "comma": ["1,5", "2,25", "3,5", "12,75", "7,5"],
+    "counted": ["12", "55", "150", "230", "310", "999"],
+    "date": ["2001-02-03", "1999-12-31", "1950-06-07"],
+    "pair": ["yes", "Y", "ja", "no", "N", "nein"],
+    "sex": ["m", "male", "F", "w"],
+    "ward": ["A", "b", "B", "unknown", "Unknown", "999"],
+}
+STRAYS = ("unknown", "Unknown", "unbekannt", "-99", "999", "999.0", "vielleicht", "NA", "", "k.A.", "<5", "None", "d")
+
+
+@st.composite
+def dirty_frames(draw):
+    """Two sites with columns of several kinds, in each of which some cells are something else."""
+    names = draw(st.lists(st.sampled_from([*CELLS]), min_size=2, max_size=5))
+    rows, seed = draw(st.sampled_from([30, 60])), draw(st.integers(0, 99))
+    chance, frames = np.random.default_rng(seed), {}
+    strays = [draw(st.lists(st.sampled_from(STRAYS), max_size=3)) for _ in names]
+    share = [draw(st.sampled_from([0.02, 0.1, 0.3])) for _ in names]
+    for site in "ab":
+        frame = pd.DataFrame({"beside": [str(n % 7) for n in range(rows)]})
+        for place, name in enumerate(names):
+            kind = draw(st.sampled_from(["number", "comma"])) if name == "comma" else name
+            cells = chance.choice(CELLS[kind], rows).astype(object)
+            if strays[place]:
+                odd = chance.random(rows) < share[place]
+                cells[odd] = chance.choice(strays[place], odd.sum())
+            frame[f"{name}{place}"] = cells
+        frames[site] = frame
+    return frames, draw(st.sampled_from([None, *frame.columns]))
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(dirty_frames())
+def test_every_draft_of_dirty_rows_passes_its_own_check(tmp_path_factory, drawn):
+    frames, target = drawn
+    try:
+        text = text_of(frames, target=target)
+    except UsageError as error:
+        assert re.search("cannot be predicted: .|could use", str(error))
+        return
+    path = tmp_path_factory.mktemp("plan") / "plan.toml"
+    path.write_text(text)
+    assert potluck.Plan.read(path).problems()[0] == []
+
+
+def checked(rows, **asked):
+    frames = dict.fromkeys("abc", rows)
+    verdict = potluck.check(potluck.Plan.from_frames(frames, **asked), data=frames)
+    assert verdict.ok, verdict.errors
+    return text_of(frames, **asked), verdict
+
+
+def test_a_word_for_no_value_is_no_value_of_a_category_either():
+    """It stands in `data.missing`, which holds for all columns."""
+    rows = pd.DataFrame({"age": ["unknown", *map(str, range(30, 59))] * 2, "x": np.arange(60) % 9 + 0.5})
+    rows["ward"] = ["A", "B", "Unknown"] * 20
+    text, _ = checked(rows)
+    data = tomllib.loads(text)["data"]
+    assert (data["missing"], data["columns"]["ward"]["values"]) == (["", "Unknown", "unknown"], ["A", "B"])
+    assert "Unknown is taken for no value, as in other columns" in text
+    target = tomllib.loads(text_of({"a": rows}, target="ward"))["data"]["target"]
+    assert (target["positive"], target["negative"]) == (["B"], ["A"])
+
+
+def test_a_dictionary_declares_no_word_that_means_no_value_elsewhere(tmp_path):
+    path = tmp_path / "dictionary.csv"
+    path.write_text("column;kind;low;high;values\nward;category;;;A|B|unknown\n")
+    rows = pd.DataFrame({"age": ["unknown", *map(str, range(30, 59))] * 2, "ward": ["A", "B"] * 30})
+    frames = dict.fromkeys("abc", rows)
+    plan = potluck.Plan.from_frames(frames, dictionary=path)
+    assert potluck.check(plan, data=frames).ok
+    text = plan.source
+    assert tomllib.loads(text)["data"]["columns"]["ward"]["values"] == ["A", "B"]
+
+
+@pytest.mark.parametrize(("many", "named"), [(1, False), (3, True)])
+def test_a_stray_word_among_spellings_of_yes_and_no_makes_no_class_and_is_said(many, named):
+    cells = ["vielleicht"] * many + (["yes", "Y", "ja", "no", "N", "nein"] * 10)[many:]
+    rows = pd.DataFrame({"t": cells, "x": np.arange(60) % 9 + 0.5})
+    text, verdict = checked(rows, target="t")
+    target = tomllib.loads(text)["data"]["target"]
+    assert ({*target["positive"]}, {*target["negative"]}) == ({"yes", "Y", "ja"}, {"no", "N", "nein"})
+    said = f"{3 * many} rows say neither yes nor no{' (vielleicht)' if named else ''}, and"
+    assert f"{said} are left out" in text
+    assert ("vielleicht" in text) == named
+    assert verdict.data["a"].unmet == many
+    text, _ = checked(rows)
+    assert f"{said} count as neither" in text
+    assert {*tomllib.loads(text)["data"]["derive"]["t_yes"]["map"]} == {*cells} - {"vielleicht"}
+
+
+def test_a_third_answer_of_many_rows_stays_one():
+    cells = ["ja", "nein", "vielleicht"] * 20
+    assert column(cells)["columns"]["x"]["values"] == ["ja", "nein", "vielleicht"]
+    assert column(["m", "w"] * 40 + ["d"] * 6)["columns"]["x"]["values"] == ["d", "m", "w"]
+    assert column(["0", "1"] * 40 + ["2"] * 5)["columns"]["x"]["kind"] == "number"
+
+
+def test_a_date_is_refused_as_target():
+    rows = pd.DataFrame({"born": ["1950-01-31", "1960-02-28"] * 20, "x": np.arange(40) % 9 + 0.5})
+    with pytest.raises(UsageError, match="'born' cannot be predicted: a date"):
+        text_of({"a": rows}, target="born")
+
+
+def test_a_decimal_mark_that_differs_between_sites_is_named_with_them():
+    rows = pd.DataFrame({"w": [f"{n % 30}.5" for n in range(60)], "x": [f"{n % 7}.25" for n in range(60)]})
+    frames = {"a": rows, "b": rows.assign(w=rows["w"].str.replace(".", ",")), "c": rows}
+    said = 'numbers whose decimal mark is "." at a and c and "," at b'
+    assert f"# w: {said}" in text_of(frames)
+    with pytest.raises(UsageError, match=f"'w' cannot be predicted: {said}"):
+        text_of(frames, target="w")
 
 
 def test_sites_that_differ_are_named(tmp_path):

@@ -14,6 +14,7 @@ from potluck.api.dictionary.columns import Dictionary
 from potluck.api.draft.facts import MARKS, Facts
 from potluck.api.draft.guess import Guess, Seen
 from potluck.api.draft.guesses import guessed
+from potluck.api.draft.missing import agreed
 from potluck.api.draft.questions import DATED, first, second
 from potluck.api.draft.target import Aim, aim
 from potluck.api.draft.written import Written, written
@@ -115,7 +116,7 @@ def draft(
         if facts and not any(one.rows for one in facts.values()):
             raise DataError("has no rows", where=site, hint="a file needs rows below its first line")
     seen = _seen(each, names, Seen("", {}, tuple(names), decimal, today or date.today(), proven), target)
-    guesses = {name: _described(name, guessed(one), dictionary) for name, one in seen.items()}
+    seen, guesses, texts = agreed(seen, lambda name, one: _described(name, guessed(one), dictionary), person, extra)
     if person is not None and (lacking := seen[person].lacking):
         raise UsageError(f"--person: column {person!r} is not in {listed(lacking)}", hint="all sites need it")
     found = Draft(
@@ -123,7 +124,7 @@ def draft(
         written=how,
         decimal=decimal,
         guesses=guesses,
-        missing=_missing(seen, {name: one for name, one in guesses.items() if one.used and name != person}, extra),
+        missing=texts,
         gaps=frozenset(name for name, one in seen.items() if _gaps(one.all, guesses[name])),
         aim=None if target is None else aim(target, guesses[target]),
         target=target,
@@ -186,12 +187,6 @@ def _described(name: str, guess: Guess, dictionary: Dictionary | None) -> Guess:
     if guess.entry is not None and guess.entry["kind"] == one.kind:
         return guess
     return Guess(why=f"the dictionary says that it is a {one.kind}, which its cells are not")
-
-
-def _missing(seen: Mapping[str, Seen], used: Mapping[str, Guess], extra: Sequence[str]) -> list[str]:
-    """The texts that mean "no value" in columns that the plan reads."""
-    gone = [text for name in used for text in (*seen[name].all.gone, *used[name].missing)]
-    return list(dict.fromkeys(["", *extra, *sorted(gone)]))
 
 
 def _gaps(facts: Facts, guess: Guess) -> bool:

@@ -1,10 +1,12 @@
 """What a column's cells are, counted: how many are numbers, dates, or which texts."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Self
+
+from potluck.learning.data.notation import Key, Notation
 
 MARKS = (".", ",")
 """Decimal marks."""
@@ -55,15 +57,20 @@ class Facts:
         """Cells with a value; words such as "unknown" count."""
         return self.filled - sum(self.gone.values())
 
+    @property
+    def told(self) -> int:
+        """Cells with a value, but for words that mean "no value"."""
+        return self.present - sum(self.words.values())
+
     def numeric(self, mark: str) -> bool:
         """Whether all cells with a value are numbers with this decimal mark, but for words that mean "no value"."""
-        return 0 < self.present - sum(self.words.values()) == self.numbers[mark]
+        return 0 < self.told == self.numbers[mark]
 
     @property
     def thousands(self) -> str:
         """The mark between groups of three digits, if all cells with a value can be read so; else empty. "2.987" is
         such a cell, and may be a number with three decimals as well."""
-        values = self.present - sum(self.words.values())
+        values = self.told
         for mark, many in self.grouped.items():
             others = (self.numbers[one] for one in MARKS if one != mark)
             if many and any(many + plain == values for plain in others):
@@ -73,7 +80,29 @@ class Facts:
     @property
     def looks_dated(self) -> bool:
         """Whether all cells with a value begin as dates do."""
-        return 0 < self.present - sum(self.words.values()) == self.dated
+        return 0 < self.told == self.dated
+
+    def without(self, keys: Collection[Key], how: Notation) -> Self:
+        """With cells counted as gone whose texts mean the same as these. how: as texts are compared."""
+        texts = self.values or {**self.words, **{f"{one:g}": rows for one, rows in self.standins.items()}}
+        found = {text: rows for text, rows in texts.items() if how.key(text) in keys}
+        numbers = {text: number for text in found if (number := how.number(text)) is not None}
+        fewer = sum(found[text] for text in numbers)
+
+        def rest(counts: Mapping[str, int]) -> Mapping[str, int]:
+            return Counter({text: rows for text, rows in counts.items() if text not in found})
+
+        return replace(
+            self,
+            gone=Counter(self.gone) + Counter(found),
+            words=rest(self.words),
+            numbers=Counter({mark: max(0, many - fewer) for mark, many in self.numbers.items()}),
+            fits=max(0, self.fits - fewer),
+            whole=max(0, self.whole - fewer),
+            different=max(0, self.different - len(found)),
+            standins=Counter({one: n for one, n in self.standins.items() if one not in numbers.values()}),
+            values=None if self.values is None else rest(self.values),
+        )
 
     def __add__(self, other: Self) -> "Facts":
         """Of both."""

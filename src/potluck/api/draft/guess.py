@@ -76,7 +76,7 @@ class Seen:
         found = [
             site + (f" (first in line {facts.misfit})" if facts.misfit is not None else "")
             for site, facts in self.each.items()
-            if facts.fits + sum(facts.words.values()) < facts.present
+            if facts.fits < facts.told
         ]
         return listed(found[:FEWEST]) + (", and others" if len(found) > FEWEST else "")
 

@@ -12,7 +12,7 @@ SWAPPED = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y"}
 def day(seen: Seen) -> Guess | None:
     """The first format that all cells with a value fit."""
     facts = seen.all
-    values = facts.present - sum(facts.words.values())
+    values = facts.told
     fitting = [form for form, fit in facts.dates.items() if fit == values > 0]
     if not fitting:
         return None

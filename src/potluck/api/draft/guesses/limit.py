@@ -8,7 +8,7 @@ from potluck.core.prose import agree
 def limit(seen: Seen) -> Guess | None:
     """All cells with a value are numbers, or numbers behind such a mark."""
     facts = seen.all
-    values = facts.present - sum(facts.words.values())
+    values = facts.told
     if not facts.limits or facts.fits + facts.limits < values or not facts.fits:
         return None
     many = agree(facts.limits, "1 cell has", f"{facts.limits} cells have")

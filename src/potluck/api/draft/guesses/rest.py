@@ -25,7 +25,7 @@ def absent(seen: Seen) -> Guess | None:
 def rest(seen: Seen) -> Guess:
     """Anything else."""
     facts = seen.all
-    values = facts.present - sum(facts.words.values())
+    values = facts.told
     if facts.numbers[seen.other] == values > facts.numbers[seen.decimal]:
         return Guess(why=f'its numbers are written with "{seen.other}", those of other columns with "{seen.decimal}"')
     if seen.dated:
