@@ -614,7 +614,11 @@ def test_a_person_is_the_unit_and_a_target_fits_its_model():
     assert (plan.spec.model.kind, plan.spec.privacy.unit, plan.spec.data.person) == ("linear", "person", "who")
     assert plan.spec.privacy.rows_per_person == 3
     assert potluck.check(plan, data=dict.fromkeys("abc", frame)).ok
-    for asked, said in (({"target": "whos"}, "did you mean"), ({"target": "who"}, "cannot be predicted")):
+    for asked, said in (
+        ({"target": "whos"}, "did you mean"),
+        ({"target": "who"}, "cannot be predicted"),
+        ({"target": "x", "person": "x"}, "both name 'x'"),
+    ):
         with pytest.raises(UsageError, match=said):
             text_of({"a": frame}, **asked)
 

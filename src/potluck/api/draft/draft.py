@@ -108,6 +108,8 @@ def draft(
             raise UsageError("the first line holds numbers or dates, not names", where=site, hint=hint)
     _there(target, names, "target")
     _there(person, names, "person")
+    if person is not None and person == target:
+        raise UsageError(f"--person and --target both name {person!r}", hint="who a row is of is not predicted")
     extra = tuple(dictionary.missing or ()) if dictionary else ()
     known = {site: first(one, _once(names[site]), site, extra) for site, one in rows.items()}
     decimal, proven = _decimal(known)
