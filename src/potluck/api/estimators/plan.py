@@ -14,6 +14,7 @@ from potluck.api.plan.grammar import Toml
 from potluck.api.plan.plan import Plan
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import required
+from potluck.core.schema import readable
 from potluck.core.stages import Floats
 from potluck.learning.models.kinds import MODELS
 from potluck.learning.training.method import method_of
@@ -162,7 +163,7 @@ def _suited(plan: Plan, said: Collection[str]) -> Plan:
 @lru_cache(maxsize=256)
 def _better(known: bytes) -> tuple[Change, ...]:
     """Of a plan, as bytes. Searches fit many times with the same one."""
-    spec = msgspec.msgpack.decode(known, type=Spec)
+    spec = msgspec.msgpack.decode(known, type=readable(Spec))
     best = improved(spec, Rehearsals(required(required(spec.training).expected_rows)))
     return tuple(one for one in changed(spec, best) if one.better is not None)
 

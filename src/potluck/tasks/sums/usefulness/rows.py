@@ -18,6 +18,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
+from potluck.core.schema import readable
 from potluck.core.seeded import generator
 from potluck.core.stages import Floats
 from potluck.learning.data.encode import Encoding, encode
@@ -50,7 +51,7 @@ def made_up(how: Encoding, goal: Goal, share: float, rows: int, number: int) -> 
 
 @lru_cache(maxsize=32)
 def _kept(known: bytes, share: float, rows: int, number: int) -> MadeUp:
-    how, goal = msgspec.json.decode(known, type=tuple[Encoding, Goal])
+    how, goal = msgspec.json.decode(known, type=readable(tuple[Encoding, Goal]))
     draw = generator(0, "rehearsal", number, "rows")
     shared, factor = draw.uniform(0, MOST_SHARED), draw.normal(size=rows)
 
