@@ -1,12 +1,14 @@
 """The owner's pages say what the verbs say, and do what the verbs do."""
 
 import json
+import sqlite3
 
 import msgspec
 import pandas as pd
 import pytest
 
-from potluck.api.network.inbox import inbox
+from potluck.api.network.history import _flat
+from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
@@ -138,6 +140,28 @@ def test_a_damaged_file_of_persons_lets_nobody_in(home, ann, plan):
         assert answer.status_code == 400
         assert "Is damaged (persons.json)" in words(answer.text)
         assert str(home.parent) not in answer.text
+
+
+def test_a_plan_of_another_version_hides_no_other_and_can_be_denied(home, ann, plan):
+    old = homes.ask(home, homes.spec(purpose="old"), "r2")
+    with sqlite3.connect(home / "requests.sqlite") as db:
+        db.execute("""UPDATE plans SET plan = replace(plan, '"version":1', '"version":99') WHERE hash = ?""", (old,))
+        assert db.total_changes == 1
+    for path in ("/", "/past"):
+        assert plan in ann.get(path).text
+        assert "a plan that this version cannot read" in words(ann.get(path).text)
+    answer = ann.get(f"/requests/{old}")
+    assert answer.status_code == 409
+    assert "cannot read" in words(answer.text)
+    assert ann.decide(plan, "approve").status_code == 303
+    decide(home, "deny", old, "ann")
+    assert state(home, "r2") is State.DENIED
+
+
+def test_no_difference_hides_behind_a_name_with_dots():
+    one, other = ({"columns": {"a": {"b.c": 1}}}, {"columns": {"a.b": {"c": 1}}})
+    assert dict(_flat(one)) != dict(_flat(other))
+    assert dict(_flat({"a": {"b": [1]}})) == {"a.b": "[1]"}
 
 
 def test_a_page_that_is_not_there_says_so(ann):

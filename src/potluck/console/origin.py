@@ -41,7 +41,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
-_HTTPS = re.compile(r"https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HTTPS = re.compile(rf"https://{_LABEL}(\.{_LABEL})*(:(?P<port>[1-9][0-9]{{0,4}}))?")
+_HERE = re.compile(r"http://localhost:[1-9][0-9]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +55,21 @@ class Origin:
     @classmethod
     def here(cls, port: int) -> "Origin":
         """On this machine."""
-        return cls(f"http://localhost:{port}")
+        return cls(f"http://localhost:{port}".removesuffix(":80"))  # a browser leaves that one out
 
     @classmethod
     def behind(cls, text: str) -> "Origin":
         """As the hospital's own proxy shows them. Raises UsageError: not https, or more than a host and port."""
-        if not _HTTPS.fullmatch(text):
+        found = _HTTPS.fullmatch(text)
+        if found is None or int(found["port"] or 443) > 65535:
             hint = "e.g. https://potluck.hospital.example, without a path; letters small"
             raise UsageError(f"{text!r} is no origin that a proxy may show", hint=hint)
         return cls(text.removesuffix(":443"))
+
+    @classmethod
+    def named(cls, text: str) -> "Origin":
+        """On this machine, or behind its proxy, as somebody wrote it. Raises UsageError: neither."""
+        return cls(text.removesuffix(":80")) if _HERE.fullmatch(text) else cls.behind(text)
 
     @property
     def host(self) -> str:

@@ -109,7 +109,7 @@ class Passkeys:
         try:
             said = json.loads(_field(answer, "response", "clientDataJSON"))
             challenge = base64url_to_bytes(said["challenge"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Refused(_WRONG, hint="load the page again") from None
         self.challenges.use(challenge, purpose)
         return challenge

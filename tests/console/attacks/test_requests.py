@@ -155,8 +155,13 @@ def test_no_address_is_taken_from_a_request(home, query):
 
 
 @pytest.mark.parametrize("text", ["http://potluck.example", "https://potluck.example/path", "https://*.example", "*",
-                                  "https://user@potluck.example", "https://a.example https://b.example"])  # fmt: skip
+                                  "https://user@potluck.example", "https://a.example https://b.example",
+                                  "javascript:x", "https://a..b", "https://a:0443", "https://a:70000"])  # fmt: skip
 def test_an_origin_behind_a_proxy_is_https_and_a_host_alone(text):
     with pytest.raises(UsageError, match="is no origin"):
         Origin.behind(text)
+    with pytest.raises(UsageError, match="is no origin"):
+        Origin.named(text)
+    assert [Origin.named(one).host for one in ("http://localhost:8711", "https://a.b:443")] == ["localhost:8711", "a.b"]
+    assert Origin.here(80).host == "localhost"
     assert Origin.behind("https://potluck.example:8443").host == "potluck.example:8443"

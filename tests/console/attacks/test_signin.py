@@ -409,6 +409,7 @@ def test_a_signature_for_another_place_time_or_purpose_is_none(home, key):
         "no answer": lambda: "[]",
         "half an answer": lambda: json.dumps({"rawId": "AA", "response": {"clientDataJSON": 1}}),
         "deep nonsense": lambda: "[" * 5000,
+        "deep nonsense inside": lambda: json.dumps({"response": {"clientDataJSON": "W1tb" * 12_000}}),
     }
     assert visitor.post("/sign-in/passkey", {"credential": made.sign(ask(visitor), here)}).status_code == 303
     tries["a copied key"] = copied  # it counts from the start again

@@ -1,5 +1,6 @@
 """What was asked of a site and what became of it; and how a plan differs from one that was let in before."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.core.errors import Refused
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry
@@ -22,10 +24,11 @@ VERDICTS = ("approve", "deny", "revoke")
 
 @dataclass(frozen=True)
 class Past:
-    """One request, in short. missing: approvals that it still needs (0: it does not wait)."""
+    """One request, in short. plan: None where this version cannot read it; missing: approvals that it still needs (0:
+    it does not wait)."""
 
     request: Request
-    plan: Spec
+    plan: Spec | None
     missing: int
 
 
@@ -53,10 +56,18 @@ def history(folder: Path) -> list[Past]:
     rule = read_policy(home.policy).approve
     with closing(Requests(home.requests)) as requests:
         every = [
-            Past(one, asked_of(one), requests.missing(one.run, rule) if one.state is State.PENDING else 0)
+            Past(one, read_of(one), requests.missing(one.run, rule) if one.state is State.PENDING else 0)
             for one in requests.every()
         ]
     return every[::-1]
+
+
+def read_of(request: Request) -> Spec | None:
+    """The plan of a request; None: another version took it, and this one cannot read it."""
+    try:
+        return asked_of(request)
+    except Refused:
+        return None
 
 
 def decided(folder: Path, request: Request) -> list[Entry]:
@@ -71,20 +82,26 @@ def earlier(folder: Path, request: Request) -> Earlier | None:
     name = asked_of(request).name
     with closing(Requests(SiteHome.at(folder).requests)) as requests:
         every = requests.every()
-    same = [one for one in every if one.asker == request.asker and one.hash != request.hash and one.state in LET_IN]
+    same = [
+        (plan, one)
+        for one in every
+        if one.asker == request.asker and one.hash != request.hash and one.state in LET_IN and (plan := read_of(one))
+    ]
     if not same:
         return None
-    newest = max(same, key=lambda one: (asked_of(one).name == name, one.first_seen))
+    plan, newest = max(same, key=lambda one: (one[0].name == name, one[1].first_seen))
     before, now = (dict(_flat(msgspec.json.decode(one.plan))) for one in (newest, request))
     keys = sorted(before.keys() | now.keys())
     changes = [Change(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys]
-    return Earlier(newest, asked_of(newest), tuple(one for one in changes if one.before != one.now))
+    return Earlier(newest, plan, tuple(one for one in changes if one.before != one.now))
 
 
 def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of a document, by its dotted key. A list is a leaf."""
+    """Every leaf of a document, by its dotted key, in which a name with dots of its own is quoted: two keys stay two. A
+    list is a leaf."""
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+            said = json.dumps(name, ensure_ascii=False) if set(name) & set('."') else str(name)
+            yield from _flat(inner, f"{key}.{said}" if key else said)
     else:
         yield key, msgspec.json.encode(value).decode()

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import Composed, opened, would
+from potluck.api.network.history import read_of
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -286,8 +287,9 @@ def decide(
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
         done = act(which, who, time.time(), rules)
         newest = next(reversed(done.changed or requests.find(done.hash)), None)
-        plan, run, asker = (asked_of(newest).name, newest.run, newest.asker) if newest else ("", "", "")
-        about = Subject(person=who, plan=plan, hash=done.hash, run=run, asker=asker, reason=reason)
+        plan = read_of(newest) if newest else None
+        name, run, asker = (plan.name if plan else "", newest.run, newest.asker) if newest else ("", "", "")
+        about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, reason=reason)
         AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
 

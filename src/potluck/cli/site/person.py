@@ -22,7 +22,9 @@ def command() -> None:
 @spoken
 def add(folder: Path, name: str, origin: str) -> None:
     """Invite NAME, or let NAME choose anew: prints an address that is good once, for three days, for NAME alone."""
-    made = api.invite(folder, name, origin.rstrip("/"))
+    from potluck.console.origin import Origin
+
+    made = api.invite(folder, name, Origin.named(origin.rstrip("/")).text)
     speaker = voice()
     speaker.say(f"give this address to {name} and nobody else: whoever opens it decides under this name")
     speaker.lines(msgspec.to_builtins(made), [made.address])

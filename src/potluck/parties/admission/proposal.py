@@ -75,8 +75,12 @@ def first_sum(plan: Plan) -> Ask:
 
 
 def asked_of(request: Request) -> Plan:
-    """The plan of a request, as it was asked for."""
-    return _PLANS.decode(request.plan)
+    """The plan of a request, as it was asked for. Raises Refused: of another version, which this one cannot read."""
+    try:
+        return _PLANS.decode(request.plan)
+    except msgspec.DecodeError:
+        hint = "deny it, or read it with the version that took it"
+        raise Refused("a plan that this version cannot read", where=request.hash[:16], hint=hint) from None
 
 
 def asked_before(requests: Requests, run: str) -> Plan | None:
