@@ -20,8 +20,8 @@ from potluck.core.errors import Refused
 
 IDLE, LONGEST = 30 * 60.0, 8 * 3600.0
 """Seconds without a request, and in all, after which a session is over."""
-FORMS, SESSIONS = 200, 64
-"""Most forms of a session that wait, and most sessions: the oldest gives way."""
+FORMS, SESSIONS, EACH = 200, 64, 8
+"""Most forms of a session that wait, most sessions, and most of one person: the oldest gives way."""
 OLD = "this form was used already, or its page is old"
 
 
@@ -60,6 +60,9 @@ class Sessions:
         token, now = self._draw(), self._clock()
         session = Session(person, handle, now, now)
         with self._lock:
+            own = [key for key, one in self._open.items() if one.person == person]
+            for key in own[: max(0, len(own) - EACH + 1)]:
+                del self._open[key]
             self._open[_digest(token)] = session
             while len(self._open) > SESSIONS:
                 self._open.popitem(last=False)

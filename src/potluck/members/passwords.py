@@ -16,15 +16,19 @@ from potluck.members.tokens import fresh
 
 SHORTEST, LONGEST = 12, 256
 """Letters of a password."""
+DIFFERENT = 5
+"""Different ones of them, at least."""
 _ONE = RLock()
 """One is worked on at a time: many at once would take as many times the memory."""
 
 
 def digest(password: str) -> str:
-    """What is kept of a password. Raises UsageError: too short or too long."""
+    """What is kept of a password. Raises UsageError: too short, too long, or of too few letters."""
     if not SHORTEST <= len(password) <= LONGEST:
         hint = "some words in a row are easy to keep in mind"
         raise UsageError(f"a password has {SHORTEST} to {LONGEST} letters", hint=hint)
+    if len(set(password.casefold())) < DIFFERENT:
+        raise UsageError(f"a password has at least {DIFFERENT} different letters", hint="use words, not one letter")
     with _ONE:
         kept = argon2id.str(_bytes(password), argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE)
     return kept.decode()

@@ -98,10 +98,17 @@ def test_the_session_of_another_site_is_none(home, tmp_path):
     assert mine.get("/", Cookie=named).status_code == 303
 
 
+def test_who_signs_in_often_signs_nobody_else_out():
+    sessions = Sessions(Origin.here(1), "tag", Clock(), iter(map(str, range(10**6))).__next__)
+    for person in ("ann", *["bob"] * (2 * SESSIONS)):
+        sessions.begin(person, Response())
+    assert sessions.find("potluck-tag=0") is not None
+
+
 def test_sessions_cannot_fill_the_memory():
     sessions = Sessions(Origin.here(1), "tag", Clock(), iter(map(str, range(10**6))).__next__)
-    for _ in range(3 * SESSIONS):
-        session = sessions.begin("ann", Response())
+    for number in range(3 * SESSIONS):
+        session = sessions.begin(f"n{number % 20}", Response())
     for _ in range(1000):
         sessions.form(session, "/x")
     assert len(session.forms) <= 200

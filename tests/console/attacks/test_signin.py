@@ -151,6 +151,7 @@ def test_an_invitation_is_good_once_and_for_three_days(home):
     for wrong in (
         {"again": "another horse battery"},
         {"password": "short", "again": "short"},
+        {"password": "Aaaaaaaabbbcccc", "again": "Aaaaaaaabbbcccc"},
         {"password": "", "again": ""},
     ):
         assert visitor.post("/join/password", chosen | wrong).status_code == 400
