@@ -48,9 +48,11 @@ class SignIn:
 
     def shown(self, visit: Visit) -> Response:
         """How one signs in here."""
-        joined = any(one.joined for one in self.persons.all())
+        known = self.persons.all()
+        joined = any(one.joined for one in known)
         options = self.passkeys.asking() if joined else ""
-        return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=self.entry is not None)
+        local = self.entry is not None and not known
+        return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=local)
 
     def asked(self, visit: Visit) -> Response:
         """Where the printed address leads. The token is used when its form is sent."""

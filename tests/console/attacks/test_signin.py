@@ -215,6 +215,7 @@ def test_the_printed_address_is_nobodys_once_persons_were_invited(home):
     Persons(home / "persons.json").invite("bob", time.time())
     assert early.get("/").status_code == 303
     assert late.post("/enter/now", {"token": TOKEN}).status_code == 409
+    assert "accepted an invitation" in words(late.get("/sign-in").text)
 
 
 def test_behind_a_proxy_nobody_comes_by_a_printed_address(home):
