@@ -5,7 +5,6 @@ import math
 
 import msgspec
 import numpy as np
-import pandas as pd
 import pytest
 from dp_accounting import GaussianDpEvent
 from dp_accounting.rdp import RdpAccountant
@@ -22,6 +21,7 @@ from potluck.learning.evaluation.two_sided import of_area
 from potluck.owner.budget import Budget
 from potluck.owner.policy import DELTA
 from support.docs.keys import keys, section
+from support.learning import one_of_two
 
 GRID = {"model.l2": [0.01, 30.0, 3000.0]}
 NOISE = {"noise": "site", "unit": "row", "epsilon": 4.0, "delta": 1e-5, "clip": 1.0}
@@ -29,38 +29,19 @@ STEPS = {"method": "gradient", "rounds": 3, "rate": 1.0, "expected_rows": 240}
 
 
 def plan(word="clear", **tables):
-    base = {
-        "name": "tuned",
-        "purpose": "tests",
-        "task": "train",
-        "federation": {"sites": list("abc"), "server": "curious"},
-        "data": {
-            "columns": {
-                "x": {"kind": "number", "low": -4, "high": 4},
-                "z": {"kind": "number", "low": -4, "high": 4},
-                "y": {"kind": "category", "values": ["0", "1"]},
-            },
-            "target": {"column": "y", "positive": ["1"]},
-            "split": {"test": 0.2, "validation": 0.3, "seed": 3},
-            "max_rows": 1000,
-        },
-        "model": {"kind": "logistic"},
-        "training": {"method": "newton", "rounds": 8},
-        "protect": {"with": word},
-        "privacy": {"noise": "none"},
-    }
-    return potluck.Plan(**(base | tables))
+    return one_of_two.plan(word, {"validation": 0.3}, **tables)
 
 
 def sites(rows=120, flipped=None):
     """flipped: which of the rows of column `side` have the other label."""
-    draw = np.random.default_rng(5)
-    x, z = np.clip(draw.normal(size=(2, 3 * rows)), -4, 4)
-    y = (draw.random(3 * rows) < 1 / (1 + np.exp(-1.5 * x))).astype(int)
-    frame = pd.DataFrame({"x": x, "z": z, "y": y, "side": np.where(np.arange(3 * rows) % 4, "rest", "test")})
-    if flipped is not None:
-        frame["y"] = np.where(flipped(frame), 1 - frame["y"], frame["y"])
-    return {name: frame.iloc[place::3] for place, name in enumerate("abc")}
+    # A frame's index is its row's number over all sites.
+    found = {
+        name: frame.assign(side=np.where(frame.index % 4, "rest", "test"))
+        for name, frame in one_of_two.sites(rows).items()
+    }
+    if flipped is None:
+        return found
+    return {name: frame.assign(y=np.where(flipped(frame), 1 - frame["y"], frame["y"])) for name, frame in found.items()}
 
 
 def values(tuned):

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import potluck
@@ -15,41 +14,15 @@ from potluck.learning.loops import build
 from potluck.report.page import render
 from potluck.secret.random import system
 from potluck.tasks.sums.site import _Noted
+from support.learning import one_of_two
+from support.learning.one_of_two import sites
 
 FOLDS, ROUNDS = 3, 4
 
 
-def plan(word="clear", target=None, **tables):
-    base = {
-        "name": "validated",
-        "purpose": "tests",
-        "task": "train",
-        "federation": {"sites": list("abc"), "server": "curious"},
-        "data": {
-            "columns": {
-                "x": {"kind": "number", "low": -4, "high": 4},
-                "z": {"kind": "number", "low": -4, "high": 4},
-                "y": {"kind": "category", "values": ["0", "1"]},
-            },
-            "target": {"column": "y", "positive": ["1"]},
-            "split": {"test": 0.2, "seed": 3},
-            "max_rows": 1000,
-        },
-        "model": {"kind": "logistic"},
-        "training": {"method": "newton", "rounds": ROUNDS},
-        "protect": {"with": word},
-        "privacy": {"noise": "none"},
-        "evaluate": {"folds": FOLDS},
-    }
-    return potluck.Plan(**{name: table for name, table in (base | tables).items() if table is not None})
-
-
-def sites(rows=120):
-    draw = np.random.default_rng(5)
-    x, z = np.clip(draw.normal(size=(2, 3 * rows)), -4, 4)
-    y = (draw.random(3 * rows) < 1 / (1 + np.exp(-1.5 * x))).astype(int)
-    frame = pd.DataFrame({"x": x, "z": z, "y": y})
-    return {name: frame.iloc[place::3] for place, name in enumerate("abc")}
+def plan(word="clear", **tables):
+    training = {"method": "newton", "rounds": ROUNDS}
+    return one_of_two.plan(word, **({"training": training, "evaluate": {"folds": FOLDS}} | tables))
 
 
 @pytest.fixture(scope="module")
