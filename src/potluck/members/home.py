@@ -161,6 +161,10 @@ class CoordinatorHome:
     """The broker's CA, certificate, configuration and store."""
     runs = _In("runs")
     """A folder a run."""
+    access = _In("access.jsonl")
+    """Who signed in at its pages, and who started and cancelled what, a line each."""
+    persons = _In("persons.json")
+    """Who signs in at its pages, there after the first invitation."""
     lock = _In("server.lock")
     """Held while the server runs."""
     changing = _In("federation.lock")
@@ -206,6 +210,11 @@ class CoordinatorHome:
             accept(federation, charter.read(self.federation), now)
         files.replace(self.federation, charter.write(federation, keys.signing).encode())
         self.remember(federation)
+
+
+def home_at(folder: Path) -> "SiteHome | CoordinatorHome":
+    """A home of either kind. Raises UsageError: it is none."""
+    return CoordinatorHome.at(folder) if (folder / "issued.toml").is_file() else SiteHome.at(folder)
 
 
 def _behind(folder: Path, fresh: Path, card: Card) -> tuple[Path, Keys]:

@@ -1,4 +1,5 @@
 """The access log: a line of JSON for every request, granted or not, every round, every decision. Append-only, 0600.
+A coordinator's has who signed in at its pages, and who started and cancelled what.
 
 Each line is on disk before `write` returns. Names from outside are shortened and their control letters written out,
 so that no one can forge a line or move a terminal's cursor. No value, no text from the network but names; of rows only
@@ -30,7 +31,7 @@ MOST_CODES = 16
 LINE = 32 << 10
 Event = Literal[
     "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
-    "sign-in", "sign-out", "person",
+    "sign-in", "sign-out", "person", "submit", "cancel",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 

@@ -144,3 +144,9 @@ def test_a_key_with_a_point_that_lacks_its_quotes_is_said():
 def test_a_number_without_a_digit_beside_its_point_is_answered_with_one(given, wanted):
     with pytest.raises(UsageError, match=f"digits on both sides of a point: --set privacy.epsilon={wanted}$"):
         override({}, f"privacy.epsilon={given}")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 10**5, "a = " + "{a=" * 10**4, "a = " + "9" * 10**4])
+def test_a_text_that_would_break_the_reader_is_refused_in_words(text):
+    with pytest.raises(PlanError, match=r"nested too deeply|too many digits"):
+        read_toml(text, "plan.toml")

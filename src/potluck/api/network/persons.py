@@ -1,4 +1,4 @@
-"""Who signs in at a site's pages, for whoever has its terminal. Each change is a line of the access log."""
+"""Who signs in at a home's pages, for whoever has its terminal. Each change is a line of the access log."""
 
 import getpass
 import time
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.network.access import note
-from potluck.members.home import SiteHome
+from potluck.members.home import home_at
 from potluck.members.persons import Persons
 
 
@@ -21,8 +21,8 @@ class Invitation:
 
 
 def invite(folder: Path, name: str, origin: str) -> Invitation:
-    """Invite a person to the pages of the site in `folder`, which are at `origin`. Raises UsageError, Refused."""
-    persons = Persons(SiteHome.at(folder).persons)
+    """Invite a person to the pages of the home in `folder`, which are at `origin`. Raises UsageError, Refused."""
+    persons = Persons(home_at(folder).persons)
     token = persons.invite(name, time.time())
     note(folder, "person", getpass.getuser(), "done", ("invited", name))
     person = persons.named(name)
@@ -33,7 +33,7 @@ def invite(folder: Path, name: str, origin: str) -> Invitation:
 
 def remove(folder: Path, name: str) -> None:
     """Nobody of this name signs in any more, and who is signed in is signed out. Raises UsageError, Refused."""
-    Persons(SiteHome.at(folder).persons).remove(name)
+    Persons(home_at(folder).persons).remove(name)
     note(folder, "person", getpass.getuser(), "done", ("removed", name))
 
 
@@ -41,5 +41,5 @@ def persons(folder: Path) -> list[dict[str, object]]:
     """Who there is, and how each signs in: nothing secret. Raises UsageError, Refused."""
     return [
         {"name": one.name, "password": bool(one.password), "passkeys": len(one.passkeys), "invited": bool(one.invited)}
-        for one in Persons(SiteHome.at(folder).persons).all()
+        for one in Persons(home_at(folder).persons).all()
     ]

@@ -54,6 +54,10 @@ def read_toml(text: str, where: str) -> Toml:
         if "overwrite" in str(error):
             hint = 'each key stands once; one with a point in it needs quotes, as in "north.labs" = "labs.csv"'
         raise PlanError(f"not TOML: {error}", where=where, hint=hint) from None
+    except RecursionError:
+        raise PlanError("lists or tables are nested too deeply", where=where, hint="a plan has a few levels") from None
+    except ValueError:  # TOML sets no bound on a whole number, Python's reader of digits does
+        raise PlanError("a number has too many digits", where=where, hint="write it shorter") from None
 
 
 def override(tables: Toml, setting: str) -> Toml:

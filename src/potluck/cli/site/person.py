@@ -1,56 +1,5 @@
 """`potluck site person`: who signs in at the owner's pages."""
 
-from pathlib import Path
+from potluck.cli.persons import group
 
-import click
-import msgspec
-
-from potluck.api.network import persons as api
-from potluck.cli.door import PATH, spoken, voice
-
-
-@click.group("person")
-def command() -> None:
-    """Who signs in at the owner's pages, each with a passkey or password of their own."""
-
-
-@command.command("add")
-@click.argument("folder", type=PATH)
-@click.argument("name")
-@click.option("--origin", default="http://localhost:8711", show_default=True, metavar="URL",
-              help="Where the pages are, as `site web` has it.")  # fmt: skip
-@spoken
-def add(folder: Path, name: str, origin: str) -> None:
-    """Invite NAME, or let NAME choose anew: prints an address that is good once, for three days, for NAME alone."""
-    from potluck.console.origin import Origin
-
-    made = api.invite(folder, name, Origin.named(origin.rstrip("/")).text)
-    speaker = voice()
-    speaker.say(f"give this address to {name} and nobody else: whoever opens it decides under this name")
-    speaker.lines(msgspec.to_builtins(made), [made.address])
-
-
-@command.command("remove")
-@click.argument("folder", type=PATH)
-@click.argument("name")
-@spoken
-def remove(folder: Path, name: str) -> None:
-    """NAME signs in no more, and is signed out."""
-    api.remove(folder, name)
-    voice().lines({"name": name, "removed": True}, [f"{name} is removed"])
-
-
-@command.command("list")
-@click.argument("folder", type=PATH)
-@spoken
-def show(folder: Path) -> None:
-    """Who there is."""
-    found = api.persons(folder)
-    voice().lines({"persons": found}, [_line(one) for one in found] or ["nobody was invited"])
-
-
-def _line(one: dict[str, object]) -> str:
-    ways = ["password"] if one["password"] else []
-    ways += [f"passkeys: {one['passkeys']}"] if one["passkeys"] else []
-    ways += ["invited"] if one["invited"] else []
-    return f"{one['name']}: {', '.join(ways)}"
+command = group("site", "the owner's", 8711)

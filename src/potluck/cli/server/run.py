@@ -1,4 +1,4 @@
-"""`potluck server`: the coordinator's part in a run across machines."""
+"""`potluck server run`: one run across machines, from its proposals to its report."""
 
 from pathlib import Path
 
@@ -11,12 +11,7 @@ from potluck.cli.progress import progress
 from potluck.cli.text import finished
 
 
-@click.group("server")
-def command() -> None:
-    """The coordinator's part in a run across machines."""
-
-
-@command.command("run")
+@click.command("run")
 @click.argument("folder", type=PATH)
 @click.argument("plan", type=PATH)
 @OUTPUT
@@ -26,7 +21,7 @@ def command() -> None:
 @click.option("--record", type=PATH, help="Keep every parcel's body as it is read here, in this folder.")
 @settings
 @spoken
-def run(
+def command(
     folder: Path,
     plan: Path,
     out: Path | None,

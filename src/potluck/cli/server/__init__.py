@@ -1,0 +1,11 @@
+"""`potluck server`: the coordinator's part in a run across machines, a file a verb."""
+
+from potluck.cli.verbs import Verbs
+
+VERBS = {
+    "run": "Run a plan with the sites of a federation, to its end.",
+    "person": "Who signs in at the coordinator's pages, each with a passkey or password of their own.",
+}
+SAID = "The coordinator's part in a run across machines."
+
+command = Verbs("server", __name__, VERBS, SAID)
