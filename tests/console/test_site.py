@@ -12,6 +12,8 @@ from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
+from potluck.core.errors import Refused
+from potluck.core.plan import Permit
 from potluck.dp.odds import odds
 from potluck.owner.access import REASON, read
 from potluck.owner.requests import Requests, State
@@ -91,6 +93,24 @@ def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, pla
     before = text[text.index("What differs") :]
     assert 'purpose "test" "to sell it"' in before
     assert "training.rounds" not in before[: before.index("The small print")]
+
+
+def test_the_permit_is_read_first_and_once_it_is_over_nobody_approves(home, ann, plan):
+    permit = Permit(basis="EHDS art. 53 <b>", controller="Ward 7", retention="ten years", expires="2027-12-31")
+    held = homes.ask(home, homes.spec(permit=permit), run="r2")
+    text = words(ann.get(f"/requests/{held}").text)
+    places = [text.index(said) for said in ("Ward 7", "EHDS art. 53 <b>", "ten years", "2027-12-31", "Asked by")]
+    assert places == sorted(places)
+    assert ann.decide(held, "approve").status_code == 303
+    over = homes.ask(home, homes.spec(permit=Permit(expires="2020-01-01")), run="r3")
+    page = ann.get(f"/requests/{over}").text
+    assert "Its permit is over" in words(page)
+    assert 'value="approve"' not in page
+    with pytest.raises(Refused, match="permit is over"):
+        decide(home, "approve", over, "ann")
+    changed = words(page).partition("What differs")[2]  # beside the one that was let in
+    assert "permit.expires &quot;2027-12-31&quot;".replace("&quot;", '"') in changed
+    assert decide(home, "deny", over, "ann", "too late")[1].changed[0].state is State.DENIED
 
 
 def test_a_preview_reads_the_rows_only_when_asked_and_says_who_looked(home, ann, plan):

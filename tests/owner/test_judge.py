@@ -275,7 +275,7 @@ def test_a_policy_with_any_list_empty_denies_every_plan_that_needs_it(plan, aske
 def test_all_denial_codes_are_keys_of_the_policy():
     keys = {field.name for field in msgspec.structs.fields(Allow)}
     by_rows = {"min_cell", "dominance", "max_parameters_per_row"}  # of which only the owner hears
-    assert set(get_args(Code)) == keys - {"delta"} - by_rows | {"attestation", "tables", "memory"}
+    assert set(get_args(Code)) == keys - {"delta"} - by_rows | {"attestation", "tables", "memory", "permit"}
 
 
 def test_a_fit_reads_of_each_owner_its_own_columns_and_the_keys():

@@ -7,6 +7,7 @@ between keys are in `tasks`, and each room says what of a plan it cannot keep.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from importlib.metadata import version
 from typing import Annotated, Literal, TypeVar
 
@@ -24,6 +25,7 @@ from potluck.core.tables.joint import Predict as Predict
 from potluck.core.tables.joint import Shown as Shown
 from potluck.core.tables.model import Model as Model
 from potluck.core.tables.model import ModelKind as ModelKind
+from potluck.core.tables.permit import Permit as Permit
 from potluck.core.tables.statistic import Statistic as Statistic
 from potluck.core.tables.synthesize import Synthesize as Synthesize
 from potluck.core.tables.training import Split as Split
@@ -206,6 +208,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fit: Fit | None = None
     synthesize: Synthesize | None = None
     evaluate: Evaluate | None = None
+    permit: Permit | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def permitted(self) -> Permit | None:
+        """On what ground rows are used; None: it says none."""
+        return self.permit or None
+
+    def ended(self, now: datetime) -> bool:
+        """Whether that ground is gone: the last day of its permit is over. now: with its time zone."""
+        return self.permitted is not None and self.permitted.ended(now)
 
     @property
     def traits(self) -> Traits:

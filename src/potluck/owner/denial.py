@@ -26,12 +26,13 @@ Code = Literal[
     "looks",
     "hours",
     "memory",
+    "permit",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """One reason against a plan. code: the policy's key; words and hint: for the owner alone."""
+    """One reason against a plan. code: the policy's key, or `permit`; words and hint: for the owner alone."""
 
     code: Code
     words: str

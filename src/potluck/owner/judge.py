@@ -48,7 +48,7 @@ class Case:
 def computing(policy: Policy, plan: Plan, *, asker: frozenset[str], now: datetime) -> tuple[Denial, ...]:
     """The same of a party that only computes: it has no columns, no rows and no budget."""
     case = Case(plan, asker, now, Year(), None, policy.approve.rule != "policy")
-    found = (rule(policy.allow, case) for rule in (_who, _tasks, _protect, _server, _noise, _sites, _hours))
+    found = (rule(policy.allow, case) for rule in (_who, _tasks, _protect, _server, _noise, _sites, _hours, _permit))
     return tuple(denial for denial in found if denial is not None)
 
 
@@ -298,6 +298,14 @@ def _hours(allow: Allow, case: Case) -> Denial | None:
     return Denial("hours", f"it is {case.now:%a %H:%M}".lower(), _allowed("hours", allow.hours))
 
 
+def _permit(allow: Allow, case: Case) -> Denial | None:
+    """Whatever a policy says: who approves would approve of what its own words say is over."""
+    permit = case.plan.permitted
+    if permit is None or not permit.ended(case.now):
+        return None
+    return Denial("permit", f"the plan's permit ended on {permit.expires}", "its asker needs a new one, and a new plan")
+
+
 _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _who,
     _tasks,
@@ -318,6 +326,7 @@ _RULES: Sequence[Callable[[Allow, Case], Denial | None]] = (
     _corrupt,
     _looks,
     _hours,
+    _permit,
 )
 
 

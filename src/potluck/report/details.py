@@ -149,7 +149,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a report shows beyond `run.json`.
 
     created: ISO 8601, UTC. plan_toml: the plan's text as run; overrides: each `--set` as typed.
-    rows: which rows the plan is about and what it makes of them, a sentence each.
+    permit: on what ground rows were used, as (what, in the plan's words). rows: which rows the plan is about and what
+    it makes of them, a sentence each.
     interval: what the intervals in `comparison` are made of. in_process: all parties ran in one process.
     shown: an outcome that is neither a model nor statistics. network: the run was across machines. aborts: why rounds
     or the run ended early. simulated: an enclave was only simulated. exposed: the host of an enclave could read what
@@ -163,6 +164,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     plan_toml: str = ""
     overrides: tuple[str, ...] = ()
     plan_hash: str = ""
+    permit: tuple[tuple[str, str], ...] = ()
     rows: tuple[str, ...] = ()
     task: str = ""
     protect: str = ""

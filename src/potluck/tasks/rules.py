@@ -1,12 +1,13 @@
 """Rules of a plan that no single room knows: who takes part, and which tables a task needs."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 
 import msgspec
 
 from potluck.core.bounds import Bounds, Size, outside
-from potluck.core.plan import Model, Plan, repeated
+from potluck.core.plan import Model, Plan, repeated, required
 from potluck.core.registry import Known, known_of
 from potluck.core.traits import TRAITS, own_tables
 from potluck.learning.data.reduce import REDUCTIONS
@@ -23,7 +24,14 @@ def errors_of(plan: Plan) -> list[str]:
     """One line a problem: `key: what. hint: what to do`. Empty where the plan can be handed to the rooms."""
     if early := too_long(plan) or [*_words("", plan)]:
         return early
-    return [*_names(plan), *outside(plan, Bounds), *_federation(plan), *_tables(plan), *_data(plan)]
+    return [*_names(plan), *outside(plan, Bounds), *_federation(plan), *_tables(plan), *_data(plan), *_permit(plan)]
+
+
+def over(plan: Plan, now: datetime) -> list[str]:
+    """Whether its permit is over, as an error of the plan. now: with its time zone."""
+    if not plan.ended(now):
+        return []
+    return [f"permit.expires: {required(plan.permitted).expires} is over. hint: ask for a new permit, and say its days"]
 
 
 def too_long(plan: Plan) -> list[str]:
@@ -154,6 +162,21 @@ def _data(plan: Plan) -> Iterator[str]:
         for key, value in (("fold", data.fold), ("decimal", data.decimal != ".")):
             if value:
                 yield f"data.{key}: keys compare as they are written. hint: leave it out"
+
+
+def _permit(plan: Plan) -> Iterator[str]:
+    permit = plan.permitted
+    if permit is None:
+        return
+    if not permit.said:
+        yield "permit: says nothing. hint: number, basis, controller, contact, retention or expires; or leave it out"
+    for key, said in permit.said.items():
+        if not said.strip():
+            yield f"permit.{key}: is empty. hint: leave the key out"
+    try:
+        _ = permit.last
+    except ValueError:
+        yield "permit.expires: is no day. hint: the last day on which rows may be used, as 2027-12-31"
 
 
 def _trained(plan: Plan, model: Model) -> list[str]:

@@ -18,6 +18,7 @@ from potluck.api.draft.guess import FEWEST
 from potluck.api.draft.guesses.quantity import outwards
 from potluck.api.draft.page import page
 from potluck.core.errors import DataError, UsageError
+from potluck.core.plan import Permit
 from potluck.tasks.sums.usefulness import advice
 from support.examples import examples
 
@@ -653,3 +654,12 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path):
             text_of(sites([tmp_path / "c.csv"]))
     with pytest.raises(UsageError, match="there twice"):
         sites([tmp_path / "a.csv", tmp_path / "a.csv"])
+
+
+def test_a_draft_has_a_permit_to_fill_in_that_fits_once_it_is_no_comment():
+    source = text_of({"a": clean(1)})
+    filled = re.sub(r"^# (?=\[permit\]|(number|basis|controller|contact|retention|expires) = )", "", source, flags=re.M)
+    permit = tomllib.loads(filled)["permit"]
+    assert "permit" not in tomllib.loads(source)
+    assert set(permit) == set(Permit.__struct_fields__)
+    assert Permit(**permit).last is not None

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from potluck.api.network import members
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
-from potluck.core.plan import digest
-from potluck.core.rounds import Cause
+from potluck.core.plan import Permit, digest
+from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Sums, drive
 from potluck.engines.environment import NotInstalled
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
+from potluck.owner.requests import Requests, State
 from potluck.tasks import catalog
 from support.parties import scene
 from support.parties.across import gather, quick
@@ -141,6 +143,33 @@ def test_with_noise_a_site_rejoins_at_the_next_round(fed):
                 coordinator._listen(0.1)
             answer = sums(ask)
     assert {party.name for party in answer.release.givers} == set("abcd")
+
+
+def test_no_round_begins_after_the_last_day_of_the_permit(fed):
+    day = [datetime(2027, 12, 31, 23, 59, tzinfo=UTC)]
+    fed.now = lambda: day[0]
+    plan = quick(scene.plan())
+    plan = msgspec.structs.replace(plan, permit=Permit(expires="2027-12-31"))
+    with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abcd")
+        sums = Sums(plan, coordinator, store=journal)
+        steps = build(plan).lead()
+        ask = steps.send(sums(next(steps)))  # on the last day a round runs
+        day[0] += timedelta(minutes=1)
+        with pytest.raises(Abort, match="refused"):
+            sums(ask)
+    assert len(sums.log.rounds) == 1
+    assert any("its permit is over" in line for line in fed.heard["a"])
+
+
+def test_a_run_whose_permit_is_over_is_denied_before_anybody_is_asked(fed):
+    fed.now = lambda: datetime(2028, 1, 1, tzinfo=UTC)
+    plan = msgspec.structs.replace(quick(scene.plan()), permit=Permit(expires="2027-12-31"))
+    with fed.attending(*"abcd"), pytest.raises(Refused, match="permit"):
+        fed.run(plan)
+    with Requests(fed.home("a").requests) as book:
+        (request,) = book.every()
+    assert (request.state, request.codes) == (State.DENIED, ("permit",))
 
 
 def test_a_sites_new_keys_take_the_ledger_over(fed):

@@ -4,9 +4,10 @@ import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class Across:
     exchange: Exchange = field(default_factory=Exchange)
     said: list[tuple[str, str]] = field(default_factory=list)
     heard: dict[str, list[str]] = field(default_factory=dict)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def home(self, name: str) -> SiteHome:
         return SiteHome.at(self.folder / name)
@@ -98,7 +100,7 @@ class Across:
         with Budget(home.ledger, anchor=anchor(home, member)) as ledger, Requests(home.requests) as requests:
             told = self.heard.setdefault(name, [])
             key = member.keys.signing.sign
-            owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append)
+            owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append, self.now)
             yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
 
     @contextmanager

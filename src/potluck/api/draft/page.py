@@ -30,6 +30,7 @@ def page(draft: Draft) -> str:
     """The text of the plan."""
     parts = (
         _head(draft),
+        _permit(),
         _federation(draft),
         _data(draft),
         _columns(draft),
@@ -68,6 +69,23 @@ def _plain(text: str) -> str:
     """Letters with marks as they are spelt without: ü is ue, é is e."""
     spelt = text.translate(SPELT)
     return "".join(one for one in unicodedata.normalize("NFKD", spelt) if not unicodedata.combining(one))
+
+
+def _permit() -> Iterator[str]:
+    yield from _comment(
+        "On what ground rows are used: owners read it first, and their papers have it. Fill in what you have; after "
+        "the last day (UTC) no owner's site takes part."
+    )
+    for line in (
+        "[permit]",
+        _entry("number", "...", "of the permit, as its issuer counts"),
+        _entry("basis", "...", "the legal basis"),
+        _entry("controller", "...", "who answers for the use"),
+        _entry("contact", "...", "whom to ask"),
+        _entry("retention", "...", "how long results are kept"),
+        _entry("expires", "2027-12-31", "the last day"),
+    ):
+        yield f"# {line}"
 
 
 def _federation(draft: Draft) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.plan.grammar import dotted
@@ -205,7 +206,7 @@ def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Seq
         plan = opened(plan, settings)
     except PotluckError as error:
         return Verdict([_line(error)])
-    errors, warnings = plan.problems()
+    errors, warnings = plan.problems(datetime.now(UTC))
     if errors:
         return Verdict(errors, warnings)
     try:

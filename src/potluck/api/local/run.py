@@ -79,9 +79,9 @@ def run(  # noqa: PLR0913  # each is a flag of the verb
         50.0
     """
     plan = opened(plan)
-    warnings = plan.require()
-    scored(plan, predictions)
     now = datetime.now(UTC)
+    warnings = plan.require(now)
+    scored(plan, predictions)
     demand, task = demand_of(plan), task_of(plan.spec)
     here, name = task.here(plan, data), new_run()
     spec = here.spec

@@ -51,7 +51,7 @@ class Asked:
     """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
     here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
     that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
-    (None: it sets no cap). rule: of the policy, how much one approval lets in."""
+    (None: it sets no cap). rule: of the policy, how much one approval lets in; over: the plan's permit is."""
 
     request: Request
     plan: Spec
@@ -66,6 +66,7 @@ class Asked:
     before: int = 0
     cap: float | None = None
     rule: str = "person"
+    over: bool = False
 
     @property
     def views(self) -> list[View]:
@@ -174,6 +175,8 @@ class Asked:
             "run": self.request.run,
             "plan": self.plan.name,
             "purpose": self.plan.purpose,
+            "permit": self.plan.permitted.said if self.plan.permitted else None,
+            "permit_over": self.over,
             "task": self.plan.task,
             "protect": self.plan.protect.scheme,
             "noise": self.plan.privacy.noise,
@@ -232,7 +235,8 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             year = Composed() if computes or not known_cost else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
-            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule)
+            late = plan.ended(datetime.now(UTC))
+            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late)
             asked.append(Asked(one, plan, missing, spent, year, *facts))
         return asked
 
@@ -282,6 +286,7 @@ def decide(
         rules = read_policy(home.policy).approve
         if verdict == "approve":
             _readable(home, requests.find(which))
+            _permitted(home, requests.find(which), datetime.now(UTC))
             if not signed:
                 _proven(home, requests, which, who)
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
@@ -309,6 +314,13 @@ def _readable(home: SiteHome, found: Sequence[Request]) -> None:
     if why:
         hint = "deny it, or read it with the version that took it"
         raise Refused(f"the plan's graph cannot be read: {why}", where=home.name, hint=hint)
+
+
+def _permitted(home: SiteHome, found: Sequence[Request], now: datetime) -> None:
+    """Raises Refused: the permit in these requests' plan is over."""
+    if found and asked_of(found[0]).ended(now):
+        hint = "deny it: its asker needs a new permit, and a new plan"
+        raise Refused("the plan's permit is over, so nobody can approve it", where=home.name, hint=hint)
 
 
 def one_request(folder: Path, which: str) -> Asked:

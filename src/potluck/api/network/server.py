@@ -77,7 +77,7 @@ def serve(
     goes on after them.
     """
     plan = opened(plan)
-    warnings = plan.require()
+    warnings = plan.require(datetime.now(UTC))
     home = CoordinatorHome.at(Path(folder))
     member = home.open(time.time())
     spec = plan.spec

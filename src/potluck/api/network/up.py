@@ -76,7 +76,8 @@ def up(
     Refused (3), Ended (the server's own code). Dead processes are started again, and the run goes on.
     """
     plan = opened(plan)
-    plan.require()
+    now = datetime.now(UTC)
+    plan.require(now)
     scored(plan, predictions)
     demand = demand_of(plan)
     binary()  # what the plan's processes need is installed, or each would die of it and start again
@@ -84,7 +85,6 @@ def up(
         row(plan.spec).build(plan.spec, None)
     here = task_of(plan.spec).here(plan, None)
     spec, counts = here.spec, here.tallies()
-    now = datetime.now(UTC)
     holding = folder_of(plan, Path(ledger) if ledger else None)
     with run_folder(spec.name, Path(out) if out else None, now) as folder:
         house = settle(plan, spec, folder, holding, record, predictions)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from potluck.learning.models.graphs import fits, patterned, with_file
 from potluck.learning.models.model import Model
 from potluck.learning.models.scoring import lent, mode_of
 from potluck.tasks import catalog
+from potluck.tasks.rules import over
 
 _IN_PYTHON = "# made in Python\n"
 
@@ -60,13 +62,14 @@ class Plan:
         fit: Toml | None = None,
         synthesize: Toml | None = None,
         evaluate: Toml | None = None,
+        permit: Toml | None = None,
     ) -> None:
         given = {
             "version": version, "name": name, "purpose": purpose, "task": task, "federation": federation,
             "data": data, "model": model, "training": training, "protect": protect, "privacy": privacy,
             "statistics": statistics, "predict": predict, "align": align, "fit": fit,
             "synthesize": synthesize,
-            "evaluate": evaluate,
+            "evaluate": evaluate, "permit": permit,
         }  # fmt: skip
         tables = {key: value for key, value in given.items() if value is not None}
         self.source = f"{_IN_PYTHON}{json.dumps(tables, indent=1, default=str)}\n"
@@ -186,9 +189,12 @@ class Plan:
         """`sha256:...` over every key but where files lie; a model is in by its digest."""
         return "sha256:" + core.digest(self.spec).hex()
 
-    def problems(self) -> tuple[list[str], list[str]]:
-        """(errors, warnings): everything that keeps this plan from running as promised, and what to mind."""
+    def problems(self, now: datetime | None = None) -> tuple[list[str], list[str]]:
+        """(errors, warnings): everything that keeps this plan from running as promised, and what to mind. now: as of
+        `require`."""
         errors, warnings = catalog.check(self.spec)
+        if not errors and now is not None:
+            errors = over(self.spec, now)
         if not errors and self._start is not None and not patterned(self.spec):
             errors = unlike(self.spec, self._start)
         return errors, warnings
@@ -205,9 +211,10 @@ class Plan:
             ]
             self._raise(errors)
 
-    def require(self) -> list[str]:
-        """The warnings. Raises PlanError with the first error."""
-        errors, warnings = self.problems()
+    def require(self, now: datetime | None = None) -> list[str]:
+        """The warnings. now: when rows would be used, with its time zone; None: they will not be. Raises PlanError with
+        the first error."""
+        errors, warnings = self.problems(now)
         self._raise(errors)
         return warnings
 

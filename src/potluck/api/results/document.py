@@ -76,6 +76,7 @@ def evidence(facts: Facts) -> details.Details:
         plan_toml=facts.plan.text(),
         overrides=facts.plan.overrides,
         plan_hash=facts.plan.hash,
+        permit=spec.permitted.words() if spec.permitted else (),
         rows=about_rows(spec),
         task=spec.task,
         protect=spec.protect.scheme,

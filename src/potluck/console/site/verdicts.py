@@ -32,8 +32,8 @@ def verdicts(asked: Asked) -> tuple[Verdict, ...]:
     request = asked.request
     by_policy = bool(set(request.codes) - {REPEATED, NEAR})
     if request.state is State.PENDING:
-        return (DENY,) if asked.unreadable else (EVERY if asked.rule == "hash" else APPROVE, DENY)
+        return (DENY,) if asked.unreadable or asked.over else (EVERY if asked.rule == "hash" else APPROVE, DENY)
     if request.state in (State.APPROVED, State.FINISHED):
         return (REVOKE, DENY)
     again = replace(EVERY, label=NEXT.label) if asked.rule == "hash" else NEXT
-    return (again,) if request.state is State.DENIED and not by_policy and not asked.unreadable else ()
+    return (again,) if request.state is State.DENIED and not by_policy and not (asked.unreadable or asked.over) else ()

@@ -59,11 +59,15 @@ LONGEST = 2000
 """Letters of one line of words for the owner."""
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """What the owner decides with: its home, ledger, requests and access log. sign: under the site's key.
 
-    say: words for whoever watches the site's own screen.
+    say: words for whoever watches the site's own screen; now: by which hours and permits are judged.
     """
 
     home: SiteHome
@@ -73,6 +77,7 @@ class Owner:
     log: AccessLog
     sign: Callable[[bytes], bytes] = field(repr=False)
     say: Callable[[str], None]
+    now: Callable[[], datetime] = _now
 
 
 class Consent:
@@ -136,8 +141,14 @@ class Consent:
         return self._owner.requests.state(run) is not State.PENDING
 
     def stands(self, run: str) -> bool:
-        """Whether the owner still agrees: asked before every round."""
-        return self._owner.requests.state(run) is State.APPROVED
+        """Whether the owner still agrees, and the plan's permit holds: asked before every round."""
+        if self._owner.requests.state(run) is not State.APPROVED:
+            return False
+        plan = self._plans.get(run) or asked_before(self._owner.requests, run)
+        ended = plan is not None and plan.ended(self._owner.now())
+        if ended:
+            self._say(f"run {run} of {self._about(run, plan).plan}: its permit is over, so no further round begins")
+        return not ended
 
     def tries(self, run: str) -> Counter[str]:
         """How many rounds of each step of the run the owner's last yes was used for."""
@@ -288,7 +299,7 @@ class Consent:
 
     def _denials(self, run: str, plan: Plan, rules: Policy, now: float, lacking: bool) -> tuple[Denial, ...]:
         """What the policy has against the plan. lacking: its graph, so that its cost is not known yet."""
-        here = datetime.now().astimezone()
+        here = self._owner.now().astimezone()
         if self._owner.home.me.role is Role.COMPUTE:
             return computing(rules, plan, asker=self._asker, now=here)
         yearly = rules.allow.epsilon_per_year
@@ -328,7 +339,3 @@ class Consent:
         self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
         self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
