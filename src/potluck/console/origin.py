@@ -11,6 +11,7 @@ same user are not.
 
 import asyncio
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.responses import PlainTextResponse
@@ -24,13 +25,23 @@ PATIENCE = 30.0
 """Seconds in which a body has to come."""
 LONGEST = 1024
 """Bytes of a path, and of a query."""
-FORM = "application/x-www-form-urlencoded"
+FORM, UPLOAD = "application/x-www-form-urlencoded", "multipart/form-data"
 POLICY = "; ".join(
     [
         "default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src data:", "form-action 'self'",
         "base-uri 'none'", "frame-ancestors 'none'",
     ]
 )  # fmt: skip
+LIVE = f"{POLICY}; connect-src 'self'"
+"""Of a page whose script asks for news."""
+REPORT = "; ".join(
+    [
+        "sandbox", "default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "form-action 'none'",
+        "base-uri 'none'", "frame-ancestors 'none'",
+    ]
+)  # fmt: skip
+"""Of a run's report, a file that is whole by itself: whatever it held, it runs no script, sends nothing, and is of no
+origin, so that it reads no page and no cookie."""
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
@@ -87,25 +98,51 @@ class Origin:
         return self.text.startswith("https://")
 
 
+class TooLarge(UsageError):
+    """More was sent than is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """In what an address differs from others. policy: what its answer may do; upload: bytes of files that it takes, 0
+    where it takes a form alone."""
+
+    policy: str = POLICY
+    upload: int = 0
+
+    def headers(self) -> Mapping[str, str]:
+        """What its answer has, and no other word of the program's under these names."""
+        alone = "unsafe-none" if self.policy == REPORT else "same-origin"  # browsers show no sandbox with the other
+        return {**HEADERS, "Content-Security-Policy": self.policy, "Cross-Origin-Opener-Policy": alone}
+
+
+USUAL = Way()
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Around the whole program: what it refuses nobody else sees, and whatever leaves has the headers."""
+    """Around the whole program: what it refuses nobody else sees, and whatever leaves has the headers. way: by path."""
 
     app: ASGIApp
     origin: Origin
+    way: Callable[[str], Way] = lambda path: USUAL
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the module."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(scope, receive, _with_headers(send))
+            way = self.way(scope["path"])
+            await self._answer(scope, receive, _with_headers(send, way.headers()), way)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = refusal(scope, self.origin)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, way: Way) -> None:
+        refused = refusal(scope, self.origin, UPLOAD if way.upload else FORM)
         body = b""
+        if refused is None and scope["method"] == "POST" and way.upload:
+            await self.app(scope, _bounded(receive, way.upload), send)  # read once it is known who sends it
+            return
         if refused is None and scope["method"] == "POST":
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -128,8 +165,8 @@ class Guard:
         await self.app(scope, again, send)
 
 
-def refusal(scope: Scope, origin: Origin) -> tuple[int, str] | None:
-    """(status, why) of a request that is not let through; None: it is."""
+def refusal(scope: Scope, origin: Origin, kind: str = FORM) -> tuple[int, str] | None:
+    """(status, why) of a request that is not let through; None: it is. kind: of what is sent to the address."""
     method, named = scope["method"], _headers(scope)
 
     def one(name: str) -> str | None:
@@ -150,8 +187,8 @@ def refusal(scope: Scope, origin: Origin) -> tuple[int, str] | None:
         return (403, "another site's page asks for this one") if outside and not link else None
     if one("origin") != origin.text or site not in (None, "same-origin"):
         return 403, "the form is not from a page of this origin"
-    if (one("content-type") or "").partition(";")[0].strip().lower() != FORM:
-        return 415, f"only forms are taken ({FORM})"
+    if (one("content-type") or "").partition(";")[0].strip().lower() != kind:
+        return 415, f"only forms are taken ({kind})"
     return None
 
 
@@ -176,12 +213,33 @@ async def _body(receive: Receive) -> tuple[bytes, tuple[int, str] | None]:
             return body, None
 
 
-def _with_headers(send: Send) -> Send:
+def _bounded(receive: Receive, most: int) -> Receive:
+    """What comes, up to so many bytes and within PATIENCE, whatever length it says. Raises TooLarge, UsageError."""
+    ends, size = asyncio.get_running_loop().time() + PATIENCE, 0
+
+    async def next_one() -> Message:
+        nonlocal size
+        try:
+            async with asyncio.timeout_at(ends):
+                message = await receive()
+                size += len(message.get("body", b""))
+                while size > most and message.get("more_body", False):  # else a browser does not read the answer
+                    message = await receive()
+        except TimeoutError:
+            raise UsageError("the files did not come in time", hint="send them again, or smaller ones") from None
+        if size > most:
+            raise TooLarge(f"at most {most >> 20} MB are taken here", hint="potluck server run takes larger files")
+        return message
+
+    return next_one
+
+
+def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = {name.lower().encode() for name in HEADERS}
+            own = {name.lower().encode() for name in headers}
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in own]
-            extra = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            extra = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
             message = {**message, "headers": [*kept, *extra]}
         await send(message)
 

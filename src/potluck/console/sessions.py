@@ -69,9 +69,9 @@ class Sessions:
         answer.set_cookie(self.cookie, token, path="/", secure=self._secure, httponly=True, samesite="strict")
         return session
 
-    def find(self, cookies: str) -> Session | None:
+    def find(self, cookies: str, *, quiet: bool = False) -> Session | None:
         """The session of a Cookie header; None: none, or it is over. Two cookies of the name are none: another program
-        on this host could have set one of them."""
+        on this host could have set one of them. quiet: a page asks by itself, which is no sign of a person."""
         found = [one.strip().partition("=") for one in cookies.split(";")]
         values = [value for name, _, value in found if name == self.cookie]
         if len(values) != 1:
@@ -85,8 +85,15 @@ class Sessions:
             if now - session.seen > IDLE or now - session.began > LONGEST:
                 del self._open[key]
                 return None
-            session.seen = now
+            session.seen = session.seen if quiet else now
             return session
+
+    def alive(self, session: Session) -> bool:
+        """Whether it is not over."""
+        with self._lock:
+            now = self._clock()
+            fresh = now - session.seen <= IDLE and now - session.began <= LONGEST
+            return fresh and any(one is session for one in self._open.values())
 
     def forget(self, session: Session) -> None:
         """It is over here."""

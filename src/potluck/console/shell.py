@@ -7,20 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from potluck.console.attempts import TooMany
-from potluck.console.origin import Guard, Origin
+from potluck.console.origin import USUAL, Guard, Origin, TooLarge, Way
 from potluck.console.sessions import Form, Session, Sessions
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import visible
@@ -33,10 +34,15 @@ HERE = Path(__file__).parent
 FILES = {
     "style.css": ((REPORT / "report.css", HERE / "console.css"), "text/css"),
     "passkeys.js": ((HERE / "passkeys.js",), "text/javascript"),
+    "live.js": ((HERE / "live.js",), "text/javascript"),
 }
 """What pages load: of which files it is put together."""
 FIELDS = 20
 """Most fields of a form."""
+UPLOADS = 8
+"""Most files of a form."""
+AT_ONCE = 4
+"""Forms with files that are read at a time."""
 
 
 class Note(Protocol):
@@ -49,7 +55,7 @@ class Note(Protocol):
 @dataclass(frozen=True)
 class Console:
     """The pages of one home. title: whose; menu: (address, name) of the pages that every page leads to; note: writes
-    the access log; persons: who was invited."""
+    the access log; persons: who was invited; verb: of the command line, whose `web` serves them."""
 
     title: str
     origin: Origin
@@ -57,28 +63,41 @@ class Console:
     menu: tuple[tuple[str, str], ...]
     note: Note
     persons: Persons
+    verb: Literal["site", "server"] = "site"
 
-    def session(self, cookies: str) -> Session | None:
+    def session(self, cookies: str, *, quiet: bool = False) -> Session | None:
         """Whose request it is. Who was removed is signed out for good, and so is who came by the printed address once
-        persons were invited: from then on each is known by a passkey or password of their own."""
-        found = self.sessions.find(cookies)
-        if found is None:
-            return None
+        persons were invited: from then on each is known by a passkey or password of their own. quiet: see `find`."""
+        found = self.sessions.find(cookies, quiet=quiet)
+        return found if found is not None and self.alive(found) else None
+
+    def alive(self, session: Session) -> bool:
+        """Whether who began it is still signed in."""
         known = [one.handle for one in self.persons.all()]
-        if found.handle in (known or [""]):
-            return found
-        self.sessions.forget(found)
-        return None
+        if session.handle not in (known or [""]):
+            self.sessions.forget(session)
+        return self.sessions.alive(session)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a form. field: of the form; name: as the browser says it, which may be anything."""
+
+    field: str
+    name: str
+    data: bytes
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One request. fields: of its form; query: of its address; name: the part of its address that says of what."""
+    """One request. fields: of its form, files: those of it; query: of its address; name: the part of its address that
+    says of what."""
 
     console: Console
     session: Session | None
     path: str
     fields: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[Upload] = ()
     query: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
 
@@ -105,33 +124,46 @@ class Visit:
 
     def failed(self, error: PotluckError) -> Response:
         """An error as a page: what, where, and what to do."""
-        status = 429 if isinstance(error, TooMany) else 409 if isinstance(error, Refused) else 400
+        known = ((TooMany, 429), (Busy, 429), (Refused, 409), (TooLarge, 413))
+        status = next((number for kind, number in known if isinstance(error, kind)), 400)
         place = error.where.rpartition("/")[2]  # not where this machine has its files
         what = visible(f"{error.what} ({place})" if place else error.what)
         return self.page("failed.html", "That did not work", status, what=what, hint=visible(error.hint))
 
 
-Handler = Callable[[Visit], Response]
+class Busy(Refused):
+    """As much is at work as is let: it may be tried again."""
+
+
+Handler = Callable[[Visit], ASGIApp]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """handler: what answers at the address. public: also to who is not signed in; post: it takes a form."""
+    """handler: what answers at the address. public: also to who is not signed in; post: it takes a form; quiet: a page
+    asks for it by itself, which keeps nobody signed in; way: see there."""
 
     address: str
     handler: Handler
     public: bool = False
     post: bool = False
+    quiet: bool = False
+    way: Way = USUAL
 
 
 def application(console: Console, served: Sequence[Page]) -> ASGIApp:
     """The program that a server runs."""
     files = [Page(f"/{name}", partial(_file, name), public=True) for name in FILES]
     every = (*served, *files, Page("/sign-out", _sign_out, post=True))
+    reading = _Reading()
     routes = [
-        Route(one.address, _endpoint(console, one), methods=["POST"] if one.post else ["GET"], name=one.address)
-        for one in every
+        Route(one.address, _endpoint(console, one, reading), methods=["POST"] if one.post else ["GET"]) for one in every
     ]
+    unusual = [(route, page.way) for route, page in zip(routes, every, strict=True) if page.way is not USUAL]
+
+    def way(path: str) -> Way:
+        asked = {"type": "http", "path": path, "method": "GET"}
+        return next((own for route, own in unusual if route.matches(asked)[0] is not Match.NONE), USUAL)
 
     async def absent(request: Request, error: Exception) -> Response:
         visit = Visit(console, console.session(request.headers.get("cookie", "")), request.url.path)
@@ -145,19 +177,31 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
         return visit.page("failed.html", "That did not work", 500, what=f"bug: {type(error).__name__}", hint=hint)
 
     app = Starlette(routes=routes, exception_handlers={HTTPException: absent, Exception: bug})
-    return Guard(app, console.origin)
+    return Guard(app, console.origin, way)
 
 
-def _endpoint(console: Console, page: Page) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
+class _Reading:
+    """How many forms with files are being read."""
+
+    now = 0
+
+
+def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Request], Awaitable[ASGIApp]]:
+    async def answer(request: Request) -> ASGIApp:
         visit = Visit(console, None, request.url.path)
         try:
-            session = console.session(request.headers.get("cookie", ""))
+            session = console.session(request.headers.get("cookie", ""), quiet=page.quiet)
             if session is None and not page.public:
                 return _signed_out(visit) if page.post else RedirectResponse("/sign-in", 303)
+            visit = Visit(console, session, visit.path)
             name = str(request.path_params.get("name", ""))
-            fields = _fields(await request.body()) if page.post else {}
-            visit = Visit(console, session, visit.path, fields, dict(request.query_params), name)
+            fields: Mapping[str, str] = {}
+            files: Sequence[Upload] = ()
+            if page.way.upload:
+                fields, files = await _uploaded(request, reading)
+            elif page.post:
+                fields = _fields(await request.body())
+            visit = Visit(console, session, visit.path, fields, files, dict(request.query_params), name)
             return await run_in_threadpool(page.handler, visit)
         except PotluckError as error:
             return visit.failed(error)
@@ -179,6 +223,34 @@ def _fields(body: bytes) -> dict[str, str]:
     if len(dict(found)) != len(found):
         raise UsageError("this is no form of these pages: it has a field twice")
     return dict(found)
+
+
+async def _uploaded(request: Request, reading: _Reading) -> tuple[dict[str, str], list[Upload]]:
+    """A form with files. It is read once it is known who sends it, and a few at a time, as each may be large.
+
+    Raises Busy; UsageError: it is none; TooLarge.
+    """
+    if reading.now >= AT_ONCE:
+        raise Busy("other files are being read", hint="send them again in a moment")
+    reading.now += 1
+    fields: dict[str, str] = {}
+    files: list[Upload] = []
+    try:
+        async with request.form(max_files=UPLOADS, max_fields=FIELDS) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    files.append(Upload(name, value.filename or "", await value.read()))
+                elif name in fields:
+                    raise UsageError("this is no form of these pages: it has a field twice")
+                else:
+                    fields[name] = value
+    except (HTTPException, ValueError, LookupError):  # what its parser makes of what is none
+        raise UsageError(f"this is no form of these pages, which take {UPLOADS} files at most") from None
+    except ClientDisconnect:
+        raise UsageError("the form was cut off") from None
+    finally:
+        reading.now -= 1
+    return fields, files
 
 
 def _file(name: str, visit: Visit) -> Response:

@@ -1,61 +1,16 @@
-"""What was done and what holds: the access log with filters, what was spent, the policy in words, the members."""
+"""What holds: what was spent, the policy in words, the members."""
 
-import csv
-import io
-import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from potluck.api.network import access
 from potluck.api.network.ledger import spending
 from potluck.api.network.members import federation_show
 from potluck.api.network.rules import rules
 from potluck.console.shell import Visit
-from potluck.core.errors import UsageError
 from potluck.members.home import SiteHome
-from potluck.owner.access import Entry, Event
 from potluck.owner.scored import words as scored
-
-LINES = 100
-"""Lines of the log on a page."""
-HEADS = ("when", "event", "outcome", "person", "plan", "asker", "hash", "run", "round", "file", "why", "reason")
-_FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\u2212\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])")
-"""Where a spreadsheet could see a cell with a formula begin: it takes a sign in another width for one, allows spaces
-before it, and takes, in some countries, a semicolon for the end of a cell, inside a text too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which lines: of an event ("" any), and with a text in whom, what or why they are about."""
-
-    event: str
-    about: str
-
-    @classmethod
-    def of(cls, visit: Visit) -> "Filter":
-        """What the address asks for. Raises UsageError: no such event."""
-        event, about = visit.query.get("event", ""), visit.query.get("about", "").strip()
-        if event and event not in get_args(Event):
-            raise UsageError("there is no such event", hint="choose one of the list")
-        return cls(event, about)
-
-    def lets(self, one: Entry) -> bool:
-        """Whether a line is asked for."""
-        said = (one.person, one.plan, one.asker, one.hash, one.run, one.file, one.outcome, one.reason, *one.why)
-        about = self.about.casefold()
-        return self.event in ("", one.event) and (not about or any(about in text.casefold() for text in said))
-
-    def address(self, path: str, page: int = 1) -> str:
-        """The same lines at an address."""
-        asked = {"event": self.event, "about": self.about, "page": str(page) if page > 1 else ""}
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{path}?{query}" if query else path
 
 
 class Record:
@@ -63,37 +18,6 @@ class Record:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-
-    def log(self, visit: Visit) -> Response:
-        """The access log, newest first, a page at a time."""
-        asked = Filter.of(visit)
-        found, damaged = self._lines(asked)
-        pages = max(1, -(-len(found) // LINES))
-        number = visit.query.get("page", "1")
-        if not number.isascii() or not number.isdecimal() or not 1 <= int(number[:9]) <= pages:
-            raise UsageError(f"the log has {pages} pages of these lines", hint="follow the links below the lines")
-        page = int(number)
-        return visit.page(
-            "log.html",
-            "Access log",
-            asked=asked,
-            found=found[(page - 1) * LINES : page * LINES],
-            count=len(found),
-            page=page,
-            pages=pages,
-            damaged=damaged,
-            events=get_args(Event),
-        )
-
-    def export(self, visit: Visit) -> Response:
-        """The same lines, all of them, oldest first, as a table for a spreadsheet."""
-        found, _ = self._lines(Filter.of(visit))
-        text = io.StringIO()
-        rows = csv.writer(text)
-        rows.writerow(HEADS)
-        rows.writerows([_cell(getattr(one, name)) for name in HEADS] for one in reversed(found))
-        name = {"Content-Disposition": 'attachment; filename="access-log.csv"'}
-        return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=name)
 
     def budget(self, visit: Visit) -> Response:
         """What was spent, from the verified ledger."""
@@ -110,16 +34,6 @@ class Record:
         found = federation_show(self._folder, time.time())
         days, me = _days(found.federation.expires), SiteHome.at(self._folder).name
         return visit.page("members.html", "Members", it=found.document(), days=days, me=me)
-
-    def _lines(self, asked: Filter) -> tuple[list[Entry], Sequence[int]]:
-        every, damaged = access.log(self._folder)
-        return [one for one in reversed(every) if asked.lets(one)], damaged
-
-
-def _cell(value: object) -> str:
-    """As a spreadsheet takes it for a text, whoever wrote it."""
-    text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
-    return _FORMULA.sub(r"\1'", text)
 
 
 def _days(expires: float) -> int:

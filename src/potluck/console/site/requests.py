@@ -7,7 +7,7 @@ any of it is another by then. What the words are is the inbox's matter (`api.net
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response
 from potluck.api.network.history import Earlier, decided, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
 from potluck.api.network.preview import preview
+from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site.verdicts import REASONED, Verdict, verdicts
 from potluck.core.errors import Refused, UsageError
-from potluck.core.party import BROKER
 from potluck.core.visible import json_text
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
@@ -121,7 +121,7 @@ class Owner:
             state=asked.request.state.value,
             first_seen=moment(asked.request.first_seen),
             odds=odds(asked),
-            pictures=pictures(asked),
+            pictures=pictures([seen(view) for view in asked.views], asked.plan.federation.sites),
             means=matrix.MEANS,
             earlier=before,
             decided=decided(self._folder, asked.request),
@@ -147,31 +147,6 @@ def _block(name: str, values: Sequence[float], names: Sequence[str] | None) -> B
     if names is not None:
         return Block(name, tuple(zip(names, values, strict=True)))
     return Block(name, (), tuple(values[:SHOWN]), max(0, len(values) - SHOWN))
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """Who could see what: by role without its conditions, by role with them, and by name where that can be read."""
-
-    plain: matrix.Matrix
-    short: matrix.Matrix
-    full: matrix.Matrix | None
-
-
-def pictures(asked: Asked) -> Pictures:
-    """Of the plan's claims. The broker, which carries sealed letters, has a column in the last alone."""
-    sites = list(asked.plan.federation.sites)
-    views = [seen(view) for view in asked.views]
-    short = matrix.short([view for view in views if view.party != BROKER.name] or views, sites)
-    return Pictures(_bare(short), short, matrix.full(views, sites))
-
-
-def _bare(table: matrix.Matrix) -> matrix.Matrix:
-    rows = tuple(
-        (thing, tuple(tuple(replace(claim, notes=()) for claim in cell) for cell in cells))
-        for thing, cells in table.rows
-    )
-    return replace(table, rows=rows, notes=())
 
 
 def odds(asked: Asked) -> Odds | None:
