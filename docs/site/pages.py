@@ -26,6 +26,8 @@ FILES = (
         "bench/proof.md",
         "bench/results.json",
         "src/potluck/demo/heart/heart-disease.names",
+        "locks/program.txt",
+        "locks/broker.txt",
     ),
 )
 """Pages outside of docs, and what pages lead to."""

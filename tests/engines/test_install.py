@@ -1,6 +1,7 @@
 """Claims about installing: only what was finished and passed its test counts; whatever went wrong can be repeated."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 from potluck.core.errors import Refused, UsageError
 from potluck.engines import environment
 from potluck.engines import install as making
-from potluck.engines.install import install
+from potluck.engines.install import download, install
 from potluck.engines.worker import Worker
 from support.engines.rig import fake_python, gone, until
+from support.engines.wheel import wheel
 
 POTLUCK = Path(sys.executable).parent / "potluck"
 
@@ -33,6 +35,12 @@ def machine(tmp_path):
 
 def silent(line):
     """Words that nobody hears."""
+
+
+def emptied(folder):
+    """Nothing is left in it."""
+    for path in folder.iterdir():
+        path.unlink()
 
 
 def test_it_says_what_it_takes_and_does_and_what_it_made_works(machine, tmp_path):
@@ -56,6 +64,56 @@ def test_each_engine_has_its_own_python_packages_and_worker(machine, tmp_path):
     assert "potluck.engines.spu.serve" in found.program()[-1]
     assert "potluck.engines.openfhe.serve" in install("he", silent, environ).program()[-1]
     assert environment.installed("mpc", environ) == found
+
+
+def test_from_a_folder_pip_is_told_of_no_index_and_uv_of_no_download(machine, tmp_path):
+    words = tmp_path / "words"
+    environ, wheels = machine(f'echo "$*" >> {words}'), tmp_path / "wheels"
+    with pytest.raises(UsageError, match="is no folder") as caught:
+        install("he", silent, environ, wheels)
+    assert "potluck engine download he" in caught.value.hint
+    wheels.mkdir()
+    install("he", silent, environ, wheels)
+    assert words.read_text().strip().endswith(f"--isolated --no-index --find-links {wheels}")
+    install("mpc", silent, environ)
+    assert "--no-index" not in words.read_text().splitlines()[1]  # the control
+    uv = tmp_path / "uv" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path / "asked"}\nexit 1\n')
+    uv.chmod(0o755)
+    nothing = {"PATH": f"{uv.parent}:/bin", "HOME": str(tmp_path), "POTLUCK_ENGINES": str(tmp_path / "else")}
+    for places, asked in (((wheels,), "python find"), ((None,), "python install")):
+        with pytest.raises(UsageError, match=r"no CPython 3\.12"):
+            install("he", silent, nothing, *places)
+        assert (tmp_path / "asked").read_text().splitlines()[-1].startswith(asked)
+
+
+@pytest.fixture
+def tiny(machine, monkeypatch, tmp_path):
+    """A machine whose engine `he` is one tiny wheel, for the real pip of this Python; and a folder that holds it."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    lock = tmp_path / "tiny.txt"
+    lock.write_text(f"tiny==1.0 --hash=sha256:{wheel(wheels, 'tiny', 'honest = 1')}\n")
+    for place in ("potluck.engines.environment.lock_file", "support.engines.rig.lock_file"):
+        monkeypatch.setattr(place, lambda name: lock)
+    return machine(f'exec {sys.executable} "$@" --target {tmp_path / "into"}'), wheels
+
+
+def test_an_engine_is_installed_from_a_folder_alone(tiny, tmp_path):
+    environ, wheels = tiny
+    assert install("he", silent, environ, wheels).mark.engine == "he"
+    assert (tmp_path / "into" / "tiny.py").is_file()
+
+
+@pytest.mark.parametrize("spoil", [lambda folder: wheel(folder, "tiny", "import os  # another"), emptied])
+def test_an_altered_or_missing_file_of_the_folder_is_refused_and_nothing_counts(tiny, spoil):
+    environ, wheels = tiny
+    spoil(wheels)
+    with pytest.raises(UsageError, match="the packages cannot be installed") as caught:
+        install("he", silent, environ, wheels)
+    assert "the same version of Potluck" in caught.value.hint
+    assert environment.installed("he", environ) is None
 
 
 def test_an_engine_that_works_is_left_as_it_is(machine):
@@ -232,5 +290,40 @@ def test_the_real_engine_installs_into_an_empty_folder_and_works(name, request, 
     assert found.folder.is_relative_to(tmp_path)
     assert found.mark.packages == real.mark.packages
     worker = Worker(name, program=found.program())
+    assert worker.call("echo", b"x") == (b"x",)
+    worker.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["he", "mpc"])
+def test_the_real_engine_is_downloaded_here_and_installed_where_there_is_no_network(name, request, tmp_path):
+    request.getfixturevalue(f"{name}_engine")
+    cut = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*cut, "true"], check=False).returncode:
+        pytest.skip("needs network namespaces")
+    wheels, environ = tmp_path / "wheels", {**os.environ, "POTLUCK_ENGINES": str(tmp_path / "engines")}
+    try:
+        files = download(name, wheels, silent)
+    except UsageError as error:
+        assert "cannot be downloaded" in error.what
+        pytest.skip("the package index cannot be reached")
+    assert files
+    verb = [*cut, str(POTLUCK), "engine", "install", name]
+    alone = subprocess.run(verb, env=environ, capture_output=True, text=True, check=False)
+    assert (alone.returncode, "cannot be installed" in alone.stderr) == (2, True), "control: no index from there"
+    largest = max(files, key=lambda path: path.stat().st_size)
+    with largest.open("r+b") as file:
+        file.seek(largest.stat().st_size // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    spoilt = subprocess.run([*verb, "--from", str(wheels)], env=environ, capture_output=True, text=True, check=False)
+    assert (spoilt.returncode, "DO NOT MATCH THE HASHES" in spoilt.stderr) == (2, True)
+    with largest.open("r+b") as file:
+        file.seek(largest.stat().st_size // 2)
+        file.write(byte)
+    done = subprocess.run([*verb, "--from", str(wheels)], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    worker = Worker(name, program=environment.require(name, environ).program())
     assert worker.call("echo", b"x") == (b"x",)
     worker.close()

@@ -1,13 +1,11 @@
 """Claims about locks: every package in one version with the hashes of its files, and pip takes no other file."""
 
-import base64
-import hashlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
-import zipfile
 
 import pytest
 
@@ -15,6 +13,7 @@ from potluck.core.errors import UsageError
 from potluck.engines import environment
 from potluck.engines import install as making
 from potluck.engines.environment import PACKAGES, locked, plain
+from support.engines.wheel import wheel
 from support.places import ROOT
 
 LOCKS = {path.stem: path for path in (ROOT / "locks").glob("*.txt")}
@@ -104,26 +103,6 @@ def test_torch_is_in_no_lock_and_its_range_in_the_makefile_is_that_of_the_projec
     assert len(loose) == 3
 
 
-def wheel(folder, name, body, needs=""):
-    """A wheel of one module, made here."""
-    info = f"{name}-1.0.dist-info"
-    files = {
-        f"{name}.py": body,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    lines = [
-        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},{len(text)}"
-        for path, text in files.items()
-    ]
-    files[f"{info}/RECORD"] = "\n".join([*lines, f"{info}/RECORD,,", ""])
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as file:
-        for inner, text in files.items():
-            file.writestr(inner, text)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.fixture
 def index(tmp_path):
     """`install(lock)`: what the engine's own command installs, with a folder for an index; or pip's words."""
@@ -177,6 +156,23 @@ def test_a_line_without_a_hash_is_not_installed(index):
     assert "Hashes are required" in install("tiny==1.0\n")
     lax = lambda python, lock: [one for one in making.packages(python, lock) if one != "--require-hashes"]  # noqa: E731
     assert install("tiny==1.0\n", lax) == ["tiny.py"]  # the control
+
+
+def test_from_a_folder_nothing_is_asked_of_an_index_that_settings_name(tmp_path):
+    folder, lock = tmp_path / "wheels", tmp_path / "lock.txt"
+    folder.mkdir()
+    lock.write_text(f"tiny==1.0 --hash=sha256:{wheel(folder, 'tiny', 'honest = 1')}\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        asks = {"PATH": os.environ["PATH"], "PIP_INDEX_URL": f"http://127.0.0.1:{listener.getsockname()[1]}/simple"}
+        command = [*making.packages(sys.executable, lock), "--target", str(tmp_path / "into")]
+        subprocess.run([*command, *making.only(folder)], env=asks, check=True)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        listener.settimeout(60)
+        with subprocess.Popen(command, env=asks, stderr=subprocess.DEVNULL) as child:
+            listener.accept()[0].close()  # the control
+            child.kill()
 
 
 def test_the_installed_engines_are_what_the_locks_say(request):

@@ -64,6 +64,17 @@ def test_install_without_a_name_installs_all_of_this_version_quietly(verb):
     assert list(json.loads(out)["engines"]) == ["he", "mpc"]
 
 
+def test_download_lists_the_files_that_are_to_be_carried_over(verb, tmp_path, monkeypatch):
+    fake_python(tmp_path / "bin" / "python3.12", 'for folder; do :; done; touch "$folder/openfhe-1.whl"')
+    code, out, err = verb("download", "he", "-o", "carried")
+    assert (code, out.splitlines()) == (0, ["carried/openfhe-1.whl"])
+    assert "Python 3.12.9 from PATH" in err
+    said = json.loads(verb("download", "he", "-o", "carried", "--json")[1])
+    assert said == {"folder": "carried", "files": ["openfhe-1.whl"]}
+    assert verb("install", "he", "--from", "carried")[0] == 0
+    assert verb("install", "he", "--from", "nowhere")[0] == 2
+
+
 def test_a_broken_engine_is_told_by_status_and_made_anew_by_install(verb, tmp_path):
     verb("install", "he")
     (tmp_path / "engines" / title("he") / "bin" / "python").write_text("#!/bin/sh\nexit 9\n")
@@ -91,7 +102,7 @@ def test_an_engine_that_is_not_in_this_version_is_refused_by_name(verb, word, na
 def test_a_machine_without_python_3_12_is_told_where_it_was_looked_for(verb, tmp_path, monkeypatch):
     fake_python(tmp_path / "bin" / "python3.12", version="3.11.0")
     monkeypatch.setattr("potluck.engines.interpreter._on_path", lambda version, environ: [])
-    monkeypatch.setattr("potluck.engines.interpreter._of_uv", lambda version, environ: None)
+    monkeypatch.setattr("potluck.engines.interpreter._of_uv", lambda version, environ, fetch: None)
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     code, out, err = verb("install", "he")
     assert (code, out) == (2, "")

@@ -1,13 +1,14 @@
 """`potluck engine`: the workers that some protections need."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import click
 
 from potluck.api.machine import engine as api
 from potluck.api.machine.engine import State
-from potluck.cli.door import spoken, voice
+from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 
 
@@ -21,14 +22,24 @@ def command() -> None:
 
 @command.command("install")
 @click.argument("name", required=False)
+@click.option("--from", "wheels", type=PATH, help="A folder that `engine download` filled: no network is used.")
 @spoken
-def install(name: str | None) -> None:
+def install(name: str | None, wheels: Path | None) -> None:
     """Install the engine NAME (default: all of this version) in an environment of its own, and test it."""
-    say = voice()
-    shown = not say.quiet and say.words.is_terminal
-    with say.words.status("this takes a minute or two") if shown else nullcontext():
-        found = api.install(name, say.say)
+    with busy():
+        found = api.install(name, voice().say, wheels)
     tell(found)
+
+
+@command.command("download")
+@click.argument("name", required=False)
+@click.option("-o", "--output", "folder", type=PATH, required=True, help="The folder to fill.")
+@spoken
+def download(name: str | None, folder: Path) -> None:
+    """Fetch the packages of the engine NAME (default: all), for a machine without a network."""
+    with busy():
+        found = api.download(name, folder, voice().say)
+    voice().lines({"folder": str(folder), "files": [path.name for path in found]}, map(str, found))
 
 
 @command.command("status")
@@ -37,6 +48,13 @@ def install(name: str | None) -> None:
 def status(name: str | None) -> None:
     """Whether the engine NAME (default: all) is installed and works: its self-test is run."""
     tell(api.status(name))
+
+
+def busy() -> AbstractContextManager[object]:
+    """A person sees meanwhile that something goes on."""
+    say = voice()
+    shown = not say.quiet and say.words.is_terminal
+    return say.words.status("this takes a minute or two") if shown else nullcontext()
 
 
 def tell(states: Mapping[str, State]) -> None:

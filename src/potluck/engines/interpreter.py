@@ -31,10 +31,11 @@ class Interpreter:
     version: str
 
 
-def find(versions: Sequence[str], environ: Mapping[str, str]) -> Interpreter:
+def find(versions: Sequence[str], environ: Mapping[str, str], *, fetch: bool = True) -> Interpreter:
     """The first that runs: on PATH (`python3.12`), then pyenv's, then Potluck's own, then one that uv downloads.
 
     versions: as in 3.12, the first choice first; uv is asked for that alone. environ: PATH, PYENV_ROOT, HOME are read.
+    fetch: whether uv may download one; without, it gives one that it has.
     Raises UsageError: in none of these places, all named.
     """
     for version in versions:
@@ -42,13 +43,14 @@ def find(versions: Sequence[str], environ: Mapping[str, str]) -> Interpreter:
             if found := runs(path, version, environ):
                 return Interpreter(path, source, found)
     first = versions[0]
-    downloaded = _of_uv(first, environ)
+    downloaded = _of_uv(first, environ, fetch)
     if downloaded is not None and (found := runs(downloaded, first, environ)):
         return Interpreter(downloaded, "uv", found)
     searched = ", ".join(f"python{one} on PATH, {_pyenv(environ)}/versions/{one}*" for one in versions)
+    last, other = ("uv's download", ", or install uv, which downloads one") if fetch else ("what uv has", "")
     raise UsageError(
-        f"no CPython {' or '.join(versions)} that runs: searched {searched}, and uv's download",
-        hint=f"install python{first} (with its venv module), or install uv, which downloads one",
+        f"no CPython {' or '.join(versions)} that runs: searched {searched}, and {last}",
+        hint=f"install python{first} (with its venv module){other}",
     )
 
 
@@ -105,12 +107,13 @@ def _of_pyenv(version: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, 
         yield path / "bin" / f"python{version}", "pyenv"
 
 
-def _of_uv(version: str, environ: Mapping[str, str]) -> Path | None:
-    """The Python that uv has or downloads; None: no uv, or it could not."""
+def _of_uv(version: str, environ: Mapping[str, str], fetch: bool) -> Path | None:
+    """The Python that uv has or, with `fetch`, downloads; None: no uv, or it could not."""
     uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
     command = [uv] if uv else [sys.executable, "-m", "uv"]
     try:
-        for step in (["python", "install", "--quiet", version], ["python", "find", "--no-project", version]):
+        install, look = ["python", "install", "--quiet", version], ["python", "find", "--no-project", version]
+        for step in (install, look) if fetch else ([*look, "--offline", "--no-python-downloads"],):
             done = ran([*command, *step], environ, DOWNLOAD)
             if done.returncode != 0:
                 return None

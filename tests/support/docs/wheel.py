@@ -13,7 +13,7 @@ import pytest
 from support.places import ROOT
 
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info")
-FOLDERS = ("src", "docs", "examples", "bench")
+FOLDERS = ("src", "docs", "examples", "bench", "locks")
 FILES = ("*.md", "mkdocs.yml", "pyproject.toml", "MANIFEST.in", "LICENSE", "NOTICE")
 LEFT = (
     *("examples/ledger/north.sqlite", "examples/runs/lung/run.json", "examples/north.csv", "docs/runs/report.html"),

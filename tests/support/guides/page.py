@@ -1,8 +1,14 @@
 """A guide as steps: its code blocks, line by line. A line that is no step is an error, so that no line goes untried."""
 
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import click
+
+from potluck.cli import potluck
 
 FENCE = re.compile(r"^```(\S*)[ \t]*([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMES = r"\w+(?:, \w+)*"
@@ -45,7 +51,7 @@ class Interrupt:
 
 @dataclass(frozen=True)
 class Mail:
-    """A file sent from one machine to others: it arrives under its own name, in no folder."""
+    """A file or folder sent from one machine to others: it arrives under its own name, in no folder."""
 
     sender: str
     to: tuple[str, ...]
@@ -63,7 +69,7 @@ def line_step(line: str) -> Step:
         return Await(found[1], found[2], found[3])
     if found := re.fullmatch(r"# Ctrl-C in (\w+):(\w+)", line):
         return Interrupt(found[1], found[2])
-    if found := re.fullmatch(rf"# by mail, (\w+) to ({NAMES}): (\S+)", line):
+    if found := re.fullmatch(rf"# by (?:mail|stick), (\w+) to ({NAMES}): (\S+)", line):
         return Mail(found[1], tuple(found[2].split(", ")), found[3])
     raise ValueError(f"no step: {line!r}")
 
@@ -80,3 +86,22 @@ def steps(page: Path) -> list[Step]:
                 raise ValueError(f"a block of {kind} that is no file: {body[:40]!r}")
             found += [Write(machine, path, body) for machine, path in files]
     return found
+
+
+def calls(page: Path) -> list[list[str]]:
+    """The words of every call of potluck in a console block, after its name."""
+    lines = [step.line for step in steps(page) if isinstance(step, Type)]
+    found = (re.search(r"(?:^|/|\s)potluck ((?!-m)[a-z].*)", line) for line in lines)
+    return [shlex.split(one[1]) for one in found if one]
+
+
+def accept(words: Sequence[str]) -> None:
+    """Raises AssertionError or click's error: the command line does not take these words after `potluck`."""
+    command: click.Command = potluck
+    context, rest = None, list(words)
+    while isinstance(command, click.Group):
+        context = click.Context(command, parent=context)
+        inner = command.get_command(context, rest[0])
+        assert inner is not None, words
+        command, rest = inner, rest[1:]
+    command.make_context("guide", rest)

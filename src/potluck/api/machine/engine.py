@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from potluck.core.errors import UsageError
 from potluck.engines import environment
 from potluck.engines.environment import PACKAGES, Installed
 from potluck.engines.install import checked
+from potluck.engines.install import download as fetch
 from potluck.engines.install import install as make
 
 
@@ -45,13 +47,27 @@ def status(name: str | None = None) -> Mapping[str, State]:
     return {name: State(name, found, None)}
 
 
-def install(name: str | None, say: Callable[[str], None]) -> Mapping[str, State]:
+def install(name: str | None, say: Callable[[str], None], wheels: Path | None = None) -> Mapping[str, State]:
     """Install every engine of this version, or `name`, and test it; one that works is left as it is.
 
+    wheels: a folder that `download` filled, from which alone packages come. None: from pip's index.
     Raises UsageError: unknown, no Python for it, its packages cannot be had, or it fails its self-test. Raises Refused:
     another installation is going on.
     """
-    return {one: State(one, make(one, say), None) for one in (tuple(PACKAGES) if name is None else (name,))}
+    return {one: State(one, make(one, say, wheels=wheels), None) for one in _names(name)}
+
+
+def download(name: str | None, folder: Path, say: Callable[[str], None]) -> tuple[Path, ...]:
+    """The packages of every engine, or of `name`, as files in `folder`, for a machine without a network.
+
+    Raises UsageError: unknown, no Python for it, the folder cannot be written, or its packages cannot be had.
+    """
+    found = {path for one in _names(name) for path in fetch(one, folder, say)}
+    return tuple(sorted(found))
+
+
+def _names(name: str | None) -> tuple[str, ...]:
+    return tuple(PACKAGES) if name is None else (name,)
 
 
 def _state(name: str) -> State:
