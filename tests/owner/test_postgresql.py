@@ -302,9 +302,11 @@ def test_errors_of_the_database_quote_no_value_and_no_address(database, tmp_path
     bad = asked(database, f"select '{HIDDEN}'::integer as x, 'f' as sex")
     assert "the database did not give the rows (InvalidTextRepresentation)" in fails(bad, tmp_path, NUMBERS)
     assert "(UndefinedTable)" in fails(asked(database, f'select * from "{HIDDEN}"'), tmp_path, NUMBERS)
-    assert "(OperationalError)" in fails(asked(database, "select 1", user="nobody"), tmp_path, NUMBERS)
+    assert "(OperationalError: it does not take this user's password)" in fails(
+        asked(database, "select 1", user="nobody"), tmp_path, NUMBERS
+    )
     closed = Source(url=Secret(b"postgresql://u@127.0.0.1:1/d"), query="select 1", engine="postgresql")
-    assert "(OperationalError)" in fails(closed, tmp_path, NUMBERS)
+    assert "(OperationalError: nothing listens at its host and port)" in fails(closed, tmp_path, NUMBERS)
 
 
 @pytest.mark.parametrize(

@@ -446,7 +446,9 @@ def test_errors_of_databases_quote_no_value_and_no_password(tmp_path, postgres):
     asked = f"select '{HIDDEN}'::integer as age"
     assert "(InvalidTextRepresentation)" in fails(as_postgres(postgres, asked), tmp_path)
     assert "(UndefinedTable)" in fails(as_postgres(postgres, "select * from absent"), tmp_path)
-    assert "(OperationalError)" in fails(as_postgres(postgres, password=f"wrong-{HIDDEN}"), tmp_path)
+    assert "(OperationalError: it does not take this user's password)" in fails(
+        as_postgres(postgres, password=f"wrong-{HIDDEN}"), tmp_path
+    )
     assert "no such table: absent" in fails(as_sqlite(tmp_path, ROWS, "select * from absent"), tmp_path)
     assert HIDDEN not in fails(as_sqlite(tmp_path, ROWS, f"select '{HIDDEN}' from"), tmp_path)
     (tmp_path / "rows.sqlite").write_bytes(HIDDEN.encode() * 100)

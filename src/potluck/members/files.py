@@ -150,3 +150,15 @@ def locked(path: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def held(path: Path) -> bool:
+    """Whether some process holds the lock file now. To look takes it for a moment, which a start may stumble over."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True

@@ -188,7 +188,7 @@ async def _open(session: Session, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     await session.client.connect(
         f"tls://{shown}:{port}",
-        tls=_context(account.authority),
+        tls=authority_context(account.authority),
         tls_hostname=host,
         tls_handshake_first=True,
         nkeys_seed_str=account.seed.expose().decode("ascii", errors="replace"),
@@ -204,7 +204,8 @@ async def _open(session: Session, host: str, port: int) -> None:
     )
 
 
-def _context(authority: str) -> ssl.SSLContext:
+def authority_context(authority: str) -> ssl.SSLContext:
+    """TLS 1.3 to a broker whose certificate this authority (PEM) signed. Raises UsageError: it is no certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:

@@ -36,6 +36,28 @@ PATIENCE = 15
 """Seconds to reach a database."""
 _COMMENT = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/", re.DOTALL)
 _NAMED = re.compile(r"no such (?:table|column): [\w.]{1,64}")
+_TROUBLE = tuple(
+    (re.compile(words), what, hint)
+    for words, what, hint in (
+        ("password authentication failed|no password supplied", "it does not take this user's password",
+         "is the password of the address right? special letters are written as %40"),
+        ('role ".*" (does not exist|is not permitted to log in)', "it does not know this user", "ask who runs it"),
+        ('database ".*" does not exist', "it has no database of that name", "is the address's last part right?"),
+        ("no pg_hba.conf entry", "its pg_hba.conf does not let this user in from here", "ask who runs it"),
+        ("Connection refused", "nothing listens at its host and port",
+         "is the database running, is the port right, and does a firewall let this machine in?"),
+        ("failed to resolve host|could not translate host name", "its host's name is not known",
+         "is the name right, and does this machine's DNS know it?"),
+        ("too many (clients|connections)|connection slots", "it has no room for another connection", "try again later"),
+        ("SSL|certificate", "the connection cannot be secured by TLS as the address asks",
+         "sslmode and sslrootcert of the address have to fit what the database offers"),
+        ("timeout|timed out|No route|unreachable", "it does not answer",
+         "a firewall on the way that lets nothing through looks like this"),
+        ("starting up|shutting down", "it is starting or ending", "try again in a minute"),
+    )
+)  # fmt: skip
+"""How PostgreSQL and its library say in English why nobody came in, and what is said of it here. Of what else they say
+the kind alone is told. The words come first that are said only where those below are not to blame."""
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
 
 
@@ -220,5 +242,13 @@ def our_errors(where: str) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
         cause = getattr(error, "orig", None) or error
         named = _NAMED.fullmatch(str(cause))
-        what = f"{REFUSED} ({named.group() if named else type(cause).__name__})"
-        raise DataError(what, where=where, hint=HINT) from None
+        why, hint = _trouble(cause)
+        kind = named.group() if named else type(cause).__name__
+        raise DataError(f"{REFUSED} ({kind}{f': {why}' if why else ''})", where=where, hint=hint) from None
+
+
+def _trouble(cause: BaseException) -> tuple[str, str]:
+    """Why nobody came in, and what to do. Of an error with a code, which comes later and may quote cells, nothing."""
+    if getattr(cause, "sqlstate", "") is not None:
+        return "", HINT
+    return next(((what, hint) for words, what, hint in _TROUBLE if words.search(str(cause))), ("", HINT))

@@ -5,7 +5,6 @@ nobody waits: it was not heard.
 """
 
 import contextlib
-import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,6 +18,7 @@ from potluck.api.network.sessions import OPEN, planned_in
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
+from potluck.members.files import held as _held
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 
@@ -184,14 +184,3 @@ def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Rol
 def _file(journal: Journal, party: Party) -> File | None:
     known = journal.file(party)
     return None if known is None else File(known[0], f"sha256:{known[1].hex()}")
-
-
-def _held(lock: Path) -> bool:
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True

@@ -15,6 +15,7 @@ VERBS = {
     "web": "Pages for who decides: what waits in plain words, yes or no, and what was asked before.",
     "person": "Who signs in at these pages, each with a passkey or password of their own.",
     "log": "Every request, granted or not, every round and every decision.",
+    "doctor": "Is all well: home, policy, rows, engines, broker, clock, disk, expiry; what to do where it is not.",
     "models": "What runs left for the owner alone.",
     "forget": "Remove what is kept for a run that will not go on.",
 }

@@ -1,0 +1,52 @@
+"""The federation file and the broker: membership, expiry, and the way there step by step."""
+
+from collections.abc import Iterator
+
+from potluck.api.network.checks.finding import Finding, expiring, failed
+from potluck.core.errors import PotluckError
+from potluck.members.federation import Federation, titled
+from potluck.members.home import Membership, SiteHome
+from potluck.net.probe import Probe, probe
+from potluck.net.session import Account
+
+SOON = 30
+"""Days before an end from which on somebody should see to it."""
+
+
+def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
+    """The pinned file: there, signed, ours, and for how long. keys: they can be read, and held against it."""
+    try:
+        pinned = home.pinned()
+        if keys or home.me not in pinned.cards:
+            home.listed(pinned)
+    except PotluckError as error:
+        yield failed("federation", error)
+        return
+    yield Finding("federation", "good", f"{pinned.name}, {titled(pinned.version, pinned.digest)}")
+    yield from expiry(pinned, now)
+
+
+def expiry(it: Federation, now: float) -> Iterator[Finding]:
+    """For how long a file is good."""
+    hint = "coordinator: potluck federation rotate FOLDER; sites: join the new file"
+    yield expiring("expiry", "the federation file", it.expires - now, SOON, hint)
+
+
+def broker(member: Membership, now: float) -> Iterator[Finding]:
+    """Every step to it, the first that fails; and its certificate."""
+    it = member.federation
+    try:
+        found = probe(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed))
+    except PotluckError as error:
+        yield failed("broker", error)
+        return
+    yield _reached(found, it.broker)
+    if found.ends is not None:
+        hint = "the coordinator renews it: potluck broker FOLDER --renew"
+        yield expiring("certificate", "the broker's certificate", found.ends.timestamp() - now, SOON, hint)
+
+
+def _reached(found: Probe, where: str) -> Finding:
+    if found.error is None:
+        return Finding("broker", "good", f"{where} knows this party and has its queue")
+    return failed("broker", found.error, "look" if found.failed == "queues" else "bad")

@@ -1,0 +1,90 @@
+"""The policy, and the rows where it says they are: can they be opened, which columns, how many.
+
+What is found of rows goes to the owner's own screen. Of a file's first line nothing is said: without a header it is
+somebody's row. It does NOT know what a plan will ask: `potluck site preview` does.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from potluck.api.network.checks.finding import Finding, failed
+from potluck.core.errors import DataError, PotluckError
+from potluck.core.plan import Data
+from potluck.core.prose import agree, listed
+from potluck.core.visible import visible
+from potluck.learning.data.problems import Problems, carefully
+from potluck.learning.data.source import Rows
+from potluck.members.home import SiteHome
+from potluck.owner.hours import ANY
+from potluck.owner.policy import Policy, exposed
+from potluck.owner.source import open_source
+
+NAMED = 5
+"""Columns of the policy that are named where they are absent."""
+
+
+def policy(home: SiteHome, rules: Policy) -> Iterator[Finding]:
+    """What the file says as a whole. It was read."""
+    said = exposed(rules, home.policy)
+    if said is not None:
+        what, _, hint = said.partition(": ")
+        yield Finding("policy", "bad", what, hint)
+    allow = rules.allow
+    lists = {"who": allow.who, "tasks": allow.tasks, "protect": allow.protect or allow.intersect}
+    empty = [f"allow.{name}" for name, some in lists.items() if not some]
+    if empty:
+        what = f"it denies all: {listed(empty)} {agree(len(empty), 'allows', 'allow')} nothing"
+        yield Finding("policy", "look", what, "edit policy.toml: potluck docs policy")
+    elif said is None:
+        yield Finding("policy", "good", "it can be read, and allows something")
+
+
+def rows(home: SiteHome, rules: Policy, count: bool) -> Iterator[Finding]:
+    """The source and its tables. count: rows are counted and databases asked; else files are opened alone."""
+    source = rules.source
+    if source.engine == "spark":
+        yield Finding("rows", "unknown", "Spark is asked when a plan is", "potluck site preview asks it")
+        return
+    if source.file is None and not count:
+        return
+    try:
+        found = open_source(source, home.folder, Data(), home.name)
+        names = found.names()
+        many = _many(found, names) if count else None
+    except PotluckError as error:
+        yield failed("rows", error)
+        return
+    absent = [one for one in rules.allow.columns if ANY not in one and one not in names]
+    if len(names) == 1 and source.file is not None:
+        what = "its first line has one column"
+        yield Finding("rows", "look", what, "columns may be parted by another mark: a plan says it with data.separator")
+    elif absent:
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        what = f"allow.columns has names that the source has not: {', '.join(map(visible, absent[:NAMED]))}{more}"
+        hint = "right where a plan names them (a file without a header, columns of another table), else a misspelling"
+        yield Finding("rows", "look", what, hint)
+    yield from _few(many, rules.allow.min_rows)
+    if many != 0 and not (len(names) == 1 and source.file is not None):
+        rows_ = "" if many is None else f"{many:,} rows of "
+        yield Finding("rows", "good", f"{rows_}{len(names)} columns can be read")
+
+
+def _few(many: int | None, fewest: int) -> Iterator[Finding]:
+    if many == 0:
+        yield Finding("rows", "bad", "there are no rows", "is it the right file, or the right query?")
+    elif many is not None and many < fewest:
+        what = f"there are {many:,} rows, and allow.min_rows lets no fewer than {fewest:,} take part"
+        yield Finding("rows", "look", what, "add rows, or lower allow.min_rows")
+
+
+def _many(found: Rows, names: tuple[str, ...]) -> int | None:
+    """How many; None: more than are counted here, or they can be counted only as a plan declares them."""
+
+    def counted(careful: bool) -> int:
+        problems = Problems("rows", careful)
+        with found.open(names[:1], None, problems, careful) as relation:
+            return int(relation.rows(f"SELECT count(*) FROM {relation.source}")[0][0])  # noqa: S608  our own words
+
+    with suppress(DataError):
+        return carefully(counted)
+    return None

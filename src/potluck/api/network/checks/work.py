@@ -1,0 +1,110 @@
+"""What a site does and did: its process, its ledger, what waits, and the engines that its policy has a use for."""
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import datetime
+from importlib.metadata import version
+
+from potluck.api.machine import engine
+from potluck.api.network.checks.finding import DAY, Finding, failed
+from potluck.core.errors import PotluckError
+from potluck.core.party import Role
+from potluck.core.prose import agree
+from potluck.members.federation import Federation
+from potluck.members.files import held
+from potluck.members.home import SiteHome
+from potluck.owner.access import read as read_log
+from potluck.owner.chain import Chain
+from potluck.owner.hours import ANY
+from potluck.owner.ledger_heads import Anchor
+from potluck.owner.policy import Policy
+from potluck.owner.requests import Requests
+
+NEWEST = 64 << 10
+"""Bytes of the access log's end in which its newest time is looked for."""
+
+
+def program() -> Iterator[Finding]:
+    """Versions."""
+    yield Finding("program", "good", f"potluck {version('potluck')} on Python {platform.python_version()}")
+
+
+def process(home: SiteHome) -> Iterator[Finding]:
+    """Whether the site answers."""
+    if held(home.lock):
+        yield Finding("process", "good", "potluck site run is at work")
+    else:
+        what = "potluck site run does not run: nobody answers requests"
+        yield Finding("process", "look", what, f"potluck site run '{home.folder}', best as a service")
+
+
+def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
+    """The whole chain, and its anchor. Nothing is written."""
+    known = None
+    try:
+        if pinned is not None and home.me in pinned.cards:
+            public = pinned.cards[home.me].signing
+            anchor = Anchor(home.anchor, home.name, bytes.fromhex(pinned.id), public, lambda message: b"")
+            anchor.expects(home.ledger)
+            known = anchor.read()
+        if not home.ledger.exists():
+            yield Finding("ledger", "good", "nothing was spent yet")
+            return
+        with closing(Chain(home.ledger)) as chain:
+            if known is not None:
+                chain.holds(known)
+            entries, last = chain.head().seq, chain.read("SELECT max(at) FROM entries")[0][0]
+    except PotluckError as error:
+        yield failed("ledger", error)
+        return
+    newest = f", the newest of {time.strftime('%Y-%m-%d', time.gmtime(last))}" if last else ""
+    anchored = "as its anchor has it" if known is not None else "with no anchor to hold it against"
+    yield Finding("ledger", "good", f"{entries:,} {agree(entries, 'entry', 'entries')}{newest}, whole, {anchored}")
+
+
+def marks(home: SiteHome, pinned: Federation | None) -> dict[str, float]:
+    """Times that have passed, as this home knows them."""
+    found = {} if pinned is None else {"the federation file was issued": float(pinned.issued)}
+    with suppress(PotluckError, ValueError):  # who may not read the log hears of it as a file of the home
+        for entry in read_log(home.access, last=NEWEST).entries[-1:]:
+            found["the newest line of the access log"] = datetime.fromisoformat(entry.when).timestamp()
+    return found
+
+
+def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
+    """Requests that nobody has decided about."""
+    if not home.requests.exists():
+        return
+    try:
+        with closing(Requests(home.requests)) as requests:
+            pending = requests.pending()
+    except PotluckError as error:
+        yield failed("requests", error)
+        return
+    if not pending:
+        yield Finding("requests", "good", "none waits")
+        return
+    oldest = now - pending[0].first_seen
+    since = f"the oldest for {int(oldest // DAY)} days" if oldest >= DAY else "all since less than a day"
+    what = f"{len(pending)} {agree(len(pending), 'waits', 'wait')}, {since}"
+    yield Finding("requests", "look" if oldest >= DAY else "good", what, f"potluck site inbox '{home.folder}'")
+
+
+def engines(home: SiteHome, rules: Policy) -> Iterator[Finding]:
+    """Each: installed, and passing its self-test, which is run."""
+    allow = rules.allow
+    he = {"he", ANY} & set(allow.protect)
+    mpc = home.me.role is Role.COMPUTE or allow.intersect or {"fit", "intersect", ANY} & set(allow.tasks)
+    for name, state in engine.status().items():
+        wanted = he if name == "he" else mpc
+        if state.problem is None:
+            yield Finding("engines", "good", f"{name} is installed and passes its self-test")
+        elif state.found is not None:
+            yield Finding("engines", "bad", f"{name}: {state.problem}", f"potluck engine install {name}")
+        elif wanted:
+            what = f"{name} is not installed, and plans that the policy allows may need it"
+            yield Finding("engines", "look", what, f"potluck engine install {name}")
+        else:
+            yield Finding("engines", "good", f"{name} is not installed: nothing that the policy allows needs it")

@@ -1,0 +1,97 @@
+"""`potluck site doctor`: what hospital IT looks at first when a site does not do what it should, and at any time.
+
+Every fault has a finding of its own that says what to do. Nothing is changed, nothing is sent but a connection's
+greeting, and no letter is fetched. What it finds of rows, as how many there are, is for the owner's own screen.
+It says how things are now: a machine that is well may fail in a minute.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from potluck.api.network.checks import home as homes
+from potluck.api.network.checks import line, work
+from potluck.api.network.checks import rows as data
+from potluck.api.network.checks.finding import Finding, State, failed
+from potluck.core.errors import PotluckError
+from potluck.core.party import Role
+from potluck.members.federation import Federation
+from potluck.members.home import SiteHome
+from potluck.owner.policy import Policy
+from potluck.owner.reading import read as read_policy
+
+__all__ = ["Finding", "State", "bad", "examine"]
+
+
+def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> tuple[Finding, ...]:
+    """How the home of a site or compute party in `folder` is, topic by topic.
+
+    Args:
+        folder: the home.
+        quick: without what takes long or asks others: the broker, databases, counts of rows, engines, the ledger.
+        now: unix seconds; the time of this machine's clock.
+
+    Returns:
+        Findings, in the order in which one would look. Each topic has one at least, where it is looked at.
+
+    Raises:
+        UsageError: the folder is no home.
+    """
+    home = SiteHome.at(folder)
+    return tuple(_examined(home, quick, time.time() if now is None else now))
+
+
+def bad(findings: tuple[Finding, ...]) -> bool:
+    """Whether anything is."""
+    return any(one.state == "bad" for one in findings)
+
+
+def _examined(home: SiteHome, quick: bool, now: float) -> Iterator[Finding]:
+    yield from work.program()
+    rights = tuple(homes.rights(home))
+    yield from rights
+    yield from homes.left(home, now)
+    yield from homes.disk(home.folder)
+    pinned = _pinned(home)
+    yield from homes.clock(now, work.marks(home, pinned))
+    yield from line.membership(home, now, keys=not bad(rights))
+    if not quick:
+        yield from _broker(home, pinned, now)
+    rules = None
+    try:
+        rules = read_policy(home.policy)
+    except PotluckError as error:
+        yield failed("policy", error)
+    if rules is not None:
+        yield from _by_policy(home, rules, quick, now)
+    if not quick:
+        yield from work.ledger(home, pinned)
+        yield from work.process(home)
+
+
+def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterator[Finding]:
+    yield from data.policy(home, rules)
+    if home.me.role is Role.SITE:
+        yield from data.rows(home, rules, count=not quick)
+    yield from work.waiting(home, now)
+    if not quick:
+        yield from work.engines(home, rules)
+
+
+def _pinned(home: SiteHome) -> Federation | None:
+    try:
+        return home.pinned()
+    except PotluckError:
+        return None  # what is wrong with it is a finding of its own
+
+
+def _broker(home: SiteHome, pinned: Federation | None, now: float) -> Iterator[Finding]:
+    if pinned is None:
+        yield Finding("broker", "unknown", "its address is in the federation file", "join it first")
+        return
+    try:
+        member = home.open(pinned.issued)  # also of a file that has expired: the way there is worth knowing
+    except PotluckError as error:
+        yield Finding("broker", "unknown", f"it cannot be asked without this party's keys: {error.what}", error.hint)
+        return
+    yield from line.broker(member, now)

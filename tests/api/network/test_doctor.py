@@ -1,0 +1,284 @@
+"""`potluck site doctor`: every fault of a list is found by a finding of its own, and a healthy site has none."""
+
+import fcntl
+import json
+import os
+import shutil
+import sqlite3
+import time
+from collections import namedtuple
+from datetime import UTC, datetime
+
+import pytest
+
+from potluck.api.machine.engine import State as Engine
+from potluck.api.network import members
+from potluck.api.network.checks import home as homes
+from potluck.api.network.checks import work
+from potluck.api.network.doctor import bad, examine
+from potluck.api.network.ledger import anchor
+from potluck.cli import potluck
+from potluck.cli.door import run as command
+from potluck.engines.environment import Installed, Mark
+from potluck.members.home import SiteHome
+from potluck.owner.access import AccessLog
+from potluck.owner.budget import Budget
+from support.console.home import ask, policy
+from support.members.running import running
+
+DAY = 86400
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("doctor")) as one:
+        one.queues()
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def engines(monkeypatch):
+    """Their self-tests take seconds, and are tried elsewhere."""
+    found = {"he": Engine("he", None, "not installed"), "mpc": Engine("mpc", None, "not installed")}
+    monkeypatch.setattr(work.engine, "status", lambda: found)
+    return found
+
+
+@pytest.fixture
+def home(federation, tmp_path):
+    """A copy that a test may break; its owner allows no protection that needs an engine."""
+    shutil.copytree(federation.home, tmp_path / "a")
+    policy(tmp_path / "a", 'protect = ["*"]', 'protect = ["mask"]')
+    policy(tmp_path / "a", 'tasks = ["*"]', 'tasks = ["train"]')
+    return tmp_path / "a"
+
+
+def wrong(folder, **how):
+    """(topic, state) of all that is not good."""
+    return {(one.topic, one.state): one for one in examine(folder, **how) if one.state != "good"}
+
+
+QUIET = ("process", "look")
+"""No test runs the process."""
+
+
+def test_a_healthy_site_has_no_finding_but_good_ones(home):
+    with (home / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = examine(home)
+    assert {one.state for one in found} == {"good"}
+    topics = {one.topic for one in found}
+    assert topics == {
+        "program", "home", "disk", "clock", "federation", "expiry", "broker", "certificate", "policy", "rows",
+        "ledger", "process", "engines",
+    }  # fmt: skip
+    assert any(one.what == "40 rows of 3 columns can be read" for one in found)
+
+
+def test_a_compute_party_is_examined_too(federation, engines):
+    found = wrong(federation.compute)
+    assert set(found) == {QUIET, ("engines", "look")}
+    assert found[("engines", "look")].hint == "potluck engine install mpc"
+
+
+def open_folder(home):
+    home.chmod(0o770)
+
+
+def entered_folder(home):
+    home.chmod(0o755)
+
+
+def read_key(home):
+    next(iter(sorted((home / "keys").iterdir()))).chmod(0o644)
+
+
+def no_keys(home):
+    shutil.rmtree(home / "keys")
+
+
+def others_policy(home):
+    (home / "policy.toml").chmod(0o666)
+
+
+def broken_policy(home):
+    policy(home, "[allow]", "[alow]")
+
+
+def deaf_policy(home):
+    policy(home, 'who = ["*"]', "who = []")
+
+
+def shown_password(home):
+    policy(home, 'file = "rows.csv"', 'url = "sqlite:///rows.sqlite"\nquery = "select x from t"')
+    (home / "policy.toml").chmod(0o640)
+
+
+def no_rows_file(home):
+    (home / "rows.csv").unlink()
+
+
+def misspelt_column(home):
+    policy(home, 'columns = ["*"]', 'columns = ["x", "zz", "lab*"]')
+
+
+def no_rows(home):
+    (home / "rows.csv").write_text("x,z,y\n")
+
+
+def few_rows(home):
+    policy(home, 'who = ["*"]', 'who = ["*"]\nmin_rows = 41')
+
+
+def other_separator(home):
+    (home / "rows.csv").write_text("x;z;y\n1;2;3\n")
+
+
+def not_joined(home):
+    (home / "federation.toml").unlink()
+
+
+def forged(home):
+    path = home / "federation.toml"
+    path.write_text(path.read_text().replace("127.0.0.1", "127.0.0.2"))
+
+
+def another_members(home):
+    members.site_new(home.parent / "b", None)
+    shutil.copy(home.parent / "b" / "site.toml", home / "site.toml")
+
+
+def edited_ledger(home):
+    site = SiteHome.at(home)
+    with Budget(site.ledger) as ledger:
+        ledger.begin("r", "p", bytes(32), "row", 1e-5, time.time())
+    with sqlite3.connect(site.ledger) as db:
+        db.executescript("DROP TRIGGER never_updated; UPDATE entries SET at = at - 1")
+    db.close()
+
+
+def crashed(home):
+    draft = home / ".policy.toml.4711"
+    draft.write_text("")
+    os.utime(draft, (1, 1))
+
+
+def waiting_keys(home):
+    shutil.copytree(home / "keys", home / "keys.next")
+
+
+def undestroyed_keys(home):
+    shutil.copytree(home / "keys", home / "keys.old")
+
+
+def forgotten_request(home):
+    policy(home, 'rule = "policy"', 'rule = "person"')
+    ask(home)
+    with sqlite3.connect(home / "requests.sqlite") as db:
+        db.execute("UPDATE requests SET first_seen = ?", (time.time() - 3 * DAY,))
+    db.close()
+
+
+FAULTS = [
+    (open_folder, "home", "bad", "other users of this machine can put files"),
+    (entered_folder, "home", "look", "other users of this machine can enter it"),
+    (read_key, "home", "bad", "other users of this machine can reach what must be ours alone"),
+    (no_keys, "home", "bad", "the keys cannot be read"),
+    (others_policy, "home", "bad", "policy.toml: other users of this machine can change it"),
+    (broken_policy, "policy", "bad", "unknown key alow"),
+    (deaf_policy, "policy", "look", "it denies all: allow.who allows nothing"),
+    (shown_password, "policy", "bad", "holds an address that others on this machine may read"),
+    (no_rows_file, "rows", "bad", "no such file"),
+    (misspelt_column, "rows", "look", "allow.columns has names that the source has not: zz"),
+    (no_rows, "rows", "bad", "there are no rows"),
+    (few_rows, "rows", "look", "there are 40 rows, and allow.min_rows lets no fewer than 41 take part"),
+    (other_separator, "rows", "look", "its first line has one column"),
+    (not_joined, "federation", "bad", "has not joined a federation yet"),
+    (forged, "federation", "bad", "is not signed by the coordinator"),
+    (another_members, "federation", "bad", "b is not a member"),
+    (edited_ledger, "ledger", "bad", "the ledger"),
+    (crashed, "leftovers", "look", "files that a crash left: .policy.toml.4711"),
+    (waiting_keys, "leftovers", "look", "new keys wait"),
+    (undestroyed_keys, "leftovers", "look", "replaced keys"),
+    (forgotten_request, "requests", "look", "1 waits, the oldest for 3 days"),
+]
+
+
+@pytest.mark.parametrize(("fault", "topic", "state", "words"), FAULTS, ids=lambda one: getattr(one, "__name__", ""))
+def test_a_fault_is_found_by_a_finding_of_its_own_that_says_what_to_do(home, fault, topic, state, words):
+    fault(home)
+    found = wrong(home)
+    assert words in found[(topic, state)].what
+    assert found[(topic, state)].hint or topic == "policy"
+    follow = {"broker", "clock"} if topic in ("federation", "home") else {"rows"} if fault is shown_password else set()
+    assert {name for name, _ in found} - follow == {topic, "process"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_that_another_user_made_is_found(home):
+    os.chown(home / "policy.toml", 4711, 4711)
+    found = wrong(home)[("home", "bad")]
+    assert "belongs to another user" in found.what
+    assert "chown -R 0" in found.hint
+
+
+def test_ends_are_told_before_they_come_and_after(home):
+    now = time.time()
+    assert set(wrong(home, quick=True, now=now + 61 * DAY)) == {("expiry", "look")}
+    assert wrong(home, quick=True, now=now + 61 * DAY)[("expiry", "look")].what.endswith("expires in 28 days")
+    assert set(wrong(home, quick=True, now=now + 91 * DAY)) == {("expiry", "bad")}
+    soon = wrong(home, now=now + 380 * DAY)
+    assert soon[("certificate", "look")].what == "the broker's certificate expires in 16 days"
+
+
+def test_a_clock_that_went_back_is_found(home):
+    found = wrong(home, quick=True, now=time.time() - DAY)
+    assert "which is before the federation file was issued" in found[("clock", "bad")].what
+    AccessLog(home / "access.jsonl").write("start", datetime(2099, 1, 1, tzinfo=UTC))
+    assert "the newest line of the access log (2099-" in wrong(home, quick=True)[("clock", "bad")].what
+
+
+@pytest.mark.parametrize(("free", "state"), [(50 << 20, "bad"), (500 << 20, "look")])
+def test_a_disk_that_fills_is_found(home, monkeypatch, free, state):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(homes.shutil, "disk_usage", lambda folder: usage(1 << 40, 0, free))
+    assert set(wrong(home, quick=True)) == {("disk", state)}
+
+
+def test_a_ledger_that_is_gone_is_found(home):
+    site = SiteHome.at(home)
+    member = site.open(time.time())
+    with Budget(site.ledger, anchor=anchor(site, member)) as ledger:
+        ledger.begin("r", "p", bytes(32), "row", 1e-5, time.time())
+    assert wrong(home).keys() == {QUIET}  # the control
+    site.ledger.unlink()
+    assert "the ledger is missing, its anchor is there" in wrong(home)[("ledger", "bad")].what
+
+
+def test_an_engine_that_broke_is_found_and_one_that_is_wanted_is_named(home, engines):
+    mark = Mark("he", "3.12", "python", "system", {})
+    engines["he"] = Engine("he", Installed("he", home, mark), "fails its self-test")
+    policy(home, 'protect = ["mask"]', 'protect = ["he"]')
+    policy(home, 'tasks = ["train"]', 'tasks = ["intersect"]')
+    found = wrong(home)
+    assert found[("engines", "bad")].what == "he: fails its self-test"
+    assert found[("engines", "look")].hint == "potluck engine install mpc"
+
+
+def test_the_verb_ends_with_3_where_something_is_bad_and_says_it_as_json(home, capsys):
+    assert command(potluck, ["site", "doctor", str(home), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["well"]
+    (home / "rows.csv").unlink()
+    assert command(potluck, ["site", "doctor", str(home)]) == 3
+    assert "bad     rows: a: no such file" in capsys.readouterr().out
+    assert command(potluck, ["site", "doctor", str(home / "nowhere")]) == 2
+
+
+def test_nothing_in_the_home_is_changed(home):
+    def state():
+        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in home.rglob("*") if p.is_file()}
+
+    before = state()
+    assert not bad(examine(home))
+    assert state() == before
