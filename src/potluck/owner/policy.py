@@ -137,6 +137,14 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
     predictions: bool = False
 
 
+class Notify(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom `site run` tells that a request waits. command: a program (relative to the policy) and its arguments, empty
+    for nobody; link: where the owner's pages are, e.g. https://potluck.hospital.example."""
+
+    command: tuple[str, ...] = ()
+    link: str | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy, every default filled in. source: with nothing in it, of a compute party, which has no rows."""
 
@@ -148,6 +156,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine = Engine()
     models: Models = Models()
     keep: Keep = Keep()
+    notify: Notify = Notify()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:

@@ -146,4 +146,5 @@ def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
         ("engine", f"Where engines of others reach yours: {engine}; it may dial: {_some(it.engine.peers, 'nobody')}."),
         ("models", f"Frozen weights: {models}; on the graphics card: {'yes' if it.models.gpu else 'no'}."),
         ("keep", f"Scores of your own rows at a run's end: {'kept here' if it.keep.predictions else 'not kept'}."),
+        ("notify", f"Told when a request begins to wait: {it.notify.command[0] if it.notify.command else 'nobody'}."),
     )

@@ -11,8 +11,10 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
-from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Policy, Source, TableSource
+from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Notify, Policy, Source, TableSource
 from potluck.secret.container import Secret
+
+_LINK = re.compile(r"(https://[a-z0-9.-]+|http://localhost)(:[1-9][0-9]{0,4})?")
 
 
 def read(path: Path) -> Policy:
@@ -53,6 +55,7 @@ def parse(text: str, where: str) -> Policy:
         raise UsageError(what, where=where, hint=hint)
     _hours(policy.allow, where)
     _approvers(policy.approve, where)
+    _notify(policy.notify, where)
     return policy
 
 
@@ -119,6 +122,16 @@ def _approvers(approve: Approve, where: str) -> None:
     if approve.rule == "policy" and approve.people != 1:
         hint = 'with rule = "policy" nobody is asked; "person" and "hash" count people'
         raise UsageError('approve.people = 2 does not go with rule = "policy"', where=where, hint=hint)
+
+
+def _notify(notify: Notify, where: str) -> None:
+    for one in notify.command:
+        if not one.strip() or not one.isprintable():
+            hint = 'command = ["tell.sh", "--urgent"]: a program, and what it is given; no shell reads it'
+            raise UsageError("notify.command is no list of printable texts", where=where, hint=hint)
+    if notify.link is not None and not _LINK.fullmatch(notify.link):
+        hint = 'link = "https://potluck.hospital.example", as `site web --origin` has it'
+        raise UsageError("notify.link is no address of pages", where=where, hint=hint)
 
 
 def _shown(word: object) -> str:

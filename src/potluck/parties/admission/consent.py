@@ -67,7 +67,8 @@ def _now() -> datetime:
 class Owner:
     """What the owner decides with: its home, ledger, requests and access log. sign: under the site's key.
 
-    say: words for whoever watches the site's own screen; now: by which hours and permits are judged.
+    say: words for whoever watches the site's own screen; now: by which hours and permits are judged; noted: what
+    happened here, how it came out, and of which run, in this program's words, for whoever counts it or tells somebody.
     """
 
     home: SiteHome
@@ -78,6 +79,7 @@ class Owner:
     sign: Callable[[bytes], bytes] = field(repr=False)
     say: Callable[[str], None]
     now: Callable[[], datetime] = _now
+    noted: Callable[[str, str, str], None] = lambda what, outcome, run: None
 
 
 class Consent:
@@ -201,6 +203,7 @@ class Consent:
     def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
         """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
         about = self._about(run)
+        self._owner.noted(what, cause.value if cause else "done", run)
         if cause is Cause.CHANGED:
             detail = changed(run, about.plan or "?", self._plans.get(run))
         why = f": {detail}" if detail else ""
@@ -337,5 +340,6 @@ class Consent:
 
     def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
         self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
+        self._owner.noted(event, outcome, about.run)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
         self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
