@@ -44,7 +44,7 @@ def floor(steps: Steps, sites: int, rounds: int) -> list[float]:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
         free.close()
-        authority = broker.prepare(Path(temp), IDENTITY, HOST, port, users, time.time())
+        authority = broker.prepare(Path(temp), IDENTITY, [(HOST, port)], users, time.time())
         process = subprocess.Popen(
             broker.arguments(Path(temp)),
             cwd=Path(temp) / broker.ROOM,

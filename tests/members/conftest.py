@@ -18,7 +18,7 @@ class StandIn:
         self.reloads = 0
         self.ca = ca()
 
-    def prepare(self, folder, federation_id, host, port, users, now, *, renew=False):
+    def prepare(self, folder, federation_id, places, users, now, *, renew=False):
         self.told.append(Told(dict(users), renew))
         return self.ca
 

@@ -10,7 +10,7 @@ from potluck.core.party import SERVER, site
 from potluck.core.rounds import Abort
 from potluck.members import charter
 from potluck.members.card import draft, fingerprint
-from potluck.members.federation import accept, broker_address, hand_over
+from potluck.members.federation import accept, broker_addresses, hand_over
 from potluck.members.keys import Keys
 from potluck.secret.box import PublicBoxKey
 from support.members.scene import CHIEF, DAY, NOW, after, card, federation, keys, rekeyed
@@ -28,7 +28,7 @@ def test_a_federation_is_read_as_it_was_written():
     assert read == three
     assert read.digest == three.digest
     assert [party.name for party in read.sites] == ["a", "b", "Århus"]
-    assert read.address == ("broker.example", 4222)
+    assert read.addresses == (("broker.example", 4222),)
 
 
 def test_the_rosters_keys_are_those_of_the_cards():
@@ -271,7 +271,7 @@ def test_a_hand_over_of_a_version_already_pinned_is_not_followed():
     "url", ["tls://broker.example:4222", "tls://127.0.0.1:1", "tls://[::1]:65535", "tls://localhost:4222"]
 )
 def test_a_brokers_address(url):
-    host, port = broker_address(url)
+    ((host, port),) = broker_addresses(url)
     assert host.strip("[]") in url
     assert str(port) in url
 
@@ -301,7 +301,31 @@ def test_a_brokers_address(url):
 )
 def test_what_is_no_brokers_address(url):
     with pytest.raises(UsageError, match="tls://host:port"):
-        broker_address(url)
+        broker_addresses(url)
+    with pytest.raises(UsageError, match="tls://host:port"):
+        broker_addresses(f"tls://a:1,{url},tls://c:3")
+
+
+def test_three_nodes_are_signed_as_one_text_and_read_in_their_order():
+    it = replace(federation("a"), broker="tls://a.example:4222,tls://b.example:4222,tls://[::1]:4223")
+    read = parse(charter.write(it, CHIEF.signing))
+    assert read == it
+    assert read.addresses == (("a.example", 4222), ("b.example", 4222), ("::1", 4223))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tls://a:1,tls://b:1", "one node or three, not 2"),
+        ("tls://a:1,tls://b:1,tls://c:1,tls://d:1", "one node or three, not 4"),
+        ("tls://a:1,tls://b:1,tls://a:1", "one address"),
+        ("tls://a:1,tls://b:1, tls://c:1", "tls://host:port"),
+        ("tls://a:1,", "tls://host:port"),
+    ],
+)
+def test_two_nodes_are_no_safer_than_one(text, words):
+    with pytest.raises(UsageError, match=words):
+        broker_addresses(text)
 
 
 def test_clock_of_the_scene():

@@ -152,7 +152,7 @@ def test_the_certificate_is_for_the_host_and_for_this_machine_only_where_it_is_t
 @pytest.mark.parametrize(("name", "host", "port"), [("a.b", HOST, 1), ("a", "", 1), ("a", HOST, 0), ("a", HOST, 65536)])
 def test_what_is_no_address_or_federation_is_refused(tmp_path, name, host, port):
     with pytest.raises(UsageError):
-        broker.prepare(tmp_path, name, host, port, {}, 0.0)
+        broker.prepare(tmp_path, name, [(host, port)], {}, 0.0)
 
 
 def test_any_name_becomes_a_token_and_no_two_parties_share_one():

@@ -11,13 +11,18 @@ _MINE = FIRST + EACH * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removep
 _NEXT = count(os.getpid())
 
 
-def free_port() -> int:
-    """One that can be bound, other than the last."""
+def free_port(*more: int) -> int:
+    """One that can be bound, other than the last. more: added to it, ports that can be bound, too."""
     while True:
         port = _MINE + next(_NEXT) % EACH
-        with socket.socket() as trial:
-            try:
-                trial.bind((HOST, port))
-            except OSError:
-                continue
-        return port
+        if all(map(_free, (port, *(port + one for one in more)))):
+            return port
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as trial:
+        try:
+            trial.bind((HOST, port))
+        except OSError:
+            return False
+    return True

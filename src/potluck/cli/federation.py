@@ -21,12 +21,19 @@ def command() -> None:
 
 @command.command("new")
 @click.argument("folder", type=PATH)
-@click.option("--broker", required=True, metavar="tls://HOST:PORT", help="Where the sites will reach the broker.")
+@click.option(
+    "--broker",
+    "brokers",
+    required=True,
+    multiple=True,
+    metavar="tls://HOST:PORT",
+    help="Where the sites will reach the broker; three times, for each of three nodes.",
+)
 @DAYS
 @spoken
-def new(folder: Path, broker: str, days: int | None) -> None:
+def new(folder: Path, brokers: tuple[str, ...], days: int | None) -> None:
     """Make FOLDER: keys, federation file, the broker's certificates and configuration. Its name is the folder's."""
-    tell(api.federation_new(folder, broker, time.time(), days))
+    tell(api.federation_new(folder, ",".join(brokers), time.time(), days))
 
 
 @command.command("add")

@@ -33,6 +33,8 @@ SKEW = 3600
 _ADDRESS = re.compile(r"tls://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[1-9][0-9]{0,4})")
 _TAG = b"potluck federation 1\0"
 _HANDOVER = b"potluck handover 1\0"
+NODES = (1, 3)
+"""How many nodes a broker may have: of two each would need the other."""
 _LATEST = 253402300799  # the last second that a TOML time can say
 
 
@@ -81,7 +83,8 @@ def hand_over(federation: str, version: int, old: SigningKey, new: bytes) -> Han
 
 @dataclass(frozen=True)
 class Federation:
-    """id: 16 bytes in hex; version: 1, 2, ...; issued, expires: unix seconds; broker: `tls://host:port`; ca: PEM."""
+    """id: 16 bytes in hex; version: 1, 2, ...; issued, expires: unix seconds; ca: PEM; broker: `tls://host:port`,
+    or those of its three nodes with commas between."""
 
     name: str
     id: str
@@ -124,9 +127,9 @@ class Federation:
         return tuple(card.party for card in self.members if card.party.role is Role.COMPUTE)
 
     @property
-    def address(self) -> tuple[str, int]:
-        """The broker's host and port. Raises UsageError: not `tls://host:port`."""
-        return broker_address(self.broker)
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each of the broker's nodes. Raises UsageError: not `tls://host:port`."""
+        return broker_addresses(self.broker)
 
     def roster(self) -> Roster:
         """The signing keys of all parties."""
@@ -168,7 +171,7 @@ class Federation:
             raise UsageError("the federation's id is not 16 bytes in hex")
         if not 1 <= self.version < 2**53 or not 0 <= self.issued < self.expires <= _LATEST:
             raise UsageError("the federation's version or times make no sense")
-        broker_address(self.broker)
+        broker_addresses(self.broker)
         _authority(self.ca)
         if self.coordinator.party != SERVER or any(card.party.role not in MEMBERS for card in self.members):
             raise UsageError("the coordinator's card must be a server's, every member's a site's or a compute party's")
@@ -223,7 +226,18 @@ def accept(offered: Federation, pinned: Federation, now: float) -> None:
     offered.current(now)
 
 
-def broker_address(url: str) -> tuple[str, int]:
+def broker_addresses(text: str) -> tuple[tuple[str, int], ...]:
+    """(host, port) of one `tls://host:port`, or of three with commas between. Raises UsageError."""
+    found = tuple(_address(url) for url in text.split(","))
+    if len(found) not in NODES:
+        hint = "of two each would need the other: no safer than one"
+        raise UsageError(f"a broker has one node or three, not {len(found)}", where=visible(text), hint=hint)
+    if len(set(found)) < len(found):
+        raise UsageError("two nodes of the broker have one address", where=visible(text), hint="one for each node")
+    return found
+
+
+def _address(url: str) -> tuple[str, int]:
     """(host, port) of `tls://host:port`. Raises UsageError."""
     found = _ADDRESS.fullmatch(url)
     port = int(found["port"]) if found else 0

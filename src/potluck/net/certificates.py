@@ -38,18 +38,22 @@ def authority(federation: str, now: float) -> Pair:
     return _pair(builder, key, key)
 
 
-def certificate(issuer: Pair, hosts: list[str], now: float) -> Pair:
-    """A new certificate for the broker under these names and addresses, valid from a day before `now` for 398 days."""
+def certificate(issuer: Pair, hosts: list[str], now: float, node: bool = False) -> Pair:
+    """A new certificate for the broker under these names and addresses, valid from a day before `now` for 398 days.
+
+    node: one of several, which shows it to the others when it calls them.
+    """
     root = x509.load_pem_x509_certificate(issuer.certificate.encode())
     signer = serialization.load_pem_private_key(issuer.key, password=None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "potluck broker")])
     builder = _builder(name, root.subject, key.public_key(), now, LIFETIME)
+    calls = [ExtendedKeyUsageOID.CLIENT_AUTH] if node else []
     for extension, critical in (
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_usage(signs_certificates=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, *calls]), False),
         (x509.SubjectAlternativeName([_name(host) for host in hosts]), False),
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False),

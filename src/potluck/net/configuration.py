@@ -2,7 +2,8 @@
 
 A site may publish only on its own queues to the server and to compute parties, fetch and acknowledge only its own
 letters, and listen only on its own inbox; a compute party likewise, on its own queues to all members. The server may
-publish to all and set up queues. No monitoring port, no cluster, no other accounts.
+publish to all and set up queues. No monitoring port, no other accounts. Where there are several nodes they keep each
+other's copies over TLS 1.3, both sides with certificates of the federation's authority; anybody else is hung up on.
 Paths are relative to the configuration's folder, which may be moved as a whole. Reference: NATS documentation,
 "Authorization".
 """
@@ -26,12 +27,21 @@ class Limits:
     connections: int = 64
 
 
-def text(identity: str, listen: str, users: Mapping[Party, str], limits: Limits) -> str:
-    """The configuration. listen: address and port; users: each party's public nkey ("U...")."""
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Of one of several nodes. number: its own, from 1; listen: address and port for the others; others: theirs."""
+
+    number: int
+    listen: str
+    others: tuple[str, ...]
+
+
+def text(identity: str, listen: str, users: Mapping[Party, str], limits: Limits, cluster: Cluster | None = None) -> str:
+    """The configuration. listen: address and port; users: each party's public nkey ("U..."); cluster: None of one."""
     accounts = ",\n".join(_user(identity, party, key, users) for party, key in sorted(users.items()))
     connections = limits.connections + 4 * len(users)
     return f"""# Written by potluck: changes are lost when a member is added.
-server_name: {_quoted("potluck_" + identity)}
+server_name: {_quoted("potluck_" + identity + (f"_{cluster.number}" if cluster else ""))}
 listen: {_quoted(listen)}
 pid_file: "nats.pid"
 log_file: "nats.log"
@@ -44,11 +54,26 @@ ping_max: 3
 write_deadline: "30s"
 jetstream {{ store_dir: "store", max_memory_store: 16MB, max_file_store: {limits.file} }}
 tls {{ cert_file: "server.pem", key_file: "server.key", min_version: "1.3", handshake_first: true, timeout: 10 }}
-authorization {{
+{_cluster(identity, cluster) if cluster else ""}authorization {{
  timeout: 10
  users: [
 {accounts}
  ]
+}}
+"""
+
+
+def _cluster(identity: str, it: Cluster) -> str:
+    routes = json.dumps([f"nats-route://{other}" for other in it.others])
+    return f"""cluster {{
+ name: {_quoted("potluck_" + identity)}
+ listen: {_quoted(it.listen)}
+ no_advertise: true
+ routes: {routes}
+ tls {{
+  cert_file: "server.pem", key_file: "server.key", ca_file: "ca.pem"
+  verify: true, min_version: "1.3", timeout: 10
+ }}
 }}
 """
 

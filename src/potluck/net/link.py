@@ -23,7 +23,7 @@ from potluck.core.line import Delivery
 from potluck.core.party import Party
 from potluck.core.slices import Sliced
 from potluck.net import topology
-from potluck.net.address import stream, subject
+from potluck.net.address import stream, subject, token
 from potluck.net.mailbox import Mailbox
 from potluck.net.pieces import LARGEST, Assembler, Key, count, message
 from potluck.net.session import Account, Session, connect
@@ -37,8 +37,9 @@ IN_FLIGHT = 6
 AT_ONCE = 24
 """Messages of all letters that do."""
 SHORTEST, LONGEST = 0.1, 2.0
-ANSWER = 15.0
-"""Seconds after which a message that the broker said nothing about is sent again (under the same id)."""
+ANSWER, BRIEF, SMALL = 15.0, 2.0, 64 * 1024
+"""Seconds after which a message that the broker said nothing about is sent again (under the same id); of one of at most
+so many bytes, which burdens no line: a node that dies takes unconfirmed messages along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Link:
         assembler: Assembler | None = None,
     ) -> None:
         self._account = account
-        _ = account.place  # a wrong address is said at once
+        _ = account.places  # a wrong address is said at once
         self._largest = largest
         self._parties = tuple(parties)
         self._queues = queues or Queues()
@@ -174,12 +175,12 @@ class Link:
     # On the loop.
 
     async def _live(self) -> None:
-        pause = SHORTEST
+        pause, node = SHORTEST, int(token(self._account.me), 16)  # parties spread over the nodes
         self._task = asyncio.current_task()
         while not self._closed:
             session = None
             try:
-                session = await connect(self._account)
+                session = await connect(self._account, node)
                 if self._parties:
                     await topology.ensure(session, self._parties, self._queues, session.broker != self._broker)
                     self._broker = session.broker
@@ -196,6 +197,7 @@ class Link:
                     await session.end()
             if self._closed:
                 return
+            node += 1  # the one that just failed is tried last
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
 
@@ -265,8 +267,8 @@ class Link:
             session = await self.session(deadline)
             try:
                 async with self._gate:  # a message is made here, so that no more of them are held than may be sent
-                    wait = min(ANSWER, max(0.05, deadline - time.monotonic()))
                     data = message(letter.name, letter.data, index)
+                    wait = min(ANSWER if len(data) > SMALL else BRIEF, max(0.05, deadline - time.monotonic()))
                     said = topology.parse((await session.request(where, data, wait, headers)).data)
                 if said.get("stream") == stream(identity):
                     return

@@ -29,6 +29,8 @@ PREFETCH = 64 * 1024**2
 """Bytes of whole letters that wait for the caller before fetching pauses."""
 BATCH, EXPIRES, BEAT, SILENCE = 512, 10.0, 1.5, 4.0
 KEEP, STALE, RETRY = 2.0, 300.0, 5.0
+ALONE = 15.0
+"""Seconds without a stream or reader after which another node is tried: this one may have lost the others."""
 LATER = 0.25
 """Seconds after which letters that are done with are acknowledged, all at once: out of the way of what is awaited."""
 REMEMBERED = 16384
@@ -62,6 +64,7 @@ class Mailbox:
         self._broker = ""
         self._cramped: tuple[float, UsageError] | None = None
         self._fetching = math.inf  # since when without a pause
+        self._barren = math.inf  # since when there is no stream or reader
         self._done: OrderedDict[Key, None] = OrderedDict()
         self._finished: deque[Key] = deque()
         self._session: Session | None = None
@@ -138,7 +141,7 @@ class Mailbox:
         keeper = asyncio.ensure_future(self._keep(session))
         try:
             await session.listen(f"{self._inbox}.*", self._arrived)
-            silent, self._fetching = 0, time.monotonic()
+            silent, self._fetching, self._barren = 0, time.monotonic(), math.inf
             while not session.ended.is_set():
                 if self.full:
                     self._room.clear()
@@ -147,6 +150,8 @@ class Mailbox:
                     continue
                 silent = silent + 1 if await self._fetch(session) else 0
                 if silent == 3:  # connected, yet mute: a new connection tells
+                    return
+                if len(self._account.places) > 1 and time.monotonic() - self._barren > ALONE:
                     return
         finally:
             keeper.cancel()
@@ -168,7 +173,10 @@ class Mailbox:
                 return True
         self._adapt(pull)
         if pull.status in ("503", "404") or "Consumer" in pull.status or "Shutdown" in pull.status:
+            self._barren = min(self._barren, pull.asked)
             await _first(session.ended.wait(), None, 0.25)  # no stream or reader there (yet): the server makes them
+        else:
+            self._barren = math.inf
         return False
 
     def _adapt(self, pull: _Pull) -> None:

@@ -32,7 +32,8 @@ WRONG_HOST = (62, 64)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who connects where, and with what. seed: the nkey seed ("SU..."); authority: the broker's CA (PEM)."""
+    """Who connects where, and with what. url: the broker's address, or those of its nodes with commas between; seed:
+    the nkey seed ("SU..."); authority: the broker's CA (PEM)."""
 
     federation: str
     me: Party
@@ -41,15 +42,19 @@ class Account:
     seed: Secret = field(repr=False)
 
     @property
-    def place(self) -> tuple[str, int]:
-        """Host and port. Raises UsageError: not a broker's address."""
-        try:
-            parts = urlsplit(self.url)
-            if parts.scheme == "tls" and parts.hostname:
-                return parts.hostname, parts.port or 4222
-        except ValueError:
-            pass
-        raise UsageError("not a broker's address", where=self.url, hint="tls://broker.example:4222")
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each node. Raises UsageError: not a broker's address."""
+        return tuple(_place(one) for one in self.url.split(","))
+
+
+def _place(url: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "tls" and parts.hostname:
+            return parts.hostname, parts.port or 4222
+    except ValueError:
+        pass
+    raise UsageError("not a broker's address", where=url, hint="tls://broker.example:4222")
 
 
 class Session:
@@ -160,10 +165,26 @@ def _overdue(answer: asyncio.Future[Msg]) -> None:
         answer.set_exception(nats.errors.TimeoutError())
 
 
-async def connect(account: Account) -> Session:
-    """A new connection. Raises Refused: it will not get better by itself. Unreachable: it may."""
-    host, port = account.place
+async def connect(account: Account, first: int = 0) -> Session:
+    """A new connection, to any of the broker's nodes: `first`, modulo their number, is tried first.
+
+    Raises Refused: it will not get better by itself. Unreachable: it may.
+    """
     federation(account.federation)
+    nodes, failed = account.places, list[PotluckError]()
+    for number in range(len(nodes)):
+        try:
+            return await _connect(account, *nodes[(first + number) % len(nodes)])
+        except PotluckError as error:
+            failed.append(error)
+    # One that is away may know what another refuses: it has read a newer federation file.
+    worst = next((error for error in failed if not isinstance(error, Unreachable)), failed[0])
+    if any(isinstance(error, Unreachable) for error in failed) and not isinstance(worst, Unreachable):
+        raise Unreachable(f"{worst.what}, and another node does not answer", where=account.url, hint=worst.hint)
+    raise worst
+
+
+async def _connect(account: Account, host: str, port: int) -> Session:
     session = Session(account)
     good = False
     try:

@@ -2,12 +2,13 @@
 
 A work queue on disk: a message stays until its reader acknowledges it, a full queue refuses instead of losing, a
 repeated message id within two minutes is stored once. It survives the broker's death, not that of its disk: the
-broker flushes to disk every two minutes, so that a power cut can lose what it had acknowledged. Nothing that counts
-may depend on it.
+broker flushes to disk every two minutes, so that a power cut can lose what it had acknowledged. Of three nodes each
+keeps a copy, and what is acknowledged is with two of them. Nothing that counts may depend on it.
 """
 
 import asyncio
 import json
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -73,14 +74,16 @@ async def ensure(session: Session, parties: Collection[Party], queues: Queues, a
 
     afresh: make the readers anew, so that all that waits is delivered again. Needed once after every start of the
     broker: one that was killed may number its messages from the start again, of which readers made before know nothing;
-    they would skip what is below their old position (seen with nats-server 2.10). Raises Unreachable: it cannot.
+    they would skip what is below their old position (seen with nats-server 2.10). Where there are several nodes another
+    one is no new start, and only a reader beyond the end of its queue is made anew. Raises Unreachable: it cannot.
     """
-    identity = session.account.federation
+    identity, copies = session.account.federation, len(session.account.places)
     try:
-        await _stream(session, identity, queues)
-        await _put(session, lease_stream(identity), _lease(identity))
+        last = await _stream(session, identity, queues, copies)
+        await _put(session, lease_stream(identity), _lease(identity, copies))
         gate = asyncio.Semaphore(16)
-        await asyncio.gather(*(_reader(session, identity, party, gate, afresh) for party in parties))
+        end: float = last if copies > 1 else 0 if afresh else math.inf
+        await asyncio.gather(*(_reader(session, identity, party, gate, end) for party in parties))
     except ApiError as error:
         raise Unreachable(f"the broker cannot set up its queues: {error}", where=session.account.url) from None
     except Error as error:
@@ -88,34 +91,38 @@ async def ensure(session: Session, parties: Collection[Party], queues: Queues, a
         raise Unreachable(what, where=session.account.url) from None
 
 
-async def _stream(session: Session, identity: str, queues: Queues) -> None:
+async def _stream(session: Session, identity: str, queues: Queues, copies: int) -> int:
+    """The number of its last message."""
     size = queues.size
     while True:
         try:
-            return await _put(session, stream(identity), _letters(identity, queues, size))
+            return await _put(session, stream(identity), _letters(identity, queues, size, copies))
         except ApiError as error:
             if error.code not in NO_ROOM or size // 2 < SMALLEST:
                 raise
             size //= 2  # a broker with a smaller disk holds less
 
 
-async def _put(session: Session, name: str, wanted: dict[str, Any]) -> None:
+async def _put(session: Session, name: str, wanted: dict[str, Any]) -> int:
     try:
-        there = (await api(session, f"STREAM.INFO.{name}")).get("config", {})
+        found = await api(session, f"STREAM.INFO.{name}")
     except ApiError as error:
         if error.code not in NOT_FOUND:
             raise
         # Never with `first_seq`: nats-server 2.10 empties such a stream whenever it starts.
         await api(session, f"STREAM.CREATE.{name}", wanted)
-        return
-    limits = ("max_msgs_per_subject", "max_msg_size")
+        return 0
+    there = found.get("config", {})
+    limits = ("max_msgs_per_subject", "max_msg_size", "num_replicas")
     if any(there.get(key) != wanted[key] for key in limits):
         kept = {"max_bytes": there.get("max_bytes", wanted["max_bytes"])}
         await api(session, f"STREAM.UPDATE.{name}", wanted | kept)
+    last = found.get("state", {}).get("last_seq", 0)
+    return last if isinstance(last, int) else 0
 
 
-def _letters(identity: str, queues: Queues, size: int) -> dict[str, Any]:
-    return _stored(stream(identity), f"potluck.{identity}.*.*", size) | {
+def _letters(identity: str, queues: Queues, size: int, copies: int) -> dict[str, Any]:
+    return _stored(stream(identity), f"potluck.{identity}.*.*", size, copies) | {
         "retention": "workqueue",
         "discard": "new",
         "discard_new_per_subject": True,
@@ -127,8 +134,8 @@ def _letters(identity: str, queues: Queues, size: int) -> dict[str, Any]:
     }
 
 
-def _lease(identity: str) -> dict[str, Any]:
-    return _stored(lease_stream(identity), lease_subject(identity), 64 * 1024) | {
+def _lease(identity: str, copies: int) -> dict[str, Any]:
+    return _stored(lease_stream(identity), lease_subject(identity), 64 * 1024, copies) | {
         "retention": "limits",
         "discard": "old",
         "max_msgs_per_subject": 1,
@@ -139,12 +146,13 @@ def _lease(identity: str) -> dict[str, Any]:
     }
 
 
-def _stored(name: str, subject: str, size: int) -> dict[str, Any]:
-    place = {"name": name, "subjects": [subject], "storage": "file", "num_replicas": 1}
+def _stored(name: str, subject: str, size: int, copies: int) -> dict[str, Any]:
+    place = {"name": name, "subjects": [subject], "storage": "file", "num_replicas": copies}
     return place | {"max_bytes": size, "max_age": 0}
 
 
-async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, afresh: bool) -> None:
+async def _reader(session: Session, identity: str, party: Party, gate: asyncio.Semaphore, end: float) -> None:
+    """Make a party's reader, anew where it has delivered beyond `end`, or where that is 0."""
     name, me = stream(identity), token(party)
     config = {
         "durable_name": me,
@@ -159,10 +167,21 @@ async def _reader(session: Session, identity: str, party: Party, gate: asyncio.S
         "replay_policy": "instant",
     }
     async with gate:
-        if afresh:
+        if end == 0 or (end < math.inf and await _delivered(session, name, me) > end):
             try:
                 await api(session, f"CONSUMER.DELETE.{name}.{me}")
             except ApiError as error:
                 if error.code not in NOT_FOUND:
                     raise
         await api(session, f"CONSUMER.DURABLE.CREATE.{name}.{me}", {"stream_name": name, "config": config})
+
+
+async def _delivered(session: Session, name: str, reader: str) -> float:
+    """The number of the last message that a reader delivered; 0 where there is none."""
+    try:
+        found = (await api(session, f"CONSUMER.INFO.{name}.{reader}")).get("delivered", {}).get("stream_seq", 0)
+    except ApiError as error:
+        if error.code not in NOT_FOUND:
+            raise
+        return 0
+    return found if isinstance(found, int) else 0

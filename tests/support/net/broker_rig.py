@@ -49,52 +49,64 @@ def seed() -> tuple[Secret, str]:
 
 
 class Rig:
-    """A broker of one federation: `start`, `kill` (-9), `stop`, `lose_store`; `link(party)` connects."""
+    """A broker of one federation: `start`, `kill` (-9), `stop`, `lose_store`; `link(party)` connects.
 
-    def __init__(self, folder: Path, sites: tuple[str, ...] = ("a", "b"), federation: str = "fed") -> None:
-        self.folder, self.federation, self.port = folder, federation, free_port()
+    several: three nodes, which are called by their numbers; without one all are meant. Of one node the number is 0.
+    """
+
+    def __init__(
+        self, folder: Path, sites: tuple[str, ...] = ("a", "b"), federation: str = "fed", several: bool = False
+    ) -> None:
+        self.folder, self.federation = folder, federation
+        self.nodes = (1, 2, 3) if several else (0,)
+        self.ports = [free_port(broker.BETWEEN) if several else free_port() for _ in self.nodes]
+        self.port = self.ports[0]
         self.parties: tuple[Party, ...] = (SERVER, *(site(name) for name in sites))
         self.seeds: dict[Party, Secret] = {}
         self.users: dict[Party, str] = {}
         for party in self.parties:
             self.seeds[party], self.users[party] = seed()
-        self.url = f"tls://{HOST}:{self.port}"
+        self.url = ",".join(f"tls://{HOST}:{port}" for port in self.ports)
         self.authority = self.prepare()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.links: list[Link] = []
 
     def prepare(self, now: float | None = None, host: str = HOST, limits: Limits | None = None, **how: bool) -> str:
         when = time.time() if now is None else now
-        return broker.prepare(self.folder, self.federation, host, self.port, self.users, when, limits=limits, **how)
+        places = [(host, port) for port in self.ports]
+        return broker.prepare(self.folder, self.federation, places, self.users, when, limits=limits, **how)
 
-    def start(self) -> None:
-        """Start the program and wait until it answers."""
-        room = self.folder / broker.ROOM
-        self.process = subprocess.Popen(
-            broker.arguments(self.folder), cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        process = self.process
+    def start(self, *nodes: int) -> None:
+        """Start the program, or these nodes, and wait until it answers."""
+        for node in nodes or self.nodes:
+            room = broker.room(self.folder, node)
+            self.processes[node] = subprocess.Popen(
+                broker.arguments(self.folder, node), cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        for node in nodes or self.nodes:
+            process, log = self.processes[node], broker.room(self.folder, node) / "nats.log"
 
-        def answers() -> bool:
-            assert process.poll() is None, (room / "nats.log").read_text()
-            return broker.answers(self.folder)
+            def answers(node: int = node, process: subprocess.Popen[bytes] = process, log: Path = log) -> bool:
+                assert process.poll() is None, log.read_text()
+                return broker.answers(self.folder, node)
 
-        until(answers, "the broker answers")
+            until(answers, "the broker answers")
 
-    def _end(self, sign: int) -> None:
-        if self.process is not None:
+    def _end(self, sign: int, nodes: tuple[int, ...]) -> None:
+        ending = [self.processes.pop(node) for node in nodes or self.nodes if node in self.processes]
+        for process in ending:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(sign)
-            self.process.wait(60)
-            self.process = None
+                process.send_signal(sign)
+        for process in ending:
+            process.wait(60)
 
-    def kill(self) -> None:
+    def kill(self, *nodes: int) -> None:
         """kill -9."""
-        self._end(signal.SIGKILL)
+        self._end(signal.SIGKILL, nodes)
 
-    def stop(self) -> None:
+    def stop(self, *nodes: int) -> None:
         """A clean end."""
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM, nodes)
 
     def lose_store(self) -> None:
         """All letters, queues and readers are gone."""
@@ -126,10 +138,12 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(folder: Path, sites: tuple[str, ...] = ("a", "b"), started: bool = True) -> Iterator[Rig]:
+def rig(
+    folder: Path, sites: tuple[str, ...] = ("a", "b"), started: bool = True, several: bool = False
+) -> Iterator[Rig]:
     """A broker, started, for the time of the block."""
     need_broker()
-    made = Rig(folder, sites)
+    made = Rig(folder, sites, several=several)
     try:
         if started:
             made.start()

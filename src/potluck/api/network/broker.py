@@ -29,28 +29,31 @@ class Served:
     folder: str
 
 
-def serve(folder: Path, renew: bool = False, ready: Callable[[Served], None] = lambda served: None) -> Served:
+def serve(
+    folder: Path, renew: bool = False, ready: Callable[[Served], None] = lambda served: None, node: int = 0
+) -> Served:
     """Run FOLDER's broker until SIGTERM, SIGINT or Ctrl-C; SIGHUP makes it read its configuration again.
 
-    renew: a new certificate first. ready: called when it accepts connections. Raises UsageError: files are missing, the
-    certificate expired, the port is taken, the program is missing or refuses its configuration. Unreachable: it ended
-    by itself, or does not answer.
+    renew: a new certificate first. ready: called when it accepts connections. node: which of several nodes, 0 where
+    there is one. Raises UsageError: files are missing, the certificate expired, the port is taken, the program is
+    missing or refuses its configuration. Unreachable: it ended by itself, or does not answer.
     """
     if renew:
-        broker.renew(folder, time.time())
-    broker.check(folder, time.time())
-    command = broker.arguments(folder)
-    host, port = broker.listens(folder)
-    served = Served(command[0], version(command[0]), f"{host}:{port}", str((folder / broker.ROOM).absolute()))
-    with _child(command, folder / broker.ROOM) as child:
+        broker.renew(folder, time.time(), node)
+    broker.check(folder, time.time(), node)
+    command = broker.arguments(folder, node)
+    host, port = broker.listens(folder, node)
+    room = broker.room(folder, node)
+    served = Served(command[0], version(command[0]), f"{host}:{port}", str(room.absolute()))
+    with _child(command, room) as child:
         try:
-            _await(child, folder)
+            _await(child, folder, node)
             ready(served)
             code = child.wait()
         except KeyboardInterrupt:
             return served
     if code:
-        raise Unreachable(f"nats-server ended with exit code {code}", where=served.address, hint=_log(folder))
+        raise Unreachable(f"nats-server ended with exit code {code}", where=served.address, hint=_log(room))
     return served
 
 
@@ -99,18 +102,19 @@ def _child(command: list[str], room: Path) -> Iterator[subprocess.Popen[str]]:
             child.stderr.close()
 
 
-def _await(child: subprocess.Popen[str], folder: Path) -> None:
+def _await(child: subprocess.Popen[str], folder: Path, node: int) -> None:
+    room = broker.room(folder, node)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if child.poll() is not None:
             said = (child.stderr.read() if child.stderr is not None else "").strip()
             what = said.splitlines()[-1] if said else f"exit code {child.returncode}"
-            raise UsageError(f"nats-server does not start: {what}", where=str(folder / broker.ROOM), hint=_log(folder))
-        if broker.answers(folder):
+            raise UsageError(f"nats-server does not start: {what}", where=str(room), hint=_log(room))
+        if broker.answers(folder, node):
             return
         time.sleep(0.05)
-    raise Unreachable("nats-server does not accept connections", where=str(folder / broker.ROOM), hint=_log(folder))
+    raise Unreachable("nats-server does not accept connections", where=str(room), hint=_log(room))
 
 
-def _log(folder: Path) -> str:
-    return f"see {folder / broker.ROOM / 'nats.log'}"
+def _log(room: Path) -> str:
+    return f"see {room / 'nats.log'}"

@@ -12,7 +12,7 @@ from potluck.core.visible import visible
 from potluck.members import card as cards
 from potluck.members import charter, coordinator, files, site
 from potluck.members.card import Card, fingerprint
-from potluck.members.federation import DAYS, Federation, broker_address
+from potluck.members.federation import DAYS, Federation, broker_addresses
 from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
 from potluck.members.names import checked_name
 from potluck.members.tables import moment
@@ -89,9 +89,10 @@ class Membered:
 def federation_new(folder: Path, broker: str, now: float, days: int | None = None) -> Shown:
     """Make a coordinator's home: keys, broker, version 1 of the federation. Its name is the folder's.
 
-    Raises UsageError: the folder is there already, or the address, the name or the disk will not do.
+    broker: its address, or those of its three nodes with commas between. Raises UsageError: the folder is there
+    already, or the address, the name or the disk will not do.
     """
-    broker_address(broker)
+    broker_addresses(broker)
     days = DAYS if days is None else days
     name = checked_name(folder.resolve().name, str(folder))
     home, keys, made = coordinator.found(folder)
@@ -199,8 +200,7 @@ def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Me
 
 def _prepare(home: CoordinatorHome, federation: Federation, now: float, renew: bool = False) -> str:
     """The one place that makes the broker's files."""
-    host, port = federation.address
-    return broker.prepare(home.folder, federation.id, host, port, federation.users(), now, renew=renew)
+    return broker.prepare(home.folder, federation.id, federation.addresses, federation.users(), now, renew=renew)
 
 
 def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence[str], renew: bool = False) -> Shown:
