@@ -34,8 +34,9 @@ class Probe:
 
 
 def probe(account: Account) -> Probe:
-    """Try every step, up to the first that fails. Raises UsageError: the address or the authority is none."""
-    host, port = account.place
+    """Try every step, up to the first that fails; of several nodes at the first alone. Raises UsageError: the address
+    or the authority is none."""
+    host, port = account.places[0]
     try:
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
