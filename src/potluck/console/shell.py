@@ -37,7 +37,7 @@ FILES = {
     "live.js": ((HERE / "live.js",), "text/javascript"),
 }
 """What pages load: of which files it is put together."""
-FIELDS = 20
+FIELDS = 120
 """Most fields of a form."""
 UPLOADS = 8
 """Most files of a form."""
@@ -272,4 +272,6 @@ def pages() -> Environment:
     """The templates: these pages', and the report's, whose pictures they show."""
     shared = environment()
     assert shared.loader is not None
-    return shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
+    made = shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
+    made.filters["visible"] = visible
+    return made

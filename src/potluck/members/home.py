@@ -68,6 +68,10 @@ class SiteHome:
     """Folder of keys that wait for the federation to list them."""
     policy = _In("policy.toml")
     """What the owner allows."""
+    amendment = _In("policy.pending.json")
+    """A change of the policy that a second person has to confirm, while there is one."""
+    amending = _In("policy.lock")
+    """Held while a page changes the policy."""
     federation = _In("federation.toml")
     """The pinned federation file, there after `site join`."""
     anchor = _In("ledger.head")

@@ -31,7 +31,7 @@ MOST_CODES = 16
 LINE = 32 << 10
 Event = Literal[
     "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
-    "sign-in", "sign-out", "person", "submit", "cancel",
+    "sign-in", "sign-out", "person", "submit", "cancel", "policy",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 

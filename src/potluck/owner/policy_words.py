@@ -27,6 +27,11 @@ def topics(policy: Policy) -> tuple[Topic, ...]:
     return (Topic("Who says yes", (("approve", _approve(policy)),)), *found, Topic("Your own part", _own(policy)))
 
 
+def said(policy: Policy) -> dict[str, str]:
+    """The sentence of each key, or of a table."""
+    return {key: line for topic in topics(policy) for key, line in topic.lines}
+
+
 def _some(names: Sequence[str] | None, nobody: str, one: str = "") -> str:
     """A list of the policy's; None, or "*" in it, is any."""
     if names is None or ANY in names:
@@ -36,8 +41,12 @@ def _some(names: Sequence[str] | None, nobody: str, one: str = "") -> str:
 
 def _cap(value: float, what: str) -> str:
     if value == 0:
-        return f"No plan with noise may spend anything {what}."
-    return f"There is no cap on epsilon {what}." if math.isinf(value) else f"Epsilon {what} is at most {value:g}."
+        return f"No plan with noise may spend anything {what.rstrip(',')}."
+    return (
+        f"There is no cap on epsilon {what.rstrip(',')}."
+        if math.isinf(value)
+        else f"Epsilon {what} is at most {value:g}."
+    )
 
 
 def _most(value: float | None, none: str, some: str) -> str:

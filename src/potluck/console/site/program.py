@@ -9,6 +9,7 @@ from potluck.console.entrance import Clock, Draw, entrance
 from potluck.console.log import AccessPages
 from potluck.console.origin import Origin
 from potluck.console.shell import Page, application
+from potluck.console.site.policy import CHANGE, DECIDE, PENDING, SAVE, Rules
 from potluck.console.site.record import Record
 from potluck.console.site.requests import Owner
 from potluck.members.home import SiteHome
@@ -39,7 +40,8 @@ def program(
     """
     home = SiteHome.at(folder)
     console, way_in = entrance(home, f"site {home.name}", MENU, origin, person, token, clock, draw)
-    owner, record, log = Owner(folder), Record(folder), AccessPages(folder)
+    owner, record = Owner(folder), Record(folder)
+    policy, log = Rules(folder), AccessPages(folder)
     return application(
         console,
         [
@@ -52,7 +54,12 @@ def program(
             Page("/log", log.shown),
             Page("/log/export", log.export),
             Page("/budget", record.budget),
-            Page("/policy", record.policy),
+            Page("/policy", policy.shown),
+            Page(CHANGE, policy.asked),
+            Page(CHANGE, policy.looked, post=True),
+            Page(SAVE, policy.saved, post=True),
+            Page(PENDING, policy.pending),
+            Page(DECIDE, policy.decided, post=True),
             Page("/members", record.members),
         ],
     )

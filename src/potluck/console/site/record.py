@@ -1,4 +1,4 @@
-"""What holds: what was spent, the policy in words, the members."""
+"""What holds: what was spent, the members."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from potluck.api.network.ledger import spending
 from potluck.api.network.members import federation_show
-from potluck.api.network.rules import rules
 from potluck.console.shell import Visit
 from potluck.members.home import SiteHome
 from potluck.owner.scored import words as scored
@@ -23,11 +22,6 @@ class Record:
         """What was spent, from the verified ledger."""
         found = spending(self._folder)
         return visit.page("budget_page.html", "Budget", it=found, runs=found.runs[::-1], scored=scored(found.scored))
-
-    def policy(self, visit: Visit) -> Response:
-        """What others may ask, in words."""
-        found, warning = rules(self._folder)
-        return visit.page("policy.html", "Policy", topics=found, warning=warning)
 
     def members(self, visit: Visit) -> Response:
         """Who belongs to the federation, by the file that is pinned here."""

@@ -1,0 +1,196 @@
+"""The policy changed by people at the pages: what a change would do, in words, and the file written so.
+
+What is saved is what was shown: the digest of the file that a page was made of comes back with it. Where the policy in
+force asks two persons, what may loosen it needs two of them, as an approval does; what tightens it holds at once. The
+line of the access log is on disk before the file changes. Whoever has the terminal edits the file itself, and is
+not asked.
+"""
+
+import hashlib
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potluck.core.errors import PotluckError, Refused, UsageError, reason
+from potluck.members import files
+from potluck.members.home import SiteHome
+from potluck.members.persons import Persons, folded
+from potluck.owner.access import MOST_CODES, AccessLog, Outcome, Subject
+from potluck.owner.amendment import Amendment, Waiting
+from potluck.owner.policy import LONGEST, Policy
+from potluck.owner.policy_change import Change, changes
+from potluck.owner.policy_form import ANY, differ, typed, value_of, values
+from potluck.owner.policy_text import edited
+from potluck.owner.reading import parse
+
+MOST = 32 << 10
+"""Bytes of a policy that a form holds, with room for how a browser spells them."""
+_BOM = "\ufeff"
+_BUSY = "the policy is being changed by somebody else"
+MOST_KEYS = MOST_CODES - 1
+STALE = "the policy was changed meanwhile: nothing was saved"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The policy as it stands, for a form. digest: of the file; fields: of the form; text: the whole file, which may
+    hold an address."""
+
+    policy: Policy = field(repr=False)
+    digest: str
+    fields: Mapping[str, str]
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What was typed, as a policy. changes: what differs from the one in force; two: whether a second person has to
+    confirm it; text: the file as it would be."""
+
+    standing: Form
+    policy: Policy = field(repr=False)
+    changes: tuple[Change, ...]
+    two: bool
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A change that waits. void: why it can never be confirmed, "" where it can; draft: None where it is void."""
+
+    amendment: Amendment
+    draft: Draft | None
+    void: str = ""
+
+
+def form(folder: Path) -> Form:
+    """The policy of the site in `folder`. Raises UsageError: it cannot be read, or not be changed by a form."""
+    home = SiteHome.at(folder)
+    try:
+        if home.policy.is_symlink():
+            raise UsageError("is a link", where=str(home.policy), hint="change the file that it leads to")
+        data = home.policy.read_bytes()
+        text = data.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(home.policy)) from None
+    if len(data) > min(MOST, LONGEST):
+        hint = "change it in the file, with an editor"
+        raise UsageError("the policy is too long for a form", where=str(home.policy), hint=hint)
+    policy = parse(text.removeprefix(_BOM), str(home.policy))
+    return Form(policy, hashlib.sha256(data).hexdigest(), typed(policy), text)
+
+
+def draft(folder: Path, fields: Mapping[str, str]) -> Draft:
+    """What would hold. Raises UsageError: what was typed does not fit, as the file's reader says it."""
+    found, home = form(folder), SiteHome.at(folder)
+    wanted = values(fields)
+    changed = {key: value for key, value in wanted.items() if differ(value, value_of(found.policy, key))}
+    both = next((key for key, value in changed.items() if isinstance(value, tuple) and ANY in value[:-1]), None)
+    if both is not None:
+        raise UsageError(f"{both} has others beside any", hint="untick any, or take the others out")
+    bom = _BOM if found.text.startswith(_BOM) else ""
+    text = edited(found.text.removeprefix(_BOM), changed, str(home.policy)) if changed else found.text
+    policy = parse(text.removeprefix(_BOM), str(home.policy))
+    said = changes(found.policy, policy)
+    two = found.policy.approve.people > 1 and any(one.looser for one in said)
+    return Draft(found, policy, said, two, (bom + text) if changed else text)
+
+
+def proposed(folder: Path) -> Proposed | None:
+    """What waits for a second person; None: nothing."""
+    home = SiteHome.at(folder)
+    found = Waiting(home.amendment).read()
+    if found is None:
+        return None
+    try:
+        made = draft(folder, found.fields)
+    except PotluckError as error:
+        return Proposed(found, None, error.what)
+    if made.standing.digest != found.policy:
+        return Proposed(found, None, "the policy was changed since")
+    known = [one.handle for one in Persons(home.persons).all()]
+    if found.handle not in (known or [""]):
+        return Proposed(found, None, "whoever proposed it is none of the persons here any more")
+    return Proposed(found, made)
+
+
+def same(amendment: Amendment, person: str, handle: str) -> bool:
+    """Whether somebody is who proposed it."""
+    return folded(person) == folded(amendment.person) or (bool(handle) and handle == amendment.handle)
+
+
+def save(folder: Path, fields: Mapping[str, str], digest: str, person: str, handle: str = "") -> bool:
+    """Change the policy as was typed, about the file of this digest. Gives whether it holds: else it waits for another
+    person. Raises UsageError: it does not fit, or changes nothing; Refused: the file is another by now, or it cannot
+    be logged."""
+    home = SiteHome.at(folder)
+    with files.locked(home.amending, _BUSY):
+        made = draft(folder, fields)
+        if made.standing.digest != digest:
+            raise Refused(STALE, hint="look at the page again, it shows how things are now")
+        if not made.changes:
+            raise UsageError("nothing was changed", hint="go back, and change what is to be another")
+        if made.two:
+            _note(home, person, "pending", made.changes)
+            kept = typed(made.policy)
+            made_ = Amendment(policy=digest, fields=kept, person=person, handle=handle, when=time.time())
+            Waiting(home.amendment).write(made_)
+            return False
+        _put(home, made, person, "done")
+        return True
+
+
+def confirm(folder: Path, digest: str, person: str, handle: str = "") -> None:
+    """The change that waits, whose digest was shown, holds: said by another person than proposed it. Raises Refused:
+    by the same, or it is another, or void by now."""
+    home = SiteHome.at(folder)
+    with files.locked(home.amending, _BUSY):
+        found = _shown(folder, digest)
+        if found.draft is None:
+            raise Refused(f"this change can hold no more: {found.void}", hint="propose it again")
+        if same(found.amendment, person, handle):
+            raise Refused("a change that loosens the policy needs another person", hint="the other one signs in")
+        known = [one.handle for one in Persons(home.persons).all()]
+        if handle not in (known or [""]):
+            raise Refused("you are none of the persons here any more", hint="sign in again")
+        _put(home, found.draft, person, "approved")
+
+
+def drop(folder: Path, digest: str, person: str) -> None:
+    """The change that waits, whose digest was shown, does not hold: whoever proposed it, or another, says so. Raises
+    Refused: it is another by now."""
+    home = SiteHome.at(folder)
+    with files.locked(home.amending, _BUSY):
+        found = _shown(folder, digest)
+        own = folded(person) == folded(found.amendment.person)
+        _note(home, person, "withdrawn" if own else "denied", found.draft.changes if found.draft else ())
+        Waiting(home.amendment).remove()
+
+
+def _shown(folder: Path, digest: str) -> Proposed:
+    found = proposed(folder)
+    if found is None or found.amendment.digest != digest:
+        raise Refused("the change that the page showed does not wait any more", hint="look at the page again")
+    return found
+
+
+def _put(home: SiteHome, made: Draft, person: str, outcome: Outcome) -> None:
+    """The file holds the new text, and nothing waits any more. The log's line comes first."""
+    _note(home, person, outcome, made.changes)
+    try:
+        files.replace(home.policy, made.text.encode(), stat.S_IMODE(home.policy.stat().st_mode))
+    except (OSError, PotluckError):
+        _note(home, person, "aborted", made.changes)
+        raise
+    Waiting(home.amendment).remove()
+
+
+def _note(home: SiteHome, person: str, outcome: Outcome, said: Sequence[Change]) -> None:
+    """A line of the access log: which keys, and what scalars become. Raises Refused: it cannot be written."""
+    keys = [one.key for one in said]
+    more = (*keys[:MOST_KEYS], f"and {len(keys) - MOST_KEYS} more") if len(keys) > MOST_KEYS else keys
+    about = Subject(person=person)
+    AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=tuple(more))

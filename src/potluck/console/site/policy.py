@@ -1,0 +1,179 @@
+"""The policy: in words, as a form, what a change would do before it is saved, and a change that waits for another.
+
+What is saved is what was shown: the page that asks has a form of its own, which remembers the file and all that was
+typed. What it means is `api.network.amend`'s matter. Keys that name files, programs or addresses are in no form.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.responses import RedirectResponse, Response
+
+from potluck.api.network import amend
+from potluck.api.network.amended import Effects, effects
+from potluck.api.network.rules import rules
+from potluck.console.shell import Visit
+from potluck.console.site.requests import moment
+from potluck.core.errors import Refused, UsageError
+from potluck.core.visible import json_text
+from potluck.owner.policy import Policy
+from potluck.owner.policy_form import TABLES, Control, controls
+from potluck.owner.policy_labels import LABELS, WORDS, Label
+from potluck.owner.policy_words import ALLOWS, said
+
+CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"
+_OURS = tuple(f"{table}." for table in TABLES)
+LISTED = 40
+"""Words of a list that a page of changes names; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A control as a page shows it. words: (word, what it means); now: the key's sentence, as the file has it."""
+
+    control: Control
+    label: Label
+    words: tuple[tuple[str, str], ...]
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The file changed since the form was opened. draft: what was typed, beside the file as it is now; None: it does
+    not fit."""
+
+    draft: amend.Draft | None
+
+
+class Rules:
+    """The pages of the policy of the home in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def shown(self, visit: Visit) -> Response:
+        """What others may ask, in words."""
+        found, warning = rules(self._folder)
+        waits = amend.proposed(self._folder) is not None
+        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits)
+
+    def asked(self, visit: Visit) -> Response:
+        """The form, as the file stands."""
+        found = amend.form(self._folder)
+        return self._form(visit, found, found.fields)
+
+    def looked(self, visit: Visit) -> Response:
+        """What was typed, held against the file: the form again with what does not fit, or what would change."""
+        found = amend.form(self._folder)
+        if visit.fields.get("base") != found.digest:
+            return self._form(visit, found, visit.fields, stale=Stale(self._draft(visit)))
+        if "again" in visit.fields:
+            return self._form(visit, found, visit.fields)
+        try:
+            made = amend.draft(self._folder, visit.fields)
+        except UsageError as error:
+            return self._form(visit, found, visit.fields, wrong=error)
+        if not made.changes:
+            return self._form(visit, found, visit.fields, same=True)
+        kept = _kept(visit)
+        found_ = self._effects(found.policy, made.policy)
+        ident = visit.form(SAVE, _digest(found.digest, kept))
+        return visit.page("policy_look.html", "What would change", it=made, effects=found_, kept=kept, form=ident,
+                          base=found.digest, most=LISTED)  # fmt: skip
+
+    def saved(self, visit: Visit) -> Response:
+        """It holds, or waits for another person. Raises Refused: it is another than its page showed."""
+        form = visit.take(SAVE)
+        kept = _kept(visit)
+        base = visit.fields.get("base", "")
+        if form.shown != _digest(base, kept):
+            raise Refused("what came is not what the page showed: nothing was saved", hint="open the form again")
+        found = amend.form(self._folder)
+        if found.digest != base:
+            return self._form(visit, found, kept, stale=Stale(self._draft(visit)))
+        holds = amend.save(self._folder, kept, base, visit.person, _handle(visit))
+        return RedirectResponse("/policy" if holds else PENDING, 303)
+
+    def pending(self, visit: Visit) -> Response:
+        """The change that waits for a second person."""
+        found = amend.proposed(self._folder)
+        if found is None:
+            return RedirectResponse("/policy", 303)
+        made = found.draft
+        then = self._effects(made.standing.policy, made.policy) if made else None
+        own = amend.same(found.amendment, visit.person, _handle(visit))
+        return visit.page("policy_pending.html", "A change that waits", it=found, effects=then, own=own, most=LISTED,
+                          form=visit.form(DECIDE, found.amendment.digest), moment=moment)  # fmt: skip
+
+    def decided(self, visit: Visit) -> Response:
+        """Yes or no to it. Raises Refused: it is another than the page showed, or by the same person."""
+        form, say = visit.take(DECIDE), visit.fields.get("say", "")
+        if say == "confirm":
+            amend.confirm(self._folder, form.shown, visit.person, _handle(visit))
+        elif say == "drop":
+            amend.drop(self._folder, form.shown, visit.person)
+        else:
+            raise UsageError("this is no form of these pages")
+        return RedirectResponse("/policy", 303)
+
+    def _form(
+        self,
+        visit: Visit,
+        found: amend.Form,
+        fields: Mapping[str, str],
+        wrong: UsageError | None = None,
+        stale: "Stale | None" = None,
+        same: bool = False,
+    ) -> Response:
+        status = 400 if wrong else 409 if stale else 200
+        at = _at(wrong.what) if wrong else ""
+        return visit.page("policy_form.html", "Change the policy", status, groups=groups(found.policy), fields=fields,
+                          base=found.digest, wrong=wrong, at=at, stale=stale, same=same, most=LISTED)  # fmt: skip
+
+    def _draft(self, visit: Visit) -> amend.Draft | None:
+        try:
+            return amend.draft(self._folder, visit.fields)
+        except UsageError:
+            return None
+
+    def _effects(self, before: Policy, now: Policy) -> Effects:
+        return effects(self._folder, before, now)
+
+
+def groups(policy: Policy) -> list[tuple[str, list[Field]]]:
+    """Every control, by topic."""
+    sentences, left = said(policy), {one.key: one for one in controls()}
+    order = [("Who says yes", ["approve.rule", "approve.people"])]
+    order += [(title, [f"allow.{key}" for key, _ in keys]) for title, keys in ALLOWS]
+    order.append(("Your own part", [key for key in left if not key.startswith(("allow.", "approve."))]))
+    return [(title, [_field(left[key], sentences) for key in keys]) for title, keys in order]
+
+
+def _field(control: Control, sentences: Mapping[str, str]) -> Field:
+    words = WORDS.get(control.key, {})
+    label = LABELS.get(control.key, Label(control.key))
+    return Field(
+        control, label, tuple((one, words.get(one, "")) for one in control.words), sentences.get(control.key, "")
+    )
+
+
+def _kept(visit: Visit) -> dict[str, str]:
+    """What was typed into the form's own controls. A browser may end lines another way the second time."""
+    found = {name: "\n".join(text.splitlines()) for name, text in visit.fields.items()}
+    return {name: text for name, text in found.items() if name.startswith(_OURS)}
+
+
+def _at(what: str) -> str:
+    """The key that an error is about; empty: none of the form's."""
+    return next((one.key for one in controls() if re.match(rf"{re.escape(one.key)}(?![\w.])", what)), "")
+
+
+def _digest(base: str, fields: Mapping[str, str]) -> str:
+    return hashlib.sha256(json_text([base, sorted(fields.items())]).encode()).hexdigest()
+
+
+def _handle(visit: Visit) -> str:
+    return visit.session.handle if visit.session else ""

@@ -1,0 +1,107 @@
+"""What a policy's keys and words are called on a form, for people who do not read TOML. All rules are in `judge`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """title: of the control; more: what to write there, and what an empty one means; free: of "any" or "no limit"."""
+
+    title: str
+    more: str = ""
+    free: str = "Any"
+
+
+LABELS: dict[str, Label] = {
+    "allow.who": Label(
+        "Coordinators that may ask", "The federation's name, or its fingerprint, one a line. Empty: nobody."
+    ),
+    "allow.tasks": Label("What they may ask for", "Nothing ticked: nothing."),
+    "allow.models": Label("Kinds of model", "Those that may be trained or judged on your rows. Nothing ticked: none."),
+    "allow.columns": Label(
+        "Columns that a plan may read", "One a line; lab* allows all that begin with lab. Empty: none."
+    ),
+    "allow.hours": Label(
+        "When a run may begin", "Local time, one a line: mon-fri 08:00-18:00, or sat. Empty: never.", "At any time"
+    ),
+    "allow.protect": Label("How the sum may be computed", "Nothing ticked: no sum at all."),
+    "allow.server": Label("What a plan may take the server for", "A plan that bears a lying server protects more."),
+    "allow.min_corrupt": Label(
+        "Sites that may work together with the server", "A plan's noise and protection must bear so many of them."
+    ),
+    "allow.min_sites": Label("Fewest sites of a sum", "This one included, after others dropped out."),
+    "allow.compute": Label(
+        "Compute parties that may hold parts of your rows",
+        "Their names, one a line. Any two of them could open what they hold. Empty: none.",
+    ),
+    "allow.readers": Label(
+        "Sites that may read what a fit, match or prediction shows", "Their names, one a line. Empty: none but yours."
+    ),
+    "allow.intersect": Label("What matching of keys may show", "Nothing ticked: no matching."),
+    "allow.noise": Label("Noise of what is learnt", "Who adds it; or none, which means exact sums."),
+    "allow.epsilon_per_plan": Label(
+        "Most epsilon of a plan", "The larger, the more a guesser learns of a row. 0: no plan with noise.", "No limit"
+    ),
+    "allow.epsilon_per_year": Label(
+        "Most epsilon of a year", "Of all plans of the last 366 days together.", "No limit"
+    ),
+    "allow.delta": Label("Delta of a year", "The chance that epsilon says nothing. Leave it, unless you were told to."),
+    "allow.units": Label("Whom noise must hide", "Nothing ticked: no plan with noise."),
+    "allow.person": Label(
+        "Columns that say whose a row is",
+        "One a line. Noise for a person hides whatever such a column says. Empty: none.",
+    ),
+    "allow.looks": Label(
+        "Looks at validation rows", "How often a plan may look as it trains, an exact sum each.", "No limit"
+    ),
+    "allow.min_rows": Label("Fewest rows to learn from", "With fewer your site takes no part."),
+    "allow.min_cell": Label("Fewest rows behind an exact number", "", "No limit"),
+    "allow.dominance": Label(
+        "Largest share of one row in an exact sum", "0.5: no row is more than half of it.", "No limit"
+    ),
+    "allow.max_parameters_per_row": Label(
+        "Most numbers of an exact model for each row", "0.33: a third as many numbers as rows.", "No limit"
+    ),
+    "approve.rule": Label("Who says yes to what the policy allows"),
+    "approve.people": Label("How many different persons must say yes"),
+    "keep.predictions": Label("Keep what the model says of your own rows", "It stays in this site's home."),
+}
+
+WORDS: dict[str, dict[str, str]] = {
+    "allow.tasks": {
+        "train": "train a model",
+        "statistics": "counts, means, quantiles and other statistics",
+        "evaluate": "judge a finished model on your rows",
+        "fit": "fit a model over columns of different sites, rows matched by key",
+        "predict": "score rows with a model, or score yours",
+        "intersect": "find which keys sites have in common",
+        "synthesize": "make up rows that look like the real ones",
+    },
+    "allow.protect": {
+        "clear": "the server sees your site's own sum",
+        "mask": "the server sees the sum of all sites alone",
+        "share": "three compute parties add up; any two of them could open yours",
+        "he": "encrypted sums, opened by sites together",
+        "tee": "an enclave opens the sums: attestation says which",
+    },
+    "allow.noise": {
+        "none": "exact sums, no noise",
+        "site": "each site adds noise enough for itself",
+        "shared": "each site adds a part of the noise",
+        "reveal": "whoever opens the sum adds it",
+    },
+    "allow.intersect": {"size": "how many keys all sites have", "members": "which keys"},
+    "allow.server": {"lying": "it may do anything", "curious": "it plays fair, and looks at what it gets"},
+    "allow.units": {
+        "row": "a row",
+        "person": "a person, with all of their rows",
+        "site": "a whole site",
+    },
+    "approve.rule": {
+        "person": "somebody approves every run",
+        "hash": "somebody approves a plan, which then may run again",
+        "policy": "nobody is asked: all that the policy allows runs",
+    },
+    "approve.people": {"1": "one", "2": "two"},
+}
+"""By key: what a word means."""

@@ -1,0 +1,222 @@
+"""The policy as a form: what it would change is said before it is saved, and nothing else of the file is touched."""
+
+import json
+import os
+import stat
+import time
+import tomllib
+from hashlib import sha256
+
+import pytest
+
+from potluck.api.network import amend
+from potluck.api.network.ledger import anchor
+from potluck.core.plan import CODE, canonical
+from potluck.members.home import SiteHome
+from potluck.owner.access import AccessLog, read
+from potluck.owner.budget import Budget
+from potluck.owner.policy import template
+from potluck.owner.requests import Requests
+from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.proposal import first_sum
+from potluck.parties.admission.session import Proposal
+from support.console import home as homes
+from support.console.home import words
+from support.console.policy import typed
+
+CHANGE = "/policy/change"
+
+
+def log(home):
+    return [(one.outcome, one.person, one.why) for one in read(home / "access.jsonl").entries if one.event == "policy"]
+
+
+def look(visitor, changes, without=()):
+    return visitor.post(CHANGE, typed(visitor.get(CHANGE).text, changes, without))
+
+
+def save(visitor, changes, without=()):
+    """Type it, look, and press the button."""
+    page = look(visitor, changes, without)
+    assert page.status_code == 200, words(page.text)
+    return visitor.post("/policy/save", typed(page.text, action="/policy/save"))
+
+
+def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(home, ann):
+    policy = home / "policy.toml"
+    policy.write_text(
+        '# ours\r\nversion = 1 # the format\r\n[source]\r\nurl = "sqlite:///secret.db"\r\nquery = "select 1"\r\n\r\n'
+        '[allow]\r\n# the board, 2026\r\nepsilon_per_year = 10.0  # a year\r\nwho = ["*"]\r\nlooks = 3 # few\r\n'
+        "[approve]\r\npeople = 1\r\n[notify]\r\n".replace("[notify]\r\n", ""),
+        newline="",
+    )
+    policy.chmod(0o640)
+    before = policy.read_bytes().decode()
+    page = look(ann, {"allow.epsilon_per_year": "2.5", "allow.columns": "age\r\nlab*", "allow.min_rows": "20"})
+    text = words(page.text)
+    assert "Epsilon of the last 366 days, composed, is at most 10." in text
+    assert "Epsilon of the last 366 days, composed, is at most 2.5." in text
+    assert "Added age , lab*" in text
+    assert "One change of 3 would allow something that is not allowed now" in text
+    assert "secret" not in page.text
+    assert policy.read_bytes().decode() == before  # looking changes nothing
+    assert ann.post("/policy/save", typed(page.text, action="/policy/save")).headers["location"] == "/policy"
+    now = policy.read_bytes().decode()
+    assert now == before.replace("= 10.0  #", "= 2.5  #").replace(
+        "looks = 3 # few\r\n", 'looks = 3 # few\r\ncolumns = ["age", "lab*"]\r\nmin_rows = 20\r\n'
+    )
+    assert stat.S_IMODE(policy.stat().st_mode) == 0o640
+    assert log(home) == [("done", "ann", ("allow.columns", "allow.epsilon_per_year", "allow.min_rows"))]
+
+
+def test_the_form_of_a_new_sites_policy_says_what_it_says_and_changes_nothing_by_itself(home, ann):
+    (home / "policy.toml").write_text(template("a"))
+    answer = look(ann, {})
+    assert answer.status_code == 200
+    assert "Nothing would change" in words(answer.text)
+    assert save(ann, {"allow.looks.*": "on", "allow.looks": "", "allow.hours.*": "on", "allow.tasks.train": "on",
+                      "keep.predictions": "on", "approve.rule": "hash"}).status_code == 303  # fmt: skip
+    expected = tomllib.loads(template("a"))
+    del expected["allow"]["looks"]
+    expected["allow"] |= {"hours": ["*"], "tasks": ["train"]}
+    expected |= {"keep": {"predictions": True}, "approve": {"rule": "hash", "people": 1}}
+    text = (home / "policy.toml").read_text()
+    assert tomllib.loads(text) == expected
+    lines = set(template("a").splitlines()) - set(text.splitlines())
+    assert len(lines) == 4  # looks, hours, tasks, rule; all others, comments too, stand as they were
+
+
+def without(*keys):
+    return [f"{key}.*" for key in ("allow.columns", "allow.who", *keys)]
+
+
+def test_any_beside_others_is_nothing_that_somebody_meant(home, ann):
+    for key, value in (("allow.min_cell", "7"), ("allow.columns", "age"), ("allow.tasks.train", "on")):
+        answer = look(ann, {key: value})
+        assert answer.status_code == 400
+        assert "-wrong" in answer.text
+
+
+WRONG = {
+    "allow.epsilon_per_year": ["", "-1", "many", "nan", "1,5", "9" * 50],
+    "allow.min_rows": ["0", "1.5", "", "1e3"],
+    "allow.min_cell": ["1", "101"],
+    "allow.delta": ["0", "0.5"],
+    "allow.hours": ["25:00-26:00", "every day", "08:00-08:00"],
+    "approve.people": ["3", "0"],
+    "approve.rule": ["nobody", ""],
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_what_does_not_fit_is_said_at_its_field_as_the_file_reader_says_it_and_kept(home, ann, key):
+    before = (home / "policy.toml").read_bytes()
+    for value in WRONG[key]:
+        answer = look(ann, {key: value, "allow.columns": "age", "allow.who": "somebody"}, without(key))
+        assert answer.status_code == 400, (key, value)
+        assert f'id="{key}-wrong"' in answer.text
+        assert typed(answer.text)["allow.who"] == "somebody"  # nothing that was typed is lost
+    assert (home / "policy.toml").read_bytes() == before
+
+
+def test_two_persons_and_no_person_do_not_go_together(home, ann):
+    answer = look(ann, {"approve.rule": "policy", "approve.people": "2"})
+    assert (answer.status_code, 'id="approve.people-wrong"' in answer.text) == (400, True)
+
+
+def test_a_file_that_changed_meanwhile_is_not_written_over_and_nothing_typed_is_lost(home, ann):
+    """At both steps: while it is typed, and while the page of changes is read."""
+    form = ann.get(CHANGE).text
+    homes.policy(home, "epsilon_per_plan = 10.0", "epsilon_per_plan = 1.0")
+    by_hand = (home / "policy.toml").read_bytes()
+    answer = ann.post(CHANGE, typed(form, {"allow.min_rows": "30"}))
+    assert answer.status_code == 409
+    assert "Epsilon for a plan is at most 10." in words(answer.text)  # what the typed form would undo
+    assert typed(answer.text)["allow.min_rows"] == "30"
+    page = look(ann, {"allow.min_rows": "40"})
+    homes.policy(home, "epsilon_per_plan = 1.0", "epsilon_per_plan = 0.5")
+    by_hand = by_hand.replace(b"epsilon_per_plan = 1.0", b"epsilon_per_plan = 0.5")
+    answer = ann.post("/policy/save", typed(page.text, action="/policy/save"))
+    assert answer.status_code == 409
+    assert typed(answer.text)["allow.min_rows"] == "40"
+    assert (home / "policy.toml").read_bytes() == by_hand
+    assert log(home) == []
+    assert save(ann, {"allow.min_rows": "40"}).status_code == 303  # the control
+    assert b"min_rows = 40" in (home / "policy.toml").read_bytes()
+
+
+def test_which_requests_it_would_let_in_or_keep_out_is_said(home, ann, plan):
+    text = words(look(ann, {"allow.epsilon_per_plan": "0.1"}).text)
+    assert "waits now: the policy would deny it" in text
+    assert "the plan spends up to epsilon 3" in text
+    assert save(ann, {"allow.epsilon_per_plan": "0.1"}).status_code == 303
+    homes.ask(home, homes.spec(purpose="another"), "r9", codes=("epsilon_per_plan",))
+    text = words(look(ann, {"allow.epsilon_per_plan": "3"}).text)
+    assert "was denied by the policy: it would be allowed, once it is asked for again" in text
+    assert "waits now: the policy would allow it again" in text
+
+
+def test_lists_keep_names_that_a_line_would_change(home, ann):
+    names = [" a", "b\nc", '"d"', "ä\u202eb", "#", "x = 1", "]", "'"]
+    fields = {"allow.columns": "\n".join(json.dumps(one) for one in names)}
+    assert save(ann, fields, ["allow.columns.*"]).status_code == 303
+    assert tomllib.loads((home / "policy.toml").read_text())["allow"]["columns"] == names
+    shown = ann.get(CHANGE).text
+    assert "\u202e" not in shown
+    assert look(ann, {}).status_code == 200
+    assert "Nothing would change" in words(look(ann, {}).text)
+
+
+def test_what_a_form_cannot_change_is_said(home, ann):
+    path = home / "policy.toml"
+    for text in ("version = 1\n" + "#" * amend.MOST, "version = 1\n[allow]\nwho = 3\n", "version ="):
+        path.write_text(text)
+        answer = ann.get(CHANGE)
+        assert answer.status_code == 400
+    path.rename(home / "elsewhere.toml")
+    path.symlink_to("elsewhere.toml")
+    assert "Is a link" in words(ann.get(CHANGE).text)
+
+
+def test_what_cannot_be_logged_or_written_is_not_changed(home, ann, monkeypatch):
+    page = look(ann, {"allow.min_rows": "40"})
+    before = (home / "policy.toml").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("potluck.owner.access._append", full)
+        assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 409
+    assert log(home) == []
+    page = look(ann, {"allow.min_rows": "40"})
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            os, "fsync", lambda handle, real=os.fsync: full() if _is(handle, ".policy.toml") else real(handle)
+        )
+        assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 400
+    assert [one[0] for one in log(home)] == ["done", "aborted"]
+    assert (home / "policy.toml").read_bytes() == before
+    assert sorted(home.glob(".policy*")) == []
+
+
+def _is(handle, name):
+    return name in os.readlink(f"/proc/self/fd/{handle}")
+
+
+def test_a_site_that_runs_goes_by_what_was_saved(home, ann):
+    """The very process that was asked before: it reads the policy at each proposal."""
+    at, spec = SiteHome.at(home), homes.spec()
+    member = at.open(time.time())
+    it = member.federation
+    first = sha256(first_sum(spec).state).digest()
+    proposal = Proposal(CODE, it.version, it.digest, canonical(spec), first, b"")
+    with Budget(at.ledger, anchor=anchor(at, member)) as ledger, Requests(at.requests) as requests:
+        sign = member.keys.signing.sign
+        consent = Consent(Owner(at, it, ledger, requests, AccessLog(at.access), sign, lambda _: None))
+        assert consent.decide("ab" * 16, proposal).verdict == "pending"
+        assert save(ann, {"allow.epsilon_per_plan": "0.1"}).status_code == 303
+        denied = consent.decide("cd" * 16, proposal)
+        assert (denied.verdict, denied.codes) == ("denied", ("epsilon_per_plan",))
+        assert save(ann, {"allow.epsilon_per_plan": "10"}).status_code == 303
+        assert consent.decide("cd" * 16, proposal).verdict == "pending"
