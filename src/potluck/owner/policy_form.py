@@ -35,7 +35,7 @@ class Control:
     without a fraction; free: it may also be any, or without limit; endless: that is written as infinity."""
 
     key: str
-    kind: Literal["words", "lines", "number", "choice", "switch"]
+    kind: Literal["words", "lines", "amount", "choice", "switch"]
     words: tuple[str, ...] = ()
     bounds: str = ""
     whole: bool = False
@@ -70,7 +70,7 @@ def _control(key: str, kind: object) -> Control:
     endless = bounds is not None and bounds.le == math.inf
     optional = get_origin(kind) is Annotated and bool(parts(get_args(kind)[0]))
     said = bounds.words() if bounds else ""
-    return Control(key, "number", (), said, bare is int, optional or endless, endless)
+    return Control(key, "amount", (), said, bare is int, optional or endless, endless)
 
 
 def differ(one: Value, other: Value) -> bool:
@@ -99,7 +99,7 @@ def typed(policy: Policy) -> dict[str, str]:
                 fields[one.key] = "\n".join(_line(word) for word in value if word != ANY)
         elif one.kind == "switch":
             fields |= {one.key: ON} if value else {}
-        elif one.kind == "number" and (value is None or value == math.inf):
+        elif one.kind == "amount" and (value is None or value == math.inf):
             fields |= {f"{one.key}.{ANY}": ON, one.key: ""}
         else:
             fields[one.key] = f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
