@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from potluck.core.schemes import SCHEMES
+from potluck.core.traits import TRAITS
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -68,22 +71,6 @@ LABELS: dict[str, Label] = {
 }
 
 WORDS: dict[str, dict[str, str]] = {
-    "allow.tasks": {
-        "train": "train a model",
-        "statistics": "counts, means, quantiles and other statistics",
-        "evaluate": "judge a finished model on your rows",
-        "fit": "fit a model over columns of different sites, rows matched by key",
-        "predict": "score rows with a model, or score yours",
-        "intersect": "find which keys sites have in common",
-        "synthesize": "make up rows that look like the real ones",
-    },
-    "allow.protect": {
-        "clear": "the server sees your site's own sum",
-        "mask": "the server sees the sum of all sites alone",
-        "share": "three compute parties add up; any two of them could open yours",
-        "he": "encrypted sums, opened by sites together",
-        "tee": "an enclave opens the sums: attestation says which",
-    },
     "allow.noise": {
         "none": "exact sums, no noise",
         "site": "each site adds noise enough for itself",
@@ -104,4 +91,11 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "approve.people": {"1": "one", "2": "two"},
 }
-"""By key: what a word means."""
+"""By key: what a word means, where no table of variants says it."""
+
+
+def meaning(key: str, word: str) -> str:
+    """What a word of a key means; empty: it says it itself."""
+    if key == "allow.tasks":
+        return TRAITS.of(word).title
+    return SCHEMES.of(word).said if key == "allow.protect" else WORDS.get(key, {}).get(word, "")

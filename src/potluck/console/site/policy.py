@@ -21,7 +21,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.visible import json_text
 from potluck.owner.policy import Policy
 from potluck.owner.policy_form import TABLES, Control, controls
-from potluck.owner.policy_labels import LABELS, WORDS, Label
+from potluck.owner.policy_labels import LABELS, Label, meaning
 from potluck.owner.policy_words import ALLOWS, said
 
 CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"
@@ -153,10 +153,9 @@ def groups(policy: Policy) -> list[tuple[str, list[Field]]]:
 
 
 def _field(control: Control, sentences: Mapping[str, str]) -> Field:
-    words = WORDS.get(control.key, {})
     label = LABELS.get(control.key, Label(control.key))
     return Field(
-        control, label, tuple((one, words.get(one, "")) for one in control.words), sentences.get(control.key, "")
+        control, label, tuple((one, meaning(control.key, one)) for one in control.words), sentences.get(control.key, "")
     )
 
 
