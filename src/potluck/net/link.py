@@ -293,7 +293,9 @@ class Link:
             await asyncio.wait({self._task}, timeout=5)
 
     def _finish(self, key: Key) -> None:
-        if self._mailbox.done(key):
+        with self._changed:  # several runs read one link: only one of them is the first
+            first = self._mailbox.done(key)
+        if first:
             self._soon(self._mailbox.soon)
 
     def _soon(self, work: Callable[[], None]) -> None:

@@ -60,6 +60,10 @@ class Senders:
         self._boxes = boxes
         self._open: dict[Party, Sending] = {}
 
+    def apart(self) -> "Senders":
+        """To the same parties, in contexts of its own."""
+        return Senders(self._boxes)
+
     def forget(self) -> None:
         """Let go of all contexts, as at the end of a round: the next letter begins another."""
         self._open.clear()
@@ -83,6 +87,10 @@ class Receivers:
     def __init__(self, key: BoxKey) -> None:
         self._key = key
         self._kept: dict[Party, tuple[bytes, Schedule, AESGCM]] = {}
+
+    def apart(self) -> "Receivers":
+        """With the same key, and contexts of its own."""
+        return Receivers(self._key)
 
     def opened(self, sender: Party, message: Sliced, start: int, info: bytes, bound: bytes) -> Sliced:
         """What `sender` sealed, which where it is long is opened as it is read. start: where the message begins. To be

@@ -97,6 +97,17 @@ def disclose(
     return sender, Parcel(label, receivers.opened(sender, letter, _end(raw), info, raw))
 
 
+def sender_of(roster: Roster, bound: Callable[[RoundId], bytes], me: Party, letter: Sliced) -> Party:
+    """Who signed a closed letter to `me`; it is not opened. Raises Abort(MALFORMED or SIGNATURE)."""
+    header, raw = _read(letter)
+    return _verified(roster, bound(RoundId(header.run, header.number)), me, letter, header, raw)[0]
+
+
+def run_of(letter: Sliced) -> str:
+    """The run that a letter names, unverified; empty: none. Raises Abort(MALFORMED)."""
+    return _read(letter)[0].run
+
+
 def _header(sender: Party, to: Party, label: Label) -> bytes:
     header = dump(Header(label.round.run, label.round.number, label.step, sender.role, sender.name, to.role, to.name))
     if len(header) > MAX_HEADER:

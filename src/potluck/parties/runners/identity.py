@@ -1,9 +1,9 @@
 """What one party is to all others: its long-term keys, and everybody's pinned public ones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from potluck.core.party import SERVER, Draw, Party, Role
-from potluck.core.rounds import Credentials, Parcel, RoundId
+from potluck.core.rounds import Abort, Credentials, Parcel, RoundId
 from potluck.core.slices import Sliced
 from potluck.members.home import Membership
 from potluck.secret import envelope
@@ -34,6 +34,15 @@ class Identity:
         and from a party that goes by another file."""
         return envelope.disclose(self.roster, self.receivers, self.bound, self.party, letter)
 
+    def sender(self, letter: Sliced) -> Party:
+        """Who signed a letter to me, which is not opened. Raises Abort: as `disclose`, but for what is in it."""
+        return envelope.sender_of(self.roster, self.bound, self.party, letter)
+
+    def apart(self) -> "Identity":
+        """The same party for another run: no key with which letters are sealed or opened is shared with this one, so
+        what one run forgets the other still has."""
+        return replace(self, senders=self.senders.apart(), receivers=self.receivers.apart())
+
     def forget(self) -> None:
         """A round is over: no key with which its letters were sealed is kept."""
         self.senders.forget()
@@ -46,6 +55,14 @@ class Identity:
     def seat(self, draw: Draw) -> Credentials:
         """My seat in a round."""
         return Credentials(self.party, draw, self.key.sign, self.roster.verify, self.roster.public, self.file)
+
+
+def run_of(letter: Sliced) -> str | None:
+    """The run that a letter names, unverified; empty: it belongs to no run. None: it is no letter."""
+    try:
+        return envelope.run_of(letter)
+    except Abort:
+        return None
 
 
 def identity(membership: Membership) -> Identity:

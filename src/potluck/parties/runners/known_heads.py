@@ -4,6 +4,7 @@ So a site whose ledger was put back from a copy, or whose folder runs twice, is 
 withhold a head, which only leaves the site with its own anchor; it cannot make one up.
 """
 
+import threading
 from pathlib import Path
 
 import msgspec
@@ -19,13 +20,17 @@ from potluck.owner.ledger_heads import SignedHead, verify
 
 
 class KnownHeads:
-    """The heads in files of the coordinator's home, one for sites, one for compute parties, who may be called alike."""
+    """The heads in files of the coordinator's home, one for sites, one for compute parties, who may be called alike.
+
+    Safe to use from several threads: all runs of a process share one.
+    """
 
     def __init__(self, path: Path, federation: Federation) -> None:
         """A damaged file is taken as empty: it is the sites' memory that counts."""
         self._paths = {Role.SITE: path, Role.COMPUTE: path.with_stem(f"{path.stem}-compute")}
         self._federation = federation
         self._known = {role: _read(one) for role, one in self._paths.items()}
+        self._lock = threading.RLock()
 
     def latest(self, party: Party) -> bytes:
         """The party's latest head, as bytes; empty where none is known or its keys were changed since."""
@@ -38,10 +43,11 @@ class KnownHeads:
     def keep(self, party: Party, head: bytes) -> None:
         """Verify a head and keep it where it is later than the one known. Raises Abort(SIGNATURE or MALFORMED)."""
         _, signed = self._verified(party, head)
-        known = self.of(party)
-        if known is None or signed.seq > known.seq or not self.latest(party):
-            self._known[party.role][party.name] = signed
-            files.replace(self._paths[party.role], msgspec.json.encode(self._known[party.role]), files.PRIVATE)
+        with self._lock:
+            known = self.of(party)
+            if known is None or signed.seq > known.seq or not self.latest(party):
+                self._known[party.role][party.name] = signed
+                files.replace(self._paths[party.role], msgspec.json.encode(self._known[party.role]), files.PRIVATE)
 
     def of(self, party: Party) -> SignedHead | None:
         """The latest head, for the report."""

@@ -15,8 +15,9 @@ from potluck.parties.admission.session import ANSWER, CLOSED, HELLO, Answer, Clo
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 
-AGAIN = 10.0
-"""Seconds after which a site that has not answered is asked again: the broker may have lost its store."""
+AGAIN, SELDOM = 10.0, 3600.0
+"""Seconds after which a site that has not answered is asked again, since the broker may have lost its store: twice as
+many each time, up to SELDOM, for what waits at the broker for days is all read at once."""
 _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending": "has not approved it yet"}
 
 
@@ -33,6 +34,7 @@ class Participant:
     last: Closed | None = None
     words: str = ""
     file: str = ""
+    pause: float = AGAIN
 
 
 class Participants:
@@ -56,7 +58,7 @@ class Participants:
     def doubt(self, party: Party) -> None:
         """It has fallen silent: whether it is still there is asked."""
         one = self.of[party]
-        one.verdict, one.asked = "silent", None
+        one.verdict, one.asked, one.pause = "silent", None, AGAIN
 
     def hopeless(self) -> bool:
         """Somebody said no."""
@@ -65,7 +67,8 @@ class Participants:
     def due(self, now: float) -> Iterator[tuple[Party, Proposal]]:
         """The proposals to send now: to whoever has not answered, and again after a while."""
         for site, one in self.of.items():
-            if one.verdict in ("silent", "lacking") and (one.asked is None or now - one.asked > AGAIN):
+            if one.verdict in ("silent", "lacking") and (one.asked is None or now - one.asked > one.pause):
+                one.pause = AGAIN if one.asked is None else min(SELDOM, 2 * one.pause)
                 one.asked = now
                 yield site, msgspec.structs.replace(self._proposal, head=self._heads.latest(site))
 
@@ -88,7 +91,7 @@ class Participants:
             # The same process says it again where it did not know whether it was heard; one that was not heard before
             # finds the proposal in its queue.
             if one.boot not in (b"", boot):
-                one.verdict, one.asked = "silent", None
+                self.doubt(sender)
             one.boot = boot
             return boot
         if step == ANSWER:

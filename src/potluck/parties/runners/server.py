@@ -6,15 +6,13 @@ known by its silence, or by the hello of its next process: then the round goes o
 are asked and waited for as sites are, and no round can do without one; they are of no cohort, and nothing is theirs.
 """
 
-import math
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
-from potluck.core.asks import Answer, Ask, Kind, Task
+from potluck.core.asks import Ask, Kind, Task
 from potluck.core.desk import Desk, Letter
 from potluck.core.errors import Unreachable, UsageError
 from potluck.core.ledger import Volatile
@@ -22,31 +20,33 @@ from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause, Credentials, Half, Parcel, RoundId, Sum
-from potluck.drivers.attempt import Attempt, named, quarrel, root_cause
+from potluck.drivers.attempt import Attempt
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
+from potluck.parties.runners.in_flight import RoundInFlight
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.participants import Participants
+from potluck.parties.runners.turns import ALWAYS, Turn
 from potluck.secret.random import system
 from potluck.tasks.sums.halves import RoundContext, lead
 
 LAST_WORDS = 5.0
 """Seconds to wait for the sites' last words."""
 TICK = 0.25
-SKEW = 3
-"""Patiences between the first and the last compute party in one step: one waits for two more for sites to confirm."""
-GRACE = 0.2
-"""Patiences that a round still has when a compute party was started again: its last words may be on their way."""
 LETTERS = 64
 """Letters of one site in one round that are looked at: many times what a protocol takes."""
 WORDS, WORDS_A_SECOND = 60.0, 1.0
 """Words of one site outside of rounds that are listened to at once, and for ever."""
 QUIET = 60.0
 """Seconds between two words about letters discarded for one cause."""
+BACKLOG = 60.0
+"""Seconds to read what came before a round, at most."""
+REST = 60.0
+"""Seconds to wait for somebody who is away before other runs go first."""
 Say = Callable[[str, str], None]
 """(event, text): words for whoever watches; nothing private."""
 
@@ -67,26 +67,7 @@ class Run:
     wait: float
     transcript: Transcript
     graph: bytes = b""
-
-
-@dataclass(slots=True)
-class _Round:
-    """The round in flight. seen: which process of each party takes part in it; restarted: compute parties that have
-    another process since, so that nothing can come of it."""
-
-    desk: Desk[object]
-    kind: Kind
-    seen: Mapping[Party, bytes]
-    paid: set[Party] = field(default_factory=set)
-    letters: Counter[Party] = field(default_factory=Counter)
-    noted: bool = False
-    restarted: list[Party] = field(default_factory=list)
-    agreed: frozenset[Party] = frozenset()
-
-    @property
-    def left(self) -> bool:
-        """Whether contributions may have left their sites: they are awaited."""
-        return bool(self.desk.contributing)
+    turn: Turn = ALWAYS
 
 
 class Coordinator:
@@ -105,7 +86,7 @@ class Coordinator:
         self._journal = journal
         self._wait = run.wait
         self._say = say
-        self._round: _Round | None = None
+        self._round: RoundInFlight | None = None
         self._heard = Heard()
         self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.compute)
         self._pace = {one: Pace(WORDS, WORDS_A_SECOND) for one in self.participants.of}
@@ -123,6 +104,7 @@ class Coordinator:
         """
         end = time.monotonic() + self._wait
         while time.monotonic() < end and len(self.participants.present()) < len(self.participants.of):
+            self._run.turn.go_on()
             self._propose()
             if self.participants.hopeless():
                 break
@@ -166,10 +148,13 @@ class Coordinator:
         }
         for site, cause in away.items():
             desk.leave(site, cause)
-        self._round = _Round(desk, kind, {site: self.participants.of[site].boot for site in here})
+        self._round = RoundInFlight(
+            desk, kind, {site: self.participants.of[site].boot for site in here}, self._sites, self._computes
+        )
         try:
             self._drive(self._round)
-            told = self._attempt_of(self._round, away)
+            traffic = self.transcript.traffic(desk.round.number)
+            told = self._round.attempt(traffic, away, frozenset(self.participants.of))
             self._doubt(told, self._round)
             return told
         finally:
@@ -177,7 +162,7 @@ class Coordinator:
             self._me.forget()
             self._round = None
 
-    def _doubt(self, told: Attempt, round_: _Round) -> None:
+    def _doubt(self, told: Attempt, round_: RoundInFlight) -> None:
         """A compute party for whose silence a round ended is asked again: the next one waits for its answer."""
         who = told.abort.party if told.abort and told.abort.cause is Cause.SILENT else None
         if who in self._computes and who not in round_.restarted:
@@ -214,30 +199,59 @@ class Coordinator:
     def _await(self, possible: frozenset[Party], must: frozenset[Party]) -> None:
         """Before a round: hear who is back; wait for those without whom it could only fail. Raises Refused: one of them
         said no, or not yes again; Abort(SILENT): has not come back."""
-        end = time.monotonic() + self._wait
+        end = time.monotonic() + min(self._wait, BACKLOG)
         while self._listen(0.0) and time.monotonic() < end:
             pass
+        end, queued = time.monotonic() + self._wait, False
+        rest = time.monotonic() + REST
         while True:
-            here = self.participants.present() & possible
-            if must:
-                missing = must - here
-            elif len(here & self._sites) >= self._run.plan.fewest:
-                missing = frozenset()
-            else:
-                missing = possible - here
-            missing |= self._computes - here
+            self._run.turn.go_on()
+            missing = self._missing(possible, must)
             if not missing:
-                return
+                if self._run.turn.mine():
+                    if queued:
+                        self._ask_anew(possible)
+                        queued = False
+                        continue
+                    return
+                queued, end, rest = True, time.monotonic() + self._wait, time.monotonic() + REST
             self.participants.refused(missing, pending=False)
             if time.monotonic() > end:
                 self.participants.refused(missing)
                 names = ", ".join(sorted(map(str, missing)))
                 detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
                 raise Abort(Cause.SILENT, party=min(missing), detail=detail)
+            if missing and time.monotonic() > rest:
+                self._run.turn.rest()
             self._propose()
             self._listen(TICK)
 
-    def _drive(self, round_: _Round) -> None:
+    def _missing(self, possible: frozenset[Party], must: frozenset[Party]) -> frozenset[Party]:
+        """Without whom a round could only fail now."""
+        here = self.participants.present() & possible
+        if must:
+            missing = must - here
+        elif len(here & self._sites) >= self._run.plan.fewest:
+            missing = frozenset()
+        else:
+            missing = possible - here
+        return missing | (self._computes - here)
+
+    def _ask_anew(self, possible: frozenset[Party]) -> None:
+        """After a wait for its turn: a site holds rows of so many runs at once, and may have let go of this one's.
+
+        Waits a patience at most for those who were there.
+        """
+        here = self.participants.present() & possible
+        for party in here:
+            self.participants.doubt(party)
+        end = time.monotonic() + self.patience
+        while time.monotonic() < end and any(self.participants.of[one].verdict == "silent" for one in here):
+            self._run.turn.go_on()
+            self._propose()
+            self._listen(TICK)
+
+    def _drive(self, round_: RoundInFlight) -> None:
         """Move letters until the server's half is done."""
         desk = round_.desk
         self._post(round_, desk.start())
@@ -246,26 +260,15 @@ class Coordinator:
             self._listen(min(TICK, max(0.0, end - time.monotonic())))
             if desk.step != step:
                 step, end = desk.step, self._deadline(desk)
-            elif (soon := time.monotonic() + self._more(round_)) < end:
+            elif (soon := time.monotonic() + round_.more(self.patience)) < end:
                 end = soon
             elif time.monotonic() >= end:  # whatever else comes: forgeries must not keep a round open
                 self._post(round_, desk.expire())
 
-    def _more(self, round_: _Round) -> float:
-        """Seconds that a wait may go on, by what is known of compute parties, which keep step with each other."""
-        desk = round_.desk
-        if desk.hopeless:  # others may still say why, where it is not known
-            return 0.0 if round_.restarted else self.patience
-        if round_.restarted and desk.awaited() <= self._sites:
-            return GRACE * self.patience  # the restarted party has forgotten the round, so wait only briefly
-        if desk.answered & self._computes and desk.awaited() <= self._computes:
-            return SKEW * self.patience
-        return math.inf
-
     def _deadline(self, desk: Desk[object]) -> float:
         return time.monotonic() + desk.hops * self.patience
 
-    def _post(self, round_: _Round, letters: list[Letter]) -> None:
+    def _post(self, round_: RoundInFlight, letters: list[Letter]) -> None:
         if round_.left and not round_.noted:
             round_.noted = True
             self._journal.may_leave(round_.desk.round.number)
@@ -325,25 +328,3 @@ class Coordinator:
         if self._run.graph and self.participants.may_have(sender, time.monotonic()):
             self._tell({sender: self._run.graph})
         self._propose()
-
-    def _attempt_of(self, round_: _Round, away: Mapping[Party, Cause]) -> Attempt:
-        desk = round_.desk
-        answer = desk.result
-        assert answer is None or isinstance(answer, Answer)
-        givers = answer.release.givers if answer else frozenset()
-        said = {who: cause for who, cause, _ in desk.notices}
-        reasons = {who: Abort(cause, party=accused) for who, cause, accused in desk.notices}
-        found = answer.refused.items() if answer else ()
-        refused = {site: Cause(why) for site, why in found if site not in away}
-        taken = self._sites if answer else self._sites | self._computes
-        causes = {**dict.fromkeys(self.participants.of, Cause.SILENT), **away, **desk.lost, **said, **refused}
-        return Attempt(
-            answer=answer,
-            abort=named(root_cause(desk.abort, reasons), round_.restarted) if desk.abort else None,
-            traffic=self.transcript.traffic(desk.round.number),
-            lost={party: cause for party, cause in causes.items() if party in taken - givers},
-            accused=quarrel(desk, self._sites & round_.seen.keys()),
-            paid=frozenset(round_.paid),
-            left=round_.left,
-            agreed=round_.agreed,
-        )

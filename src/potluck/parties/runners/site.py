@@ -23,6 +23,7 @@ from potluck.core.slices import Sliced
 from potluck.core.steps import recorded
 from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
+from potluck.owner.requests import MOST_PENDING
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
 from potluck.parties.admission.session import CLOSE, GRAPH, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
@@ -36,7 +37,10 @@ from potluck.tasks.participation import Participation, partners
 TICK = 0.5
 """Seconds between looks at the owner's decisions."""
 MOST_RUNS = 8
-"""Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again."""
+"""Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again: one
+that has not begun, where there is one."""
+MOST_ASKED, ASKED_BYTES = MOST_PENDING, 1 << 25
+"""Runs that wait for their owner, and bytes of their proposals; of more, the oldest must be proposed again."""
 GREETING = 2.0
 """Seconds to hand over the first word before looking around and trying again."""
 PATIENCE = 30.0
@@ -173,7 +177,7 @@ class Site:
     def _proposed(self, run: str, proposal: Proposal) -> None:
         self._lacking.pop(run, None)
         self._asked[run] = proposal
-        if len(self._asked) > MOST_RUNS:
+        while len(self._asked) > MOST_ASKED or sum(len(one.plan) for one in self._asked.values()) > ASKED_BYTES:
             del self._asked[next(iter(self._asked))]
         self._answer(run)
 
@@ -214,7 +218,7 @@ class Site:
         known = partners(part.plan, self._me.party)
         self._seats[run] = Seated(part, proposal, made, used=time.monotonic(), partners=known)
         if len(self._seats) > MOST_RUNS:
-            self._leave(min(self._seats, key=lambda name: self._seats[name].used))
+            self._leave(min(self._seats, key=lambda name: (self._seats[name].number > 0, self._seats[name].used)))
 
     def _tick(self) -> None:
         """Deadlines that passed, and owners who made up their minds."""
