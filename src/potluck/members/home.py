@@ -171,6 +171,14 @@ class CoordinatorHome:
     """Who signs in at its pages, there after the first invitation."""
     lock = _In("server.lock")
     """Held while the server runs."""
+    office = _In("office.lock")
+    """Held, beside `lock`, while that server carries out whatever is submitted."""
+    submitting = _In("submit.lock")
+    """Held while a plan is submitted."""
+    bell = _In("bell")
+    """An empty file a run about which the office has something to do."""
+    results = _In("results")
+    """A folder a finished run for which nobody named another."""
     changing = _In("federation.lock")
     """Held while the federation is changed."""
 

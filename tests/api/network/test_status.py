@@ -7,7 +7,7 @@ import pytest
 
 from potluck.api.network import members
 from potluck.api.network import status as module
-from potluck.api.network.sessions import FINISHED, GIVEN_UP, session
+from potluck.api.network.sessions import FINISHED, GIVEN_UP, Order, session
 from potluck.api.network.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
@@ -26,7 +26,7 @@ def asked(folder, state=None):
     """A run of four sites of which only a has answered."""
     home = CoordinatorHome.at(folder)
     plan = scene.plan()
-    with session(home, plan, plan.spec, False, home.standing().federation) as kept:
+    with session(home, plan, False, home.standing().federation, Order()) as kept:
         kept.journal.heard(site("a"), "granted", (), 1, bytes(32))
         if state:
             kept.became(state)

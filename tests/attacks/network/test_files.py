@@ -14,7 +14,7 @@ from msgspec.structs import replace as replaced
 
 from potluck.api.network import members as enrolment
 from potluck.api.network.inbox import inbox
-from potluck.api.network.sessions import session
+from potluck.api.network.sessions import Order, session
 from potluck.api.network.status import live
 from potluck.cli import potluck
 from potluck.cli.door import run
@@ -200,9 +200,9 @@ def test_a_site_of_another_file_is_named_with_both_versions_and_digests(fed):
 
 
 def test_status_names_who_goes_by_another_file(fed):
-    home, spec = CoordinatorHome.at(fed.folder / "fed"), plan()
+    home = CoordinatorHome.at(fed.folder / "fed")
     it = chief(fed).federation
-    with session(home, scene.plan(), spec, False, it) as kept:
+    with session(home, scene.plan(), False, it, Order()) as kept:
         kept.journal.heard(site("a"), "granted", (), it.version, it.digest)
         kept.journal.heard(site("b"), "denied", ("federation",), it.version, b"\1" * 32)
     (run,) = live(home.folder)
@@ -215,19 +215,19 @@ def test_status_names_who_goes_by_another_file(fed):
 
 
 def test_a_server_with_a_newer_file_does_not_go_on_with_a_run_of_the_older(fed):
-    home, spec = CoordinatorHome.at(fed.folder / "fed"), plan()
+    home = CoordinatorHome.at(fed.folder / "fed")
     before = chief(fed).federation
-    with session(home, scene.plan(), spec, False, before) as kept:
+    with session(home, scene.plan(), False, before, Order()) as kept:
         name = kept.name
-    with session(home, scene.plan(), spec, False, before) as kept:  # the control
+    with session(home, scene.plan(), False, before, Order()) as kept:  # the control
         assert kept.name == name
     renewed(fed)
     after = chief(fed).federation
-    with pytest.raises(Refused, match="--fresh") as caught, session(home, scene.plan(), spec, False, after):
+    with pytest.raises(Refused, match="--fresh") as caught, session(home, scene.plan(), False, after, Order()):
         pass
     for one in (before, after):
         assert f"version {one.version} (sha256:{one.digest.hex()})" in str(caught.value)
-    with session(home, scene.plan(), spec, True, after) as kept:
+    with session(home, scene.plan(), True, after, Order()) as kept:
         assert kept.name != name
 
 

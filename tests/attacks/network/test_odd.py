@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from potluck.api.network import line
 from potluck.api.network import members as enrolment
 from potluck.api.network import server as api
 from potluck.core.errors import PlanError, PotluckError, Refused, Unreachable
@@ -197,7 +198,7 @@ def test_nothing_runs_twice_and_no_stranger_is_let_in(rig, tmp_path):
 
 
 def test_a_server_without_a_broker_says_so_within_its_patience(rig, monkeypatch):
-    monkeypatch.setattr(api, "CONNECT", 1.0)
+    monkeypatch.setattr(line, "CONNECT", 1.0)
     began = time.monotonic()
     with pytest.raises(Unreachable, match="the broker does not answer") as caught:
         api.serve(rig.fed, plan(), wait=1.0, out=rig.folder / "out")

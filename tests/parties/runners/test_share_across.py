@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from potluck.api.network.carried import possible
 from potluck.api.network.inbox import inbox
 from potluck.api.network.preview import preview
-from potluck.api.network.server import _across
 from potluck.core.errors import PlanError, Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import canonical
@@ -127,7 +128,7 @@ def test_a_plan_whose_compute_parties_are_no_members_is_not_taken_up_by_anybody(
     made = plan(protect={"with": "share", "compute": ["alpha", "beta", "nobody"]})
     chief = CoordinatorHome.at(fed.folder / "fed").open(time.time())
     with pytest.raises(PlanError, match=r"protect\.compute: nobody is no member of fed as a compute party"):
-        _across(made, chief)
+        possible(made, chief.federation, datetime.now(UTC))
     proposal = Proposal("1", 1, bytes(32), canonical(made.spec), bytes(32), b"")
     with pytest.raises(Denied, match="names parties that are no members"):
         plan_of(proposal, chief.federation, site("a"))

@@ -1,5 +1,8 @@
 """The coordinator's runs on its disk: a folder a run with its journal, found again after a crash."""
 
+import contextlib
+import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.plan.plan import Plan
+from potluck.api.network.ending import Ending, ending
+from potluck.api.plan.plan import Plan, kept
 from potluck.core import private
+from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 from potluck.core.schema import readable
@@ -22,11 +27,30 @@ from potluck.members.files import PRIVATE, replace
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 
-OPEN, SUMMED, FINISHED, GIVEN_UP = "open", "summed", "finished", "given up"
-"""States of a run: sums are still to be done; all are, the sites are to be told; over; started anew instead."""
+WAITING, QUEUED, OPEN, SUMMED = "waiting", "queued", "open", "summed"
+"""States of a run: it waits for sites and their owners; for its turn among others; sums are still to be done; all are,
+the sites are to be told."""
+FINISHED, FAILED, CANCELLED, GIVEN_UP = "finished", "failed", "cancelled", "given up"
+"""Those of one that has ended: well; by itself, it can be gone on with; by a person; started anew instead."""
+GOING = (WAITING, QUEUED, OPEN, SUMMED)
+UNFINISHED = (*GOING, FAILED)
 
 GRAPH = "plan.graph"
 """The graph that a run's plan names, beside its journal."""
+EVENTS = "events.jsonl"
+"""A line a word that was said of a run, beside its journal."""
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a run is carried out. out: its folder, or empty; wait: seconds for sites and approvals, None: without end;
+    record: where bodies go, or empty; person: who submitted it; office: by the process that carries out several, which
+    goes on with it when it starts again."""
+
+    out: str = ""
+    wait: float | None = None
+    record: str = ""
+    person: str = ""
+    office: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,9 +81,27 @@ class Session:
         """How often the server was started again after a round of this run had begun."""
         return int(self.journal.fact("resumed") or "0")
 
+    @property
+    def order(self) -> Order:
+        """How it is carried out."""
+        return order_in(self.journal)
+
     def became(self, state: str) -> None:
         """From now on it is in this state."""
-        self.journal.note("state", state)
+        ended = {} if state in GOING else {"ended": repr(time.time())}
+        self.journal.note_all({"state": state, **ended})
+
+    def failed(self, error: Exception) -> Ending:
+        """It ended here, for this reason; it can be gone on with."""
+        why = ending(error)
+        self.journal.note_all({"why": msgspec.json.encode(why).decode(), "ended": repr(time.time()), "state": FAILED})
+        return why
+
+    def event(self, event: str, text: str) -> None:
+        """A line of JSON a word: when, event, text; nothing private is ever said."""
+        line = {"when": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, "text": text}
+        with private.opened(self.folder / EVENTS, os.O_APPEND) as file:
+            file.write(f"{json.dumps(line)}\n".encode())
 
 
 def planned_in(folder: Path, journal: Journal) -> Spec:
@@ -68,38 +110,91 @@ def planned_in(folder: Path, journal: Journal) -> Spec:
     return with_letter(spec, (folder / GRAPH).read_bytes()) if spec.sent and (folder / GRAPH).is_file() else spec
 
 
-@contextmanager
-def session(home: CoordinatorHome, plan: Plan, spec: Spec, fresh: bool, federation: Federation) -> Iterator[Session]:
-    """The unfinished run of this plan, or a new one. fresh: give up the unfinished one; federation: the file in force.
+def plan_in(folder: Path) -> Plan:
+    """The plan of a run as its author wrote it, whatever became of its file. Raises UsageError, Refused: no journal."""
+    with closing(Journal.look(folder / "journal.sqlite")) as journal:
+        settings = json.loads(journal.fact("overrides") or "[]")
+        return kept(journal.fact("text") or "", tuple(settings), planned_in(folder, journal))
 
-    Raises UsageError, Refused: the folder or a journal in it cannot be used, or the run began under another file.
+
+def order_in(journal: Journal) -> Order:
+    """How the run of a journal is carried out."""
+    return msgspec.json.decode((journal.fact("order") or "{}").encode(), type=readable(Order))
+
+
+def why_of(journal: Journal) -> Ending | None:
+    """Why a run failed, of one that did."""
+    text = journal.fact("why") if journal.fact("state") == FAILED else None
+    return None if text is None else msgspec.json.decode(text.encode(), type=readable(Ending))
+
+
+def begun(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order) -> Path:
+    """The folder of the unfinished run of this plan, or of a new one, durable. fresh: give up the unfinished one.
+
+    Raises UsageError, Refused: the folder or a journal in it cannot be used.
     """
-    found = _unfinished(home, plan, spec)
+    spec = plan.spec
+    found = unfinished(home, plan)
     if found is not None and fresh:
         with closing(Journal(found / "journal.sqlite", spec)) as journal:
-            journal.note("state", GIVEN_UP)
+            journal.note_all({"state": GIVEN_UP, "ended": repr(time.time())})
         found = None
     folder = found or home.runs / new_run()
     private.folder(home.runs, taken=True)
     private.folder(folder, taken=True)
+    if letter_of(spec):
+        replace(folder / GRAPH, letter_of(spec), PRIVATE)  # before the journal names it: it may be read then
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
+        facts, known = {"order": msgspec.json.encode(order).decode()}, journal.fact("state")
+        if known in GOING and order.office and order_in(journal).office:
+            return folder  # it goes on as it was submitted first
         if found is None:
-            facts = {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
             sums = spec.steps + spec.looks + (spec.trainings if spec.traits.trains and evaluate.allowed(spec) else 0)
-            facts |= {"spec": canonical(spec).decode(), "sums": str(sums)}
-            for name, value in {**facts, "state": OPEN}.items():
-                journal.note(name, value)
-        if letter_of(spec):
-            replace(folder / GRAPH, letter_of(spec), PRIVATE)  # `server status` may read it now
+            facts |= {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
+            facts |= {"overrides": json.dumps(plan.overrides), "spec": canonical(spec).decode(), "sums": str(sums)}
+        if found is None or known == FAILED:
+            facts["state"] = WAITING if order.office else OPEN
+        journal.note_all(facts)
+    return folder
+
+
+@contextmanager
+def reopened(folder: Path, spec: Spec, federation: Federation) -> Iterator[Session]:
+    """The run in a folder, to be carried out. federation: the file in force.
+
+    Raises UsageError, Refused: its journal cannot be used, or the run began under another file.
+    """
+    with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         journal.begun_under(federation.version, federation.digest)
         if journal.rounds():
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
         yield Session(folder, folder.name, journal)
 
 
-def _unfinished(home: CoordinatorHome, plan: Plan, spec: Spec) -> Path | None:
+@contextmanager
+def session(home: CoordinatorHome, plan: Plan, fresh: bool, federation: Federation, order: Order) -> Iterator[Session]:
+    """The unfinished run of this plan, or a new one, until the block ends: one that fails is said to have failed.
+
+    Raises UsageError, Refused: as `begun` and `reopened`.
+    """
+    with reopened(begun(home, plan, fresh, order), plan.spec, federation) as run:
+        if not order.office and run.state in (WAITING, QUEUED):
+            run.became(OPEN)
+        try:
+            yield run
+        except Exception as error:
+            with contextlib.suppress(PotluckError):  # a journal that cannot be written says so by `error`
+                if run.state != FINISHED:
+                    run.failed(error)
+            raise
+
+
+def unfinished(home: CoordinatorHome, plan: Plan) -> Path | None:
+    """The folder of the newest run of this plan that has not ended, or that failed and can be gone on with; one that
+    somebody cancels ends."""
     for path in sorted(home.runs.glob("*/journal.sqlite"), key=lambda one: one.stat().st_mtime, reverse=True):
-        with closing(Journal(path, spec)) as journal:
-            if journal.fact("plan") == plan.hash and journal.fact("state") in (OPEN, SUMMED):
+        with closing(Journal(path, plan.spec)) as journal:
+            going = journal.fact("state") in UNFINISHED and journal.fact("cancel") is None
+            if going and journal.fact("plan") == plan.hash:
                 return path.parent
     return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from potluck.api.network.reckoning import reckoning
-from potluck.api.network.sessions import OPEN, planned_in
+from potluck.api.network.sessions import FINISHED, GOING, OPEN, order_in, planned_in, why_of
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -62,7 +62,8 @@ class Heard:
 @dataclass(frozen=True)
 class Live:
     """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing; file:
-    the federation file that it began with and ends under."""
+    the federation file that it began with and ends under; person: who submitted it, empty: not said; why: of one that
+    failed, or was cancelled; ended: seconds since 1970; out: the folder of one that finished."""
 
     run: str
     plan: str
@@ -79,6 +80,10 @@ class Live:
     file: File | None
     sites: tuple[Heard, ...]
     computes: tuple[Heard, ...] = ()
+    person: str = ""
+    why: str = ""
+    ended: float | None = None
+    out: Path | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON of one run."""
@@ -86,7 +91,11 @@ class Live:
             "run": self.run,
             "plan": {"name": self.plan, "hash": self.hash},
             "state": self.state,
-            "began": datetime.fromtimestamp(self.began, UTC).isoformat(timespec="seconds"),
+            "why": self.why,
+            "person": self.person,
+            "began": _utc(self.began),
+            "ended": None if self.ended is None else _utc(self.ended),
+            "out": None if self.out is None else str(self.out),
             "rounds": {"opened": self.opened, "of": self.sums, "redone": self.tries, "now": self.now},
             "bytes_up": self.bytes_up,
             "bytes_down": self.bytes_down,
@@ -102,6 +111,10 @@ class Live:
         found = [(one.name, one.file) for one in self.sites]
         found += [(f"{one.name} (compute)", one.file) for one in self.computes]
         return [f"{name} goes by {file}, the run by {self.file}" for name, file in found if file and file != self.file]
+
+
+def _utc(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -143,7 +156,8 @@ def _live(folder: Path, journal: Journal, running: bool) -> Live:
     flying = [one for one in rounds if not one["ended"]]
     state = journal.fact("state") or OPEN
     open_now = flying and state == OPEN
-    unheard = "silent" if running and state == OPEN else "not heard"
+    unheard = "silent" if running and state in GOING else "not heard"
+    why, ended, out = why_of(journal), journal.fact("ended"), journal.fact("place")
     return Live(
         run=folder.name,
         plan=plan.name,
@@ -160,6 +174,10 @@ def _live(folder: Path, journal: Journal, running: bool) -> Live:
         file=_file(journal, SERVER),
         sites=_heard(plan, journal, rounds, Role.SITE, unheard),
         computes=_heard(plan, journal, rounds, Role.COMPUTE, unheard),
+        person=order_in(journal).person,
+        why=why.words if why else journal.fact("cancel") or "",
+        ended=float(ended) if ended and state not in GOING else None,
+        out=Path(out) if out and state == FINISHED else None,
     )
 
 

@@ -246,6 +246,17 @@ def opened(plan: Plan | str | Path, settings: Sequence[str] = ()) -> Plan:
     raise UsageError(f"a plan or its path, not {type(plan).__name__}", hint="potluck.Plan.read(PATH)")
 
 
+def kept(text: str, overrides: tuple[str, ...], spec: core.Plan) -> Plan:
+    """A plan that was judged before, as a journal keeps it: its files need not be there any more.
+
+    text: as `Plan.text` gave it; spec: with the model or weights that it begins with.
+    """
+    plan = Plan.__new__(Plan)
+    plan.source, plan.overrides = text.removesuffix("".join(f"# --set {one}\n" for one in overrides)), overrides
+    plan.spec, plan.tables, plan.folder, plan.where, plan._start = spec, {}, Path(), spec.name, None
+    return plan
+
+
 def _tables(source: str, where: str) -> Toml:
     """The tables of a plan that was made in Python, as a run's folder has them. Lines of settings stand behind them."""
     try:

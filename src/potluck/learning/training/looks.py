@@ -5,7 +5,9 @@ All of it follows from opened sums, in their order: a server that was killed com
 
 from dataclasses import dataclass, field
 
-from potluck.core.asks import Answer
+import numpy as np
+
+from potluck.core.asks import Answer, Ask
 from potluck.core.plan import Plan
 from potluck.core.stages import Floats
 from potluck.learning.evaluation.validation import Look, better, look
@@ -54,6 +56,15 @@ class Looks:
         if self.weights is None or self.place == len(self.history) - 1:
             return fitted
         return Fitted(self.weights, fitted.warnings, importances=fitted.importances)
+
+
+def looked(plan: Plan, ask: Ask, answer: Answer) -> Look:
+    """What the opened sum of one look says, by itself: step n of them, at the model that was announced. Raises
+    DataError."""
+    spec = training(plan)
+    assert spec.every is not None
+    weights = np.frombuffer(ask.state, dtype="<f8")
+    return look(plan, model(plan, weights), answer, min((ask.step + 1) * spec.every, spec.rounds))
 
 
 def ended(course: ServerSteps) -> Fitted:

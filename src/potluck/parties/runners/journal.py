@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -80,12 +80,16 @@ class Journal:
                 self._db.execute(_COMPUTES)
 
     @classmethod
-    def look(cls, path: Path) -> Self:
-        """A journal to look at while its server writes it. Raises UsageError, Refused: not (yet) a journal."""
+    def look(cls, path: Path, mode: Literal["ro", "rw"] = "ro") -> Self:
+        """A journal to look at while its server writes it; rw: also to note facts in. Raises UsageError, Refused: not
+        (yet) a journal."""
         journal = cls.__new__(cls)
         journal._path = path
         with _as_our_errors(path):
-            journal._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+            journal._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0, isolation_level=None
+            )
+            journal._db.execute("PRAGMA synchronous = FULL")
             found = journal._db.execute("PRAGMA user_version").fetchone()[0]
         if found != VERSION or journal.fact("spec") is None:
             journal.close()
@@ -204,9 +208,20 @@ class Journal:
         found = self._do("SELECT value FROM facts WHERE name = ?", name)
         return str(found[0][0]) if found else None
 
+    def facts(self, prefix: str) -> list[str]:
+        """The values of all facts whose names begin so, in the order of their names."""
+        query = "SELECT value FROM facts WHERE substr(name, 1, ?) = ? ORDER BY name"
+        return [str(row[0]) for row in self._do(query, len(prefix), prefix)]
+
     def note(self, name: str, value: str) -> None:
         """Write a fact down; it replaces an earlier one of that name."""
         self._do("INSERT OR REPLACE INTO facts VALUES (?, ?)", name, value)
+
+    def note_all(self, facts: Mapping[str, str]) -> None:
+        """Write several facts down, all of them or none."""
+        with self._at_once():
+            for name, value in facts.items():
+                self.note(name, value)
 
     def heard(self, party: Party, verdict: str, codes: tuple[str, ...], version: int, file: bytes) -> None:
         """What a site or compute party said last, and version and digest of the federation file that it goes by."""

@@ -202,22 +202,19 @@ class Coordinator:
         end = time.monotonic() + min(self._wait, BACKLOG)
         while self._listen(0.0) and time.monotonic() < end:
             pass
-        end, queued = time.monotonic() + self._wait, False
-        rest = time.monotonic() + REST
+        end, rest = time.monotonic() + self._wait, time.monotonic() + REST
         while True:
             self._run.turn.go_on()
             missing = self._missing(possible, must)
-            if not missing:
+            if not missing and self._line.trouble is None:  # else a round would only begin to fail
                 if self._run.turn.mine():
-                    if queued:
-                        self._ask_anew(possible)
-                        queued = False
-                        continue
                     return
-                queued, end, rest = True, time.monotonic() + self._wait, time.monotonic() + REST
+                end, rest = time.monotonic() + self._wait, time.monotonic() + REST
             self.participants.refused(missing, pending=False)
             if time.monotonic() > end:
                 self.participants.refused(missing)
+                if not missing and self._line.trouble is not None:
+                    raise self._line.trouble
                 names = ", ".join(sorted(map(str, missing)))
                 detail = f"{names} has not come back within {self._wait:g} s. hint: start it, then start again here"
                 raise Abort(Cause.SILENT, party=min(missing), detail=detail)
@@ -236,20 +233,6 @@ class Coordinator:
         else:
             missing = possible - here
         return missing | (self._computes - here)
-
-    def _ask_anew(self, possible: frozenset[Party]) -> None:
-        """After a wait for its turn: a site holds rows of so many runs at once, and may have let go of this one's.
-
-        Waits a patience at most for those who were there.
-        """
-        here = self.participants.present() & possible
-        for party in here:
-            self.participants.doubt(party)
-        end = time.monotonic() + self.patience
-        while time.monotonic() < end and any(self.participants.of[one].verdict == "silent" for one in here):
-            self._run.turn.go_on()
-            self._propose()
-            self._listen(TICK)
 
     def _drive(self, round_: RoundInFlight) -> None:
         """Move letters until the server's half is done."""

@@ -37,10 +37,9 @@ from potluck.tasks.participation import Participation, partners
 TICK = 0.5
 """Seconds between looks at the owner's decisions."""
 MOST_RUNS = 8
-"""Runs whose rows are held at once; of more, the one that was quiet longest is dropped and must be proposed again: one
-that has not begun, where there is one."""
+"""Runs whose rows are held at once; of more, those of the quietest are let go until a round of it begins."""
 MOST_ASKED, ASKED_BYTES = MOST_PENDING, 1 << 25
-"""Runs that wait for their owner, and bytes of their proposals; of more, the oldest must be proposed again."""
+"""Runs that wait for their owner, or whose rows were let go, and bytes of their proposals; older ones are forgotten."""
 GREETING = 2.0
 """Seconds to hand over the first word before looking around and trying again."""
 PATIENCE = 30.0
@@ -80,6 +79,7 @@ class Site:
         self._seats: dict[str, Seated] = {}
         self._asked: dict[str, Proposal] = {}
         self._lacking: dict[str, Proposal] = {}
+        self._let_go: dict[str, Proposal] = {}
         self._heard = Heard()
         self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
@@ -176,9 +176,7 @@ class Site:
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
         self._lacking.pop(run, None)
-        self._asked[run] = proposal
-        while len(self._asked) > MOST_ASKED or sum(len(one.plan) for one in self._asked.values()) > ASKED_BYTES:
-            del self._asked[next(iter(self._asked))]
+        _keep(self._asked, run, proposal)
         self._answer(run)
 
     def _given(self, run: str, graph: Sliced) -> None:
@@ -218,7 +216,10 @@ class Site:
         known = partners(part.plan, self._me.party)
         self._seats[run] = Seated(part, proposal, made, used=time.monotonic(), partners=known)
         if len(self._seats) > MOST_RUNS:
-            self._leave(min(self._seats, key=lambda name: (self._seats[name].number > 0, self._seats[name].used)))
+            others = {name: one for name, one in self._seats.items() if name != run}
+            quiet = min(others, key=lambda name: (others[name].number > 0, others[name].used))
+            _keep(self._let_go, quiet, others[quiet].proposal)
+            self._leave(quiet)
 
     def _tick(self) -> None:
         """Deadlines that passed, and owners who made up their minds."""
@@ -237,6 +238,8 @@ class Site:
 
     def _round(self, run: str, said: Parcel) -> None:
         """A letter of a round: of the one in flight, or the first of a new one."""
+        if run in self._let_go and said.label.step == BEGIN:
+            self._proposed(run, self._let_go.pop(run))
         seat, number = self._seats.get(run), said.label.round.number
         if seat is None or number < seat.number:
             return
@@ -312,8 +315,8 @@ class Site:
         seat = self._seats.get(run)
         epsilon = self._consent.close(run, said.model, seat.part if seat else None)
         self._leave(run)
-        self._asked.pop(run, None)
-        self._lacking.pop(run, None)
+        for known in (self._asked, self._lacking, self._let_go):
+            known.pop(run, None)
         self._send(parcel(run, Closed(epsilon, self._consent.head())))
 
     def _leave(self, run: str) -> None:
@@ -338,3 +341,10 @@ class Site:
             failed = True
         if failed:
             self._consent.noticed("unreachable", "", Cause.SILENT)
+
+
+def _keep(known: dict[str, Proposal], run: str, proposal: Proposal) -> None:
+    """The newest proposals, as many as there is room for."""
+    known[run] = proposal
+    while len(known) > MOST_ASKED or sum(len(one.plan) for one in known.values()) > ASKED_BYTES:
+        del known[next(iter(known))]

@@ -8,6 +8,10 @@ import threading
 from typing import Protocol
 
 
+class Cancelled(Exception):
+    """Somebody ends a run before it is over. The rounds that are finished stand."""
+
+
 class Turn(Protocol):
     """One run's. Asked between rounds; none of it waits."""
 

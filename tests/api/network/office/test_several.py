@@ -1,0 +1,130 @@
+"""Several runs at once give what each gives alone; each run's end is its own."""
+
+import json
+import time
+
+import pytest
+
+from potluck.api.network import inbox
+from potluck.api.network.server import serve
+from potluck.core.errors import Refused, UsageError
+from potluck.owner.access import read
+from support.parties import across, scene
+from support.parties.across import Across
+from support.parties.offices import at_work, run_of, until
+
+PERSON = 'rule = "person"'
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    return across.found(tmp_path_factory.mktemp("federation"), names="abc")
+
+
+@pytest.fixture
+def fed(founded, tmp_path):
+    return Across(across.copy(founded, tmp_path / "f"))
+
+
+def plan(purpose="test", **more):
+    return scene.plan("abc", dropouts=0, patience=60.0, **more).set("purpose", purpose)
+
+
+def alone(made):
+    return scene.Scene(made).run().model.digest()
+
+
+def asks_people(fed, name):
+    policy = fed.folder / name / "policy.toml"
+    policy.write_text(policy.read_text().replace('rule = "policy"', PERSON))
+
+
+def digest(run):
+    return json.loads((run.out / "run.json").read_text())["model"]["digest"]
+
+
+def test_two_runs_at_once_give_bit_for_bit_what_they_give_alone(fed, monkeypatch):
+    plans = [plan("one", word="clear"), plan("two", word="mask"), plan("three", word="clear").set("training.rounds", 2)]
+    with at_work(fed, monkeypatch, at_once=3) as office, fed.attending(*"abc"):
+        names = [office.submit(one, "ann") for one in plans]
+        ended = [until(office, name) for name in names]
+    assert [(one.state, one.why) for one in ended] == [("finished", "")] * 3
+    assert [digest(one) for one in ended] == [alone(one) for one in plans]
+    assert {one.person for one in ended} == {"ann"}
+    assert all(one.out.parent == fed.folder / "fed" / "results" for one in ended)
+    log = read(fed.folder / "fed" / "access.jsonl").entries
+    assert [(one.event, one.person) for one in log if one.event == "submit"] == [("submit", "ann")] * 3
+    assert sorted(one.run for one in log if one.event == "end" and one.outcome == "finished") == sorted(names)
+
+
+def test_a_run_that_waits_for_its_owners_holds_no_other_up(fed, monkeypatch):
+    asks_people(fed, "c")
+    with at_work(fed, monkeypatch, at_once=1) as office, fed.attending(*"abc"):
+        waits = office.submit(plan("waits"))
+        end = time.monotonic() + 60
+        while not any(one.verdict == "pending" for one in run_of(office, waits).sites):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        asked = office.submit(plan("approved"))
+        until(office, asked, "waiting")
+        while len(inbox.inbox(fed.folder / "c")) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        hash_ = run_of(office, asked).hash.removeprefix("sha256:")
+        inbox.decide(fed.folder / "c", "approve", hash_, "ann")
+        assert until(office, asked).state == "finished"
+        assert run_of(office, waits).state == "waiting"
+        office.cancel(waits, "bob", "no more")
+        gone = until(office, waits)
+    assert (gone.state, gone.why) == ("cancelled", "cancelled by bob; no more")
+    log = read(fed.folder / "fed" / "access.jsonl").entries
+    assert [(one.person, one.run, one.reason) for one in log if one.event == "cancel"] == [("bob", waits, "no more")]
+
+
+def test_a_refusal_names_the_site_and_ends_that_run_alone(fed, monkeypatch):
+    policy = fed.folder / "b" / "policy.toml"
+    policy.write_text(policy.read_text().replace('protect = ["*"]', 'protect = ["mask"]'))
+    with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
+        good, bad = office.submit(plan("good", word="mask")), office.submit(plan("bad", word="clear"))
+        refused = until(office, bad)
+        assert until(office, good).state == "finished"
+    assert refused.state == "failed"
+    assert "b refuses this plan (protect)" in refused.why
+    with pytest.raises(UsageError, match="this run is finished"):
+        office.cancel(good)
+
+
+@pytest.mark.parametrize("many", [10, pytest.param(20, marks=pytest.mark.slow)])
+def test_more_plans_than_sites_hold_rows_for_are_queued_and_all_come_to_their_end(fed, monkeypatch, many):
+    with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
+        names = [office.submit(plan(f"plan {n}", word="clear").set("training.rounds", 1)) for n in range(many)]
+        ended = [until(office, one, seconds=240) for one in names]
+    assert {one.state for one in ended} == {"finished"}
+
+
+def test_the_same_plan_is_the_same_run_until_it_is_begun_anew(fed, monkeypatch):
+    with at_work(fed, monkeypatch) as office:
+        first = office.submit(plan())
+        assert office.submit(plan()) == first
+        second = office.submit(plan(), "ann", fresh=True)
+        assert second != first
+        assert until(office, first).state == "cancelled"
+        with fed.attending(*"abc"):
+            assert until(office, second).state == "finished"
+        third = office.submit(plan())
+    assert third not in (first, second)
+
+
+def test_server_run_beside_an_office_hands_its_plan_over_and_says_what_it_would_say_alone(fed, monkeypatch, tmp_path):
+    said = []
+    with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
+        done = serve(fed.folder / "fed", plan(), out=tmp_path / "out", say=lambda *word: said.append(word))
+        assert done.folder == tmp_path / "out"
+        assert done.model.digest() == alone(plan())
+        (run,) = office.standing().runs
+        assert run.out == tmp_path / "out"
+        policy = fed.folder / "b" / "policy.toml"
+        policy.write_text(policy.read_text().replace('protect = ["*"]', 'protect = ["mask"]'))
+        with pytest.raises(Refused, match=r"b refuses this plan \(protect\)"):
+            serve(fed.folder / "fed", plan("bad", word="clear"))
+    assert {"submitted", "answer", "open"} <= {event for event, _ in said}

@@ -1,0 +1,46 @@
+"""An office whose line is in memory, over the homes of `across`; what a broker's lease would say is always yes."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from potluck.api.network.office import Office, office, opened
+from potluck.api.network.sessions import GOING
+from potluck.core.party import SERVER
+from support.parties.across import Across
+
+
+class Held:
+    """A lease that is always ours."""
+
+    def check(self) -> None:
+        """Nobody takes it."""
+
+
+@contextlib.contextmanager
+def at_work(fed: Across, monkeypatch, at_once: int = 2) -> Iterator[Office]:
+    """The office of the federation, until the block ends."""
+
+    @contextlib.contextmanager
+    def line(home, member):
+        yield fed.exchange.line(SERVER), Held()
+
+    monkeypatch.setattr(office, "line", line)
+    with opened(fed.folder / "fed", at_once=at_once) as found:
+        yield found
+
+
+def run_of(found: Office, name: str):
+    """How a run stands now."""
+    return next(one for one in found.standing().runs if one.run == name)
+
+
+def until(found: Office, name: str, *states: str, seconds: float = 120):
+    """Wait until a run is in one of these states (none: until it has ended); gives how it stands then."""
+    end = time.monotonic() + seconds
+    while True:
+        one = run_of(found, name)
+        if one.state in states or (not states and one.state not in GOING):
+            return one
+        assert time.monotonic() < end, (one.state, [(e.event, e.text) for e in found.events(name)])
+        time.sleep(0.02)
