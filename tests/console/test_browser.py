@@ -100,7 +100,7 @@ def test_axe_finds_nothing_on_any_page_however_it_is_shown(site, home, plan, sch
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{origin}/enter?token={TOKEN}")
     page.click("main button")
-    for path in (*PATHS, f"/requests/{plan}", f"/requests/{other}"):
+    for path in (*PATHS, f"/requests/{plan}", f"/requests/{other}", f"/requests/{plan}/papers"):
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.goto(origin + path)

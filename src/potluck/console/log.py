@@ -18,7 +18,21 @@ from potluck.owner.access import Entry, Event
 
 LINES = 100
 """Lines of the log on a page."""
-HEADS = ("when", "event", "outcome", "person", "plan", "asker", "hash", "run", "round", "file", "why", "reason")
+HEADS = (
+    "when",
+    "event",
+    "outcome",
+    "person",
+    "plan",
+    "asker",
+    "hash",
+    "run",
+    "round",
+    "file",
+    "policy",
+    "why",
+    "reason",
+)
 _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\u2212\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])")
 """Where a spreadsheet could see a cell with a formula begin: it takes a sign in another width for one, allows spaces
 before it, and takes, in some countries, a semicolon for the end of a cell, inside a text too."""

@@ -86,6 +86,8 @@ class SiteHome:
     """Every request, granted or not, a line each."""
     persons = _In("persons.json")
     """Who signs in at the home's pages, there after the first invitation."""
+    policies = _In("policies")
+    """The words of policies by which something was decided here."""
     lock = _In("site.lock")
     """Held while the site runs."""
 

@@ -27,18 +27,19 @@ from potluck.members.files import settle
 LONGEST = 128
 REASON = 1000
 """Letters of the words that a person gives with a decision."""
-MOST_CODES = 16
-LINE = 32 << 10
+MOST_CODES = 20
+LINE = 48 << 10
 Event = Literal[
     "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
-    "sign-in", "sign-out", "person", "submit", "cancel", "policy",
+    "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; file: of a request, the
-    federation file that the server goes by; why: codes; reason: a person's words with a decision."""
+    federation file that the server goes by; policy: digest of the words of the one in force (`policy_words`); why:
+    codes; reason: a person's words with a decision."""
 
     when: str
     event: Event
@@ -49,6 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hash: str = ""
     run: str = ""
     file: str = ""
+    policy: str = ""
     round: int | None = None
     why: tuple[str, ...] = ()
     reason: str = ""
@@ -72,6 +74,7 @@ class Subject:
     hash: str = ""
     run: str = ""
     file: str = ""
+    policy: str = ""
     reason: str = ""
 
 
@@ -106,6 +109,7 @@ class AccessLog:
             hash=short(about.hash),
             run=short(about.run),
             file=short(about.file),
+            policy=short(about.policy),
             round=round,
             why=tuple(short(code) for code in why[:MOST_CODES]),
             reason=short(about.reason, REASON),

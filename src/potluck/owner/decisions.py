@@ -6,6 +6,8 @@ to the home's pages, the caller lets nobody else give a yes in their name.
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from potluck.members.persons import folded
 
@@ -18,6 +20,23 @@ ORDER BY seq
 def newest(db: sqlite3.Connection, text: str) -> dict[str, tuple[str, str | None, float]]:
     """By folded name: a person's newest verdict that is neither void nor taken back, the run that used it up, when."""
     return {folded(person): (verdict, run, at) for person, verdict, run, at in db.execute(_GIVEN, (text,))}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One verdict of a person's. at: seconds since 1970; run: which used this yes up; void: taken back since."""
+
+    person: str
+    verdict: Literal["approve", "deny", "revoke"]
+    at: float
+    run: str | None
+    void: bool
+
+
+def every(db: sqlite3.Connection, text: str) -> tuple[Said, ...]:
+    """All that people said about a plan, oldest first."""
+    rows = db.execute("SELECT person, verdict, at, run, void FROM decisions WHERE hash = ? ORDER BY seq", (text,))
+    return tuple(Said(person, verdict, at, run, bool(void)) for person, verdict, at, run, void in rows)
 
 
 def approvers(db: sqlite3.Connection, text: str, since: Mapping[str, float]) -> int:

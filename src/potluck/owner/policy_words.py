@@ -1,13 +1,25 @@
 """An owner's policy as sentences, a line a key, for people who do not read TOML.
 
 It says what the policy says, and does NOT judge a plan (`judge`) nor show an address, which may have a password in it.
+
+The words by which something was decided are kept in the home, a file each, by their digest. That is no evidence:
+whoever may write the home may change it, but a digest that stands in signed papers fits one text alone.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
+
+from potluck.core import private
+from potluck.core.errors import UsageError
 from potluck.core.prose import agree, listed
+from potluck.core.schema import readable
+from potluck.core.visible import json_text
+from potluck.members.files import PRIVATE, kept_folder, replace
 from potluck.owner.policy import Allow, Policy
 
 ANY = "*"
@@ -19,6 +31,9 @@ class Topic:
 
     title: str
     lines: tuple[tuple[str, str], ...]
+
+
+Words = tuple[Topic, ...]
 
 
 def topics(policy: Policy) -> tuple[Topic, ...]:
@@ -157,3 +172,31 @@ def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
         ("keep", f"Scores of your own rows at a run's end: {'kept here' if it.keep.predictions else 'not kept'}."),
         ("notify", f"Told when a request begins to wait: {it.notify.command[0] if it.notify.command else 'nobody'}."),
     )
+
+
+def keep(folder: Path, policy: Policy) -> str:
+    """The digest of a policy's words, `sha256:...`; they are in `folder` when this returns. Raises UsageError: they
+    cannot be written."""
+    data = json_text(msgspec.to_builtins(topics(policy))).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    path = folder / f"{digest}.json"
+    if not path.exists():
+        kept_folder(folder)
+        replace(path, data, PRIVATE)
+    return f"sha256:{digest}"
+
+
+def kept(folder: Path, digest: str) -> Words:
+    """The words of that digest. Raises UsageError: they are not here, or others are."""
+    name = digest.removeprefix("sha256:")
+    path = folder / f"{name}.json"
+    try:
+        data = private.read(path) if name.isalnum() else b""
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != name:
+        raise UsageError("the words of a policy are not here any more, or were changed", where=str(path))
+    try:
+        return msgspec.json.decode(data, type=readable(Words), strict=True)
+    except msgspec.MsgspecError:
+        raise UsageError("words of another version", where=str(path)) from None

@@ -18,7 +18,7 @@ from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons, folded
-from potluck.owner.decisions import approvers, carry, denied, newest, void
+from potluck.owner.decisions import Said, approvers, carry, denied, every, newest, void
 from potluck.owner.policy import Approve
 from potluck.owner.store import as_our_errors, forget, opened
 
@@ -233,6 +233,11 @@ class Requests:
         """All requests for one plan, oldest first. Raises UsageError: none or more than one plan begins so."""
         with as_our_errors(self._path):
             return self._select("hash = ?", self._hash(prefix))
+
+    def decided(self, prefix: str) -> tuple[Said, ...]:
+        """All that people said about a plan, oldest first. Raises as `find`."""
+        with as_our_errors(self._path):
+            return every(self._db, self._hash(prefix))
 
     def said_no(self, prefix: str, person: str) -> bool:
         """Whether a person's newest verdict on a plan is no. Raises UsageError: no plan or more than one begins so."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from potluck.api.network import members
+from potluck.api.network import members, papers
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
 from potluck.core.plan import Permit, digest
@@ -17,6 +17,7 @@ from potluck.engines.environment import NotInstalled
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests, State
+from potluck.report.papers import annex
 from potluck.tasks import catalog
 from support.parties import scene
 from support.parties.across import gather, quick
@@ -143,6 +144,27 @@ def test_with_noise_a_site_rejoins_at_the_next_round(fed):
                 coordinator._listen(0.1)
             answer = sums(ask)
     assert {party.name for party in answer.release.givers} == set("abcd")
+
+
+def test_a_sites_papers_have_the_models_digest_its_rows_and_what_left(fed, tmp_path):
+    plan = quick(scene.plan(privacy=scene.SHARED))
+    model = b"m" * 32
+    with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        gather(coordinator, "abcd")
+        sums = Sums(plan, coordinator, store=journal)
+        drive(build(plan), sums)
+        coordinator.close(model)
+        coordinator.close(b"x" * 32)  # a server that changes its mind: the first word stands
+    papers.write(fed.home("a").folder, RUN, datetime.now(UTC), "ann", tmp_path)
+    found = annex.read((tmp_path / RUN / annex.JSON).read_bytes(), "annex.json")
+    assert found.model == f"sha256:{model.hex()}"
+    assert found.request.state == "finished"
+    assert found.request.rounds == len(sums.log.rounds)
+    assert found.budget.run == pytest.approx(found.risk.epsilon)
+    assert found.federation.began == found.federation.digest
+    assert found.rows.lines[0].startswith("40 rows read, 40 rows used: ")
+    assert found.decisions == ()
+    assert found.policies[0].digest == found.request.policy
 
 
 def test_no_round_begins_after_the_last_day_of_the_permit(fed):

@@ -16,6 +16,7 @@ from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.owner.access import AccessLog, Entry, Subject
 from potluck.owner.access import read as read_log
+from potluck.report.papers.annex import JSON
 from potluck.tasks import own, predictions
 from potluck.tasks.participation import forget as forget_run
 from potluck.tasks.participation import kept_of
@@ -35,8 +36,8 @@ class Held:
     """What is held of one run. plan, hash: of it, empty where the log does not say; when: it ended, or last kept
     something (UTC, ISO 8601).
 
-    model, digest, metrics: of the site's own; predictions: of its rows; rounds, size: where numbers for its next round
-    lie, and how many bytes. None: there are none.
+    model, digest, metrics: of the site's own; predictions: of its rows; papers: the folder with its permit annex;
+    rounds, size: where numbers for its next round lie, and how many bytes. None: there are none.
     """
 
     run: str
@@ -47,6 +48,7 @@ class Held:
     digest: str | None = None
     metrics: Mapping[str, object] | None = None
     predictions: str | None = None
+    papers: str | None = None
     rounds: str | None = None
     bytes: int | None = None
 
@@ -91,6 +93,7 @@ def _ended(path: Path, said: Mapping[str, Entry]) -> Held:
         digest=worth.digest if worth else None,
         metrics=worth.metrics if worth else None,
         predictions=str(scores) if scores.is_file() else None,
+        papers=str(path) if (path / JSON).is_file() else None,
     )
 
 

@@ -20,6 +20,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
+from potluck.learning.data.tally_words import AS_DECLARED
 from potluck.learning.graph.outline import Outline, outline
 from potluck.learning.models.exports.as_graph import of_plan
 from potluck.learning.models.graphs import Equipped, trained_of
@@ -32,6 +33,7 @@ from potluck.members.persons import Persons, folded
 from potluck.mpc.share.views import OPENS
 from potluck.owner.access import AccessLog, Event, Subject
 from potluck.owner.access import read as read_log
+from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties.admission import graphs
@@ -87,7 +89,7 @@ class Asked:
             return []
         if self.counted is None:
             return ["not counted yet: `potluck site preview` says what the plan does not expect in them"]
-        return list(self.counted) or ["every value is as the plan declares"]
+        return list(self.counted) or [AS_DECLARED]
 
     @property
     def learnt(self) -> str:
@@ -283,7 +285,8 @@ def decide(
     who = person or getpass.getuser()
     with closing(Requests(home.requests)) as requests, requests.change():
         sure()
-        rules = read_policy(home.policy).approve
+        policy = read_policy(home.policy)
+        rules, in_force = policy.approve, keep(home.policies, policy)
         if verdict == "approve":
             _readable(home, requests.find(which))
             _permitted(home, requests.find(which), datetime.now(UTC))
@@ -294,7 +297,7 @@ def decide(
         newest = next(reversed(done.changed or requests.find(done.hash)), None)
         plan = read_of(newest) if newest else None
         name, run, asker = (plan.name if plan else "", newest.run, newest.asker) if newest else ("", "", "")
-        about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, reason=reason)
+        about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=in_force, reason=reason)
         AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
 

@@ -117,7 +117,7 @@ def spending(folder: Path) -> Spent:
     """What the ledger of the site in `folder` says. Raises UsageError: no home; Refused: edited or put back."""
     home = SiteHome.at(folder)
     allow = read_policy(home.policy).allow
-    with _ledger(home) as ledger:
+    with ledger_of(home) as ledger:
         ledger.limit(allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None, allow.delta)
         head, since = ledger.head(), time.time() - YEAR
         return Spent(
@@ -142,7 +142,7 @@ def evidence(folder: Path, file: Path) -> None:
     """
     home = SiteHome.at(folder)
     member = home.open(time.time())
-    with _ledger(home) as ledger:
+    with ledger_of(home) as ledger:
         head = ledger.head()
         signed = sign(head, home.name, bytes.fromhex(member.federation.id), member.keys.signing.sign)
         whole = [*ledger.export(head), msgspec.json.encode(signed) + b"\n"]
@@ -152,7 +152,7 @@ def evidence(folder: Path, file: Path) -> None:
         raise unwritable(error, file, "name another file") from None
 
 
-def _ledger(home: SiteHome) -> Budget:
+def ledger_of(home: SiteHome) -> Budget:
     """The ledger, held against its anchor where the site has joined a federation."""
     if not home.federation.is_file():
         return Budget(home.ledger)

@@ -25,7 +25,7 @@ from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally, rests_on
-from potluck.learning.data.tally_words import lines, required
+from potluck.learning.data.tally_words import required, whole
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
@@ -137,7 +137,7 @@ def preview(folder: Path, which: str, person: str = "") -> Leaving:
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
     near = _near(home, asked, judged(source, plan, rows, known, rules, home))
-    note_rows(home, asked.request, plan.name, (*lines(rows.tally), *near), person)
+    note_rows(home, asked.request, plan.name, (*whole(rows.tally), *near), person)
     return Leaving(
         asked,
         rows.tally.counted if plan.traits.counts else rests_on(plan, rows.tally),

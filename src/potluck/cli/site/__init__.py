@@ -16,6 +16,7 @@ VERBS = {
     "person": "Who signs in at these pages, each with a passkey or password of their own.",
     "log": "Every request, granted or not, every round and every decision.",
     "doctor": "Is all well: home, policy, rows, engines, broker, clock, disk, expiry; what to do where it is not.",
+    "report": "Papers of a run for who files them: written, signed, and verified.",
     "models": "What runs left for the owner alone.",
     "forget": "Remove what is kept for a run that will not go on.",
 }

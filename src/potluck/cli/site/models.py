@@ -13,7 +13,7 @@ from potluck.cli.terminal import Terminal
 @click.argument("folder", type=PATH)
 @spoken
 def command(folder: Path) -> None:
-    """What runs left in FOLDER for its owner alone: models of its own, predictions, and what is kept of open runs."""
+    """What runs left in FOLDER for its owner alone: models, predictions, papers, and what is kept of open runs."""
     found = holdings(folder)
 
     def text(out: Terminal) -> None:
@@ -23,6 +23,7 @@ def command(folder: Path) -> None:
             out.say(f"{one.when}  {one.plan or '?'}  run {one.run}")
             out.lines([f"  your own model: {one.model} ({one.digest or 'of no known digest'})"] if one.model else [])
             out.lines([f"  predictions of your rows: {one.predictions}"] if one.predictions else [])
+            out.lines([f"  papers: {one.papers}"] if one.papers else [])
             kept = f"  not over: {one.bytes or 0:,} bytes for its next round in {one.rounds}"
             out.lines([f"{kept}; if it never ends: potluck site forget"] if one.rounds else [])
 

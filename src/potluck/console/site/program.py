@@ -9,6 +9,7 @@ from potluck.console.entrance import Clock, Draw, entrance
 from potluck.console.log import AccessPages
 from potluck.console.origin import Origin
 from potluck.console.shell import Page, application
+from potluck.console.site.papers import Papers
 from potluck.console.site.policy import CHANGE, DECIDE, PENDING, SAVE, Rules
 from potluck.console.site.record import Record
 from potluck.console.site.requests import Owner
@@ -42,6 +43,7 @@ def program(
     console, way_in = entrance(home, f"site {home.name}", MENU, origin, person, token, clock, draw)
     owner, record = Owner(folder), Record(folder)
     policy, log = Rules(folder), AccessPages(folder)
+    papers = Papers(folder)
     return application(
         console,
         [
@@ -51,6 +53,9 @@ def program(
             Page("/requests/{name}", owner.asked),
             Page("/requests/{name}/decide", owner.decide, post=True),
             Page("/requests/{name}/preview", owner.preview, post=True),
+            Page("/requests/{name}/papers", papers.shown),
+            Page("/requests/{name}/papers/write", papers.write, post=True),
+            Page("/papers/{name}", papers.file),
             Page("/log", log.shown),
             Page("/log/export", log.export),
             Page("/budget", record.budget),

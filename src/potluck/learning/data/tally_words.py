@@ -11,6 +11,7 @@ from potluck.core.prose import agree
 from potluck.learning.data.problems import spelled, together
 from potluck.learning.data.tally import ColumnTally, Tally, TargetTally
 
+AS_DECLARED = "every value is as the plan declares"
 MOST = 15
 """Lines of words; the rest is counted."""
 
@@ -48,6 +49,20 @@ def required(tally: Tally, where: str) -> None:
 def lines(tally: Tally) -> list[str]:
     """All that the owner is told, a line each."""
     return [*words(tally), *notes(tally)]
+
+
+def counts(tally: Tally) -> str:
+    """How many rows there are and what becomes of them, in a line."""
+    noun = agree(tally.used, "person", "persons") if tally.persons else agree(tally.used, "row", "rows")
+    said = f"{tally.read:,} {agree(tally.read, 'row', 'rows')} read, {tally.used:,} {noun} used"
+    parts = ((tally.validation, "to look at meanwhile"), (tally.held, "held out"))
+    apart = [f"{count:,} {what}" for count, what in parts if count]
+    return f"{said}: {', '.join([f'{tally.trained:,} to learn from', *apart])}" if apart else said
+
+
+def whole(tally: Tally) -> tuple[str, ...]:
+    """What goes into an owner's log of rows that were read for a plan: how many there are, and all that it is told."""
+    return (counts(tally), *(lines(tally) or [AS_DECLARED]))
 
 
 def notes(tally: Tally) -> list[str]:
@@ -119,13 +134,14 @@ def nothing_left(tally: Tally, where: str) -> DataError:
 
 
 def for_owner(plan: Plan, tally: Tally, where: str) -> tuple[str, ...]:
-    """What an owner is told of the rows that a run across machines reads. Raises DataError, without noise: `required`.
+    """What an owner is told of the rows that a run across machines reads, as `whole`. Raises DataError, without
+    noise: `required`.
 
     With noise a run does not end over it: that it ended would tell of the rows what the noise hides.
     """
     if not plan.noisy:
         required(tally, where)
-    return tuple(lines(tally))
+    return whole(tally)
 
 
 def told(tallies: Mapping[str, Tally]) -> list[str]:

@@ -21,7 +21,6 @@ from potluck.core.plan import Plan, canonical, digest
 from potluck.core.rounds import Abort, Cause, Record, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
-from potluck.core.wire import load
 from potluck.dp.account import promise
 from potluck.engines.environment import NotInstalled
 from potluck.learning.models.sent import lacks
@@ -34,13 +33,14 @@ from potluck.owner.budget import YEAR, Budget
 from potluck.owner.denial import Denial
 from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
+from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import OUTCOMES, Decision
 from potluck.parties.admission.graphs import rests, with_graph
-from potluck.parties.admission.over import over
-from potluck.parties.admission.proposal import asked_before, first_sum, of_now, plan_of
+from potluck.parties.admission.over import over, remember_model
+from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
 from potluck.tasks.catalog import planned, task_of
@@ -109,7 +109,9 @@ class Consent:
             plan = self._verified(proposal, known, graph)
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
-            decision = self._asked(run, plan, proposal, known)
+            rules = self._rules()
+            about = replace(about, policy=keep(self._owner.home.policies, rules))
+            decision = self._asked(run, plan, rules, proposal, known)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,), form=denied.code in FORM)
         except NotInstalled as error:
@@ -189,6 +191,8 @@ class Consent:
         about = self._about(run, known)
         ledger = self._owner.ledger
         told = over(self._owner.home, run, known, part)
+        if known is not None:
+            remember_model(ledger, run, model)
         ledger.finish(run)
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
@@ -223,29 +227,21 @@ class Consent:
         """Everything that has nothing to do with what the owner wants. Raises Denied. What needs the plan's graph is
         not looked at where that is not here."""
         of_now(proposal, self._owner.federation)
-        self._own_head(proposal.head)
+        own_head(proposal, self._owner.ledger, self._owner.federation, self._owner.home.me)
         plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
         if known is not None and digest(plan) != digest(known.plan):
             raise Denied("plan", "a run that goes on is proposed with another plan")
         return known.plan if known is not None else with_graph(self._owner.home, plan, graph)
 
-    def _own_head(self, shown: bytes) -> None:
-        """The server shows the latest head of our own ledger that it knows: a ledger behind it was put back."""
-        if not shown:
-            return
+    def _rules(self) -> Policy:
+        """The policy as it is now. Raises Denied: it cannot be read."""
         try:
-            signed = load(shown, heads.SignedHead)
-            public = self._owner.federation.cards[self._owner.home.me].signing
-            self._owner.ledger.holds(heads.verify(signed, public, self._owner.home.name, self._id()))
-        except (Refused, Abort) as error:
-            raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
-
-    def _asked(self, run: str, plan: Plan, proposal: Proposal, known: Participation | None) -> Decision:
-        """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
-        try:
-            rules = read_policy(self._owner.home.policy)
+            return read_policy(self._owner.home.policy)
         except PotluckError as error:
             raise Denied("policy", str(error)) from None
+
+    def _asked(self, run: str, plan: Plan, rules: Policy, proposal: Proposal, known: Participation | None) -> Decision:
+        """Policy, approval, rows. Raises Denied; PotluckError: the rows or a file of the owner's."""
         # Runs that go on side by side were each judged before the others were charged: the ledger has the last word.
         yearly = rules.allow.epsilon_per_year
         self._owner.ledger.limit(yearly if math.isfinite(yearly) else None, rules.allow.delta)

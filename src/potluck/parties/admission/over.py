@@ -1,13 +1,27 @@
 """The end of a run at a site that kept something between its rounds, whichever process of the site ends it."""
 
+from contextlib import suppress
+
 from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan
-from potluck.core.rounds import Abort
+from potluck.core.rounds import Abort, Record
 from potluck.members.home import SiteHome
+from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.parties.admission.graphs import with_graph
 from potluck.tasks.catalog import task_of
 from potluck.tasks.participation import Denied, Participation, forget, holds, kept_of
+
+MODEL = "model/"
+"""Prefix of the ledger's record of a model's digest."""
+
+
+def remember_model(ledger: Budget, run: str, model: bytes) -> None:
+    """What the server says is the digest of the run's model, for the owner's papers. model: empty where there is none.
+    The first word on it stands."""
+    if model:
+        with suppress(Abort):
+            ledger.write(Record(f"{MODEL}{run}", model))
 
 
 def over(home: SiteHome, run: str, plan: Plan | None, part: Participation | None) -> tuple[str, ...]:

@@ -11,9 +11,13 @@ from potluck.core.asks import Ask
 from potluck.core.errors import PlanError, Refused
 from potluck.core.party import Party
 from potluck.core.plan import CODE, Plan, canonical
+from potluck.core.rounds import Abort
 from potluck.core.schema import readable
+from potluck.core.wire import load
 from potluck.learning.models.sent import awaited
 from potluck.members.federation import Federation, titled
+from potluck.owner import ledger_heads as heads
+from potluck.owner.budget import Budget
 from potluck.owner.requests import LARGEST, Request, Requests
 from potluck.parties.admission.session import Proposal
 from potluck.tasks import catalog
@@ -67,6 +71,19 @@ def _members(plan: Plan, federation: Federation, me: Party) -> None:
         raise Denied("plan", "the plan names a party twice")
     if me not in named:
         raise Denied("plan", "the plan does not name this party")
+
+
+def own_head(proposal: Proposal, ledger: Budget, federation: Federation, me: Party) -> None:
+    """The server shows the latest head of our own ledger that it knows. Raises Denied: the ledger is behind it, so it
+    was put back."""
+    if not proposal.head:
+        return
+    try:
+        signed = load(proposal.head, heads.SignedHead)
+        public = federation.cards[me].signing
+        ledger.holds(heads.verify(signed, public, me.name, bytes.fromhex(federation.id)))
+    except (Refused, Abort) as error:
+        raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 
 
 def first_sum(plan: Plan) -> Ask:

@@ -44,9 +44,9 @@ def marker(round_: RoundId, step: str) -> Record:
     return Record(f"{_ROUND}{round_.run}/{round_.number}", step.encode())
 
 
-def made(ledger: Budget, run: str) -> Counter[str]:
-    """How many rounds of each step of a run were begun here, since its owner was asked last."""
-    since = max((entry for entry, _ in _own(ledger, f"{_AGAIN}{run}/")), default=0)
+def made(ledger: Budget, run: str, *, ever: bool = False) -> Counter[str]:
+    """How many rounds of each step of a run were begun here, since its owner was asked last, or ever."""
+    since = 0 if ever else max((entry for entry, _ in _own(ledger, f"{_AGAIN}{run}/")), default=0)
     return Counter(value.decode() for entry, value in _own(ledger, f"{_ROUND}{run}/") if entry > since)
 
 

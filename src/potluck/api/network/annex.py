@@ -1,0 +1,204 @@
+"""What this home knows of one run, as its permit annex says it: from requests, access log, ledger, policy and
+federation file. It reads no row: how many there were is what was counted when they were read for the plan."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+
+from potluck.api.network.history import LET_IN
+from potluck.api.network.inbox import Asked
+from potluck.api.network.ledger import Spent, ledger_of, spending
+from potluck.core.errors import UsageError
+from potluck.core.plan import CODE
+from potluck.core.prose import count
+from potluck.dp import claim
+from potluck.dp.account import NEIGHBOURS, promise
+from potluck.members.card import fingerprint
+from potluck.members.home import SiteHome
+from potluck.owner.access import Entry, short
+from potluck.owner.access import read as read_log
+from potluck.owner.decisions import Said
+from potluck.owner.entries import Spending
+from potluck.owner.policy_words import keep, kept
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Requests, State
+from potluck.parties.admission import tries
+from potluck.parties.admission.consent import FILE
+from potluck.parties.admission.over import MODEL
+from potluck.report import owners, words
+from potluck.report.details import seen
+from potluck.report.papers import annex as paper
+from potluck.tasks.catalog import task_of
+
+NEAR = 5.0
+"""Seconds between a decision and its line of the log, at most."""
+
+
+def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
+    """Of one request. now: with its time zone. Raises UsageError, Refused: a file of this home is not what it was."""
+    plan, run = asked.plan, asked.request.run
+    log = [one for one in read_log(home.access).entries if one.hash == asked.request.hash or one.run == run]
+    spent = spending(home.folder)
+    mine = next((one for one in spent.runs if one.run == run), None)
+    with ledger_of(home) as ledger:
+        model, began = ledger.fact(f"{MODEL}{run}"), ledger.fact(f"{FILE}{run}")
+        rounds = sum(tries.made(ledger, run, ever=True).values())
+    with closing(Requests(home.requests)) as requests:
+        said = requests.decided(asked.request.hash)
+        same = [one for one in requests.find(asked.request.hash) if one.run != run]
+    decisions = tuple(_verdict(asked, log, one) for one in said)
+    judged = next((one.policy for one in reversed(log) if one.run == run and one.event == "request"), "")
+    return paper.Annex(
+        version=1,
+        made=now.astimezone(UTC).isoformat(timespec="seconds"),
+        program=CODE,
+        site=home.name,
+        computes=asked.computes,
+        permit=plan.permitted.words() if plan.permitted else (),
+        plan=paper.Plan(
+            name=plan.name,
+            purpose=plan.purpose,
+            task=plan.task,
+            hash=f"sha256:{asked.request.hash}",
+            text=asked.request.plan.decode(),
+            learnt=task_of(plan).learnt(plan, home.name),
+            together=asked.together,
+        ),
+        request=paper.Request(
+            run=run,
+            asker=asked.request.asker,
+            state=asked.request.state.value,
+            stands=_stands(asked, mine, rounds),
+            codes=asked.request.codes,
+            asked=_moment(asked.request.first_seen),
+            began=_moment(mine.when) if mine else "",
+            last=_moment(mine.last) if mine else "",
+            rounds=rounds,
+            policy=judged,
+        ),
+        decisions=decisions,
+        policies=_policies(home, [*(one.policy for one in decisions), judged]),
+        protection=paper.Protection(
+            scheme=plan.protect.scheme,
+            noise=plan.privacy.noise,
+            views=tuple(map(seen, asked.views)),
+            lines=tuple(asked.seen),
+        ),
+        risk=_risk(asked, mine),
+        budget=_budget(spent, mine),
+        federation=_federation(home, began),
+        rows=_rows(asked, log),
+        model=f"sha256:{model.hex()}" if model else "",
+        others=tuple((one.run, one.state.value) for one in same),
+    )
+
+
+def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
+    """What a person said, with the line of the log that was written as it was said."""
+    same = [one for one in log if one.event == said.verdict and one.person == short(said.person)]
+    near = ((abs(datetime.fromisoformat(one.when).timestamp() - said.at), place) for place, one in enumerate(same))
+    apart, place = min(near, default=(NEAR, 0))
+    line = same[place] if apart < NEAR else None
+    stays = asked.rule == "hash" and said.verdict == "approve" and not said.void and asked.request.state in LET_IN
+    return paper.Verdict(
+        person=said.person,
+        verdict=said.verdict,
+        when=_moment(said.at),
+        reason=line.reason if line else "",
+        policy=line.policy if line else "",
+        served=said.run == asked.request.run or (said.run is None and stays),
+        void=said.void,
+    )
+
+
+def _rows(asked: Asked, log: Sequence[Entry]) -> paper.Rows:
+    """As they were counted for this run, else as they were last counted for this plan."""
+    counted = [one for one in reversed(log) if one.event == "rows"]
+    mine = next((one for one in counted if one.run == asked.request.run), next(iter(counted), None))
+    return paper.Rows() if mine is None or asked.computes else paper.Rows(when=mine.when, lines=mine.why)
+
+
+def _budget(spent: Spent, mine: Spending | None) -> paper.Budget:
+    return paper.Budget(
+        run=mine.epsilon if mine and mine.unit is not None else None,
+        year=spent.composed_year,
+        all=spent.composed,
+        delta=spent.delta,
+        left=spent.left,
+        entries=spent.entries,
+        head=spent.head,
+    )
+
+
+def _stands(asked: Asked, mine: Spending | None, rounds: int) -> str:
+    """The state of a request, in a sentence or two."""
+    left = f"{count(rounds, 'round')} began here" if rounds else "No round began here: nothing has left this site"
+    state, over = asked.request.state, mine is not None and mine.state != "open"
+    if state is State.PENDING:
+        return f"It waits for {count(asked.missing, 'approval')}. {left}."
+    if state is State.APPROVED:
+        how = "The run goes on: write these papers again at its end" if mine and not over else "It may begin"
+        return f"{how}. {left}."
+    if state is State.FINISHED:
+        return f"The run is over. {left}."
+    if state is State.DENIED:
+        who = f"The policy said no ({', '.join(asked.request.codes)})" if asked.request.codes else "Somebody said no"
+        return f"{who}. {left}."
+    if state is State.REVOKED:
+        return f"The approval was taken back, and no further round begins. {left}."
+    return f"Its asker gave it up. {left}."
+
+
+def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
+    plan, attacks = asked.plan, tuple(asked.risks)
+    most, privacy = promise(plan), plan.privacy
+    if asked.computes:
+        return paper.Risk(cost=asked.cost)
+    if most is None:
+        return paper.Risk(cost=task_of(plan).exact(plan), attacks=attacks)
+    charged = mine.epsilon if mine is not None and mine.state != "open" and mine.epsilon else most
+    asks = owners.QUESTIONS if NEIGHBOURS.startswith("add") else owners.REPLACED
+    unit, delta = str(privacy.unit), privacy.delta or 0.0
+    return paper.Risk(
+        cost=claim.cost(plan) or "",
+        question=asks.get(unit, asks["row"]),
+        hundred=words.hundred(charged, delta),
+        epsilon=charged,
+        delta=delta,
+        unit=unit,
+        attacks=attacks,
+    )
+
+
+def _policies(home: SiteHome, named: Sequence[str]) -> tuple[paper.Rules, ...]:
+    """Every policy that papers name, in this order, and the one of now."""
+    current = keep(home.policies, read_policy(home.policy))
+    found = []
+    for one in dict.fromkeys([*filter(None, named), current]):
+        try:
+            topics = kept(home.policies, one)
+        except UsageError:
+            topics = ()
+        lines = tuple(paper.Line(key=key, says=says) for topic in topics for key, says in topic.lines)
+        found.append(paper.Rules(digest=one, lines=lines, now=one == current))
+    return tuple(found)
+
+
+def _federation(home: SiteHome, began: bytes | None) -> paper.Federation:
+    pinned = home.pinned()
+    return paper.Federation(
+        name=pinned.name,
+        id=pinned.id,
+        version=pinned.version,
+        digest=pinned.digest.hex(),
+        expires=_moment(pinned.expires),
+        members=tuple(
+            paper.Member(name=party.name, role=party.role.value, fingerprint=fingerprint(card))
+            for party, card in pinned.cards.items()
+        ),
+        began=began.hex() if began else "",
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,65 @@
+"""A site's signature on papers about its part in runs: who can read the federation file can verify it.
+
+It says that the site's key signed these very bytes, and nothing about whether what they say is true: the site wrote
+them, and whoever has its key can write others. The tag keeps it from being taken for a signature on anything else.
+"""
+
+import base64
+from typing import Literal
+
+import msgspec
+
+from potluck.core.errors import Refused
+from potluck.core.party import Party, Role
+from potluck.core.rounds import Abort
+from potluck.core.visible import visible
+from potluck.members import tables
+from potluck.members.card import Card, fingerprint
+from potluck.members.federation import Federation, titled
+from potluck.members.home import SiteHome
+
+_TAG = b"potluck papers 1\0"
+_SIZE = 64
+
+
+class _Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: Literal[1]
+    role: Literal["site", "compute"]
+    name: str
+    fingerprint: str
+    signature: str
+
+
+def sealed(home: SiteHome, data: bytes) -> str:
+    """The signature on `data` by the key that the pinned federation lists for this site, as a file. The federation file
+    may have expired: papers are filed afterwards, too.
+
+    Raises UsageError: not joined. Refused: forged, not a member, or keys that others can read.
+    """
+    federation = home.pinned()
+    keys = home.held(federation)
+    card = federation.cards[home.me]
+    signature = base64.b64encode(keys.signing.sign(_TAG + data)).decode()
+    role: Literal["site", "compute"] = "compute" if home.role is Role.COMPUTE else "site"
+    return tables.write(_Seal(1, role, home.name, fingerprint(card), signature), "whose signature is on annex.json")
+
+
+def verified(federation: Federation, text: str, data: bytes, where: str) -> Card:
+    """The card of the member that signed `data`. text: as `sealed` made it; federation: itself verified.
+
+    Raises UsageError: malformed. Refused: another signed it, it was changed, or nobody of that name is a member.
+    """
+    seal = tables.read(text, _Seal, where)
+    signature = tables.decoded(seal.signature, _SIZE, "signature", where)
+    party = Party(Role(seal.role), seal.name)
+    card = federation.cards.get(party)
+    if card is None:
+        what = f"{visible(seal.name)} is not a member by {titled(federation.version, federation.digest)}"
+        raise Refused(what, where=where, hint="verify by the federation file that lies beside the papers")
+    try:
+        federation.roster().verify(party, _TAG + data, signature)
+    except Abort:
+        what = f"{visible(seal.name)} did not sign this: it was changed, or signed by another key"
+        hint = "after new keys, verify by the federation file that lies beside the papers; else do not trust them"
+        raise Refused(what, where=where, hint=hint) from None
+    return card

@@ -1,0 +1,249 @@
+"""An owner's papers say what its home knows, and a signature on them holds for these bytes, this site and this run."""
+
+import base64
+import json
+import re
+from contextlib import closing
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from potluck.api.network import papers
+from potluck.api.network.inbox import decide
+from potluck.api.network.members import federation_show
+from potluck.cli import potluck
+from potluck.cli.door import run as call
+from potluck.core.errors import Refused, UsageError
+from potluck.core.plan import Permit
+from potluck.members import keys
+from potluck.members.home import SiteHome
+from potluck.members.papers import sealed
+from potluck.owner.access import read as read_log
+from potluck.owner.policy_words import keep, kept
+from potluck.owner.reading import parse
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Requests
+from potluck.report.papers import annex as paper
+from support.console import home as homes
+from support.console.home import words
+from support.owner.policies import OPEN
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+PERMIT = Permit(number="FI-7", basis="EHDS art. 53", controller="Ward 7", expires="2027-12-31")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A home in which two runs of one plan were asked for, one approved with a reason; another site's home beside."""
+    folder = tmp_path_factory.mktemp("papers")
+    home = homes.found(folder)
+    for name in "bcd":
+        homes.api.site_join(folder / name, folder / "fed" / "federation.toml", NOW.timestamp(), "")
+    plan = homes.ask(home, homes.spec(permit=PERMIT), run="aa" * 16)
+    decide(home, "approve", plan, "ann", "as the board agreed")
+    homes.ask(home, homes.spec(permit=PERMIT), run="bb" * 16)
+    (first,) = papers.write(home, "aa" * 16, NOW, "ann")
+    return home, plan, first
+
+
+@pytest.fixture
+def here(made, tmp_path):
+    """The papers of the first run in a folder of the test's own, and the home that wrote them."""
+    home, _, _ = made
+    (one,) = papers.write(home, "aa" * 16, NOW, "ann", tmp_path)
+    return home, tmp_path / one.run
+
+
+def annex_of(folder) -> paper.Annex:
+    return paper.read((folder / paper.JSON).read_bytes(), "annex.json")
+
+
+def forged(folder, change) -> None:
+    """annex.json says something else, in its one spelling."""
+    (folder / paper.JSON).write_bytes(paper.text(change(annex_of(folder))))
+
+
+def test_the_annex_says_who_agreed_when_why_and_under_which_policy(made):
+    home, plan, one = made
+    found = annex_of(home / "own" / one.run)
+    (said,) = found.decisions
+    assert (said.person, said.verdict, said.reason, said.served) == ("ann", "approve", "as the board agreed", True)
+    assert said.policy == keep(SiteHome.at(home).policies, read_policy(home / "policy.toml"))
+    (rules,) = found.policies
+    assert rules.now
+    assert next(line.key for line in rules.lines) == "approve"
+    assert dict(found.permit)["Legal basis"] == "EHDS art. 53"
+    assert found.plan.hash == one.hash == f"sha256:{plan}"
+    assert found.request.state == "approved"
+    assert "nothing has left this site" in found.request.stands
+    assert found.others == (("bb" * 16, "pending"),)
+    assert {one.name for one in found.federation.members} == {"server", *"abcd"}
+    assert found.risk.hundred == 96  # (e^3 + 1e-5) / (1 + e^3): Kairouz et al.
+    assert found.model == ""
+
+
+def test_the_page_says_it_in_words_and_asks_nobody_for_anything(made):
+    home, _, one = made
+    page = (home / "own" / one.run / paper.HTML).read_text()
+    text = words(page)
+    for said in ("EHDS art. 53", "as the board agreed", "At most 96 of 100", "not that it is true", one.digest):
+        assert said in text
+    assert not re.search(r"<script|src=|href=\"(?!#|data:)", page)
+
+
+def test_a_policy_that_changed_since_is_told_apart_and_its_words_stay(made, tmp_path):
+    home, _plan, one = made
+    before = (home / "policy.toml").read_text()
+    try:
+        homes.policy(home, "epsilon_per_plan = 10.0", "epsilon_per_plan = 9.0")
+        (again,) = papers.write(home, one.run, NOW, "ann", tmp_path)
+    finally:
+        (home / "policy.toml").write_text(before)
+    found = annex_of(tmp_path / one.run)
+    then, now = found.policies
+    assert not then.now
+    assert now.now
+    assert found.decisions[0].policy == then.digest
+    assert "is at most 10." in {line.key: line.says for line in then.lines}["allow.epsilon_per_plan"]
+    assert again.digest != one.digest
+
+
+def test_no_address_of_a_database_is_in_the_words_or_their_digest(tmp_path):
+    said = 'url = "postgresql://ann:{}@db/rows"\nquery = "select 1"'
+    one, other = (
+        parse(OPEN.replace('file = "rows.csv"', said.format(word)), "policy.toml") for word in ("hunter2", "tr0ub4dor")
+    )
+    name = keep(tmp_path, one)
+    assert name == keep(tmp_path, other)
+    assert "hunter2" not in "".join(path.read_text() for path in tmp_path.iterdir())
+    (path,) = tmp_path.iterdir()
+    path.write_text(path.read_text().replace("Nobody is asked", "Everybody is asked"))
+    with pytest.raises(UsageError, match="changed"):
+        kept(tmp_path, name)
+
+
+def test_every_run_of_a_plan_has_papers_of_its_own_and_the_log_says_who_asked(made, tmp_path):
+    home, plan, _ = made
+    both = papers.write(home, plan[:20], NOW, "bob", tmp_path)
+    assert [one.run for one in both] == ["aa" * 16, "bb" * 16]
+    assert "It waits for one approval" in annex_of(tmp_path / ("bb" * 16)).request.stands
+    last = read_log(home / "access.jsonl").entries[-2:]
+    assert [(one.event, one.person, one.run) for one in last] == [
+        ("papers", "bob", run) for run in ("aa" * 16, "bb" * 16)
+    ]
+    with pytest.raises(UsageError, match="no plans were asked"):
+        papers.write(home, "cc" * 16, NOW)
+
+
+@pytest.mark.parametrize("place", ["home", "fed", "beside"])
+def test_a_signature_holds_by_any_copy_of_the_federation_file(here, place):
+    home, folder = here
+    by = {"home": home, "fed": home.parent / "fed", "beside": folder / papers.CHARTER}[place]
+    found = papers.verify(by, folder, "", NOW.timestamp())
+    mine = federation_show(home, NOW.timestamp()).federation
+    assert found.fingerprint == papers.fingerprint(mine.cards[SiteHome.at(home).me])
+    assert found.run == "aa" * 16
+    assert found.spelt
+    assert papers.verify(by, folder / paper.JSON, found.hash[:30], NOW.timestamp()) == found
+
+
+def test_one_changed_byte_is_refused(here):
+    home, folder = here
+    forged(folder, lambda it: msgspec.structs.replace(it, made="2026-12-01T12:00:01+00:00"))
+    with pytest.raises(Refused, match="did not sign this"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_a_flipped_bit_of_the_signature_is_refused(here):
+    home, folder = here
+    path = folder / paper.SEAL
+    signed = re.search(r'signature = "([^"]+)"', path.read_text())[1]
+    raw = bytearray(base64.b64decode(signed))
+    raw[5] ^= 1
+    path.write_text(path.read_text().replace(signed, base64.b64encode(raw).decode()))
+    with pytest.raises(Refused, match="did not sign this"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_another_sites_key_signs_nothing_in_this_ones_name(here):
+    home, folder = here
+    other = SiteHome.at(home.parent / "b")
+    seal = sealed(other, (folder / paper.JSON).read_bytes())
+    (folder / paper.SEAL).write_text(seal)  # truly b's signature: on papers that say they are a's
+    with pytest.raises(Refused, match="papers say that they are a's"):
+        papers.verify(home, folder, "", NOW.timestamp())
+    (folder / paper.SEAL).write_text(seal.replace('name = "b"', 'name = "a"'))
+    with pytest.raises(Refused, match="did not sign this"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_the_papers_of_another_run_are_not_these(here, tmp_path):
+    home, folder = here
+    with pytest.raises(Refused, match="are of run"):
+        papers.verify(home, folder, "bb" * 16, NOW.timestamp())
+    (other,) = papers.write(home, "bb" * 16, NOW, "ann", tmp_path)
+    (folder / paper.SEAL).write_bytes((tmp_path / other.run / paper.SEAL).read_bytes())
+    with pytest.raises(Refused, match="did not sign this"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_a_stranger_and_another_spelling_are_refused(here):
+    home, folder = here
+    seal = (folder / paper.SEAL).read_text()
+    (folder / paper.SEAL).write_text(seal.replace('name = "a"', 'name = "z"'))
+    with pytest.raises(Refused, match="z is not a member"):
+        papers.verify(home, folder, "", NOW.timestamp())
+    data = (folder / paper.JSON).read_bytes().replace(b'"site": "a"', b'"site": "b", "site": "a"')
+    (folder / paper.JSON).write_bytes(data)
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data))
+    with pytest.raises(UsageError, match="not spelt as"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_a_signature_on_anything_else_is_none_on_papers(here):
+    """The tag: what a site signed as a letter's bytes is not taken for its papers."""
+    home, folder = here
+    data = (folder / paper.JSON).read_bytes()
+    bare = base64.b64encode(keys.load(home / "keys").signing.sign(data)).decode()
+    seal = re.sub(r'signature = "[^"]+"', f'signature = "{bare}"', (folder / paper.SEAL).read_text())
+    (folder / paper.SEAL).write_text(seal)
+    with pytest.raises(Refused, match="did not sign this"):
+        papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_what_became_of_a_run_is_said(made, tmp_path):
+    home, *_ = made
+    told = {}
+    for run, end in (("cc" * 16, "withdraw"), ("dd" * 16, "deny"), ("ee" * 16, "revoke")):
+        other = homes.ask(home, homes.spec(name=end), run=run)
+        with closing(Requests(home / "requests.sqlite")) as book:
+            if end == "withdraw":
+                book.withdraw(run)
+        if end == "revoke":
+            decide(home, "approve", other, "ann")
+        if end != "withdraw":
+            decide(home, end, other, "ann", "the board changed its mind")
+        papers.write(home, run, NOW, "ann", tmp_path)
+        told[end] = annex_of(tmp_path / run)
+    assert told["withdraw"].request.stands.startswith("Its asker gave it up.")
+    assert told["deny"].request.stands.startswith("Somebody said no.")
+    assert told["revoke"].request.stands.startswith("The approval was taken back")
+    yes, no = told["revoke"].decisions
+    assert (yes.void, yes.served, no.verdict) == (True, True, "revoke")
+    homes.ask(home, homes.spec(name="policy"), run="ff" * 16, codes=("columns",))
+    papers.write(home, "ff" * 16, NOW, "ann", tmp_path)
+    assert "The policy said no (columns)" in annex_of(tmp_path / ("ff" * 16)).request.stands
+
+
+def test_the_verb_writes_and_verifies(made, tmp_path, capsys):
+    home, _, one = made
+    assert call(potluck, ["site", "report", str(home), one.run, "-o", str(tmp_path), "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)["papers"]
+    assert said["run"] == one.run
+    where = str(tmp_path / one.run)
+    assert call(potluck, ["site", "report", str(home), "--verify", where, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verified"] is True
+    forged(tmp_path / one.run, lambda it: msgspec.structs.replace(it, site="b"))
+    assert call(potluck, ["site", "report", str(home), "--verify", where]) == 3
+    assert call(potluck, ["site", "report", str(home)]) == 2

@@ -1,0 +1,53 @@
+"""A request's papers on its page: written by a form, taken along as files, and nothing else of the home."""
+
+import re
+
+import pytest
+
+from potluck.api.network import papers
+from potluck.owner.access import read
+from potluck.report.papers.annex import HTML, JSON, SEAL
+from support.console.home import Visitor, words
+
+
+@pytest.fixture
+def place(ann, plan):
+    """Where the papers are, once the form was sent."""
+    where = f"/requests/{plan}/papers"
+    assert f'href="{where}"' in ann.get(f"/requests/{plan}").text
+    assert "No papers of this run" in words(ann.get(where).text)
+    form = {"form": ann.form(where, f"{where}/write")}
+    assert ann.post(f"{where}/write", form).headers["location"] == where
+    return where
+
+
+def test_papers_are_written_by_whoever_asks_and_taken_along_as_they_are(home, ann, place, tmp_path):
+    last = read(home / "access.jsonl").entries[-1]
+    assert (last.event, last.person, last.run) == ("papers", "ann", "r1")
+    page = ann.get(place).text
+    for file in re.findall(r'href="(/papers/r1\?file=[a-z.]+)" download', page):
+        answer = ann.get(file)
+        name = file.partition("=")[2]
+        assert answer.headers["content-disposition"] == f'attachment; filename="r1-{name}"'
+        (tmp_path / name).write_bytes(answer.content)
+    assert {one.name for one in tmp_path.iterdir()} >= {HTML, JSON, SEAL, papers.CHARTER}
+    assert papers.verify(tmp_path / papers.CHARTER, tmp_path, "r1", 0.0).site == "a"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["r1?file=model.json", "r1?file=../../policy.toml", "r1?file=", "r1", "%2e%2e%2fr1?file=annex.json",
+     "r2?file=annex.json"],
+)  # fmt: skip
+def test_no_other_file_of_the_home_is_handed_out(ann, place, address):
+    assert ann.get("/papers/r1?file=annex.json").status_code == 200  # the control
+    assert ann.get(f"/papers/{address}").status_code in (303, 404)
+
+
+def test_nothing_is_written_or_handed_out_without_form_or_person(home, ann, plan, place):
+    stranger = Visitor(home)
+    assert stranger.get("/papers/r1?file=annex.json").status_code == 303
+    assert ann.post(f"{place}/write", {"form": "0" * 32}).status_code == 409
+    assert ann.get(f"{place}/write").status_code == 405
+    assert ann.get(f"/requests/{'0' * 64}/papers").status_code == 400
+    assert [one.event for one in read(home / "access.jsonl").entries].count("papers") == 1
