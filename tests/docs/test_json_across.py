@@ -76,7 +76,7 @@ def test_every_key_of_an_owners_verbs_is_documented(said, asked, plan):
     documents = [said("site", "inbox", "a-home"), said("site", "preview", "a-home", asked[:16])]
     documents += [said("site", "budget", "a-home"), said("site", "budget", "a-home", "--what-if", plan)]
     documents += [said("site", verb, "a-home", asked, "--person", "ann") for verb in ("approve", "revoke", "deny")]
-    documents += [said("site", "log", "a-home")]
+    documents += [said("site", "log", "a-home"), said("site", "status", "a-home")]
     for folder in ("own/r0", "rounds/r1"):
         Path("a-home", folder).mkdir(parents=True)
     Path("a-home/own/r0/metrics.json").write_text('{"digest": "sha256:0", "metrics": {"auc": 0.5}}')

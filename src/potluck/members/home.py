@@ -90,6 +90,8 @@ class SiteHome:
     """The words of policies by which something was decided here."""
     lock = _In("site.lock")
     """Held while the site runs."""
+    status = _In("status.json")
+    """How the site's process is, as it last said."""
 
     @property
     def me(self) -> Party:

@@ -74,6 +74,7 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterat
     if home.me.role is Role.SITE:
         yield from data.rows(home, rules, count=not quick)
     yield from work.waiting(home, now)
+    yield from work.told(home, rules)
     if not quick:
         yield from work.engines(home, rules)
 

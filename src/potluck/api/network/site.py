@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from potluck.api.network.doctor import examine
 from potluck.api.network.ledger import anchor
+from potluck.api.network.running.notify import Notifier
+from potluck.api.network.running.pulse import Counted, Pulse
 from potluck.core.errors import UsageError
 from potluck.members.files import locked
 from potluck.members.home import SiteHome
@@ -13,7 +16,6 @@ from potluck.net.link import Link
 from potluck.net.session import Account
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
-from potluck.owner.policy import exposed
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 from potluck.parties.admission.consent import Consent, Owner
@@ -22,9 +24,14 @@ from potluck.parties.runners.site import Site
 
 
 def attend(
-    folder: str | Path, stop: Callable[[], bool], say: Callable[[str], None], record: Path | None = None
+    folder: str | Path,
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+    record: Path | None = None,
+    pulse: Pulse | None = None,
 ) -> None:
-    """Run the site in `folder` until `stop` says so. say: words for the owner's screen; record: keep what it reads.
+    """Run the site in `folder` until `stop` says so. say: words for the owner's screen; record: keep what it reads;
+    pulse: counts what happens, for whoever else reads it.
 
     Raises UsageError (policy, folder), Refused: it runs already, federation file or ledger are not what they were, the
     broker does not know this site. A broker that is away is waited for.
@@ -32,27 +39,45 @@ def attend(
     home = SiteHome.at(Path(folder))
     with locked(home.lock, f"site {home.name} runs already"), contextlib.ExitStack() as stack:
         member = home.open(time.time())
-        warning = exposed(read_policy(home.policy), home.policy)
-        if warning:
-            say(f"warning: {warning}")
+        read_policy(home.policy)
+        for one in examine(home.folder, quick=True):
+            if one.state in ("look", "bad"):
+                say(f"warning: {one.topic}: {one.what}{f'. hint: {one.hint}' if one.hint else ''}")
         # Its yearly cap is set at every proposal, by the policy of then.
         ledger = stack.enter_context(Budget(home.ledger, anchor=anchor(home, member)))
         requests = stack.enter_context(Requests(home.requests))
         log = AccessLog(home.access)
-        owner = Owner(home, member.federation, ledger, requests, log, member.keys.signing.sign, say)
+        pulse = pulse or Pulse(home)
+        notifier = stack.enter_context(contextlib.closing(Notifier(home, log, requests, say, pulse.noted)))
+        notifier.began()
+        noted = _noting(pulse, notifier)
+        owner = Owner(home, member.federation, ledger, requests, log, member.keys.signing.sign, say, noted=noted)
         it = member.federation
         account = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
         link = stack.enter_context(contextlib.closing(Link(account)))
         consent = Consent(owner)
         consent.began()
         try:
-            Site(identity(member), link, ledger, consent, _watching(link, stop, say), record).run()
+            watching = _watching(link, stop, say, pulse, notifier)
+            Site(identity(member), Counted(link, pulse), ledger, consent, watching, record).run()
         finally:
             consent.ended()
 
 
-def _watching(link: Link, stop: Callable[[], bool], say: Callable[[str], None]) -> Callable[[], bool]:
-    """`stop`, and on the way a word whenever the connection comes or goes."""
+def _noting(pulse: Pulse, notifier: Notifier) -> Callable[[str, str, str], None]:
+    """Whatever happens is counted, and a request that begins to wait is told."""
+
+    def noted(what: str, outcome: str, run: str) -> None:
+        pulse.noted(what, outcome)
+        notifier.heard(what, outcome, run)
+
+    return noted
+
+
+def _watching(
+    link: Link, stop: Callable[[], bool], say: Callable[[str], None], pulse: Pulse, notifier: Notifier
+) -> Callable[[], bool]:
+    """`stop`, and on the way a word whenever the connection comes or goes, the status file, and whom to tell."""
     known: list[str] = []
 
     def look() -> bool:
@@ -61,6 +86,9 @@ def _watching(link: Link, stop: Callable[[], bool], say: Callable[[str], None]) 
         if known != [now]:
             known[:] = [now]
             say(f"broker: {now}")
+        pulse.line(trouble)
+        pulse.beat()
+        notifier.look(time.time())
         return stop()
 
     return look

@@ -15,6 +15,7 @@ VERBS = {
     "web": "Pages for who decides: what waits in plain words, yes or no, and what was asked before.",
     "person": "Who signs in at these pages, each with a passkey or password of their own.",
     "log": "Every request, granted or not, every round and every decision.",
+    "status": "Does it run, is it connected, what goes on and what waits, what was spent.",
     "doctor": "Is all well: home, policy, rows, engines, broker, clock, disk, expiry; what to do where it is not.",
     "report": "Papers of a run for who files them: written, signed, and verified.",
     "models": "What runs left for the owner alone.",

@@ -9,6 +9,8 @@ from importlib.metadata import version
 
 from potluck.api.machine import engine
 from potluck.api.network.checks.finding import DAY, Finding, failed
+from potluck.api.network.running.notify import RECENT
+from potluck.api.network.running.notify import program as program_of
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.core.prose import agree
@@ -90,6 +92,23 @@ def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
     since = f"the oldest for {int(oldest // DAY)} days" if oldest >= DAY else "all since less than a day"
     what = f"{len(pending)} {agree(len(pending), 'waits', 'wait')}, {since}"
     yield Finding("requests", "look" if oldest >= DAY else "good", what, f"potluck site inbox '{home.folder}'")
+
+
+def told(home: SiteHome, rules: Policy) -> Iterator[Finding]:
+    """Whoever is to be told of requests can be, and was."""
+    if not rules.notify.command:
+        return
+    try:
+        program_of(rules.notify, home.policy.parent)
+        last = next((one for one in reversed(read_log(home.access, RECENT).entries) if one.event == "notify"), None)
+    except PotluckError as error:
+        yield failed("notify", error)
+        return
+    if last is not None and last.outcome != "done":
+        what = f"the last message of {last.when} came to nothing: {', '.join(last.why)}"
+        yield Finding("notify", "look", what, "run the program by hand, with a request as JSON on its stdin")
+    else:
+        yield Finding("notify", "good", f"{rules.notify.command[0]} is told of requests")
 
 
 def engines(home: SiteHome, rules: Policy) -> Iterator[Finding]:

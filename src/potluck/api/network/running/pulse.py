@@ -1,0 +1,162 @@
+"""What a site's process counts, and the small file in its home that says how it is.
+
+The file is for `site status` and the doctor: this user's alone, replaced in one step, at most once a second, and not
+flushed to the disk. Who reads it holds it against the lock: without that it is the word of a process that has ended.
+It has no name of a plan, no asker and no number of rows.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from potluck.core import private
+from potluck.core.errors import PotluckError, Unreachable
+from potluck.core.line import Delivery, Line
+from potluck.core.party import Party
+from potluck.core.schema import readable
+from potluck.core.slices import Sliced
+from potluck.members.home import SiteHome
+
+OFTEN, SELDOM = 1.0, 10.0
+"""Seconds between two files where something changed, and where nothing did."""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """The file. began, seen: unix seconds of the process's start and of this file; program: its version; since: when
+    the connection to the broker came or went; trouble: why there is none, empty where there is."""
+
+    version: Literal[1] = 1
+    pid: int
+    program: str
+    began: float
+    seen: float
+    connected: bool
+    since: float
+    trouble: str = ""
+    reconnects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """So far. letters, bytes: by "in" and "out"; happened: by what and how it came out, in this program's words."""
+
+    connected: bool
+    reconnects: int
+    letters: Mapping[str, int]
+    bytes: Mapping[str, int]
+    happened: Mapping[tuple[str, str], int]
+
+
+@dataclass(slots=True)
+class Pulse:
+    """One process's. Safe to read from other threads; `clock` gives unix seconds."""
+
+    home: SiteHome
+    clock: Callable[[], float] = time.time
+    began: float = field(init=False)
+    _since: float = field(init=False)
+    _trouble: str = "not connected yet"
+    _connections: int = 0
+    _written: float = 0.0
+    _changed: bool = True
+    _letters: Counter[str] = field(default_factory=Counter)
+    _bytes: Counter[str] = field(default_factory=Counter)
+    _happened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.began = self._since = self.clock()
+
+    def noted(self, what: str, outcome: str) -> None:
+        """Something happened."""
+        with self._lock:
+            self._happened[what, outcome] += 1
+
+    def moved(self, way: Literal["in", "out"], size: int) -> None:
+        """A letter came or went."""
+        with self._lock:
+            self._letters[way] += 1
+            self._bytes[way] += size
+
+    def line(self, trouble: PotluckError | None) -> None:
+        """How the connection is now; asked often."""
+        now = "" if trouble is None else trouble.what
+        if now != self._trouble:
+            with self._lock:
+                self._connections += self._trouble != "" and not now
+                self._trouble, self._since, self._changed = now, self.clock(), True
+
+    def counts(self) -> Counts:
+        """All of it at one moment."""
+        with self._lock:
+            again = max(0, self._connections - 1)
+            return Counts(not self._trouble, again, dict(self._letters), dict(self._bytes), dict(self._happened))
+
+    def beat(self) -> None:
+        """Write the file, where it is time to. A disk that is full is said elsewhere, and ends nothing here."""
+        now = self.clock()
+        if now - self._written < (OFTEN if self._changed else SELDOM):
+            return
+        self._written, self._changed = now, False
+        said = Beat(
+            pid=os.getpid(), program=version("potluck"), began=self.began, seen=now, connected=not self._trouble,
+            since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1),
+        )  # fmt: skip
+        fresh = self.home.status.with_name(f".{self.home.status.name}.{os.getpid()}")
+        with suppress(OSError):
+            private.write(fresh, msgspec.json.encode(said) + b"\n")
+            fresh.replace(self.home.status)
+
+
+def heard(path: Path) -> Beat | None:
+    """What the last process wrote; None: nothing that can be read."""
+    try:
+        return msgspec.json.decode(private.read(path), type=readable(Beat))
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A line whose letters are counted as they pass."""
+
+    line: Line
+    pulse: Pulse
+
+    def send(self, to: Party, data: Sliced, patience: float) -> None:
+        """See `core.line.Line`."""
+        self.line.send(to, data, patience)
+        self.pulse.moved("out", len(data))
+
+    def send_all(self, letters: Sequence[tuple[Party, Sliced]], patience: float) -> Mapping[Party, Unreachable]:
+        """See `core.line.Line`."""
+        lost = self.line.send_all(letters, patience)
+        for to, data in letters:
+            if to not in lost:
+                self.pulse.moved("out", len(data))
+        return lost
+
+    def receive(self, wait: float) -> Delivery | None:
+        """See `core.line.Line`."""
+        found = self.line.receive(wait)
+        if found is not None:
+            self.pulse.moved("in", len(found.data))
+        return found
+
+    @property
+    def trouble(self) -> PotluckError | None:
+        """See `core.line.Line`."""
+        return self.line.trouble
+
+    def close(self) -> None:
+        """See `core.line.Line`."""
+        self.line.close()

@@ -1,0 +1,170 @@
+"""`potluck site status`: whether a site's process runs, whether the broker knows it, what waits and what was spent.
+
+It asks the process nothing: it reads the home, the lock and the small file that the process writes (`pulse`).
+"""
+
+import math
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from potluck.api.network.checks.finding import DAY
+from potluck.api.network.history import read_of
+from potluck.api.network.ledger import spending
+from potluck.api.network.running.pulse import Beat, heard
+from potluck.core.errors import PotluckError
+from potluck.core.party import Role
+from potluck.members.federation import Federation
+from potluck.members.files import held
+from potluck.members.home import SiteHome
+from potluck.owner.access import Entry
+from potluck.owner.access import read as read_log
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import SHORTEST, Request, Requests, State
+
+RECENT = 4 << 20
+"""Bytes of the access log's end in which the last round is looked for."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """epsilon: what the last year's runs come to, composed at delta; cap, left: of a year, None where there is none."""
+
+    epsilon: float
+    delta: float
+    cap: float | None
+    left: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """running: a process holds the site now; beat: what the last one wrote, None where none did; federation: pinned;
+    runs: approved and not over; waiting: requests for which nobody decided; last: the newest round; spent: None of a
+    compute party, and where `trouble` says why."""
+
+    home: SiteHome
+    running: bool
+    beat: Beat | None
+    federation: Federation | None
+    runs: tuple[Request, ...]
+    waiting: tuple[Request, ...]
+    last: Entry | None
+    spent: Spent | None
+    trouble: str
+    now: float
+
+    @property
+    def days_left(self) -> int | None:
+        """Whole days until the federation file expires; None: there is none."""
+        return math.floor((self.federation.expires - self.now) / DAY) if self.federation else None
+
+    @property
+    def lines(self) -> list[str]:
+        """In words."""
+        it, beat, last = self.federation, self.beat if self.running else None, self.last
+        since = f" since {_said(beat.began)}, version {beat.program}" if beat else ""
+        said = [f"{self.home.name}: {f'runs{since}' if self.running else 'does not run'}"]
+        if it and beat:
+            state = "connected" if beat.connected else f"not connected ({beat.trouble})"
+            again = f", again {beat.reconnects} times" if beat.reconnects else ""
+            said.append(f"broker {it.broker}: {state} since {_said(beat.since)}{again}")
+        if it:
+            said.append(f"federation {it.name}, version {it.version}: good for {self.days_left} days more")
+        else:
+            said.append("it has joined no federation yet")
+        for state, some in (("in progress", self.runs), ("waits", self.waiting)):
+            said += [f"{state}: {_name(one) or '?'} of {one.asker}, {one.hash[:SHORTEST]}" for one in some]
+        if last:
+            why = f" ({', '.join(last.why)})" if last.why else ""
+            said.append(f"last round: number {last.round} of {last.plan or '?'}, {last.when}: {last.outcome}{why}")
+        if self.spent:
+            cap = "without a yearly cap" if self.spent.cap is None else f"of {self.spent.cap:g} in a year"
+            said.append(f"epsilon {self.spent.epsilon:.4g} {cap}, composed at delta {self.spent.delta:g}")
+        return [*said, *([self.trouble] if self.trouble else [])]
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        it, live = self.federation, self.beat if self.running else None
+        broker = {
+            "address": it.broker if it else None,
+            "connected": live.connected if live else None,
+            "since": _said(live.since) if live else None,
+            "trouble": live.trouble if live else "",
+            "reconnects": live.reconnects if live else None,
+        }
+        return {
+            "site": self.home.name,
+            "role": self.home.role.value,
+            "running": self.running,
+            "since": _said(live.began) if live else None,
+            "program": live.program if live else None,
+            "broker": broker,
+            "federation": self._file(it) if it else None,
+            "runs": [_run(one) for one in self.runs],
+            "waiting": [_run(one) for one in self.waiting],
+            "last_round": _round(self.last) if self.last else None,
+            "budget": asdict(self.spent) if self.spent else None,
+            "trouble": self.trouble,
+        }
+
+    def _file(self, it: Federation) -> dict[str, object]:
+        digest, expires = f"sha256:{it.digest.hex()}", _said(it.expires)
+        days = self.days_left
+        return {"name": it.name, "version": it.version, "digest": digest, "expires": expires, "days_left": days}
+
+
+def status(folder: Path, now: float | None = None) -> Status:
+    """How the site in `folder` is. now: unix seconds. Raises UsageError, Refused: no home, or a file is damaged."""
+    now = time.time() if now is None else now
+    home = SiteHome.at(folder)
+    with closing(Requests(home.requests)) as requests:
+        every = requests.every()
+    rounds = [one for one in read_log(home.access, RECENT).entries if one.event == "round"]
+    spent, trouble = None, ""
+    if home.me.role is Role.SITE:
+        try:
+            spent = _spent(home)
+        except PotluckError as error:
+            trouble = f"the budget cannot be read: {error.what}"
+    return Status(
+        home=home,
+        running=held(home.lock),
+        beat=heard(home.status),
+        federation=home.pinned() if home.federation.is_file() else None,
+        runs=tuple(one for one in every if one.state is State.APPROVED),
+        waiting=tuple(one for one in every if one.state is State.PENDING),
+        last=rounds[-1] if rounds else None,
+        spent=spent,
+        trouble=trouble,
+        now=now,
+    )
+
+
+def _spent(home: SiteHome) -> Spent:
+    allow = read_policy(home.policy).allow
+    cap = allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None
+    if not home.ledger.exists():
+        return Spent(0.0, allow.delta, cap, cap)
+    found = spending(home.folder)
+    return Spent(found.composed_year, found.delta, cap, found.left)
+
+
+def _name(one: Request) -> str:
+    plan = read_of(one)
+    return plan.name if plan else ""
+
+
+def _run(one: Request) -> dict[str, object]:
+    since = _said(one.first_seen)
+    return {"run": one.run, "hash": f"sha256:{one.hash}", "plan": _name(one), "asker": one.asker, "since": since}
+
+
+def _round(one: Entry) -> dict[str, object]:
+    about = {"when": one.when, "plan": one.plan, "run": one.run, "round": one.round}
+    return {**about, "outcome": one.outcome, "why": list(one.why)}
+
+
+def _said(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
