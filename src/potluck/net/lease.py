@@ -1,7 +1,8 @@
 """One server at a time: a word at the broker that its holder renews every second, by compare-and-set.
 
 Whoever wants it watches whether the word moves: four seconds without a move and it may be taken. No two machines'
-clocks are compared. It keeps two honest servers of one federation apart; it proves nothing against a broker that
+clocks are compared. While the broker's nodes choose who leads them, nobody can write it, and nobody counts that as
+stillness. It keeps two honest servers of one federation apart; it proves nothing against a broker that
 lies, and letters of a displaced server may still be on their way: rounds are told apart by what their letters say.
 """
 
@@ -24,6 +25,8 @@ RENEW = 1.0
 STILL = 4.0
 """Seconds without a move after which the holder counts as dead."""
 LOOK = 0.25
+PATIENCE = 60.0
+"""Seconds to ask again whether one is still the server: an election of a leader takes up to ten."""
 NO_MESSAGE, MOVED = (10037,), (10071, 10164)
 
 
@@ -46,7 +49,7 @@ class Lease:
         self._lost: Refused | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def acquire(self, previous_boot: str | None = None, patience: float = 15.0) -> None:
+    def acquire(self, previous_boot: str | None = None, patience: float = 30.0) -> None:
         """Take the lease and keep renewing it.
 
         previous_boot: the id of my own dead predecessor, whose lease is taken at once. Takes four seconds where a
@@ -55,13 +58,13 @@ class Lease:
         """
         self._link.wait_for(self._acquire(previous_boot, time.monotonic() + patience), patience + STILL + 5)
 
-    def check(self, patience: float = 5.0) -> None:
-        """Am I still the server? Asks the broker where the last renewal is older than four seconds.
+    def check(self, patience: float = PATIENCE) -> None:
+        """Am I still the server? Asks the broker where the last renewal is older than four seconds, until it answers.
 
-        Raises Refused: another took over. Unreachable: it cannot be found out now.
+        Raises Refused: another took over. Unreachable: it cannot be found out within `patience` seconds.
         """
         if self._lost is None and time.monotonic() - self._renewed > STILL:
-            self._link.wait_for(self._ask(time.monotonic() + patience), patience + 5)
+            self._link.wait_for(self._insist(time.monotonic() + patience), patience + 5)
         if self._lost is not None:
             raise self._lost
 
@@ -87,10 +90,10 @@ class Lease:
                 await self._write(session, self._boot, 0 if word is None else word.sequence)
                 break
             except ApiError as error:
-                if error.code in MOVED:
-                    seen = -1 if seen is None else seen  # somebody was quicker: whoever it is has moved the word
+                # Somebody was quicker, and has moved the word; or nobody can now, and it is watched anew from here on.
+                seen = (-1 if seen is None else seen) if error.code in MOVED else None
             except (nats.errors.Error, OSError, TimeoutError):
-                pass
+                seen = None
             if time.monotonic() >= deadline:
                 raise Unreachable("the broker does not answer for the server's lease", where=self._link.account.url)
             await asyncio.sleep(LOOK)
@@ -101,6 +104,16 @@ class Lease:
             await asyncio.sleep(RENEW)
             with contextlib.suppress(PotluckError):
                 await self._ask(time.monotonic() + RENEW)
+
+    async def _insist(self, deadline: float) -> None:
+        """Renew, again and again. Raises Unreachable: not by the deadline; Refused."""
+        while True:
+            try:
+                return await self._ask(deadline)
+            except Unreachable:
+                if time.monotonic() + LOOK >= deadline:
+                    raise
+            await asyncio.sleep(LOOK)
 
     async def _ask(self, deadline: float) -> None:
         """Renew once. Raises Unreachable, Refused; a loss is remembered."""

@@ -158,6 +158,10 @@ class Consent:
         """How many rounds of each step of the run the owner's last yes was used for."""
         return tries.made(self._owner.ledger, run)
 
+    def newest(self, run: str) -> tuple[int, str]:
+        """Number and step of the newest round of the run that a process of this party began; 0 and "": of none."""
+        return tries.newest(self._owner.ledger, run)
+
     def begun(self, round_: RoundId) -> bool:
         """Whether a process of this party began this round before."""
         return self._owner.ledger.fact(tries.marker(round_, "").key) is not None

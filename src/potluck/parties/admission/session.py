@@ -59,7 +59,8 @@ class Proposal(Message, frozen=True):
 class Answer(Message, frozen=True):
     """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
     signed head; boot: which process answers; membership, file: version and digest of the federation file that it goes
-    by; asker: as in the proposal."""
+    by; asker: as in the proposal; begun, step: number and step of the newest round of this run that it
+    began; 0 and empty of none."""
 
     verdict: Verdict
     codes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=32)]
@@ -68,6 +69,8 @@ class Answer(Message, frozen=True):
     membership: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
     file: Hash
     asker: Boot = bytes(16)
+    begun: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
+    step: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class Close(Message, frozen=True):

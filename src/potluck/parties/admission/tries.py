@@ -50,6 +50,12 @@ def made(ledger: Budget, run: str, *, ever: bool = False) -> Counter[str]:
     return Counter(value.decode() for entry, value in _own(ledger, f"{_ROUND}{run}/") if entry > since)
 
 
+def newest(ledger: Budget, run: str) -> tuple[int, str]:
+    """Number and step of the newest round of a run that was begun here, by whichever process; 0 and "": of none."""
+    begun = ((int(key.rpartition("/")[2]), step.decode()) for _, key, step in ledger.facts(f"{_ROUND}{run}/"))
+    return max(begun, default=(0, ""))
+
+
 def counted_anew(ledger: Budget, run: str) -> None:
     """The owner is asked again. Approval resets the count of tries."""
     ledger.write(Record(f"{_AGAIN}{run}/{len(_own(ledger, f'{_AGAIN}{run}/'))}", b""))

@@ -2,6 +2,7 @@
 
 A round's number is durable before anything of the round leaves, a finished round's release before the next begins:
 so no number is ever used twice, and finished rounds stand. It holds releases and who took part, no contribution.
+One that was put back from a copy lacks rounds that the sites have begun: they say so (`caught_up`).
 """
 
 import contextlib
@@ -18,21 +19,23 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from potluck.core import private
-from potluck.core.asks import Answer, Ask, Kind, Votes
+from potluck.core.asks import Answer, Ask, Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
-from potluck.core.rounds import Cause
+from potluck.core.rounds import Abort, Cause
 from potluck.core.slices import slices
 from potluck.core.stages import Floats, Grid
 from potluck.dp.mechanism import mechanism, noise_of
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
-from potluck.drivers.transcript import Traffic
 from potluck.members.federation import titled
+from potluck.parties.runners.told import entry_of, of_votes, round_of, votes_of
 
 VERSION = 2
+MOST_LOST = 100_000
+LOST = "begun by a server that had more of this journal, which is a copy"
 _SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE rounds (
@@ -97,10 +100,37 @@ class Journal:
         return journal
 
     def begin(self, ask: Ask) -> int:
-        """The next round number, durable before anything of the round leaves."""
+        """The next round number, durable before anything of the round leaves. Raises Refused: as `_in_order`."""
+        self._in_order(ask)
         query = "INSERT INTO rounds (kind, step, state, began) VALUES (?, ?, ?, ?) RETURNING number"
         ((number,),) = self._do(query, ask.kind.value, ask.step, sha256(ask.state).digest(), time.time())
         return int(number)
+
+    def caught_up(self, begun: int, step: str) -> int:
+        """A site began the round of this number, of this step: where it is not in here, it and those before it were
+        begun by a server that had more of this journal. They stand as tries that came to nothing, in which
+        contributions may have left. Gives how many they are. Raises Abort(MALFORMED): more than a run has."""
+        ((last,),) = self._do("SELECT coalesce(max(number), 0) FROM rounds")
+        if begun - last > MOST_LOST:
+            raise Abort(Cause.MALFORMED, detail="rounds that this run cannot have had")
+        now, kind = time.time(), (self._plan.traits.kind or Kind.PREDICT).value
+        with self._at_once():
+            for number in range(last + 1, begun + 1):
+                query = "INSERT INTO rounds VALUES (?, ?, -1, ?, ?, ?, 1, 0, ?, NULL)"
+                self._do(query, number, kind, bytes(32), now, now, LOST)
+            if begun > last:
+                self.note("lost step", step)
+        return max(0, begun - int(last))
+
+    def _in_order(self, ask: Ask) -> None:
+        """Raises Refused: sites have begun a later step than the next one, with a noised release that is gone."""
+        lost = self.fact("lost step")
+        if lost and self._plan.noisy and lost != f"{ask.kind.value}/{ask.step}":
+            what = f"a noised release is gone: this journal is a copy that ends before {ask.kind.value} {ask.step + 1}"
+            hint = "start a new run with --fresh; what was spent stays spent. Put back the newest copy, if there is one"
+            raise Refused(f"{what}, and sites have begun {lost} with it", where=str(self._path), hint=hint)
+        if lost:
+            self.note("lost step", "")
 
     def may_leave(self, number: int) -> None:
         """From now on contributions of this round may have left a site. Durable before they are asked for."""
@@ -117,14 +147,14 @@ class Journal:
 
     def ended(self, ask: Ask, number: int, attempt: Attempt) -> None:
         """A round ended without an answer."""
-        told, cause = json.dumps(_entry_of(attempt.lost, attempt, 0.0)), str(attempt.abort)[:500]
+        told, cause = json.dumps(entry_of(attempt.lost, attempt, 0.0)), str(attempt.abort)[:500]
         self._do("UPDATE rounds SET ended = ?, cause = ?, told = ? WHERE number = ?", time.time(), cause, told, number)
 
     def opened(self, done: Round, answer: Answer, attempt: Attempt) -> None:
         """A round ended with an answer: it stands."""
         release = answer.release
         givers = sorted(party.name for party in release.givers)
-        told = json.dumps(_entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers} | _of_votes(answer.votes))
+        told = json.dumps(entry_of(attempt.lost, attempt, done.seconds) | {"givers": givers} | of_votes(answer.votes))
         with self._at_once():
             self._keep(done.number, "values", release.values)
             if release.std.any():  # exact: none is kept
@@ -133,14 +163,14 @@ class Journal:
 
     def finished(self, done: Round) -> None:
         """A round that is no sum ended well: it stands."""
-        told = json.dumps(_entry_of({}, Attempt(None, None, done.traffic), done.seconds))
+        told = json.dumps(entry_of({}, Attempt(None, None, done.traffic), done.seconds))
         self._do("UPDATE rounds SET opened = 1, ended = ?, told = ? WHERE number = ?", done.when, told, done.number)
 
     def stands(self, ask: Ask) -> Round | None:
         """The finished round of an ask that is no sum."""
         query = "SELECT number, ended, told FROM rounds WHERE kind = ? AND step = ? AND opened = 1"
         found = self._do(query, ask.kind.value, ask.step)
-        return _round(ask, found[0][0], found[0][1], json.loads(found[0][2])) if found else None
+        return round_of(ask, found[0][0], found[0][1], json.loads(found[0][2])) if found else None
 
     def recall(self, ask: Ask) -> tuple[Round, Answer] | None:
         """The finished round of this ask. Raises Refused: it was on another model, so the journal is not this run's."""
@@ -153,11 +183,11 @@ class Journal:
             raise Refused("the journal is of another run", where=str(self._path), hint="start over with --fresh")
         known = json.loads(told)
         givers = frozenset(site(name) for name in known["givers"])
-        votes = _votes_of(known)
+        votes = votes_of(known)
         how = mechanism(self._plan, replace(ask, blocks=()) if votes and votes.down else ask)
         values = self._kept(number, "values", how.grid, always=True)
         std = self._kept(number, "std", how.grid, always=noise_of(how) is not None)
-        return _round(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid, votes=votes)
+        return round_of(ask, number, ended, known), Answer(recalled(values, std, givers), how.grid, votes=votes)
 
     def _keep(self, number: int, of: str, numbers: Floats) -> None:
         for part in slices(len(numbers)):
@@ -288,35 +318,6 @@ class Journal:
 
 def _table(role: Role) -> str:
     return "computes" if role is Role.COMPUTE else "sites"
-
-
-def _round(ask: Ask, number: int, ended: float, known: Mapping[str, Any]) -> Round:
-    dropped = {name: Cause(cause) for name, cause in known["lost"].items()}
-    steps = {step: (size, letters) for step, (size, letters) in known["steps"].items()}
-    return Round(ask, number, dropped, known["seconds"], Traffic(known["up"], known["down"], steps), ended)
-
-
-def _entry_of(lost: Mapping[Any, Cause], attempt: Attempt, seconds: float) -> dict[str, Any]:
-    return {
-        "lost": {str(party): cause.value for party, cause in lost.items()},
-        "up": attempt.traffic.up,
-        "down": attempt.traffic.down,
-        "steps": attempt.traffic.steps,
-        "seconds": seconds,
-        "paid": sorted(party.name for party in attempt.paid),
-    }
-
-
-def _of_votes(votes: Votes | None) -> dict[str, Any]:
-    if votes is None:
-        return {}
-    return {"voted": sorted(one.name for one in votes.voted), "against": sorted(one.name for one in votes.against)}
-
-
-def _votes_of(known: Mapping[str, Any]) -> Votes | None:
-    if "voted" not in known:
-        return None
-    return Votes(frozenset(map(site, known["voted"])), frozenset(map(site, known["against"])))
 
 
 @contextlib.contextmanager

@@ -99,6 +99,11 @@ class Participants:
             self._heads.keep(sender, answer.head)
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
+            if lost := self._journal.caught_up(answer.begun, answer.step):
+                words = (
+                    f"{_name(sender)} has begun {lost} rounds of this run that are not in this journal: it is a copy"
+                )
+                self._say("behind", f"{words}, and they count as lost")
             one.verdict, one.codes, one.boot = answer.verdict, answer.codes, answer.boot
             self._journal.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
             one.file = self._other(answer)

@@ -198,8 +198,8 @@ class Site:
         elif decision.verdict not in ("pending", "lacking") and not decision.form:
             self._leave(run)
         head, it = self._consent.head(), self._consent.federation
-        answer = Answer(decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
-        self._send(parcel(run, answer))
+        given = (decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
+        self._send(parcel(run, Answer(*given, *self._consent.newest(run))))
         if decision.verdict != "pending":
             del self._asked[run]
         if decision.verdict == "lacking":
