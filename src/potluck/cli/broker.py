@@ -8,6 +8,7 @@ import click
 
 from potluck.api.network import nodes
 from potluck.api.network.broker import Served, serve
+from potluck.cli.dated import lasting
 from potluck.cli.door import PATH, spoken, voice
 from potluck.core.errors import UsageError
 
@@ -18,6 +19,7 @@ from potluck.core.errors import UsageError
 @click.option("--node", type=click.IntRange(1, 3), help="Which of the broker's three nodes.")
 @click.option("--export", type=PATH, help="Write the node into this new folder, for another machine, and end.")
 @click.option("--federation", type=PATH, help="Give an exported node this newer federation file, and end.")
+@lasting
 @spoken
 def command(folder: Path, renew: bool, node: int | None, export: Path | None, federation: Path | None) -> None:
     """Serve the broker of the federation in FOLDER, in the foreground, until it is ended."""

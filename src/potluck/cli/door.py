@@ -122,7 +122,14 @@ def rehearsing(command: F) -> F:
 
 def run(group: click.Group, arguments: list[str]) -> int:
     """Run the command line; gives the exit code. Catches each kind of error once, here."""
-    debug = "--debug" in arguments
+    words = sys.stderr
+    try:
+        return _run(group, arguments, "--debug" in arguments)
+    finally:
+        sys.stderr = words  # a verb may have dated its lines (`cli.dated`)
+
+
+def _run(group: click.Group, arguments: list[str], debug: bool) -> int:
     try:
         result = group.main(arguments, prog_name="potluck", standalone_mode=False)
         return result if isinstance(result, int) else 0

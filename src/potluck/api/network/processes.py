@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ MOST = 100
 PAUSE = 0.2
 PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
 INTERRUPTED = 130
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ")
+"""How lines of long-lived verbs begin where they stand in a file."""
 
 
 class Processes:
@@ -59,8 +62,9 @@ class Processes:
         return (self._logs[name] / f"{name}.out").read_text(encoding="utf-8", errors="replace")
 
     def last_word(self, name: str, begins: str = "") -> str:
-        """The last line that a process wrote to stderr, of those that begin so; empty: none."""
-        lines = (self._logs[name] / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        """The last line that a process wrote to stderr, without its time, of those that begin so; empty: none."""
+        text = (self._logs[name] / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+        lines = [TIME.sub("", line, count=1) for line in text.strip().splitlines()]
         return next((line for line in reversed(lines) if line.startswith(begins)), "")
 
     def pid(self, name: str) -> int:

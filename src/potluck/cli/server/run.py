@@ -6,6 +6,7 @@ import click
 
 from potluck.api.network.server import serve
 from potluck.api.plan.plan import Plan
+from potluck.cli.dated import lasting
 from potluck.cli.door import OUTPUT, PATH, settings, spoken, voice
 from potluck.cli.progress import progress
 from potluck.cli.text import finished
@@ -20,6 +21,7 @@ from potluck.cli.text import finished
 @click.option("--fresh", is_flag=True, help="Give up an unfinished run of this plan and start a new one.")
 @click.option("--record", type=PATH, help="Keep every parcel's body as it is read here, in this folder.")
 @settings
+@lasting
 @spoken
 def command(
     folder: Path,

@@ -10,6 +10,7 @@ import click
 from potluck.api.network.running.health import Looking
 from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.site import attend
+from potluck.cli.dated import lasting
 from potluck.cli.door import PATH, spoken, voice
 from potluck.members.home import SiteHome
 
@@ -19,6 +20,7 @@ from potluck.members.home import SiteHome
 @click.option("--health", type=click.IntRange(0, 65535), metavar="PORT",
               help="Answer /healthz and /metrics on this port of loopback; 0: any.")  # fmt: skip
 @click.option("--record", type=PATH, help="Keep every parcel's body as it is read here, in this folder.")
+@lasting
 @spoken
 def command(folder: Path, health: int | None, record: Path | None) -> None:
     """Run the site in FOLDER until it is stopped: it answers requests as its policy and its owner say."""
