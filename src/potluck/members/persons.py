@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from potluck.core.errors import Refused, UsageError
-from potluck.core.schema import readable
+from potluck.core.schema import not_later, readable
 from potluck.core.visible import visible
 from potluck.members import files, passwords
 from potluck.members.tokens import fresh
@@ -71,11 +71,13 @@ class Persons:
         return cls(path.with_name("persons.json"))
 
     def all(self) -> tuple[Person, ...]:
-        """Everybody. Raises UsageError: damaged; Refused: others can reach the file."""
+        """Everybody. Raises UsageError: damaged; Refused: others can reach the file, or a later version wrote it."""
         if not self.path.exists():
             return ()
         try:
-            return msgspec.json.decode(files.private(self.path), type=readable(_File)).persons
+            raw = files.private(self.path)
+            not_later(msgspec.json.decode(raw), _File, "a file of persons", str(self.path))
+            return msgspec.json.decode(raw, type=readable(_File)).persons
         except (msgspec.DecodeError, UnicodeDecodeError):
             hint = "put it back from a backup, or remove it and invite everybody again"
             raise UsageError("is damaged", where=str(self.path), hint=hint) from None

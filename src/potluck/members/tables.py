@@ -10,16 +10,19 @@ import msgspec
 import tomli_w
 
 from potluck.core.errors import UsageError
-from potluck.core.schema import readable
+from potluck.core.schema import not_later, readable
 
 S = TypeVar("S", bound=msgspec.Struct)
 WIDTH = 76
 
 
 def read(text: str, schema: type[S], where: str) -> S:
-    """The struct that the text holds. Raises UsageError: not TOML, an unknown or missing key, another kind."""
+    """The struct that the text holds. Raises UsageError: not TOML, an unknown or missing key, another kind.
+    Raises Refused: of a later version."""
     try:
-        return msgspec.convert(tomllib.loads(text), type=readable(schema), strict=True)
+        found = tomllib.loads(text)
+        not_later(found, schema, "a file", where)
+        return msgspec.convert(found, type=readable(schema), strict=True)
     except tomllib.TOMLDecodeError as error:
         raise malformed(f"not TOML: {error}", where) from None
     except (msgspec.ValidationError, RecursionError, ValueError) as error:

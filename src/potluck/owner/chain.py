@@ -21,6 +21,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError
+from potluck.core.schema import later
 from potluck.owner.store import make
 from potluck.secret.stream import digest
 
@@ -255,9 +256,10 @@ def _verify_kind(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != MAGIC:
         raise _foreign(path)
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise later("a budget", version, VERSION, str(path))
     if version != VERSION:
-        old = "an earlier Potluck wrote it: move it away to start anew, and take what it had spent off the cap"
-        hint = old if version < VERSION else f"a later Potluck wrote it, this one reads {VERSION}"
+        hint = "an earlier Potluck wrote it: move it away to start anew, and take what it had spent off the cap"
         raise Refused(f"a budget of version {version}", where=str(path), hint=hint)
     if _expected()["entries"] != _schema(db).get("entries"):
         raise _foreign(path)

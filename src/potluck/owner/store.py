@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.core.errors import Refused, UsageError
+from potluck.core.schema import later
 from potluck.members.files import settle
 
 PATIENCE = 10.0
@@ -115,6 +116,8 @@ def _verify(db: sqlite3.Connection, path: Path, file: File) -> None:
     if db.execute("PRAGMA application_id").fetchone()[0] != file.magic:
         raise _foreign(path, file)
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > file.version:
+        raise later(file.what, version, file.version, str(path))
     if version != file.version:
         raise Refused(f"{file.what} of version {version}", where=str(path), hint=f"this program reads {file.version}")
     if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":

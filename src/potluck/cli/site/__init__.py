@@ -19,6 +19,8 @@ VERBS = {
     "doctor": "Is all well: home, policy, rows, engines, broker, clock, disk, expiry; what to do where it is not.",
     "report": "Papers of a run for who files them: written, signed, and verified.",
     "models": "What runs left for the owner alone.",
+    "backup": "Copy the home to a file, while the site works: keys, ledger, decisions, all but rows.",
+    "restore": "A home from such a file, in a new folder.",
     "forget": "Remove what is kept for a run that will not go on.",
 }
 SAID = "The owner's part: keys, policy, the federation joined, requests and approvals, the ledger."

@@ -24,6 +24,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.party import SERVER, Party, Role, site
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Cause
+from potluck.core.schema import later
 from potluck.core.slices import slices
 from potluck.core.stages import Floats, Grid
 from potluck.dp.mechanism import mechanism, noise_of
@@ -76,8 +77,11 @@ class Journal:
             self._db.execute("PRAGMA synchronous = FULL")
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            found = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if found != VERSION:
                 self._db.close()
+                if found > VERSION:
+                    raise later("a journal", found, VERSION, str(path))
                 raise Refused("a journal of another version", where=str(path), hint="start over with --fresh")
             if plan.compute:
                 self._db.execute(_COMPUTES)
@@ -94,6 +98,9 @@ class Journal:
             )
             journal._db.execute("PRAGMA synchronous = FULL")
             found = journal._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            journal.close()
+            raise later("a journal", found, VERSION, str(path))
         if found != VERSION or journal.fact("spec") is None:
             journal.close()
             raise Refused("is no journal of this version", where=str(path))

@@ -1,0 +1,126 @@
+"""Copies of a site's home: made while the site works, and put back on another machine.
+
+Rows are left out: they come from the owner's own system. Keys are in it. A copy that is older than what the federation
+has seen of the site's ledger is refused by the site itself, at the first request (decision 0012).
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from potluck.core import private
+from potluck.core.errors import PotluckError, UsageError, unwritable
+from potluck.members.backup import Copied, restore, save
+from potluck.members.home import SiteHome
+from potluck.owner.reading import read as read_policy
+
+PIPE = Path("-")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """file: the copy, "-" for a pipe; folder: the home."""
+
+    file: Path
+    folder: Path
+    copied: Copied
+
+    @property
+    def made(self) -> str:
+        """When the copy was made, in UTC."""
+        return datetime.fromtimestamp(self.copied.made, UTC).isoformat(timespec="seconds")
+
+    def document(self) -> dict[str, object]:
+        """The JSON of it."""
+        return {
+            "site": self.copied.name,
+            "folder": str(self.folder),
+            "file": str(self.file),
+            "made": self.made,
+            "code": self.copied.code,
+            "files": list(self.copied.files),
+        }
+
+
+def site_backup(folder: Path, file: Path) -> Backup:
+    """Copy the home in `folder`, whatever works there meanwhile, to a new file, 0600, or to stdout.
+
+    Raises UsageError: no home, its ledger lies elsewhere, the file is there already, or cannot be written.
+    """
+    home = SiteHome.at(folder)
+    if home.ledger.parent != home.folder:
+        hint = f"put it into the home, and take `ledger` out of {home.folder / 'site.toml'}"
+        raise UsageError("the ledger lies outside of the home", where=str(home.ledger), hint=hint)
+    rows = _rows(home)
+    with _written(file) as out:
+        copied = save(
+            home.folder, out, "site", home.name, lambda inner: _within(home.folder / inner, rows), time.time()
+        )
+    return Backup(file, home.folder, copied)
+
+
+def site_restore(file: Path, folder: Path) -> Backup:
+    """Put a copy back into the new folder `folder`. file: "-" is stdin.
+
+    Raises UsageError: the folder is there, or a file cannot be read or written. Raises Refused: no copy as it was made.
+    """
+    with _read(file) as source:
+        return Backup(file, folder, restore(source, folder, "site"))
+
+
+def _rows(home: SiteHome) -> frozenset[Path]:
+    """Files and folders of rows that lie in the home. Without a policy that can be read, the file of that name."""
+    named = {home.folder / "rows.csv"}
+    with contextlib.suppress(PotluckError):
+        source = read_policy(home.policy).source
+        files = (source.file, source.folder, *(one.file for one in source.tables.values()))
+        named |= {home.folder / text for text in files if text}
+    return frozenset(path.resolve() for path in named) - {home.folder.resolve()}
+
+
+def _within(path: Path, rows: frozenset[Path]) -> bool:
+    place = path.resolve()
+    return not rows.isdisjoint((place, *place.parents))
+
+
+@contextlib.contextmanager
+def _written(file: Path) -> Iterator[BinaryIO]:
+    if file == PIPE:
+        if sys.stdout.isatty():
+            raise UsageError("a backup is no text for a terminal", where="-o", hint="name a file, or pipe it on")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        out = private.opened(file, os.O_EXCL)
+    except FileExistsError:
+        raise UsageError("is there already", where=str(file), hint="nothing is overwritten: name another") from None
+    except OSError as error:
+        raise unwritable(error, file, "name another file") from None
+    with contextlib.ExitStack() as undo:
+        undo.callback(file.unlink, missing_ok=True)
+        with out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        undo.pop_all()
+
+
+@contextlib.contextmanager
+def _read(file: Path) -> Iterator[BinaryIO]:
+    if file == PIPE:
+        yield sys.stdin.buffer
+        return
+    try:
+        source = private.regular(file)
+    except OSError as error:
+        what = f"cannot be read ({error.strerror or type(error).__name__})"
+        raise UsageError(what, where=str(file), hint="give the path of a backup") from None
+    with source:
+        yield source

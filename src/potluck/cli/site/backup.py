@@ -1,0 +1,21 @@
+"""`potluck site backup`: the home as one file."""
+
+from pathlib import Path
+
+import click
+
+from potluck.api.machine import backup as api
+from potluck.cli.door import PATH, spoken, voice
+
+
+@click.command("backup")
+@click.argument("folder", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help="A new file, or - for a pipe.")
+@spoken
+def command(folder: Path, output: Path) -> None:
+    """Copy FOLDER's home to a file, while its site works or not: keys, policy, ledger, requests, all but rows."""
+    made = api.site_backup(folder, output)
+    speaker = voice()
+    speaker.say("it holds this site's keys, and is not encrypted: potluck docs backup")
+    if output != api.PIPE:
+        speaker.lines(made.document(), [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, {output}"])
