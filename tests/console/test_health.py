@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from potluck.api.network.checks import home as homes_checks
+from potluck.api.network.doctor import home as homes_checks
 from potluck.api.network.running.health import Check, Figure, Health, Looking, health
 from potluck.api.network.running.pulse import Pulse
 from potluck.console.health import metrics, program, watched

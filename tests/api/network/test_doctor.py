@@ -13,9 +13,8 @@ import pytest
 
 from potluck.api.machine.engine import State as Engine
 from potluck.api.network import members
-from potluck.api.network.checks import home as homes
-from potluck.api.network.checks import work
-from potluck.api.network.doctor import bad, examine
+from potluck.api.network.doctor import bad, examine, work
+from potluck.api.network.doctor import home as homes
 from potluck.api.network.ledger import anchor
 from potluck.cli import potluck
 from potluck.cli.door import run as command

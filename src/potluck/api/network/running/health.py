@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
 
-from potluck.api.network.checks.home import FEW
+from potluck.api.network.doctor.home import FEW
 from potluck.api.network.running.pulse import Counts, Pulse
 from potluck.core.errors import PotluckError
 from potluck.members.home import SiteHome

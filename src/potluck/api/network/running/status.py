@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from potluck.api.network.checks.finding import DAY
+from potluck.api.network.doctor.finding import DAY
 from potluck.api.network.history import read_of
 from potluck.api.network.ledger import spending
 from potluck.api.network.running.pulse import Beat, heard

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from potluck.api.network.checks.finding import Finding, failed
+from potluck.api.network.doctor.finding import Finding, failed
 from potluck.core.errors import PotluckError, reason
 from potluck.members import files
 from potluck.members.home import CoordinatorHome, SiteHome

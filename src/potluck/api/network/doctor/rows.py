@@ -7,7 +7,7 @@ somebody's row. It does NOT know what a plan will ask: `potluck site preview` do
 from collections.abc import Iterator
 from contextlib import suppress
 
-from potluck.api.network.checks.finding import Finding, failed
+from potluck.api.network.doctor.finding import Finding, failed
 from potluck.core.errors import DataError, PotluckError
 from potluck.core.plan import Data
 from potluck.core.prose import agree, listed

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from potluck.api.network.checks.finding import Finding, expiring, failed
+from potluck.api.network.doctor.finding import Finding, expiring, failed
 from potluck.core.errors import PotluckError
 from potluck.members.federation import Federation, titled
 from potluck.members.home import Membership, SiteHome

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from potluck.api.network.checks import home as homes
-from potluck.api.network.checks import line, work
-from potluck.api.network.checks import rows as data
-from potluck.api.network.checks.finding import Finding, State, failed
+from potluck.api.network.doctor import home as homes
+from potluck.api.network.doctor import line, work
+from potluck.api.network.doctor import rows as data
+from potluck.api.network.doctor.finding import Finding, State, failed
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.members.federation import Federation

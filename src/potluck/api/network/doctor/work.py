@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from potluck.api.machine import engine
-from potluck.api.network.checks.finding import DAY, Finding, failed
+from potluck.api.network.doctor.finding import DAY, Finding, failed
 from potluck.api.network.running.notify import RECENT
 from potluck.api.network.running.notify import program as program_of
 from potluck.core.errors import PotluckError
