@@ -4,13 +4,18 @@ import contextlib
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 
 import httpx
 import pytest
 
+from potluck.cli import potluck
+from potluck.cli.door import run as call
 from potluck.console import serve
+from potluck.console.opening import closed, opening
+from potluck.console.whereabouts import remember, remembered
 from potluck.core.errors import UsageError
 from support.console.home import TOKEN, Origin, program, served
 
@@ -60,14 +65,40 @@ def test_a_header_cannot_be_split_into_two(port):
 
 
 def test_the_verb_prints_where_it_listens_and_ends_well_when_it_is_stopped(home):
+    (home / "pages.html").write_text("left behind by one that was killed")
     command = [sys.executable, "-m", "potluck", "site", "web", str(home), "--port", "0", "--person", "ann", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         lines = [program.stdout.readline() for _ in range(4)]
         told = json.loads("".join(lines))
         assert httpx.get(told["address"], timeout=60).status_code == 200
+        assert not (home / "pages.html").exists()
         program.send_signal(signal.SIGTERM)
         assert program.wait(60) == 0
     assert told["address"].startswith(f"http://localhost:{told['port']}/enter?token=")
+    assert remembered(home, 8711) == Origin.here(told["port"])
+
+
+def test_an_invitation_leads_to_where_the_pages_were_shown_last(home, capsys):
+    def invited(*more):
+        assert call(potluck, ["site", "person", "add", str(home), "Ann Example", *more, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)["address"].partition("/join")[0]
+
+    assert invited() == "http://localhost:8711"
+    remember(home, Origin.behind("https://potluck.example"))
+    assert invited() == "https://potluck.example"
+    assert invited("--origin", "http://localhost:9000/") == "http://localhost:9000"
+    for other in (b"http://evil example", b"javascript:x\n", b"\xff", b"x" * 5000):
+        (home / "pages.origin").write_bytes(other)
+        assert invited() == "http://localhost:8711"
+
+
+def test_the_file_that_sends_a_browser_is_gone_when_the_pages_end(home, monkeypatch):
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
+    assert opening(home, "http://localhost:1/enter?token=x")
+    assert stat.S_IMODE((home / "pages.html").stat().st_mode) == 0o600
+    closed(home)
+    closed(home)
+    assert not (home / "pages.html").exists()
 
 
 def test_a_taken_port_is_said():

@@ -162,7 +162,7 @@ def test_a_damaged_file_of_persons_lets_nobody_in(home, ann, plan):
         assert str(home.parent) not in answer.text
 
 
-def test_a_plan_of_another_version_hides_no_other_and_can_be_denied(home, ann, plan):
+def test_a_plan_of_another_version_hides_no_other_and_can_be_denied(home, ann, plan, capsys):
     old = homes.ask(home, homes.spec(purpose="old"), "r2")
     with sqlite3.connect(home / "requests.sqlite") as db:
         db.execute("""UPDATE plans SET plan = replace(plan, '"version":1', '"version":99') WHERE hash = ?""", (old,))
@@ -173,6 +173,10 @@ def test_a_plan_of_another_version_hides_no_other_and_can_be_denied(home, ann, p
     answer = ann.get(f"/requests/{old}")
     assert answer.status_code == 409
     assert "cannot read" in words(answer.text)
+    assert [one.request.hash for one in inbox(home)] == [plan]
+    assert call(potluck, ["site", "inbox", str(home), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert ([one["hash"] for one in told["requests"]], told["unread"]) == ([f"sha256:{plan}"], [f"sha256:{old}"])
     assert ann.decide(plan, "approve").status_code == 303
     decide(home, "deny", old, "ann")
     assert state(home, "r2") is State.DENIED

@@ -19,14 +19,16 @@ def group(verb: str, whose: str, port: int) -> click.Group:
     @command.command("add")
     @click.argument("folder", type=PATH)
     @click.argument("name")
-    @click.option("--origin", default=f"http://localhost:{port}", show_default=True, metavar="URL",
-                  help=f"Where the pages are, as `{verb} web` has it.")  # fmt: skip
+    @click.option("--origin", metavar="URL",
+                  help=f"Where the pages are (default: where `{verb} web` showed them last).")  # fmt: skip
     @spoken
-    def add(folder: Path, name: str, origin: str) -> None:
+    def add(folder: Path, name: str, origin: str | None) -> None:
         """Invite NAME, or let NAME choose anew: prints an address that is good once, for three days, for NAME alone."""
         from potluck.console.origin import Origin
+        from potluck.console.whereabouts import remembered
 
-        made = api.invite(folder, name, Origin.named(origin.rstrip("/")).text)
+        place = Origin.named(origin.rstrip("/")) if origin else remembered(folder, port)
+        made = api.invite(folder, name, place.text)
         speaker = voice()
         speaker.say(f"give this address to {name} and nobody else: whoever opens it decides under this name")
         speaker.lines(msgspec.to_builtins(made), [made.address])

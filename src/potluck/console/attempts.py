@@ -1,7 +1,8 @@
 """How often passwords may be tried: few wrong ones a name, and few in all, in a quarter of an hour.
 
-Names that nobody has are counted like others, so that a refusal tells nobody's name. It does NOT stop who guesses right
-at first, and whoever tries on purpose can keep a name's password out for a while: a passkey is not affected.
+Names that nobody has are counted like others, so that a refusal tells nobody's name. Browsers in which a person signed
+in before are counted by themselves (`console.devices`): whoever tries on purpose can keep a name's password out of new
+browsers for a while, and of no other; a passkey is not affected. It does NOT stop who guesses right at first.
 """
 
 import threading
@@ -22,10 +23,10 @@ class TooMany(Refused):
 
 
 class Attempts:
-    """Counts wrong ones. clock: seconds that never run backwards; each: most of a name."""
+    """Counts wrong ones. clock: seconds that never run backwards; each: most of a name; every: most in all."""
 
-    def __init__(self, clock: Callable[[], float], each: int = EACH) -> None:
-        self._clock, self._lock, self._most = clock, threading.Lock(), each
+    def __init__(self, clock: Callable[[], float], each: int = EACH, every: float = ALL) -> None:
+        self._clock, self._lock, self._most, self._every = clock, threading.Lock(), each, every
         self._all: deque[float] = deque()
         self._each: OrderedDict[str, deque[float]] = OrderedDict()
 
@@ -40,7 +41,7 @@ class Attempts:
             for times in (self._all, mine):
                 while times and times[0] <= now - WINDOW:
                     times.popleft()
-            if len(mine) >= self._most or len(self._all) >= ALL:
+            if len(mine) >= self._most or len(self._all) >= self._every:
                 hint = "try again in a quarter of an hour, or sign in with a passkey"
                 raise TooMany("too many wrong passwords", hint=hint)
             mine.append(now)

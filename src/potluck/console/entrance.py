@@ -1,6 +1,7 @@
 """The way into the pages of a home, whosever it is: who can sign in, and with what."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Literal
 from potluck.api.network import access
 from potluck.console.attempts import ALL, Attempts
 from potluck.console.challenges import Challenges
+from potluck.console.devices import Devices
 from potluck.console.entry import Entry
 from potluck.console.origin import Origin
 from potluck.console.passkeys import Passkeys
@@ -49,5 +51,6 @@ def entrance(
     console = Console(title, origin, Sessions(origin, tag, clock, draw), tuple(menu), note, persons, verb)
     passkeys = Passkeys(origin, console.title, Challenges(clock, draw))
     entry = Entry(token, clock) if token else None
-    signs = SignIn(entry, person, persons, passkeys, Attempts(clock), Attempts(clock, each=ALL))
+    devices, known = Devices(origin, tag, draw), Attempts(clock, every=math.inf)
+    signs = SignIn(entry, person, persons, passkeys, Attempts(clock), Attempts(clock, each=ALL), devices, known)
     return console, signs.pages()

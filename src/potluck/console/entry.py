@@ -26,11 +26,19 @@ class Entry:
     def use(self, token: str) -> None:
         """Raises Refused: another one, used already, or too old."""
         with self._lock:
-            known = self._digest
-            if known is None or self._clock() > self._ends or not hmac.compare_digest(known, _digest(token)):
-                what = "this address was used already, is older than ten minutes, or is of another start"
-                raise Refused(what, hint="stop the program in the terminal, and start it again for a fresh one")
+            self._require(token)
             self._digest = None
+
+    def look(self, token: str) -> None:
+        """Raises as `use`, and uses nothing up."""
+        with self._lock:
+            self._require(token)
+
+    def _require(self, token: str) -> None:
+        known = self._digest
+        if known is None or self._clock() > self._ends or not hmac.compare_digest(known, _digest(token)):
+            what = "this address was used already, is older than ten minutes, or is of another start"
+            raise Refused(what, hint="stop the program in the terminal, and start it again for a fresh one")
 
 
 def _digest(token: str) -> bytes:

@@ -14,11 +14,17 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Potluck</
 
 
 def opening(folder: Path, address: str) -> bool:
-    """Whether a browser was found. The file stays in the home: its address is good for one use. Raises UsageError."""
+    """Whether a browser was found. The file stays in the home until `closed`. Raises UsageError."""
     path = folder.absolute() / NAME
     try:
-        path.unlink(missing_ok=True)  # one that others could read would keep its mode
+        closed(folder)  # one that others could read would keep its mode
         private.write(path, _PAGE.format(html.escape(address)))
     except OSError as error:
         raise unwritable(error, path, "is the disk full?") from None
     return webbrowser.open(path.as_uri())
+
+
+def closed(folder: Path) -> None:
+    """No such file is left in the home: asked as the pages end and as they begin, since one may be left of a process
+    that was killed. Raises OSError."""
+    (folder.absolute() / NAME).unlink(missing_ok=True)

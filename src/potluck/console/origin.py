@@ -98,6 +98,10 @@ class Origin:
         return self.text.startswith("https://")
 
 
+SECURE = {"Strict-Transport-Security": "max-age=31536000"}
+"""Where a browser comes by TLS: it comes by nothing else for a year, not even to be sent on."""
+
+
 class TooLarge(UsageError):
     """More was sent than is taken."""
 
@@ -133,7 +137,8 @@ class Guard:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             way = self.way(scope["path"])
-            await self._answer(scope, receive, _with_headers(send, way.headers()), way)
+            headers = {**way.headers(), **(SECURE if self.origin.secure else {})}
+            await self._answer(scope, receive, _with_headers(send, headers), way)
         else:
             await send({"type": "websocket.close", "code": 1008})
 

@@ -70,30 +70,32 @@ class Sessions:
         return session
 
     def find(self, cookies: str, *, quiet: bool = False) -> Session | None:
-        """The session of a Cookie header; None: none, or it is over. Two cookies of the name are none: another program
-        on this host could have set one of them. quiet: a page asks by itself, which is no sign of a person."""
+        """The session of a Cookie header; None: none, or it is over. Another program on this host may set cookies of
+        the name: of several that one counts which is a session here, and two such are none, since whoever set one of
+        them may be its person. quiet: a page asks by itself, which is no sign of a person."""
         found = [one.strip().partition("=") for one in cookies.split(";")]
-        values = [value for name, _, value in found if name == self.cookie]
-        if len(values) != 1:
-            return None
         with self._lock:
-            key = _digest(values[0])
-            session = self._open.get(key)
-            if session is None:
-                return None
             now = self._clock()
-            if now - session.seen > IDLE or now - session.began > LONGEST:
-                del self._open[key]
+            keys = [
+                key for key in {_digest(value) for name, _, value in found if name == self.cookie} if key in self._open
+            ]
+            for key in keys[:]:
+                if not self._fresh(self._open[key], now):
+                    del self._open[key]
+                    keys.remove(key)
+            if len(keys) != 1:
                 return None
+            session = self._open[keys[0]]
             session.seen = session.seen if quiet else now
             return session
+
+    def _fresh(self, session: Session, now: float) -> bool:
+        return now - session.seen <= IDLE and now - session.began <= LONGEST
 
     def alive(self, session: Session) -> bool:
         """Whether it is not over."""
         with self._lock:
-            now = self._clock()
-            fresh = now - session.seen <= IDLE and now - session.began <= LONGEST
-            return fresh and any(one is session for one in self._open.values())
+            return self._fresh(session, self._clock()) and any(one is session for one in self._open.values())
 
     def forget(self, session: Session) -> None:
         """It is over here."""

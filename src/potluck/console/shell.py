@@ -91,7 +91,7 @@ class Upload:
 @dataclass(frozen=True)
 class Visit:
     """One request. fields: of its form, files: those of it; query: of its address; name: the part of its address that
-    says of what."""
+    says of what; cookies: the header, as the browser sent it."""
 
     console: Console
     session: Session | None
@@ -100,6 +100,7 @@ class Visit:
     files: Sequence[Upload] = ()
     query: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
+    cookies: str = field(default="", repr=False)
 
     @property
     def person(self) -> str:
@@ -122,13 +123,16 @@ class Visit:
         assert self.session is not None
         return self.console.sessions.take(self.session, self.fields.get("form", ""), action)
 
+    def status(self, error: PotluckError) -> int:
+        """What HTTP calls an error."""
+        known = ((TooMany, 429), (Busy, 429), (Refused, 409), (TooLarge, 413))
+        return next((number for kind, number in known if isinstance(error, kind)), 400)
+
     def failed(self, error: PotluckError) -> Response:
         """An error as a page: what, where, and what to do."""
-        known = ((TooMany, 429), (Busy, 429), (Refused, 409), (TooLarge, 413))
-        status = next((number for kind, number in known if isinstance(error, kind)), 400)
         place = error.where.rpartition("/")[2]  # not where this machine has its files
         what = visible(f"{error.what} ({place})" if place else error.what)
-        return self.page("failed.html", "That did not work", status, what=what, hint=visible(error.hint))
+        return self.page("failed.html", "That did not work", self.status(error), what=what, hint=visible(error.hint))
 
 
 class Busy(Refused):
@@ -190,7 +194,8 @@ def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Requ
     async def answer(request: Request) -> ASGIApp:
         visit = Visit(console, None, request.url.path)
         try:
-            session = console.session(request.headers.get("cookie", ""), quiet=page.quiet)
+            cookies = request.headers.get("cookie", "")
+            session = console.session(cookies, quiet=page.quiet)
             if session is None and not page.public:
                 return _signed_out(visit) if page.post else RedirectResponse("/sign-in", 303)
             visit = Visit(console, session, visit.path)
@@ -201,7 +206,7 @@ def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Requ
                 fields, files = await _uploaded(request, reading)
             elif page.post:
                 fields = _fields(await request.body())
-            visit = Visit(console, session, visit.path, fields, files, dict(request.query_params), name)
+            visit = Visit(console, session, visit.path, fields, files, dict(request.query_params), name, cookies)
             return await run_in_threadpool(page.handler, visit)
         except PotluckError as error:
             return visit.failed(error)
@@ -267,11 +272,16 @@ def _sign_out(visit: Visit) -> Response:
     return answer
 
 
+def brief(text: str, most: int) -> str:
+    """A text as it is, or its beginning and how much is left out."""
+    return text if len(text) <= most else f"{text[:most]}... and {len(text) - most:,} more letters"
+
+
 @cache
 def pages() -> Environment:
     """The templates: these pages', and the report's, whose pictures they show."""
     shared = environment()
     assert shared.loader is not None
     made = shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
-    made.filters["visible"] = visible
+    made.filters |= {"visible": visible, "brief": brief}
     return made

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.responses import RedirectResponse, Response
 
 from potluck.console.attempts import Attempts, TooMany
+from potluck.console.devices import Devices
 from potluck.console.entry import Entry
 from potluck.console.passkeys import Passkeys
 from potluck.console.shell import Page, Visit
@@ -19,11 +20,13 @@ from potluck.core.errors import Refused, UsageError
 from potluck.members import passwords
 from potluck.members.persons import LONGEST, Person, Persons
 
+_EACH = "persons were invited here: each signs in as themselves"
+
 
 @dataclass(frozen=True)
 class SignIn:
     """entry: the one-time address (None: behind a proxy there is none); user: whose name its decisions have; attempts:
-    at passwords; written: lines about what was refused."""
+    at passwords; known: at those of browsers that `devices` knows; written: lines about what was refused."""
 
     entry: Entry | None
     user: str
@@ -31,6 +34,8 @@ class SignIn:
     passkeys: Passkeys
     attempts: Attempts
     written: Attempts
+    devices: Devices
+    known: Attempts
     wall: Callable[[], float] = time.time
 
     def pages(self) -> list[Page]:
@@ -55,14 +60,18 @@ class SignIn:
         return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=local)
 
     def asked(self, visit: Visit) -> Response:
-        """Where the printed address leads. The token is used when its form is sent."""
+        """Where the printed address leads. The token is used when its form is sent. Raises Refused: it is good no more;
+        who has none is told nobody's name."""
+        if self.entry is None or self.persons.all():
+            raise Refused(_EACH, hint="go to /sign-in")
+        self.entry.look(visit.query.get("token", ""))
         return visit.page("enter.html", "Sign in", token=visit.query.get("token", ""), who=self.user)
 
     def entered(self, visit: Visit) -> Response:
         """The token's form. Raises Refused: it is good no more."""
         try:
             if self.entry is None or self.persons.all():
-                raise Refused("persons were invited here: each signs in as themselves", hint="go to /sign-in")
+                raise Refused(_EACH, hint="go to /sign-in")
             self.entry.use(visit.fields.get("token", ""))
         except Refused:
             self._refused(visit, "", "token")
@@ -73,16 +82,20 @@ class SignIn:
         """Name and password. Raises Refused: wrong, whichever of the two; TooMany."""
         name = visit.fields.get("name", "")[:LONGEST]
         person = self.persons.named(name)
+        device = self.devices.known(visit.cookies, person)
+        counted, key = (self.known, device) if device else (self.attempts, name)
         try:
-            self.attempts.begin(name)
+            counted.begin(key)
             passwords.require(person.password if person else "", visit.fields.get("password", ""))
         except Refused:
             # A name that nobody has may be a password in the wrong field: it is not written down.
             self._refused(visit, name if person else "", "password")
             raise
         assert person is not None
-        self.attempts.right(name)
-        return self._begin(visit, name, person.handle, "password")
+        counted.right(key)
+        answer = self._begin(visit, name, person.handle, "password")
+        self.devices.mark(person, answer)
+        return answer
 
     def by_passkey(self, visit: Visit) -> Response:
         """What a passkey signed. Raises Refused."""
@@ -132,7 +145,9 @@ class SignIn:
     def _joined(self, visit: Visit, person: Person, how: str) -> Response:
         visit.console.note("person", person.name, "done", (how,))
         visit.console.sessions.end_all_of(person.name)  # whoever had the old password is out
-        return self._begin(visit, person.name, person.handle, how)
+        answer = self._begin(visit, person.name, person.handle, how)
+        self.devices.mark(person, answer)
+        return answer
 
     def _begin(self, visit: Visit, name: str, handle: str, how: str) -> Response:
         visit.console.note("sign-in", name, "done", (how,))

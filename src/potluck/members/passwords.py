@@ -5,6 +5,7 @@ not known costs as much as one that is, so that time tells nobody's name. It doe
 """
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from threading import RLock
 
@@ -12,6 +13,7 @@ from nacl.exceptions import InvalidkeyError
 from nacl.pwhash import argon2id
 
 from potluck.core.errors import Refused, UsageError
+from potluck.members.guessable import guessable
 from potluck.members.tokens import fresh
 
 SHORTEST, LONGEST = 12, 256
@@ -22,13 +24,21 @@ _ONE = RLock()
 """One is worked on at a time: many at once would take as many times the memory."""
 
 
-def digest(password: str) -> str:
-    """What is kept of a password. Raises UsageError: too short, too long, or of too few letters."""
+def digest(password: str, names: Sequence[str] = ()) -> str:
+    """What is kept of a password. names: whose it is, and of what. Raises UsageError: too short, too long, of too few
+    letters, or one that others try first."""
     if not SHORTEST <= len(password) <= LONGEST:
         hint = "some words in a row are easy to keep in mind"
         raise UsageError(f"a password has {SHORTEST} to {LONGEST} letters", hint=hint)
     if len(set(password.casefold())) < DIFFERENT:
         raise UsageError(f"a password has at least {DIFFERENT} different letters", hint="use words, not one letter")
+    if guessable(password, names):
+        hint = "some words in a row, with spaces between them, that nobody expects beside each other"
+        raise UsageError("this password is among those that others try first", hint=hint)
+    return _digest(password)
+
+
+def _digest(password: str) -> str:
     with _ONE:
         kept = argon2id.str(_bytes(password), argon2id.OPSLIMIT_INTERACTIVE, argon2id.MEMLIMIT_INTERACTIVE)
     return kept.decode()
@@ -52,4 +62,4 @@ def _bytes(password: str) -> bytes:
 
 @cache
 def _nobody() -> str:
-    return digest(fresh())
+    return _digest(fresh())

@@ -126,8 +126,8 @@ class Persons:
 
         Raises as `invited`, before a digest is worked out; UsageError: a short one.
         """
-        self.invited(token, now)
-        kept = passwords.digest(password) if password else ""
+        whose = (self.invited(token, now).name, self.path.parent.name)
+        kept = passwords.digest(password, whose) if password else ""
         chosen: list[Person] = []
 
         def change(found: dict[str, Person]) -> None:

@@ -1,5 +1,6 @@
 """What is decided is what was shown, once, by who saw it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -98,6 +99,21 @@ def test_what_changed_since_it_was_shown_is_not_decided(home, ann, plan, what):
     assert "has changed" in words(answer.text)
     assert decided(home) == []
     assert ann.decide(plan, "approve").status_code == 303  # the control: what the page shows now
+
+
+def test_a_reason_that_was_typed_is_given_back_where_nothing_was_decided(home, ann, plan):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    homes.policy(home, "epsilon_per_year = 10.0", "epsilon_per_year = 9.0")
+    answer = ann.decide(plan, "approve", "as the <board> agreed", form=form)
+    assert answer.status_code == 409
+    assert ">\nas the &lt;board&gt; agreed</textarea>" in answer.text
+    assert "what the page showed has changed" in words(answer.text)
+    again = re.search(
+        r'action="[^"]*/decide"[^>]*>\s*<input type="hidden" name="form" value="([0-9a-f]+)"', answer.text
+    )
+    assert ann.decide(plan, "approve", "as the <board> agreed", form=again[1]).status_code == 303  # of this page
+    assert decided(home) == ["approve"]
 
 
 def test_what_was_decided_elsewhere_meanwhile_is_not_decided_again(home, ann, plan):

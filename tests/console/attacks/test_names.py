@@ -48,3 +48,20 @@ def test_a_name_purpose_column_or_asker_makes_no_element(home):
     for text in (pages[0].text, visitor.get("/").text, visitor.get("/past").text):
         assert not set("\u202e\u2066\x1b\x00") & set(text)
     assert "{{ 7 * 7 }}" in words(pages[0].text)  # as it was written, not 49
+
+
+def test_thousands_of_long_names_make_no_page_that_a_browser_chokes_on(home):
+    """A plan has at most 4 MiB, of which a page shows the beginning; the whole can be taken along."""
+    visitor = Visitor(home).enter()
+    data = homes.spec().data
+    kind = data.columns["x"]
+    read = msgspec.structs.replace(data, columns={f"c{number}{'x' * 1000}": kind for number in range(2_000)})
+    plan = homes.ask(home, homes.spec(purpose="p" * 100_000, data=read), "r3")
+    for path in ("/", "/past", f"/requests/{plan}"):
+        assert len(visitor.get(path).content) < 300_000, path
+    page = visitor.get(f"/requests/{plan}")
+    assert "more letters" in words(page.text)
+    kept = visitor.get(f"/requests/{plan}/settings")
+    assert kept.headers["content-disposition"] == f'attachment; filename="plan-{plan[:16]}.json"'
+    assert len(kept.json()["data"]["columns"]) == 2_000
+    assert Visitor(home).get(f"/requests/{plan}/settings").status_code == 303  # who is not signed in takes nothing

@@ -1,9 +1,12 @@
 """What is refused before anybody looks who asks: other names, other pages' forms, and what no browser would send."""
 
+import time
+
 import pytest
 
 from potluck.console.origin import MOST, Origin, refusal
 from potluck.core.errors import UsageError
+from potluck.members.persons import Persons
 from potluck.owner.access import read
 from support.console.home import Visitor
 
@@ -165,3 +168,12 @@ def test_an_origin_behind_a_proxy_is_https_and_a_host_alone(text):
     assert [Origin.named(one).host for one in ("http://localhost:8711", "https://a.b:443")] == ["localhost:8711", "a.b"]
     assert Origin.here(80).host == "localhost"
     assert Origin.behind("https://potluck.example:8443").host == "potluck.example:8443"
+
+
+def test_behind_tls_a_browser_is_told_to_come_by_nothing_else(home):
+    Persons(home / "persons.json").invite("ann", time.time())
+    proxied = Visitor(home, origin=Origin.behind("https://potluck.example"), token="")
+    name = "strict-transport-security"
+    for answer in (proxied.get("/sign-in"), proxied.get("/", Host=HOSTILE)):
+        assert answer.headers[name] == "max-age=31536000"
+    assert name not in Visitor(home).get("/sign-in").headers  # http://localhost is no place for it

@@ -54,7 +54,17 @@ def test_an_id_that_a_browser_brings_is_never_taken_over(home):
     visitor.client.cookies.clear()
     assert visitor.get("/", **said).status_code == 303
     assert visitor.get("/", Cookie=first).status_code == 200  # the control
-    assert visitor.get("/", Cookie=f"{first}; {name}={planted}").status_code == 303  # one of two was planted
+    for several in (f"{first}; {name}={planted}", f"{name}={planted}; {first}"):
+        assert visitor.get("/", Cookie=several).status_code == 200  # another port planted one, and signs nobody out
+
+
+def test_of_two_sessions_in_one_browser_neither_counts():
+    """An insider could plant one of their own, in which another then decides."""
+    sessions = Sessions(Origin.here(1), "tag", Clock(), iter(map(str, range(10))).__next__)
+    ann, eve = (sessions.begin(name, Response()) for name in ("ann", "eve"))
+    assert sessions.find("potluck-tag=0; potluck-tag=1") is None
+    sessions.forget(eve)
+    assert sessions.find("potluck-tag=1; potluck-tag=0; potluck-tag=") is ann
 
 
 def test_a_session_ends_when_it_rests_and_in_any_case(ann):

@@ -130,6 +130,89 @@ def test_many_names_or_many_at_once_do_not_get_around_it(home, persons):
     assert codes.count(409) == ALL - EACH
 
 
+def closed(visitor):
+    """A stranger tries many names, until passwords are looked at no more."""
+    for number in range(ALL + 1):
+        sign_in(visitor, ("ann", "bob", f"n{number}")[number % 3], "wrong horse battery")
+
+
+def test_no_stranger_keeps_a_person_out_of_a_browser_that_knows_them(home, persons):
+    """Behind a proxy, and on this machine, all come from one address: a browser tells by what it was given before."""
+    office, stranger = Visitor(home), Visitor(home)
+    stranger.app, stranger = office.app, office.again()
+    assert sign_in(office, "ann").status_code == 303
+    closed(stranger)
+    assert sign_in(stranger, "ann").status_code == 429
+    assert sign_in(office.again(), "ann").status_code == 429  # the control: a browser that is new
+    assert sign_in(office, "ann").status_code == 303
+    assert sign_in(office, "bob").status_code == 429  # it knows ann and nobody else
+
+
+def test_who_chose_a_password_in_a_browser_is_known_there(home, persons):
+    office = Visitor(home)
+    token = persons.invite("carla", time.time())
+    chosen = {"token": token, "password": GOOD, "again": GOOD}
+    assert office.post("/join/password", chosen).status_code == 303
+    closed(office.again())
+    assert sign_in(office, "carla").status_code == 303
+
+
+def test_what_a_known_browser_keeps_opens_nothing_and_is_good_for_few_tries(home, persons):
+    office = Visitor(home)
+    assert sign_in(office, "ann").status_code == 303
+    thief, kept = office.again(), dict(office.client.cookies)
+    (name,) = [one for one in kept if one.count("-") == 2]
+    thief.client.cookies.update({name: kept[name]})
+    assert thief.get("/").status_code == 303
+    codes = [sign_in(thief, "ann", "wrong horse battery").status_code for _ in range(EACH + 2)]
+    assert codes == [409] * EACH + [429] * 2
+    closed(office.again())
+    for forged in ("0" * 32 + "." + "0" * 64, kept[name][:-1], "x", "." + kept[name].partition(".")[2]):
+        other = office.again()
+        other.client.cookies.update({name: forged})
+        assert sign_in(other, "ann").status_code == 429, forged
+    persons.choose(persons.invite("ann", time.time()), time.time(), password="another horse battery")
+    assert sign_in(office, "ann", "another horse battery").status_code == 429  # of the old password
+
+
+COMMON = ["password1234", "P@ssw0rd2026!", "qwertyuiop123", "123456789012", "1q2w3e4r5t6y", "iloveyou1234",
+          "monkeymonkey", "letmein12345!", "Welcome-2026!", "internazionale", "strawberry12", "abcdefghijkl",
+          "Potluck-2026!", "potluck hospital", "ann example 1", "Example-Ann-99"]  # fmt: skip
+"""The first ten are of lists of leaked passwords, or as them."""
+
+
+@pytest.mark.parametrize("password", COMMON)
+def test_no_password_is_one_that_others_try_first(persons, password):
+    token = persons.invite("Carl Example", time.time())
+    with pytest.raises(UsageError, match=r"try first|different letters"):
+        persons.choose(token, time.time(), password=password.replace("ann", "carl").replace("Ann", "Carl"))
+
+
+@pytest.mark.parametrize(
+    "password", [GOOD, "tulip-97-ferry-kant", "Xk7#mQz!vR2p", "kalender wolke rost", "山田の庭には桃の木があります"]
+)
+def test_passwords_that_nobody_tries_first_are_taken(persons, password):
+    assert persons.choose(persons.invite("carl", time.time()), time.time(), password=password).password
+
+
+def test_a_password_of_the_sites_name_is_none(home, persons):
+    token = persons.invite("carl", time.time())
+    renamed = Persons(home.rename(home.parent / "cleveland") / "persons.json")
+    with pytest.raises(UsageError, match="try first"):
+        renamed.choose(token, time.time(), password="the Cleveland clinic")
+
+
+def test_who_opens_the_way_in_without_its_token_is_told_nobodys_name(home):
+    visitor = Visitor(home, person="Dr. Secret")
+    for query in ("", "?token=", f"?token={'0' * 64}"):
+        answer = visitor.get(f"/enter{query}")
+        assert answer.status_code == 409
+        assert "Secret" not in answer.text
+    assert "Dr. Secret" in visitor.get(f"/enter?token={TOKEN}").text  # the control
+    visitor.enter()
+    assert "Secret" not in visitor.again().get(f"/enter?token={TOKEN}").text  # it was used
+
+
 def test_who_is_not_signed_in_cannot_fill_the_log(home, persons):
     visitor = Visitor(home)
     for _ in range(ALL):
@@ -433,3 +516,25 @@ def test_a_passkey_is_made_for_the_invited_and_no_other(home, key):
     foreign = Authenticator().make(asked, "https://evil.example")
     assert visitor.post("/join/passkey", {"token": tokens["bob"], "credential": foreign}).status_code == 409
     assert not known.named("carla").joined
+
+
+def test_a_key_that_could_check_no_signature_is_not_taken(home, persons):
+    """It would be found out at the first sign-in, when the invitation is used up."""
+    visitor = Visitor(home)
+    token = persons.invite("carla", time.time())
+    broken = [
+        {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: bytes(32)},  # on no curve
+        {1: 2, 3: -7, -1: 1, -2: b"x"},
+        {1: 2, 3: -7, -1: 99, -2: bytes(32), -3: bytes(32)},
+        {1: 3, 3: -257, -1: b"", -2: b""},
+        {1: 9},
+    ]
+    for cose in broken:
+        asked = options(visitor, f"/join?token={token}", "/join/passkey")
+        made = Authenticator(cose=cose).make(asked, visitor.origin.text)
+        answer = visitor.post("/join/passkey", {"token": token, "credential": made})
+        assert answer.status_code == 409, cose
+    assert not persons.named("carla").joined
+    asked = options(visitor, f"/join?token={token}", "/join/passkey")
+    made = Authenticator().make(asked, visitor.origin.text)
+    assert visitor.post("/join/passkey", {"token": token, "credential": made}).status_code == 303  # the control

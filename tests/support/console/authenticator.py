@@ -15,18 +15,19 @@ PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 @dataclass
 class Authenticator:
-    """One ES256 key. flags: what it says of its user."""
+    """One ES256 key. flags: what it says of its user; cose: the public key that it says it has."""
 
     ident: bytes = field(default_factory=lambda: os.urandom(16))
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     count: int = 0
     flags: int = PRESENT | VERIFIED
+    cose: dict[int, int | bytes] | None = None
 
     def make(self, options: str, origin: str) -> str:
         """The answer to `navigator.credentials.create`."""
         asked = json.loads(options)
         point = self.key.public_key().public_numbers()
-        cose = {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
+        cose = self.cose or {1: 2, 3: -7, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
         attested = bytes(16) + len(self.ident).to_bytes(2, "big") + self.ident + cbor2.dumps(cose)
         data = self._data(asked["rp"]["id"], self.flags | ATTESTED) + attested
         made = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})

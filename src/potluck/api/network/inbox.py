@@ -220,12 +220,13 @@ def _seen(view: View, who: str = "") -> str:
 
 
 def inbox(folder: Path, which: str = "") -> list[Asked]:
-    """What waits for the owner, or all requests of one plan (`which`: its hash or the beginning of it)."""
+    """What waits for the owner, or all requests of one plan (`which`: its hash or the beginning of it). Of what waits
+    nothing is among it that this version cannot read: see `unread`."""
     home = SiteHome.at(folder)
     rules, computes = read_policy(home.policy), home.me.role is Role.COMPUTE
     delta = rules.allow.delta
     with closing(Requests(home.requests)) as requests, opened(home.ledger, delta) as ledger:
-        found = requests.find(which) if which else requests.pending()
+        found = requests.find(which) if which else [one for one in requests.pending() if read_of(one)]
         spent, counted, asked = ledger.spent() if ledger else 0.0, _counted(home), []
         cap = rules.allow.epsilon_per_year if math.isfinite(rules.allow.epsilon_per_year) else None
         pinned = home.pinned() if home.federation.is_file() else None
@@ -241,6 +242,12 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late)
             asked.append(Asked(one, plan, missing, spent, year, *facts))
         return asked
+
+
+def unread(folder: Path) -> list[Request]:
+    """What waits and this version cannot read, since another took it: it can be denied by its hash."""
+    with closing(Requests(SiteHome.at(folder).requests)) as requests:
+        return [one for one in requests.pending() if read_of(one) is None]
 
 
 def _with_kept(home: SiteHome, plan: Spec) -> tuple[Spec, str]:

@@ -19,15 +19,17 @@ from potluck.owner.requests import NEAR, REPEATED
 @spoken
 def command(folder: Path, hash: str) -> None:
     """What waits for approval in FOLDER, or every request of the plan whose hash begins with HASH."""
-    found = api.inbox(folder, hash)
+    found, unread = api.inbox(folder, hash), [] if hash else api.unread(folder)
 
     def text(out: Terminal) -> None:
-        if not found:
+        if not found and not others:
             out.say("nothing waits")
         for one in found:
             _show(out, one)
+        out.lines(f"{hash}: this version cannot read the plan; potluck site deny" for hash in others)
 
-    voice().data({"requests": [one.document() for one in found]}, text)
+    others = [f"sha256:{one.hash}" for one in unread]
+    voice().data({"requests": [one.document() for one in found], "unread": others}, text)
 
 
 def _show(out: Terminal, one: Asked) -> None:

@@ -51,6 +51,7 @@ def program(
             Page("/", owner.waiting),
             Page("/past", owner.past),
             Page("/requests/{name}", owner.asked),
+            Page("/requests/{name}/settings", owner.settings),
             Page("/requests/{name}/decide", owner.decide, post=True),
             Page("/requests/{name}/preview", owner.preview, post=True),
             Page("/requests/{name}/papers", papers.shown),

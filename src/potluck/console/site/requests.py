@@ -20,7 +20,7 @@ from potluck.api.network.preview import preview
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site.verdicts import REASONED, Verdict, verdicts
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
@@ -31,6 +31,9 @@ from potluck.report import matrix, owners, words
 from potluck.report.details import seen
 
 ADDRESS = "/requests"
+MANY, LONG = 100, 2_000
+"""Lines of a list and letters of a sentence that a page shows: a plan may have names without end. What is left out is
+counted, and is in the plan, which can be taken along."""
 SHOWN = 12
 """Values of a block that a preview shows; the verb's --json has all."""
 
@@ -74,10 +77,16 @@ class Owner:
         blocks = [_block(name, values, found.names.get(name)) for name, values in found.values.items()]
         facts = [*lines(found.tally), *found.near]
         return visit.page("leaving.html", f"What would leave: {found.asked.plan.name}", it=found, blocks=blocks,
-                          facts=facts)  # fmt: skip
+                          facts=facts, many=MANY, long=LONG)  # fmt: skip
 
     def decide(self, visit: Visit) -> Response:
-        """Yes, no, or no more. Raises Refused: something is another than its page said."""
+        """Yes, no, or no more; where it cannot be, the page as things are now, with the reason that was typed."""
+        try:
+            return self._decided(visit)
+        except (Refused, UsageError) as error:
+            return self._shown(visit, self._one(visit), error)
+
+    def _decided(self, visit: Visit) -> Response:
         verdict, reason = visit.fields.get("verdict", ""), visit.fields.get("reason", "").strip()
         if len(reason) > REASON:
             raise UsageError(f"a reason has at most {REASON} letters, this one has {len(reason)}", hint="shorten it")
@@ -110,13 +119,23 @@ class Owner:
         policy = SiteHome.at(self._folder).policy.read_bytes()
         return hashlib.sha256(hashlib.sha256(policy).digest() + json_text(shown).encode()).hexdigest()
 
-    def _shown(self, visit: Visit, asked: Asked) -> Response:
+    def settings(self, visit: Visit) -> Response:
+        """Every setting of the plan, however long, to be kept."""
+        asked = self._one(visit)
+        name = {"Content-Disposition": f'attachment; filename="plan-{visit.name[:16]}.json"'}
+        text = json_text(asked.document()["settings"])
+        return Response(text, media_type="application/json; charset=utf-8", headers=name)
+
+    def _shown(self, visit: Visit, asked: Asked, error: PotluckError | None = None) -> Response:
         address = f"{ADDRESS}/{visit.name}"
         offered: Sequence[Verdict] = verdicts(asked)
         before = earlier(self._folder, asked.request)
         return visit.page(
             "asked.html",
             asked.plan.name,
+            200 if error is None else visit.status(error),
+            error=error,
+            reason=visit.fields.get("reason", "")[:REASON],
             it=asked,
             state=asked.request.state.value,
             first_seen=moment(asked.request.first_seen),
@@ -126,6 +145,8 @@ class Owner:
             earlier=before,
             decided=decided(self._folder, asked.request),
             settings=json_text(asked.document()["settings"]),
+            many=MANY,
+            long=LONG,
             verdicts=offered,
             form=visit.form(f"{address}/decide", self._digest(asked, before)) if offered else "",
             look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
