@@ -9,8 +9,8 @@ from hashlib import sha256
 
 import pytest
 
-from potluck.api.network import amend
 from potluck.api.network.ledger import anchor
+from potluck.api.network.policy import amend
 from potluck.core.plan import CODE, canonical
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, read

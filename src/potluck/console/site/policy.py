@@ -1,7 +1,7 @@
 """The policy: in words, as a form, what a change would do before it is saved, and a change that waits for another.
 
 What is saved is what was shown: the page that asks has a form of its own, which remembers the file and all that was
-typed. What it means is `api.network.amend`'s matter. Keys that name files, programs or addresses are in no form.
+typed. What it means is `api.network.policy.amend`'s matter. Keys that name files, programs or addresses are in no form.
 """
 
 import hashlib
@@ -12,16 +12,16 @@ from pathlib import Path
 
 from starlette.responses import RedirectResponse, Response
 
-from potluck.api.network import amend
-from potluck.api.network.amended import Effects, effects
-from potluck.api.network.rules import rules
+from potluck.api.network.policy import amend
+from potluck.api.network.policy.effects import Effects, effects
+from potluck.api.network.policy.rules import rules
 from potluck.console.shell import Visit
 from potluck.console.site.requests import moment
 from potluck.core.errors import Refused, UsageError
 from potluck.core.visible import json_text
+from potluck.owner.form.controls import TABLES, Control, controls
+from potluck.owner.form.labels import LABELS, Label, meaning
 from potluck.owner.policy import Policy
-from potluck.owner.policy_form import TABLES, Control, controls
-from potluck.owner.policy_labels import LABELS, Label, meaning
 from potluck.owner.policy_words import ALLOWS, said
 
 CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"

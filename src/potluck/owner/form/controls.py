@@ -2,7 +2,7 @@
 
 Which keys: those that say what others may ask, who says yes and what is kept; none that names a file, a program or an
 address. A control follows from the key's type in `owner.policy`, so that nothing is said twice. It does NOT check a
-value: `reading` does, once what was typed stands in the policy's text (`policy_text`).
+value: `reading` does, once what was typed stands in the policy's text (`owner.form.text`).
 """
 
 import json

@@ -10,7 +10,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from potluck.core.errors import UsageError
-from potluck.owner.policy_form import Value
+from potluck.owner.form.controls import Value
 
 _BY_HAND = "change it in the file, with an editor"
 

@@ -1,7 +1,7 @@
 """What differs between two policies, in words, and which differences allow something that was not allowed before.
 
 Whatever is not known to tighten loosens: a key that this module has no rule for, too. It does NOT look at plans: which
-of those that wait a change would let in is the api's to say (`api.network.amend`).
+of those that wait a change would let in is the api's to say (`api.network.policy.amend`).
 """
 
 import math
@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from potluck.core.prose import sentence
+from potluck.owner.form.controls import Value, controls, differ, value_of
+from potluck.owner.form.labels import LABELS, WORDS
 from potluck.owner.hours import ANY, DAYS, span
 from potluck.owner.policy import Policy
-from potluck.owner.policy_form import Value, controls, differ, value_of
-from potluck.owner.policy_labels import LABELS, WORDS
 from potluck.owner.policy_words import said
 from potluck.owner.reach import covers
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from potluck.owner.form.changes import changes
+from potluck.owner.form.controls import controls, differ, typed, value_of, values
+from potluck.owner.form.labels import LABELS, WORDS
 from potluck.owner.judge import Year, judge
 from potluck.owner.policy import Allow, Approve, Keep, Policy, Source
-from potluck.owner.policy_change import changes
-from potluck.owner.policy_form import controls, differ, typed, value_of, values
-from potluck.owner.policy_labels import LABELS, WORDS
 from potluck.owner.reading import parse
 from support.owner.plans import OPEN, statistics, train
 
@@ -95,7 +95,7 @@ def test_who_must_say_yes_is_tighter_one_way_too():
 
 
 def test_a_key_without_a_rule_loosens(monkeypatch):
-    monkeypatch.setattr("potluck.owner.policy_change._RULES", {})
+    monkeypatch.setattr("potluck.owner.form.changes._RULES", {})
     found = changes(EVERYTHING, parse(OPEN.replace("epsilon_per_year = 10", "epsilon_per_year = 0"), "p"))
     assert [one.looser for one in found] == [True]
 

@@ -1,7 +1,7 @@
 """A change of the policy that waits for a second person: one file in the home, 0600, replaced whole.
 
 It holds what was typed into the form and the digest of the policy that it was typed about: of any other policy it is
-void. It does NOT say who may confirm it (`api.network.amend`).
+void. It does NOT say who may confirm it (`api.network.policy.amend`).
 """
 
 import hashlib

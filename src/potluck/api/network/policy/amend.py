@@ -19,11 +19,11 @@ from potluck.members import files
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
 from potluck.owner.access import MOST_CODES, AccessLog, Outcome, Subject
-from potluck.owner.amendment import Amendment, Waiting
+from potluck.owner.form.amendment import Amendment, Waiting
+from potluck.owner.form.changes import Change, changes
+from potluck.owner.form.controls import ANY, differ, typed, value_of, values
+from potluck.owner.form.text import edited
 from potluck.owner.policy import LONGEST, Policy
-from potluck.owner.policy_change import Change, changes
-from potluck.owner.policy_form import ANY, differ, typed, value_of, values
-from potluck.owner.policy_text import edited
 from potluck.owner.reading import parse
 
 MOST = 32 << 10
