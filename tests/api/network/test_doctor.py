@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections import namedtuple
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import pytest
 
@@ -16,6 +17,7 @@ from potluck.api.network import members
 from potluck.api.network.doctor import bad, examine, work
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.ledger import anchor
+from potluck.api.network.running.pulse import Pulse
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.engines.environment import Installed, Mark
@@ -178,6 +180,18 @@ def forgotten_request(home):
     db.close()
 
 
+def no_models(home):
+    policy(home, "[approve]", '[models]\nfolder = "models"\n[approve]')
+
+
+def no_enclave(home):
+    policy(home, "[approve]", '[attestation]\npolicy = "enclave.toml"\n[approve]')
+
+
+def others_address(home):
+    policy(home, "[approve]", '[engine]\naddress = "192.0.2.1:9400"\n[approve]')
+
+
 FAULTS = [
     (open_folder, "home", "bad", "other users of this machine can put files"),
     (entered_folder, "home", "look", "other users of this machine can enter it"),
@@ -199,6 +213,9 @@ FAULTS = [
     (crashed, "leftovers", "look", "files that a crash left: .policy.toml.4711"),
     (waiting_keys, "leftovers", "look", "new keys wait"),
     (undestroyed_keys, "leftovers", "look", "replaced keys"),
+    (no_models, "models", "bad", "models.folder is no folder"),
+    (no_enclave, "attestation", "bad", "enclave.toml"),
+    (others_address, "engines", "bad", "engine.address 192.0.2.1:9400 is not this machine's"),
     (forgotten_request, "requests", "look", "1 waits, the oldest for 3 days"),
 ]
 
@@ -262,6 +279,30 @@ def test_an_engine_that_broke_is_found_and_one_that_is_wanted_is_named(home, eng
     found = wrong(home)
     assert found[("engines", "bad")].what == "he: fails its self-test"
     assert found[("engines", "look")].hint == "potluck engine install mpc"
+
+
+def test_a_process_of_another_version_and_one_without_a_broker_are_found(home):
+    beat = Pulse(SiteHome.at(home))
+    beat.beat()
+    with (home / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "is not connected: not connected yet" in wrong(home)[QUIET].what
+        path = home / "status.json"
+        path.write_text(path.read_text().replace(version("potluck"), "0.0.1"))
+        assert "is at work as version 0.0.1" in wrong(home)[QUIET].what
+
+
+def test_a_coordinators_home_is_examined_and_its_broker(federation, tmp_path, capsys):
+    assert {one.state for one in examine(federation.fed)} == {"good"}
+    assert command(potluck, ["server", "doctor", str(federation.fed)]) == 0
+    capsys.readouterr()
+    fed = tmp_path / "fed"
+    shutil.copytree(federation.fed, fed, ignore=shutil.ignore_patterns("store", "*.pid"))
+    assert set(wrong(fed, now=time.time() + 91 * DAY)) == {("expiry", "bad")}
+    (fed / "issued.toml").write_text((fed / "issued.toml").read_text().replace("highest = 2", "highest = 3"))
+    next(iter(sorted((fed / "keys").iterdir()))).chmod(0o644)
+    assert set(wrong(fed)) == {("home", "bad"), ("federation", "bad")}
+    assert command(potluck, ["server", "doctor", str(fed)]) == 3
 
 
 def test_the_verb_ends_with_3_where_something_is_bad_and_says_it_as_json(home, capsys):

@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +172,19 @@ def test_a_storm_of_requests_is_one_message_and_the_next_a_minute_later(owner):
     owner.asked("later", name="later")
     owner.done(NOW + EVERY)
     assert [one["plan"] for one in owner.messages[1]["requests"]] == ["late", "later"]
+
+
+def test_who_asks_for_ever_more_runs_wakes_nobody_all_night(owner, monkeypatch):
+    owner.asked("r")
+    (one,) = owner.notifier.requests.pending()
+    started = []
+    monkeypatch.setattr(Notifier, "_start", lambda it, notify, due, now: started.append(due[0].run))
+    for minute in range(8 * 60):
+        monkeypatch.setattr(Requests, "pending", lambda it, run=f"r{minute}": (replace(one, run=run),))
+        owner.notifier.heard("request", "pending", f"r{minute}")
+        owner.notifier.look(NOW + minute * EVERY)
+    assert started[:3] == ["r0", "r1", "r2"]
+    assert 10 + 8 * 4 - 1 <= len(started) <= 10 + 8 * 4 + 1
 
 
 def test_what_is_asked_again_and_again_is_told_once_a_day_and_anew_after_a_decision(owner):

@@ -15,6 +15,11 @@ STYLES = {"good": "green", "look": "yellow", "bad": "bold red", "unknown": "dim"
 @spoken
 def command(folder: Path) -> int:
     """Look at FOLDER's home, policy, rows, engines, federation file, broker, clock, disk and ledger; change nothing."""
+    return examined(folder)
+
+
+def examined(folder: Path) -> int:
+    """Print what was found; gives the exit code."""
     from potluck.api.network.doctor import bad, examine
 
     found = examine(folder)

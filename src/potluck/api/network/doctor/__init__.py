@@ -12,11 +12,12 @@ from pathlib import Path
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor import line, work
 from potluck.api.network.doctor import rows as data
+from potluck.api.network.doctor.coordinator import coordinator
 from potluck.api.network.doctor.finding import Finding, State, failed
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.members.federation import Federation
-from potluck.members.home import SiteHome
+from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 
@@ -24,11 +25,12 @@ __all__ = ["Finding", "State", "bad", "examine"]
 
 
 def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> tuple[Finding, ...]:
-    """How the home of a site or compute party in `folder` is, topic by topic.
+    """How the home in `folder` is, topic by topic.
 
     Args:
-        folder: the home.
-        quick: without what takes long or asks others: the broker, databases, counts of rows, engines, the ledger.
+        folder: the home of a site or compute party, or the coordinator's.
+        quick: of a site: without what takes long or asks others: the broker, databases, counts of rows, engines, the
+            ledger.
         now: unix seconds; the time of this machine's clock.
 
     Returns:
@@ -37,8 +39,10 @@ def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> t
     Raises:
         UsageError: the folder is no home.
     """
-    home = SiteHome.at(folder)
-    return tuple(_examined(home, quick, time.time() if now is None else now))
+    now = time.time() if now is None else now
+    if (folder / "issued.toml").is_file():
+        return tuple(coordinator(CoordinatorHome.at(folder), now))
+    return tuple(_examined(SiteHome.at(folder), quick, now))
 
 
 def bad(findings: tuple[Finding, ...]) -> bool:
@@ -75,6 +79,7 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterat
         yield from data.rows(home, rules, count=not quick)
     yield from work.waiting(home, now)
     yield from work.told(home, rules)
+    yield from work.named(home, rules)
     if not quick:
         yield from work.engines(home, rules)
 

@@ -50,7 +50,10 @@ def _files(home: Home) -> Iterator[Finding]:
     elif mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield Finding("home", "look", f"{folder}: other users of this machine can enter it", f"chmod 700 '{folder}'")
     for path in sorted(folder.iterdir()):
-        status = path.lstat()
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue  # a journal of a file that is just being written comes and goes
         if path.suffix in (".card", ".html") or stat.S_ISLNK(status.st_mode):
             continue
         if status.st_uid != me:
@@ -67,13 +70,22 @@ def left(home: Home, now: float) -> Iterator[Finding]:
     if home.fresh.is_dir():
         hint = "send the .next.card to the coordinator, and join the file that lists it; until then the old keys serve"
         yield Finding("leftovers", "look", "new keys wait for a federation file that lists them", hint)
-    drafts = [one for one in home.folder.glob(".*") if one.is_file() and now - one.stat().st_mtime > LEFT]
+    drafts = [one for one in home.folder.glob(".*") if now - _changed(one, now) > LEFT]
     if drafts:
         names = ", ".join(sorted(one.name for one in drafts)[:5])
         yield Finding("leftovers", "look", f"files that a crash left: {names}", "they serve nothing: remove them")
     old = home.keys.with_name(f"{home.keys.name}.old")
     if old.is_dir():
         yield Finding("leftovers", "look", "replaced keys that a crash kept from being destroyed", f"rm -r '{old}'")
+
+
+def _changed(path: Path, now: float) -> float:
+    """When a file was written; `now` where it is none, or none any more."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return now
+    return status.st_mtime if stat.S_ISREG(status.st_mode) else now
 
 
 def disk(folder: Path) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """What a site does and did: its process, its ledger, what waits, and the engines that its policy has a use for."""
 
 import platform
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -11,7 +12,8 @@ from potluck.api.machine import engine
 from potluck.api.network.doctor.finding import DAY, Finding, failed
 from potluck.api.network.running.notify import RECENT
 from potluck.api.network.running.notify import program as program_of
-from potluck.core.errors import PotluckError
+from potluck.api.network.running.pulse import heard
+from potluck.core.errors import PotluckError, reason
 from potluck.core.party import Role
 from potluck.core.prose import agree
 from potluck.members.federation import Federation
@@ -23,6 +25,7 @@ from potluck.owner.hours import ANY
 from potluck.owner.ledger_heads import Anchor
 from potluck.owner.policy import Policy
 from potluck.owner.requests import Requests
+from potluck.tee.attestation.demand import read as demanded
 
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
@@ -34,12 +37,19 @@ def program() -> Iterator[Finding]:
 
 
 def process(home: SiteHome) -> Iterator[Finding]:
-    """Whether the site answers."""
-    if held(home.lock):
-        yield Finding("process", "good", "potluck site run is at work")
-    else:
+    """Whether the site answers, by which program, and whether the broker hears it."""
+    beat = heard(home.status)
+    if not held(home.lock):
         what = "potluck site run does not run: nobody answers requests"
         yield Finding("process", "look", what, f"potluck site run '{home.folder}', best as a service")
+    elif beat is not None and beat.program != version("potluck"):
+        what = f"potluck site run is at work as version {beat.program}, and {version('potluck')} is installed"
+        yield Finding("process", "look", what, "start it again, between two runs")
+    elif beat is not None and not beat.connected:
+        what = f"potluck site run is at work, and is not connected: {beat.trouble}"
+        yield Finding("process", "look", what, "it tries again every two seconds; what the broker's findings say helps")
+    else:
+        yield Finding("process", "good", "potluck site run is at work")
 
 
 def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
@@ -109,6 +119,34 @@ def told(home: SiteHome, rules: Policy) -> Iterator[Finding]:
         yield Finding("notify", "look", what, "run the program by hand, with a request as JSON on its stdin")
     else:
         yield Finding("notify", "good", f"{rules.notify.command[0]} is told of requests")
+
+
+def named(home: SiteHome, rules: Policy) -> Iterator[Finding]:
+    """Files and addresses that the policy names beside the rows."""
+    folder, enclave, address = rules.models.folder, rules.attestation.policy, rules.engine.address
+    if folder is not None and not (home.folder / folder).is_dir():
+        yield Finding("models", "bad", f"models.folder is no folder: {home.folder / folder}", "make it, or correct it")
+    if enclave is not None:
+        try:
+            demanded(home.folder / enclave)
+        except PotluckError as error:
+            yield failed("attestation", error)
+    if address is not None:
+        yield from _address(address)
+
+
+def _address(address: str) -> Iterator[Finding]:
+    """Whether engines of others could reach one here: its host has to be this machine's own. A port in use is none of
+    this: a job may use it."""
+    host = address.rsplit(":", 1)[0].strip("[]")
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.bind(place)
+    except OSError as error:
+        hint = "it is where this party's own engine listens: this machine's name or address, and ports that are open"
+        what = f"engine.address {address} is not this machine's ({reason(error)})"
+        yield Finding("engines", "bad", what, hint)
 
 
 def engines(home: SiteHome, rules: Policy) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 
 Samples = Mapping[tuple[str, ...], float]
-FRESH = 2.0
+FRESH = 5.0
 """Seconds for which an answer is given again: who asks ever more often makes no work."""
 
 

@@ -30,9 +30,12 @@ from potluck.owner.access import read as read_log
 from potluck.owner.policy import Notify
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests
+from potluck.parties.runners.flood import Pace
 
 LIMIT, EVERY, AGAIN = 30.0, 60.0, 86400.0
 """Seconds: that a program may take; between two of them; after which what still waits is told again."""
+AT_ONCE, A_SECOND = 10.0, 1 / 900
+"""Messages that may follow each other so, and how many for ever: who asks for ever more runs wakes nobody all night."""
 LOOK = 60.0
 """Seconds between two looks at what waits where nothing new was heard."""
 NAMED = 20
@@ -93,6 +96,7 @@ class Notifier:
     _next: float = float("-inf")
     _new: bool = True
     _child: _Child | None = None
+    _pace: Pace = field(default_factory=lambda: Pace(AT_ONCE, A_SECOND))
 
     def began(self) -> None:
         """The process starts: what was told before is not told again at once. Raises UsageError: the log."""
@@ -124,6 +128,9 @@ class Notifier:
             return  # a policy or file that cannot be read is said where it is asked for
         if due and notify.command:
             self._next = now + EVERY
+            if not self._pace.allows(now):
+                self._new = True
+                return
             self._told |= {one.run: now for one in due}
             self._start(notify, due, now)
 

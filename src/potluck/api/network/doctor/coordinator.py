@@ -1,0 +1,31 @@
+"""The coordinator's home: as a site's, and the files of its broker beside."""
+
+from collections.abc import Iterator
+
+from potluck.api.network.doctor import home as homes
+from potluck.api.network.doctor import line, work
+from potluck.api.network.doctor.finding import Finding, failed
+from potluck.core.errors import PotluckError
+from potluck.members.files import held
+from potluck.members.home import CoordinatorHome
+
+
+def coordinator(home: CoordinatorHome, now: float) -> Iterator[Finding]:
+    """Topic by topic. now: unix seconds."""
+    yield from work.program()
+    yield from homes.rights(home)
+    yield from homes.left(home, now)
+    yield from homes.disk(home.folder)
+    try:
+        member = home.standing()
+    except PotluckError as error:
+        yield failed("federation", error)
+        return
+    it = member.federation
+    yield from homes.clock(now, {"the federation file was issued": float(it.issued)})
+    said = f"{it.name}, version {it.version}, of {len(it.sites)} sites and {len(it.computes)} compute parties"
+    yield Finding("federation", "good", said)
+    yield from line.expiry(it, now)
+    yield from line.broker(member, now)
+    running = held(home.lock)
+    yield Finding("process", "good", "a server is at work" if running else "no server runs: none need, between runs")
