@@ -19,7 +19,7 @@ from support.console.home import TOKEN, served
 
 pytestmark = pytest.mark.browser
 WIDTHS = (400, 1400)
-PATHS = ("/", "/past", "/log", "/budget", "/policy", "/members", "/nowhere", "/sign-in")
+PATHS = ("/", "/past", "/log", "/budget", "/policy", "/policy/change", "/members", "/health", "/nowhere", "/sign-in")
 
 
 @pytest.fixture(scope="module")

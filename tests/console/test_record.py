@@ -3,12 +3,15 @@
 import csv
 import io
 import re
+import threading
 import time
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
+from potluck.api.network.doctor import Finding
 from potluck.api.network.ledger import anchor, spending
 from potluck.api.network.members import federation_show
 from potluck.core.asks import Kind
@@ -137,3 +140,49 @@ def test_members_are_shown_with_their_fingerprints(home, ann):
     for fingerprint in (*found["members"].values(), found["coordinator"]):
         assert fingerprint in text
     assert "in 29 days" in text
+
+
+def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when_asked(home, ann, monkeypatch):
+    text = words(ann.get("/health").text)
+    assert "potluck site doctor" in text
+    (home / "policy.toml").write_text("version = 1\n[allow]\nwhom = []\n")
+    page = ann.get("/health")
+    text = words(page.text)
+    assert "✗ Wrong" in text
+    assert "unknown key allow.whom" in text
+    asked = []
+
+    def examine(folder, *, quick=False):
+        asked.append(quick)
+        return (Finding("broker", "bad", "it <b>refuses</b> \u202ethese keys", "rotate"), Finding("disk", "good", "ok"))
+
+    monkeypatch.setattr("potluck.console.site.health.examine", examine)
+    ann.get("/health")
+    answer = ann.post("/health/look", {"form": ann.form("/health", "/health/look")})
+    text = words(answer.text)
+    assert asked == [True, True, False]  # a page that is loaded never waits for a broker
+    assert "One thing is wrong" in text
+    assert "What to do: Rotate." in text
+    assert text.index("Broker") < text.index("Disk")
+    assert "<b>refuses" not in answer.text
+    assert "\u202e" not in answer.text
+    assert ann.post("/health/look", {"form": "0" * 64}).status_code == 409
+
+
+def test_one_look_at_everything_goes_on_at_a_time(home, ann, monkeypatch):
+    began, go = threading.Event(), threading.Event()
+
+    def slow(folder, *, quick=False):
+        if not quick:
+            began.set()
+            assert go.wait(60)
+        return ()
+
+    monkeypatch.setattr("potluck.console.site.health.examine", slow)
+    forms = [ann.form("/health", "/health/look") for _ in range(2)]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: ann.post("/health/look", {"form": forms[0]}).status_code)
+        assert began.wait(60)
+        assert ann.post("/health/look", {"form": forms[1]}).status_code == 429
+        go.set()
+        assert first.result() == 200

@@ -9,6 +9,7 @@ from potluck.console.entrance import Clock, Draw, entrance
 from potluck.console.log import AccessPages
 from potluck.console.origin import Origin
 from potluck.console.shell import Page, application
+from potluck.console.site.health import LOOK, Health
 from potluck.console.site.papers import Papers
 from potluck.console.site.policy import CHANGE, DECIDE, PENDING, SAVE, Rules
 from potluck.console.site.record import Record
@@ -23,6 +24,7 @@ MENU = (
     ("/budget", "Budget"),
     ("/policy", "Policy"),
     ("/members", "Members"),
+    ("/health", "Health"),
 )
 
 
@@ -42,7 +44,7 @@ def program(
     home = SiteHome.at(folder)
     console, way_in = entrance(home, f"site {home.name}", MENU, origin, person, token, clock, draw)
     owner, record = Owner(folder), Record(folder)
-    policy, log = Rules(folder), AccessPages(folder)
+    policy, log, health = Rules(folder), AccessPages(folder), Health(folder)
     papers = Papers(folder)
     return application(
         console,
@@ -67,5 +69,7 @@ def program(
             Page(PENDING, policy.pending),
             Page(DECIDE, policy.decided, post=True),
             Page("/members", record.members),
+            Page("/health", health.shown),
+            Page(LOOK, health.looked, post=True),
         ],
     )
