@@ -14,7 +14,7 @@ from potluck.console.origin import Origin
 from potluck.console.site.program import program
 from potluck.owner.access import read
 from support.console import home as homes
-from support.console.browser import chromium, violations
+from support.console.browser import chromium, press, reach, violations
 from support.console.home import TOKEN, served
 
 pytestmark = pytest.mark.browser
@@ -41,26 +41,6 @@ def site(browser, home):
             page.on("dialog", lambda one: (heard.append(one.message), one.dismiss()))
             yield origin, page, heard
             context.close()
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def focused(page):
-    return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
-
-
-def reach(page, name):
-    """Tab until this element has the focus, which must show."""
-    for _ in range(60):
-        press(page, "Tab")
-        if focused(page) == name:
-            look = "getComputedStyle(document.activeElement)"
-            assert page.evaluate(f"{look}.outlineStyle + {look}.outlineWidth") == "solid3px"
-            return
-    raise AssertionError(f"{name} is not reached by Tab")
 
 
 def decided(home):

@@ -137,8 +137,9 @@ class Guard:
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             way = self.way(scope["path"])
-            headers = {**way.headers(), **(SECURE if self.origin.secure else {})}
-            await self._answer(scope, receive, _with_headers(send, headers), way)
+            more = SECURE if self.origin.secure else {}
+            good, bad = {**way.headers(), **more}, {**USUAL.headers(), **more}
+            await self._answer(scope, receive, _with_headers(send, good, bad), way)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -239,9 +240,12 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return next_one
 
 
-def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+def _with_headers(send: Send, good: Mapping[str, str], bad: Mapping[str, str]) -> Send:
+    """bad: of an error, which is a page as others are, whatever the address has."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            headers = bad if message["status"] >= 400 else good
             own = {name.lower().encode() for name in headers}
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in own]
             extra = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -67,7 +67,8 @@ def safe(said: str) -> str:
 def svg(ident: str, title: str, desc: str, height: float, parts: Sequence[str], *, width: str = "100%") -> str:
     """The frame: `height` px high, named for those who cannot see it."""
     name = escape(ident)
-    box = f'width="{width}" height="{height:.0f}" font-size="13" style="max-width:100%"'
+    most = "" if width == "100%" else ' style="max-width:100%"'  # pages for people allow no style in an element
+    box = f'width="{width}" height="{height:.0f}" font-size="13"{most}'
     role = f'role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
     said = f'<title id="{name}-title">{safe(title)}</title><desc id="{name}-desc">{safe(desc)}</desc>'
     return f'<svg id="{name}" class="chart" {box} {role}>{said}{"".join(parts)}</svg>'

@@ -36,3 +36,25 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
     found = Axe().run(page, options={"resultTypes": ["violations", "passes"]}).response
     assert len(found["passes"]) > 15
     return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+
+
+def press(page: Page, *keys: str) -> None:
+    """Keys, one after the other."""
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def focused(page: Page) -> str:
+    """What has the focus: its text, or its name."""
+    return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
+
+
+def reach(page: Page, name: str) -> None:
+    """Tab until this element has the focus, which must show."""
+    for _ in range(60):
+        press(page, "Tab")
+        if focused(page) == name:
+            look = "getComputedStyle(document.activeElement)"
+            assert page.evaluate(f"{look}.outlineStyle + {look}.outlineWidth") == "solid3px"
+            return
+    raise AssertionError(f"{name} is not reached by Tab")

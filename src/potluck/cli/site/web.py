@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.pages import shown
 
 
 @click.command("web")
@@ -17,29 +18,8 @@ from potluck.cli.door import PATH, spoken, voice
 @spoken
 def command(folder: Path, port: int, origin: str | None, person: str | None, opened: bool) -> None:
     """FOLDER's pages: what waits, in plain words, and the decision; served on this machine until it is stopped."""
-    from potluck.api.network.persons import persons
-    from potluck.console.opening import closed, opening
-    from potluck.console.origin import Origin
-    from potluck.console.serve import listening, serve
     from potluck.console.site.program import program
-    from potluck.console.whereabouts import remember
-    from potluck.members.tokens import fresh
 
-    speaker = voice()
-    token = "" if origin or persons(folder) else fresh()
-    with listening(port) as (taken, sockets):
-        place = Origin.behind(origin) if origin else Origin.here(taken)
-        app = program(folder, place, person or getpass.getuser(), token)
-        closed(folder)
-        remember(folder, place)
-        address = f"{place.text}/enter?token={token}" if token else place.text
-        speaker.lines({"address": address, "port": taken}, [address])
-        words = "it is good for one use, within ten minutes" if token else "each person signs in as themselves"
-        speaker.say(f"open this address in a browser: {words}")
-        if opened and not opening(folder, address):
-            speaker.say("no browser was found here: open the address yourself")
-        try:
-            serve(app, sockets, proxied=place.secure, loud=speaker.verbose)
-        finally:
-            closed(folder)
+    speaker, name = voice(), person or getpass.getuser()
+    shown(speaker, folder, port, origin, lambda place, token: program(folder, place, name, token), opened=opened)
     speaker.say("stopped")

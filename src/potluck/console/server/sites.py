@@ -1,0 +1,88 @@
+"""Who belongs to the federation, and whether they are there: by the broker's word, and by what runs heard from them."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.responses import Response
+
+from potluck.api.network.members import federation_show
+from potluck.api.network.office import Office
+from potluck.api.network.status import File, Heard, Standing
+from potluck.console.server import words
+from potluck.console.server.latest import Latest
+from potluck.console.shell import Visit
+from potluck.core.party import Party, Role
+
+HERE = 20.0
+"""Seconds for which a party that the broker saw counts as connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One. online: in words, by the broker; heard: when a run heard it last, in words; file: by which it went, if
+    not by the one in force."""
+
+    name: str
+    part: str
+    fingerprint: str
+    online: str
+    here: bool
+    heard: str
+    file: str
+
+
+class Sites:
+    """Of the coordinator's home in `folder`."""
+
+    def __init__(self, folder: Path, office: Office, latest: Latest) -> None:
+        self._folder, self._office, self._latest = folder, office, latest
+
+    def members(self, visit: Visit) -> Response:
+        """All of them."""
+        now = time.time()
+        shown, online, standing = federation_show(self._folder, now), self._office.online(), self._latest.standing()
+        found = [
+            _member(party, fingerprint, online.get(party), standing)
+            for role, every in ((Role.SITE, shown.document()["members"]), (Role.COMPUTE, shown.document()["compute"]))
+            for party, fingerprint in _named(role, every)
+        ]
+        days = int((shown.federation.expires - now) // 86400)
+        return visit.page("server_sites.html", "Sites", it=shown.document(), found=found, days=days)
+
+
+def _named(role: Role, every: object) -> list[tuple[Party, str]]:
+    assert isinstance(every, dict)
+    return [(Party(role, name), fingerprint) for name, fingerprint in every.items()]
+
+
+def _member(party: Party, fingerprint: str, seconds: float | None, standing: Standing) -> Member:
+    heard = _heard(party, standing)
+    here = seconds is not None and seconds < HERE
+    online = (
+        "connected" if here else f"gone: it was connected {words.ago(seconds)}" if seconds is not None else "not seen"
+    )
+    return Member(
+        party.name,
+        "site" if party.role is Role.SITE else "compute party",
+        fingerprint,
+        online,
+        here,
+        words.ago(heard.seen) if heard else "",
+        _other(heard, standing.file) if heard else "",
+    )
+
+
+def _heard(party: Party, standing: Standing) -> Heard | None:
+    """The newest word of a party in any run."""
+    said = [
+        one
+        for run in standing.runs
+        for one in (run.sites if party.role is Role.SITE else run.computes)
+        if one.name == party.name and one.seen is not None
+    ]
+    return min(said, key=lambda one: one.seen or 0.0, default=None)
+
+
+def _other(heard: Heard, file: File) -> str:
+    return str(heard.file) if heard.file and heard.file != file else ""

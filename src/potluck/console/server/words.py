@@ -1,0 +1,99 @@
+"""What sites answer and how runs stand, in words: the codes of docs/reference/exit-codes.md for who reads no codes."""
+
+from datetime import UTC, datetime
+
+from potluck.api.network.status import Live
+from potluck.core.prose import sentence
+
+GOING = ("waiting", "queued", "open", "summed")
+"""States of a run that has not ended."""
+STATES = {
+    "waiting": "waits for sites",
+    "queued": "waits for its turn",
+    "open": "runs",
+    "summed": "is ending",
+    "finished": "finished",
+    "failed": "stopped",
+    "cancelled": "cancelled",
+    "given up": "started anew",
+}
+VERDICTS = {
+    "granted": "approved",
+    "pending": "waits for its owner",
+    "denied": "refused",
+    "unable": "cannot take part",
+    "lacking": "is being sent the network",
+    "silent": "not heard yet",
+    "not heard": "was not heard",
+}
+_POLICY = (
+    "who", "tasks", "models", "columns", "tables", "protect", "intersect", "readers", "compute", "attestation",
+    "server", "noise", "units", "person", "epsilon_per_plan", "epsilon_per_year", "min_rows", "min_sites",
+    "min_corrupt", "looks", "hours", "memory",
+)  # fmt: skip
+CODES = {
+    **{code: f"its policy does not allow it (allow.{code})" for code in _POLICY},
+    "epsilon_per_plan": "its policy lets no plan spend so much epsilon",
+    "epsilon_per_year": "its budget of epsilon for the year does not reach",
+    "who": "its policy does not let this coordinator ask",
+    "hours": "its policy lets nobody ask at this hour",
+    "memory": "training this network may take more memory than it lets",
+    "tables": "it has no table of the name that the plan joins",
+    "denied": "a person there said no",
+    "revoked": "a person there took the approval back",
+    "federation": "it goes by another federation file: let it join the newest",
+    "expired": "its federation file has expired",
+    "version": "it runs another version of the program",
+    "ledger": "its ledger was put back, or lost",
+    "plan": "it cannot carry the plan out as it came",
+    "initial": "the first model is not the plan's",
+    "graph": "the network that it got is not the plan's",
+    "base": "it lacks the frozen weights of the plan's network",
+    "finished": "the run is over there: start the plan anew",
+    "policy": "its policy cannot be read as it is now",
+    "engine": "the engine that the plan needs is not ready there",
+    "data": "its rows or files do not fit: its own screen says how",
+    "rows_changed": "its rows changed since the run began",
+    "repeats": "its owner is asked again: a step was repeated too often",
+    "near": "its owner is asked again: beside another plan, a few rows could be told apart",
+    "permit": "the permit in the plan is not in force there",
+}
+"""By code, why a site takes no part. A code that is not here is shown as it is."""
+
+
+def state(run: Live) -> str:
+    """How a run stands."""
+    refused = run.state == "failed" and any(one.verdict in ("denied", "unable") for one in (*run.sites, *run.computes))
+    return "refused" if refused else STATES.get(run.state, run.state)
+
+
+def verdict(word: str) -> str:
+    """What a site said."""
+    return VERDICTS.get(word, word)
+
+
+def codes(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Why, a sentence's part each."""
+    return tuple(CODES.get(code, code) for code in found)
+
+
+def said(line: str) -> str:
+    """A line of what is said of a plan as a sentence. A key at its beginning stays as it is written."""
+    first = line.split(" ", 1)[0]
+    return f"{line}." if "." in first.rstrip(".") or "_" in first else sentence(line)
+
+
+def ago(seconds: float | None) -> str:
+    """How long since somebody was heard; empty where nobody was."""
+    if seconds is None:
+        return ""
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {name}{'' if count == 1 else 's'} ago"
+    return "just now" if seconds < 5 else f"{seconds:.0f} seconds ago"
+
+
+def when(seconds: float) -> str:
+    """A time, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

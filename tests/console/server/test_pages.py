@@ -1,0 +1,142 @@
+"""What the coordinator's pages say, and what a press of a button does."""
+
+import time
+
+import pytest
+
+from potluck.api.network.status import Heard
+from potluck.learning.evaluation.validation import Look
+from potluck.owner.access import read
+from support.console import office as offices
+from support.console.home import words
+from support.console.office import Event, live
+
+
+def send(visitor, text, files=(), form=""):
+    """A plan is sent; gives the answer."""
+    form = form or visitor.form("/new", "/plans")
+    return visitor.upload("/plans", {"form": form, "text": text}, files)
+
+
+def sent(visitor, text, files=()):
+    """The address of a plan that was sent."""
+    answer = send(visitor, text, files)
+    assert answer.status_code == 303, words(answer.text)
+    return answer.headers["location"]
+
+
+def test_without_a_run_the_list_leads_to_a_first_one(ann):
+    text = words(ann.get("/").text)
+    assert "No run has begun yet" in text
+    assert "signed in as ann" in text
+
+
+def test_a_hundred_runs_are_listed_by_pages_and_found(desk, ann):
+    for number in range(120):
+        state = ("finished", "open", "failed")[number % 3]
+        desk.office.runs.append(
+            live(f"{number:032x}", f"plan-{number}", state=state, person="bob" if number == 7 else "ann")
+        )
+    text = words(ann.get("/").text)
+    assert "120 runs, newest first: page 1 of 3" in text
+    assert "plan-49 " in text
+    assert "plan-50 " not in text
+    assert "plan-50 " in words(ann.get("/?page=2").text)
+    assert "40 runs" in words(ann.get("/?kind=going").text)
+    assert "One run" in words(ann.get("/?about=bob").text)
+    assert [ann.get(f"/?{asked}").status_code for asked in ("page=4", "page=0", "page=x", "kind=x")] == [400] * 4
+
+
+def test_a_run_says_who_refused_and_why_in_words(desk, ann):
+    run = "a" * 32
+    heard = (
+        Heard("a", "granted", (), 2.0, 0.5, 0, None),
+        Heard("b", "denied", ("epsilon_per_year",), 3.0, None, 0, None),
+    )
+    desk.office.runs.append(live(run, state="failed", sites=heard, why="b refuses this plan", ended=time.time()))
+    desk.office.said[run] = [Event(1, "2026-12-01T10:00:00.000+00:00", "answer", "b: denied epsilon_per_year")]
+    text = words(ann.get(f"/runs/{run}").text)
+    assert "refused" in text
+    assert "its budget of epsilon for the year does not reach" in text
+    assert "B refuses this plan" in text
+    assert "answer: b: denied" in text
+
+
+def test_metrics_of_looks_are_drawn(desk, ann):
+    run = "a" * 32
+    desk.office.runs.append(live(run, state="open"))
+    assert "<figure" not in ann.get(f"/runs/{run}").text
+    desk.office.looks[run] = [Look(round, 0.7 - round / 20, 0.5 + round / 20) for round in (1, 2, 3)]
+    text = ann.get(f"/runs/{run}").text
+    assert text.count("<figure") == 2
+    assert "AUC on validation rows" in text
+
+
+def test_a_plan_is_shown_before_it_is_started_and_then_it_runs_once(desk, ann, quick):
+    place = sent(ann, offices.text())
+    text = words(ann.get(place).text)
+    assert "Who could see what" in text
+    assert "3 rounds" in text
+    assert "not seen" in text  # c and d are not connected
+    assert desk.office.runs == []
+    form = ann.form(place, f"{place}/start")
+    answer = ann.post(f"{place}/start", {"form": form})
+    (run,) = desk.office.runs
+    assert answer.headers["location"] == f"/runs/{run.run}"
+    assert (run.plan, run.person) == ("p", "ann")
+    assert "It was started" in words(ann.get(place).text)
+    found = [(one.event, one.person, one.run) for one in read(desk.folder / "access.jsonl").entries]
+    assert found[-1] == ("submit", "ann", run.run)
+
+
+def test_what_several_see_together_is_shown(ann, quick):
+    place = sent(ann, offices.text())
+    alone = words(ann.get(place).text)
+    both = words(ann.get(f"{place}?p0=1&p2=1").text)
+    assert "Together," not in alone
+    assert "Together, server, a would see" in both
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (offices.text(privacy={"noise": "shared", "epsilon": -1.0}), "epsilon"),
+        (offices.text(task="trian"), "train"),
+        ("not toml", "Not TOML"),
+    ],
+)
+def test_a_wrong_plan_is_shown_with_its_key_and_what_to_do(desk, ann, quick, text, said):
+    place = sent(ann, text)
+    page = ann.get(place).text
+    assert said in words(page)
+    assert "What to do:" in words(page)
+    assert f"{place}/start" not in page
+
+
+def test_a_plan_of_strangers_cannot_start_and_says_so(ann, quick):
+    place = sent(ann, offices.text(federation={"sites": ["a", "b", "eve"], "corrupt": 1, "dropouts": 0}))
+    text = ann.get(place).text
+    assert "it must join the federation first" in words(text)
+    assert "/start" not in text
+
+
+def test_a_run_is_cancelled_with_a_reason_and_the_log_says_who(desk, ann):
+    run = desk.office.submit(offices.plan(), "bob")
+    page = f"/runs/{run}"
+    assert ann.post(f"{page}/cancel", {"form": ann.form(page, f"{page}/cancel"), "reason": " "}).status_code == 400
+    form = ann.form(page, f"{page}/cancel")
+    assert ann.post(f"{page}/cancel", {"form": form, "reason": "the wrong columns"}).status_code == 303
+    text = words(ann.get(page).text)
+    assert "Cancelled by ann; the wrong columns" in text
+    entry = read(desk.folder / "access.jsonl").entries[-1]
+    assert (entry.event, entry.person, entry.reason, entry.run) == ("cancel", "ann", "the wrong columns", run)
+    assert run in ann.get("/log").text
+
+
+def test_members_are_shown_with_what_the_broker_and_runs_say(desk, ann):
+    heard = tuple(Heard(name, "granted", (), 70.0, None, 0, None) for name in "abcd")
+    desk.office.runs.append(live("a" * 32, sites=heard))
+    text = words(ann.get("/sites").text)
+    assert "2 of 4" in text
+    assert "1 minute ago" in text
+    assert "proves nothing" in text
