@@ -115,10 +115,12 @@ class Rig:
     children: dict[str, Child] = field(default_factory=dict)
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     starts: int = 0
+    fed_name: str = "fed"
+    """Of the coordinator's home: another one after it was put back elsewhere. The broker stays in the first."""
 
     @property
     def fed(self) -> Path:
-        return self.folder / "fed"
+        return self.folder / self.fed_name
 
     @property
     def watch(self) -> Path:
@@ -127,11 +129,12 @@ class Rig:
     def home(self, name: str) -> Path:
         return self.folder / name
 
-    def found(self, port: int) -> None:
-        """Homes, keys, cards, the signed file. A site without a frame has its rows where its policy says."""
+    def found(self, *ports: int) -> None:
+        """Homes, keys, cards, the signed file. A site without a frame has its rows where its policy says. ports: of the
+        broker, or of its three nodes."""
         now = time.time()
         self.rooms()
-        api.federation_new(self.fed, f"tls://127.0.0.1:{port}", now, 30)
+        api.federation_new(self.fed, ",".join(f"tls://127.0.0.1:{port}" for port in ports), now, 30)
         for name, frame in self.frames.items():
             api.site_new(self.home(name), None)
             (self.home(name) / "policy.toml").write_text(self.policies.get(name, OPEN))
@@ -168,13 +171,14 @@ class Rig:
         return child
 
     def start(self, *names: str) -> None:
-        """Start the broker or sites, those that do not run."""
+        """Start the broker, or nodes of it ("broker-2"), or sites, those that do not run."""
         for name in names:
             if name in self.children and self.children[name].alive():
                 continue
-            if name == BROKER:
-                self.spawn(name, "broker", self.fed, driven=False)
-                wait_for(lambda: broker.answers(self.fed), 120, "the broker answers")
+            if name.startswith(BROKER):
+                node, home = int(name.partition("-")[2] or 0), self.folder / "fed"
+                self.spawn(name, "broker", home, *(("--node", node) if node else ()), driven=False)
+                wait_for(lambda node=node, home=home: broker.answers(home, node), 120, f"the {name} answers")
             else:
                 self.spawn(name, "site", "run", self.home(name))
 
@@ -191,7 +195,7 @@ class Rig:
 
     def close(self) -> None:
         """End all, the server and the sites first."""
-        for name in sorted(self.children, key=lambda one: one == BROKER):
+        for name in sorted(self.children, key=lambda one: one.startswith(BROKER)):
             self.children[name].stop()
 
     # Traps.
@@ -238,6 +242,12 @@ class Rig:
                 for row in rows
             ]
 
+    def causes(self, run: str) -> list[str]:
+        """Why the rounds of a run that came to nothing did."""
+        path = self.fed / "runs" / run / "journal.sqlite"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return [str(row[0]) for row in db.execute("SELECT cause FROM rounds WHERE cause IS NOT NULL")]
+
     def charged(self, name: str, run: str) -> list[int]:
         """The rounds of a run that a site's ledger was charged for."""
         with contextlib.closing(Chain(SiteHome.at(self.home(name)).ledger)) as chain:
@@ -267,7 +277,7 @@ class Rig:
         assert list((self.folder / "temporary").rglob("*")) == []
         assert list((self.folder / "cwd").rglob("*")) == []
         places = {"watch", "temporary", "cwd", "plans", "runs", "fed", *self.frames}
-        assert {path.name for path in self.folder.iterdir()} <= places
+        assert {path.name for path in self.folder.iterdir() if not path.name.startswith("fed-")} <= places
         strays = [p for p in self.folder.rglob("*") if p.name.endswith((".part", ".tmp", "-journal"))]
         assert strays == []
         self.nothing_private()

@@ -1,4 +1,4 @@
-"""Copies of a site's home: made while the site works, and put back on another machine.
+"""Copies of a site's home, or a coordinator's: made while it works, and put back on another machine.
 
 Rows are left out: they come from the owner's own system. Keys are in it. A copy that is older than what the federation
 has seen of the site's ledger is refused by the site itself, at the first request (decision 0012).
@@ -17,7 +17,8 @@ from typing import BinaryIO
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError, unwritable
 from potluck.members.backup import Copied, restore, save
-from potluck.members.home import SiteHome
+from potluck.members.files import locked
+from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.reading import read as read_policy
 
 PIPE = Path("-")
@@ -39,7 +40,7 @@ class Backup:
     def document(self) -> dict[str, object]:
         """The JSON of it."""
         return {
-            "site": self.copied.name,
+            "site" if self.copied.kind == "site" else "federation": self.copied.name,
             "folder": str(self.folder),
             "file": str(self.file),
             "made": self.made,
@@ -72,6 +73,42 @@ def site_restore(file: Path, folder: Path) -> Backup:
     """
     with _read(file) as source:
         return Backup(file, folder, restore(source, folder, "site"))
+
+
+def server_backup(folder: Path, file: Path) -> Backup:
+    """Copy the coordinator's home in `folder` as `site_backup` does, while its server works: keys, files of the
+    federation, the broker's own, runs, heads. The broker's queues are left out, and the mark by which a server that
+    starts again takes its own lease: a copy has to wait until the other server is gone.
+
+    Raises UsageError: no home, or the file is there already, or cannot be written. Refused: the federation is just
+    being changed.
+    """
+    home = CoordinatorHome.at(folder)
+    with (
+        locked(home.changing, "the federation is being changed by another process"),
+        _written(file) as out,
+    ):
+        name = home.standing().federation.name
+        copied = save(home.folder, out, "coordinator", name, _of_broker, time.time())
+    return Backup(file, home.folder, copied)
+
+
+def server_restore(file: Path, folder: Path) -> Backup:
+    """Put a copy of a coordinator's home back into the new folder `folder`. file: "-" is stdin.
+
+    Raises UsageError: the folder is there, or a file cannot be read or written. Raises Refused: no copy as it was made,
+    or it holds no such home.
+    """
+    with _read(file) as source:
+        found = Backup(file, folder, restore(source, folder, "coordinator"))
+    CoordinatorHome.at(folder).standing()
+    return found
+
+
+def _of_broker(inner: str) -> bool:
+    """What a program of the broker's makes itself: queues and log."""
+    place = Path(inner).parts
+    return place[0] == "broker" and ("store" in place or place[-1].startswith("nats.log"))
 
 
 def _rows(home: SiteHome) -> frozenset[Path]:

@@ -11,8 +11,8 @@ from potluck.net.lease import Lease
 from potluck.net.link import Link
 from potluck.net.session import Account
 
-CONNECT = 15.0
-"""Seconds to reach the broker at the start."""
+CONNECT = 30.0
+"""Seconds to reach the broker at the start: its nodes may be choosing a leader."""
 
 
 @contextmanager

@@ -1,0 +1,109 @@
+"""A coordinator's home as one file: whole while its server writes, and nothing in it that lets two servers run."""
+
+import contextlib
+import json
+import stat
+import threading
+import time
+
+import pytest
+
+from potluck.api.machine.backup import server_backup, server_restore, site_restore
+from potluck.api.network import members as api
+from potluck.core.asks import Ask, Kind
+from potluck.core.errors import Refused, UsageError
+from potluck.members.files import locked
+from potluck.members.home import CoordinatorHome
+from potluck.parties.runners.journal import Journal
+from support.parties import scene
+from support.spoken import spoken
+
+NOW = time.time()
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Three nodes, and what programs leave in a home."""
+    fed = tmp_path / "fed"
+    api.federation_new(fed, ",".join(f"tls://{name}.example:4222" for name in "xyz"), NOW)
+    (fed / "server.boot").write_text("here")
+    (fed / "heads.json").write_text("{}")
+    room = fed / "broker" / "node-1"
+    (room / "store" / "jetstream").mkdir(parents=True)
+    for name in ("store/jetstream/letters", "nats.log", "nats.log.2026", "nats.pid"):
+        (room / name).write_text("x")
+    return fed
+
+
+def names(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_all_is_copied_but_queues_logs_and_the_mark_of_the_living_server(home, tmp_path, capsys):
+    done = spoken(capsys, "server", "backup", home, "-o", tmp_path / "copy", "--json")
+    assert done.code == 0
+    said = json.loads(done.out)
+    assert said["federation"] == "fed"
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
+    again = spoken(capsys, "server", "restore", tmp_path / "copy", tmp_path / "there", "--json")
+    assert again.code == 0
+    assert set(json.loads(again.out)["files"]) == set(said["files"]) == names(tmp_path / "there")
+    gone = names(home) - names(tmp_path / "there")
+    room = "broker/node-1"
+    passing = {f"{room}/{name}" for name in ("store/jetstream/letters", "nats.log", "nats.log.2026", "nats.pid")}
+    assert gone == {"server.boot", "federation.lock", *passing}
+    for name in names(tmp_path / "there"):
+        assert (tmp_path / "there" / name).read_bytes() == (home / name).read_bytes()
+        assert stat.S_IMODE((tmp_path / "there" / name).stat().st_mode) == 0o600
+    assert CoordinatorHome.at(tmp_path / "there").open(NOW).federation == CoordinatorHome.at(home).open(NOW).federation
+
+
+def test_a_journal_that_is_written_meanwhile_is_copied_whole(home, tmp_path):
+    """Each copy opens, and holds a beginning of the rounds without a gap."""
+    spec = scene.plan().spec
+    written = threading.Event()
+    with contextlib.closing(Journal(home / "runs" / "r" / "journal.sqlite", spec)) as journal:
+        journal.note("spec", "here")
+    stop = threading.Event()
+
+    def write():
+        with contextlib.closing(Journal(home / "runs" / "r" / "journal.sqlite", spec)) as journal:
+            while not stop.is_set():
+                journal.begin(Ask(Kind.TRAIN, 0, (), b""))
+                written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert written.wait(60)
+        for number in range(3):
+            server_backup(home, tmp_path / f"copy{number}")
+    finally:
+        stop.set()
+        writer.join(60)
+    ends = []
+    for number in range(3):
+        server_restore(tmp_path / f"copy{number}", tmp_path / f"there{number}")
+        with contextlib.closing(Journal(tmp_path / f"there{number}/runs/r/journal.sqlite", spec)) as journal:
+            found = [one["number"] for one in journal.rounds()]
+        assert found == list(range(1, len(found) + 1))
+        ends.append(len(found))
+    assert ends[0] >= 1
+    assert ends == sorted(ends)
+
+
+def test_a_federation_that_is_being_changed_is_not_copied_half(home, tmp_path):
+    with locked(CoordinatorHome.at(home).changing, "busy"), pytest.raises(Refused, match="being changed"):
+        server_backup(home, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_nothing_is_overwritten_and_no_other_home_comes_of_it(home, tmp_path):
+    server_backup(home, tmp_path / "copy")
+    with pytest.raises(UsageError, match="there already"):
+        server_backup(home, tmp_path / "copy")
+    with pytest.raises(UsageError, match="there already"):
+        server_restore(tmp_path / "copy", home)
+    with pytest.raises(Refused, match="coordinator"):
+        site_restore(tmp_path / "copy", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
