@@ -1,5 +1,5 @@
 """A site's process is watched from outside: its status, its health and its metrics say what is so, before, in and after
-a life that ends by a kill."""
+a life that ends by a kill; and it tells a program of its owner's that a request waits."""
 
 import http.client
 import json
@@ -11,10 +11,15 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from potluck.api.network.inbox import decide
 from potluck.api.network.running.status import status
 from support.members.running import running
-from support.net.broker_rig import until
+from support.net.broker_rig import need_broker, until
+from support.owner.policies import OPEN
 from support.ports import free_port
+from support.processes import hospitals
+from support.processes.hospitals import NAMES
+from support.processes.rig import BROKER
 
 
 @pytest.fixture
@@ -70,3 +75,29 @@ def test_a_site_that_runs_says_so_and_one_that_was_killed_does_not(federation, t
         process.wait(60)
     found = status(home).document()
     assert (found["running"], found["broker"]["connected"], found["since"]) == (False, None, None)
+
+
+WAITS = OPEN.replace('rule = "policy"', 'rule = "person"') + '[notify]\ncommand = ["tell.sh"]\n'
+
+
+@pytest.mark.slow
+def test_the_owner_is_told_while_the_site_goes_on_and_the_run_ends_once_it_was_approved(tmp_path):
+    need_broker()
+    rig = hospitals.federation(tmp_path / "f", {"anna": WAITS})
+    script, heard = rig.home("anna") / "tell.sh", rig.home("anna") / "heard"
+    script.write_text("#!/bin/sh\ncat >> heard\nsleep 1000\n")  # it hangs: nobody waits for it
+    script.chmod(0o700)
+    try:
+        rig.start(BROKER, *NAMES)
+        server = rig.serve(rig.plan(hospitals.plan(), "told"), "--out", rig.folder / "runs" / "told", wait=60)
+        until(lambda: heard.exists() and heard.read_text().endswith("\n"), "it is told")
+        (request,) = json.loads(heard.read_text())["requests"]
+        (waiting,) = status(rig.home("anna")).document()["waiting"]
+        assert (request["hash"], request["plan"]) == (waiting["hash"], "hospitals")
+        decide(rig.home("anna"), "approve", request["hash"], "ann")
+        assert server.end(120).code == 0
+        found = status(rig.home("anna"))
+        assert (found.waiting, found.last.outcome) == ((), "done")
+    finally:
+        rig.close()
+    rig.leaves_nothing()

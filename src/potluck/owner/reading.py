@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_origin
 
+from potluck.core import private
 from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
@@ -20,7 +21,7 @@ _LINK = re.compile(r"(https://[a-z0-9.-]+|http://localhost)(:[1-9][0-9]{0,4})?")
 def read(path: Path) -> Policy:
     """The policy in a file. Raises UsageError: it is not there, cannot be read, or says what is not known."""
     try:
-        with path.open("rb") as file:
+        with private.regular(path) as file:
             data = file.read(LONGEST + 1)
         if len(data) > LONGEST:
             raise UsageError("is too long for a policy", where=str(path), hint=f"at most {LONGEST} bytes")

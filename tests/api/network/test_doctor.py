@@ -192,6 +192,18 @@ def others_address(home):
     policy(home, "[approve]", '[engine]\naddress = "192.0.2.1:9400"\n[approve]')
 
 
+def damaged_log(home):
+    (home / "access.jsonl").write_text('{"when":\n{}\n')
+
+
+def no_table(home):
+    policy(home, 'file = "rows.csv"', 'file = "rows.csv"\ntables = { labs = { file = "labs.csv" } }')
+
+
+def no_ledgers_folder(home):
+    (home / "site.toml").write_text('version = 1\nname = "a"\nledger = "nowhere/ledger.sqlite"\n')
+
+
 FAULTS = [
     (open_folder, "home", "bad", "other users of this machine can put files"),
     (entered_folder, "home", "look", "other users of this machine can enter it"),
@@ -216,6 +228,9 @@ FAULTS = [
     (no_models, "models", "bad", "models.folder is no folder"),
     (no_enclave, "attestation", "bad", "enclave.toml"),
     (others_address, "engines", "bad", "engine.address 192.0.2.1:9400 is not this machine's"),
+    (damaged_log, "access log", "look", "2 of its newest lines cannot be read"),
+    (no_table, "tables", "bad", "no such file"),
+    (no_ledgers_folder, "ledger", "bad", "there is no folder for"),
     (forgotten_request, "requests", "look", "1 waits, the oldest for 3 days"),
 ]
 
@@ -261,13 +276,17 @@ def test_a_disk_that_fills_is_found(home, monkeypatch, free, state):
     assert set(wrong(home, quick=True)) == {("disk", state)}
 
 
-def test_a_ledger_that_is_gone_is_found(home):
+def spend(home):
+    """A run begins in its ledger."""
     site = SiteHome.at(home)
-    member = site.open(time.time())
-    with Budget(site.ledger, anchor=anchor(site, member)) as ledger:
+    with Budget(site.ledger, anchor=anchor(site, site.open(time.time()))) as ledger:
         ledger.begin("r", "p", bytes(32), "row", 1e-5, time.time())
+
+
+def test_a_ledger_that_is_gone_is_found(home):
+    spend(home)
     assert wrong(home).keys() == {QUIET}  # the control
-    site.ledger.unlink()
+    SiteHome.at(home).ledger.unlink()
     assert "the ledger is missing, its anchor is there" in wrong(home)[("ledger", "bad")].what
 
 
@@ -316,6 +335,9 @@ def test_the_verb_ends_with_3_where_something_is_bad_and_says_it_as_json(home, c
 
 
 def test_nothing_in_the_home_is_changed(home):
+    spend(home)
+    ask(home)
+
     def state():
         return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in home.rglob("*") if p.is_file()}
 

@@ -56,6 +56,7 @@ def _examined(home: SiteHome, quick: bool, now: float) -> Iterator[Finding]:
     yield from rights
     yield from homes.left(home, now)
     yield from homes.disk(home.folder)
+    yield from work.log(home)
     pinned = _pinned(home)
     yield from homes.clock(now, work.marks(home, pinned))
     yield from line.membership(home, now, keys=not bad(rights))
@@ -77,6 +78,7 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterat
     yield from data.policy(home, rules)
     if home.me.role is Role.SITE:
         yield from data.rows(home, rules, count=not quick)
+        yield from data.tables(home, rules, ask=not quick)
     yield from work.waiting(home, now)
     yield from work.told(home, rules)
     yield from work.named(home, rules)

@@ -21,7 +21,7 @@ Home = SiteHome | CoordinatorHome
 
 def rights(home: Home) -> Iterator[Finding]:
     """Owners and modes."""
-    keys = home.keys if home.keys.is_dir() else home.fresh
+    keys = home.fresh if home.fresh.is_dir() and not home.keys.exists() else home.keys
     found = [one for one in (_keys(keys), *_files(home)) if one is not None]
     yield from found
     if not found:

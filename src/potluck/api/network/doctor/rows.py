@@ -16,7 +16,7 @@ from potluck.learning.data.problems import Problems, carefully
 from potluck.learning.data.source import Rows
 from potluck.members.home import SiteHome
 from potluck.owner.hours import ANY
-from potluck.owner.policy import Policy, exposed
+from potluck.owner.policy import Policy, Source, exposed
 from potluck.owner.source import open_source
 
 NAMED = 5
@@ -67,6 +67,20 @@ def rows(home: SiteHome, rules: Policy, count: bool) -> Iterator[Finding]:
     if many != 0 and not (len(names) == 1 and source.file is not None):
         rows_ = "" if many is None else f"{many:,} rows of "
         yield Finding("rows", "good", f"{rows_}{len(names)} columns can be read")
+
+
+def tables(home: SiteHome, rules: Policy, ask: bool) -> Iterator[Finding]:
+    """The tables beside the rows, which plans may join. ask: databases are asked."""
+    for name, one in rules.source.tables.items():
+        if one.file is None and not ask:
+            continue
+        try:
+            source = Source(file=one.file, url=one.url, url_file=one.url_file, query=one.query)
+            open_source(source, home.folder, Data(), name).names()
+        except PotluckError as error:
+            yield failed("tables", error)
+        else:
+            yield Finding("tables", "good", f"{visible(name)} can be read")
 
 
 def _few(many: int | None, fewest: int) -> Iterator[Finding]:

@@ -61,6 +61,10 @@ def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
             anchor = Anchor(home.anchor, home.name, bytes.fromhex(pinned.id), public, lambda message: b"")
             anchor.expects(home.ledger)
             known = anchor.read()
+        if not home.ledger.parent.is_dir():
+            what = f"there is no folder for {home.ledger}, which site.toml names"
+            yield Finding("ledger", "bad", what, "put the ledger back where it was; a fresh one forgets what was spent")
+            return
         if not home.ledger.exists():
             yield Finding("ledger", "good", "nothing was spent yet")
             return
@@ -74,6 +78,19 @@ def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
     newest = f", the newest of {time.strftime('%Y-%m-%d', time.gmtime(last))}" if last else ""
     anchored = "as its anchor has it" if known is not None else "with no anchor to hold it against"
     yield Finding("ledger", "good", f"{entries:,} {agree(entries, 'entry', 'entries')}{newest}, whole, {anchored}")
+
+
+def log(home: SiteHome) -> Iterator[Finding]:
+    """The access log's newest part."""
+    try:
+        damaged = read_log(home.access, last=NEWEST).damaged
+    except PotluckError as error:
+        yield failed("access log", error)
+        return
+    if damaged:
+        what = f"{len(damaged)} of its newest lines cannot be read"
+        hint = "a crash cuts one line short; where there are more, somebody or the disk changed the file"
+        yield Finding("access log", "look", what, hint)
 
 
 def marks(home: SiteHome, pinned: Federation | None) -> dict[str, float]:
