@@ -135,7 +135,10 @@ def test_what_was_taken_from_the_file_is_said_since_anybody_may_have_written_it(
     assert done.document["taken"] == ["one", "two"]
 
 
-@pytest.mark.parametrize("torn", ["", "[]", '{"about": 1}', "half", "kind"])
+TORN = ["half", *(pytest.param(one, marks=pytest.mark.slow) for one in ("", "[]", '{"about": 1}', "kind"))]
+
+
+@pytest.mark.parametrize("torn", TORN)
 def test_a_torn_file_is_an_error_and_no_beginning(mine, table, tmp_path, capsys, torn):
     (folder, rows), kept = mine, tmp_path / "kept.json"
     attack(folder, data=rows, resume=kept)

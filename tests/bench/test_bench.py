@@ -178,6 +178,7 @@ def test_less_is_better_and_more_is_better_have_the_better_way_round(monkeypatch
     assert [list(row) for row in json.loads((tmp_path / "results.json").read_text())] == [KEYS, KEYS]
 
 
+@pytest.mark.slow
 def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
@@ -201,6 +202,7 @@ def test_the_peers_find_torch_when_the_link_by_which_it_was_found_is_gone(monkey
     assert (Path((own / "lent.pth").read_text().strip()) / "torch").is_dir()
 
 
+@pytest.mark.slow
 def test_every_kind_of_statistic_is_what_its_oracle_says_before_it_is_timed(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     insights = importlib.import_module("groups.insights")

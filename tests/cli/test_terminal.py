@@ -213,7 +213,10 @@ def test_no_digit_of_a_result_is_cut_off(tmp_path, capsys, monkeypatch, width):
     assert "…" not in said
 
 
-@pytest.mark.parametrize("call", [("explain", "plan.toml", "--all"), ("explain", "plan.toml", "--json")])
+TEXT = pytest.param(("explain", "plan.toml", "--all"), marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("call", [TEXT, ("explain", "plan.toml", "--json")])
 @pytest.mark.parametrize("mended", [True, False])
 def test_who_closes_the_pipe_has_read_enough_and_the_verb_did_not_fail(shops, call, mended):
     broken = ["-c", f"{UNMENDED}; from potluck.cli import main; main()"]

@@ -74,6 +74,7 @@ def test_two_exact_sums_give_a_patient_away_and_noise_costs_what_the_notebook_sa
     assert len(ahead.splitlines()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("torch") is None, reason="needs the networks extra")
 def test_pictures_are_learnt_and_it_is_shown_what_for_which_and_who_saw_what(carried_out, tmp_path):
     files, outline, check, views, run, confusion, seen, said = carried_out("pictures", "clothes")

@@ -26,7 +26,7 @@ LIARS = [0, 2]
 # --- What is no polynomial is a drop-out ---
 
 
-@pytest.mark.parametrize("liar", LIARS)
+@pytest.mark.parametrize("liar", [LIARS[0], pytest.param(LIARS[1], marks=pytest.mark.slow)])
 @pytest.mark.parametrize("what", NONSENSE)
 @pytest.mark.parametrize("op", ["keygen", "encrypt", "partial"])
 def test_what_is_no_polynomial_is_a_drop_out_and_the_round_goes_on(workers, op, what, liar):

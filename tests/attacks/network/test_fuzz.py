@@ -314,7 +314,7 @@ def large(key):
     return one.spec
 
 
-LARGE = ["layers", "redo", "bins"]
+LARGE = ["layers", *(pytest.param(key, marks=pytest.mark.slow) for key in ("redo", "bins"))]
 
 
 @pytest.mark.parametrize("key", LARGE)

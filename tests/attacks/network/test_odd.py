@@ -138,6 +138,7 @@ def command(rig, name, arguments, folder):
     return child
 
 
+@pytest.mark.slow
 def test_an_expired_certificate_is_said_by_site_and_server(rig):
     broker.renew(rig.fed, time.time() - 500 * 86400)
     refused = rig.spawn("broker", "broker", rig.fed, driven=False).end(120)
@@ -154,6 +155,7 @@ def test_an_expired_certificate_is_said_by_site_and_server(rig):
     started(rig, "a")
 
 
+@pytest.mark.slow
 def test_an_expired_federation_file_is_said_by_site_and_server(tmp_path):
     folder = tmp_path / "rig"
     made = Rig(folder, scene.frames(SITES))
@@ -172,6 +174,7 @@ def test_an_expired_federation_file_is_said_by_site_and_server(tmp_path):
 # Twice, and strangers.
 
 
+@pytest.mark.slow
 def test_nothing_runs_twice_and_no_stranger_is_let_in(rig, tmp_path):
     started(rig, "a")
     twice = rig.spawn("a-again", "site", "run", rig.home("a"), driven=False).end(120)

@@ -357,6 +357,7 @@ def test_an_offset_of_times_at_risk_is_allowed():
     judged(written(rate, columns), frame, STRICT)
 
 
+@pytest.mark.slow
 def test_robust_errors_and_errors_by_cluster_that_part_at_two_rows_still_tell_of_both(monkeypatch):
     """Every row is a cluster, but for two that are one: the squares of scores differ by the product of these two's, a
     matrix of rank 2 whose factors are their columns, up to a scale that the constant gives. THREATS says so."""

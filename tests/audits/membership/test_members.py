@@ -161,6 +161,7 @@ def test_without_rows_that_a_hash_held_out_there_is_nothing_to_ask(run, split):
     assert LOSS.fits(replace(nobody, plan=spec)).endswith("which trained: the plan has no data.split.test")
 
 
+@pytest.mark.slow
 def test_without_time_for_models_of_its_own_it_says_so(run):
     seen, truth = asked(*run, "server")
     (one,) = LIRA.tried(seen, Until(0.0, generator(0)))
