@@ -165,9 +165,15 @@ def _pages(chromium: str, folder: Path, page: Path) -> int:
 
 
 def test_print_shows_what_is_folded_away_on_screen(chromium, reports, tmp_path):
-    unfolded = tmp_path / "unfolded.html"
-    unfolded.write_text(reports["heart"].read_text().replace("<details>", "<details open>"))
-    assert _pages(chromium, tmp_path, reports["heart"]) == _pages(chromium, tmp_path, unfolded) > 5
+    folded, unfolded = tmp_path / "full.html", tmp_path / "unfolded.html"
+    folded.write_text(render(reports["heart"].with_suffix(""), full=True))
+    unfolded.write_text(folded.read_text().replace("<details>", "<details open>"))
+    assert _pages(chromium, tmp_path, folded) == _pages(chromium, tmp_path, unfolded) > 5
+
+
+@pytest.mark.parametrize("name", ["heart", "statistics", "sixty", "proved"])
+def test_a_report_is_printed_on_two_pages(chromium, reports, tmp_path, name):
+    assert _pages(chromium, tmp_path, reports[name]) <= 2
 
 
 def test_the_browser_builds_the_tree_that_was_written(light, reports):

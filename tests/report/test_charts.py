@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from potluck.report import charts, symbols
 from potluck.report.charts import Bar, Mark, Row
+from potluck.report.drawing import shortened
 from potluck.report.scales import factors_between
 from support.report.tree import Tree
 
@@ -112,3 +113,34 @@ def test_names_are_escaped():
 def test_a_scale_of_factors_ends_where_floats_do(ends):
     low, high = (math.log10(one) for one in ends)
     assert all(low <= math.log10(one) <= high for one, _ in factors_between(low, high))
+
+
+NAMES = ("diagnosis = malignant", "diagnosis = malignant, treated", "diagnosis = benign")
+
+
+@pytest.mark.parametrize("draw", ["dots", "levers", "boxes"])
+def test_names_that_a_phone_has_no_room_for_stand_above_their_marks_whole(draw):
+    def drawn(names):
+        if draw == "boxes":
+            return charts.boxes("a", "t", "d", [(name, (0, 1, 2, 3, 4), "2") for name in names], "x")
+        return getattr(charts, draw)("a", "t", "d", [Row(name, (Mark(1.0),), "1") for name in names])
+
+    boxes = [(attrs, text) for tag, attrs, text in _sound(drawn(NAMES)).tags if tag == "svg" and "overflow" in attrs]
+    names = [attrs["width"] for attrs, _ in boxes if attrs["overflow"] == "hidden"]
+    assert names == ["100%"] * 3  # the whole width: 40 letters fit on a phone
+    for name in NAMES:
+        assert f">{name}</text>" in drawn(NAMES)
+    short = [attrs for tag, attrs, _ in _sound(drawn(("all", "sex = 1"))).tags if attrs.get("overflow") == "hidden"]
+    assert {attrs["width"] for attrs in short} < {"25.0%", "34.5%"}
+
+
+@given(st.lists(st.text(max_size=60), max_size=8), st.integers(8, 40))
+def test_names_that_differ_are_never_written_alike(names, most):
+    short = shortened(names, most)
+    assert [a == b for a in short for b in short] == [a == b for a in names for b in names]
+    assert all(len(one) <= most + len(" (8)") for one in short)
+
+
+def test_a_name_is_cut_where_it_tells_least():
+    long = ["a share of patients with a malignant tumour = yes", "a share of patients with a malignant tumour = no"]
+    assert [one[-5:] for one in shortened(long)] == ["= yes", "r = no"[-5:]]

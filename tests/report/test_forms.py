@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from potluck.learning.statistics.forms import Bars, Box, Boxes, Curve, Curves, Dot, Dots, Frame, Grid
+from potluck.learning.statistics.kinds import KINDS
 from potluck.report import details as d
 from potluck.report.forms import PICTURES, Picture, Tabled
 from potluck.report.forms import shown as drawn
@@ -166,6 +167,24 @@ def test_one_number_is_said_large_and_several_are_drawn():
     assert (alone.big, alone.interval, alone.shown) == ("1.500 kg", "1.000 to 2.000", ())
     assert two.big == ""
     assert [type(part) for part in two.shown] == [Picture, Tabled]
+
+
+def test_a_count_below_zero_is_no_headline():
+    def of(value, low, high, least=0.0):
+        frame = Frame(head=("of", "value"), rows=(("all", 1),), long=True)
+        forms = (Dots(dots=(Dot(name="all", value=value, low=low, high=high),)), frame)
+        (found,) = statistics(d.Details(questions=(d.Question(name="n", least=least, forms=forms),)))
+        return found.big, found.interval, found.opened
+
+    assert of(-14.0, -30.5, 2.5) == ("0 to 3", "", "−14.00")
+    assert of(-14.0, -30.5, -2.0) == ("0", "", "−14.00")  # the noise missed its interval: no number of rows is left
+    assert of(3.0, -2.0, 8.0) == ("3", "−2 to 8", "")
+    assert of(-14.0, -15.0, -13.0, None) == ("−14", "−15 to −13", "")  # a mean of temperatures
+
+
+def test_counts_alone_cannot_be_below_zero():
+    kinds = {word for word, one in KINDS.entries.items() if one.least is not None}
+    assert kinds == {"count", "distinct"}
 
 
 def test_a_statistic_of_many_groups_has_some_of_its_pictures():

@@ -273,8 +273,18 @@ def test_how_epsilon_grew_is_drawn_and_told(page):
 def test_without_a_ledger_other_runs_are_not_guessed_at(page):
     run, details = heart()
     text = Tree(page(run, msgspec.structs.replace(details, budget=()))).words()
-    assert text.count("not known here") == 4
+    assert "All runs so far" not in text
+    assert "stands in its own ledger: potluck site budget" in " ".join(text.split())
     assert "73 in 100" in text
+
+
+def test_a_model_farther_off_than_the_mean_is_said_to_be_and_no_number_boasts(page):
+    run, details = SAMPLES["clear"]()
+    run["metrics"]["federated"]["r2"] = -14.2
+    text = " ".join(Tree(page(run, details)).words().split())
+    assert "It is farther off than the mean of the target, said of every row (R² −14.200)." in text
+    assert "below 0" in text
+    assert "R² is −14.200: the mean of the target, said of every row, would be nearer." in text
 
 
 def test_exact_metrics_by_site_are_shown_only_where_the_run_gave_them(page):

@@ -24,6 +24,7 @@ from potluck.report.drawing import (
     heading,
     label,
     line,
+    shortened,
     svg,
     text,
 )
@@ -33,6 +34,9 @@ Shape = Literal["dot", "ring", "diamond", "square"]
 
 PLOT = (27.0, 84.0)  # where marks may lie, in percent of the width: names to the left, numbers to the right
 BARE = (42.0, 98.0)  # the same without numbers
+ABOVE = 2.0  # where marks begin once names stand above them
+FITS = 11  # letters of a name that a quarter of a phone's width has room for
+NAMED = 16  # px between a name and the marks below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +106,16 @@ def dots(
     ends = [turn(end) for row in rows for mark in row.marks for end in _ends(mark)]
     ends = [end for end in [*ends, *(() if level is None else [turn(level)])] if math.isfinite(end)]
     low, high = padded(ends)
-    left, right = plot = PLOT if any(row.value for row in rows) else BARE
+    left, right = PLOT if any(row.value for row in rows) else BARE
+    above = _above([row.label for row in rows if not row.head], left)
+    left = ABOVE if above else left
+    plot = left, right
     parts: list[str] = []
     y = 0
-    lines: list[tuple[int, Row]] = []
-    for row in rows:
-        y += 34 if row.head else 22
-        lines.append((y - 8, row))
+    lines: list[tuple[int, Row, str]] = []
+    for row, short in zip(rows, shortened([row.label for row in rows]), strict=True):
+        y += 34 if row.head else 22 + above
+        lines.append((y - 8, row, short))
     bottom = y + 6
     marked = factors_between(low, high) if factors else few(low, high)
     for tick, said in marked:
@@ -118,8 +125,18 @@ def dots(
     if level is not None:
         x = place(turn(level), low, high, left, right)
         parts.append(line(x, 2, x, bottom, INK))
-    for at, row in lines:
-        parts.append(label(row.label, at, "100%" if row.head else f"{left - 2:.1f}%", strong=row.head))
+    for at, row, short in lines:
+        whole = row.head or above
+        up = 0 if row.head else above
+        parts.append(
+            label(
+                row.label,
+                at - up,
+                "100%" if whole else f"{left - 2:.1f}%",
+                strong=row.head,
+                short=short if whole else "",
+            )
+        )
         if row.marks:
             parts.append(line(left, at, right, at, RULE))
         marks = [Mark(turn(m.value), turned(turn, m.low), turned(turn, m.high), m.shape) for m in row.marks]
@@ -139,14 +156,22 @@ def boxes(
     median in words. What is None is not drawn."""
     low, high = padded([end for _, ends, _ in rows for end in ends if end is not None])
     left, right = PLOT
-    bottom, parts = 30 * len(rows) + 6, []
+    above = _above([name for name, _, _ in rows], left)
+    pitch = 30 + above
+    bottom, parts = pitch * len(rows) + 6, []
+    short = shortened([name for name, _, _ in rows])
+    width, left = ("100%", ABOVE) if above else (f"{left - 2:.1f}%", left)
     for tick, said in few(low, high):
         x = place(tick, low, high, left, right)
         parts.append(line(x, 2, x, bottom, RULE, dashes="2 4"))
         parts.append(text(f"{x:.2f}%", bottom + 16, said, anchor="middle", muted=True))
     for index, (name, ends, value) in enumerate(rows):
-        y = 30 * index + 19
-        parts += [label(name, y, f"{left - 2:.1f}%"), text("100%", y + 4, value, anchor="end")]
+        y = pitch * index + 19 + above
+        written = short[index] if above else ""
+        parts += [
+            label(name, y - above - (above and 2), width, short=written),
+            text("100%", y + 4, value, anchor="end"),
+        ]
         known = [None if end is None else place(end, low, high, left, right) for end in ends]
         first, q1, median, q3, last = known
         if first is not None and last is not None:
@@ -173,12 +198,15 @@ def levers(ident: str, title: str, desc: str, rows: Sequence[Row]) -> str:
     low, high = min(0.0, *values), max(0.0, *values)
     low, high = (low, high) if high > low else (-1.0, 1.0)
     left, right = 36.0, 86.0
+    above, short = _above([row.label for row in rows], left), shortened([row.label for row in rows])
+    named, left = ("100%", ABOVE) if above else (f"{left - 1.5}%", left)
     zero = place(0, low, high, left, right)
-    bottom = 22 * len(rows) + 4
+    pitch = 22 + above
+    bottom = pitch * len(rows) + 4
     parts = [line(zero, 0, zero, bottom, MUTED)]
     for index, row in enumerate(rows):
-        y = 22 * index + 4
-        parts.append(label(row.label, y + 9, f"{left - 1.5}%"))
+        y = pitch * index + 4 + above
+        parts.append(label(row.label, y + 9 - above, named, short=short[index] if above else ""))
         if row.marks:
             end = place(row.marks[0].value, low, high, left, right)
             start, width = min(zero, end), abs(end - zero)
@@ -250,6 +278,13 @@ def _column(ident: str, bar: Bar, x: float, pitch: float, frame: tuple[float, fl
 def _block(x: float, top: float, width: float, bottom: float, look: str) -> str:
     tall = max(0.0, bottom - top)
     return f'<rect x="{x:.3f}%" y="{top:.1f}" width="{width:.3f}%" height="{tall:.1f}" fill="{look}"/>'
+
+
+def _above(names: Sequence[str], left: float) -> int:
+    """How far names stand above their marks, in px: 0 where each has room beside them on a phone. left: percent of the
+    width where marks begin."""
+    room = FITS * left / PLOT[0]
+    return NAMED if any(len(name) > room for name in names) else 0
 
 
 def _ends(mark: Mark) -> list[float]:

@@ -64,6 +64,7 @@ class Metric:
     open: tuple[tuple[str, str], ...]
     missing: tuple[str, ...]
     verdict: str
+    note: str = ""
 
 
 def metrics(scores: Sequence[Score], details: Details) -> tuple[Metric, ...]:
@@ -93,12 +94,15 @@ def _metric(name: str, scores: Sequence[Score], details: Details, known: Collect
         for place in places
     )
     big = words.score(scores[0].value, name) if len(cells) == 1 else ""
+    note = ""
+    if big and name == "r2" and (scores[0].value or 0.0) < 0:
+        big, note = "below 0", f"R² is {big}: the mean of the target, said of every row, would be nearer."
     whose = "" if big else "as released, "
     told = tuple((whose + of, said) for score in scores for of, said in _open(score, name))
     missing = tuple(place for place in order if place and place in known and place not in places)
     chart = charts.dots(f"metric-{name}", f"{title} by site and model", desc, rows)
     said = _verdict(cells, [place for place in places if place], name)
-    return Metric(title, MEANS[name], "" if big else chart, shown, table, compact, big, told, missing, said)
+    return Metric(title, MEANS[name], "" if big else chart, shown, table, compact, big, told, missing, said, note)
 
 
 def _open(score: Score, name: str) -> list[tuple[str, str]]:

@@ -137,11 +137,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One statistic. asks: what, in words; unit: of its value; forms: what its result shows."""
+    """One statistic. asks: what, in words; unit: of its value; least: below which it cannot truly be (None: it may be
+    any); forms: what its result shows."""
 
     name: str
     asks: str = ""
     unit: str = ""
+    least: float | None = None
     forms: tuple[AnyForm, ...] = ()
 
 

@@ -13,6 +13,8 @@ MUTED = "var(--muted,#6b7280)"
 RULE = "var(--rule,#b9bdc6)"
 INK = "var(--ink,currentColor)"
 WARN = "var(--warn,#b3541e)"
+LONGEST = 40
+"""Letters that fit on a line of a phone."""
 GROUND = "var(--ground,transparent)"
 
 
@@ -35,11 +37,27 @@ def text(x: str, y: float, said: str, *, anchor: str = "start", muted: bool = Fa
     return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{safe(said)}</text>'
 
 
-def label(said: str, y: float, width: str, *, strong: bool = False) -> str:
-    """A name that is cut where its column ends; hovering and screen readers get the whole of it."""
+def label(said: str, y: float, width: str, *, strong: bool = False, short: str = "") -> str:
+    """A name in its column; hovering and screen readers get the whole of it. short: what is written, where the whole is
+    too long (`shortened`)."""
     weight = ' font-weight="600"' if strong else ""
-    inner = f'<text x="0" y="13" fill="{INK}"{weight}>{safe(said)}</text>'
+    inner = f'<text x="0" y="13" fill="{INK}"{weight}>{safe(short or said)}</text>'
     return f'<svg x="0" y="{y - 9:.1f}" width="{width}" height="20" overflow="hidden">{heading(said)}{inner}</svg>'
+
+
+def shortened(names: Sequence[str], most: int = LONGEST) -> list[str]:
+    """Names of so many letters at most, cut in the middle, since what tells them apart mostly stands at an end. Two
+    names that differ stay two: where cuts would make them alike, they are numbered."""
+    cut = [one if len(one) <= most else f"{one[: most - most // 2 - 1]}…{one[-(most // 2) :]}" for one in names]
+    whole: dict[str, list[str]] = {}
+    for one, said in zip(names, cut, strict=True):
+        known = whole.setdefault(said, [])
+        if one not in known:
+            known.append(one)
+    return [
+        said if len(whole[said]) == 1 else f"{said} ({whole[said].index(one) + 1})"
+        for one, said in zip(names, cut, strict=True)
+    ]
 
 
 def hatch(ident: str) -> str:

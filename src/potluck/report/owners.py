@@ -26,9 +26,9 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """The budget section. together: the delta at which all runs are composed, where they are; reach: guesses right out
-    of 100, at most, for this run; epsilon: the cost it follows from; course: how it grew, at the owner who spent most,
-    and `grown` its picture."""
+    """The budget section. ledgers: they are known, and so what other runs cost; together: the delta at which all runs
+    are composed, where they are; reach: guesses right out of 100, at most, for this run; epsilon: the cost it follows
+    from; course: how it grew, at the owner who spent most, and `grown` its picture."""
 
     secret: str
     question: str
@@ -40,6 +40,7 @@ class Owners:
     reach: int
     odds: str
     picture: str
+    ledgers: bool
     rows: tuple[Owner, ...]
     alike: bool
     together: str = ""
@@ -105,7 +106,8 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         reach=reach,
         odds=odds,
         picture=symbols.hundred("odds", f"Right guesses out of 100: at most {odds}", desc, 50, reach),
-        rows=tuple(_owner(one, ledgers) for one in found),
+        ledgers=ledgers,
+        rows=tuple(map(_owner, found)),
         alike=len({(one.run_epsilon, one.delta) for one in found}) == 1,
         together=prose.number(first.composed_delta, 2) if ledgers and first.composed is not None else "",
         course=course,
@@ -117,7 +119,7 @@ def _cost(one: Budget) -> float:
     return one.spent if one.run_epsilon is None else one.run_epsilon
 
 
-def _owner(one: Budget, ledgers: bool) -> Owner:
+def _owner(one: Budget) -> Owner:
     spent, delta, added = one.spent, one.delta if one.spent_delta is None else one.spent_delta, ""
     if one.composed is not None:
         spent, delta, added = one.composed, one.composed_delta or 0.0, words.epsilon(one.spent)
@@ -125,9 +127,9 @@ def _owner(one: Budget, ledgers: bool) -> Owner:
         name=one.site,
         run=words.epsilon(one.run_epsilon),
         run_odds="–" if one.run_epsilon is None else words.odds(one.run_epsilon, one.delta),
-        spent=words.epsilon(spent) if ledgers else "–",
-        spent_odds=words.odds(spent, delta) if ledgers else "not known here",
-        added=added if ledgers else "",
-        left="no cap" if ledgers else "–",
+        spent=words.epsilon(spent),
+        spent_odds=words.odds(spent, delta),
+        added=added,
+        left="no cap",
         history=one.history,
     )

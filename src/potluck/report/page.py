@@ -25,6 +25,7 @@ from potluck.report import (
     matrix,
     network,
     owners,
+    sheet,
     summary,
     symbols,
     traffic,
@@ -55,8 +56,11 @@ SECTIONS = (
 )
 
 
-def render(folder: Path) -> str:
-    """The report of the run in `folder`. Raises UsageError where the run's documents are missing or garbled."""
+def render(folder: Path, full: bool = False) -> str:
+    """The report of the run in `folder`. full: all of it is printed, and not the two pages of `sheet`.
+
+    Raises UsageError where the run's documents are missing or garbled.
+    """
     outcome, details = read(folder)
     ran = details.plan_hash or outcome.plan.hash
     noise = bool(details.budget) or (outcome.privacy is not None and outcome.privacy.noise not in ("", "none"))
@@ -68,8 +72,9 @@ def render(folder: Path) -> str:
     results = scores(outcome, details)
     spent = owners.budgets(outcome, details)
     moved = traffic.timeline(outcome, details)
-    short, full = _matrices(details)
+    short, whole = _matrices(details)
     weights = outcome.model.coefficients if outcome.model else None
+    asked = statistics(details)
     return (
         environment()
         .get_template("page.html")
@@ -98,7 +103,9 @@ def render(folder: Path) -> str:
             history=curves.history(outcome),
             clips=curves.clips(outcome),
             rows_between=comparison.rows_between(outcome.metrics),
-            statistics=statistics(details),
+            statistics=asked,
+            sheet=sheet.sheet(outcome, details, results, asked),
+            full_print=full,
             noise=noise,
             gathering=_gathering(details),
             coefficients=comparison.coefficients(weights) if weights else None,
@@ -109,7 +116,7 @@ def render(folder: Path) -> str:
                 person=outcome.privacy.person if outcome.privacy else None,
             ),
             short=short,
-            full=full,
+            full=whole,
             means=matrix.MEANS,
             timeline=moved,
             network=network.network(details),
@@ -137,12 +144,7 @@ def run_html(folder: Path) -> str:
     outcome, details = read(folder)
     every = scores(outcome, details)
     said = summary.sentences(outcome, details, every, owners.budgets(outcome, details))
-    results = [score for score in every if score.site is None]
-    rows = [line for score in results for line in comparison.lines(score)]
-    each = labels.labels(outcome)
-    rows += labels.lines(each) if each else []
-    table = confusion.confusion(outcome)
-    rows += confusion.lines(table, pairs=confusion.paired(outcome)) if table and len(table.rows) <= FEW else []
+    rows = sheet.lines(outcome, every, FEW)
     looks = curves.history(outcome)
     drawn = looks.curves if looks else ()
     found = statistics(details, f"{folder.name}-statistic")

@@ -30,7 +30,7 @@ def sentences(
     """The summary, a sentence each."""
     did, left = _did(outcome, details), _left(outcome, details)
     beside = guess(outcome) if _main(scores) == "accuracy" else ""
-    came = _result(scores, outcome.judged_by), beside, _folds(outcome)
+    came = _result(scores, outcome.judged_by), _farther(scores), beside, _folds(outcome)
     return tuple(s for s in (did, _voted(outcome), left, _cost(outcome, budgets), *came) if s)
 
 
@@ -131,6 +131,14 @@ def _result(scores: Sequence[Score], rows: str) -> str:
         if label in overall
     ]
     return f"{text}; {prose.listed(beside)}." if beside else f"{text}."
+
+
+def _farther(scores: Sequence[Score]) -> str:
+    """Where the model of this run is worse than none."""
+    ours = next((s for s in scores if (s.label, s.metric, s.site) == ("federated", "r2", None)), None)
+    if ours is None or ours.value is None or ours.value >= 0:
+        return ""
+    return f"It is farther off than the mean of the target, said of every row (R² {_value(ours)})."
 
 
 def _folds(outcome: Outcome) -> str:

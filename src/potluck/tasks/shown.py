@@ -31,12 +31,13 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a report shows of one thing that was asked, as statistics do. name: of it; asks: as a heading has it; unit:
-    of its value."""
+    of its value; least: below which it cannot truly be."""
 
     name: str
     asks: str
     forms: tuple[AnyForm, ...]
     unit: str = ""
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

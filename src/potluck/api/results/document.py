@@ -91,7 +91,7 @@ def evidence(facts: Facts) -> details.Details:
         views=_views(spec),
         timeline=_timeline(facts),
         questions=tuple(
-            details.Question(name=one.name, asks=one.asks, unit=one.unit, forms=one.forms)
+            details.Question(name=one.name, asks=one.asks, unit=one.unit, least=one.least, forms=one.forms)
             for one in task.told(facts.outcome, spec)
         ),
         shown=task.shown(facts.outcome, spec, facts.beside),

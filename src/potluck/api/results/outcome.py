@@ -169,9 +169,10 @@ class Run:
             lines.append(f"{party} sees {told}")
         return ["who could see what (all of it: `potluck explain`, or the report):", *lines]
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the HTML report; gives its path. Raises UsageError: it cannot be written."""
-        return write_report(self.folder, Path(path) if path else None)
+    def report(self, path: str | Path | None = None, *, full: bool = False) -> Path:
+        """Write the HTML report; gives its path. full: all of it is printed, not two pages. Raises UsageError: it
+        cannot be written."""
+        return write_report(self.folder, Path(path) if path else None, full=full)
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -200,9 +201,12 @@ class Run:
         return run_html(self.folder) + (f"<ul>{lines}</ul>" if lines else "")
 
 
-def write_report(folder: Path, output: Path | None) -> Path:
-    """One HTML file of the run in `folder`. Raises UsageError: no run there, or `output` cannot be written."""
-    page = render(folder)
+def write_report(folder: Path, output: Path | None, *, full: bool = False) -> Path:
+    """One HTML file of the run in `folder`. full: all of it is printed, not two pages.
+
+    Raises UsageError: no run there, or `output` cannot be written.
+    """
+    page = render(folder, full)
     path = (output or folder / "report.html").absolute()
     try:
         private.write(path, page)

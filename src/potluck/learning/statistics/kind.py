@@ -81,6 +81,7 @@ class StatisticKind:
     spread: of a kind that counts rows, what the site makes of each cell's counts (`spread.py`); None: nothing. norm is
     then that of what one row adds.
     read: the opened numbers of all groups, to the result (`by_group` where groups are alike).
+    least: below which no value can truly be, though noise may say so; None: there is no such value.
     whole: rows are counted, so numbers are whole; alone: a row adds to one number alone.
     opens: tables of rows whose numbers open together, as an owner's policy judges them; each kind says it.
     products: a cell is (1, x, upper triangle of x x^T) of numbers on [-1, 1], and variances are read off it.
@@ -118,6 +119,7 @@ class StatisticKind:
     norm: Callable[[Plan, Statistic], float] = lambda plan, one: 1.0
     spread: Callable[[Plan, Statistic], Spread | None] = lambda plan, one: None
     whole: bool = False
+    least: float | None = None
     alone: bool = True
     products: bool = False
     every: bool = False

@@ -5,6 +5,7 @@ from pathlib import Path
 from potluck.core.plan import Plan, Statistic
 from potluck.core.tables.statistic import counted
 from potluck.learning.statistics.asked import asks, unit_of
+from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.statistics import Counted
 from potluck.tasks.here import Beside, Json, Outcome
 from potluck.tasks.shown import Told
@@ -22,7 +23,10 @@ def _document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Jso
 def _told(outcome: Outcome, plan: Plan) -> list[Told]:
     found = outcome.results if isinstance(outcome, Counted) else {}
     shown = {one.name: found[one.name].shown(plan, one) if one.name in found else () for one in plan.statistics}
-    return [Told(one.name, asks(plan, one), shown[one.name], unit_of(plan, one)) for one in plan.statistics]
+    return [
+        Told(one.name, asks(plan, one), shown[one.name], unit_of(plan, one), kind_of(one).least)
+        for one in plan.statistics
+    ]
 
 
 def _learnt(plan: Plan, me: str) -> str:

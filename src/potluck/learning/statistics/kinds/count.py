@@ -28,6 +28,7 @@ def read(plan: Plan, one: Statistic, values: Floats, std: Floats) -> Values:
 
 
 COUNT = StatisticKind(
+    least=0.0,
     scale=a_cell,
     tells="how many rows there are; of one row alone in its group, that it is there",
     keys=frozenset({"column"}),

@@ -85,6 +85,7 @@ def pauses(plan: Plan, one: Statistic, at: str) -> Iterator[str]:
 
 
 DISTINCT = StatisticKind(
+    least=0.0,
     scale=lambda plan, one, rows: rows,
     tells="how many persons there are within sites, added; of one alone in a group, that they are there",
     title="Persons",

@@ -77,7 +77,7 @@ class Table(Result, frozen=True, kw_only=True, omit_defaults=True):
                 digits = _digits(plan, line.column)
                 rows.append((f"{name}, mean (sd)", *(_pair(one.mean, one.sd, digits, digits) for one in here), *smd))
                 nothing = ("",) * len(smd)
-                rows.append((f"{name}, median [q1, q3]", *map(_middle, here), *nothing))
+                rows.append((f"{name}, median [q1, q3]", *(_middle(one, digits) for one in here), *nothing))
             last = place + 1 == len(self.rows) or self.rows[place + 1].column != line.column
             if last and any(one.missing.value for one in here):
                 missing = (_said(one.missing.value, 0) for one in here)
@@ -112,13 +112,12 @@ def _counted(line: Line) -> str:
     return _pair(line.n, line.percent, 0, 1)
 
 
-def _middle(line: Line) -> str:
+def _middle(line: Line, decimals: int) -> str:
+    """The quartiles, with no more decimals than the mean has, or none where they are whole numbers."""
     median, q1, q3 = (None if one is None else one.value for one in (line.median, line.q1, line.q3))
-    return "" if median is None else f"{median:,g} [{_bare(q1)}, {_bare(q3)}]"
-
-
-def _bare(value: float | None) -> str:
-    return "" if value is None else f"{value:,g}"
+    whole = all(one is None or one == round(one) for one in (median, q1, q3))
+    said = [_said(one, 0 if whole else decimals) for one in (median, q1, q3)]
+    return f"{said[0]} [{said[1]}, {said[2]}]" if said[0] else ""
 
 
 def _box(name: str, line: Line) -> Box:
