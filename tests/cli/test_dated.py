@@ -11,8 +11,8 @@ import pytest
 
 from potluck.api.network import members
 from potluck.cli import potluck
-from potluck.cli.dated import Dated, stamp
 from potluck.cli.door import run
+from potluck.cli.words.dated import Dated, stamp
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ "
 

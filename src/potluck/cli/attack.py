@@ -7,7 +7,7 @@ import click
 from potluck.api.proof.attack import MINUTES, attack
 from potluck.api.proof.attack import made_up as rows_of_no_one
 from potluck.cli.door import PATH, spoken, voice
-from potluck.cli.interrupted import resumable
+from potluck.cli.words.interrupted import resumable
 
 
 @click.command("attack")

@@ -8,8 +8,8 @@ from rich.text import Text
 from potluck.api.plan.plan import Plan
 from potluck.api.proof.audit import WORDS, audit
 from potluck.cli.door import PATH, settings, spoken, voice
-from potluck.cli.interrupted import resumable
 from potluck.cli.terminal import Terminal
+from potluck.cli.words.interrupted import resumable
 
 COLOURS = {True: "green", False: "red", None: "yellow"}
 

@@ -8,8 +8,8 @@ import click
 
 from potluck.api.network import nodes
 from potluck.api.network.broker import Served, serve
-from potluck.cli.dated import lasting
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.words.dated import lasting
 from potluck.core.errors import UsageError
 
 

@@ -6,8 +6,8 @@ import click
 
 from potluck.api.local.demo import demo
 from potluck.cli.door import PATH, settings, spoken, voice
-from potluck.cli.progress import progress
 from potluck.cli.text import finished, show_demo
+from potluck.cli.words.progress import progress
 
 
 @click.command("demo")

@@ -126,7 +126,7 @@ def run(group: click.Group, arguments: list[str]) -> int:
     try:
         return _run(group, arguments, "--debug" in arguments)
     finally:
-        sys.stderr = words  # a verb may have dated its lines (`cli.dated`)
+        sys.stderr = words  # a verb may have dated its lines (`cli.words.dated`)
 
 
 def _run(group: click.Group, arguments: list[str], debug: bool) -> int:

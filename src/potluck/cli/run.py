@@ -7,8 +7,8 @@ import click
 from potluck.api.local.run import run
 from potluck.api.plan.plan import Plan
 from potluck.cli.door import PATH, rehearsing, settings, spoken, voice
-from potluck.cli.progress import progress
 from potluck.cli.text import finished
+from potluck.cli.words.progress import progress
 
 
 @click.command("run")

@@ -10,8 +10,8 @@ from potluck.api.local.simulate import simulate
 from potluck.api.plan.plan import Plan
 from potluck.api.results.simulated import STAMP, Simulation
 from potluck.cli.door import PATH, added, settings, spoken, voice
-from potluck.cli.progress import progress
 from potluck.cli.terminal import Terminal
+from potluck.cli.words.progress import progress
 from potluck.core import prose
 
 F = TypeVar("F", bound=Callable[..., object])

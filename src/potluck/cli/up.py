@@ -8,8 +8,8 @@ from potluck.api.network.status import Live
 from potluck.api.network.up import up
 from potluck.api.plan.plan import Plan
 from potluck.cli.door import PATH, rehearsing, settings, spoken, voice
-from potluck.cli.progress import bars_of
 from potluck.cli.text import finished
+from potluck.cli.words.progress import bars_of
 
 
 @click.command("up")

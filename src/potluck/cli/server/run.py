@@ -6,10 +6,10 @@ import click
 
 from potluck.api.network.server import serve
 from potluck.api.plan.plan import Plan
-from potluck.cli.dated import lasting
 from potluck.cli.door import OUTPUT, PATH, settings, spoken, voice
-from potluck.cli.progress import progress
 from potluck.cli.text import finished
+from potluck.cli.words.dated import lasting
+from potluck.cli.words.progress import progress
 
 
 @click.command("run")

@@ -10,8 +10,8 @@ import click
 from potluck.api.network.running.health import Looking
 from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.site import attend
-from potluck.cli.dated import lasting
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.words.dated import lasting
 from potluck.members.home import SiteHome
 
 

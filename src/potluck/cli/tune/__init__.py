@@ -11,8 +11,8 @@ from potluck.api.tune.grid import grid_of
 from potluck.api.tune.tune import carried_out, tuning
 from potluck.api.tune.tuned import Result
 from potluck.cli.door import LEDGER, PATH, settings, spoken, voice
-from potluck.cli.progress import bars_of
 from potluck.cli.tune.shown import judged, show
+from potluck.cli.words.progress import bars_of
 from potluck.core.asks import Ask
 
 
