@@ -15,10 +15,10 @@ PRIVATE = """
 abort advert anchor ask band block boot booster bounded broker canary candidate card carrier cell charge client cohort
 compute_party coordinator course credentials dealer demand desk dialect driver encoded engine exchange exposure fact
 false_alarm federation_file finished_model fold graph grid guarded half head helper home house imprint journal kind
-label learner lease ledger letter level line link look made-up_row mark marker member microbatch note notice opened
-owner parcel participation party plan policy port promise property_inference proposal protection reach reader record
-redo reduction rehearsal release room roster round run runner seat settled shadow signal_to_noise simulation site slot
-spread step string survivors tally task terms tie traits transcript unit Unlaid update view vote word worker
+label learner lease ledger letter level line link look made-up_row mark marker member microbatch note notice office
+opened owner parcel participation party plan policy port promise property_inference proposal protection reach reader
+record redo reduction rehearsal release room roster round run runner seat settled shadow signal_to_noise simulation site
+slot spread step string survivors tally task terms tie traits transcript unit Unlaid update view vote word worker
 worst_unit"""
 
 

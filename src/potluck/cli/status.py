@@ -33,6 +33,8 @@ def _show(out: Terminal, run: Live) -> None:
     again = f"; times the server was started again: {run.resumed}" if run.resumed else ""
     size = f"{run.bytes_up:,} bytes up, {run.bytes_down:,} down{again}"
     out.say(f"{head}; {size}")
+    if run.why:
+        out.say(run.why)
     table = Table("site", "state", "heard", "drop-outs", "epsilon")
     for role, parties in (("", run.sites), (" (compute)", run.computes)):
         for one in parties:

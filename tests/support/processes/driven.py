@@ -1,7 +1,8 @@
 """The real program, which at one chosen letter kills itself, or the broker, with -9: `driven.py FOLDER NAME VERB...`.
 
 It wraps the line to the broker and nothing else. Every letter gets a line in FOLDER/NAME.letters before it moves, so
-that the lines outlive the kill. FOLDER/NAME.trap (JSON: see `Trap` in `rig`) says where to die; it is renamed to
+that the lines outlive the kill. VERB `office FED AT_ONCE` is no verb of the program: an office, until it is ended.
+FOLDER/NAME.trap (JSON: see `Trap` in `rig`) says where to die; it is renamed to
 NAME.sprung at that moment, so that it springs once. FOLDER/fixed has sites draw as `support.dp.fixed_draws` does.
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.network.office import opened
 from potluck.cli import main
 from potluck.core.errors import Unreachable
 from potluck.core.line import Delivery
@@ -120,4 +122,7 @@ if (FOLDER / "fixed").exists():
 
 Link.send, Link.send_all, Link.receive = noted_send, noted_send_all, noted_receive
 sys.argv = ["potluck", *sys.argv[3:]]
+if sys.argv[1] == "office":
+    with opened(sys.argv[2], at_once=int(sys.argv[3])):
+        signal.pause()
 main()
