@@ -162,7 +162,7 @@ def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when
     text = words(answer.text)
     assert asked == [True, True, False]  # a page that is loaded never waits for a broker
     assert "One thing is wrong" in text
-    assert "What to do: Rotate." in text
+    assert "What to do: rotate" in text
     assert text.index("Broker") < text.index("Disk")
     assert "<b>refuses" not in answer.text
     assert "\u202e" not in answer.text

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 from urllib.parse import urlencode
@@ -111,4 +112,10 @@ class AccessPages:
 def _cell(value: object) -> str:
     """As a spreadsheet takes it for a text, whoever wrote it."""
     text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
+    return _harmless(text)
+
+
+@lru_cache(4096)
+def _harmless(text: str) -> str:
+    """Most words of a log are there often."""
     return _FORMULA.sub(r"\1'", text)

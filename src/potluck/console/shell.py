@@ -27,6 +27,7 @@ from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import visible
 from potluck.members.persons import Persons
 from potluck.owner.access import Event, Outcome
+from potluck.owner.form.labels import code
 from potluck.report.page import HERE as REPORT
 from potluck.report.page import environment
 
@@ -283,5 +284,5 @@ def pages() -> Environment:
     shared = environment()
     assert shared.loader is not None
     made = shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
-    made.filters |= {"visible": visible, "brief": brief}
+    made.filters |= {"visible": visible, "brief": brief, "code": code}
     return made

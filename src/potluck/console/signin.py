@@ -108,19 +108,29 @@ class SignIn:
 
     def invited(self, visit: Visit) -> Response:
         """Where an invitation leads. Raises Refused: it is good no more."""
-        token = visit.query.get("token", "")
+        return self._welcome(visit, visit.query.get("token", ""))
+
+    def _welcome(self, visit: Visit, token: str, error: UsageError | None = None) -> Response:
         person = self.persons.invited(token, self.wall())
         options = self.passkeys.making(person)
-        return visit.page("join.html", f"Welcome, {person.name}", token=token, who=person.name, options=options,
-                          shortest=passwords.SHORTEST, longest=passwords.LONGEST)  # fmt: skip
+        status = 200 if error is None else visit.status(error)
+        return visit.page("join.html", f"Welcome, {person.name}", status, token=token, who=person.name, error=error,
+                          options=options, shortest=passwords.SHORTEST, longest=passwords.LONGEST)  # fmt: skip
 
     def join_by_password(self, visit: Visit) -> Response:
-        """A password was chosen. Raises UsageError: it will not do; Refused: no such invitation."""
+        """A password was chosen; where it will not do, the page again, which says why. Raises Refused: no such
+        invitation."""
+        try:
+            return self._chosen(visit)
+        except UsageError as error:
+            return self._welcome(visit, visit.fields.get("token", ""), error)
+
+    def _chosen(self, visit: Visit) -> Response:
         password = visit.fields.get("password", "")
         if password != visit.fields.get("again", ""):
-            raise UsageError("the two passwords differ", hint="go back and type them again")
+            raise UsageError("the two passwords differ", hint="type them again")
         if not password:
-            raise UsageError("no password was typed", hint="go back")
+            raise UsageError("no password was typed", hint="type one twice")
         try:
             person = self.persons.choose(visit.fields.get("token", ""), self.wall(), password=password)
         except Refused:

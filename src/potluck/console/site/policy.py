@@ -130,8 +130,10 @@ class Rules:
     ) -> Response:
         status = 400 if wrong else 409 if stale else 200
         at = _at(wrong.what) if wrong else ""
+        why = wrong.what.removeprefix(at).lstrip(": ") if wrong else ""
         return visit.page("policy_form.html", "Change the policy", status, groups=groups(found.policy), fields=fields,
-                          base=found.digest, wrong=wrong, at=at, stale=stale, same=same, most=LISTED)  # fmt: skip
+                          base=found.digest, wrong=wrong, at=at, why=why,
+                          labels=LABELS, stale=stale, same=same, most=LISTED)  # fmt: skip
 
     def _draft(self, visit: Visit) -> amend.Draft | None:
         try:

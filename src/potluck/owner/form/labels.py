@@ -94,6 +94,12 @@ WORDS: dict[str, dict[str, str]] = {
 """By key: what a word means, where no table of variants says it."""
 
 
+def code(word: str) -> str:
+    """What a reason against a plan is about: its key's title, where a form has the key."""
+    label = LABELS.get(f"allow.{word}")
+    return label.title if label else word
+
+
 def meaning(key: str, word: str) -> str:
     """What a word of a key means; empty: it says it itself."""
     if key == "allow.tasks":
