@@ -60,6 +60,13 @@ def test_a_hundred_requests_are_a_line_each(home):
     for number in range(99):
         homes.ask(home, homes.spec(name=f"n{number}"), f"q{number}")
     assert rows(visitor.get("/").text) == 100
+    homes.ask(home, homes.spec(name="the last", purpose="another"), "q100")
+    assert "101 requests wait for a decision, oldest first: page 1 of 2" in words(visitor.get("/").text)
+    for path in ("/", "/past"):
+        assert rows(visitor.get(f"{path}?page=2").text) == 1
+        assert visitor.get(f"{path}?page=3").status_code == 400
+        assert rows(visitor.get(f"{path}?about=AnOther").text) == 1
+        assert "this text" in words(visitor.get(f"{path}?about=nowhere").text)
 
 
 def test_the_log_is_filtered_by_event_and_text_and_exported_so(home, ann, plan):

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import get_args
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from potluck.api.network import access
+from potluck.console.paging import address, mentions, part
 from potluck.console.shell import Visit
 from potluck.core.errors import UsageError
 from potluck.owner.access import Entry, Event
 
-LINES = 100
-"""Lines of the log on a page."""
 HEADS = (
     "when",
     "event",
@@ -57,14 +55,11 @@ class Filter:
     def lets(self, one: Entry) -> bool:
         """Whether a line is asked for."""
         said = (one.person, one.plan, one.asker, one.hash, one.run, one.file, one.outcome, one.reason, *one.why)
-        about = self.about.casefold()
-        return self.event in ("", one.event) and (not about or any(about in text.casefold() for text in said))
+        return self.event in ("", one.event) and mentions(self.about, said)
 
     def address(self, path: str, page: int = 1) -> str:
         """The same lines at an address."""
-        asked = {"event": self.event, "about": self.about, "page": str(page) if page > 1 else ""}
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"{path}?{query}" if query else path
+        return address(path, {"event": self.event, "about": self.about}, page)
 
 
 class AccessPages:
@@ -77,22 +72,8 @@ class AccessPages:
         """The access log, newest first, a page at a time."""
         asked = Filter.of(visit)
         found, damaged = self._lines(asked)
-        pages = max(1, -(-len(found) // LINES))
-        number = visit.query.get("page", "1")
-        if not number.isascii() or not number.isdecimal() or not 1 <= int(number[:9]) <= pages:
-            raise UsageError(f"the log has {pages} pages of these lines", hint="follow the links below the lines")
-        page = int(number)
-        return visit.page(
-            "log.html",
-            "Access log",
-            asked=asked,
-            found=found[(page - 1) * LINES : page * LINES],
-            count=len(found),
-            page=page,
-            pages=pages,
-            damaged=damaged,
-            events=get_args(Event),
-        )
+        lines = part(visit, found)
+        return visit.page("log.html", "Access log", asked=asked, lines=lines, damaged=damaged, events=get_args(Event))
 
     def export(self, visit: Visit) -> Response:
         """The same lines, all of them, oldest first, as a table for a spreadsheet."""

@@ -14,9 +14,10 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from potluck.api.network.history import Earlier, decided, earlier, history
+from potluck.api.network.history import Earlier, Past, decided, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
 from potluck.api.network.preview import preview
+from potluck.console.paging import part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site.verdicts import REASONED, Verdict, verdicts
@@ -59,11 +60,11 @@ class Owner:
     def waiting(self, visit: Visit) -> Response:
         """What waits, a line each."""
         found = [one for one in history(self._folder) if one.request.state is State.PENDING]
-        return visit.page("waiting.html", "What waits", found=found[::-1], moment=moment)
+        return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment)
 
     def past(self, visit: Visit) -> Response:
         """All that was ever asked, newest first."""
-        return visit.page("past.html", "What was asked", found=history(self._folder), moment=moment)
+        return visit.page("past.html", "What was asked", part=part(visit, history(self._folder), _said), moment=moment)
 
     def asked(self, visit: Visit) -> Response:
         """One request, whole."""
@@ -179,6 +180,12 @@ def odds(asked: Asked) -> Odds | None:
     asks = owners.QUESTIONS if NEIGHBOURS.startswith("add") else owners.REPLACED
     delta = privacy.delta or 0.0
     return Odds(asks.get(unit, asks["row"]), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
+
+
+def _said(one: Past) -> tuple[str, ...]:
+    """What a list says of a request, for who looks for one."""
+    plan = (one.plan.name, one.plan.purpose) if one.plan else ()
+    return (*plan, one.request.asker, one.request.hash, one.request.run, one.request.state.value)
 
 
 def moment(seconds: float) -> str:
