@@ -2,18 +2,22 @@
 
 import http.client
 import re
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from potluck.api.network.doctor import home as homes_checks
+from potluck.api.network.running.coordinator import coordinating
 from potluck.api.network.running.health import Check, Figure, Health, Looking, health
 from potluck.api.network.running.pulse import Pulse
 from potluck.console.health import metrics, program, watched
 from potluck.core.errors import Unreachable, UsageError
-from potluck.members.home import SiteHome
+from potluck.core.party import site
+from potluck.members.home import CoordinatorHome, SiteHome
 from support.console import home as homes
+from support.console.office import FakeOffice, live
 
 PORT = 9464
 HERE = f"http://localhost:{PORT}"
@@ -34,7 +38,9 @@ def pulse(home):
 @pytest.fixture
 def ask(pulse):
     """A client of the two addresses."""
-    return TestClient(program(Looking(pulse), PORT), base_url=HERE, raise_server_exceptions=False)
+    return TestClient(
+        program(Looking(lambda now: health(pulse, now)), PORT), base_url=HERE, raise_server_exceptions=False
+    )
 
 
 def families(text):
@@ -61,12 +67,36 @@ def test_metrics_are_what_happened(ask, home):
     assert found["potluck_build_info"].samples[0].labels.keys() == {"version", "python"}
 
 
-BASE_UNITS = re.compile(r"_(seconds|bytes|info|connected|readable|waiting|total)$")
+@pytest.fixture
+def office(home):
+    """Of the coordinator, with one run of each of two states."""
+    made = FakeOffice(CoordinatorHome.at(home.parent / "fed"))
+    made.runs = [live("0" * 32, "zebra", "ab" * 32), live("1" * 32, "zebra", "ab" * 32, state="queued", why="zebra")]
+    made.here = {site("a"): 1.0, site("b"): 300.0, site("c"): None}
+    return made
 
 
-def test_metrics_keep_prometheus_rules_of_names(pulse):
+def test_a_coordinator_is_watched_likewise(office):
+    found = coordinating(office, 5.0, time.time())
+    assert found.good
+    said = families(metrics(found.figures).decode())
+    assert value(said, "potluck_runs", state="queued") == 1
+    assert (value(said, "potluck_members"), value(said, "potluck_members_online")) == (3, 1)
+    assert value(said, "potluck_start_time_seconds") == 5
+    assert "zebra" not in metrics(found.figures).decode()
+    office.trouble = Unreachable("zebra")
+    assert [one.name for one in coordinating(office, 5.0, time.time() + 31 * 86400).checks if not one.good] == [
+        "broker",
+        "expiry",
+    ]
+
+
+BASE_UNITS = re.compile(r"_(seconds|bytes|info|connected|readable|waiting|runs|members|online|total)$")
+
+
+def test_metrics_keep_prometheus_rules_of_names(pulse, office):
     """Those that `promtool check metrics` looks for: help texts, base units, counters that end so and no others."""
-    for one in health(pulse, pulse.clock()).figures:
+    for one in (*health(pulse, pulse.clock()).figures, *coordinating(office, 0.0, 1.0).figures):
         assert re.fullmatch(r"potluck_[a-z_]+", one.name)
         assert BASE_UNITS.search(one.name), one.name
         assert one.what
@@ -142,7 +172,7 @@ def test_there_is_nothing_else(ask):
 
 def test_who_asks_ever_more_often_makes_no_work(pulse):
     times = iter([0.0, 1.0, 4.9, 5.1, 1.0])
-    looking = Looking(pulse, lambda: next(times))
+    looking = Looking(lambda now: health(pulse, now), lambda: next(times))
     first = looking()
     assert looking() is looking() is first
     assert looking() is not first

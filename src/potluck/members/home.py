@@ -90,6 +90,8 @@ class SiteHome:
     """The words of policies by which something was decided here."""
     lock = _In("site.lock")
     """Held while the site runs."""
+    pages = _In("pages.origin")
+    """Where the home's pages were shown last."""
     status = _In("status.json")
     """How the site's process is, as it last said."""
 

@@ -15,7 +15,8 @@ from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Notify, Policy, Source, TableSource
 from potluck.secret.container import Secret
 
-_LINK = re.compile(r"(https://[a-z0-9.-]+|http://localhost)(:[1-9][0-9]{0,4})?")
+LINK = re.compile(r"(https://[a-z0-9.-]+|http://localhost)(:[1-9][0-9]{0,4})?")
+"""Where pages are, without a path."""
 
 
 def read(path: Path) -> Policy:
@@ -130,7 +131,7 @@ def _notify(notify: Notify, where: str) -> None:
         if not one.strip() or not one.isprintable():
             hint = 'command = ["tell.sh", "--urgent"]: a program, and what it is given; no shell reads it'
             raise UsageError("notify.command is no list of printable texts", where=where, hint=hint)
-    if notify.link is not None and not _LINK.fullmatch(notify.link):
+    if notify.link is not None and not LINK.fullmatch(notify.link):
         hint = 'link = "https://potluck.hospital.example", as `site web --origin` has it'
         raise UsageError("notify.link is no address of pages", where=where, hint=hint)
 

@@ -12,7 +12,7 @@ import pytest
 from potluck.api.network import members
 from potluck.api.network.doctor import examine
 from potluck.api.network.running import notify as module
-from potluck.api.network.running.notify import AGAIN, EVERY, LIMIT, Notifier
+from potluck.api.network.running.notify import AGAIN, EVERY, LIMIT, Notifier, message
 from potluck.core.errors import UsageError
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog
@@ -83,15 +83,32 @@ def test_a_request_is_told_with_what_one_has_to_know(owner):
     plan = owner.asked("r1")
     owner.done(NOW)
     assert (owner.home.folder / "heard").read_text().splitlines()[:3] == ["2", "it's", "$(x)"]
-    (message,) = owner.messages
-    (request,) = message.pop("requests")
-    assert message == {"version": 1, "site": "a", "more": 0}
+    (told,) = owner.messages
+    (request,) = told.pop("requests")
+    assert told == {"version": 1, "site": "a", "more": 0}
     assert request.pop("when").endswith("+00:00")
     link = f"https://potluck.hospital.example/requests/{plan}"
     assert request == {"hash": f"sha256:{plan}", "plan": "p", "asker": "hospitals", "link": link}
     assert owner.log == [("done",)]
     owner.notifier.look(NOW)  # nothing new
     assert len(owner.messages) == 1
+
+
+def test_the_link_leads_to_where_the_pages_were_shown_last_unless_the_policy_says_where(owner):
+    policy(owner.home.folder, 'link = "https', '# link = "https')
+    plan = owner.asked("r1")
+    (one,) = owner.notifier.requests.pending()
+    for said, link in (
+        (None, None),
+        ("https://p.example:8443\n", f"https://p.example:8443/requests/{plan}"),
+        ("http://localhost:8711\n", f"http://localhost:8711/requests/{plan}"),
+        ("javascript:alert(1)", None),
+        ("https://evil.example/path x", None),
+    ):
+        if said is not None:
+            owner.home.pages.write_text(said)
+        (request,) = message(owner.home, read_policy(owner.home.policy).notify, [one])["requests"]
+        assert request["link"] == link
 
 
 EVIL = ['a\n{"version": 2}\n', "$(touch owned)", "`touch owned`", "'; touch owned; '", '"\\ \x1b[2J\u202e', "x" * 5000]
@@ -101,8 +118,8 @@ EVIL = ['a\n{"version": 2}\n', "$(touch owned)", "`touch owned`", "'; touch owne
 def test_names_of_others_are_text_and_nothing_else(owner, name):
     owner.asked("r1", name=name, asker=name[:200])
     owner.done(NOW)
-    (message,) = owner.messages
-    (request,) = message["requests"]
+    (told,) = owner.messages
+    (request,) = told["requests"]
     assert (owner.home.folder / "heard").read_text().splitlines()[:3] == ["2", "it's", "$(x)"]
     for said in (request["plan"], request["asker"]):
         assert said.isprintable()

@@ -3,11 +3,13 @@
 import contextlib
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 import click
 
 from potluck.api.network.running.health import Looking
+from potluck.api.network.running.health import health as site_health
 from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.site import attend
 from potluck.cli.door import PATH, spoken, voice
@@ -33,7 +35,7 @@ def command(folder: Path, health: int | None, record: Path | None) -> None:
         if health is not None:
             from potluck.console.health import watched
 
-            port = stack.enter_context(watched(Looking(pulse), health))
+            port = stack.enter_context(watched(Looking(partial(site_health, pulse)), health))
             speaker.say(f"health: http://localhost:{port}/healthz and /metrics")
         attend(folder, stop.is_set, speaker.say, record, pulse)
     speaker.lines({"site": str(folder.absolute()), "stopped": True}, ["stopped"])

@@ -1,4 +1,4 @@
-"""What monitoring may know of a site's process: figures and checks without a name in them.
+"""What monitoring may know of a site's process, and of a coordinator's: figures and checks without a name in them.
 
 Whoever is on this machine may ask for them. So there is no plan, asker, run, person or row in them, no epsilon and no
 number that follows from rows: what stands here the broker, which nobody trusts, or the coordinator knows anyway, but
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 from potluck.api.network.doctor.home import FEW
@@ -60,18 +61,11 @@ class Health:
         return all(one.good for one in self.checks)
 
 
-def build() -> Figure:
-    """The program that runs."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    labels = ("version", "python")
-    return Figure("potluck_build_info", "gauge", "The program that runs.", {(version("potluck"), python): 1.0}, labels)
-
-
 @dataclass(slots=True)
 class Looking:
-    """Health of a site's process, looked at anew when FRESH seconds have passed. Any thread may ask."""
+    """Health of a process, looked at anew when FRESH seconds have passed. look: at unix seconds; any thread may ask."""
 
-    pulse: Pulse
+    look: Callable[[float], Health]
     clock: Callable[[], float] = time.time
     _at: float = float("-inf")
     _known: Health | None = None
@@ -82,35 +76,48 @@ class Looking:
         with self._lock:
             now = self.clock()
             if self._known is None or not 0 <= now - self._at < FRESH:
-                self._known, self._at = health(self.pulse, now), now
+                self._known, self._at = self.look(now), now
             return self._known
+
+
+def both(home: Path, began: float, connected: bool, left: float) -> Health:
+    """What a site's process and a coordinator's have alike. began: unix seconds; left: those until its federation file
+    expires."""
+    free = shutil.disk_usage(home).free
+    checks = (
+        Check("broker", connected, "connected" if connected else "not connected"),
+        Check("disk", free >= FEW, "has room" if free >= FEW else "is nearly full"),
+        Check("expiry", left > 0, "the federation file is good" if left > 0 else "the federation file has expired"),
+    )
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    program = {(version("potluck"), python): 1.0}
+    figures = (
+        Figure("potluck_build_info", "gauge", "The program that runs.", program, ("version", "python")),
+        gauge("potluck_start_time_seconds", "When the process began, in unix seconds.", began),
+        gauge("potluck_broker_connected", "Whether there is a connection to the broker.", float(connected)),
+        gauge("potluck_disk_free_bytes", "Room where the home lies.", float(free)),
+        gauge("potluck_federation_expiry_seconds", "Seconds until the federation file expires.", left),
+    )
+    return Health(checks, figures)
 
 
 def health(pulse: Pulse, now: float) -> Health:
     """How a site's process is. now: unix seconds."""
     home, counts = pulse.home, pulse.counts()
-    free = shutil.disk_usage(home.folder).free
-    left, readable, waiting = _left(home, now), _readable(home), _waiting(home)
-    checks = (
-        Check("broker", counts.connected, "connected" if counts.connected else "not connected"),
-        Check("policy", readable, "can be read" if readable else "cannot be read: nothing is allowed"),
-        Check("disk", free >= FEW, "has room" if free >= FEW else "is nearly full"),
-        Check("expiry", left > 0, "the federation file is good" if left > 0 else "the federation file has expired"),
-    )
+    readable = _readable(home)
+    alike = both(home.folder, pulse.began, counts.connected, _left(home, now))
+    policy = Check("policy", readable, "can be read" if readable else "cannot be read: nothing is allowed")
     figures = (
-        build(),
-        _one("potluck_start_time_seconds", "When the process began, in unix seconds.", pulse.began),
-        _one("potluck_broker_connected", "Whether there is a connection to the broker.", float(counts.connected)),
+        *alike.figures,
         *_counted(counts),
-        _one("potluck_requests_waiting", "Requests that nobody has decided about.", waiting),
-        _one("potluck_policy_readable", "Whether the owner's policy can be read.", float(readable)),
-        _one("potluck_disk_free_bytes", "Room where the home lies.", float(free)),
-        _one("potluck_federation_expiry_seconds", "Seconds until the federation file expires.", left),
+        gauge("potluck_requests_waiting", "Requests that nobody has decided about.", _waiting(home)),
+        gauge("potluck_policy_readable", "Whether the owner's policy can be read.", float(readable)),
     )
-    return Health(checks, figures)
+    return Health((*alike.checks, policy), figures)
 
 
-def _one(name: str, what: str, value: float) -> Figure:
+def gauge(name: str, what: str, value: float) -> Figure:
+    """One number, without labels."""
     return Figure(name, "gauge", what, {(): value})
 
 

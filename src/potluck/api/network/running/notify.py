@@ -22,12 +22,14 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.history import read_of
+from potluck.core import private
 from potluck.core.errors import PotluckError, Refused, UsageError, reason
 from potluck.core.visible import visible
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Outcome, short
 from potluck.owner.access import read as read_log
 from potluck.owner.policy import Notify
+from potluck.owner.reading import LINK
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests
 from potluck.parties.runners.flood import Pace
@@ -42,6 +44,8 @@ NAMED = 20
 """Requests that one message has; of more it says how many."""
 PRINTED = 4096
 """Bytes of what a program prints that are kept."""
+LONGEST = 300
+"""Bytes of an address of pages."""
 RECENT = 1 << 20
 """Bytes of the access log's end in which the last message is looked for."""
 
@@ -193,17 +197,28 @@ class Notifier:
 
 def message(home: SiteHome, notify: Notify, due: Sequence[Request]) -> dict[str, object]:
     """What the program reads. Names are others' words: shortened, and every letter visible."""
+    link = notify.link or _shown(home)
     listed = [
         {
             "hash": f"sha256:{one.hash}",
             "plan": short(plan.name) if (plan := read_of(one)) else "",
             "asker": short(one.asker),
             "when": datetime.fromtimestamp(one.first_seen, UTC).isoformat(timespec="seconds"),
-            "link": f"{notify.link}/requests/{one.hash}" if notify.link else None,
+            "link": f"{link}/requests/{one.hash}" if link else None,
         }
         for one in due[:NAMED]
     ]
     return {"version": 1, "site": home.name, "requests": listed, "more": max(0, len(due) - NAMED)}
+
+
+def _shown(home: SiteHome) -> str | None:
+    """Where `site web` showed the pages last; None: it never did."""
+    try:
+        with private.regular(home.pages) as file:
+            said = file.read(LONGEST).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return said if LINK.fullmatch(said) else None
 
 
 def _read(child: _Child) -> None:
