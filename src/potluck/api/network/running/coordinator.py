@@ -3,7 +3,7 @@
 from collections import Counter
 
 from potluck.api.network.office import Office
-from potluck.api.network.running.health import Figure, Health, both, gauge
+from potluck.api.network.running.health import Figure, Health, Samples, both, gauge
 from potluck.core.errors import PotluckError
 
 ONLINE = 60.0
@@ -14,13 +14,14 @@ def coordinating(office: Office, began: float, now: float) -> Health:
     """How a coordinator's process is. now: unix seconds."""
     try:
         left = office.home.standing().federation.expires - now
-        runs = Counter((one.state,) for one in office.standing().runs)
+        states = Counter(one.state for one in office.standing().runs)
         here = list(office.online().values())
     except PotluckError:
-        left, runs, here = 0.0, Counter(), []
+        left, states, here = 0.0, Counter[str](), []
+    runs: Samples = {(state,): float(number) for state, number in states.items()}
     online = sum(one is not None and one < ONLINE for one in here)
     figures = (
-        Figure("potluck_runs", "gauge", "Runs, by how they stand.", dict(runs), ("state",)),
+        Figure("potluck_runs", "gauge", "Runs, by how they stand.", runs, ("state",)),
         gauge("potluck_members", "Sites and compute parties of the federation.", float(len(here))),
         gauge("potluck_members_online", "Of these, whom the broker says to be connected.", float(online)),
     )

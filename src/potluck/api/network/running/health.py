@@ -90,7 +90,7 @@ def both(home: Path, began: float, connected: bool, left: float) -> Health:
         Check("expiry", left > 0, "the federation file is good" if left > 0 else "the federation file has expired"),
     )
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    program = {(version("potluck"), python): 1.0}
+    program: Samples = {(version("potluck"), python): 1.0}
     figures = (
         Figure("potluck_build_info", "gauge", "The program that runs.", program, ("version", "python")),
         gauge("potluck_start_time_seconds", "When the process began, in unix seconds.", began),
