@@ -16,6 +16,10 @@ from support.docs.pages import ROOT
 EXAMPLES = ROOT / "examples"
 UNITS = sorted((EXAMPLES / "systemd").glob("*.service"))
 COMPOSE = (EXAMPLES / "compose" / "compose.yaml").read_text(encoding="utf-8")
+QUADLETS = sorted((EXAMPLES / "quadlet").glob("*.container"))
+QUADLET = next(
+    (path for path in map(Path, ("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet")) if path.exists()), None
+)
 CONTAINERFILE = (EXAMPLES / "compose" / "Containerfile").read_text(encoding="utf-8")
 KNOWN = {
     "Unit": "Description Wants After",
@@ -88,7 +92,8 @@ def test_a_unit_is_hardened_and_starts_a_command_that_exists(path):
     program, *words = shlex.split(service["ExecStart"])
     assert program.endswith("/bin/potluck")
     assert taken(words)
-    assert service["ReadWritePaths"] == words[-1], "it may write its home and nothing else"
+    homes = [word for word in words if word.startswith("/")]
+    assert homes == [service["ReadWritePaths"]], "it may write its home and nothing else"
 
 
 def test_a_unit_with_a_misspelt_word_or_verb_is_noticed(tmp_path):
@@ -113,6 +118,51 @@ def test_systemd_itself_understands_a_unit(path, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert "Unknown" not in done.stderr
+
+
+def container(path: Path) -> dict[str, list[str]]:
+    """The directives of a quadlet's section `Container`, each with its values."""
+    section = path.read_text(encoding="utf-8").split("[Container]\n")[1].split("\n[")[0]
+    found: dict[str, list[str]] = {}
+    for name, text in (line.split("=", 1) for line in section.splitlines() if line and line[0] != "#"):
+        found.setdefault(name, []).append(text)
+    return found
+
+
+@pytest.mark.parametrize("path", QUADLETS, ids=lambda path: path.stem)
+def test_a_quadlet_is_confined_and_runs_a_command_that_exists(path):
+    found = container(path)
+    assert taken(shlex.split(found["Exec"][0]))
+    confined = {
+        "ReadOnly": "true",
+        "DropCapability": "all",
+        "NoNewPrivileges": "true",
+        "User": "10001",
+        "Pull": "never",
+    }
+    assert {name: found[name] for name in confined} == {name: [text] for name, text in confined.items()}
+    assert f"USER {found['User'][0]}:{found['Group'][0]}\n" in CONTAINERFILE
+    homes = [text.split(":")[1] for text in found["Volume"] if ":ro" not in text]
+    assert homes == [found["Exec"][0].split()[-1]], "it may write its home and nothing else"
+    assert ("PublishPort" in found) == ("broker" in path.stem), "no ports but the broker's"
+
+
+@pytest.mark.skipif(QUADLET is None, reason="needs podman, whose generator reads quadlets (apt-get install podman)")
+def test_podman_itself_understands_the_quadlets(tmp_path):
+    def made(folder: Path) -> subprocess.CompletedProcess[str]:
+        environ = {"QUADLET_UNIT_DIRS": str(folder), "PATH": "/usr/bin:/bin"}
+        return subprocess.run([str(QUADLET), "-dryrun"], env=environ, capture_output=True, text=True, check=False)
+
+    done = made(EXAMPLES / "quadlet")
+    assert done.returncode == 0, done.stderr
+    assert "nsupported" not in done.stderr
+    starts = re.findall(r"^ExecStart=/usr/bin/podman run .* --read-only .*$", done.stdout, re.MULTILINE)
+    assert len(starts) == len(QUADLETS)
+    for path in QUADLETS:
+        text = path.read_text(encoding="utf-8")
+        (tmp_path / path.name).write_text(text.replace("ReadOnly=", "ReedOnly="), encoding="utf-8")
+    spoilt = made(tmp_path)  # the control
+    assert spoilt.returncode != 0 or "nsupported" in spoilt.stderr
 
 
 def services() -> dict[str, str]:
@@ -157,7 +207,8 @@ def test_the_image_comes_from_no_registry_in_particular_and_takes_a_wheel_alone(
     base = re.search(r"^ARG BASE=(\S+)\nFROM \$\{BASE\}$", CONTAINERFILE, re.MULTILINE)
     assert base
     assert "/" not in base[1]
-    assert re.findall(r"^COPY (.*) \S+$", CONTAINERFILE, re.MULTILINE) == ["potluck-*.whl"]
+    assert re.findall(r"^COPY (.*) \S+$", CONTAINERFILE, re.MULTILINE) == ["."]  # of the folder below
+    assert "--require-hashes -r inside/potluck/site/locks/program.txt" in CONTAINERFILE
     assert re.search(r"^    context: wheel\n    dockerfile: \.\./Containerfile$", COMPOSE, re.MULTILINE)
     assert 'ENTRYPOINT ["potluck"]' in CONTAINERFILE
     assert "\t" not in COMPOSE

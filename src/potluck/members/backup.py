@@ -31,7 +31,7 @@ from potluck.members.files import PRIVATE, PRIVATE_FOLDER, settle
 Kind = Literal["site", "coordinator"]
 LIST = "potluck-backup.json"
 FIRST = ("ledger.head",)
-PASSING = (".lock", ".pid", "-wal", "-shm", "-journal", ".boot")
+PASSING = (".lock", ".pid", "-wal", "-shm", "-journal", ".boot", "status.json")
 """Endings of what belongs to a process or stands in a database's copy already."""
 LOGS, DATABASES = ".jsonl", ".sqlite"
 MOST = 1 << 20

@@ -87,6 +87,7 @@ class Machine:
     address: str
     home: Path
     terminals: dict[str, Terminal] = field(default_factory=dict)
+    path: str = ""  # a folder of programs that come before this environment's
 
     def terminal(self, name: str) -> Terminal:
         """A terminal; a new one is blank."""
@@ -107,11 +108,14 @@ class Machine:
 
     def start(self, command: Sequence[str], screen: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start a program on this machine."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/sbin", "/usr/bin", "/bin"])
+        first = self.path or str(Path(sys.executable).parent)
+        path = os.pathsep.join([first, "/usr/local/bin", "/usr/sbin", "/usr/bin", "/bin"])
+        plain = {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "LOGNAME": "operator", "COLUMNS": "120"}
+        ours = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         return subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, *command],
             cwd=self.home,
-            env={"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "LOGNAME": "operator", "COLUMNS": "120"},
+            env=plain | ours,
             stdin=subprocess.DEVNULL,
             stdout=screen,
             stderr=screen,
