@@ -28,6 +28,7 @@ from potluck.report.papers import annex as paper
 from support.console import home as homes
 from support.console.home import words
 from support.owner.policies import OPEN
+from support.report.tree import Tree
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 PERMIT = Permit(number="FI-7", basis="EHDS art. 53", controller="Ward 7", expires="2027-12-31")
@@ -90,6 +91,26 @@ def test_the_page_says_it_in_words_and_asks_nobody_for_anything(made):
     for said in ("EHDS art. 53", "as the board agreed", "At most 96 of 100", "not that it is true", one.digest):
         assert said in text
     assert not re.search(r"<script|src=|href=\"(?!#|data:)", page)
+
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[2J"
+
+
+def test_hostile_words_change_no_tag_of_the_page_and_none_of_the_json(made, tmp_path):
+    home, *_ = made
+    permit = Permit(number=HOSTILE, basis=HOSTILE, controller=HOSTILE, contact=HOSTILE, retention=HOSTILE)
+    plain = Permit(number="x", basis="x", controller="x", contact="x", retention="x")
+    pages = []
+    for run, said, words_ in (("11" * 16, permit, HOSTILE), ("22" * 16, plain, "x")):
+        other = homes.ask(home, homes.spec(name=words_[:200], purpose=words_, permit=said), run=run, asker=words_)
+        decide(home, "deny", other, words_, words_)
+        papers.write(home, run, NOW, "ann", tmp_path)
+        papers.verify(home, tmp_path / run, run, NOW.timestamp())
+        pages.append(Tree((tmp_path / run / paper.HTML).read_text()))
+    hostile, harmless = ([tag for tag, _, _ in page.tags] for page in pages)
+    assert pages[0].errors == []
+    assert hostile == harmless
+    assert all(letter not in pages[0].words() for letter in "\u202e\x1b")
 
 
 def test_a_policy_that_changed_since_is_told_apart_and_its_words_stay(made, tmp_path):

@@ -137,7 +137,7 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
         raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
     if len(data) > MOST:
         raise UsageError("is too long for a permit annex", where=str(path))
-    card = verified(federation, files.text(path.with_name(paper.SEAL), "signature"), data, str(path))
+    card = verified(federation, files.text(_beside(path), "signature"), data, str(path))
     found = paper.read(data, str(path))
     if (found.site, found.federation.id) != (card.party.name, federation.id):
         what = f"the papers say that they are {found.site}'s of federation {found.federation.id}"
@@ -159,6 +159,11 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
         coordinator=fingerprint(federation.coordinator),
         spelt=_spelt(found),
     )
+
+
+def _beside(path: Path) -> Path:
+    """The signature of an annex.json: its browser may have put a run before both of their names."""
+    return path.with_name(path.name.removesuffix(paper.JSON) + paper.SEAL)
 
 
 def _hex(which: str) -> str:
