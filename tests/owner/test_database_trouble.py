@@ -2,9 +2,13 @@
 
 import pytest
 
+from potluck.api.network.doctor.rows import rows
+from potluck.api.network.members import site_new
 from potluck.core.errors import DataError
 from potluck.core.plan import Data
+from potluck.members.home import SiteHome
 from potluck.owner.policy import Source
+from potluck.owner.reading import read as read_policy
 from potluck.owner.source import open_source
 from potluck.secret.container import Secret
 from support.owner.postgres import address
@@ -46,3 +50,23 @@ def test_what_a_query_is_refused_for_is_named_by_its_kind_alone(database, tmp_pa
         source = Source(url=Secret(address(database).encode()), query=query)
         with pytest.raises(DataError, match=rf"the database did not give the rows \({kind}\)"):
             open_source(source, tmp_path, Data(), "home").names()
+
+
+def test_the_doctor_tells_a_wrong_password_from_a_closed_port_and_counts_rows_where_all_is_well(database, tmp_path):
+    site_new(tmp_path / "a", None)
+    path = tmp_path / "a" / "policy.toml"
+    text = path.read_text()
+    query = '\nquery = "select * from generate_series(1, 7) as x"'
+    for name, state, words in (
+        (None, "good", "7 rows of 1 column can be read"),
+        ("password", "bad", "it does not take this user's password"),
+        ("port", "bad", "nothing listens at its host and port"),
+    ):
+        change = TROUBLES[name][0] if name else lambda said, port: said
+        (tmp_path / "a" / "secret.url").write_text(change(address(database), database))
+        (tmp_path / "a" / "secret.url").chmod(0o600)
+        path.write_text(text.replace('file = "rows.csv"', f'url_file = "secret.url"{query}'))
+        home = SiteHome.at(tmp_path / "a")
+        (found,) = rows(home, read_policy(home.policy), count=True)
+        assert (found.topic, found.state) == ("rows", state)
+        assert words in found.what

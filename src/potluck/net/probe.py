@@ -18,6 +18,7 @@ import nats.errors
 from potluck.core.errors import PotluckError, Unreachable
 from potluck.net.address import stream, token
 from potluck.net.session import Account, authority_context, connect, explain
+from potluck.net.thread import SHARED
 
 PATIENCE = 5.0
 """Seconds for each step."""
@@ -58,7 +59,11 @@ def probe(account: Account) -> Probe:
                 ends = _ends(secured)
         except (OSError, ValueError) as error:  # ssl's errors are OSErrors
             return Probe("tls", explain(error, account))
-    return asyncio.run(_signed_in(account, ends))
+    loop = SHARED.enter()
+    try:
+        return asyncio.run_coroutine_threadsafe(_signed_in(account, ends), loop).result()
+    finally:
+        SHARED.leave()
 
 
 def _ends(secured: ssl.SSLSocket) -> datetime | None:

@@ -6,6 +6,7 @@ from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor import line, work
 from potluck.api.network.doctor.finding import Finding, failed
 from potluck.core.errors import PotluckError
+from potluck.core.prose import agree
 from potluck.members.files import held
 from potluck.members.home import CoordinatorHome
 
@@ -23,7 +24,9 @@ def coordinator(home: CoordinatorHome, now: float) -> Iterator[Finding]:
         return
     it = member.federation
     yield from homes.clock(now, {"the federation file was issued": float(it.issued)})
-    said = f"{it.name}, version {it.version}, of {len(it.sites)} sites and {len(it.computes)} compute parties"
+    sites, computes = len(it.sites), len(it.computes)
+    who = f"{sites} {agree(sites, 'site', 'sites')} and {computes} compute {agree(computes, 'party', 'parties')}"
+    said = f"{it.name}, version {it.version}, of {who}"
     yield Finding("federation", "good", said)
     yield from line.expiry(it, now)
     yield from line.broker(member, now)

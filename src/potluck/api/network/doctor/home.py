@@ -108,7 +108,9 @@ def clock(now: float, marks: dict[str, float], ahead: float = 300.0) -> Iterator
         hint = "set it right (timedatectl): expiry, hours and the yearly cap go by it"
         yield Finding("clock", "bad", f"it says {_day(now)}, which is before {said}", hint)
     elif marks:
-        yield Finding("clock", "good", f"it says {_day(now)}, which is after {said}; that it is not ahead nobody knows")
+        yield Finding(
+            "clock", "good", f"it says {_day(now)}, which is after {said}; whether it is ahead cannot be told here"
+        )
     else:
         yield Finding("clock", "unknown", f"it says {_day(now)}; there is nothing here to compare it with")
 

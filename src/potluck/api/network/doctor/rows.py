@@ -65,8 +65,8 @@ def rows(home: SiteHome, rules: Policy, count: bool) -> Iterator[Finding]:
         yield Finding("rows", "look", what, hint)
     yield from _few(many, rules.allow.min_rows)
     if many != 0 and not (len(names) == 1 and source.file is not None):
-        rows_ = "" if many is None else f"{many:,} rows of "
-        yield Finding("rows", "good", f"{rows_}{len(names)} columns can be read")
+        of = "" if many is None else f"{many:,} {agree(many, 'row', 'rows')} of "
+        yield Finding("rows", "good", f"{of}{len(names)} {agree(len(names), 'column', 'columns')} can be read")
 
 
 def tables(home: SiteHome, rules: Policy, ask: bool) -> Iterator[Finding]:
