@@ -10,7 +10,7 @@ from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from potluck.core.errors import Refused
+from potluck.core.errors import PotluckError, Refused
 
 T = TypeVar("T")
 _LEARNT: set[object] = set()
@@ -37,6 +37,11 @@ def later(what: str, found: int, ours: int, where: str) -> Refused:
     """The refusal. what: the file is, as "a ledger"; found, ours: the version of its form, and the one read here."""
     said = f"{what} of version {found}: a later Potluck wrote it, this one reads {ours}"
     return Refused(said, where=where, hint=BACK)
+
+
+def of_later(error: PotluckError) -> bool:
+    """Whether an error is `later`'s: what is merely unfinished or damaged may be passed over, what is newer may not."""
+    return error.hint == BACK
 
 
 def not_later(head: object, schema: type[msgspec.Struct], what: str, where: str) -> None:

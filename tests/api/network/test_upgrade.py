@@ -252,6 +252,11 @@ LATER = {
         ("federation", "rotate", "hospitals"),
         "a file of version 2",
     ),
+    "journal, which is looked at": (
+        numbered("hospitals/runs/*/journal.sqlite", 3),
+        ("status", "hospitals"),
+        "a journal of version 3",
+    ),
     "journal": (
         numbered("hospitals/runs/*/journal.sqlite", 3),
         ("server", "run", "hospitals", "heart.toml", "--wait", "0"),

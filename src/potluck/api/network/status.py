@@ -4,7 +4,6 @@ Who was never heard in a run is silent while a server waits for its answer. Once
 nobody waits: it was not heard.
 """
 
-import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from potluck.api.network.sessions import FINISHED, GOING, OPEN, order_in, planne
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
+from potluck.core.schema import of_later
 from potluck.members.files import held as _held
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
@@ -143,11 +143,16 @@ def live(folder: Path, running: bool = True) -> Iterator[Live]:
     """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out.
 
     running: whether a server is at work. Who starts one knows it: to look at its lock could keep it from starting.
+    Raises Refused: a later Potluck wrote a journal.
     """
     paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
     for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
-        with contextlib.suppress(PotluckError), closing(Journal.look(path)) as journal:
-            yield _live(path.parent, journal, running)
+        try:
+            with closing(Journal.look(path)) as journal:
+                yield _live(path.parent, journal, running)
+        except PotluckError as error:
+            if of_later(error):
+                raise
 
 
 def _live(folder: Path, journal: Journal, running: bool) -> Live:
