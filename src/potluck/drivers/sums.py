@@ -120,7 +120,7 @@ class Sums:
     """The sums of one run. Call it with an ask; it gives the answer and logs the round.
 
     redone: rounds of this run that were run again before; repeats: how often an exact sum is repeated over the same
-    sites after contributions had left: 0 where nobody can come back.
+    sites after contributions had left: 0 where nobody can come back; ready: called before each try, it may wait.
     """
 
     def __init__(
@@ -132,12 +132,14 @@ class Sums:
         repeats: int = 0,
         redone: int = 0,
         progress: Progress = lambda ask: None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self.log = Log()
         self._plan = plan
         self._runner = runner
         self._store = store or NullStore()
         self._progress = progress
+        self._ready = ready
         self._repeats = repeats
         self._excluded: dict[Party, Cause] = {}
         self._redo = plan.privacy.redo - redone
@@ -151,6 +153,7 @@ class Sums:
             return self._finished(ask, *known)
         left_over = self._repeats
         while True:
+            self._ready()
             number = self._store.begin(ask)
             started = time.perf_counter()
             attempt = self._runner.attempt(ask, number, *self._seating(ask))

@@ -122,7 +122,7 @@ def carry_out(
             if task is None:
                 outcome, log = _run_round(spec, coordinator, kept.journal, begin)
             else:
-                outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin)
+                outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin, where.check)
         except Cancelled:
             coordinator.close(b"")  # so that sites let go of it
             raise
@@ -157,14 +157,20 @@ def _run_round(spec: Spec, coordinator: Coordinator, journal: Journal, progress:
 
 
 def _run_sums(
-    spec: Spec, task: Task[Table, Outcome], coordinator: Coordinator, journal: Journal, progress: Progress
+    spec: Spec,
+    task: Task[Table, Outcome],
+    coordinator: Coordinator,
+    journal: Journal,
+    progress: Progress,
+    ready: Callable[[], None],
 ) -> tuple[Outcome, Log]:
-    """All sums, those that stand from the journal. Raises Abort."""
+    """All sums, those that stand from the journal. ready: waits before each try until the broker takes letters. Raises
+    Abort."""
     redone = journal.unopened() if not spec.exact else 0
     if redone > spec.privacy.redo:
         what = "contributions had left in a round that was not finished, and the plan paid for no other try"
         raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
-    sums = Sums(spec, coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress)
+    sums = Sums(spec, coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress, ready=ready)
 
     def one_sum(ask: Ask) -> Answer:
         answer = sums(ask)

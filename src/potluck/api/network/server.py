@@ -3,6 +3,7 @@
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from potluck.api.local.progress import quietly
@@ -18,9 +19,12 @@ from potluck.core.errors import Refused
 from potluck.drivers.sums import Progress
 from potluck.members.files import locked
 from potluck.members.home import CoordinatorHome
+from potluck.net.lease import PATIENCE
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.turns import ALWAYS
+
+DAY = 86400.0
 
 
 def serve(
@@ -58,7 +62,8 @@ def serve(
         kept = stack.enter_context(session(home, plan, fresh, member.federation, order))
         link, lease = stack.enter_context(line(home, member))
         heads = KnownHeads(home.folder / "heads.json", member.federation)
-        where = Place(member, identity(member), link, heads, lease.check, ALWAYS)
+        check = partial(lease.check, min(max(wait, PATIENCE), DAY))  # a broker that is away is waited for as sites are
+        where = Place(member, identity(member), link, heads, check, ALWAYS)
         place = carry_out(kept, plan, where, warnings, wait, progress, say)
     return Run.read(place)
 
