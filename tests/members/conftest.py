@@ -31,6 +31,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """No broker's files are made."""
     stand_in = StandIn()
     monkeypatch.setattr(api, "broker", stand_in)
+    monkeypatch.setattr(api, "federation_post", lambda folder: "")
     return stand_in
 
 

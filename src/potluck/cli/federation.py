@@ -12,6 +12,7 @@ from potluck.cli.terminal import Terminal
 from potluck.core.visible import visible
 
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
+REVOKE = click.option("--revoke", is_flag=True, help="Old keys may be stolen: runs that began before end at once.")
 
 
 @click.group("federation")
@@ -42,17 +43,18 @@ def new(folder: Path, brokers: tuple[str, ...], days: int | None) -> None:
 @spoken
 def add(folder: Path, cards: tuple[Path, ...]) -> None:
     """Make sites (and compute parties) members, by the CARDS that they sent. Compare fingerprints with their owners."""
-    tell(api.federation_add(folder, cards, time.time()))
+    tell(api.federation_add(folder, cards, time.time()), folder)
 
 
 @command.command("remove")
 @click.argument("folder", type=PATH)
 @click.argument("name")
 @click.option("--compute", is_flag=True, help="NAME is a compute party's.")
+@REVOKE
 @spoken
-def remove(folder: Path, name: str, compute: bool) -> None:
+def remove(folder: Path, name: str, compute: bool, revoke: bool) -> None:
     """Take the site NAME out."""
-    tell(api.federation_remove(folder, name, time.time(), compute=compute))
+    tell(api.federation_remove(folder, name, time.time(), compute=compute, revoke=revoke), folder)
 
 
 @command.command("rotate")
@@ -60,10 +62,11 @@ def remove(folder: Path, name: str, compute: bool) -> None:
 @click.argument("cards", type=PATH, nargs=-1)
 @click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
 @DAYS
+@REVOKE
 @spoken
-def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None) -> None:
+def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None, revoke: bool) -> None:
     """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate."""
-    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days))
+    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke), folder)
 
 
 @command.command("show")
@@ -74,9 +77,13 @@ def show(path: Path) -> None:
     tell(api.federation_show(path, time.time()))
 
 
-def tell(found: Shown) -> None:
-    """Print a federation, and a warning where it has expired."""
+def tell(found: Shown, changed: Path | None = None) -> None:
+    """Print a federation, and a warning where it has expired. changed: the home in which it is a new version, which is
+    put up for its members."""
     speaker = voice()
+    why = api.federation_post(changed) if changed else ""
+    if why:
+        speaker.say(f"not at the broker yet ({why}): the next start of the server or of this verb puts it up")
     if found.expired:
         speaker.warn(["this federation file has expired: nobody accepts it"])
     speaker.data(found.document(), lambda out: lines(out, found))

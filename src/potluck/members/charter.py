@@ -23,7 +23,7 @@ class _Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: str
 
 
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: str
     id: str
     version: int
@@ -31,6 +31,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: datetime
     broker: str
     ca: str
+    oldest: int = 0
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +51,7 @@ def write(federation: Federation, key: SigningKey) -> str:
         _Link(link.version, tables.coded(link.old), tables.coded(link.new), tables.coded(link.signature))
         for link in it.handovers
     )
-    head = _Head(it.name, it.id, it.version, *times, it.broker, it.ca)
+    head = _Head(it.name, it.id, it.version, *times, it.broker, it.ca, it.oldest)
     members = tuple(card.table() for card in it.members)
     text = tables.write(_File(1, tables.coded(signature), head, it.coordinator.table(), links, members), TITLE)
     if parse(text, federation.name).canonical != federation.canonical:
@@ -71,7 +72,8 @@ def parse(text: str, where: str) -> Federation:
     members = tuple(cards.unpacked(one, where) for one in file.members)
     links = tuple(_link(link, where) for link in file.handovers)
     times = (head.version, issued, expires)
-    federation = Federation(head.name, head.id, *times, head.broker, head.ca, coordinator, members, links)
+    where_to = (head.broker, head.ca)
+    federation = Federation(head.name, head.id, *times, *where_to, coordinator, members, links, head.oldest)
     try:
         federation.verify(tables.decoded(file.signature, 64, "signature", where))
     except (UsageError, Refused) as error:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER, Draw, Party, Role
+from potluck.core.party import SERVER, Draw, Party
 from potluck.core.visible import visible
 from potluck.members import files
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft
+from potluck.members.change import called
 from potluck.members.federation import Federation, hand_over, place
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.members.keys import Keys
@@ -45,7 +46,7 @@ def with_members(federation: Federation, cards: Sequence[Card], now: float) -> F
             raise UsageError("a coordinator's card is no member's", hint="add the cards that `potluck site new` makes")
         if card.party in federation.cards:
             hint = "new keys of a member: `potluck federation rotate FOLDER CARD`"
-            raise UsageError(f"{titled(card.party)} is a member already", hint=hint)
+            raise UsageError(f"{called(card.party)} is a member already", hint=hint)
     return _next(federation, (*federation.members, *cards), now)
 
 
@@ -71,6 +72,11 @@ def prolonged(federation: Federation, days: int) -> Federation:
     return replace(federation, expires=_until(federation.issued, days))
 
 
+def cut(federation: Federation) -> Federation:
+    """The same version, under which no run goes on that began under an earlier one."""
+    return replace(federation, oldest=federation.version)
+
+
 def rekeyed(home: CoordinatorHome, before: Membership, federation: Federation, draw: Draw = system) -> Membership:
     """`federation`, which is to follow `before`, under new keys of the coordinator that the old ones hand over to.
 
@@ -88,17 +94,12 @@ def _next(federation: Federation, members: Sequence[Card], now: float) -> Federa
     return replace(federation, version=federation.version + 1, issued=int(now), members=ordered)
 
 
-def titled(party: Party) -> str:
-    """A member as it is called on a screen: a site by its name, a compute party with what it does."""
-    return f"{visible(party.name)} (compute)" if party.role is Role.COMPUTE else visible(party.name)
-
-
 def _member(federation: Federation, party: Party) -> Card:
     for card in federation.members:
         if card.party == party:
             return card
-    known = ", ".join(titled(card.party) for card in federation.members) or "none"
-    raise UsageError(f"{titled(party)} is not a member", where=visible(federation.name), hint=f"members: {known}")
+    known = ", ".join(called(card.party) for card in federation.members) or "none"
+    raise UsageError(f"{called(party)} is not a member", where=visible(federation.name), hint=f"members: {known}")
 
 
 def _until(now: float, days: int) -> int:

@@ -31,7 +31,7 @@ MEMBERS = (Role.SITE, Role.COMPUTE)
 SKEW = 3600
 """Seconds that a member's clock may be behind the coordinator's."""
 _ADDRESS = re.compile(r"tls://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[1-9][0-9]{0,4})")
-_TAG = b"potluck federation 1\0"
+_TAG, _LATER = b"potluck federation 1\0", b"potluck federation 2\0"
 _HANDOVER = b"potluck handover 1\0"
 NODES = (1, 3)
 """How many nodes a broker may have: of two each would need the other."""
@@ -84,7 +84,8 @@ def hand_over(federation: str, version: int, old: SigningKey, new: bytes) -> Han
 @dataclass(frozen=True)
 class Federation:
     """id: 16 bytes in hex; version: 1, 2, ...; issued, expires: unix seconds; ca: PEM; broker: `tls://host:port`,
-    or those of its three nodes with commas between."""
+    or those of its three nodes with commas between; oldest: runs that began under a version below it end at once, for
+    keys of then may be stolen (0: none do)."""
 
     name: str
     id: str
@@ -96,6 +97,7 @@ class Federation:
     coordinator: Card
     members: tuple[Card, ...]
     handovers: tuple[Handover, ...] = ()
+    oldest: int = 0
 
     @property
     def canonical(self) -> bytes:
@@ -103,7 +105,8 @@ class Federation:
         cards = tuple((card.canonical, card.signature) for card in (self.coordinator, *self.members))
         links = tuple((link.version, link.old, link.new, link.signature) for link in self.handovers)
         head = (self.name, self.id, self.version, self.issued, self.expires, self.broker, self.ca)
-        return _TAG + dump(_Content(*head, cards, links))
+        content = dump(_Content(*head, cards, links))
+        return _LATER + self.oldest.to_bytes(8, "big") + content if self.oldest else _TAG + content
 
     @property
     def digest(self) -> bytes:
@@ -171,6 +174,8 @@ class Federation:
             raise UsageError("the federation's id is not 16 bytes in hex")
         if not 1 <= self.version < 2**53 or not 0 <= self.issued < self.expires <= _LATEST:
             raise UsageError("the federation's version or times make no sense")
+        if not 0 <= self.oldest <= self.version:
+            raise UsageError("the oldest version whose runs may go on is none of this federation's")
         broker_addresses(self.broker)
         _authority(self.ca)
         if self.coordinator.party != SERVER or any(card.party.role not in MEMBERS for card in self.members):

@@ -1,6 +1,6 @@
 """Folders of a federation: a site's home and the coordinator's, where everything lies in them, and opening them."""
 
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,10 @@ from potluck.core.visible import visible
 from potluck.members import charter, files, tables
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft, fingerprint
+from potluck.members.earlier import Earlier
 from potluck.members.federation import Federation, accept
 from potluck.members.keys import Keys
+from potluck.members.known import Known
 from potluck.members.names import checked_name, file_name
 
 
@@ -74,6 +76,16 @@ class SiteHome:
     """Held while a page changes the policy."""
     federation = _In("federation.toml")
     """The pinned federation file, there after `site join`."""
+    before = _In("federation.earlier")
+    """Folder of files that were pinned before, as long as a run is open that began under one."""
+    offered = _In("federation.offered.toml")
+    """A newer file that waits for a person, where the policy says so."""
+    conflict = _In("federation.conflict.toml")
+    """The evidence: another file of a pinned file's version, signed by the same coordinator."""
+    agreed = _In("members.json")
+    """Whose keys a person here has agreed to."""
+    joining = _In("federation.lock")
+    """Held while another file is pinned."""
     anchor = _In("ledger.head")
     """The ledger's newest head, in the home, wherever the ledger lies."""
     ties = _In("rows.key")
@@ -120,6 +132,16 @@ class SiteHome:
         folder = folder.absolute()
         return cls(folder, checked_name(found.name, str(marker)), folder / found.ledger, Role(found.role))
 
+    @property
+    def earlier(self) -> Earlier:
+        """What was in force before."""
+        return Earlier(self.before, _keys_before(self.folder), self.me)
+
+    @property
+    def known(self) -> Known:
+        """Whom a person here has agreed to."""
+        return Known(self.agreed, self.me)
+
     def pinned(self) -> Federation:
         """The federation joined, its signature verified. Raises UsageError: none yet, or damaged. Refused: forged."""
         if not self.federation.is_file():
@@ -147,7 +169,7 @@ class SiteHome:
 
     def held(self, federation: Federation) -> Keys:
         """The keys that the federation lists for this site, in force from now on. Raises Refused as `listed`."""
-        keys = _in_force(self.keys, self.fresh, self.listed(federation))
+        keys = _in_force(self.keys, self.fresh, self.listed(federation), self.earlier.retire)
         if self.fresh_card.exists() and not self.fresh.exists():
             self.fresh_card.replace(self.card)
         return keys
@@ -167,6 +189,8 @@ class CoordinatorHome:
     """The newest federation file, for all members."""
     issued = _In("issued.toml")
     """The highest version ever issued, so that an older file put back is noticed."""
+    before = _In("federation.earlier")
+    """Folder of files that were in force before: a run ends under the file that it began with."""
     broker = _In("broker")
     """The broker's CA, certificate, configuration and store."""
     runs = _In("runs")
@@ -196,6 +220,29 @@ class CoordinatorHome:
             raise UsageError("is no coordinator's home", where=str(folder), hint=hint)
         return cls(folder.absolute())
 
+    @property
+    def earlier(self) -> Earlier:
+        """What was in force before."""
+        return Earlier(self.before, _keys_before(self.folder), SERVER)
+
+    def under(self, digest: bytes, now: float) -> Membership:
+        """Keys and federation of the file that a run began with: the one in force, or one before it.
+
+        Raises Refused: as `open`; the file is gone, or a later one says that the keys of then may be stolen.
+        """
+        current = self.open(now)
+        if digest == current.federation.digest:
+            return current
+        it = self.earlier.under(digest)
+        if it is None:
+            what = "the federation file that the run began with is not kept here any more"
+            raise Refused(what, where=str(self.before), hint="start a new run: --fresh")
+        if it.version < current.federation.oldest:
+            what = f"the run began under version {it.version}, and runs of before version"
+            what = f"{what} {current.federation.oldest} have ended: keys of then may be stolen"
+            raise Refused(what, where=f"federation {visible(it.name)}", hint="start a new run: --fresh")
+        return Membership(SERVER, self.earlier.held(it, current.keys), it)
+
     def open(self, now: float) -> Membership:
         """Keys and federation, current at unix time `now`. Raises UsageError, Refused as `standing`, or expired."""
         membership = self.standing()
@@ -212,7 +259,7 @@ class CoordinatorHome:
         if last.id != federation.id or last.highest > federation.version:
             what = f"version {federation.version} was put back: version {last.highest} has been issued"
             raise Refused(what, where=str(self.federation), hint="put the newest file back; any site has a copy")
-        keys = _in_force(self.keys, self.fresh, federation.coordinator)
+        keys = _in_force(self.keys, self.fresh, federation.coordinator, self.earlier.retire)
         if last.highest < federation.version:  # a crash came between the two files
             self.remember(federation)
         return Membership(SERVER, keys, federation)
@@ -226,6 +273,7 @@ class CoordinatorHome:
         """The next version, signed, in force when this returns. Raises Refused: it does not follow the one in force."""
         if self.federation.is_file():
             accept(federation, charter.read(self.federation), now)
+            self.earlier.keep(self.federation)
         files.replace(self.federation, charter.write(federation, keys.signing).encode())
         self.remember(federation)
 
@@ -246,18 +294,22 @@ def _behind(folder: Path, fresh: Path, card: Card) -> tuple[Path, Keys]:
     return folder, keys
 
 
-def _in_force(folder: Path, fresh: Path, card: Card) -> Keys:
-    """The keys behind `card`; waiting ones take the place of the old, which are destroyed. Can be cut off anywhere."""
+def _in_force(folder: Path, fresh: Path, card: Card, retire: Callable[[Path], None]) -> Keys:
+    """The keys behind `card`; waiting ones take the place of the old, which retire. Can be cut off anywhere."""
     old = folder.with_name(f"{folder.name}.old")
     where, keys = _behind(folder, fresh, card)
+    retire(old)  # what was cut off
     if where == fresh:
         if folder.is_dir():
-            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         fresh.rename(folder)
         files.settle(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        retire(old)
     return keys
+
+
+def _keys_before(folder: Path) -> Path:
+    return folder / "keys.earlier"
 
 
 def mine(keys: Keys, me: Party) -> str:

@@ -1,11 +1,12 @@
 """A site's part of enrolment: make a home, make new keys, join a federation."""
 
 import shutil
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Draw, Role
 from potluck.members import charter, files, keys, tables
 from potluck.members.card import draft, fingerprint
@@ -66,8 +67,18 @@ def renew(home: SiteHome, draw: Draw = system) -> str:
     return fingerprint(card)
 
 
-def join(home: SiteHome, text: str, where: str, now: float, coordinator: str = "") -> Joined:
-    """Verify a federation file and pin it. coordinator: the fingerprint that its key must have, "" for any at first.
+def join(
+    home: SiteHome,
+    text: str,
+    where: str,
+    now: float,
+    coordinator: str = "",
+    *,
+    person: str = "",
+    wanted: Container[bytes] = (),
+) -> Joined:
+    """Verify a federation file and pin it; a person says so, who agrees to its members. coordinator: the fingerprint
+    that its key must have, "" for any at first. wanted: as in `pin`.
 
     Raises UsageError: malformed. Refused: forged, expired, rolled back, not ours, or we are not in it.
     """
@@ -81,8 +92,34 @@ def join(home: SiteHome, text: str, where: str, now: float, coordinator: str = "
         offered.current(now)
     else:
         accept(offered, pinned, now)
-    home.listed(offered)
-    files.replace(home.federation, text.encode())
-    home.held(offered)
+    pin(home, offered, text, now, wanted)
+    home.known.agree(offered.members, pinned, now, person)
     changed = pinned is not None and pinned.coordinator.signing != offered.coordinator.signing
     return Joined(offered, pinned is None, changed)
+
+
+def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Container[bytes] = ()) -> None:
+    """A file that was verified is in force when this returns, and so are the keys that it lists for us. Can be cut off
+    anywhere and done again. wanted: digests of earlier files under which runs are open here: they stay, with the keys
+    of then.
+
+    Raises Refused: we are not in it, or with other keys than ours. UsageError: the disk.
+    """
+    home.listed(offered)
+    if home.federation.exists():
+        pinned = home.pinned()
+        if pinned.digest != offered.digest:
+            home.known.agree((), pinned, now)  # who was a member here before files came by themselves
+            home.earlier.keep(home.federation)
+    files.replace(home.federation, text.encode())
+    home.held(offered)
+    home.earlier.tidy(wanted, offered.oldest, now)
+    if home.offered.exists() and _outdated(home, offered):
+        home.offered.unlink(missing_ok=True)
+
+
+def _outdated(home: SiteHome, pinned: Federation) -> bool:
+    try:
+        return charter.read(home.offered).version <= pinned.version
+    except PotluckError:
+        return True

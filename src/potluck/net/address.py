@@ -48,6 +48,16 @@ def lease_stream(identity: str) -> str:
     return f"potluck_{identity}_lease"
 
 
+def notice_subject(identity: str) -> str:
+    """Where the newest federation file is put up; three tokens, so that it is no queue."""
+    return f"potluck.{identity}.members"
+
+
+def notice_stream(identity: str) -> str:
+    """The stream that holds the newest federation file."""
+    return f"potluck_{identity}_members"
+
+
 def inbox(party: Party) -> str:
     """The prefix of the subjects on which the broker answers `party`, and nobody else may listen."""
     return f"_INBOX_{token(party)}"

@@ -1,9 +1,10 @@
 """The broker's nats.conf: TLS 1.3 from the first byte, one nkey a party, everything denied that is not named here.
 
 A site may publish only on its own queues to the server and to compute parties, fetch and acknowledge only its own
-letters, and listen only on its own inbox; a compute party likewise, on its own queues to all members. The server may
-publish to all and set up queues. No monitoring port, no other accounts. Where there are several nodes they keep each
-other's copies over TLS 1.3, both sides with certificates of the federation's authority; anybody else is hung up on.
+letters, listen only on its own inbox, and read the newest federation file, which only the server puts up; a compute
+party likewise, on its own queues to all members. The server may publish to all and set up queues. No monitoring port,
+no other accounts. Where there are several nodes they keep each other's copies over TLS 1.3, both sides with
+certificates of the federation's authority; anybody else is hung up on.
 Paths are relative to the configuration's folder, which may be moved as a whole. Reference: NATS documentation,
 "Authorization".
 """
@@ -13,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER, Party, Role
-from potluck.net.address import inbox, lease_stream, stream, subject, token
+from potluck.net.address import inbox, lease_stream, notice_stream, notice_subject, stream, subject, token
 from potluck.net.pieces import MESSAGE
 
 GIB = 1024**3
@@ -90,12 +91,13 @@ def _member(identity: str, party: Party, users: Collection[Party]) -> tuple[list
     others = [one for one in sorted(users) if one != party and (one.role, party.role) in pairs]
     publish = [subject(identity, one, party) for one in (SERVER, *others)]
     publish += [f"$JS.API.CONSUMER.MSG.NEXT.{mine}", f"$JS.ACK.{mine}.>"]
-    return publish, [f"{inbox(party)}.>"]
+    publish.append(f"$JS.API.STREAM.MSG.GET.{notice_stream(identity)}")
+    return publish, [f"{inbox(party)}.>", notice_subject(identity)]
 
 
 def _server(identity: str) -> tuple[list[str], list[str]]:
     publish = [f"potluck.{identity}.>"]
-    for name in (stream(identity), lease_stream(identity)):
+    for name in (stream(identity), lease_stream(identity), notice_stream(identity)):
         publish += [f"$JS.API.STREAM.{verb}.{name}" for verb in ("CREATE", "UPDATE", "INFO", "MSG.GET")]
         verbs = ("CREATE", "DURABLE.CREATE", "DELETE", "INFO", "MSG.NEXT")
         publish += [f"$JS.API.CONSUMER.{verb}.{name}.>" for verb in verbs]

@@ -22,11 +22,11 @@ from potluck.core.errors import PotluckError, Unreachable, UsageError
 from potluck.core.line import Delivery
 from potluck.core.party import Party
 from potluck.core.slices import Sliced
-from potluck.net import topology
+from potluck.net import notice, topology
 from potluck.net.address import stream, subject, token
 from potluck.net.mailbox import Mailbox
 from potluck.net.pieces import LARGEST, Assembler, Key, count, message
-from potluck.net.session import Account, Session, connect
+from potluck.net.session import Account, Session, connect_any
 from potluck.net.thread import SHARED
 from potluck.net.topology import ApiError, Queues
 from potluck.secret.random import system
@@ -55,6 +55,8 @@ class Link:
     """One party's connection. Safe to use from several threads.
 
     parties: given by the server alone: all whose queues it keeps set up, itself among them. largest: bytes of a letter.
+    accounts: asked before every attempt to connect, for keys and addresses change; they are tried in turn. take: what
+    is to be done, on the link's thread, with a federation file that the broker shows.
     """
 
     def __init__(
@@ -64,12 +66,17 @@ class Link:
         largest: int = LARGEST,
         queues: Queues | None = None,
         assembler: Assembler | None = None,
+        accounts: Callable[[], Sequence[Account]] | None = None,
+        take: notice.Take | None = None,
     ) -> None:
         self._account = account
         _ = account.places  # a wrong address is said at once
         self._largest = largest
         self._parties = tuple(parties)
         self._queues = queues or Queues()
+        self._accounts = accounts or (lambda: (account,))
+        self._notice = take
+        self._tasks: set[asyncio.Task[None]] = set()
         self._changed = threading.Condition()
         self._trouble: PotluckError | None = None
         self._closed = False
@@ -147,6 +154,16 @@ class Link:
         """Wait for the connection (the server: and its queues). Raises Unreachable, Refused, UsageError."""
         self.wait_for(self._connected(time.monotonic() + patience), patience + 5)
 
+    def keep(self, parties: Collection[Party]) -> None:
+        """The server: from now on the queues of these parties are kept set up. Done at once where there is a
+        connection, else with the next one."""
+        self._parties = tuple(parties)
+        self._soon(lambda: self._over(asyncio.ensure_future(self._set_up())))
+
+    def reconnect(self) -> None:
+        """Hang up, and connect again by what `accounts` says now."""
+        self._soon(lambda: self._over(asyncio.ensure_future(self._hang_up())))
+
     @property
     def account(self) -> Account:
         """Whose link this is."""
@@ -178,20 +195,25 @@ class Link:
         pause, node = SHORTEST, int(token(self._account.me), 16)  # parties spread over the nodes
         self._task = asyncio.current_task()
         while not self._closed:
-            session = None
+            session, reader = None, None
             try:
-                session = await connect(self._account, node)
+                session = await connect_any(self._accounts(), node)
+                self._account = session.account
                 if self._parties:
                     await topology.ensure(session, self._parties, self._queues, session.broker != self._broker)
                     self._broker = session.broker
                 self._state(session, None)
                 pause = SHORTEST
+                if self._notice is not None:
+                    reader = asyncio.ensure_future(notice.watch(session, self._notice))
                 await self._mailbox.serve(session)
             except PotluckError as error:
                 self._state(None, error)
             except (OSError, nats.errors.Error):
                 pass  # it ended while it was being set up
             finally:
+                if reader is not None:
+                    reader.cancel()
                 if session is not None:
                     self._state(None, self._trouble or _lost(self._account))
                     await session.end()
@@ -200,6 +222,20 @@ class Link:
             node += 1  # the one that just failed is tried last
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
+
+    async def _hang_up(self) -> None:
+        if self._session is not None:
+            await self._session.end()
+
+    async def _set_up(self) -> None:
+        if self._session is not None:
+            with contextlib.suppress(PotluckError):
+                await topology.ensure(self._session, self._parties, self._queues, afresh=False)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """Keep it until it is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _state(self, session: Session | None, trouble: PotluckError | None) -> None:
         with self._changed:
@@ -274,7 +310,7 @@ class Link:
                     return
                 reason = "the broker keeps letters of this federation elsewhere than in its queues"
             except ApiError as error:
-                reason = _said(error, letter.to)
+                reason = topology.said(error, letter.to)
             except nats.errors.NoRespondersError:
                 reason = "the broker has no queues for this federation yet: the coordinator's server makes them"
             except (nats.errors.TimeoutError, TimeoutError):
@@ -298,7 +334,7 @@ class Link:
         if first:
             self._soon(self._mailbox.soon)
 
-    def _soon(self, work: Callable[[], None]) -> None:
+    def _soon(self, work: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # closed: the broker sends the letter again to whoever comes next
             self._loop.call_soon_threadsafe(work)
 
@@ -312,14 +348,3 @@ def _closed(account: Account) -> Unreachable:
 
 def _lost(account: Account) -> Unreachable:
     return Unreachable("there is no connection to the broker", where=account.url)
-
-
-def _said(error: ApiError, to: Party) -> str:
-    text = str(error).lower()
-    if "per subject" in text:
-        return f"the queue to {to} is full: it has not fetched its letters"
-    if "maximum bytes" in text or "maximum messages" in text:
-        return "the broker's store is full"
-    if "insufficient" in text or "resource" in text or "no space" in text or "storage" in text:
-        return "the broker has no room left on its disk"
-    return f"the broker did not take a letter: {error}"

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -202,6 +202,14 @@ async def _connect(account: Account, host: str, port: int) -> Session:
     finally:
         if not good:
             await session.end(0.2)  # a stream whose handshake failed never says that it is closed
+
+
+async def connect_any(accounts: Sequence[Account], first: int = 0) -> Session:
+    """By the first of these accounts that the broker lets in. Raises as `connect`: what it said to the last one."""
+    for account in accounts[:-1]:
+        with contextlib.suppress(Refused):
+            return await connect(account, first)
+    return await connect(accounts[-1], first)
 
 
 async def _open(session: Session, host: str, port: int) -> None:

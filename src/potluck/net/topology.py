@@ -18,7 +18,7 @@ from nats.errors import Error
 
 from potluck.core.errors import Unreachable
 from potluck.core.party import Party
-from potluck.net.address import lease_stream, lease_subject, stream, token
+from potluck.net.address import lease_stream, lease_subject, notice_stream, notice_subject, stream, token
 from potluck.net.pieces import LARGEST, MESSAGE, count
 from potluck.net.session import Session
 
@@ -47,6 +47,18 @@ class ApiError(Exception):
         super().__init__(text)
 
 
+def said(error: ApiError, to: Party) -> str:
+    """Why the broker did not take a letter, in plain words."""
+    text = str(error).lower()
+    if "per subject" in text:
+        return f"the queue to {to} is full: it has not fetched its letters"
+    if "maximum bytes" in text or "maximum messages" in text:
+        return "the broker's store is full"
+    if "insufficient" in text or "resource" in text or "no space" in text or "storage" in text:
+        return "the broker has no room left on its disk"
+    return f"the broker did not take a letter: {error}"
+
+
 async def api(session: Session, verb: str, body: object = None, wait: float = 5.0) -> dict[str, Any]:
     """One call of JetStream's API. Raises ApiError, nats.errors.Error, Refused."""
     data = b"" if body is None else json.dumps(body).encode()
@@ -70,7 +82,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 async def ensure(session: Session, parties: Collection[Party], queues: Queues, afresh: bool) -> None:
-    """Make or mend the stream, its readers and the lease's stream.
+    """Make or mend the stream, its readers, the lease's stream and that of the federation file.
 
     afresh: make the readers anew, so that all that waits is delivered again. Needed once after every start of the
     broker: one that was killed may number its messages from the start again, of which readers made before know nothing;
@@ -81,6 +93,7 @@ async def ensure(session: Session, parties: Collection[Party], queues: Queues, a
     try:
         last = await _stream(session, identity, queues, copies)
         await _put(session, lease_stream(identity), _lease(identity, copies))
+        await _put(session, notice_stream(identity), _notice(identity, copies))
         gate = asyncio.Semaphore(16)
         end: float = last if copies > 1 else 0 if afresh else math.inf
         await asyncio.gather(*(_reader(session, identity, party, gate, end) for party in parties))
@@ -144,6 +157,11 @@ def _lease(identity: str, copies: int) -> dict[str, Any]:
         "max_consumers": 0,
         "duplicate_window": NANO,
     }
+
+
+def _notice(identity: str, copies: int) -> dict[str, Any]:
+    place = _stored(notice_stream(identity), notice_subject(identity), 4 * MESSAGE, copies)
+    return _lease(identity, copies) | place | {"max_msg_size": MESSAGE}
 
 
 def _stored(name: str, subject: str, size: int, copies: int) -> dict[str, Any]:

@@ -31,15 +31,16 @@ MOST_CODES = 20
 LINE = 48 << 10
 Event = Literal[
     "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
-    "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy", "notify",
+    "members", "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy", "notify",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; file: of a request, the
-    federation file that the server goes by; policy: digest of the words of the one in force (`policy_words`); why:
-    codes; reason: a person's words with a decision."""
+    federation file that the server goes by; version: of a request, that of the server's program where it is another
+    than here; policy: digest of the words of the one in force (`policy_words`); why: codes; reason: a person's words
+    with a decision."""
 
     when: str
     event: Event
@@ -51,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     run: str = ""
     file: str = ""
     policy: str = ""
+    version: str = ""
     round: int | None = None
     why: tuple[str, ...] = ()
     reason: str = ""
@@ -76,6 +78,7 @@ class Subject:
     file: str = ""
     policy: str = ""
     reason: str = ""
+    version: str = ""
 
 
 class AccessLog:
@@ -110,6 +113,7 @@ class AccessLog:
             run=short(about.run),
             file=short(about.file),
             policy=short(about.policy),
+            version=short(about.version),
             round=round,
             why=tuple(short(code) for code in why[:MOST_CODES]),
             reason=short(about.reason, REASON),

@@ -84,6 +84,11 @@ class Budget:
         """From now on all runs of the last year, composed at `delta`, never exceed `yearly`. None: no such cap."""
         self._yearly, self._delta = yearly, delta
 
+    def anchored(self, anchor: Anchor) -> None:
+        """From now on the site has other keys. Raises Refused: the ledger is not what the anchor knows."""
+        anchor.hold(self._chain)
+        self._anchor, self._anchored = anchor, self._chain.last
+
     def begin(self, run: str, plan: str, plan_hash: bytes, unit: Unit | None, delta: float | None, now: float) -> None:
         """A run starts (or starts again, cut off before it charged anything). unit, delta: None without noise.
 
@@ -101,10 +106,8 @@ class Budget:
 
     def rejoin(self, run: str, plan: str, plan_hash: bytes, unit: Unit | None, delta: float | None, now: float) -> None:
         """A long-lived site takes part in a run, or does so again after it was killed. Other open runs do not matter.
-
         Only for a caller that writes a durable marker before a round's first letter and refuses the round that it
-        finds marked. Raises Refused: the run is over here, or was another one.
-        """
+        finds marked. Raises Refused: the run is over here, or was another one."""
         wanted = Begun(plan, plan_hash, unit, delta, True)
         with self._change():
             known = self._known(run)
@@ -132,9 +135,7 @@ class Budget:
 
     def settle(self) -> list[str]:
         """The owner has seen that runs were cut off: their charges stay spent, and new ones are possible. Their names.
-
-        A run that another process still has open counts as cut off: it can charge nothing more.
-        """
+        A run that another process still has open counts as cut off: it can charge nothing more."""
         with self._change():
             rows = self._chain.read("SELECT run FROM runs WHERE state = 'open' ORDER BY began, run")
             names = [str(row[0]) for row in rows if row[0] not in self._mine]

@@ -130,6 +130,13 @@ class Anchor:
         whole = len(heads) == len(slots) and (len(slots) == 1 or len(raw) == 2 * _SLOT)
         return max(heads, key=lambda head: head.seq), whole
 
+    def _mine(self, signed: SignedHead) -> bool:
+        try:
+            verify(signed, self.public, self.site, self.federation)
+        except Refused:
+            return False
+        return True
+
     def _refused(self, what: str) -> Refused:
         hint = "restore the site's folder: ledger, anchor and keys together"
         return Refused(what, where=str(self.path), hint=hint)
@@ -165,7 +172,10 @@ class Anchor:
             if len(raw) < 2 * _SLOT:
                 self.renew(head)
                 return
-            first, second = (signed.seq if signed else -1 for signed in self._slots(raw))
+            slots = self._slots(raw)
+            if any(signed and not self._mine(signed) for signed in slots):
+                return  # another process has handed it over to new keys, under which this one will go on in a moment
+            first, second = (signed.seq if signed else -1 for signed in slots)
             file.seek(_SLOT if first > second else 0)
             file.write(_written(sign(head, self.site, self.federation, self.sign)))
             file.flush()

@@ -145,6 +145,14 @@ class Notify(msgspec.Struct, frozen=True, kw_only=True):
     link: str | None = None
 
 
+class Following(msgspec.Struct, frozen=True, kw_only=True):
+    """Which newer federation files count here without a person: all that the coordinator signs, those in which no
+    member is new or has new keys, or none. Runs with members that nobody here agreed to wait for a person whatever it
+    says."""
+
+    follow: Literal["all", "renewals", "nothing"] = "all"
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A whole policy, every default filled in. source: with nothing in it, of a compute party, which has no rows."""
 
@@ -157,6 +165,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     models: Models = Models()
     keep: Keep = Keep()
     notify: Notify = Notify()
+    federation: Following = Following()
 
 
 def exposed(policy: Policy, path: Path) -> str | None:

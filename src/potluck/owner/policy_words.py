@@ -157,6 +157,13 @@ def _approve(policy: Policy) -> str:
     return f"{who.capitalize()} must approve, and {again}. One no beats every yes."
 
 
+FOLLOWS = {
+    "all": "counts here as soon as it comes; runs with members that nobody here agreed to wait for a person.",
+    "renewals": "counts here as soon as it comes where no member is new or has new keys; else a person is asked.",
+    "nothing": "counts here once a person says so.",
+}
+
+
 def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
     it = policy
     rows = it.source.file if it.source.file else "a database" if it.source.url or it.source.url_file else "none"
@@ -171,6 +178,7 @@ def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
         ("models", f"Frozen weights: {models}; on the graphics card: {'yes' if it.models.gpu else 'no'}."),
         ("keep", f"Scores of your own rows at a run's end: {'kept here' if it.keep.predictions else 'not kept'}."),
         ("notify", f"Told when a request begins to wait: {it.notify.command[0] if it.notify.command else 'nobody'}."),
+        ("federation", f"A newer federation file {FOLLOWS[it.federation.follow]}"),
     )
 
 

@@ -29,7 +29,7 @@ KEPT = 1_000
 LARGEST, DENIED = 4 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 IDLE, UNUSED = 8, "unused"
-REPEATED, NEAR = "repeats", "near"
+REPEATED, NEAR, STRANGERS = "repeats", "near", "members"
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
 name: what others can put here."""
@@ -53,8 +53,8 @@ class State(StrEnum):
 class Request:
     """One run that was asked for. hash: 64 hex letters; plan: canonical JSON; first_seen: seconds since 1970.
 
-    codes: the policy's keys that denied it, empty where people did; REPEATED, NEAR (its rows are
-    nearly those of another exact sum): it goes on once somebody says yes again.
+    codes: the policy's keys that denied it, empty where people did; REPEATED, NEAR (its rows are nearly those of
+    another exact sum), STRANGERS (nobody agreed to a member that it names): it goes on once somebody says yes again.
     """
 
     run: str

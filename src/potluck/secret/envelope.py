@@ -103,9 +103,13 @@ def sender_of(roster: Roster, bound: Callable[[RoundId], bytes], me: Party, lett
     return _verified(roster, bound(RoundId(header.run, header.number)), me, letter, header, raw)[0]
 
 
-def run_of(letter: Sliced) -> str:
-    """The run that a letter names, unverified; empty: none. Raises Abort(MALFORMED)."""
-    return _read(letter)[0].run
+def claimed(letter: Sliced) -> RoundId:
+    """The run and round that a letter says it is of: NOT verified, only to find the keys to verify it with.
+
+    Raises Abort(MALFORMED).
+    """
+    header, _ = _read(letter)
+    return RoundId(header.run, header.number)
 
 
 def _header(sender: Party, to: Party, label: Label) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network import members as api
+from potluck.api.network.follow import Follower
 from potluck.api.network.ledger import anchor
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
@@ -23,12 +24,14 @@ from potluck.drivers.transcript import Transcript
 from potluck.learning.loops import build
 from potluck.learning.models.sent import letter_of
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.members.pinned import Pinned
 from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests
 from potluck.parties.admission.consent import Consent, Owner
 from potluck.parties.admission.session import Proposal
+from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.identity import identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
@@ -64,6 +67,8 @@ class Across:
     said: list[tuple[str, str]] = field(default_factory=list)
     heard: dict[str, list[str]] = field(default_factory=dict)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    followers: dict[str, Follower] = field(default_factory=dict)
+    patience: float = 0.0
 
     def home(self, name: str) -> SiteHome:
         return SiteHome.at(self.folder / name)
@@ -99,9 +104,16 @@ class Across:
         member = home.open(time.time())
         with Budget(home.ledger, anchor=anchor(home, member)) as ledger, Requests(home.requests) as requests:
             told = self.heard.setdefault(name, [])
-            key = member.keys.signing.sign
-            owner = Owner(home, member.federation, ledger, requests, AccessLog(home.access), key, told.append, self.now)
-            yield Site(identity(member), self.exchange.line(home.me), ledger, Consent(owner), stop.is_set)
+            pinned, log = Pinned.at(home), AccessLog(home.access)
+            consent = Consent(Owner(home, pinned, ledger, requests, log, told.append, self.now))
+            follower = self.followers[name] = Follower(pinned, ledger, log, told.append)
+            me = Identities(pinned, consent.bound)
+
+            def over() -> bool:
+                follower.look()
+                return stop.is_set()
+
+            yield Site(me, self.exchange.line(home.me), ledger, consent, over, patience=self.patience)
 
     @contextmanager
     def coordinator(

@@ -3,15 +3,16 @@
 import getpass
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
+from potluck.api.network.agreed import agree_to
 from potluck.api.network.composed import Composed, opened, would
 from potluck.api.network.history import read_of
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
@@ -27,6 +28,8 @@ from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
 from potluck.learning.models.sent import lacks
+from potluck.members.card import fingerprint
+from potluck.members.change import called
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
@@ -53,7 +56,8 @@ class Asked:
     """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
     here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
     that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
-    (None: it sets no cap). rule: of the policy, how much one approval lets in; over: the plan's permit is."""
+    (None: it sets no cap). rule: of the policy, how much one approval lets in; over: the plan's permit is; new: members
+    that it names and nobody here agreed to, by name the fingerprint."""
 
     request: Request
     plan: Spec
@@ -69,6 +73,7 @@ class Asked:
     cap: float | None = None
     rule: str = "person"
     over: bool = False
+    new: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def views(self) -> list[View]:
@@ -184,6 +189,7 @@ class Asked:
             "noise": self.plan.privacy.noise,
             "asker": self.request.asker,
             "file": self.file,
+            "new": dict(self.new),
             "state": self.request.state.value,
             "codes": list(self.request.codes),
             "missing": self.missing,
@@ -239,7 +245,10 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
             late = plan.ended(datetime.now(UTC))
-            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late)
+            named = (*plan.sites, *plan.compute)
+            new = home.known.strangers(pinned, named, pinned) if pinned and one.state is State.PENDING else ()
+            marks = {called(card.party): fingerprint(card) for card in new}
+            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, marks)
             asked.append(Asked(one, plan, missing, spent, year, *facts))
         return asked
 
@@ -303,6 +312,8 @@ def decide(
         done = act(which, who, time.time(), rules)
         newest = next(reversed(done.changed or requests.find(done.hash)), None)
         plan = read_of(newest) if newest else None
+        if verdict == "approve" and done.changed and plan is not None:
+            agree_to(home, plan, who)
         name, run, asker = (plan.name if plan else "", newest.run, newest.asker) if newest else ("", "", "")
         about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=in_force, reason=reason)
         AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)

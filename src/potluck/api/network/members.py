@@ -2,16 +2,18 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from potluck.core.errors import Refused, UsageError
-from potluck.core.party import Party, Role
+from potluck.core.errors import PotluckError, Refused, UsageError
+from potluck.core.party import SERVER, Party, Role
 from potluck.core.visible import visible
 from potluck.members import card as cards
-from potluck.members import charter, coordinator, files, site
+from potluck.members import charter, coordinator, files, offer, site
 from potluck.members.card import Card, fingerprint
+from potluck.members.change import called
 from potluck.members.federation import DAYS, Federation, broker_addresses
 from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
 from potluck.members.names import checked_name
@@ -19,6 +21,8 @@ from potluck.members.tables import moment
 from potluck.net import broker
 
 BUSY = "the federation is being changed by another process"
+POST = 4.0
+"""Seconds to put the federation file up: a broker takes a moment to read its users."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,16 @@ def federation_add(folder: Path, paths: Sequence[Path], now: float) -> Shown:
     return _changed(folder, now, _names(found), lambda before: coordinator.with_members(before, found, now))
 
 
-def federation_remove(folder: Path, name: str, now: float, *, compute: bool = False) -> Shown:
-    """Take a member out. compute: a compute party of that name. Raises UsageError: no such member."""
+def federation_remove(folder: Path, name: str, now: float, *, compute: bool = False, revoke: bool = False) -> Shown:
+    """Take a member out. compute: a compute party of that name; revoke: its keys may be stolen, so that no run goes on
+    in which they count. Raises UsageError: no such member."""
     gone = Party(Role.COMPUTE if compute else Role.SITE, name)
-    titled = (coordinator.titled(gone),)
-    return _changed(folder, now, titled, lambda before: coordinator.without(before, gone, now))
+    titled = (called(gone),)
+    return _changed(folder, now, titled, lambda before: _cut(coordinator.without(before, gone, now), revoke))
+
+
+def _cut(after: Federation, revoke: bool) -> Federation:
+    return coordinator.cut(after) if revoke else after
 
 
 def _changed(folder: Path, now: float, names: Sequence[str], change: Callable[[Federation], Federation]) -> Shown:
@@ -127,10 +136,13 @@ def _changed(folder: Path, now: float, names: Sequence[str], change: Callable[[F
         return _issue(home, Membership(before.me, before.keys, change(before.federation)), now, names)
 
 
-def federation_rotate(folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None) -> Shown:
+def federation_rotate(
+    folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None, revoke: bool = False
+) -> Shown:
     """Members' new cards; the coordinator's new keys; a new expiry and broker certificate (days, or no cards).
 
-    Works on an expired federation where it sets a new expiry. Raises UsageError, Refused.
+    revoke: the old keys may be stolen, so that no run goes on in which they count. Works on an expired federation where
+    it sets a new expiry. Raises UsageError, Refused.
     """
     found = [cards.read(path) for path in paths]
     home = CoordinatorHome.at(folder)
@@ -140,10 +152,28 @@ def federation_rotate(folder: Path, paths: Sequence[Path], now: float, *, keys: 
         after = coordinator.with_new_keys(before.federation, found, now)
         if renew:
             after = coordinator.prolonged(after, DAYS if days is None else days)
+        after = _cut(after, revoke)
         membership = Membership(before.me, before.keys, after)
         if keys:
             membership = coordinator.rekeyed(home, before, after)
         return _issue(home, membership, now, _names(found), renew=renew)
+
+
+def federation_post(folder: Path, patience: float = POST) -> str:
+    """Put the federation file up at the broker, where every member that runs finds it. Gives why not, empty where it
+    is up: the next start of the server puts it up, too."""
+    from potluck.net.notice import post
+    from potluck.net.session import Account
+
+    home = CoordinatorHome.at(folder)
+    member = home.standing()
+    it = member.federation
+    where = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
+    try:
+        post(where, tuple(it.cards), home.federation.read_bytes(), patience)
+    except PotluckError as error:
+        return error.what
+    return ""
 
 
 def federation_show(path: Path, now: float) -> Shown:
@@ -182,17 +212,29 @@ def site_rotate(folder: Path) -> Home:
     return Home(home.name, home.role.value, home.folder, home.fresh_card, site.renew(home))
 
 
-def site_join(folder: Path, file: Path, now: float, coordinator: str = "") -> Membered:
-    """Verify a federation file and pin it in the site's home. coordinator: the fingerprint it must have, if given.
+def site_join(folder: Path, file: Path | None, now: float, coordinator: str = "", person: str = "") -> Membered:
+    """Verify a federation file and pin it in the site's home: a person says so, who agrees to all of its members.
 
-    Raises UsageError: no home, malformed. Refused: forged, expired, rolled back, or this site is not in it.
+    file: None takes the one that came through the broker: where it waits, else the pinned one. coordinator: the
+    fingerprint it must have, if given. A site that runs takes the file up. Raises UsageError: no home, malformed.
+    Refused: forged, expired, rolled back, or this site is not in it.
     """
+    from potluck.api.network.follow import wanted
     from potluck.api.network.ledger import hand_over
+    from potluck.owner.budget import Budget
 
     home = SiteHome.at(folder)
-    text = files.text(file, "federation file")
-    hand_over(home, charter.parse(text, str(file)), now)
-    joined = site.join(home, text, str(file), now, coordinator)
+    with files.locked(home.joining, "another federation file is being joined here"):
+        if file is None:
+            text, where = offer.waiting(home) or files.text(home.federation, "federation file"), str(home.federation)
+        else:
+            text, where = files.text(file, "federation file"), str(file)
+        hand_over(home, charter.parse(text, where), now)
+        keep: frozenset[bytes] = frozenset()
+        if home.federation.exists() and home.ledger.exists():
+            with Budget(home.ledger) as ledger:
+                keep = wanted(home, ledger)
+        joined = site.join(home, text, where, now, coordinator, person=person, wanted=keep)
     own = mine(home.held(joined.federation), home.me)
     pinned = Shown(joined.federation, home.federation, expired=False)
     return Membered(home.name, own, joined.first, joined.new_coordinator, pinned)
@@ -215,8 +257,26 @@ def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence
         )
     home.issue(after.federation, after.keys, now)
     home.standing()  # new keys come into force
+    home.earlier.tidy(_open_under(home), after.federation.oldest, now)
     broker.reload(home.folder)
     return _shown(home, after.federation, now, names)
+
+
+def _open_under(home: CoordinatorHome) -> frozenset[bytes]:
+    """Digests of the files under which runs of the coordinator's are not over."""
+    paths = tuple(home.runs.glob("*/journal.sqlite"))
+    if not paths:
+        return frozenset()
+    from potluck.api.network.sessions import FINISHED, GIVEN_UP
+    from potluck.parties.runners.journal import Journal
+
+    found = set()
+    for path in paths:
+        with suppress(PotluckError), closing(Journal.look(path)) as journal:
+            file = journal.file(SERVER)
+            if file is not None and journal.fact("state") not in (FINISHED, GIVEN_UP):
+                found.add(file[1])
+    return frozenset(found)
 
 
 def _shown(home: CoordinatorHome, federation: Federation, now: float, names: Sequence[str] = ()) -> Shown:
@@ -224,7 +284,7 @@ def _shown(home: CoordinatorHome, federation: Federation, now: float, names: Seq
 
 
 def _names(found: Sequence[Card]) -> tuple[str, ...]:
-    names = tuple(coordinator.titled(card.party) for card in found)
+    names = tuple(called(card.party) for card in found)
     if len(set(names)) < len(names):
         raise UsageError("two cards of one name", hint="give each member's card once")
     return names

@@ -6,21 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from potluck.api.network.doctor import examine
+from potluck.api.network.follow import Follower, wanted
 from potluck.api.network.ledger import anchor
 from potluck.api.network.running.notify import Notifier
 from potluck.api.network.running.pulse import Counted, Pulse
 from potluck.core.errors import UsageError
 from potluck.members.files import locked
 from potluck.members.home import SiteHome
+from potluck.members.pinned import Pinned
 from potluck.net.link import Link
-from potluck.net.session import Account
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 from potluck.parties.admission.consent import Consent, Owner
-from potluck.parties.runners.identity import identity
+from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.site import Site
+
+PATIENCE = 10.0
+"""Seconds that a proposal by a newer federation file waits for that file to come."""
 
 
 def attend(
@@ -33,33 +37,34 @@ def attend(
     """Run the site in `folder` until `stop` says so. say: words for the owner's screen; record: keep what it reads;
     pulse: counts what happens, for whoever else reads it.
 
-    Raises UsageError (policy, folder), Refused: it runs already, federation file or ledger are not what they were, the
-    broker does not know this site. A broker that is away is waited for.
+    A newer federation file is followed while it runs, as the policy says. Raises UsageError (policy, folder), Refused:
+    it runs already, federation file or ledger are not what they were, the broker does not know this site. A broker that
+    is away is waited for, and so is a newer file where the pinned one has expired.
     """
     home = SiteHome.at(Path(folder))
     with locked(home.lock, f"site {home.name} runs already"), contextlib.ExitStack() as stack:
-        member = home.open(time.time())
+        pinned = Pinned.at(home)
         read_policy(home.policy)
         for one in examine(home.folder, quick=True):
             if one.state in ("look", "bad"):
                 say(f"warning: {one.topic}: {one.what}{f'. hint: {one.hint}' if one.hint else ''}")
         # Its yearly cap is set at every proposal, by the policy of then.
-        ledger = stack.enter_context(Budget(home.ledger, anchor=anchor(home, member)))
+        ledger = stack.enter_context(Budget(home.ledger, anchor=anchor(home, pinned.current)))
         requests = stack.enter_context(Requests(home.requests))
         log = AccessLog(home.access)
         pulse = pulse or Pulse(home)
         notifier = stack.enter_context(contextlib.closing(Notifier(home, log, requests, say, pulse.noted)))
         notifier.began()
-        noted = _noting(pulse, notifier)
-        owner = Owner(home, member.federation, ledger, requests, log, member.keys.signing.sign, say, noted=noted)
-        it = member.federation
-        account = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
-        link = stack.enter_context(contextlib.closing(Link(account)))
-        consent = Consent(owner)
+        home.earlier.tidy(wanted(home, ledger), pinned.federation.oldest, time.time())
+        follower = Follower(pinned, ledger, log, say)
+        link = Link(follower.accounts()[0], accounts=follower.accounts, take=follower.take)
+        stack.enter_context(contextlib.closing(link))
+        consent = Consent(Owner(home, pinned, ledger, requests, log, say, noted=_noting(pulse, notifier)))
+        me = Identities(pinned, consent.bound)
         consent.began()
         try:
-            watching = _watching(link, stop, say, pulse, notifier)
-            Site(identity(member), Counted(link, pulse), ledger, consent, watching, record).run()
+            watching = _watching(link, stop, say, pulse, notifier, follower)
+            Site(me, Counted(link, pulse), ledger, consent, watching, record, patience=PATIENCE).run()
         finally:
             consent.ended()
 
@@ -75,9 +80,15 @@ def _noting(pulse: Pulse, notifier: Notifier) -> Callable[[str, str, str], None]
 
 
 def _watching(
-    link: Link, stop: Callable[[], bool], say: Callable[[str], None], pulse: Pulse, notifier: Notifier
+    link: Link,
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+    pulse: Pulse,
+    notifier: Notifier,
+    follower: Follower,
 ) -> Callable[[], bool]:
-    """`stop`, and on the way a word whenever the connection comes or goes, the status file, and whom to tell."""
+    """`stop`, and on the way a word whenever the connection comes or goes, the status file, whom to tell, and a look
+    at the federation file."""
     known: list[str] = []
 
     def look() -> bool:
@@ -89,6 +100,8 @@ def _watching(
         pulse.line(trouble)
         pulse.beat()
         notifier.look(time.time())
+        if follower.look():
+            link.reconnect()
         return stop()
 
     return look

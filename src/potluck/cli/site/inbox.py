@@ -1,16 +1,19 @@
 """`potluck site inbox`: what waits for the owner."""
 
+import time
 from pathlib import Path
 
 import click
 
 from potluck.api.network import inbox as api
+from potluck.api.network.agreed import Members, joined, site_members
 from potluck.api.network.inbox import Asked
+from potluck.api.network.turned import DAYS, turned_away
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.prose import agree
 from potluck.learning.graph.outline import some
-from potluck.owner.requests import NEAR, REPEATED
+from potluck.owner.requests import NEAR, REPEATED, STRANGERS
 
 
 @click.command("inbox")
@@ -20,16 +23,41 @@ from potluck.owner.requests import NEAR, REPEATED
 def command(folder: Path, hash: str) -> None:
     """What waits for approval in FOLDER, or every request of the plan whose hash begins with HASH."""
     found, unread = api.inbox(folder, hash), [] if hash else api.unread(folder)
+    others = [f"sha256:{one.hash}" for one in unread]
+    turned = () if hash else turned_away(folder)
+    members = site_members(folder, time.time()) if joined(folder) else None
 
     def text(out: Terminal) -> None:
+        if members:
+            _members(out, members)
         if not found and not others:
             out.say("nothing waits")
         for one in found:
             _show(out, one)
         out.lines(f"{hash}: this version cannot read the plan; potluck site deny" for hash in others)
+        if turned:
+            out.say(f"turned away in the last {DAYS} days, without asking you:")
+        for away in turned:
+            times = f", {away.times} times" if away.times > 1 else ""
+            out.say(f"  {away.when}  {away.plan or away.hash[:16] or 'a plan'} of {away.asker}{times}: {away.why}")
+            out.say(f"    to do: {away.hint}")
 
-    others = [f"sha256:{one.hash}" for one in unread]
-    voice().data({"requests": [one.document() for one in found], "unread": others}, text)
+    document: dict[str, object] = {"requests": [one.document() for one in found], "unread": others}
+    document["turned_away"] = [one.document() for one in turned]
+    document["members"] = members.document() if members else None
+    voice().data(document, text)
+
+
+def _members(out: Terminal, it: Members) -> None:
+    """What an owner has to know of the federation's members before any request."""
+    if it.two_files:
+        what = "the coordinator signed another file of a version that was in force here"
+        out.say(f"ALARM: {what}: {it.two_files}. Call the coordinator; the file is kept: federation.conflict.toml")
+    if it.waits:
+        out.say(f"version {it.waits.federation.version} of the federation file waits: potluck site join --offered")
+        out.lines(f"  {line}" for line in it.changes)
+    for name, mark in it.new.items():
+        out.say(f"new: {name} {mark}, whom nobody here agreed to yet: compare by voice")
 
 
 def _show(out: Terminal, one: Asked) -> None:
@@ -38,6 +66,7 @@ def _show(out: Terminal, one: Asked) -> None:
     out.lines(["  its permit is over: it can only be denied"] if one.over else [])
     if one.file:
         out.say(f"  federation file: {one.file}")
+    out.lines(f"  new here: {name}, {mark}: compare by voice before you approve" for name, mark in one.new.items())
     out.say(f"  what: {one.learnt}")
     out.say(f"  with: {one.together}")
     out.lines(f"  sees: {line}" for line in one.seen)
@@ -59,5 +88,7 @@ def _show(out: Terminal, one: Asked) -> None:
         out.say("  asked again: a step of it was repeated as often as one approval allows")
     elif one.request.codes == (NEAR,):
         out.say("  asked again: with the numbers of another plan it would tell a few rows apart (see `rows`)")
+    elif one.request.codes == (STRANGERS,):
+        out.say("  it waits for you since nobody here agreed to a member that it names")
     elif one.request.codes:
         out.say(f"  the policy says no: {', '.join(one.request.codes)}")

@@ -1,5 +1,6 @@
 """`potluck site join`: the federation file, verified and pinned."""
 
+import getpass
 import time
 from pathlib import Path
 
@@ -13,12 +14,18 @@ from potluck.cli.terminal import Terminal
 
 @click.command("join")
 @click.argument("folder", type=PATH)
-@click.argument("file", type=PATH)
+@click.argument("file", type=PATH, required=False)
+@click.option("--offered", is_flag=True, help="Instead of FILE: the one that came through the broker.")
 @click.option("--coordinator", default="", metavar="FINGERPRINT", help="Refuse another coordinator than this.")
 @spoken
-def command(folder: Path, file: Path, coordinator: str) -> None:
-    """Verify the federation FILE and pin it in FOLDER; a newer version must follow the one that is pinned."""
-    joined = api.site_join(folder, file, time.time(), coordinator)
+def command(folder: Path, file: Path | None, coordinator: str, offered: bool) -> None:
+    """Verify the federation FILE and pin it in FOLDER; a newer version must follow the one that is pinned.
+
+    You agree to all of its members: compare their fingerprints first.
+    """
+    if (file is None) is not offered:
+        raise click.UsageError("name a FILE, or --offered for the one that came through the broker")
+    joined = api.site_join(folder, file, time.time(), coordinator, getpass.getuser())
     speaker = voice()
     if joined.first and not coordinator:
         speaker.say("compare these fingerprints with the coordinator's, by voice: who made the file chose them")

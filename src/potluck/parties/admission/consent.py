@@ -8,7 +8,7 @@ import math
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -17,8 +17,8 @@ import msgspec
 
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.party import Role
-from potluck.core.plan import Plan, canonical, digest
-from potluck.core.rounds import Abort, Cause, Record, RoundId
+from potluck.core.plan import CODE, Plan, digest
+from potluck.core.rounds import Cause, Record, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
 from potluck.dp.account import promise
@@ -26,7 +26,8 @@ from potluck.engines.environment import NotInstalled
 from potluck.learning.models.sent import lacks
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation, titled
-from potluck.members.home import SiteHome
+from potluck.members.home import Membership, SiteHome
+from potluck.members.pinned import Pinned
 from potluck.owner import ledger_heads as heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
@@ -35,14 +36,15 @@ from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import Requests, State
+from potluck.owner.requests import STRANGERS, Requests, State
 from potluck.parties.admission import tries
-from potluck.parties.admission.decision import OUTCOMES, Decision
+from potluck.parties.admission.decision import FORM, OUTCOMES, Decision
 from potluck.parties.admission.graphs import rests, with_graph
 from potluck.parties.admission.over import over, remember_model
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
+from potluck.parties.admission.strangers import asked
 from potluck.tasks.catalog import planned, task_of
 from potluck.tasks.participation import Denied, Participation, impossible
 
@@ -52,8 +54,6 @@ KNOWN = 16
 """Runs whose plans are remembered, of those that are not over here."""
 FILE = "file/"
 """Prefix of the record of the federation file under which a run began."""
-FORM = ("federation", "expired", "version", "ledger", "plan", "initial", "graph")
-"""Codes of proposals that are wrong in themselves, whatever the owner wants."""
 CHEAP = 0.01  # epsilon: a run of less counts as one that cost nothing
 LONGEST = 2000
 """Letters of one line of words for the owner."""
@@ -65,21 +65,25 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What the owner decides with: its home, ledger, requests and access log. sign: under the site's key.
+    """What the owner decides with: its home, the federation files that count in it, ledger, requests and access log.
 
     say: words for whoever watches the site's own screen; now: by which hours and permits are judged; noted: what
     happened here, how it came out, and of which run, in this program's words, for whoever counts it or tells somebody.
     """
 
     home: SiteHome
-    federation: Federation
+    pinned: Pinned
     ledger: Budget
     requests: Requests
     log: AccessLog
-    sign: Callable[[bytes], bytes] = field(repr=False)
     say: Callable[[str], None]
     now: Callable[[], datetime] = _now
     noted: Callable[[str, str, str], None] = lambda what, outcome, run: None
+
+    @property
+    def federation(self) -> Federation:
+        """The file in force."""
+        return self.pinned.federation
 
 
 class Consent:
@@ -88,25 +92,34 @@ class Consent:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._plans: OrderedDict[str, Plan] = OrderedDict()
-        self._asker = frozenset({owner.federation.name, fingerprint(owner.federation.coordinator)})
         self._quiet_until: dict[Cause, float] = {}
 
-    @property
-    def federation(self) -> Federation:
-        """The file that this party goes by."""
-        return self._owner.federation
+    def goes_by(self, run: str) -> tuple[int, bytes]:
+        """Version and digest of the federation file of a run: the one that it is bound to, else the one in force."""
+        member = self._member(run)
+        return member.federation.version, member.federation.digest
+
+    def bound(self, run: str) -> bytes | None:
+        """Digest of the file to which the run's first round here has bound it."""
+        return self._owner.ledger.fact(f"{FILE}{run}")
+
+    def bind(self, run: str, file: bytes) -> None:
+        """The run's first round begins: it ends under the file by which it was granted. Raises Abort: the ledger."""
+        self._owner.ledger.write(Record(f"{FILE}{run}", file, again=True))
+
+    def _member(self, run: str) -> Membership:
+        return self._owner.pinned.under(self.bound(run) or b"") or self._owner.pinned.current
 
     def decide(
         self, run: str, proposal: Proposal, known: Participation | None = None, graph: Sliced | None = None
     ) -> Decision:
         """Verify, judge, ask, and read the rows where the answer is yes. Never raises for what a server may send.
-
-        graph: what the server sent when it was asked for the plan's.
-        """
+        graph: what the server sent when it was asked for the plan's."""
         file = titled(proposal.membership, proposal.file)
-        about = Subject(asker=self._owner.federation.name, run=run, file=file)
+        other = "" if proposal.code == CODE else proposal.code
+        about = Subject(asker=self._owner.federation.name, run=run, file=file, version=other)
         try:
-            plan = self._verified(proposal, known, graph)
+            plan = self._verified(run, proposal, known, graph)
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
             rules = self._rules()
@@ -183,9 +196,12 @@ class Consent:
         """The site's process ends."""
         self._owner.log.write("stop", _now())
 
-    def head(self) -> bytes:
-        """The signed head of the ledger, as bytes."""
-        signed = heads.sign(self._owner.ledger.head(), self._owner.home.name, self._id(), self._owner.sign)
+    def head(self, run: str) -> bytes:
+        """The signed head of the ledger, as bytes, under the key that the run's others know."""
+        key = self._member(run).keys.signing
+        signed = heads.sign(
+            self._owner.ledger.head(), self._owner.home.name, bytes.fromhex(self._owner.federation.id), key.sign
+        )
         return msgspec.msgpack.encode(signed)
 
     def close(self, run: str, model: bytes, part: Participation | None = None) -> float | None:
@@ -227,12 +243,12 @@ class Consent:
             self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
             self._say(f"{what}: {cause.value}{why}")
 
-    def _verified(self, proposal: Proposal, known: Participation | None, graph: Sliced | None) -> Plan:
+    def _verified(self, run: str, proposal: Proposal, known: Participation | None, graph: Sliced | None) -> Plan:
         """Everything that has nothing to do with what the owner wants. Raises Denied. What needs the plan's graph is
         not looked at where that is not here."""
-        of_now(proposal, self._owner.federation)
-        own_head(proposal, self._owner.ledger, self._owner.federation, self._owner.home.me)
-        plan = plan_of(proposal, self._owner.federation, self._owner.home.me)
+        member = of_now(proposal, self._owner.pinned, self.bound(run))
+        own_head(proposal.head, member, self._owner.ledger)
+        plan = plan_of(proposal, member.federation, self._owner.home.me)
         if known is not None and digest(plan) != digest(known.plan):
             raise Denied("plan", "a run that goes on is proposed with another plan")
         return known.plan if known is not None else with_graph(self._owner.home, plan, graph)
@@ -262,18 +278,18 @@ class Consent:
             rests(plan)
         if not codes and sha256(first_sum(plan).state).digest() != proposal.initial:
             raise Denied("initial", "the first model is not the one that the plan says")
-        asker = self._owner.federation.name
         approve = rules.approve
         watched = approve.rule != "policy" or computes or not (plan.noisy and plan.traits.sums)
         if not watched and self._owner.requests.idle(run, now, self._charged):
             approve = msgspec.structs.replace(approve, rule="person")
-        request = self._owner.requests.ask(run, digest(plan), canonical(plan), asker, now, codes, approve)
+        pinned, under = self._owner.pinned, self._member(run).federation
+        request, new = asked(self._owner.requests, pinned, under, run, plan, now, codes, approve)
         if codes or request.state not in (State.PENDING, State.APPROVED):
             # Also where somebody has approved it since: the policy may say no to what it allowed when they were asked.
             words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
             return Decision("denied", codes or request.codes or (request.state.value,), words=words)
         if request.state is State.PENDING:
-            return Decision("pending")
+            return Decision("pending", (STRANGERS,) if new else (), words=new)
         privacy = plan.privacy
         noisy = plan.noisy and not computes  # who computes has no budget: nothing of its own leaves
         unit, delta = (privacy.unit, privacy.delta) if noisy else (None, None)
@@ -281,7 +297,6 @@ class Consent:
             self._owner.ledger.rejoin(run, plan.name, digest(plan), unit, delta, now)
         except Refused as error:
             raise Denied("finished", str(error)) from None
-        self._under_one_file(run)
         try:
             found = known or task_of(plan).part(plan, rules, self._owner.home)
         except PotluckError:
@@ -289,26 +304,15 @@ class Consent:
             raise
         return of_rows(self._owner.home, self._owner.ledger, self._owner.requests, run, found, fresh=known is None)
 
-    def _under_one_file(self, run: str) -> None:
-        """A run ends under the federation file that it began with here. Raises Denied: it began with another."""
-        it = self._owner.federation
-        try:
-            self._owner.ledger.write(Record(f"{FILE}{run}", it.digest, again=True))
-        except Abort as abort:
-            if abort.cause is not Cause.REPLAY:
-                raise Denied("ledger", abort.detail) from None
-            words = f"the run began under another federation file than {titled(it.version, it.digest)}"
-            raise Denied("federation", f"{words}: the server has to begin a new one, with --fresh") from None
-
     def _denials(self, run: str, plan: Plan, rules: Policy, now: float, lacking: bool) -> tuple[Denial, ...]:
         """What the policy has against the plan. lacking: its graph, so that its cost is not known yet."""
         here = self._owner.now().astimezone()
         if self._owner.home.me.role is Role.COMPUTE:
-            return computing(rules, plan, asker=self._asker, now=here)
+            return computing(rules, plan, asker=self._asker(), now=here)
         yearly = rules.allow.epsilon_per_year
         before = self._owner.ledger.composed(now - YEAR, run, cap=yearly)
         name, promised = self._owner.home.name, promise(plan)
-        rule = partial(judge, rules, plan, asker=self._asker, now=here, promised=promised, owner=name)
+        rule = partial(judge, rules, plan, asker=self._asker(), now=here, promised=promised, owner=name)
         denials = rule(year=Year(before, before))
         if lacking or any(one.code != "hours" for one in denials):
             return denials  # what the plan would add can take seconds to reckon, and changes nothing
@@ -322,11 +326,11 @@ class Consent:
         except PlanError as error:
             raise impossible(str(error)) from None
 
+    def _asker(self) -> frozenset[str]:
+        return frozenset({self._owner.federation.name, fingerprint(self._owner.federation.coordinator)})
+
     def _charged(self, run: str) -> bool:
         return self._owner.ledger.spent_by(run) >= CHEAP
-
-    def _id(self) -> bytes:
-        return bytes.fromhex(self._owner.federation.id)
 
     def _about(self, run: str, plan: Plan | None = None) -> Subject:
         plan = plan or self._plans.get(run)

@@ -6,6 +6,9 @@ from potluck.owner.access import Outcome
 from potluck.parties.admission.session import Verdict
 from potluck.tasks.participation import Participation
 
+FORM = ("federation", "expired", "version", "ledger", "plan", "initial", "graph")
+"""Codes of proposals that are wrong in themselves, whatever the owner wants."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

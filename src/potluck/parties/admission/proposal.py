@@ -16,6 +16,8 @@ from potluck.core.schema import readable
 from potluck.core.wire import load
 from potluck.learning.models.sent import awaited
 from potluck.members.federation import Federation, titled
+from potluck.members.home import Membership
+from potluck.members.pinned import Pinned
 from potluck.owner import ledger_heads as heads
 from potluck.owner.budget import Budget
 from potluck.owner.requests import LARGEST, Request, Requests
@@ -27,18 +29,46 @@ _PLANS = msgspec.json.Decoder(readable(Plan), strict=True)
 """Made here, once: two threads that make the first one side by side crash the interpreter."""
 
 
-def of_now(proposal: Proposal, federation: Federation) -> None:
-    """Raises Denied: of another version of the federation file or the program, or the file has expired."""
-    if proposal.membership != federation.version or proposal.file != federation.digest:
-        theirs, ours = titled(proposal.membership, proposal.file), titled(federation.version, federation.digest)
+def of_now(proposal: Proposal, pinned: Pinned, bound: bytes | None) -> Membership:
+    """The membership under which a run goes: bound to the file of its first round, until then by the file in force.
+
+    bound: the digest of that file. Raises Denied: the server goes by another file or program, the file in force has
+    expired, or the one of the first round does not count here any more.
+    """
+    it = pinned.federation
+    member = pinned.current if bound is None else pinned.under(bound)
+    theirs, ours = titled(proposal.membership, proposal.file), titled(it.version, pinned.digest)
+    if member is None:
+        words = "the run began under a federation file that does not count here any more"
+        raise Denied("federation", f"{words} ({ours} does): the server has to begin a new one, with --fresh")
+    if proposal.file != (bound or pinned.digest) or proposal.membership != member.federation.version:
+        if bound is not None and bound != proposal.file:
+            words = f"the run began under another federation file than {theirs}"
+            raise Denied("federation", f"{words}: the server has to begin a new one, with --fresh")
         words = f"the server goes by {theirs} of the federation file, here is {ours}"
-        raise Denied("federation", f"{words}: potluck site join, with the newest file; or ask the coordinator for it")
+        if proposal.membership < it.version:
+            raise Denied("federation", f"{words}: the coordinator has to begin the run anew, with the newest file")
+        raise Denied("federation", f"{words}: it has not come yet, or waits for you (potluck site inbox)")
     try:
-        federation.current(time.time())
+        it.current(time.time())
     except Refused as error:
         raise Denied("expired", str(error)) from None
     if proposal.code != CODE:
-        raise Denied("version", f"the server runs potluck {proposal.code}, here is {CODE}")
+        raise Denied("version", f"the server runs potluck {proposal.code}, here is {CODE}: update the older one")
+    return member
+
+
+def own_head(shown: bytes, member: Membership, ledger: Budget) -> None:
+    """The server shows the latest head of our own ledger that it knows. Raises Denied: a ledger behind it was put
+    back."""
+    if not shown:
+        return
+    try:
+        signed = load(shown, heads.SignedHead)
+        public, federation = member.federation.cards[member.me].signing, bytes.fromhex(member.federation.id)
+        ledger.holds(heads.verify(signed, public, member.me.name, federation))
+    except (Refused, Abort) as error:
+        raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 
 
 def plan_of(proposal: Proposal, federation: Federation, me: Party) -> Plan:
@@ -71,19 +101,6 @@ def _members(plan: Plan, federation: Federation, me: Party) -> None:
         raise Denied("plan", "the plan names a party twice")
     if me not in named:
         raise Denied("plan", "the plan does not name this party")
-
-
-def own_head(proposal: Proposal, ledger: Budget, federation: Federation, me: Party) -> None:
-    """The server shows the latest head of our own ledger that it knows. Raises Denied: the ledger is behind it, so it
-    was put back."""
-    if not proposal.head:
-        return
-    try:
-        signed = load(proposal.head, heads.SignedHead)
-        public = federation.cards[me].signing
-        ledger.holds(heads.verify(signed, public, me.name, bytes.fromhex(federation.id)))
-    except (Refused, Abort) as error:
-        raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 
 
 def first_sum(plan: Plan) -> Ask:

@@ -60,7 +60,7 @@ class Answer(Message, frozen=True):
     """What a site says to a proposal. codes: why not, by the keys of its policy or by a fixed word; head: its ledger's
     signed head; boot: which process answers; membership, file: version and digest of the federation file that it goes
     by; asker: as in the proposal; begun, step: number and step of the newest round of this run that it
-    began; 0 and empty of none."""
+    began; 0 and empty of none; code: version of its program, empty from one that did not say it yet."""
 
     verdict: Verdict
     codes: Annotated[tuple[Code, ...], msgspec.Meta(max_length=32)]
@@ -71,6 +71,7 @@ class Answer(Message, frozen=True):
     asker: Boot = bytes(16)
     begun: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
     step: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    code: Version | Literal[""] = ""
 
 
 class Close(Message, frozen=True):

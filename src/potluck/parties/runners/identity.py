@@ -60,7 +60,7 @@ class Identity:
 def run_of(letter: Sliced) -> str | None:
     """The run that a letter names, unverified; empty: it belongs to no run. None: it is no letter."""
     try:
-        return envelope.run_of(letter)
+        return envelope.claimed(letter).run
     except Abort:
         return None
 

@@ -1,5 +1,6 @@
 """Sites and compute parties as the coordinator knows them: whom it asked, what they said, who is there, their heads."""
 
+import time
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from potluck.parties.runners.known_heads import KnownHeads
 AGAIN, SELDOM = 10.0, 3600.0
 """Seconds after which a site that has not answered is asked again, since the broker may have lost its store: twice as
 many each time, up to SELDOM, for what waits at the broker for days is all read at once."""
+MOMENT = 1.0
+"""Seconds that others still have to answer once somebody said no, so that all who refuse are named."""
 _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending": "has not approved it yet"}
 
 
@@ -50,6 +53,7 @@ class Participants:
         self._heads = heads
         self._journal = journal
         self._say = say
+        self._no: float | None = None
 
     def present(self) -> frozenset[Party]:
         """Those that have agreed and are there."""
@@ -61,8 +65,12 @@ class Participants:
         one.verdict, one.asked, one.pause = "silent", None, AGAIN
 
     def hopeless(self) -> bool:
-        """Somebody said no."""
-        return any(one.verdict in ("denied", "unable") for one in self.of.values())
+        """Somebody said no, and all others have answered, or had a moment to."""
+        if not any(one.verdict in ("denied", "unable") for one in self.of.values()):
+            self._no = None
+            return False
+        self._no = time.monotonic() if self._no is None else self._no
+        return all(one.verdict != "silent" for one in self.of.values()) or time.monotonic() - self._no > MOMENT
 
     def due(self, now: float) -> Iterator[tuple[Party, Proposal]]:
         """The proposals to send now: to whoever has not answered, and again after a while."""
@@ -119,24 +127,27 @@ class Participants:
         return None
 
     def _other(self, answer: Answer) -> str:
-        """Words for a federation file that is not the one asked by."""
-        ours = self._proposal
+        """Words for a federation file, and a version of the program, that are not those asked by."""
+        ours, words = self._proposal, ""
+        if answer.code not in ("", ours.code):
+            words = f"; it runs potluck {answer.code}, this server {ours.code}"
         if (answer.membership, answer.file) == (ours.membership, ours.file):
-            return ""
+            return words
         theirs, here = titled(answer.membership, answer.file), titled(ours.membership, ours.file)
-        return f"; it goes by {theirs} of the federation file, this server by {here}"
+        return f"{words}; it goes by {theirs} of the federation file, this server by {here}"
 
     def why(self, party: Party) -> Cause:
         """Why somebody is not there."""
         return Cause.CHANGED if "rows_changed" in self.of[party].codes else Cause.SILENT
 
     def refused(self, among: Container[Party], *, pending: bool = True) -> None:
-        """Raises Refused, naming them: of these somebody said no or, if that counts, has not said yes."""
+        """Raises Refused: of these somebody said no or, if that counts, has not said yes. All who said so are named,
+        also those who are not among these."""
         where = self._plan.name
-        said = {site: self.of[site] for site in self.of if site in among and self.of[site].verdict in _WHY}
+        said = {site: one for site, one in self.of.items() if one.verdict in _WHY}
         if not pending:
             said = {site: one for site, one in said.items() if one.verdict != "pending"}
-        if said:
+        if any(site in among for site in said):
             unable = any(one.verdict == "unable" for one in said.values())
             ask = (
                 "the owner sees why on the screen of `potluck site run`"

@@ -18,17 +18,18 @@ from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.ledger import Ledger
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
+from potluck.core.plan import CODE
 from potluck.core.rounds import Abort, Cause, Parcel, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.steps import recorded
 from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
-from potluck.owner.requests import MOST_PENDING
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
 from potluck.parties.admission.session import CLOSE, GRAPH, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
+from potluck.parties.runners.asked import Asked
 from potluck.parties.runners.flood import Heard, Pace
-from potluck.parties.runners.identity import Identity
+from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.seated import Seated
 from potluck.secret.random import system
 from potluck.tasks.announcement import BEGIN
@@ -38,8 +39,6 @@ TICK = 0.5
 """Seconds between looks at the owner's decisions."""
 MOST_RUNS = 8
 """Runs whose rows are held at once; of more, those of the quietest are let go until a round of it begins."""
-MOST_ASKED, ASKED_BYTES = MOST_PENDING, 1 << 25
-"""Runs that wait for their owner, or whose rows were let go, and bytes of their proposals; older ones are forgotten."""
 GREETING = 2.0
 """Seconds to hand over the first word before looking around and trying again."""
 PATIENCE = 30.0
@@ -56,17 +55,21 @@ QUIET = 180.0
 
 
 class Site:
-    """One site's process. Call `run`; `stop` says when to end. record: a folder for the bodies that it reads."""
+    """One site's process. Call `run`; `stop` says when to end. record: a folder for the bodies that it reads.
+
+    patience: seconds that a proposal by a newer federation file waits for that file, which comes by itself.
+    """
 
     def __init__(
         self,
-        me: Identity,
+        me: Identities,
         line: Line,
         ledger: Ledger,
         consent: Consent,
         stop: Callable[[], bool],
         record: Path | None = None,
         draw: Draw = system,
+        patience: float = 0.0,
     ) -> None:
         self._me = me
         self._line = line
@@ -77,9 +80,7 @@ class Site:
         self._transcript = Transcript(record)
         self._boot = draw(16)
         self._seats: dict[str, Seated] = {}
-        self._asked: dict[str, Proposal] = {}
-        self._lacking: dict[str, Proposal] = {}
-        self._let_go: dict[str, Proposal] = {}
+        self._asked = Asked(patience)
         self._heard = Heard()
         self._heard_of: dict[Party, Heard] = {}
         self._pace = Pace(WORDS, WORDS_A_SECOND)
@@ -105,7 +106,8 @@ class Site:
     def _greet(self) -> bool:
         """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
         try:
-            self._line.send(SERVER, self._me.close(SERVER, parcel("", Hello(self._boot))), GREETING)
+            for me in self._me.all():
+                self._line.send(SERVER, me.close(SERVER, parcel("", Hello(self._boot))), GREETING)
         except Unreachable:
             return False
         return True
@@ -175,39 +177,32 @@ class Site:
         self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
-        self._lacking.pop(run, None)
-        _keep(self._asked, run, proposal)
-        self._answer(run)
+        if self._asked.put(run, proposal, self._me.version):
+            self._answer(run)
 
     def _given(self, run: str, graph: Sliced) -> None:
         """The graph of a plan that was asked for it. Raises Abort(REPLAY): nobody asked."""
-        proposal = self._lacking.pop(run, None)
-        if proposal is None:
+        if not self._asked.given(run):
             raise Abort(Cause.REPLAY, party=SERVER, detail="a graph that nobody asked for")
-        self._asked[run] = proposal
         self._answer(run, graph)
 
     def _answer(self, run: str, graph: Sliced | None = None) -> None:
         """Decide about a proposal and say so. A run that goes on keeps its seat and the rows that were read for it,
         also where its owner is asked again or the proposal is wrong in itself: only a no, or its end, takes it away."""
-        proposal = self._asked[run]
+        proposal = self._asked.of(run)
         seat = self._seats.get(run)
         decision = self._consent.decide(run, proposal, seat.part if seat else None, graph)
         if decision.part is not None:
             self._seated(run, decision.part, proposal)
         elif decision.verdict not in ("pending", "lacking") and not decision.form:
             self._leave(run)
-        head, it = self._consent.head(), self._consent.federation
-        given = (decision.verdict, decision.codes, head, self._boot, it.version, it.digest, proposal.asker)
-        self._send(parcel(run, Answer(*given, *self._consent.newest(run))))
+        given = (decision.verdict, decision.codes, self._consent.head(run), self._boot, *self._consent.goes_by(run))
+        self._send(parcel(run, Answer(*given, proposal.asker, *self._consent.newest(run), CODE)))
         if decision.verdict != "pending":
-            del self._asked[run]
-        if decision.verdict == "lacking":
-            self._lacking[run] = proposal
-            if len(self._lacking) > MOST_RUNS:
-                del self._lacking[next(iter(self._lacking))]
+            self._asked.answered(run, lacking=decision.verdict == "lacking")
 
     def _seated(self, run: str, part: Participation, proposal: Proposal) -> None:
+        self._me.granted(run, proposal.file)
         made = self._consent.tries(run)
         seat = self._seats.get(run)
         if seat is not None:
@@ -218,7 +213,7 @@ class Site:
         if len(self._seats) > MOST_RUNS:
             others = {name: one for name, one in self._seats.items() if name != run}
             quiet = min(others, key=lambda name: (others[name].number > 0, others[name].used))
-            _keep(self._let_go, quiet, others[quiet].proposal)
+            self._asked.let_go(quiet, others[quiet].proposal)
             self._leave(quiet)
 
     def _tick(self) -> None:
@@ -230,7 +225,12 @@ class Site:
             elif not seat.desk and not seat.rested and now - seat.used > QUIET:
                 seat.rested = True
                 seat.part.rest()
-        for run in [run for run in self._asked if self._consent.decided(run)]:
+        for run in [run for run in self._seats if not self._me.stands(run)]:
+            self._leave(run)
+            self._consent.noticed("dropped", run, Cause.REFUSED, detail="keys of its federation file may be stolen")
+        for run in self._asked.due(self._me.version):
+            self._safely(RoundId(run, 0), partial(self._answer, run))
+        for run in [run for run in self._asked.owners() if self._consent.decided(run)]:
             self._answer(run)
 
     def _expire(self, seat: Seated, desk: Desk[object]) -> None:
@@ -238,8 +238,8 @@ class Site:
 
     def _round(self, run: str, said: Parcel) -> None:
         """A letter of a round: of the one in flight, or the first of a new one."""
-        if run in self._let_go and said.label.step == BEGIN:
-            self._proposed(run, self._let_go.pop(run))
+        if said.label.step == BEGIN and (proposal := self._asked.back(run)) is not None:
+            self._proposed(run, proposal)
         seat, number = self._seats.get(run), said.label.round.number
         if seat is None or number < seat.number:
             return
@@ -271,10 +271,12 @@ class Site:
             raise Abort(Cause.REPLAY, party=SERVER, detail="this round was begun before")
         self._may_try(run, seat, step)
         seat.tries[step] += 1
-        half = seat.part.half(round_, self._me.seat(self._draw))
+        me = self._me.of(run)
+        self._consent.bind(run, me.file)
+        half = seat.part.half(round_, me.seat(self._draw))
         # With the record of a sum's step, which follows at once. Elsewhere an engine may speak before anything is sent.
         half = recorded(tries.marker(round_, step), round_, half, later=seat.part.plan.traits.sums)
-        seat.desk = Desk(self._me.party, round_, half, self._me.close, self._me.disclose, self._ledger)
+        seat.desk = Desk(self._me.party, round_, half, me.close, me.disclose, self._ledger)
         seat.desk.on_read = self._transcript.reader(self._me.party)
         seat.step = ""
         self._post(seat, seat.desk.start())
@@ -315,12 +317,12 @@ class Site:
         seat = self._seats.get(run)
         epsilon = self._consent.close(run, said.model, seat.part if seat else None)
         self._leave(run)
-        for known in (self._asked, self._lacking, self._let_go):
-            known.pop(run, None)
-        self._send(parcel(run, Closed(epsilon, self._consent.head())))
+        self._asked.drop(run)
+        self._send(parcel(run, Closed(epsilon, self._consent.head(run))))
 
     def _leave(self, run: str) -> None:
         seat = self._seats.pop(run, None)
+        self._me.left(run)
         if seat is not None:
             if seat.desk:
                 seat.desk.close()
@@ -328,7 +330,10 @@ class Site:
             seat.part.close()
 
     def _send(self, said: Parcel, seat: Seated | None = None) -> None:
-        self._hand([(SERVER, self._me.close(SERVER, said))], seat)
+        try:
+            self._hand([(SERVER, self._me.close(SERVER, said))], seat)
+        except Abort as abort:  # of a file that does not count any more: there is no key to say it with
+            self._consent.noticed("unsaid", said.label.round.run, abort.cause, detail=abort.detail)
 
     def _hand(self, letters: list[tuple[Party, Sliced]], seat: Seated | None) -> None:
         """All at once: who cannot be reached keeps nobody else waiting."""
@@ -341,10 +346,3 @@ class Site:
             failed = True
         if failed:
             self._consent.noticed("unreachable", "", Cause.SILENT)
-
-
-def _keep(known: dict[str, Proposal], run: str, proposal: Proposal) -> None:
-    """The newest proposals, as many as there is room for."""
-    known[run] = proposal
-    while len(known) > MOST_ASKED or sum(len(one.plan) for one in known.values()) > ASKED_BYTES:
-        del known[next(iter(known))]

@@ -1,0 +1,85 @@
+"""What a site knows of its federation, for its owner: who is new, what waits, and a person's word about members."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from potluck.api.network.members import Shown
+from potluck.core.errors import UsageError
+from potluck.core.plan import Plan
+from potluck.core.visible import visible
+from potluck.members import charter, offer
+from potluck.members.card import fingerprint
+from potluck.members.change import Change, called
+from potluck.members.federation import titled
+from potluck.members.home import SiteHome
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a site knows of its federation. new: members that nobody here agreed to, by name the fingerprint; waits: the
+    file that waits for a person, and what it would change; two_files: another file of a pinned version was seen,
+    signed by the same coordinator: its digest; empty where none was."""
+
+    federation: Shown
+    new: Mapping[str, str]
+    waits: Shown | None
+    changes: tuple[str, ...]
+    two_files: str
+
+    def document(self) -> dict[str, object]:
+        """The JSON."""
+        return {
+            "federation": self.federation.document(),
+            "new": dict(self.new),
+            "waits": self.waits.document() if self.waits else None,
+            "changes": list(self.changes),
+            "two_files": self.two_files,
+        }
+
+
+def joined(folder: Path) -> bool:
+    """Whether the site in `folder` has joined a federation. Raises UsageError: no home."""
+    return SiteHome.at(folder).federation.is_file()
+
+
+def site_members(folder: Path, now: float) -> Members:
+    """What the site in `folder` knows of its federation. Raises UsageError: not joined, or damaged; Refused: forged."""
+    home = SiteHome.at(folder)
+    pinned = home.pinned()
+    new = home.known.strangers(pinned, (card.party for card in pinned.members), pinned)
+    text = offer.waiting(home)
+    waits = None if text is None else charter.parse(text, str(home.offered))
+    other = offer.two_files(home)
+    return Members(
+        Shown(pinned, home.federation, now >= pinned.expires),
+        {called(card.party): fingerprint(card) for card in new},
+        None if waits is None else Shown(waits, home.offered, now >= waits.expires),
+        () if waits is None else Change(pinned, waits).lines(),
+        "" if other is None else titled(other.version, other.digest),
+    )
+
+
+def site_agree(folder: Path, fingerprints: Sequence[str], person: str, now: float) -> tuple[str, ...]:
+    """A person has compared these fingerprints of members and agrees to them. Gives the members' names.
+
+    Raises UsageError: one is no member's.
+    """
+    home = SiteHome.at(folder)
+    pinned = home.pinned()
+    marks = {fingerprint(card): card for card in pinned.members}
+    unknown = [one for one in fingerprints if one not in marks]
+    if unknown:
+        raise UsageError(f"no member has the fingerprint {visible(unknown[0])}", hint="look at the members again")
+    cards = [marks[one] for one in fingerprints]
+    home.known.agree(cards, pinned, now, person)
+    return tuple(called(card.party) for card in cards)
+
+
+def agree_to(home: SiteHome, plan: Plan, person: str) -> None:
+    """Who approves a run agrees to its members. Written before the decision holds: else the site would ask again."""
+    if home.federation.is_file():
+        pinned = home.pinned()
+        cards = [pinned.cards[one] for one in (*plan.sites, *plan.compute) if one in pinned.cards]
+        home.known.agree(cards, pinned, time.time(), person)

@@ -1,0 +1,70 @@
+"""A federation file that came by itself: what it is beside the pinned one, and whether a person is asked.
+
+Whoever carries it is not trusted: it counts by the coordinator's signature, under the key pinned here or one that this
+has handed over to. A carrier can withhold a newer file; the pinned one's expiry bounds how long that helps.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from potluck.members import charter, files
+from potluck.members.change import Change
+from potluck.members.federation import Federation, accept
+from potluck.members.home import SiteHome
+
+Follow = Literal["all", "renewals", "nothing"]
+"""What is pinned without a person: whatever the coordinator signs; files in which no member is new or has new keys;
+nothing."""
+Standing = Literal["same", "older", "left", "waits", "follows"]
+LARGEST = 400_000
+"""Bytes of a file that comes by itself: what one message of the broker's holds. A member takes some 2,200."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A verified file. standing: it is the pinned one; an older one; one in which we are no member any more; one that
+    waits for a person; one that may be pinned now."""
+
+    federation: Federation
+    standing: Standing
+    change: Change
+
+
+def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
+    """What an offered file is. Nothing is pinned here; one that waits is kept in the home, and so is the evidence
+    where the coordinator signed two files of one version.
+
+    Raises UsageError: malformed. Refused: forged, of another federation, expired, other keys of ours than we have, or
+    the pinned version with other content.
+    """
+    pinned, offered = home.pinned(), charter.parse(text, "the federation file at the broker")
+    change = Change(pinned, offered)
+    if offered.digest == pinned.digest:
+        return Offer(offered, "same", change)
+    by_ours = (offered.id, offered.coordinator.signing) == (pinned.id, pinned.coordinator.signing)
+    if by_ours and offered.version == pinned.version and not home.conflict.exists():
+        files.replace(home.conflict, text.encode())
+    if by_ours and offered.version < pinned.version:
+        return Offer(offered, "older", change)
+    accept(offered, pinned, now)
+    if home.me not in offered.cards:
+        return Offer(offered, "left", change)
+    home.listed(offered)
+    others = [card for card in (*change.joined, *change.rekeyed) if card.party != home.me]
+    if follow == "nothing" or (follow == "renewals" and others):
+        files.replace(home.offered, text.encode())
+        return Offer(offered, "waits", change)
+    return Offer(offered, "follows", change)
+
+
+def waiting(home: SiteHome) -> str | None:
+    """The text of the file that waits for a person, where it is newer than the pinned one. Raises as `charter.read`."""
+    if not home.offered.is_file():
+        return None
+    text = files.text(home.offered, "federation file")
+    return text if charter.parse(text, str(home.offered)).version > home.pinned().version else None
+
+
+def two_files(home: SiteHome) -> Federation | None:
+    """The other file of a version that was pinned here, once one was seen; it stays until somebody removes it."""
+    return charter.read(home.conflict) if home.conflict.is_file() else None

@@ -1,0 +1,101 @@
+"""The federation file at the broker: one last word that the server puts up, and every member reads.
+
+A member gets it when it connects, hears of each new one at once, and asks again every minute, for what the broker
+hands on may be lost. It is as hostile as the broker: whoever takes it verifies it. A broker can withhold it or show an
+old one; what it shows last says nothing about what is newest.
+"""
+
+import asyncio
+import base64
+import contextlib
+import time
+from collections.abc import Callable, Collection
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from potluck.core.errors import PotluckError, Refused, Unreachable, UsageError
+from potluck.core.party import Party
+from potluck.net import topology
+from potluck.net.address import notice_stream, notice_subject
+from potluck.net.pieces import MESSAGE
+from potluck.net.session import Account, Session, connect
+from potluck.net.thread import SHARED
+from potluck.net.topology import ApiError, Queues, api, parse
+
+AGAIN = 60.0
+"""Seconds between two looks at the broker's last word."""
+WAIT, PAUSE = 3.0, 0.2
+Take = Callable[[bytes], None]
+
+
+async def put(session: Session, text: bytes) -> None:
+    """Put the file up, in the place of the one before; members that are connected hear of it.
+
+    Raises UsageError: longer than a message. Unreachable: the broker did not take it. Refused: not the server's.
+    """
+    if len(text) > MESSAGE:
+        hint = "send federation.toml by mail: each member joins with it"
+        raise UsageError(f"the federation file has {len(text)} bytes, and a message at most {MESSAGE}", hint=hint)
+    identity = session.account.federation
+    try:
+        said = parse((await session.request(notice_subject(identity), text, WAIT)).data)
+    except (ApiError, nats.errors.Error, OSError, TimeoutError):
+        said = {}
+    if said.get("stream") != notice_stream(identity):
+        raise Unreachable("the broker did not take the federation file", where=session.account.url)
+
+
+def post(account: Account, parties: Collection[Party], text: bytes, patience: float) -> None:
+    """Put the file up over a connection of its own, and set up the queues of all `parties`. account: the server's.
+
+    Raises as `put`, and as `connect`, once `patience` seconds are over: a broker takes a moment to read its users.
+    """
+    loop = SHARED.enter()
+    try:
+        work = _post(account, tuple(parties), text, time.monotonic() + patience)
+        asyncio.run_coroutine_threadsafe(work, loop).result()
+    finally:
+        SHARED.leave()
+
+
+async def _post(account: Account, parties: tuple[Party, ...], text: bytes, end: float) -> None:
+    while True:
+        try:
+            session = await connect(account)
+            try:
+                await topology.ensure(session, parties, Queues(), afresh=False)
+                return await put(session, text)
+            finally:
+                await session.end()
+        except (Unreachable, Refused):
+            if time.monotonic() >= end:
+                raise
+        await asyncio.sleep(PAUSE)
+
+
+async def read(session: Session) -> bytes | None:
+    """The file that is up; None: none is, or the broker does not say. It may be anything."""
+    subject = notice_subject(session.account.federation)
+    try:
+        found = await api(
+            session, f"STREAM.MSG.GET.{notice_stream(session.account.federation)}", {"last_by_subj": subject}
+        )
+        return base64.b64decode(found["message"]["data"], validate=True)[: MESSAGE + 1]
+    except (ApiError, PotluckError, nats.errors.Error, OSError, TimeoutError, KeyError, TypeError, ValueError):
+        return None
+
+
+async def watch(session: Session, take: Take) -> None:
+    """Hand over every file that is up or put up, until the connection ends."""
+
+    async def heard(message: Msg) -> None:
+        take(bytes(message.data[: MESSAGE + 1]))
+
+    await session.listen(notice_subject(session.account.federation), heard)
+    while not session.ended.is_set():
+        text = await read(session)
+        if text is not None:
+            take(text)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(session.ended.wait(), AGAIN)
