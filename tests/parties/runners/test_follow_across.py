@@ -8,7 +8,7 @@ import pytest
 
 from potluck.api.network import inbox
 from potluck.api.network import members as api
-from potluck.api.network.agreed import site_agree, site_members
+from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.core.errors import Refused
 from potluck.core.rounds import Abort
 from potluck.drivers.sums import Sums, drive

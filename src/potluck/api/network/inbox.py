@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.network.agreed import agree_to
+from potluck.api.network.membership.agreed import agree_to
 from potluck.api.network.composed import Composed, opened, would
 from potluck.api.network.history import read_of
 from potluck.core.errors import DataError, GraphError, Refused, UsageError

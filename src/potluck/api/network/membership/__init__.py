@@ -1,0 +1,1 @@
+"""Whose keys a site goes by: the federation file that it follows, members a person agreed to, and who was turned away."""
