@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from potluck.api.network import members as api
+from potluck.api.network.ledger import anchor
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.api.network.membership.follow import Follower
-from potluck.api.network.ledger import anchor
 from potluck.core.errors import Refused, UsageError
 from potluck.members import charter
 from potluck.members.change import Change

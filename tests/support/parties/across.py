@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network import members as api
-from potluck.api.network.membership.follow import Follower
 from potluck.api.network.ledger import anchor
+from potluck.api.network.membership.follow import Follower
 from potluck.core.party import SERVER, Party, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.network.membership.agreed import agree_to
 from potluck.api.network.composed import Composed, opened, would
 from potluck.api.network.history import read_of
+from potluck.api.network.membership.agreed import agree_to, newcomers
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -28,8 +28,6 @@ from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
 from potluck.learning.models.sent import lacks
-from potluck.members.card import fingerprint
-from potluck.members.change import called
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
@@ -245,10 +243,8 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
             late = plan.ended(datetime.now(UTC))
-            named = (*plan.sites, *plan.compute)
-            new = home.known.strangers(pinned, named, pinned) if pinned and one.state is State.PENDING else ()
-            marks = {called(card.party): fingerprint(card) for card in new}
-            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, marks)
+            new = newcomers(home, pinned, plan) if pinned and one.state is State.PENDING else {}
+            facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, new)
             asked.append(Asked(one, plan, missing, spent, year, *facts))
         return asked
 

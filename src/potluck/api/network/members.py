@@ -219,8 +219,8 @@ def site_join(folder: Path, file: Path | None, now: float, coordinator: str = ""
     fingerprint it must have, if given. A site that runs takes the file up. Raises UsageError: no home, malformed.
     Refused: forged, expired, rolled back, or this site is not in it.
     """
-    from potluck.api.network.membership.follow import wanted
     from potluck.api.network.ledger import hand_over
+    from potluck.api.network.membership.follow import wanted
     from potluck.owner.budget import Budget
 
     home = SiteHome.at(folder)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from potluck.api.network.doctor import examine
-from potluck.api.network.membership.follow import Follower, wanted
 from potluck.api.network.ledger import anchor
+from potluck.api.network.membership.follow import Follower, wanted
 from potluck.api.network.running.notify import Notifier
 from potluck.api.network.running.pulse import Counted, Pulse
 from potluck.core.errors import UsageError

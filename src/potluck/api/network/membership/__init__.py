@@ -1,1 +1,1 @@
-"""Whose keys a site goes by: the federation file that it follows, members a person agreed to, and who was turned away."""
+"""Whose keys a site goes by: the federation file that it follows, and members that a person agreed to."""

@@ -12,7 +12,7 @@ from potluck.core.visible import visible
 from potluck.members import charter, offer
 from potluck.members.card import fingerprint
 from potluck.members.change import Change, called
-from potluck.members.federation import titled
+from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
 
 
@@ -44,17 +44,22 @@ def joined(folder: Path) -> bool:
     return SiteHome.at(folder).federation.is_file()
 
 
+def newcomers(home: SiteHome, pinned: Federation, plan: Plan | None = None) -> dict[str, str]:
+    """Members that nobody here agreed to, by name the fingerprint. plan: only those that it names."""
+    among = (*plan.sites, *plan.compute) if plan else (card.party for card in pinned.members)
+    return {called(card.party): fingerprint(card) for card in home.known.strangers(pinned, among, pinned)}
+
+
 def site_members(folder: Path, now: float) -> Members:
     """What the site in `folder` knows of its federation. Raises UsageError: not joined, or damaged; Refused: forged."""
     home = SiteHome.at(folder)
     pinned = home.pinned()
-    new = home.known.strangers(pinned, (card.party for card in pinned.members), pinned)
     text = offer.waiting(home)
     waits = None if text is None else charter.parse(text, str(home.offered))
     other = offer.two_files(home)
     return Members(
         Shown(pinned, home.federation, now >= pinned.expires),
-        {called(card.party): fingerprint(card) for card in new},
+        newcomers(home, pinned),
         None if waits is None else Shown(waits, home.offered, now >= waits.expires),
         () if waits is None else Change(pinned, waits).lines(),
         "" if other is None else titled(other.version, other.digest),

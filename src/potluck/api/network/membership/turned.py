@@ -27,10 +27,6 @@ _WHY = {
     "rows_changed": ("the rows are others than the run began with", "put them back, or let a new run begin"),
     "policy": ("policy.toml cannot be read", "potluck site doctor says where"),
     "finished": ("the run is over here", "the coordinator begins a new one: --fresh"),
-    UNREADABLE: (
-        "it waits, and this version cannot read its plan",
-        "deny it, or read it with the version that took it",
-    ),
 }
 
 
