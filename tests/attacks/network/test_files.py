@@ -236,18 +236,37 @@ def asked(fed, name="a"):
         return one._consent.decide(RUN, proposal(fed, plan()))
 
 
-def test_a_site_with_a_newer_file_does_not_go_on_with_a_run_of_the_older(fed):
+def begun(fed, name="a"):
+    """The site has begun the run's first round, by the file of now."""
+    with fed.site(name, threading.Event()) as one:
+        one._consent.bind(RUN, chief(fed).federation.digest)
+
+
+def test_a_run_of_which_no_round_was_begun_goes_on_by_the_newer_file(fed):
     assert asked(fed).verdict == "granted"
+    renewed(fed, "a")
+    assert asked(fed).verdict == "granted"
+
+
+def test_a_run_is_bound_to_the_file_of_its_first_round(fed):
+    assert asked(fed).verdict == "granted"
+    begun(fed)
     assert asked(fed).verdict == "granted"  # the control: started again, with the same file
+    old = chief(fed).federation
     renewed(fed, "a")
     decision = asked(fed)
     assert (decision.verdict, decision.codes) == ("denied", ("federation",))
     assert "--fresh" in decision.words[0]
+    with fed.site("a", threading.Event()) as one:  # and by that file it goes on
+        mine = replaced(proposal(fed, plan()), membership=old.version, file=old.digest)
+        assert one._consent.decide(RUN, mine).verdict == "granted"
+        assert one._consent.decide("ef" * 16, mine).codes == ("federation",)  # a new run does not begin by it
 
 
 def test_without_its_record_a_site_goes_on_under_whatever_file(fed, monkeypatch):
-    monkeypatch.setattr(Consent, "_under_one_file", lambda self, run: None)
+    monkeypatch.setattr(Consent, "bound", lambda self, run: None)
     assert asked(fed).verdict == "granted"
+    begun(fed)
     renewed(fed, "a")
     assert asked(fed).verdict == "granted"
 

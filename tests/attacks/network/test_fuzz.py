@@ -250,7 +250,7 @@ def test_strangers_and_brokers_cannot_make_the_server_do_anything(fed, count):
 def test_a_lying_site_cannot_break_the_server_or_speak_for_others(fed, word, count):
     rng, spec = random.Random(6), quick(scene.plan(word=word))
     with fed.site("a", threading.Event()) as one:
-        me, head = one._me, one._consent.head()
+        me, head = one._me.of(RUN), one._consent.head(RUN)
 
     def fuzz(coordinator, journal):
         asker = coordinator.participants._proposal.asker

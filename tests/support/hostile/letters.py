@@ -1,5 +1,6 @@
 """Letters from whoever is hostile: strangers and brokers (bytes and altered letters), and members who sign nonsense."""
 
+import copy
 import random
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ import msgspec
 
 from potluck.core.party import Party
 from potluck.core.rounds import Label, Parcel, RoundId
+from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.identity import Identity
 
 STEPS = (
@@ -88,8 +90,7 @@ class Confidant:
     For bulk: what is inside verified letters, without 0.6 ms of cryptography for each. All else is the real one's.
     """
 
-    def __init__(self, real: Identity, sender: Party) -> None:
-        self.party, self.seat = real.party, real.seat
+    def __init__(self, real: Identity | Identities, sender: Party) -> None:
         self._real, self._sender = real, sender
         self.said: dict[bytes, Parcel] = {}
         self._count = 0
@@ -104,8 +105,16 @@ class Confidant:
         known = self.said.pop(letter, None)
         return (self._sender, known) if known is not None else self._real.disclose(letter)
 
-    def forget(self) -> None:
-        self._real.forget()
+    def of(self, run: str) -> "Confidant":
+        """In a run, of whoever has several."""
+        one = copy.copy(self)
+        one._real = self._real.of(run)
+        return one
+
+    def __getattr__(self, name: str) -> object:
+        if name == "_real":
+            raise AttributeError(name)
+        return getattr(self._real, name)
 
     def close(self, to: Party, parcel: Parcel) -> bytes:
         return b"a letter"
