@@ -130,6 +130,25 @@ def test_healthz_tells_what_is_not_well(pulse, home, monkeypatch):
     assert answer.json()["checks"]["broker"] == {"good": False, "what": "not connected"}
 
 
+def test_a_process_that_computes_still_knows_its_connection_and_says_how_long_it_is_busy(home):
+    times = [1000.0]
+    pulse = Pulse(SiteHome.at(home), lambda: times[0])
+
+    class Line:
+        trouble = None
+
+    pulse.follow(Line)
+    pulse.beat()
+    times[0] += 70
+    found = {one.name: one.samples for one in health(pulse, times[0]).figures}
+    assert found["potluck_busy_seconds"] == {(): 70.0}
+    assert found["potluck_broker_connected"] == {(): 1.0}
+    Line.trouble = Unreachable("gone")
+    assert not health(pulse, times[0]).good
+    Line.trouble = None
+    assert pulse.counts().reconnects == 1
+
+
 def test_healthz_is_200_where_all_is_well(ask):
     answer = ask.get("/healthz")
     assert (answer.status_code, answer.json()["good"]) == (200, True)

@@ -300,13 +300,23 @@ def test_an_engine_that_broke_is_found_and_one_that_is_wanted_is_named(home, eng
     assert found[("engines", "look")].hint == "potluck engine install mpc"
 
 
-def test_a_process_of_another_version_and_one_without_a_broker_are_found(home):
+class Quiet:
+    """A line on which all is well."""
+
+    trouble = None
+
+
+def test_a_process_of_another_version_one_without_a_broker_and_one_that_hangs_are_found(home):
     beat = Pulse(SiteHome.at(home))
     beat.beat()
     with (home / "site.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "is not connected: not connected yet" in wrong(home)[QUIET].what
+        beat.follow(Quiet())
+        assert beat.counts().connected
         path = home / "status.json"
+        path.write_text(path.read_text().replace('"connected":false', '"connected":true'))
+        assert "has not looked around for 60 minutes" in wrong(home, now=time.time() + 3600)[QUIET].what
         path.write_text(path.read_text().replace(version("potluck"), "0.0.1"))
         assert "is at work as version 0.0.1" in wrong(home)[QUIET].what
 

@@ -71,7 +71,7 @@ def _examined(home: SiteHome, quick: bool, now: float) -> Iterator[Finding]:
         yield from _by_policy(home, rules, quick, now)
     if not quick:
         yield from work.ledger(home, pinned)
-        yield from work.process(home)
+        yield from work.process(home, now)
 
 
 def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterator[Finding]:

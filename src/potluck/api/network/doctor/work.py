@@ -27,6 +27,8 @@ from potluck.owner.policy import Policy
 from potluck.owner.requests import Requests
 from potluck.tee.attestation.demand import read as demanded
 
+LONG = 1800.0
+"""Seconds without a look around after which a process may hang."""
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
 
@@ -36,7 +38,7 @@ def program() -> Iterator[Finding]:
     yield Finding("program", "good", f"potluck {version('potluck')} on Python {platform.python_version()}")
 
 
-def process(home: SiteHome) -> Iterator[Finding]:
+def process(home: SiteHome, now: float) -> Iterator[Finding]:
     """Whether the site answers, by which program, and whether the broker hears it."""
     beat = heard(home.status)
     if not held(home.lock):
@@ -48,6 +50,9 @@ def process(home: SiteHome) -> Iterator[Finding]:
     elif beat is not None and not beat.connected:
         what = f"potluck site run is at work, and is not connected: {beat.trouble}"
         yield Finding("process", "look", what, "it tries again every two seconds; what the broker's findings say helps")
+    elif beat is not None and now - beat.seen > LONG:
+        what = f"potluck site run has not looked around for {(now - beat.seen) / 60:.0f} minutes"
+        yield Finding("process", "look", what, "a round of much work takes so long; else it hangs: start it again")
     else:
         yield Finding("process", "good", "potluck site run is at work")
 

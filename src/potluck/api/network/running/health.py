@@ -110,6 +110,7 @@ def health(pulse: Pulse, now: float) -> Health:
     figures = (
         *alike.figures,
         *_counted(counts),
+        gauge("potluck_busy_seconds", "Seconds since the process last looked for letters.", counts.busy),
         gauge("potluck_requests_waiting", "Requests that nobody has decided about.", _waiting(home)),
         gauge("potluck_policy_readable", "Whether the owner's policy can be read.", float(readable)),
     )

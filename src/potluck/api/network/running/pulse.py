@@ -47,9 +47,11 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """So far. letters, bytes: by "in" and "out"; happened: by what and how it came out, in this program's words."""
+    """So far. busy: seconds since the process last looked around, as it does twice a second between letters; letters,
+    bytes: by "in" and "out"; happened: by what and how it came out, in this program's words."""
 
     connected: bool
+    busy: float
     reconnects: int
     letters: Mapping[str, int]
     bytes: Mapping[str, int]
@@ -72,9 +74,15 @@ class Pulse:
     _bytes: Counter[str] = field(default_factory=Counter)
     _happened: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _line: Line | None = None
+    _looked: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.began = self._since = self.clock()
+        self.began = self._since = self._looked = self.clock()
+
+    def follow(self, line: Line) -> None:
+        """From here on whoever asks is told of this line's connection as it is, also while the process computes."""
+        self._line = line
 
     def noted(self, what: str, outcome: str) -> None:
         """Something happened."""
@@ -90,20 +98,23 @@ class Pulse:
     def line(self, trouble: PotluckError | None) -> None:
         """How the connection is now; asked often."""
         now = "" if trouble is None else trouble.what
-        if now != self._trouble:
-            with self._lock:
+        with self._lock:
+            if now != self._trouble:
                 self._connections += self._trouble != "" and not now
                 self._trouble, self._since, self._changed = now, self.clock(), True
 
     def counts(self) -> Counts:
         """All of it at one moment."""
+        if self._line is not None:
+            self.line(self._line.trouble)
         with self._lock:
             again = max(0, self._connections - 1)
-            return Counts(not self._trouble, again, dict(self._letters), dict(self._bytes), dict(self._happened))
+            busy = max(0.0, self.clock() - self._looked)
+            return Counts(not self._trouble, busy, again, dict(self._letters), dict(self._bytes), dict(self._happened))
 
     def beat(self) -> None:
         """Write the file, where it is time to. A disk that is full is said elsewhere, and ends nothing here."""
-        now = self.clock()
+        now = self._looked = self.clock()
         if now - self._written < (OFTEN if self._changed else SELDOM):
             return
         self._written, self._changed = now, False
@@ -131,6 +142,9 @@ class Counted:
 
     line: Line
     pulse: Pulse
+
+    def __post_init__(self) -> None:
+        self.pulse.follow(self.line)
 
     def send(self, to: Party, data: Sliced, patience: float) -> None:
         """See `core.line.Line`."""

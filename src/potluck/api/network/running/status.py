@@ -24,6 +24,8 @@ from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import SHORTEST, Request, Requests, State
 
+BUSY = 60.0
+"""Seconds without a new file after which a process that runs computes, or hangs."""
 RECENT = 4 << 20
 """Bytes of the access log's end in which the last round is looked for."""
 
@@ -66,6 +68,8 @@ class Status:
         it, beat, last = self.federation, self.beat if self.running else None, self.last
         since = f" since {_said(beat.began)}, version {beat.program}" if beat else ""
         said = [f"{self.home.name}: {f'runs{since}' if self.running else 'does not run'}"]
+        if beat and self.now - beat.seen > BUSY:
+            said.append(f"it computes, or hangs, since {_said(beat.seen)}")
         if it and beat:
             state = "connected" if beat.connected else f"not connected ({beat.trouble})"
             again = f", again {beat.reconnects} times" if beat.reconnects else ""
@@ -100,6 +104,7 @@ class Status:
             "running": self.running,
             "since": _said(live.began) if live else None,
             "program": live.program if live else None,
+            "seen": _said(live.seen) if live else None,
             "broker": broker,
             "federation": self._file(it) if it else None,
             "runs": [_run(one) for one in self.runs],
