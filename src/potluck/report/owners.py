@@ -94,10 +94,9 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
     odds = words.odds(_cost(worst), worst.delta)
     course = worst.course if len(worst.course) > 1 else ()
     desc = f"50 squares are filled: what a coin gets right. {reach - 50} more are hatched, up to {odds}."
-    asked = QUESTIONS if first.neighbours.startswith("add") else REPLACED
     return Owners(
         secret=words.secret(first.unit, first.neighbours),
-        question=asked.get(first.unit, asked["row"]),
+        question=question(first.unit, first.neighbours),
         covers=COVERS.get(first.unit, first.unit) + ("" if person is None else BY.format(person)),
         neighbours=first.neighbours,
         unit=first.unit,
@@ -113,6 +112,12 @@ def owners(found: Sequence[Budget], *, ledgers: bool, person: str | None = None)
         course=course,
         grown=curves.spending(course) if course else "",
     )
+
+
+def question(unit: str, neighbours: str) -> str:
+    """What a guesser is asked, whom an epsilon is the bound for."""
+    asked = QUESTIONS if neighbours.startswith("add") else REPLACED
+    return asked.get(unit, asked["row"])
 
 
 def _cost(one: Budget) -> float:

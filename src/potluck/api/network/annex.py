@@ -157,11 +157,10 @@ def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
     if most is None:
         return paper.Risk(cost=task_of(plan).exact(plan), attacks=attacks)
     charged = mine.epsilon if mine is not None and mine.state != "open" and mine.epsilon else most
-    asks = owners.QUESTIONS if NEIGHBOURS.startswith("add") else owners.REPLACED
     unit, delta = str(privacy.unit), privacy.delta or 0.0
     return paper.Risk(
         cost=claim.cost(plan) or "",
-        question=asks.get(unit, asks["row"]),
+        question=owners.question(unit, NEIGHBOURS),
         hundred=words.hundred(charged, delta),
         epsilon=charged,
         delta=delta,

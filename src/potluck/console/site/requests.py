@@ -177,9 +177,8 @@ def odds(asked: Asked) -> Odds | None:
     if most is None or asked.computes:
         return None
     unit = str(privacy.unit)
-    asks = owners.QUESTIONS if NEIGHBOURS.startswith("add") else owners.REPLACED
     delta = privacy.delta or 0.0
-    return Odds(asks.get(unit, asks["row"]), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
+    return Odds(owners.question(unit, NEIGHBOURS), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
 
 
 def _said(one: Past) -> tuple[str, ...]:
