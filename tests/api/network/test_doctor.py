@@ -14,15 +14,17 @@ import pytest
 
 from potluck.api.machine.engine import State as Engine
 from potluck.api.network import members
-from potluck.api.network.doctor import bad, examine, work
+from potluck.api.network.doctor import bad, examine, line, work
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.ledger import anchor
+from potluck.api.network.members import Shown
+from potluck.api.network.membership.agreed import Members
 from potluck.api.network.running.pulse import Pulse
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.engines.environment import Installed, Mark
 from potluck.members.home import SiteHome
-from potluck.owner.access import AccessLog
+from potluck.owner.access import AccessLog, Subject
 from potluck.owner.budget import Budget
 from support.console.home import ask, policy
 from support.members.running import running
@@ -204,6 +206,12 @@ def no_ledgers_folder(home):
     (home / "site.toml").write_text('version = 1\nname = "a"\nledger = "nowhere/ledger.sqlite"\n')
 
 
+def another_version(home):
+    AccessLog(home / "access.jsonl").write(
+        "request", datetime.now(UTC), outcome="denied", about=Subject(run="r", version="0.0.1"), why=("version",)
+    )
+
+
 FAULTS = [
     (open_folder, "home", "bad", "other users of this machine can put files"),
     (entered_folder, "home", "look", "other users of this machine can enter it"),
@@ -231,6 +239,7 @@ FAULTS = [
     (damaged_log, "access log", "look", "2 of its newest lines cannot be read"),
     (no_table, "tables", "bad", "no such file"),
     (no_ledgers_folder, "ledger", "bad", "there is no folder for"),
+    (another_version, "requests", "look", "the server runs version 0.0.1 of potluck, here is another"),
     (forgotten_request, "requests", "look", "1 waits, the oldest for 3 days"),
 ]
 
@@ -260,6 +269,18 @@ def test_ends_are_told_before_they_come_and_after(home):
     assert set(wrong(home, quick=True, now=now + 91 * DAY)) == {("expiry", "bad")}
     soon = wrong(home, now=now + 380 * DAY)
     assert soon[("certificate", "look")].what == "the broker's certificate expires in 16 days"
+
+
+def test_what_waits_of_members_and_two_lists_of_one_version_are_found(home, monkeypatch):
+    it = SiteHome.at(home).pinned()
+    shown = Shown(it, home / "federation.toml", False)
+    known = Members(shown, {"b": "AAAA"}, shown, ("b is new",), "version 2 (sha256:00)")
+    monkeypatch.setattr(line, "site_members", lambda folder, now: known)
+    found = [one for one in examine(home, quick=True) if one.topic == "members"]
+    assert [one.state for one in found] == ["bad", "look", "look"]
+    assert "two files of one version" in found[0].what
+    assert "waits for a person's word: b is new" in found[1].what
+    assert found[2].what.endswith("the fingerprints of b")
 
 
 def test_a_clock_that_went_back_is_found(home):

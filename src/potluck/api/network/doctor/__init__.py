@@ -80,6 +80,7 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterat
         yield from data.rows(home, rules, count=not quick)
         yield from data.tables(home, rules, ask=not quick)
     yield from work.waiting(home, now)
+    yield from work.turned(home, now)
     yield from work.told(home, rules)
     yield from work.named(home, rules)
     if not quick:

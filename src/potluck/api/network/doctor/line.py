@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from potluck.api.network.doctor.finding import Finding, expiring, failed
+from potluck.api.network.membership.agreed import site_members
 from potluck.core.errors import PotluckError
+from potluck.core.visible import visible
 from potluck.members.federation import Federation, titled
 from potluck.members.home import Membership, SiteHome
 from potluck.net.probe import Probe, probe
@@ -24,6 +26,26 @@ def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
         return
     yield Finding("federation", "good", f"{pinned.name}, {titled(pinned.version, pinned.digest)}")
     yield from expiry(pinned, now)
+    try:
+        known = site_members(home.folder, now)
+    except PotluckError as error:
+        yield failed("members", error)
+        return
+    if known.two_files:
+        what = f"the coordinator signed two files of one version, this and {known.two_files}"
+        yield Finding(
+            "members", "bad", what, "call the coordinator, and the other sites: somebody is shown another list"
+        )
+    if known.waits is not None:
+        what = f"a newer federation file waits for a person's word: {'; '.join(known.changes[:3])}"
+        yield Finding(
+            "members", "look", what, f"see the members at the owner's page, or potluck site join '{home.folder}' FILE"
+        )
+    if known.new:
+        what = f"nobody here has compared the fingerprints of {', '.join(map(visible, list(known.new)[:5]))}"
+        yield Finding(
+            "members", "look", what, "compare them by voice, and agree at the owner's page or with potluck site join"
+        )
 
 
 def expiry(it: Federation, now: float) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from potluck.api.machine import engine
 from potluck.api.network.doctor.finding import DAY, Finding, failed
+from potluck.api.network.membership.turned import turned_away
 from potluck.api.network.running.notify import RECENT
 from potluck.api.network.running.notify import program as program_of
 from potluck.api.network.running.pulse import heard
@@ -29,6 +30,8 @@ from potluck.tee.attestation.demand import read as demanded
 
 LONG = 1800.0
 """Seconds without a look around after which a process may hang."""
+TURNED = ("version", "federation", "expired", "ledger", "engine", "data", "policy")
+"""Why a run is turned away where this machine's people can do something."""
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
 
@@ -124,6 +127,14 @@ def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
     since = f"the oldest for {int(oldest // DAY)} days" if oldest >= DAY else "all since less than a day"
     what = f"{len(pending)} {agree(len(pending), 'waits', 'wait')}, {since}"
     yield Finding("requests", "look" if oldest >= DAY else "good", what, f"potluck site inbox '{home.folder}'")
+
+
+def turned(home: SiteHome, now: float) -> Iterator[Finding]:
+    """Runs that this program turned away before anybody was asked: another version, another federation file."""
+    with suppress(PotluckError, ValueError):  # a log that cannot be read has a finding of its own
+        ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED]
+        for one in {one.codes[0]: one for one in reversed(ours)}.values():
+            yield Finding("requests", "look", f"a run was turned away on {one.when[:10]}: {one.why}", one.hint)
 
 
 def told(home: SiteHome, rules: Policy) -> Iterator[Finding]:
