@@ -33,7 +33,8 @@ def network(facts: details.Details) -> Network | None:
     heard = {head.site for head in found.heads}
     often = {1: "once", 2: "twice"}.get(found.resumed, f"{found.resumed} times")
     mute = tuple(site.name for site in facts.sites if site.name not in heard)
-    return Network(found, often, mute, _LOOPBACK.match(found.broker) is not None)
+    here = all(_LOOPBACK.match(node) for node in found.broker.split(","))
+    return Network(found, often, mute, here)
 
 
 def short(digest: str) -> str:
