@@ -119,7 +119,12 @@ def desk(folder: Path, origin: Origin = ORIGIN, token: str = TOKEN) -> Iterator[
 
 def text(**changes: object) -> str:
     """A plan of the four sites, as TOML. changes: of its tables and keys."""
-    plain = msgspec.json.decode(msgspec.json.encode(scene.plan().tables))
+    return toml(scene.plan(), **changes)
+
+
+def toml(plan: Plan, **changes: object) -> str:
+    """Any plan's. changes: of its tables and keys."""
+    plain = msgspec.json.decode(msgspec.json.encode(plan.tables))
     return tomli_w.dumps({**plain, **changes})
 
 
