@@ -1,5 +1,5 @@
-"""A whole run from a browser: broker, three sites and `server web` as processes; a plan is sent, its owners approve, the
-page follows the rounds, and the report is read."""
+"""A whole run from a browser: broker, three sites and `server web` as processes; a plan is sent, its owners approve,
+the page follows the rounds, and the report is read."""
 
 import contextlib
 import json

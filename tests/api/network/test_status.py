@@ -2,6 +2,7 @@
 
 import fcntl
 import time
+from contextlib import closing
 
 import pytest
 
@@ -13,6 +14,7 @@ from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.core.party import site
 from potluck.members.home import CoordinatorHome
+from potluck.parties.runners.journal import Journal
 from support.parties import scene
 
 
@@ -54,3 +56,16 @@ def test_a_site_is_silent_while_a_server_waits_for_it_alone(fed, monkeypatch):
     assert states(fed) == {"a": "granted", "b": "not heard", "c": "not heard", "d": "not heard"}
     monkeypatch.setattr(module, "_held", lambda lock: True)  # the control: who does not look says that it is silent
     assert states(fed)["b"] == "silent"
+
+
+def test_an_ended_run_is_read_again_only_where_it_changed(fed):
+    asked(fed, FINISHED)
+    kept = {}
+    first, second = (status(fed, kept).runs[0] for _ in range(2))
+    (known,) = kept.values()
+    assert second.sites[0].seen > first.sites[0].seen  # time goes on
+    assert (second.state, known.run) == (FINISHED, first)
+    home, plan = CoordinatorHome.at(fed), scene.plan()
+    with closing(Journal(home.runs / first.run / "journal.sqlite", plan.spec)) as journal:
+        journal.note("state", GIVEN_UP)
+    assert status(fed, kept).runs[0].state == GIVEN_UP

@@ -59,6 +59,10 @@ class FakeOffice:
         it = self.home.standing().federation
         return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), True, tuple(self.runs))
 
+    def run(self, name: str) -> Live | None:
+        self.asked += 1
+        return next((one for one in self.runs if one.run == name), None)
+
     def events(self, run: str, after: int = 0) -> tuple[Event, ...]:
         return tuple(self.said.get(run, ()))[after:]
 

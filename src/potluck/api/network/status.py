@@ -4,10 +4,11 @@ Who was never heard in a run is silent while a server waits for its answer. Once
 nobody waits: it was not heard.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -132,27 +133,74 @@ class Standing:
         return {**head, "runs": [one.document() for one in self.runs]}
 
 
-def status(folder: Path) -> Standing:
-    """How things stand at the coordinator in `folder`, newest run first. Raises UsageError, Refused: no such home."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An ended run as it was read. stamp: of its journal's files, which change when the run does; when: it was read,
+    seconds since 1970."""
+
+    stamp: tuple[tuple[int, int], ...]
+    when: float
+    run: Live
+
+
+def status(folder: Path, kept: dict[Path, Kept] | None = None) -> Standing:
+    """How things stand at the coordinator in `folder`, newest run first. kept: for who asks often, ended runs that need
+    not be read again. Raises UsageError, Refused: no such home."""
     home = CoordinatorHome.at(folder)
     it, running = home.standing().federation, _held(home.lock)
-    return Standing(it.name, File(it.version, f"sha256:{it.digest.hex()}"), running, tuple(live(folder, running)))
+    file = File(it.version, f"sha256:{it.digest.hex()}")
+    return Standing(it.name, file, running, tuple(live(folder, running, kept)))
 
 
-def live(folder: Path, running: bool = True) -> Iterator[Live]:
+def live(folder: Path, running: bool = True, kept: dict[Path, Kept] | None = None) -> Iterator[Live]:
     """Every run of the coordinator in `folder`, newest first; one whose journal is just being made is left out.
 
     running: whether a server is at work. Who starts one knows it: to look at its lock could keep it from starting.
-    Raises Refused: a later Potluck wrote a journal.
+    kept: as of `status`. Raises Refused: a later Potluck wrote a journal.
     """
     paths = list(CoordinatorHome(folder).runs.glob("*/journal.sqlite"))
-    for path in sorted(paths, key=lambda one: one.stat().st_mtime, reverse=True):
-        try:
-            with closing(Journal.look(path)) as journal:
-                yield _live(path.parent, journal, running)
-        except PotluckError as error:
-            if of_later(error):
-                raise
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        stamp, now = _stamp(path), time.time()
+        known = None if kept is None else kept.get(path)
+        if known is not None and known.stamp == stamp:
+            yield _later(known.run, now - known.when)
+            continue
+        found = one(path.parent, running)
+        if found is not None and kept is not None and found.state not in GOING:
+            kept[path] = Kept(stamp, now, found)
+        if found is not None:
+            yield found
+
+
+def one(folder: Path, running: bool = True) -> Live | None:
+    """The run in a folder; None: its journal is just being made, or cannot be read. Raises Refused: a later Potluck
+    wrote it."""
+    try:
+        with closing(Journal.look(folder / "journal.sqlite")) as journal:
+            return _live(folder, journal, running)
+    except PotluckError as error:
+        if of_later(error):
+            raise
+        return None
+
+
+def _stamp(journal: Path) -> tuple[tuple[int, int], ...]:
+    """Sizes and times of a journal's files: another one after every change."""
+    found = []
+    for path in (journal, journal.with_name(f"{journal.name}-wal")):
+        with contextlib.suppress(FileNotFoundError):
+            is_now = path.stat()
+            found.append((is_now.st_size, is_now.st_mtime_ns if is_now.st_size else 0))
+    return tuple(size_and_time for size_and_time in found if size_and_time[0])
+
+
+def _later(run: Live, seconds: float) -> Live:
+    """The same, so many seconds after it was read."""
+    sites, computes = (
+        tuple(who if who.seen is None else replace(who, seen=who.seen + seconds) for who in some)
+        for some in (run.sites, run.computes)
+    )
+    return replace(run, sites=sites, computes=computes)
 
 
 def _live(folder: Path, journal: Journal, running: bool) -> Live:

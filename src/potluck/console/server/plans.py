@@ -110,6 +110,7 @@ class Plans:
             draft.run = self._office.submit(plan, visit.person, fresh=bool(visit.fields.get("fresh")))
         finally:
             draft.starting.release()
+        self._latest.forget(draft.run)
         return RedirectResponse(f"/runs/{draft.run}", 303)
 
     def _draft(self, visit: Visit) -> Draft:

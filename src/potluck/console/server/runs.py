@@ -147,7 +147,7 @@ class Runs:
         if form.shown != run.run or run.state not in (*words.GOING, "failed"):
             raise Refused("this run has ended", hint="look at the page again, it shows how things are now")
         self._office.cancel(run.run, visit.person, reason)
-        self._latest.standing(now=True)
+        self._latest.forget(run.run)
         return RedirectResponse(f"/runs/{run.run}", 303)
 
     def _run(self, visit: Visit) -> Live:

@@ -20,9 +20,9 @@ from potluck.api.network.office.hall import Hall
 from potluck.api.network.office.submitted import cancelled, going, rung, submitted
 from potluck.api.network.office.written import Event, events_of, folder_of, looks_of
 from potluck.api.network.sessions import Order
-from potluck.api.network.status import Standing, status
+from potluck.api.network.status import Kept, Live, Standing, one, status
 from potluck.api.plan.plan import Plan
-from potluck.core.errors import PotluckError, Unreachable
+from potluck.core.errors import PotluckError, Unreachable, UsageError
 from potluck.core.party import SERVER, Party
 from potluck.learning.evaluation.validation import Look
 from potluck.members.files import locked
@@ -54,6 +54,7 @@ class Office:
         self._asking = threading.Lock()
         self._asked = -math.inf
         self._seen: dict[Party, float] = {}
+        self._kept: dict[Path, Kept] = {}
 
     def submit(self, plan: Plan, person: str = "", *, wait: float | None = None, fresh: bool = False) -> str:
         """The name of the run that carries out `plan`, durable when this returns.
@@ -74,7 +75,14 @@ class Office:
 
     def standing(self) -> Standing:
         """How things stand, as `potluck status` says it."""
-        return status(self.home.folder)
+        return status(self.home.folder, self._kept)
+
+    def run(self, name: str) -> Live | None:
+        """How one run stands; None: there is none of this name."""
+        try:
+            return one(folder_of(self.home, name))
+        except UsageError:
+            return None
 
     def events(self, run: str, after: int = 0) -> tuple[Event, ...]:
         """The words of a run that are newer than `after`. Raises UsageError: no such run."""
