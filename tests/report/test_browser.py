@@ -12,15 +12,19 @@ import struct
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from potluck.report.page import render
+from support.console.browser import chromium as playwright
 from support.report.samples import SAMPLES, proved, write
 from support.report.tree import Tree
 
 pytestmark = pytest.mark.browser
 
 SHOWN = ("heart", "across", "statistics", "shown", "clear", "aborted", "sixty")
+A4 = 688
+"""px between the margins of a page."""
 WIDTHS = (360, 390, 768, 1280)
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
@@ -171,9 +175,28 @@ def test_print_shows_what_is_folded_away_on_screen(chromium, reports, tmp_path):
     assert _pages(chromium, tmp_path, folded) == _pages(chromium, tmp_path, unfolded) > 5
 
 
-@pytest.mark.parametrize("name", ["heart", "statistics", "sixty", "proved"])
+@pytest.mark.parametrize(
+    "name",
+    ["proved", *(pytest.param(one, marks=pytest.mark.slow) for one in ("heart", "statistics", "across", "sixty"))],
+)
 def test_a_report_is_printed_on_two_pages(chromium, reports, tmp_path, name):
     assert _pages(chromium, tmp_path, reports[name]) <= 2
+
+
+def test_what_is_printed_is_no_wider_than_paper(reports, tmp_path):
+    names = ("alpha", "beta", "gamma")
+    run, details = SAMPLES["heart"]()
+    one = details.views[0]
+    many = [msgspec.structs.replace(one, party=who, of=of) for who in names for of in ("the sum", "the model")]
+    wide = msgspec.structs.replace(details, views=(*details.views, *many))
+    reports = reports | {"wide": tmp_path / "wide.html"}
+    reports["wide"].write_text(render(write(tmp_path / "wide", run, wide)), encoding="utf-8")
+    with playwright() as browser:
+        page = browser.new_page(viewport={"width": A4, "height": 1000})
+        page.emulate_media(media="print")
+        for name, path in reports.items():
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= A4, name
 
 
 def test_the_browser_builds_the_tree_that_was_written(light, reports):
