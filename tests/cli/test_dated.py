@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -55,25 +54,29 @@ def test_a_verb_that_lasts_dates_its_error_too_and_leaves_others_alone(home, cap
     assert not re.match(TIME, capsys.readouterr().err)
 
 
-def said(home, *flags, **environment):
-    """What `site run` writes to a pipe."""
-    read, write = os.pipe()
-    status = os.fstat(write)
-    environment = {name: value.format(dev=status.st_dev, ino=status.st_ino) for name, value in environment.items()}
-    with open(read) as words:
-        done = subprocess.run(
-            [sys.executable, "-m", "potluck", "site", "run", str(home), *flags],
-            stderr=write, stdout=subprocess.DEVNULL, env=os.environ | environment,
-        )  # fmt: skip
-        os.close(write)
-        assert done.returncode == 2
-        return words.read()
+@pytest.fixture
+def said(home, monkeypatch):
+    """What `site run` writes to a pipe that systemd may be reading."""
+
+    def said(*flags, journal):
+        read, write = os.pipe()
+        status = os.fstat(write)
+        with monkeypatch.context() as patch, open(read) as words:
+            with open(write, "w") as pipe:
+                patch.setattr(sys, "stderr", pipe)
+                patch.setenv("JOURNAL_STREAM", journal.format(dev=status.st_dev, ino=status.st_ino))
+                assert run(potluck, ["site", "run", str(home), *flags]) == 2
+            return words.read()
+
+    return said
 
 
-def test_the_journal_has_its_own_times_and_gets_ours_where_asked(home):
-    assert re.match(TIME, said(home, JOURNAL_STREAM="1:1"))  # the control: of another stream
-    assert not re.match(TIME, said(home, JOURNAL_STREAM="{dev}:{ino}"))
-    assert re.match(TIME, said(home, "--timestamps", JOURNAL_STREAM="{dev}:{ino}"))
+def test_the_journal_has_its_own_times_and_gets_ours_where_asked(said):
+    assert re.match(TIME, said(journal="1:1"))  # the control: of another stream
+    ours = said(journal="{dev}:{ino}")
+    assert "has not joined a federation" in ours
+    assert not re.match(TIME, ours)
+    assert re.match(TIME, said("--timestamps", journal="{dev}:{ino}"))
 
 
 def test_a_terminal_has_none_unless_asked(home, monkeypatch, capsys):
