@@ -66,7 +66,9 @@ def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(ho
         "looks = 3 # few\r\n", 'looks = 3 # few\r\ncolumns = ["age", "lab*"]\r\nmin_rows = 20\r\n'
     )
     assert stat.S_IMODE(policy.stat().st_mode) == 0o640
-    assert log(home) == [("done", "ann", ("allow.columns", "allow.epsilon_per_year", "allow.min_rows"))]
+    assert log(home) == [
+        ("done", "ann", ("allow.columns +2 -0", "allow.epsilon_per_year: 10.0 -> 2.5", "allow.min_rows: 1 -> 20"))
+    ]
 
 
 def test_the_form_of_a_new_sites_policy_says_what_it_says_and_changes_nothing_by_itself(home, ann):

@@ -124,6 +124,30 @@ def test_what_only_tightens_holds_at_once(home, two):
     assert log(home) == [("done", "ann")] * 2 + [("pending", "ann")] * 3
 
 
+def test_no_word_or_key_hides_among_many(home, two):
+    """From whoever confirms it, and from whoever reads the log."""
+    ann, bob = two
+    many = "\n".join(f"harmless{number}" for number in range(400))
+    homes.policy(home, 'columns = ["*"]', "columns = []")
+    changes = {"allow.columns": f"{many}\nhiv_status", "approve.people": "1", "keep.predictions": "on"}
+    numbers = ("epsilon_per_plan", "epsilon_per_year", "min_rows", "min_sites", "min_corrupt", "min_cell", "looks")
+    changes |= {f"allow.{one}": "9" for one in numbers}
+    changes |= {"allow.dominance": "0.9", "allow.max_parameters_per_row": "9", "allow.delta": "0.001",
+                "allow.who": "x", "allow.tasks.train": "on", "allow.models.trees": "on", "allow.noise.none": "on",
+                "allow.protect.mask": "on", "allow.readers": "x", "allow.compute": "x"}  # fmt: skip
+    without = [f"allow.{one}.*" for one in (*numbers, "dominance", "max_parameters_per_row", "who", "tasks", "models",
+                                           "noise", "protect", "readers", "compute")]  # fmt: skip
+    save(ann, changes, without)
+    text = words(bob.get(PENDING).text)
+    assert "harmless399 , hiv_status" in text
+    (line,) = [one for one in read(home / "access.jsonl").entries if one.event == "policy"]
+    said = "; ".join(line.why)
+    assert "approve.people: 2 -> 1" in said
+    assert "allow.columns +401 -0" in said
+    assert "keep.predictions: False -> True" in said
+    assert "..." not in said
+
+
 def test_nothing_is_confirmed_but_what_was_shown(home, two):
     """The proposer swaps the change under the other's eyes, or the file does."""
     ann, bob = two

@@ -26,8 +26,9 @@ from potluck.owner.policy_words import ALLOWS, said
 
 CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"
 _OURS = tuple(f"{table}." for table in TABLES)
-LISTED = 40
-"""Words of a list that a page of changes names; the rest are counted."""
+LISTED = 100
+"""Requests that a page of changes names; the rest are counted. Of words none is left out: whoever confirms a change has
+to see all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _DAY = 24 * 60
 @dataclass(frozen=True, slots=True)
 class Change:
     """One key. label: what it is about; before, now: as sentences; added, removed: words of a list; looser: whether it
-    may allow something that was not allowed before."""
+    may allow something that was not allowed before; short: for a line of a log."""
 
     key: str
     label: str
@@ -31,6 +31,7 @@ class Change:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     looser: bool
+    short: str
 
 
 def changes(before: Policy, now: Policy) -> tuple[Change, ...]:
@@ -47,9 +48,9 @@ def _changes(before: Policy, now: Policy) -> Iterator[Change]:
         one, other = _words(a), _words(b)
         added, removed = tuple(w for w in other if w not in one), tuple(w for w in one if w not in other)
         label = LABELS[key].title if key in LABELS else key
-        yield Change(
-            key, label, _sentence(key, a, old), _sentence(key, b, new), added, removed, not _tighter(key, a, b)
-        )
+        short = f"{key} +{len(added)} -{len(removed)}" if isinstance(b, tuple) else f"{key}: {_said(a)} -> {_said(b)}"
+        sentences = _sentence(key, a, old), _sentence(key, b, new)
+        yield Change(key, label, *sentences, added, removed, not _tighter(key, a, b), short)
 
 
 def _sentence(key: str, value: Value, sentences: Mapping[str, str]) -> str:
@@ -60,6 +61,10 @@ def _sentence(key: str, value: Value, sentences: Mapping[str, str]) -> str:
 
 def _words(value: Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else ()
+
+
+def _said(value: Value) -> str:
+    return "no limit" if value is None or value == math.inf else str(value)
 
 
 def _tighter(key: str, before: Value, now: Value) -> bool:

@@ -18,6 +18,7 @@ from potluck.core.errors import PotluckError, Refused, UsageError, reason
 from potluck.members import files
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
+from potluck.owner.access import LONGEST as LONGEST_CODE
 from potluck.owner.access import MOST_CODES, AccessLog, Outcome, Subject
 from potluck.owner.form.amendment import Amendment, Waiting
 from potluck.owner.form.changes import Change, changes
@@ -30,7 +31,6 @@ MOST = 32 << 10
 """Bytes of a policy that a form holds, with room for how a browser spells them."""
 _BOM = "\ufeff"
 _BUSY = "the policy is being changed by somebody else"
-MOST_KEYS = MOST_CODES - 1
 STALE = "the policy was changed meanwhile: nothing was saved"
 
 
@@ -189,8 +189,12 @@ def _put(home: SiteHome, made: Draft, person: str, outcome: Outcome) -> None:
 
 
 def _note(home: SiteHome, person: str, outcome: Outcome, said: Sequence[Change]) -> None:
-    """A line of the access log: which keys, and what scalars become. Raises Refused: it cannot be written."""
-    keys = [one.key for one in said]
-    more = (*keys[:MOST_KEYS], f"and {len(keys) - MOST_KEYS} more") if len(keys) > MOST_KEYS else keys
+    """A line of the access log: every key, and what it becomes. Raises Refused: it cannot be written."""
+    codes: list[str] = []
+    for one in said:
+        if codes and len(said) > MOST_CODES and len(codes[-1]) + len(one.short) + 2 <= LONGEST_CODE:
+            codes[-1] += f"; {one.short}"
+        else:
+            codes.append(one.short)
     about = Subject(person=person)
-    AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=tuple(more))
+    AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=tuple(codes))
