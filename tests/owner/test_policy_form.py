@@ -101,7 +101,7 @@ def test_a_key_without_a_rule_loosens(monkeypatch):
 
 
 def test_every_control_has_a_label_and_every_word_it_explains_is_one():
-    assert {one.key for one in controls()} == set(LABELS)
+    assert {one.key for one in controls()} <= set(LABELS)
     for one in controls():
         assert set(WORDS.get(one.key, ())) <= set(one.words)
         assert one.kind != "choice" or set(WORDS[one.key]) == set(one.words)

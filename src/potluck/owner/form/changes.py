@@ -110,9 +110,9 @@ def _higher(before: Value, now: Value) -> bool:
     return now is not None and (before is None or _number(now) >= _number(before))
 
 
-def _asks_more(before: Value, now: Value) -> bool:
-    order = ("person", "hash", "policy")
-    return before in order and now in order and order.index(str(now)) <= order.index(str(before))
+def _earlier(*order: str) -> Callable[[Value, Value], bool]:
+    """Of words from the tightest to the loosest: it is not one further on."""
+    return lambda before, now: before in order and now in order and order.index(str(now)) <= order.index(str(before))
 
 
 _RULES: dict[str, Callable[[Value, Value], bool]] = {
@@ -133,7 +133,8 @@ _RULES: dict[str, Callable[[Value, Value], bool]] = {
         ["allow.min_rows", "allow.min_sites", "allow.min_corrupt", "allow.min_cell", "approve.people"], _higher
     ),
     "allow.hours": _within,
-    "approve.rule": _asks_more,
+    "approve.rule": _earlier("person", "hash", "policy"),
+    "federation.follow": _earlier("nothing", "renewals", "all"),
     "keep.predictions": _lower,
 }  # fmt: skip
 """By key: whether the second value allows nothing that the first did not."""

@@ -67,6 +67,7 @@ LABELS: dict[str, Label] = {
     ),
     "approve.rule": Label("Who says yes to what the policy allows"),
     "approve.people": Label("How many different persons must say yes"),
+    "federation.follow": Label("Newer federation files"),
     "keep.predictions": Label("Keep what the model says of your own rows", "It stays in this site's home."),
 }
 
@@ -88,6 +89,11 @@ WORDS: dict[str, dict[str, str]] = {
         "person": "somebody approves every run",
         "hash": "somebody approves a plan, which then may run again",
         "policy": "nobody is asked: all that the policy allows runs",
+    },
+    "federation.follow": {
+        "all": "are followed as they come; new members wait for a person's word",
+        "renewals": "are followed where no member is new or has new keys; others wait for a person",
+        "nothing": "are followed once a person joins them",
     },
     "approve.people": {"1": "one", "2": "two"},
 }
