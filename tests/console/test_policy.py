@@ -13,6 +13,7 @@ from potluck.api.network.ledger import anchor
 from potluck.api.network.policy import amend
 from potluck.core.plan import CODE, canonical
 from potluck.members.home import SiteHome
+from potluck.members.pinned import Pinned
 from potluck.owner.access import AccessLog, read
 from potluck.owner.budget import Budget
 from potluck.owner.policy import template
@@ -214,8 +215,7 @@ def test_a_site_that_runs_goes_by_what_was_saved(home, ann):
     first = sha256(first_sum(spec).state).digest()
     proposal = Proposal(CODE, it.version, it.digest, canonical(spec), first, b"")
     with Budget(at.ledger, anchor=anchor(at, member)) as ledger, Requests(at.requests) as requests:
-        sign = member.keys.signing.sign
-        consent = Consent(Owner(at, it, ledger, requests, AccessLog(at.access), sign, lambda _: None))
+        consent = Consent(Owner(at, Pinned.at(at), ledger, requests, AccessLog(at.access), lambda _: None))
         assert consent.decide("ab" * 16, proposal).verdict == "pending"
         assert save(ann, {"allow.epsilon_per_plan": "0.1"}).status_code == 303
         denied = consent.decide("cd" * 16, proposal)

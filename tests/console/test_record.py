@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import threading
 import time
@@ -19,7 +20,7 @@ from potluck.core.rounds import CHARGE, Record
 from potluck.core.wire import dump
 from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.members.home import SiteHome
-from potluck.owner.access import AccessLog, Subject
+from potluck.owner.access import AccessLog, Subject, read
 from potluck.owner.budget import Budget
 from potluck.report import words as words_of
 from support.console import home as homes
@@ -193,3 +194,43 @@ def test_one_look_at_everything_goes_on_at_a_time(home, ann, monkeypatch):
         assert ann.post("/health/look", {"form": forms[1]}).status_code == 429
         go.set()
         assert first.result() == 200
+
+
+@pytest.fixture
+def stranger(home):
+    """(name, fingerprint) of a member to whom nobody here agreed."""
+    known = SiteHome.at(home).known
+    (path,) = [known.path]
+    found = json.loads(path.read_text())
+    mark = next(mark for mark, one in found["agreed"].items() if one["party"].endswith("d"))
+    del found["agreed"][mark]
+    path.write_text(json.dumps(found))
+    return mark
+
+
+def test_a_new_member_is_shown_and_agreed_to_by_whoever_compared_its_fingerprint(home, ann, plan, stranger):
+    text = words(ann.get("/members").text)
+    assert "New here" in text
+    assert stranger in text
+    asked = words(ann.get(f"/requests/{plan}").text)
+    assert "Whoever approves the run does: compare by voice first" in asked
+    form = ann.form("/members", "/members/agree")
+    assert ann.post("/members/agree", {"form": form}).status_code == 400  # none was ticked
+    form = ann.form("/members", "/members/agree")
+    assert ann.post("/members/agree", {"form": form, f"agree.{stranger}": "on"}).status_code == 303
+    assert "New here" not in words(ann.get("/members").text)
+    assert "New here" not in words(ann.get(f"/requests/{plan}").text)
+    line = read(home / "access.jsonl").entries[-1]
+    assert (line.event, line.person, stranger in line.why[0]) == ("members", "ann", True)
+
+
+def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):
+    path = SiteHome.at(home).known.path
+    form = ann.form("/members", "/members/agree")
+    found = json.loads(path.read_text())
+    other = next(mark for mark, one in found["agreed"].items() if one["party"].endswith("b"))
+    del found["agreed"][other]
+    path.write_text(json.dumps(found))
+    for fields in ({f"agree.{other}": "on"}, {f"agree.{stranger}": "on"}):
+        assert ann.post("/members/agree", {"form": form} | fields).status_code == 409
+    assert other not in json.loads(path.read_text())["agreed"]

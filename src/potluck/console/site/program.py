@@ -12,7 +12,7 @@ from potluck.console.shell import Page, application
 from potluck.console.site.health import LOOK, Health
 from potluck.console.site.papers import Papers
 from potluck.console.site.policy import CHANGE, DECIDE, PENDING, SAVE, Rules
-from potluck.console.site.record import Record
+from potluck.console.site.record import AGREE, Record
 from potluck.console.site.requests import Owner
 from potluck.members.home import SiteHome
 from potluck.members.tokens import fresh
@@ -69,6 +69,7 @@ def program(
             Page(PENDING, policy.pending),
             Page(DECIDE, policy.decided, post=True),
             Page("/members", record.members),
+            Page(AGREE, record.agreed, post=True),
             Page("/health", health.shown),
             Page(LOOK, health.looked, post=True),
         ],
