@@ -69,6 +69,7 @@ def test_a_journal_that_is_no_copy_is_behind_nobody(fed):
     assert [one.number for one in log.rounds] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_with_noise_a_lost_round_is_one_that_the_plan_must_have_paid_for(fed):
     plan = quick(scene.plan(privacy=scene.SHARED | {"redo": 1}))
     with fed.attending(*"abcd"):
