@@ -10,8 +10,9 @@ from potluck.parties.runners.journal import Journal
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One round. kind, step: of the sum, steps from 0; began, ended: seconds since 1970, None: it goes on; opened:
-    whether it stands; up, down: bytes; lost: (who dropped out, why); cause: why it came to nothing."""
+    """One round. kind, step: of the sum, steps from 0, -1 of a round that only another copy of the journal had; began,
+    ended: seconds since 1970, None: it goes on; opened: whether it stands; up, down: bytes; lost: (who dropped out,
+    why); cause: why it came to nothing."""
 
     number: int
     kind: str
