@@ -26,7 +26,7 @@ demo: .venv/.core
 test: check .venv/.browser .venv/.postgres .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 3 --dist worksteal --timeout 300 -m "not slow"
 
-test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.oracles .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
+test-all: check .venv/.browser .venv/.postgres .venv/.spark .venv/.podman .venv/.oracles .venv/.broker .venv/.machines .venv/.tpm .venv/.he .venv/.mpc
 	$(RUN) pytest -n 4 --dist worksteal --timeout 1800
 
 # For whoever writes code: a minute's look at every room.
@@ -113,6 +113,17 @@ ifeq ($(SUDO),)
 	  || echo "Java cannot be installed here: the Spark tests will be skipped"
 else
 	@command -v java >/dev/null || echo "Java is missing (apt-get install default-jre-headless): the Spark tests will be skipped"
+endif
+	touch $@
+
+# The image is built, and quadlets are read by podman itself. Where it cannot be installed, those tests say so and are skipped.
+.venv/.podman: .venv/.dev
+ifeq ($(SUDO),)
+	@{ command -v podman && command -v debootstrap; } >/dev/null \
+	  || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends podman crun runc debootstrap >/dev/null; } \
+	  || echo "podman and debootstrap cannot be installed here: no image will be built"
+else
+	@echo "not root: no image will be built"
 endif
 	touch $@
 
