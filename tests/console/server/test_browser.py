@@ -31,7 +31,7 @@ def site(browser, federation, copied, quick):
         origin = Origin.here(port)
         with offices.desk(copied, origin) as desk, served(desk.app, sockets):
             context = browser.new_context(viewport={"width": 1400, "height": 900})
-            context.set_default_timeout(8_000)
+            context.set_default_timeout(60_000)
             page, heard = context.new_page(), []
             page.on("console", lambda one: heard.append(one.text))
             page.goto(f"{origin.text}/enter?token={TOKEN}")
@@ -57,7 +57,7 @@ def test_a_plan_is_sent_looked_at_and_started_by_keyboard_and_its_run_followed(s
     assert violations(page) == []
     page.wait_for_selector("text=This page follows the run.")
     desk.office.change(run, state="open", opened=2)
-    page.wait_for_selector("text=Runs: 2 of 3 sums done.")
+    page.wait_for_selector("text=Running: 2 of 3 sums done.")
     desk.office.looks[run] = [Look(number, 0.5, 0.6) for number in (1, 2)]
     page.wait_for_selector("text=AUC on validation rows")
     desk.office.change(run, state="finished", opened=3)
@@ -128,5 +128,5 @@ def test_without_a_script_a_run_is_followed_by_loading_it_again(browser, site):
     assert plain.locator("meta[http-equiv=refresh]").count() == 1
     desk.office.change(RUN, opened=2)
     plain.click("text=Load it again")
-    plain.wait_for_selector("text=Runs: 2 of 3 sums done.")
+    plain.wait_for_selector("text=Running: 2 of 3 sums done.")
     context.close()

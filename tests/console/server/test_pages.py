@@ -5,11 +5,14 @@ import time
 import pytest
 
 from potluck.api.network.status import Heard
+from potluck.console.server.words import CODES
+from potluck.core.plan import CODE
 from potluck.learning.evaluation.validation import Look
 from potluck.owner.access import read
 from support.console import office as offices
 from support.console.home import words
 from support.console.office import Event, live
+from support.docs.pages import DOCS, rows, ticks
 
 
 def send(visitor, text, files=(), form=""):
@@ -134,9 +137,18 @@ def test_a_run_is_cancelled_with_a_reason_and_the_log_says_who(desk, ann):
 
 
 def test_members_are_shown_with_what_the_broker_and_runs_say(desk, ann):
-    heard = tuple(Heard(name, "granted", (), 70.0, None, 0, None) for name in "abcd")
+    programs = {"a": CODE, "b": "0.0.1", "c": "", "d": ""}
+    heard = tuple(Heard(name, "granted", (), 70.0, None, 0, None, said) for name, said in programs.items())
     desk.office.runs.append(live("a" * 32, sites=heard))
     text = words(ann.get("/sites").text)
     assert "2 of 4" in text
     assert "1 minute ago" in text
     assert "proves nothing" in text
+    assert text.count("another than here") == 1
+    assert "0.0.1 another than here" in text
+
+
+def test_every_code_of_a_site_is_said_in_words():
+    said = {code for row in rows(DOCS / "reference" / "exit-codes.md") if len(row) == 3 for code in ticks(row[0])}
+    assert len(said) > 20
+    assert said <= CODES.keys()

@@ -22,6 +22,7 @@ from potluck.core.schema import of_later
 from potluck.members.files import held as _held
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.participants import program_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class File:
 class Heard:
     """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
     for one; "not heard": none, and nobody waits. seen: seconds ago; spent: epsilon, None without noise;
-    file: the federation file that it goes by, None where it was not heard."""
+    file: the federation file that it goes by, None where it was not heard; program: version of its program, empty where
+    it did not say."""
 
     name: str
     verdict: str
@@ -52,6 +54,7 @@ class Heard:
     spent: float | None
     dropped: int
     file: File | None
+    program: str = ""
 
     def document(self, computes: bool = False) -> dict[str, object]:
         """The JSON of one. computes: a compute party spends nothing, and is no drop-out."""
@@ -248,7 +251,8 @@ def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Rol
         verdict, codes, seen, epsilon = said.get(party.name, (unheard, (), None, None))
         spent = (cost[party.name] if epsilon is None else epsilon) if noisy else None
         ago, dropped = None if seen is None else time.time() - seen, sum(party.name in one for one in lost)
-        found.append(Heard(party.name, verdict, codes, ago, spent, dropped, _file(journal, party)))
+        program = journal.fact(program_of(party)) or ""
+        found.append(Heard(party.name, verdict, codes, ago, spent, dropped, _file(journal, party), program))
     return tuple(found)
 
 

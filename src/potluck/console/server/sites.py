@@ -13,6 +13,7 @@ from potluck.console.server import words
 from potluck.console.server.latest import Latest
 from potluck.console.shell import Visit
 from potluck.core.party import Party, Role
+from potluck.core.plan import CODE
 
 HERE = 20.0
 """Seconds for which a party that the broker saw counts as connected."""
@@ -21,7 +22,7 @@ HERE = 20.0
 @dataclass(frozen=True, slots=True)
 class Member:
     """One. online: in words, by the broker; heard: when a run heard it last, in words; file: by which it went, if
-    not by the one in force."""
+    not by the one in force; program: its version then, and whether it is another than this one."""
 
     name: str
     part: str
@@ -30,6 +31,8 @@ class Member:
     here: bool
     heard: str
     file: str
+    program: str
+    other: bool
 
 
 class Sites:
@@ -70,6 +73,8 @@ def _member(party: Party, fingerprint: str, seconds: float | None, standing: Sta
         here,
         words.ago(heard.seen) if heard else "",
         _other(heard, standing.file) if heard else "",
+        heard.program if heard else "",
+        bool(heard and heard.program and heard.program != CODE),
     )
 
 

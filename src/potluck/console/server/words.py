@@ -10,7 +10,7 @@ GOING = ("waiting", "queued", "open", "summed")
 STATES = {
     "waiting": "waits for sites",
     "queued": "waits for its turn",
-    "open": "runs",
+    "open": "running",
     "summed": "is ending",
     "finished": "finished",
     "failed": "stopped",

@@ -114,6 +114,7 @@ class Participants:
                 self._say("behind", f"{words}, and they count as lost")
             one.verdict, one.codes, one.boot = answer.verdict, answer.codes, answer.boot
             self._journal.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
+            self._journal.note(program_of(sender), answer.code)
             one.file = self._other(answer)
             words = f"{_name(sender)}: {answer.verdict} {' '.join(answer.codes)}".rstrip() + one.file
             if words != one.words:  # a proposal that was sent twice is answered twice
@@ -172,6 +173,11 @@ class Participants:
 def _why(site: Party, one: Participant) -> str:
     codes = f" ({', '.join(one.codes)})" if one.codes else ""
     return f"{_name(site)} {_WHY[one.verdict]}{codes}{one.file}"
+
+
+def program_of(party: Party) -> str:
+    """The fact of a journal that has the version of a party's program, empty where it did not say it."""
+    return f"program {party.role.value} {party.name}"
 
 
 def _name(party: Party) -> str:
