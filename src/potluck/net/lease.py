@@ -68,6 +68,11 @@ class Lease:
         if self._lost is not None:
             raise self._lost
 
+    @property
+    def lost(self) -> Refused | None:
+        """That another took over, as far as it is known; asks nobody."""
+        return self._lost
+
     def release(self) -> None:
         """Give it back, so that the next start need not wait. Never raises."""
         with contextlib.suppress(PotluckError):

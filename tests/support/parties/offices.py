@@ -1,30 +1,41 @@
-"""An office whose line is in memory, over the homes of `across`; what a broker's lease would say is always yes."""
+"""An office whose line is in memory, over the homes of `across`."""
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from potluck.api.network.office import Office, office, opened
 from potluck.api.network.sessions import GOING
+from potluck.core.errors import Refused, Unreachable
 from potluck.core.party import SERVER
 from support.parties.across import Across
 
 
 class Held:
-    """A lease that is always ours."""
+    """A lease that is ours until a test says that it is `lost`, or that nobody knows (`away`, so many times)."""
+
+    lost: Refused | None = None
+    away = 0
 
     def check(self) -> None:
-        """Nobody takes it."""
+        """As of a lease at a broker."""
+        if self.away:
+            self.away -= 1
+            raise Unreachable("the broker does not say")
+        if self.lost is not None:
+            raise self.lost
 
 
 @contextlib.contextmanager
-def at_work(fed: Across, monkeypatch, at_once: int = 2) -> Iterator[Office]:
-    """The office of the federation, until the block ends."""
+def at_work(fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] = ()) -> Iterator[Office]:
+    """The office of the federation, until the block ends. leases: of its first times at work."""
+    each = iter(leases)
 
     @contextlib.contextmanager
     def line(home, member):
-        yield fed.exchange.line(SERVER), Held()
+        yield fed.exchange.line(SERVER), next(each, Held())
 
+    monkeypatch.setattr(office, "AGAIN", 0.05)
     monkeypatch.setattr(office, "line", line)
     with opened(fed.folder / "fed", at_once=at_once) as found:
         yield found

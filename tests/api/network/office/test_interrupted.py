@@ -10,6 +10,7 @@ from potluck.api.network import inbox
 from potluck.api.network.office.submitted import submitted
 from potluck.api.network.sessions import Order
 from potluck.api.results.outcome import Run
+from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.members.home import CoordinatorHome, SiteHome
@@ -18,7 +19,7 @@ from potluck.parties.runners.identity import identity
 from potluck.secret.envelope import Header
 from support.parties import across, scene
 from support.parties.across import Across
-from support.parties.offices import at_work, run_of, until
+from support.parties.offices import Held, at_work, run_of, until
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,23 @@ def test_looks_at_validation_rows_are_there_while_the_run_goes_on(fed, monkeypat
     assert ended.state == "finished"
     assert tuple(looks) == tuple(scene.Scene(made).run().history)
     assert [one.round for one in looks] == [1, 2, 3]
+
+
+def test_a_broker_that_does_not_answer_ends_no_run_and_another_server_only_interrupts_it(fed, monkeypatch):
+    first, second = Held(), Held()
+    first.away = 2
+    begun = threading.Event()
+
+    def carry(sender, to, data):
+        if header(data).number == 2:
+            begun.set()
+            first.lost = Refused("another server runs this federation")
+        return ((to, data),)
+
+    fed.exchange._carry = carry
+    with at_work(fed, monkeypatch, leases=[first, second]) as office, fed.attending(*"abc"):
+        ended = until(office, office.submit(plan()))
+    assert begun.is_set()
+    assert first.away == 0
+    assert (ended.state, ended.why, ended.resumed) == ("finished", "", 1)
+    assert Run.read(ended.out).model.digest() == scene.Scene(plan()).run().model.digest()

@@ -62,11 +62,17 @@ class Hall:
             thread.start()
 
     def check(self) -> None:
-        """Raises Interrupted: this server is the federation's no more, or it cannot be found out."""
-        try:
-            self.lease.check()
-        except PotluckError as error:
-            raise Interrupted(str(error)) from None
+        """Before a sum: wait until it is known that this server is still the federation's. Raises Interrupted: it is
+        not, or the office ends."""
+        while not self.over.is_set():
+            try:
+                self.lease.check()
+                return
+            except Unreachable:  # the broker does not answer: no round can go on, and none need end for that
+                continue
+            except PotluckError:  # another took over: the office ends all runs in a moment
+                self.over.wait(PATIENCE)
+        raise Interrupted
 
     def close(self) -> None:
         """No run goes on here: each stops where it is, as if the process had been killed there."""

@@ -145,7 +145,8 @@ class Office:
                     hall.board.hand(TICK)
                     for run in rung(self.home):
                         hall.start(self.home.runs / run)
-                    lease.check()
+                    if lease.lost is not None:
+                        raise lease.lost
             finally:
                 self._hall = None
 
