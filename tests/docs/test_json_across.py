@@ -90,7 +90,7 @@ def test_every_key_of_an_owners_verbs_is_documented(said, asked, plan):
 def test_every_key_of_status_is_documented(plan, said, asked):
     read = potluck.Plan.read(plan)
     home = CoordinatorHome.at(Path("fed"))
-    with session(home, read, False, home.standing().federation, Order()) as kept:
+    with session(home, read, False, Order(), time.time()) as kept:
         kept.journal.heard(site("a"), "pending", (), 1, bytes(32))
     found = said("status", "fed")
     assert keys(found, frozenset(SITES)) - section("status") == set()

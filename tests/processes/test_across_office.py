@@ -96,6 +96,7 @@ def test_an_office_that_is_killed_goes_on_with_every_run(rig, moment, step, numb
     assert digest(rig, waits) == alone(plans[2])
 
 
+@pytest.mark.slow
 def test_an_office_takes_plans_from_server_run_and_from_a_dead_process_of_its_own(rig):
     path = rig.plan(plan("two"), "two")
     made = [plan("one"), Plan.read(path)]

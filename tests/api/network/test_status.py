@@ -28,7 +28,7 @@ def asked(folder, state=None):
     """A run of four sites of which only a has answered."""
     home = CoordinatorHome.at(folder)
     plan = scene.plan()
-    with session(home, plan, False, home.standing().federation, Order()) as kept:
+    with session(home, plan, False, Order(), time.time()) as kept:
         kept.journal.heard(site("a"), "granted", (), 1, bytes(32))
         if state:
             kept.became(state)

@@ -202,7 +202,7 @@ def test_a_site_of_another_file_is_named_with_both_versions_and_digests(fed):
 def test_status_names_who_goes_by_another_file(fed):
     home = CoordinatorHome.at(fed.folder / "fed")
     it = chief(fed).federation
-    with session(home, scene.plan(), False, it, Order()) as kept:
+    with session(home, scene.plan(), False, Order(), time.time()) as kept:
         kept.journal.heard(site("a"), "granted", (), it.version, it.digest)
         kept.journal.heard(site("b"), "denied", ("federation",), it.version, b"\1" * 32)
     (run,) = live(home.folder)
@@ -214,21 +214,24 @@ def test_status_names_who_goes_by_another_file(fed):
     }  # fmt: skip
 
 
-def test_a_server_with_a_newer_file_does_not_go_on_with_a_run_of_the_older(fed):
+def test_a_server_with_a_newer_file_goes_on_under_the_older_once_a_round_was_begun(fed):
     home = CoordinatorHome.at(fed.folder / "fed")
     before = chief(fed).federation
-    with session(home, scene.plan(), False, before, Order()) as kept:
+    with session(home, scene.plan(), False, Order(), time.time()) as kept:
         name = kept.name
-    with session(home, scene.plan(), False, before, Order()) as kept:  # the control
-        assert kept.name == name
     renewed(fed)
     after = chief(fed).federation
-    with pytest.raises(Refused, match="--fresh") as caught, session(home, scene.plan(), False, after, Order()):
-        pass
-    for one in (before, after):
-        assert f"version {one.version} (sha256:{one.digest.hex()})" in str(caught.value)
-    with session(home, scene.plan(), True, after, Order()) as kept:
+    with session(home, scene.plan(), False, Order(), time.time()) as kept:  # the control: it had no round
+        assert (kept.name, kept.member.federation.digest) == (name, after.digest)
+        kept.journal.begin(next(build(scene.plan().spec).lead()))
+    renewed(fed)
+    with session(home, scene.plan(), False, Order(), time.time()) as kept:
+        assert (kept.name, kept.member.federation.digest) == (name, after.digest)
+        assert kept.journal.file(SERVER) == (after.version, after.digest)
+    assert len({before.digest, after.digest, chief(fed).federation.digest}) == 3
+    with session(home, scene.plan(), True, Order(), time.time()) as kept:
         assert kept.name != name
+        assert kept.member.federation.digest == chief(fed).federation.digest
 
 
 def asked(fed, name="a"):

@@ -156,7 +156,7 @@ def test_a_graph_beyond_the_policys_memory_is_refused_by_name(fed, graph):
 
 def test_a_server_that_is_killed_while_it_keeps_the_graph_leaves_all_of_it(fed, graph, monkeypatch):
     plan, home = planned(graph), CoordinatorHome.at(fed.folder / "fed")
-    with sessions.session(home, plan, plan.spec, False, home.open(time.time()).federation) as kept_run:
+    with sessions.session(home, plan, False, sessions.Order(), time.time()) as kept_run:
         assert sessions.planned_in(kept_run.folder, kept_run.journal).network.digest == plan.spec.network.digest
 
     def killed(path, to):
@@ -165,7 +165,7 @@ def test_a_server_that_is_killed_while_it_keeps_the_graph_leaves_all_of_it(fed, 
     monkeypatch.setattr(Path, "replace", killed)
     with (
         pytest.raises(KeyboardInterrupt),
-        sessions.session(home, plan, plan.spec, False, home.open(time.time()).federation),
+        sessions.session(home, plan, False, sessions.Order(), time.time()),
     ):
         raise AssertionError("it goes on")
     monkeypatch.undo()

@@ -4,11 +4,12 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from potluck.api.network.office import Office, office, opened
+from potluck.api.network.office import Office, hall, office, opened
 from potluck.api.network.sessions import GOING
 from potluck.core.errors import Refused, Unreachable
 from potluck.core.party import SERVER
 from support.parties.across import Across
+from support.parties.lines import MemoryLine
 
 
 class Held:
@@ -26,6 +27,16 @@ class Held:
             raise self.lost
 
 
+class Wire(MemoryLine):
+    """What of a link follows a federation that changes does nothing here."""
+
+    def keep(self, parties):
+        """As of a link."""
+
+    def reconnect(self):
+        """As of a link."""
+
+
 @contextlib.contextmanager
 def at_work(fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] = ()) -> Iterator[Office]:
     """The office of the federation, until the block ends. leases: of its first times at work."""
@@ -33,8 +44,9 @@ def at_work(fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] =
 
     @contextlib.contextmanager
     def line(home, member):
-        yield fed.exchange.line(SERVER), next(each, Held())
+        yield Wire(fed.exchange, SERVER), next(each, Held())
 
+    monkeypatch.setattr(hall, "put_up", lambda home, link: None)
     monkeypatch.setattr(office, "AGAIN", 0.05)
     monkeypatch.setattr(office, "line", line)
     with opened(fed.folder / "fed", at_once=at_once) as found:

@@ -1,31 +1,61 @@
 """The coordinator's line to all parties, and the lease that keeps a second server away."""
 
+import contextlib
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from potluck.core import private
+from potluck.core.errors import PotluckError
 from potluck.drivers.memory import new_run
 from potluck.members.files import replace
 from potluck.members.home import CoordinatorHome, Membership
+from potluck.net import notice
 from potluck.net.lease import Lease
 from potluck.net.link import Link
 from potluck.net.session import Account
 
 CONNECT = 30.0
 """Seconds to reach the broker at the start: its nodes may be choosing a leader."""
+PUT = 5.0
+"""Seconds to put up the federation file."""
+
+
+def account(member: Membership) -> Account:
+    """Where the coordinator connects, and with what."""
+    it = member.federation
+    return Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
+
+
+def put_up(home: CoordinatorHome, link: Link) -> None:
+    """The broker shows the federation file in force, where it can be reached: members follow it. Never raises."""
+
+    async def put() -> None:
+        await notice.put(await link.session(time.monotonic() + PUT), home.federation.read_bytes())
+
+    with contextlib.suppress(PotluckError, OSError):
+        link.wait_for(put(), PUT + 5)
 
 
 @contextmanager
 def line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lease]]:
-    """Both, until the block ends. Raises Unreachable: no broker; Refused: another server has the lease."""
-    it = member.federation
-    account = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
-    with closing(Link(account, parties=tuple(it.cards))) as link:
+    """Both, until the block ends; the link follows the coordinator's keys and the broker's address as they change.
+
+    Raises Unreachable: no broker; Refused: another server has the lease.
+    """
+
+    def accounts() -> tuple[Account, ...]:
+        with contextlib.suppress(PotluckError):
+            return (account(home.standing()),)
+        return (account(member),)
+
+    with closing(Link(account(member), parties=tuple(member.federation.cards), accounts=accounts)) as link:
         link.open(CONNECT)
         boot, mark = new_run(), home.folder / "server.boot"
         lease = Lease(link, boot)
         lease.acquire(mark.read_text(encoding="ascii").strip() if mark.is_file() else None)
         replace(mark, boot.encode(), private.FILE)
+        put_up(home, link)
         try:
             yield link, lease
         finally:

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from potluck.api.local.progress import quietly
@@ -59,11 +58,15 @@ def serve(
             if not attended(home):
                 raise
             return handed(home, plan, order, fresh, progress, say)
-        kept = stack.enter_context(session(home, plan, fresh, member.federation, order))
-        link, lease = stack.enter_context(line(home, member))
-        heads = KnownHeads(home.folder / "heads.json", member.federation)
-        check = partial(lease.check, min(max(wait, PATIENCE), DAY))  # a broker that is away is waited for as sites are
-        where = Place(member, identity(member), link, heads, check, ALWAYS)
+        kept = stack.enter_context(session(home, plan, fresh, order, time.time()))
+        link, lease = stack.enter_context(line(home, kept.member))
+
+        def check() -> None:  # a broker that is away is waited for as sites are
+            lease.check(min(max(wait, PATIENCE), DAY))
+            home.under(kept.member.federation.digest, time.time())
+
+        heads = KnownHeads(home.folder / "heads.json", kept.member.federation)
+        where = Place(kept.member, identity(kept.member), link, heads, check, ALWAYS)
         place = carry_out(kept, plan, where, warnings, wait, progress, say)
     return Run.read(place)
 

@@ -16,15 +16,15 @@ from potluck.api.network.ending import Ending, ending
 from potluck.api.plan.plan import Plan, kept
 from potluck.core import private
 from potluck.core.errors import PotluckError
+from potluck.core.party import SERVER
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 from potluck.core.schema import readable
 from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.sent import letter_of, with_letter
-from potluck.members.federation import Federation
 from potluck.members.files import PRIVATE, replace
-from potluck.members.home import CoordinatorHome
+from potluck.members.home import CoordinatorHome, Membership
 from potluck.parties.runners.journal import Journal
 
 WAITING, QUEUED, OPEN, SUMMED = "waiting", "queued", "open", "summed"
@@ -55,11 +55,12 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Session:
-    """One run of the coordinator's."""
+    """One run of the coordinator's. member: who the coordinator and the others are in it."""
 
     folder: Path
     name: str
     journal: Journal
+    member: Membership
 
     @property
     def transcript(self) -> Path:
@@ -90,12 +91,6 @@ class Session:
         """From now on it is in this state."""
         ended = {} if state in GOING else {"ended": repr(time.time())}
         self.journal.note_all({"state": state, **ended})
-
-    def failed(self, error: Exception) -> Ending:
-        """It ended here, for this reason; it can be gone on with."""
-        why = ending(error)
-        self.journal.note_all({"why": msgspec.json.encode(why).decode(), "ended": repr(time.time()), "state": FAILED})
-        return why
 
     def event(self, event: str, text: str) -> None:
         """A line of JSON a word: when, event, text; nothing private is ever said."""
@@ -158,26 +153,38 @@ def begun(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order) -> Path:
     return folder
 
 
-@contextmanager
-def reopened(folder: Path, spec: Spec, federation: Federation) -> Iterator[Session]:
-    """The run in a folder, to be carried out. federation: the file in force.
+def failed(journal: Journal, error: Exception) -> Ending:
+    """The run ended here, for this reason; it can be gone on with."""
+    why = ending(error)
+    journal.note_all({"why": msgspec.json.encode(why).decode(), "ended": repr(time.time()), "state": FAILED})
+    return why
 
-    Raises UsageError, Refused: its journal cannot be used, or the run began under another file.
+
+@contextmanager
+def reopened(folder: Path, spec: Spec, home: CoordinatorHome, now: float) -> Iterator[Session]:
+    """The run in a folder, to be carried out: under the federation file of its first round, before that under the one
+    in force.
+
+    Raises UsageError: its journal cannot be used. Refused: so, or the file of its first round does not count any more.
     """
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
-        journal.begun_under(federation.version, federation.digest)
-        if journal.rounds():
+        file = journal.file(SERVER)
+        if journal.rounds() and file is not None:
+            member = home.under(file[1], now)
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
-        yield Session(folder, folder.name, journal)
+        else:
+            member = home.open(now)
+            journal.goes_by(member.federation.version, member.federation.digest)
+        yield Session(folder, folder.name, journal, member)
 
 
 @contextmanager
-def session(home: CoordinatorHome, plan: Plan, fresh: bool, federation: Federation, order: Order) -> Iterator[Session]:
+def session(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, now: float) -> Iterator[Session]:
     """The unfinished run of this plan, or a new one, until the block ends: one that fails is said to have failed.
 
     Raises UsageError, Refused: as `begun` and `reopened`.
     """
-    with reopened(begun(home, plan, fresh, order), plan.spec, federation) as run:
+    with reopened(begun(home, plan, fresh, order), plan.spec, home, now) as run:
         if not order.office and run.state in (WAITING, QUEUED):
             run.became(OPEN)
         try:
@@ -185,7 +192,7 @@ def session(home: CoordinatorHome, plan: Plan, fresh: bool, federation: Federati
         except Exception as error:
             with contextlib.suppress(PotluckError):  # a journal that cannot be written says so by `error`
                 if run.state != FINISHED:
-                    run.failed(error)
+                    failed(run.journal, error)
             raise
 
 

@@ -31,7 +31,6 @@ from potluck.dp.mechanism import mechanism, noise_of
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
-from potluck.members.federation import titled
 from potluck.parties.runners.told import entry_of, of_votes, round_of, votes_of
 
 VERSION = 2
@@ -278,14 +277,9 @@ class Journal:
         version, digest = json.loads(text)
         return int(version), bytes.fromhex(digest)
 
-    def begun_under(self, version: int, file: bytes) -> None:
-        """A run ends under the federation file that it began with. Raises Refused: this is another."""
-        known = self.file(SERVER)
-        if known is None:
-            self.note("file", json.dumps([version, file.hex()]))
-        elif known[1] != file:
-            what = f"the run began under {titled(*known)} of the federation file, in force is {titled(version, file)}"
-            raise Refused(what, where=str(self._path), hint="start a new run: --fresh")
+    def goes_by(self, version: int, file: bytes) -> None:
+        """The federation file by which the run goes. It is bound to it with its first round."""
+        self.note("file", json.dumps([version, file.hex()]))
 
     def closed(self, party: Party, epsilon: float | None, head: bytes) -> None:
         """Its last word."""

@@ -5,6 +5,7 @@ withhold a head, which only leaves the site with its own anchor; it cannot make 
 """
 
 import threading
+from copy import copy
 from pathlib import Path
 
 import msgspec
@@ -31,6 +32,14 @@ class KnownHeads:
         self._federation = federation
         self._known = {role: _read(one) for role, one in self._paths.items()}
         self._lock = threading.RLock()
+        self._versions = {federation.version}
+
+    def under(self, federation: Federation) -> "KnownHeads":
+        """The same heads, for a run under another federation file, in which parties may have other keys."""
+        found = copy(self)
+        found._federation = federation
+        self._versions.add(federation.version)
+        return found
 
     def latest(self, party: Party) -> bytes:
         """The party's latest head, as bytes; empty where none is known or its keys were changed since."""
@@ -44,8 +53,8 @@ class KnownHeads:
         """Verify a head and keep it where it is later than the one known. Raises Abort(SIGNATURE or MALFORMED)."""
         _, signed = self._verified(party, head)
         with self._lock:
-            known = self.of(party)
-            if known is None or signed.seq > known.seq or not self.latest(party):
+            known, newest = self.of(party), self._federation.version == max(self._versions)
+            if known is None or signed.seq > known.seq or (newest and not self.latest(party)):
                 self._known[party.role][party.name] = signed
                 files.replace(self._paths[party.role], msgspec.json.encode(self._known[party.role]), files.PRIVATE)
 

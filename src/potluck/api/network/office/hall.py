@@ -5,11 +5,13 @@ import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from potluck.api.local.progress import quietly
 from potluck.api.network.carried import Place, carry_out, possible
+from potluck.api.network.line import put_up
 from potluck.api.network.sessions import (
     CANCELLED,
     FAILED,
@@ -18,13 +20,14 @@ from potluck.api.network.sessions import (
     SUMMED,
     WAITING,
     Session,
+    failed,
     plan_in,
     reopened,
 )
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.plan import digest
-from potluck.members.home import CoordinatorHome
+from potluck.members.home import CoordinatorHome, Membership
 from potluck.net.lease import Lease
 from potluck.net.link import Link
 from potluck.owner.access import AccessLog, Subject
@@ -34,12 +37,18 @@ from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.switchboard import Switchboard
 from potluck.parties.runners.turns import Cancelled, Turns
 
+LOOK = 1.0
+"""Seconds between looks at the federation file."""
 PATIENCE = 60.0
 """Seconds to wait for a run's thread when the line is gone: it looks up at least once a patience of its plan."""
 
 
 class Interrupted(Exception):
     """The line is gone, or the office ends: the run goes on at the next start."""
+
+
+class Renewed(Exception):
+    """The federation has changed before the run had a round: it begins again."""
 
 
 class Hall:
@@ -50,8 +59,27 @@ class Hall:
         self.board = Switchboard(link)
         self.turns = turns
         self.over = threading.Event()
-        self.heads = KnownHeads(home.folder / "heads.json", home.standing().federation)
+        self.newest = home.open(time.time())
+        self.heads = KnownHeads(home.folder / "heads.json", self.newest.federation)
+        self._looked = time.monotonic()
         self._threads: dict[str, threading.Thread] = {}
+
+    def follow(self) -> None:
+        """Now and then: whether the federation has changed. Runs without a round are proposed again then; others end
+        under the file that they began with. A file that cannot be used changes nothing."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        with contextlib.suppress(PotluckError):
+            found, before = self.home.open(time.time()), self.newest
+            if found.federation.digest == before.federation.digest:
+                return
+            self.newest = found
+            self.link.keep(tuple(found.federation.cards))
+            here, there = ((one.broker, one.ca, one.coordinator.nkey) for one in (before.federation, found.federation))
+            if here != there:
+                self.link.reconnect()
+            put_up(self.home, self.link)
 
     def start(self, folder: Path) -> None:
         """Carry out the run in a folder, unless it is being carried out."""
@@ -61,17 +89,19 @@ class Hall:
             self._threads[folder.name] = thread
             thread.start()
 
-    def check(self) -> None:
+    def check(self, member: Membership) -> None:
         """Before a sum: wait until it is known that this server is still the federation's. Raises Interrupted: it is
-        not, or the office ends."""
+        not, or the office ends. Refused: the federation file of the run does not count any more."""
         while not self.over.is_set():
             try:
                 self.lease.check()
-                return
             except Unreachable:  # the broker does not answer: no round can go on, and none need end for that
                 continue
             except PotluckError:  # another took over: the office ends all runs in a moment
                 self.over.wait(PATIENCE)
+                continue
+            self.home.under(member.federation.digest, time.time())
+            return
         raise Interrupted
 
     def close(self) -> None:
@@ -85,22 +115,28 @@ class Hall:
     def _carry(self, folder: Path) -> None:
         """One run to its end, or to where it is interrupted. Whatever goes wrong in it is this run's alone."""
         try:
-            plan = plan_in(folder)
-            member = self.home.open(time.time())
-            me = identity(member)
-            with (
-                closing(self.board.join(folder.name, me)) as line,
-                reopened(folder, plan.spec, member.federation) as kept,
-            ):
-                turn = _Turn(kept, self)
-                where = Place(member, me, line, self.heads, self.check, turn, self.home.results)
-                try:
-                    self._end(kept, plan, self._carried(kept, plan, where, turn))
-                finally:
-                    self.turns.leave(folder.name)
+            plan, renewed = plan_in(folder), True
+            while renewed:
+                with reopened(folder, plan.spec, self.home, time.time()) as kept:
+                    renewed = self._meet(kept, plan)
         except PotluckError as error:  # before its journal was open, or that cannot be written
             with contextlib.suppress(PotluckError), closing(Journal.look(folder / "journal.sqlite", "rw")) as journal:
-                Session(folder, folder.name, journal).failed(error)
+                failed(journal, error)
+
+    def _meet(self, kept: Session, plan: Plan) -> bool:
+        """Whether it is to begin again, under a newer federation file."""
+        member, me, turn = kept.member, identity(kept.member), _Turn(kept, self)
+        with closing(self.board.join(kept.name, me)) as line:
+            heads = self.heads.under(member.federation)
+            where = Place(member, me, line, heads, partial(self.check, member), turn, self.home.results)
+            try:
+                self._end(kept, plan, self._carried(kept, plan, where, turn))
+            except Renewed:
+                kept.event("file", "the federation has changed: its sites are asked again")
+                return True
+            finally:
+                self.turns.leave(kept.name)
+        return False
 
     def _carried(self, kept: Session, plan: Plan, where: Place, turn: "_Turn") -> str | None:
         """How it ended, in words: empty where well. None: it was interrupted."""
@@ -112,10 +148,12 @@ class Hall:
         except Cancelled:
             kept.became(CANCELLED)
             return kept.journal.fact("cancel") or CANCELLED
+        except Renewed:
+            raise
         except Exception as error:  # of a bug too: the other runs go on
             if self.over.is_set() or isinstance(error, Interrupted):
                 return None
-            return kept.failed(error).words
+            return failed(kept.journal, error).words
         return ""
 
     def _end(self, kept: Session, plan: Plan, words: str | None) -> None:
@@ -139,11 +177,14 @@ class _Turn:
         self._state = kept.state
 
     def go_on(self) -> None:
-        """Raises Cancelled; Interrupted: the line is gone."""
+        """Raises Cancelled; Interrupted: the line is gone; Renewed."""
         if self._hall.over.is_set():
             raise Interrupted
         if self._kept.journal.fact("cancel") is not None:
             raise Cancelled
+        newest = self._hall.newest.federation.digest
+        if newest != self._kept.member.federation.digest and not self._kept.journal.rounds():
+            raise Renewed
 
     def mine(self) -> bool:
         """In the order in which the runs were agreed to by all."""

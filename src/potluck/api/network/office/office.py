@@ -145,6 +145,7 @@ class Office:
                     hall.board.hand(TICK)
                     for run in rung(self.home):
                         hall.start(self.home.runs / run)
+                    hall.follow()
                     if lease.lost is not None:
                         raise lease.lost
             finally:
