@@ -16,7 +16,7 @@ from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Permit
-from potluck.members import keys
+from potluck.members import keys as keyring
 from potluck.members.home import SiteHome
 from potluck.members.papers import sealed
 from potluck.owner.access import read as read_log
@@ -27,6 +27,7 @@ from potluck.owner.requests import Requests
 from potluck.report.papers import annex as paper
 from support.console import home as homes
 from support.console.home import words
+from support.docs.keys import keys, section
 from support.owner.policies import OPEN
 from support.report.tree import Tree
 
@@ -96,6 +97,12 @@ def test_the_page_says_it_in_words_and_asks_nobody_for_anything(made):
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x1b[2J"
 
 
+def test_every_key_of_the_annex_is_documented(made):
+    home, _, one = made
+    document = json.loads((home / "own" / one.run / paper.JSON).read_bytes())
+    assert keys(document, frozenset()) - section("site") == set()
+
+
 def test_hostile_words_change_no_tag_of_the_page_and_none_of_the_json(made, tmp_path):
     home, *_ = made
     permit = Permit(number=HOSTILE, basis=HOSTILE, controller=HOSTILE, contact=HOSTILE, retention=HOSTILE)
@@ -155,6 +162,34 @@ def test_every_run_of_a_plan_has_papers_of_its_own_and_the_log_says_who_asked(ma
     ]
     with pytest.raises(UsageError, match="no plans were asked"):
         papers.write(home, "cc" * 16, NOW)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_papers_that_were_cut_off_are_refused_or_the_old_ones_and_written_again(here, at, monkeypatch):
+    home, folder = here
+    before = papers.verify(home, folder, "", NOW.timestamp())
+    write, done = papers.files.replace, []
+
+    def killed(path, *content):
+        if path.parent == folder:
+            if len(done) == at:
+                raise KeyboardInterrupt
+            done.append(path.name)
+        write(path, *content)
+
+    later = datetime(2026, 12, 2, tzinfo=UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(papers.files, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            papers.write(home, "aa" * 16, later, "ann", folder.parent)
+    assert done == [paper.JSON, papers.CHARTER, paper.HTML, paper.SEAL][:at]
+    if at == 0:
+        assert papers.verify(home, folder, "", NOW.timestamp()) == before
+    else:
+        with pytest.raises(Refused, match="did not sign this"):
+            papers.verify(home, folder, "", NOW.timestamp())
+    papers.write(home, "aa" * 16, later, "ann", folder.parent)
+    assert papers.verify(home, folder, "", NOW.timestamp()).made.startswith("2026-12-02")
 
 
 @pytest.mark.parametrize("place", ["home", "fed", "beside"])
@@ -226,7 +261,7 @@ def test_a_signature_on_anything_else_is_none_on_papers(here):
     """The tag: what a site signed as a letter's bytes is not taken for its papers."""
     home, folder = here
     data = (folder / paper.JSON).read_bytes()
-    bare = base64.b64encode(keys.load(home / "keys").signing.sign(data)).decode()
+    bare = base64.b64encode(keyring.load(home / "keys").signing.sign(data)).decode()
     seal = re.sub(r'signature = "[^"]+"', f'signature = "{bare}"', (folder / paper.SEAL).read_text())
     (folder / paper.SEAL).write_text(seal)
     with pytest.raises(Refused, match="did not sign this"):
