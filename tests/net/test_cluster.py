@@ -10,13 +10,13 @@ import pytest
 
 from potluck.core.errors import Refused, Unreachable, UsageError
 from potluck.core.party import SERVER, site
-from potluck.net import broker, certificates
+from potluck.net import broker, certificates, mailbox
 from potluck.net.address import lease_stream, stream
 from potluck.net.certificates import Pair
 from potluck.net.configuration import Limits, text
 from potluck.net.session import connect
 from potluck.net.topology import api
-from support.net.broker_rig import HOST, rig
+from support.net.broker_rig import HOST, rig, until
 
 A, B = site("a"), site("b")
 
@@ -175,4 +175,20 @@ def test_a_queue_survives_all_three(cluster):
     assert found is not None
     assert bytes(found.data) == b"waits"
     found.done()
+    said(cluster, [b"and on"])
+
+
+@pytest.mark.slow
+def test_a_node_that_lost_the_others_is_left(cluster, monkeypatch):
+    """Connected all the while: without the rule the link would stay for good."""
+    monkeypatch.setattr(mailbox, "ALONE", 1.0)
+    a = cluster.links[1]
+    said(cluster, [b"with all"])
+    first = a._session
+    here = cluster.ports.index(first.client.connected_url.port) + 1
+    others = [node for node in cluster.nodes if node != here]
+    cluster.kill(*others)
+    until(lambda: a._session not in (first, None), "the link looks for another node", 120)
+    assert first.client.last_error is None
+    cluster.start(*others)
     said(cluster, [b"and on"])
