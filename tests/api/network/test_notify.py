@@ -12,7 +12,7 @@ import pytest
 from potluck.api.network import members
 from potluck.api.network.doctor import examine
 from potluck.api.network.running import notify as module
-from potluck.api.network.running.notify import AGAIN, EVERY, LIMIT, Notifier, message
+from potluck.api.network.running.notify import AGAIN, EVERY, LIMIT, LOOK, RETRY, Notifier, message
 from potluck.core.errors import UsageError
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog
@@ -216,6 +216,18 @@ def test_what_is_asked_again_and_again_is_told_once_a_day_and_anew_after_a_decis
     owner.notifier.heard("request", "pending", "r1")  # a step was repeated too often: the owner is asked again
     owner.done(NOW + AGAIN + EVERY)
     assert len(owner.messages) == 3
+
+
+@pytest.mark.parametrize("broken", ["#!/bin/sh\nexit 3\n", "#!/nowhere/sh\n"])
+def test_what_came_to_nothing_is_tried_again_in_a_quarter_of_an_hour(owner, broken):
+    owner.script(broken)
+    owner.asked("r1")
+    owner.done(NOW)
+    owner.script(LISTEN)
+    owner.done(NOW + RETRY - LOOK)
+    assert owner.messages == []
+    owner.done(NOW + RETRY)
+    assert len(owner.messages) == 1
 
 
 def again(owner) -> Notifier:

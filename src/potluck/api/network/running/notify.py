@@ -38,6 +38,8 @@ LIMIT, EVERY, AGAIN = 30.0, 60.0, 86400.0
 """Seconds: that a program may take; between two of them; after which what still waits is told again."""
 AT_ONCE, A_SECOND = 10.0, 1 / 900
 """Messages that may follow each other so, and how many for ever: who asks for ever more runs wakes nobody all night."""
+RETRY = 900.0
+"""Seconds after which is tried again what came to nothing."""
 LOOK = 60.0
 """Seconds between two looks at what waits where nothing new was heard."""
 NAMED = 20
@@ -157,6 +159,7 @@ class Notifier:
                 )  # fmt: skip
         except (PotluckError, OSError) as error:
             why = error.what if isinstance(error, PotluckError) else f"notify.command cannot be run ({reason(error)})"
+            self._failed(runs, now)
             self._write("refused", (why,))
             return
         assert process.stdout is not None
@@ -185,7 +188,12 @@ class Notifier:
             return
         for line in child.printed.decode(errors="replace").splitlines()[:1]:
             self.say(f"notify.command said: {visible(line[:200])}")
+        self._failed(child.runs, child.began)
         self._write("aborted", (why,))
+
+    def _failed(self, runs: tuple[str, ...], at: float) -> None:
+        """Nobody was told of these."""
+        self._told |= {run: at - AGAIN + RETRY for run in runs if run in self._told}
 
     def _write(self, outcome: Outcome, why: tuple[str, ...]) -> None:
         self.noted("notify", outcome)
