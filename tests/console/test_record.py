@@ -234,3 +234,18 @@ def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):
     for fields in ({f"agree.{other}": "on"}, {f"agree.{stranger}": "on"}):
         assert ann.post("/members/agree", {"form": form} | fields).status_code == 409
     assert other not in json.loads(path.read_text())["agreed"]
+
+
+def test_what_was_turned_away_without_asking_anybody_is_said_with_what_to_do(home, ann):
+    assert "Turned away" not in words(ann.get("/").text)
+    log, now = AccessLog(home / "access.jsonl"), datetime.now(UTC)
+    for number, why in enumerate([("epsilon_per_plan",), ("federation",), *[("engine",)] * 25]):
+        about = Subject(asker="hospitals", plan=f"<b>n{number}", run=f"r{number}")
+        log.write("request", now, outcome="denied", about=about, why=why)
+    page = ann.get("/")
+    assert "And 7 more" in words(page.text)
+    assert "<b>n" not in page.text
+    (home / "access.jsonl").write_text("".join((home / "access.jsonl").read_text().splitlines(True)[:3]))
+    text = words(ann.get("/").text)
+    assert "the server goes by another federation file" in text
+    assert "Most epsilon of a plan , which the policy does not allow so" in text

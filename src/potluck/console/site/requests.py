@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from potluck.api.network.history import Earlier, Past, decided, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
+from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.api.network.preview import preview
 from potluck.console.paging import part
 from potluck.console.pictures import pictures
@@ -35,6 +36,8 @@ ADDRESS = "/requests"
 MANY, LONG = 100, 2_000
 """Lines of a list and letters of a sentence that a page shows: a plan may have names without end. What is left out is
 counted, and is in the plan, which can be taken along."""
+TURNED = 20
+"""Runs that were turned away, of which the first page says why."""
 SHOWN = 12
 """Values of a block that a preview shows; the verb's --json has all."""
 
@@ -60,7 +63,9 @@ class Owner:
     def waiting(self, visit: Visit) -> Response:
         """What waits, a line each."""
         found = [one for one in history(self._folder) if one.request.state is State.PENDING]
-        return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment)
+        turned = turned_away(self._folder)
+        return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment,
+                          turned=turned, most=TURNED, days=DAYS)  # fmt: skip
 
     def past(self, visit: Visit) -> Response:
         """All that was ever asked, newest first."""
