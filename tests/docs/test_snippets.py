@@ -13,7 +13,7 @@ from potluck.cli.door import run
 from support.docs import variants
 from support.docs.pages import PAGES, ROOT, fences
 
-ELSEWHERE = {"three-hospitals.md", "confidential-vm.md"}
+ELSEWHERE = {"three-hospitals.md", "confidential-vm.md", "first-run.md", "upgrade.md", "backup.md", "air-gap.md"}
 """Pages for several machines: tests/guides runs them as they are written."""
 NETWORKS = pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 TORCH = {"own-network.md": [NETWORKS, pytest.mark.torch]}

@@ -16,7 +16,7 @@ from support.guides.readers import Readers
 from support.places import ROOT
 from support.upgrade.homes import unpacked
 
-UPGRADE, BACKUP, FIRST = (ROOT / "docs" / "guides" / f"{name}.md" for name in ("upgrade", "backup", "first-run"))
+UPGRADE, BACKUP, FIRST = (ROOT / "docs" / "guides" / name for name in ("upgrade.md", "backup.md", "first-run.md"))
 NEEDS = missing()
 
 

@@ -33,7 +33,7 @@ def done(*words: str | Path, code: int = 0, cwd: Path | None = None) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)  # layers are copied whole, and a busy machine takes its time
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_an_image_is_built_without_a_registry_and_a_site_lives_in_it(tmp_path, tmp_path_factory):
     rootfs, folder, homes = tmp_path / "rootfs", tmp_path / "wheel", tmp_path / "homes"
