@@ -2,7 +2,9 @@
 
 import shutil
 import stat
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -250,3 +252,24 @@ def test_a_broker_with_another_ca_is_noticed_before_anything_is_issued(enrolled,
     with pytest.raises(Refused, match="CA is another"):
         api.federation_remove(enrolled / "hospitals", "b", NOW)
     assert CoordinatorHome.at(enrolled / "hospitals").open(NOW).federation.version == 2
+
+
+def test_several_processes_may_find_new_keys_at_once(enrolled):
+    """A server, and the verb that issues them; the site's process, and a verb that looks."""
+    chief = CoordinatorHome.at(enrolled / "hospitals")
+
+    def look(over):
+        while not over.is_set():
+            chief.standing()
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(4):
+            over = threading.Event()
+            looks = [
+                pool.submit(lambda over=over: [chief.standing().keys for _ in iter(over.is_set, True)]) for _ in "abc"
+            ]
+            api.federation_rotate(chief.folder, [], NOW, keys=True, days=None)
+            over.set()
+            for one in looks:
+                one.result(60)
+    assert chief.open(NOW).federation.version == 6

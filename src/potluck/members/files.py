@@ -5,6 +5,7 @@ They protect against other users of the machine and against a crash, not against
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,7 +64,7 @@ def replace(path: Path, data: bytes, mode: int = PUBLIC) -> None:
 
     Raises UsageError: cannot be written (a full disk).
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")  # several threads may replace it
     fresh.unlink(missing_ok=True)
     create(fresh, data, mode)
     try:
@@ -133,6 +134,21 @@ def owned(path: Path, status: os.stat_result, mode: int) -> None:
     if status.st_mode & 0o077:
         what = "other users of this machine can reach what must be ours alone"
         raise Refused(what, where=str(path), hint=f"chmod {mode} '{path}'; if it was read, make new keys")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process, and one thread of it, at a time: others wait. For what takes a moment. Raises UsageError: the lock
+    file cannot be made."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    except OSError as error:
+        raise unwritable(error, path, _FULL) from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Folders of a federation: a site's home and the coordinator's, where everything lies in them, and opening them."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError
+from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.visible import visible
 from potluck.members import charter, files, tables
@@ -251,6 +252,12 @@ class CoordinatorHome:
 
     def standing(self) -> Membership:
         """Keys and federation, expired or not. Raises UsageError: damaged. Refused: forged, rolled back, open keys."""
+        try:
+            return self._standing()
+        except Refused:  # another process may have issued the next version while this one read
+            return self._standing()
+
+    def _standing(self) -> Membership:
         federation = charter.read(self.federation)
         last = tables.read(files.text(self.issued, "record of versions"), _Issued, str(self.issued))
         known = (last.id, last.highest, last.digest)
@@ -295,17 +302,22 @@ def _behind(folder: Path, fresh: Path, card: Card) -> tuple[Path, Keys]:
 
 
 def _in_force(folder: Path, fresh: Path, card: Card, retire: Callable[[Path], None]) -> Keys:
-    """The keys behind `card`; waiting ones take the place of the old, which retire. Can be cut off anywhere."""
+    """The keys behind `card`; waiting ones take the place of the old, which retire. Can be cut off anywhere, and done
+    by several processes at once."""
     old = folder.with_name(f"{folder.name}.old")
-    where, keys = _behind(folder, fresh, card)
-    retire(old)  # what was cut off
-    if where == fresh:
-        if folder.is_dir():
-            folder.rename(old)
-        fresh.rename(folder)
-        files.settle(folder.parent)
-        retire(old)
-    return keys
+    if not fresh.is_dir() and not old.is_dir():
+        with contextlib.suppress(PotluckError):  # another process moves them right now
+            return _behind(folder, fresh, card)[1]
+    with files.alone(folder.with_name(f"{folder.name}.lock")):
+        where, keys = _behind(folder, fresh, card)
+        retire(old)  # what was cut off
+        if where == fresh:
+            if folder.is_dir():
+                folder.rename(old)
+            fresh.rename(folder)
+            files.settle(folder.parent)
+            retire(old)
+        return keys
 
 
 def _keys_before(folder: Path) -> Path:

@@ -46,15 +46,25 @@ class Keys:
 
 
 def make(folder: Path, draw: Draw) -> Keys:
-    """New keys in a new folder (0700, files 0600). Raises UsageError: there already, or cannot be written."""
-    files.folder(folder)
+    """New keys in a new folder (0700, files 0600), which is there with all of them or not at all.
+
+    Raises UsageError: there already, or cannot be written.
+    """
+    if folder.exists():
+        files.folder(folder)
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of an attempt that was cut off: nobody has seen them
+    files.folder(part)
     try:
         for name, size in ((SIGNING, 32), (BOX, SEED)):
-            files.create(folder / name, base64.b64encode(draw(size)) + b"\n", files.PRIVATE)
-        files.create(folder / USER, UserKey(Secret(draw(32))).seed.expose(), files.PRIVATE)
-        return load(folder)
+            files.create(part / name, base64.b64encode(draw(size)) + b"\n", files.PRIVATE)
+        files.create(part / USER, UserKey(Secret(draw(32))).seed.expose(), files.PRIVATE)
+        made = load(part)
+        part.rename(folder)
+        files.settle(folder.parent)
+        return made
     except BaseException:
-        shutil.rmtree(folder)
+        shutil.rmtree(part, ignore_errors=True)
         raise
 
 

@@ -267,14 +267,14 @@ def _open_under(home: CoordinatorHome) -> frozenset[bytes]:
     paths = tuple(home.runs.glob("*/journal.sqlite"))
     if not paths:
         return frozenset()
-    from potluck.api.network.sessions import FINISHED, GIVEN_UP
+    from potluck.api.network.sessions import UNFINISHED
     from potluck.parties.runners.journal import Journal
 
     found = set()
     for path in paths:
         with suppress(PotluckError), closing(Journal.look(path)) as journal:
             file = journal.file(SERVER)
-            if file is not None and journal.fact("state") not in (FINISHED, GIVEN_UP):
+            if file is not None and journal.fact("state") in UNFINISHED:
                 found.add(file[1])
     return frozenset(found)
 
