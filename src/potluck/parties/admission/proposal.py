@@ -48,7 +48,7 @@ def of_now(proposal: Proposal, pinned: Pinned, bound: bytes | None) -> Membershi
         words = f"the server goes by {theirs} of the federation file, here is {ours}"
         if proposal.membership < it.version:
             raise Denied("federation", f"{words}: the coordinator has to begin the run anew, with the newest file")
-        raise Denied("federation", f"{words}: it has not come yet, or waits for you (potluck site inbox)")
+        raise Denied("federation", f"{words}: it has not come yet, or waits for you: potluck site join")
     try:
         it.current(time.time())
     except Refused as error:
