@@ -12,6 +12,8 @@ from types import FrameType
 
 from potluck.api.network.processes import die_with_parent
 from potluck.core.errors import Unreachable, UsageError
+from potluck.members import charter
+from potluck.members.home import CoordinatorHome
 from potluck.net import broker
 
 PATIENCE = 30.0
@@ -41,6 +43,7 @@ def serve(
     if renew:
         broker.renew(folder, time.time(), node)
     broker.check(folder, time.time(), node)
+    _of_today(folder, node)
     command = broker.arguments(folder, node)
     host, port = broker.listens(folder, node)
     room = broker.room(folder, node)
@@ -55,6 +58,15 @@ def serve(
     if code:
         raise Unreachable(f"nats-server ended with exit code {code}", where=served.address, hint=_log(room))
     return served
+
+
+def _of_today(folder: Path, node: int) -> None:
+    """A configuration that an earlier Potluck wrote lacks rights that parties need today: it is written anew."""
+    home, room = CoordinatorHome(folder), broker.room(folder, node)
+    if home.issued.is_file() and home.federation.is_file():
+        it = charter.read(home.federation)
+        if f"potluck_{it.id}_members" not in (room / "nats.conf").read_text(encoding="utf-8"):
+            broker.configure(room, it.id, it.addresses, node or 1, it.users())
 
 
 def version(binary: str) -> str:
