@@ -95,6 +95,17 @@ def test_a_line_that_was_cut_short_is_named_and_the_next_one_whole(tmp_path):
     assert found.damaged == (2,)
 
 
+def test_a_line_of_no_time_is_damaged_and_the_next_one_whole(tmp_path):
+    path = tmp_path / "access.jsonl"
+    for when in ("yesterday", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"):
+        with path.open("a") as file:
+            file.write(f'{{"when": "{when}", "event": "request", "outcome": "denied", "why": ["engine"]}}\n')
+    AccessLog(path).write("stop", NOW)
+    found = read(path)
+    assert [entry.event for entry in found.entries] == ["stop"]
+    assert found.damaged == (1, 2, 3, 4)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_as_lines_or_named(body):
     with tempfile.TemporaryDirectory() as folder:

@@ -204,12 +204,26 @@ def test_an_approval_serves_one_of_two_that_wait(book):
 
 def test_what_was_withdrawn_or_finished_moves_no_more(book):
     ask(book, "r1")
-    assert book.withdraw("r1").state is State.WITHDRAWN
-    assert book.approve(TEXT, "ann", 2.0, PERSON).changed == ()
+    assert book.finish("r1").state is State.WITHDRAWN
+    done = book.approve(TEXT, "ann", 2.0, PERSON)
+    assert (done.changed, done.newest.run, done.newest.state) == ((), "r1", State.WITHDRAWN)
+    assert ask(book, "r1") is State.WITHDRAWN
     assert ask(book, "r2") is State.APPROVED
     book.finish("r2")
-    assert book.withdraw("r2").state is State.FINISHED
+    assert book.finish("r2").state is State.FINISHED
     assert book.deny(TEXT, "ann", 3.0, PERSON).changed == ()
+
+
+def test_an_end_withdraws_nothing_that_somebody_decided_or_that_had_rounds(book):
+    for number, run in enumerate(("denied", "revoked", "policy", "again")):
+        ask(book, run, codes=("who",) if run == "policy" else (), plan_hash=digest(run))
+        if run != "policy":
+            book.approve(digest(run).hex(), "ann", float(number), PERSON)
+    book.deny(digest("denied").hex(), "ann", 5.0, PERSON)
+    book.revoke(digest("revoked").hex(), "ann", 5.0, PERSON)
+    assert book.again("again").state is State.PENDING
+    ends = [book.finish(run).state.value for run in ("denied", "revoked", "policy", "again")]
+    assert ends == ["denied", "revoked", "denied", "finished"]
 
 
 def test_hashes_may_be_shortened_while_they_are_clear(book):
@@ -290,7 +304,7 @@ def test_what_others_can_put_here_is_bounded(book, monkeypatch):
         ask(book, f"r{number}", plan_hash=digest(str(number)))
     with pytest.raises(Refused, match="wait already"):
         ask(book, "r3", plan_hash=digest("3"))
-    book.withdraw("r0")
+    book.finish("r0")
     for number in range(20):
         assert ask(book, f"d{number}", plan_hash=digest(f"d{number}"), codes=("who",)) is State.DENIED
     with pytest.raises(UsageError, match="no such run"):

@@ -143,8 +143,10 @@ def read(path: Path, last: int | None = None) -> Log:
                 file.seek(0)
             for number, line in enumerate(iter(lambda: file.readline(LINE), b""), 1):
                 try:
-                    entries.append(msgspec.json.decode(line, type=readable(Entry)))
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                    entry = msgspec.json.decode(line, type=readable(Entry))
+                    datetime.fromisoformat(entry.when).astimezone(UTC)
+                    entries.append(entry)
+                except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError):
                     damaged.append(number)
     except FileNotFoundError:
         return Log((), ())

@@ -69,11 +69,13 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a verdict did. changed: requests whose state it changed, as they are now; missing: approvals still needed
-    by the next run of this plan (0: it will be approved as it comes, or nobody need approve)."""
+    by the next run of this plan (0: it will be approved as it comes, or nobody need approve); newest: of these
+    requests, or of the plan's; None: nobody asked for it yet."""
 
     hash: str
     changed: tuple[Request, ...]
     missing: int
+    newest: Request | None
 
 
 class Requests:
@@ -195,13 +197,15 @@ class Requests:
             return self._known(run)
 
     def finish(self, run: str) -> Request:
-        """The run ended, well or not. Where it was approved it is finished now. Raises UsageError: no such run."""
-        return self._end(run, "approved", State.FINISHED)
-
-    def withdraw(self, run: str) -> Request:
-        """Its asker no longer wants it. Raises UsageError: no such run."""
-        self._end(run, "pending", State.WITHDRAWN)
-        return self._end(run, "approved", State.WITHDRAWN)
+        """The run ended, well or not. Where it was approved it is finished now, also if people were asked once more
+        after rounds of it; where it still waited its asker withdrew it. Raises UsageError: no such run."""
+        query = (
+            "UPDATE requests SET state = CASE WHEN state = 'approved' OR codes = ? THEN 'finished' ELSE 'withdrawn' END"
+            " WHERE run = ? AND state IN ('pending', 'approved')"
+        )
+        with self.change() as db:
+            db.execute(query, (REPEATED, run))
+            return self._known(run)
 
     def state(self, run: str) -> State:
         """To be asked before every round: only APPROVED goes on. Raises UsageError: no such run."""
@@ -288,18 +292,14 @@ class Requests:
         self._db.execute("INSERT INTO decisions (hash, person, verdict, at) VALUES (?, ?, ?, ?)", row)
 
     def _decision(self, text: str, runs: Sequence[str], before: State | None, approve: Approve) -> Decision:
-        now = [self._known(run) for run in runs]
-        return Decision(text, tuple(one for one in now if one.state is not before), self._still(text, approve))
+        changed = tuple(one for one in map(self._known, runs) if one.state is not before)
+        newest = next(reversed(changed or self._select("hash = ?", text)), None)
+        return Decision(text, changed, self._still(text, approve), newest)
 
     def _move(self, text: str, states: tuple[str, ...], to: State) -> list[str]:
         changed = [one.run for one in self._select("hash = ?", text) if one.state.value in states]
         self._db.executemany("UPDATE requests SET state = ? WHERE run = ?", [(to.value, run) for run in changed])
         return changed
-
-    def _end(self, run: str, state: str, to: State) -> Request:
-        with self.change() as db:
-            db.execute("UPDATE requests SET state = ? WHERE run = ? AND state = ?", (to.value, run, state))
-            return self._known(run)
 
     def _hash(self, prefix: str) -> str:
         """The one hash that begins so."""

@@ -306,7 +306,7 @@ def decide(
                 _proven(home, requests, which, who)
         act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
         done = act(which, who, time.time(), rules)
-        newest = next(reversed(done.changed or requests.find(done.hash)), None)
+        newest = done.newest
         plan = read_of(newest) if newest else None
         if verdict == "approve" and done.changed and plan is not None:
             agree_to(home, plan, who)

@@ -8,6 +8,7 @@ from potluck.api.network.inbox import decide
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.owner.access import Event
+from potluck.owner.requests import State
 
 
 def decision(verdict: Event, words: str) -> click.Command:
@@ -21,6 +22,8 @@ def decision(verdict: Event, words: str) -> click.Command:
     @spoken
     def act(folder: Path, hash: str, person: str | None, reason: str) -> None:
         who, done = decide(folder, verdict, hash, person, reason)
+        newest = done.newest
+        withdrawn = newest.run if newest and newest.state is State.WITHDRAWN else None
         document = {
             "hash": f"sha256:{done.hash}",
             "verdict": verdict,
@@ -28,11 +31,14 @@ def decision(verdict: Event, words: str) -> click.Command:
             "reason": reason,
             "missing": done.missing,
             "runs": {one.run: one.state.value for one in done.changed},
+            "withdrawn": withdrawn,
         }
 
         def text(out: Terminal) -> None:
             out.say(f"sha256:{done.hash}: {verdict} by {who}")
             out.lines(f"run {one.run[:12]} is {one.state.value}" for one in done.changed)
+            if withdrawn and verdict == "approve":
+                out.say(f"run {withdrawn[:12]} was withdrawn by its asker: this approval serves the plan's next run")
             if done.missing and not done.changed:
                 out.say(f"{done.missing} more must approve")
 

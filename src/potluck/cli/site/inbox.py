@@ -13,7 +13,7 @@ from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.prose import agree
 from potluck.learning.graph.outline import some
-from potluck.owner.requests import NEAR, REPEATED, STRANGERS
+from potluck.owner.requests import NEAR, REPEATED, STRANGERS, State
 
 
 @click.command("inbox")
@@ -84,7 +84,9 @@ def _show(out: Terminal, one: Asked) -> None:
     out.lines(f"  rows: {line}" for line in one.rows)
     if one.missing:
         out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
-    if one.request.codes == (REPEATED,):
+    if one.request.state is State.WITHDRAWN:
+        out.say("  its asker withdrew it: there is nothing to decide")
+    elif one.request.codes == (REPEATED,):
         out.say("  asked again: a step of it was repeated as often as one approval allows")
     elif one.request.codes == (NEAR,):
         out.say("  asked again: with the numbers of another plan it would tell a few rows apart (see `rows`)")

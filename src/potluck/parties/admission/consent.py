@@ -217,10 +217,11 @@ class Consent:
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
                 self._owner.requests.unused(run)
-            self._owner.requests.finish(run)
+            request = self._owner.requests.finish(run)
         except PotluckError:
             return None  # nobody ever asked for it
-        self._write("end", "finished", about, Decision("granted", told))
+        withdrawn = request.state is State.WITHDRAWN
+        self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
 

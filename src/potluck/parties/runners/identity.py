@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from potluck.core.party import SERVER, Draw, Party, Role
-from potluck.core.rounds import Abort, Credentials, Parcel, RoundId
+from potluck.core.rounds import Credentials, Parcel, RoundId
 from potluck.core.slices import Sliced
 from potluck.members.home import Membership
 from potluck.secret import envelope
@@ -55,14 +55,6 @@ class Identity:
     def seat(self, draw: Draw) -> Credentials:
         """My seat in a round."""
         return Credentials(self.party, draw, self.key.sign, self.roster.verify, self.roster.public, self.file)
-
-
-def run_of(letter: Sliced) -> str | None:
-    """The run that a letter names, unverified; empty: it belongs to no run. None: it is no letter."""
-    try:
-        return envelope.claimed(letter).run
-    except Abort:
-        return None
 
 
 def identity(membership: Membership) -> Identity:

@@ -16,7 +16,8 @@ from potluck.core.line import Delivery, Line
 from potluck.core.party import Party
 from potluck.core.rounds import Abort
 from potluck.core.slices import Sliced
-from potluck.parties.runners.identity import Identity, run_of
+from potluck.parties.runners.identity import Identity
+from potluck.secret.envelope import claimed
 
 FREE, FREE_BYTES = 32, 1 << 26
 """Letters of a run, and their bytes, that wait unverified."""
@@ -91,7 +92,10 @@ class Switchboard:
             raise
         if delivery is None:
             return False
-        run = run_of(delivery.data)
+        try:
+            run: str | None = claimed(delivery.data).run
+        except Abort:  # it is no letter
+            run = None
         with self._changed:
             if run == "":
                 each = Delivery(delivery.data, lambda: None)

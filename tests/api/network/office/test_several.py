@@ -4,9 +4,12 @@ import json
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from potluck.api.network import inbox
 from potluck.api.network.server import serve
+from potluck.cli.site import approve
+from potluck.cli.site import inbox as listed
 from potluck.core.errors import Refused, UsageError
 from potluck.owner.access import read
 from support.parties import across, scene
@@ -72,11 +75,23 @@ def test_a_run_that_waits_for_its_owners_holds_no_other_up(fed, monkeypatch):
             time.sleep(0.02)
         hash_ = run_of(office, asked).hash.removeprefix("sha256:")
         inbox.decide(fed.folder / "c", "approve", hash_, "ann")
-        assert until(office, asked).state == "finished"
+        ended = until(office, asked)
+        assert ended.state == "finished"
         assert run_of(office, waits).state == "waiting"
         office.cancel(waits, "bob", "no more")
         gone = until(office, waits)
+        end = time.monotonic() + 60
+        while inbox.inbox(fed.folder / "c"):
+            assert time.monotonic() < end
+            time.sleep(0.02)
     assert (gone.state, gone.why) == ("cancelled", "cancelled by bob; no more")
+    states = [inbox.inbox(fed.folder / "c", one.hash[7:])[0].request.state for one in (gone, ended)]
+    assert states == ["withdrawn", "finished"]
+    ends = [one for one in read(fed.folder / "c" / "access.jsonl").entries if one.event == "end"]
+    assert [(one.run, one.outcome) for one in ends] == [(asked, "finished"), (waits, "withdrawn")]
+    said = CliRunner().invoke(approve.command, [str(fed.folder / "c"), gone.hash[7:]]).output
+    assert f"run {waits[:12]} was withdrawn by its asker" in said
+    assert "its asker withdrew it" in CliRunner().invoke(listed.command, [str(fed.folder / "c"), gone.hash[7:]]).output
     log = read(fed.folder / "fed" / "access.jsonl").entries
     assert [(one.person, one.run, one.reason) for one in log if one.event == "cancel"] == [("bob", waits, "no more")]
 
