@@ -81,7 +81,7 @@ def test_an_owner_is_told_how_many_rows_of_persons_are_left_out(monkeypatch):
         "statistic 'chol': 50 of 80 rows have a value",
     ]
     assert tally_words.words(found) == said
-    assert tally_words.for_owner(spec, found, "a") == tuple(said)
+    assert tally_words.for_owner(spec, found, "a") == ("200 rows read, 80 rows used", *said)
     assert found.document()["beyond"] == 120
     one = read(visits(persons=1), plan(), "a").tally
     assert tally_words.words(one) == [

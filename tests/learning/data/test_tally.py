@@ -105,7 +105,8 @@ def test_honest_negatives_are_a_note_and_no_warning(monkeypatch):
     assert words(found) == []
     note = "target 'y': 176 of 276 rows count as negative, all with one value, which data.target.negative may declare"
     assert tally_words.notes(found) == [note]
-    assert tally_words.for_owner(outcome(), found, "home") == (note,)  # the count is there all the same
+    read_276 = "276 rows read, 276 rows used: 201 to learn from, 75 held out"
+    assert tally_words.for_owner(outcome(), found, "home") == (read_276, note)  # the count is there all the same
     assert tally_words.notes(read(patients(lower=0), outcome(negative=("No",)), "home").tally) == []
     monkeypatch.setattr(tally_words, "_doubtful", lambda one: one.other > 0)  # the control: as it was
     assert "176 of 276 values are not declared" in words(found)[0]

@@ -52,12 +52,16 @@ def lines(tally: Tally) -> list[str]:
 
 
 def counts(tally: Tally) -> str:
-    """How many rows there are and what becomes of them, in a line."""
-    noun = agree(tally.used, "person", "persons") if tally.persons else agree(tally.used, "row", "rows")
-    said = f"{tally.read:,} {agree(tally.read, 'row', 'rows')} read, {tally.used:,} {noun} used"
-    parts = ((tally.validation, "to look at meanwhile"), (tally.held, "held out"))
-    apart = [f"{count:,} {what}" for count, what in parts if count]
-    return f"{said}: {', '.join([f'{tally.trained:,} to learn from', *apart])}" if apart else said
+    """How many rows there are and how many of them count for what, in a line."""
+    noun = agree(tally.counted, "person", "persons") if tally.persons else agree(tally.counted, "row", "rows")
+    said = f"{tally.read:,} {agree(tally.read, 'row', 'rows')} read, {tally.counted:,} {noun} used"
+    looked, held = tally.validation, tally.held
+    if tally.validated:
+        looked -= tally.beyond_held
+    else:
+        held -= tally.beyond_held
+    apart = [f"{count:,} {what}" for count, what in ((looked, "to look at meanwhile"), (held, "held out")) if count]
+    return f"{said}: {', '.join([f'{tally.trained - tally.untrained:,} to learn from', *apart])}" if apart else said
 
 
 def whole(tally: Tally) -> tuple[str, ...]:
