@@ -92,7 +92,8 @@ class Lying:
 
     def said(self, name):
         """Why site `name` left rounds, in order: in its own log."""
-        return [why for one in read(self.fed.folder / name / "access.jsonl").entries for why in one.why]
+        entries = read(self.fed.folder / name / "access.jsonl").entries
+        return [why for one in entries if one.event != "rows" for why in one.why]
 
     @property
     def inputs(self):
