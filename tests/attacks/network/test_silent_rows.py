@@ -189,7 +189,7 @@ def test_rows_of_persons_that_are_left_out_are_told_in_inbox_preview_and_the_sit
     shown = preview(home, which).document()
     assert (shown["rows"], shown["data"]["beyond"], shown["data"]["statistics"]) == (20, 20, {"m": 20})
     assert counted(fed) == [(USED, BEYOND)]
-    assert inbox.inbox(home)[0].rows == [BEYOND]
+    assert inbox.inbox(home)[0].rows == [USED, BEYOND]
     inbox.decide(home, "approve", which, "anna")
     with fed.site("b", threading.Event()) as one:
         assert one._consent.decide(RUN, proposal(fed, spec)).verdict == "granted"
