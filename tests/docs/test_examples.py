@@ -7,10 +7,14 @@ import pytest
 
 from support.docs.pages import ROOT
 
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+QUICK = ("train_heart", "statistics_heart", "python_frames")
+EXAMPLES = [
+    pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+    for path in sorted((ROOT / "examples").glob("*.py"))
+]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXAMPLES)
 def test_an_example_runs(path, tmp_path, monkeypatch, capsys, request):
     if path.stem == "network" and find_spec("torch") is None:
         pytest.skip("needs the networks extra")

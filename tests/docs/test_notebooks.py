@@ -58,6 +58,7 @@ def test_survival_is_that_of_the_pooled_rows_and_what_the_notebook_keeps(carried
     assert "share without an event" in noised
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repeatable")
 def test_two_exact_sums_give_a_patient_away_and_noise_costs_what_the_notebook_says(carried_out):
     rows, total, apart, noised, odds, budget, aucs, _, ahead = carried_out("noise")

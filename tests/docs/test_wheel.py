@@ -57,6 +57,7 @@ def own_files(folder: Path) -> None:
         (folder / f"{site}.csv").write_text("\n".join(["id;age;stay;back", *lines]) + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_wheel_runs_the_demo_without_a_checkout(packed, outside):
     where = outside("-c", "import potluck; print(potluck.__file__)")
     assert where.startswith(str(packed / "unpacked"))  # the control: it is not the checkout's

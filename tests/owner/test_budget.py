@@ -277,7 +277,7 @@ if point == "sent": end()
 """
 
 
-@pytest.mark.parametrize("how", ["exit", "kill"])
+@pytest.mark.parametrize("how", [pytest.param("exit", marks=pytest.mark.slow), "kill"])
 @pytest.mark.parametrize("point", ["before", "inside", "written", "sealing", "unsent", "sent"])
 def test_a_killed_process_never_loses_the_charge_of_what_left(path, tmp_path, point, how):
     out = tmp_path / "letter"

@@ -83,7 +83,14 @@ def real():
     made.close()
 
 
-@pytest.mark.parametrize(("name", "rows"), [("mlp", ROWS + 9), ("cnn", 3), ("lora", 2)])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("mlp", ROWS + 9),
+        pytest.param("cnn", 3, marks=pytest.mark.slow),
+        pytest.param("lora", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_the_real_process_gives_the_bits_of_plain_scoring(real, name, rows):
     """Of more rows than one batch too; the convolution is one that torch chooses by files of the machine."""
     given = columns(name, rows)
