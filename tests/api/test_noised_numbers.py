@@ -190,7 +190,8 @@ def test_a_terminal_shows_the_interval_of_every_count(trained, capsys):
 def test_a_report_says_that_noise_leaves_no_value_to_say():
     drowned = Score(label="federated", metric="auc", value=None, low=0.91, high=1.0, noised=True)
     assert _result((drowned,), "held-out rows") == (
-        "On the held-out rows of all sites noise leaves no AUC to say, only that it lies within 0.910 to 1.000 (95 %)."
+        "On the held-out rows of all sites the noise is too large to give one AUC: "
+        "it is somewhere within 0.910 to 1.000 (95 %)."
     )
 
 

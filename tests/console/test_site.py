@@ -80,9 +80,39 @@ def test_where_the_policy_asks_two_one_person_is_one(home, plan):
     assert state(home) is State.PENDING
     page = words(bob.get(f"/requests/{plan}").text)
     assert "one approval missing" in page
-    assert page.count("ann said approve, because") == 2
+    assert page.count("ann approved it, because") == 2
     assert bob.decide(plan, "approve").status_code == 303
     assert state(home) is State.APPROVED
+
+
+def test_a_page_says_who_decided_and_what_follows(home, plan):
+    homes.policy(home, "people = 1", "people = 2")
+    ann, bob = (Visitor(home, person=name).enter() for name in ("ann", "bob"))
+    page = f"/requests/{plan}"
+    assert 'class="stamp done"' not in ann.get(page).text
+    ann.decide(plan, "approve")
+    text = words(ann.get(page).text)
+    assert "Approved by ann , " in text
+    assert "one more person must approve" in text
+    bob.decide(plan, "approve")
+    assert "once the other parties approve, too" in words(bob.get(page).text)
+    bob.decide(plan, "deny", "no permit")
+    text = words(ann.get(page).text)
+    assert "Denied by bob , " in text
+    assert "is told so, and not why" in text
+
+
+def test_what_a_newer_policy_forbids_cannot_be_approved_here(home, ann, plan):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+    homes.policy(home, "epsilon_per_plan = 10.0", "epsilon_per_plan = 0.5")
+    assert "The policy of now does not allow it" in words(ann.get(page).text)
+    assert ann.decide(plan, "approve", form=form).status_code == 409
+    assert ann.decide(plan, "approve", form=ann.form(page, f"{page}/decide")).status_code == 409
+    assert state(home) is State.PENDING
+    homes.policy(home, "epsilon_per_plan = 0.5", "epsilon_per_plan = 10.0")
+    assert "The policy of now" not in words(ann.get(page).text)
+    assert ann.decide(plan, "approve").status_code == 303  # the control
 
 
 def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, plan):

@@ -110,3 +110,9 @@ def test_what_cannot_be_seen_is_shown_as_a_mark():
     assert words.clean("a\u202eb\x00c\ud800") == "a�b�c�"
     assert words.clean("kept\n\täöü 漢字\u00a0%") == "kept\n\täöü 漢字\u00a0%"
     assert words.clean("filler \u3164") == "filler �"
+
+
+def test_what_is_spent_and_what_is_left_are_the_cap_in_print():
+    for spent in (0.0, 0.994, 0.949411, 1.0, 3.999, 4.0):
+        assert float(words.epsilon(spent)) + float(words.remaining(4.0, spent)) == 4.0
+    assert words.remaining(4.0, 5.0) == "0.00"

@@ -27,7 +27,7 @@ from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import visible
 from potluck.members.persons import Persons
 from potluck.owner.access import Event, Outcome
-from potluck.owner.form.labels import code
+from potluck.owner.form.labels import WORDS, code
 from potluck.report.page import HERE as REPORT
 from potluck.report.page import environment
 
@@ -278,11 +278,16 @@ def brief(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... and {len(text) - most:,} more letters"
 
 
+def meant(key: str, word: str) -> str:
+    """What a word of a policy's key means; empty: it says it itself."""
+    return WORDS.get(key, {}).get(word, "")
+
+
 @cache
 def pages() -> Environment:
     """The templates: these pages', and the report's, whose pictures they show."""
     shared = environment()
     assert shared.loader is not None
     made = shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
-    made.filters |= {"visible": visible, "brief": brief, "code": code}
+    made.filters |= {"visible": visible, "brief": brief, "code": code, "meant": meant}
     return made

@@ -196,6 +196,7 @@ def environment() -> Environment:
         "left": traffic.left,
         "listed": prose.listed,
         "moment": words.moment,
+        "remaining": words.remaining,
         "sentence": prose.sentence,
         "short": network.short,
         "size": words.size,

@@ -122,7 +122,7 @@ def _result(scores: Sequence[Score], rows: str) -> str:
     ours = overall["federated"]
     if ours.value is None:
         wide = ends((ours.low, ours.high), ours.metric)
-        what = f"noise leaves no {TITLES[name]} to say, only that it lies within {wide} (95 %)"
+        what = f"the noise is too large to give one {TITLES[name]}: it is somewhere within {wide} (95 %)"
         return f"On the {rows} of all sites {what}."
     text = f"On the {rows} of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
     beside = [

@@ -82,6 +82,11 @@ def epsilon(value: float | None) -> str:
     return "∞" if math.isinf(value) else f"{math.ceil(round(value * 100, 6)) / 100:.2f}"
 
 
+def remaining(cap: float, spent: float) -> str:
+    """What a cap leaves beside an epsilon as it is printed: both together are the cap."""
+    return f"{max(cap - math.ceil(round(spent * 100, 6)) / 100, 0.0):.2f}"
+
+
 def hundred(spent: float, delta: float) -> int:
     """Of 100 guesses between two neighbouring data sets, at most so many are right: rounded up."""
     return min(100, math.ceil(round(ceiling(spent, delta), 6)))

@@ -62,7 +62,7 @@ def test_a_run_says_who_refused_and_why_in_words(desk, ann):
     assert "refused" in text
     assert "its budget of epsilon for the year does not reach" in text
     assert "B refuses this plan" in text
-    assert "answer: b: denied" in text
+    assert "answer: b: refused (its budget of epsilon for the year does not reach)" in text
 
 
 def test_metrics_of_looks_are_drawn(desk, ann):

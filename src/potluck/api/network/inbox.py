@@ -39,6 +39,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties.admission import graphs
 from potluck.parties.admission.proposal import asked_of
+from potluck.report.words import epsilon
 from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
 from potluck.tasks.shapes.shape import Case
@@ -163,14 +164,14 @@ class Asked:
         noised = claim.cost(self.plan)
         if noised is None:
             return task_of(self.plan).exact(self.plan)
-        return f"{noised}; {self.spent:g} is spent so far{self._composed}"
+        return f"{noised}; epsilon {epsilon(self.spent)} is spent so far{self._composed}"
 
     @property
     def _composed(self) -> str:
         year = self.year
         if year.then is None:
             return ""
-        added = f"{year.now:.4g} before this run and {year.then:.4g} with all of it"
+        added = f"{epsilon(year.now)} before this run and {epsilon(year.then)} with all of it"
         return f"; the last year's runs come to epsilon {added}, composed at delta {year.delta:g}"
 
     def document(self) -> Json:

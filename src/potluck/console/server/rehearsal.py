@@ -35,7 +35,7 @@ _slots, _queue = threading.BoundedSemaphore(AT_ONCE), threading.BoundedSemaphore
 class Sheet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is known of a plan. errors: none, and it can run; words: what it costs, what may come of it; about, opens:
     which rows it is about, and what each statistic opens; epsilon: at each owner, None without noise; views: who could
-    see what; files: those that it names, and whether they are here."""
+    see what; files: those that it names, and whether they are here; permit: what it is called, and what it says."""
 
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -54,6 +54,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     computes: tuple[str, ...] = ()
     views: tuple[Seen, ...] = ()
     files: tuple[tuple[str, bool], ...] = ()
+    permit: tuple[tuple[str, str], ...] = ()
 
 
 def rehearse(folder: Path, collude: Sequence[str] = ()) -> Sheet:
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    collude = msgspec.json.decode(sys.stdin.buffer.read(), type=tuple[str, ...])
+    collude = msgspec.json.decode(sys.stdin.buffer.read(), type=readable(tuple[str, ...]))
     sys.stdout.buffer.write(msgspec.json.encode(sheet(Path(arguments[0]), collude)))
 
 
@@ -127,6 +128,7 @@ def sheet(folder: Path, collude: Sequence[str]) -> Sheet:
         warnings=_short(verdict.warnings),
         name=spec.name,
         purpose=spec.purpose,
+        permit=spec.permitted.words() if spec.permitted else (),
         task=spec.task,
         hash=plan.hash,
         sites=tuple(spec.federation.sites),

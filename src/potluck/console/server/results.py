@@ -27,7 +27,7 @@ FILES = {
     "summary.json": ("The summary of its features", "application/json"),
     "run.json": ("Everything as JSON", "application/json"),
     "plan.toml": ("The plan", "application/toml"),
-    "transcript.jsonl": ("A line for each letter", "application/jsonl"),
+    "transcript.jsonl": ("What was sent: a line for each message", "application/jsonl"),
 }
 """What may be taken along, by name: what it is, and its kind."""
 PIECE = 1 << 20

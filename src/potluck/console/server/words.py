@@ -83,6 +83,23 @@ def said(line: str) -> str:
     return f"{line}." if "." in first.rstrip(".") or "_" in first else sentence(line)
 
 
+def told(event: str, text: str) -> str:
+    """A word about a run for who reads no codes: what a site answered, in words."""
+    name, colon, rest = text.partition(": ")
+    said, semicolon, more = rest.partition("; ")
+    first, *why = said.split(" ")
+    if event != "answer" or not colon or first not in VERDICTS:
+        return text
+    because = f" ({'; '.join(codes(tuple(why)))})" if why else ""
+    return f"{name}: {verdict(first)}{because}{semicolon}{more}"
+
+
+def why(text: str) -> tuple[str, str]:
+    """Why a run ended, and what to do, of a line that says both."""
+    what, _, hint = text.partition(" hint: ")
+    return what.rstrip("."), hint
+
+
 def ago(seconds: float | None) -> str:
     """How long since somebody was heard; empty where nobody was."""
     if seconds is None:

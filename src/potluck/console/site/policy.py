@@ -19,6 +19,8 @@ from potluck.console.shell import Visit
 from potluck.console.site.requests import moment
 from potluck.core.errors import Refused, UsageError
 from potluck.core.visible import json_text
+from potluck.members.home import SiteHome
+from potluck.owner.access import read as read_log
 from potluck.owner.form.controls import TABLES, Control, controls
 from potluck.owner.form.labels import LABELS, Label, meaning
 from potluck.owner.policy import Policy
@@ -26,6 +28,8 @@ from potluck.owner.policy_words import ALLOWS, said
 
 CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"
 _OURS = tuple(f"{table}." for table in TABLES)
+RECENT = 4 << 20
+"""Bytes of the access log, its newest, in which the last change is looked for."""
 LISTED = 100
 """Requests that a page of changes names; the rest are counted. Of words none is left out: whoever confirms a change has
 to see all of it."""
@@ -59,7 +63,9 @@ class Rules:
         """What others may ask, in words."""
         found, warning = rules(self._folder)
         waits = amend.proposed(self._folder) is not None
-        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits)
+        log = read_log(SiteHome.at(self._folder).access, last=RECENT).entries
+        last = next((one for one in reversed(log) if one.event == "policy" and one.outcome == "done"), None)
+        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last)
 
     def asked(self, visit: Visit) -> Response:
         """The form, as the file stands."""

@@ -17,11 +17,12 @@ from starlette.responses import RedirectResponse, Response
 from potluck.api.network.history import Earlier, Past, decided, earlier, history
 from potluck.api.network.inbox import Asked, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
+from potluck.api.network.policy.effects import against
 from potluck.api.network.preview import preview
 from potluck.console.paging import part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
-from potluck.console.site.verdicts import REASONED, Verdict, verdicts
+from potluck.console.site.verdicts import DONE, REASONED, Verdict, standing, verdicts
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
 from potluck.dp.account import NEIGHBOURS, promise
@@ -100,7 +101,8 @@ class Owner:
             raise UsageError("a no needs its reason", hint="go back and say why: it stays here, in the access log")
         form = visit.take(f"{ADDRESS}/{visit.name}/decide")
         asked = self._one(visit)
-        chosen = next((one.word for one in verdicts(asked) if one.word == verdict), None)
+        offered = verdicts(asked, bool(against(self._folder, asked.request)))
+        chosen = next((one.word for one in offered if one.word == verdict), None)
         if chosen is None:
             raise Refused("nobody can decide so about this request now", hint="look at the page again")
 
@@ -134,7 +136,9 @@ class Owner:
 
     def _shown(self, visit: Visit, asked: Asked, error: PotluckError | None = None) -> Response:
         address = f"{ADDRESS}/{visit.name}"
-        offered: Sequence[Verdict] = verdicts(asked)
+        no = against(self._folder, asked.request)
+        offered: Sequence[Verdict] = verdicts(asked, bool(no))
+        said = decided(self._folder, asked.request)
         before = earlier(self._folder, asked.request)
         return visit.page(
             "asked.html",
@@ -149,7 +153,10 @@ class Owner:
             pictures=pictures([seen(view) for view in asked.views], asked.plan.federation.sites),
             means=matrix.MEANS,
             earlier=before,
-            decided=decided(self._folder, asked.request),
+            decided=said,
+            done=DONE,
+            standing=standing(asked, said, bool(no)),
+            against=[one.words for one in no],
             settings=json_text(asked.document()["settings"]),
             many=MANY,
             long=LONG,

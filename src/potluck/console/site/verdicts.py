@@ -1,9 +1,12 @@
 """What may be decided about a request, by its state: the buttons that its page has."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from potluck.api.network.inbox import Asked
+from potluck.core.prose import count
+from potluck.owner.access import Entry
 from potluck.owner.requests import NEAR, REPEATED, State
 
 Word = Literal["approve", "deny", "revoke"]
@@ -27,13 +30,50 @@ REVOKE = Verdict("revoke", "Revoke", "all approvals are taken back; a run that b
 NEXT = Verdict("approve", "Approve after all", "the next run of this plan may begin; this one stays denied")
 
 
-def verdicts(asked: Asked) -> tuple[Verdict, ...]:
-    """The buttons. Where the policy said no, there is none: the policy would have to change."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person decided last about a run, as its page says it. what: approved, denied or revoked; then: what
+    follows."""
+
+    what: str
+    person: str
+    when: str
+    then: str
+
+
+DONE = {"approve": "Approved", "deny": "Denied", "revoke": "Taken back"}
+
+
+def standing(asked: Asked, decided: Sequence[Entry], against: bool) -> Standing | None:
+    """None: nobody decided about this run. against: the policy of now does not allow it."""
+    last = next((one for one in reversed(decided) if one.run == asked.request.run), None)
+    if last is None:
+        return None
+    return Standing(DONE[last.event], last.person, last.when, _then(asked, against))
+
+
+def _then(asked: Asked, against: bool) -> str:
+    state, people = asked.request.state, count(asked.missing, "more person")
+    if against and state in (State.PENDING, State.APPROVED):
+        return "It does not begin here while the policy is against it."
+    if state is State.PENDING:
+        return f"It does not begin yet: {people} must approve. Whoever was invited here can."
+    if state is State.APPROVED:
+        return "The run begins here once the other parties approve, too. Nothing is left to do."
+    if state is State.FINISHED:
+        return "The run has ended."
+    return "The run does not go on here. Whoever asked is told so, and not why: the reason stays at this site."
+
+
+def verdicts(asked: Asked, against: bool = False) -> tuple[Verdict, ...]:
+    """The buttons. Where the policy said no, there is none: the policy would have to change. against: it would now."""
     request = asked.request
     by_policy = bool(set(request.codes) - {REPEATED, NEAR})
     if request.state is State.PENDING:
-        return (DENY,) if asked.unreadable or asked.over else (EVERY if asked.rule == "hash" else APPROVE, DENY)
+        stays = asked.unreadable or asked.over or against
+        return (DENY,) if stays else (EVERY if asked.rule == "hash" else APPROVE, DENY)
     if request.state in (State.APPROVED, State.FINISHED):
         return (REVOKE, DENY)
     again = replace(EVERY, label=NEXT.label) if asked.rule == "hash" else NEXT
-    return (again,) if request.state is State.DENIED and not by_policy and not (asked.unreadable or asked.over) else ()
+    stays = by_policy or asked.unreadable or asked.over or against
+    return (again,) if request.state is State.DENIED and not stays else ()

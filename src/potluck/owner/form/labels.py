@@ -73,7 +73,7 @@ LABELS: dict[str, Label] = {
 
 WORDS: dict[str, dict[str, str]] = {
     "allow.noise": {
-        "none": "exact sums, no noise",
+        "none": "exact sums, without any noise",
         "site": "each site adds noise enough for itself",
         "shared": "each site adds a part of the noise",
         "reveal": "whoever opens the sum adds it",

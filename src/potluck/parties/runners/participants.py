@@ -153,6 +153,8 @@ class Participants:
             ask = (
                 "the owner sees why on the screen of `potluck site run`"
                 if unable
+                else "`potluck site inbox` cannot cure what a policy forbids: plan or policy must change"
+                if any(set(one.codes) - {"denied", "revoked"} for one in said.values() if one.verdict == "denied")
                 else "ask the owner: potluck site inbox"
             )
             words = "; ".join(_why(site, one) for site, one in said.items())

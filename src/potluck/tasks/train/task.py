@@ -14,6 +14,9 @@ from potluck.tasks.sums.protections import PROTECTIONS
 from potluck.tasks.train.compare import compared
 from potluck.tasks.words import columns, left_out
 
+SAID = 10
+"""Positive values that a sentence names."""
+
 
 def _rule(plan: Plan) -> str | None:
     """The rule by which updates are joined, where it is no sum."""
@@ -42,6 +45,9 @@ def _learnt(plan: Plan, me: str) -> str:
     of = ", ".join(map(repr, goal.names))
     of = of if goal.apart else f"the next tokens of {of} (a language model)"
     model = f"a {required(plan.model).kind} model of {of}"
+    if plan.data.target is not None and (positive := plan.data.target.positive):
+        more = f" and {len(positive) - SAID:,} more" if len(positive) > SAID else ""
+        model += f" (positive: {', '.join(map(repr, positive[:SAID]))}{more})"
     some = chance(plan)
     steps = f", in each of which a site takes {training.steps} steps by itself" if held(plan) and plan.noisy else ""
     groups = band(plan)

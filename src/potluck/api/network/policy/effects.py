@@ -23,6 +23,7 @@ from potluck.owner.budget import Budget
 from potluck.owner.denial import Denial
 from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
+from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import NEAR, REPEATED, Request, Requests, State
 
 MOST = 50
@@ -67,6 +68,20 @@ def effects(folder: Path, before: Policy, now: Policy) -> Effects:
                 waits = request.state is State.PENDING
                 found.append(Effect(request, plan, new or old, not new, waits))
     return Effects(tuple(found), len(looked) - len(found))
+
+
+def against(folder: Path, request: Request) -> tuple[Denial, ...]:
+    """What the policy of now has against a run that waits or was approved, which an earlier one let through. Raises as
+    `effects`."""
+    home = SiteHome.at(folder)
+    plan = read_of(request)
+    if request.state not in (State.PENDING, State.APPROVED) or plan is None or not home.federation.is_file():
+        return ()
+    rules, pinned = read_policy(home.policy), home.pinned()
+    delta = rules.allow.delta
+    with opened(home.ledger, delta) as ledger:
+        asker = frozenset({pinned.name, fingerprint(pinned.coordinator)})
+        return _reasons(home, rules, request, plan, asker, {delta: ledger})
 
 
 def _looked(home: SiteHome) -> list[tuple[Request, Spec]]:
