@@ -58,7 +58,7 @@ class Roster:
         """The pinned key of `party`, 32 bytes. Raises Abort(SIGNATURE): not in the federation."""
         key = self._keys.get(party)
         if key is None:
-            raise Abort(Cause.SIGNATURE, party=party, detail="not a member of the federation")
+            raise Abort(Cause.SIGNATURE, party=party, detail="not a member by the federation file in use")
         return key
 
 

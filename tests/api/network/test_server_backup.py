@@ -12,6 +12,7 @@ from potluck.api.machine.backup import server_backup, server_restore, site_resto
 from potluck.api.network import members as api
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import Refused, UsageError
+from potluck.core.party import site
 from potluck.members.files import locked
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
@@ -107,3 +108,51 @@ def test_nothing_is_overwritten_and_no_other_home_comes_of_it(home, tmp_path):
     with pytest.raises(Refused, match="coordinator"):
         site_restore(tmp_path / "copy", tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+@pytest.fixture
+def older(home, tmp_path):
+    """A copy from before a site joined, and the file that the site has."""
+    server_backup(home, tmp_path / "copy")
+    api.site_new(tmp_path / "north", None)
+    api.federation_add(home, [tmp_path / "north" / "north.card"], NOW)
+    api.site_join(tmp_path / "north", home / "federation.toml", NOW)
+    return tmp_path / "copy", tmp_path / "north" / "federation.toml"
+
+
+def test_a_copy_older_than_the_federation_file_goes_on_from_a_members_file(older, home, tmp_path, capsys):
+    copy, newest = older
+    before = CoordinatorHome.at(home).earlier
+    assert spoken(capsys, "server", "restore", copy, tmp_path / "heir", "--newest", newest).code == 0
+    heir = CoordinatorHome.at(tmp_path / "heir")
+    assert heir.open(NOW).federation == CoordinatorHome.at(home).open(NOW).federation
+    assert (tmp_path / "heir" / "federation.toml").read_bytes() == newest.read_bytes()
+    assert heir.federation.read_bytes() == CoordinatorHome.at(home).federation.read_bytes()
+    assert {one.name for one in heir.earlier.files.iterdir()} == {one.name for one in before.files.iterdir()}
+    known = next((tmp_path / "heir" / "broker").rglob("nats.conf")).read_text()
+    assert heir.open(NOW).federation.cards[site("north")].nkey in known, "the broker lets the site in"
+    after = api.federation_rotate(tmp_path / "heir", [], NOW, keys=False, days=None)
+    assert api.site_join(tmp_path / "north", after.file, NOW).federation.federation.version == 3
+
+
+def test_without_it_the_next_file_is_one_that_members_refuse(older, tmp_path):
+    server_restore(older[0], tmp_path / "heir")
+    after = api.federation_rotate(tmp_path / "heir", [], NOW, keys=False, days=None)
+    with pytest.raises(Refused, match="other content"):
+        api.site_join(tmp_path / "north", after.file, NOW)
+
+
+@pytest.mark.parametrize("change", ["keys", "forged", "another"])
+def test_a_file_that_does_not_follow_the_copys_leaves_no_folder(older, home, tmp_path, change):
+    copy, newest = older
+    if change == "keys":
+        api.federation_rotate(home, [], NOW, keys=True, days=None)
+        newest = home / "federation.toml"
+    elif change == "forged":
+        newest.write_text(newest.read_text().replace("version = 2", "version = 3"))
+    else:
+        api.federation_new(tmp_path / "other", "tls://localhost:4222", NOW)
+        newest = tmp_path / "other" / "federation.toml"
+    with pytest.raises(Refused):
+        server_restore(copy, tmp_path / "heir", newest)
+    assert not (tmp_path / "heir").exists()

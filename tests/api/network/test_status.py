@@ -8,11 +8,16 @@ import pytest
 
 from potluck.api.network import members
 from potluck.api.network import status as module
+from potluck.api.network.doctor import examine
 from potluck.api.network.sessions import FINISHED, GIVEN_UP, Order, session
 from potluck.api.network.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
+from potluck.core.asks import Ask, Kind
 from potluck.core.party import site
+from potluck.core.rounds import Abort, Cause
+from potluck.drivers.attempt import Attempt
+from potluck.drivers.transcript import Traffic
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
 from support.parties import scene
@@ -69,3 +74,33 @@ def test_an_ended_run_is_read_again_only_where_it_changed(fed):
     with closing(Journal(home.runs / first.run / "journal.sqlite", plan.spec)) as journal:
         journal.note("state", GIVEN_UP)
     assert status(fed, kept).runs[0].state == GIVEN_UP
+
+
+def test_a_site_was_heard_when_it_contributed_not_only_when_it_answered(fed, monkeypatch):
+    home, plan, now = CoordinatorHome.at(fed), scene.plan(), time.time()
+    with session(home, plan, False, Order(), now) as kept, monkeypatch.context() as then:
+        then.setattr(time, "time", lambda: now - 1000)
+        for name in "ab":
+            kept.journal.heard(site(name), "granted", (), 1, bytes(32))
+        then.setattr(time, "time", lambda: now - 10)
+        ask = Ask(Kind.TRAIN, 0, (), b"")
+        silent = Abort(Cause.SILENT)
+        kept.journal.ended(ask, kept.journal.begin(ask), Attempt(None, silent, Traffic(), paid=frozenset({site("a")})))
+    monkeypatch.setattr(module.time, "time", lambda: now)
+    seen = {one.name: one.seen for one in status(fed).runs[0].sites}
+    assert (round(seen["a"]), round(seen["b"]), seen["c"]) == (10, 1000, None)
+
+
+def test_a_copy_older_than_what_sites_go_by_is_bad_and_the_doctor_says_what_to_do(fed):
+    def said():
+        return [one for one in examine(fed) if one.topic == "federation"]
+
+    asked(fed)
+    assert [one.state for one in said()] == ["good"]
+    home, plan = CoordinatorHome.at(fed), scene.plan()
+    with session(home, plan, False, Order(), time.time()) as kept:
+        kept.journal.heard(site("b"), "denied", ("federation",), 2, bytes(32))
+    (found,) = said()
+    assert found.state == "bad"
+    assert "b went by a newer one" in found.what
+    assert "server restore --newest" in found.hint

@@ -6,6 +6,7 @@ has seen of the site's ledger is refused by the site itself, at the first reques
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from potluck.api.network.members import federation_catch_up
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError, unwritable
 from potluck.members.backup import Copied, restore, save
@@ -93,15 +95,21 @@ def server_backup(folder: Path, file: Path) -> Backup:
     return Backup(file, home.folder, copied)
 
 
-def server_restore(file: Path, folder: Path) -> Backup:
-    """Put a copy of a coordinator's home back into the new folder `folder`. file: "-" is stdin.
+def server_restore(file: Path, folder: Path, newest: Path | None = None) -> Backup:
+    """Put a copy of a coordinator's home back into the new folder `folder`. file: "-" is stdin. newest: the federation
+    file that members have by now, where the copy is older.
 
     Raises UsageError: the folder is there, or a file cannot be read or written. Raises Refused: no copy as it was made,
-    or it holds no such home.
+    or it holds no such home; or `newest` does not follow the file in it. Then there is no folder.
     """
     with _read(file) as source:
         found = Backup(file, folder, restore(source, folder, "coordinator"))
-    CoordinatorHome.at(folder).standing()
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder)
+        CoordinatorHome.at(folder).standing()
+        if newest is not None:
+            federation_catch_up(folder, newest, time.time())
+        undo.pop_all()
     return found
 
 

@@ -25,6 +25,7 @@ from potluck.core.errors import DataError, PlanError
 from potluck.core.line import Line
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
+from potluck.core.prose import agree
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.sums import Log, Progress, Sums, drive
 from potluck.drivers.transcript import Transcript
@@ -168,8 +169,10 @@ def _run_sums(
     Abort."""
     redone = journal.unopened() if not spec.exact else 0
     if redone > spec.privacy.redo:
-        what = "contributions had left in a round that was not finished, and the plan paid for no other try"
-        raise Abort(Cause.BUDGET, detail=f"{what}. hint: set privacy.redo, and start a new run with --fresh")
+        what = f"contributions had left in {redone} {agree(redone, 'round', 'rounds')} that came to nothing"
+        paid = f"privacy.redo = {spec.privacy.redo} pays for fewer other tries"
+        hint = "a greater privacy.redo is another plan; --fresh begins this one anew, and charges it again"
+        raise Abort(Cause.BUDGET, detail=f"{what}, {paid}. hint: {hint}")
     sums = Sums(spec, coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress, ready=ready)
 
     def one_sum(ask: Ask) -> Answer:

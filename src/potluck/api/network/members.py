@@ -159,6 +159,22 @@ def federation_rotate(
         return _issue(home, membership, now, _names(found), renew=renew)
 
 
+def federation_catch_up(folder: Path, newest: Path, now: float) -> Shown:
+    """A newer federation file, as a member has it, comes into force in a coordinator's home that was put back from an
+    older copy; the one of the copy stays beside, for runs that began with it. The same file again changes nothing.
+
+    Raises UsageError, Refused: forged, older, expired, or signed by keys that the copy does not have.
+    """
+    home = CoordinatorHome.at(folder)
+    offered = charter.read(newest)
+    with files.locked(home.changing, BUSY):
+        before = home.standing()
+        if offered.coordinator != before.federation.coordinator:
+            what = "the coordinator has other keys in it than the copy: no way leads back from this copy"
+            raise Refused(what, where=str(newest), hint="take a copy that was made after `federation rotate --keys`")
+        return _issue(home, Membership(before.me, before.keys, offered), now, ())
+
+
 def federation_post(folder: Path, patience: float = POST) -> str:
     """Put the federation file up at the broker, where every member that runs finds it. Gives why not, empty where it
     is up: the next start of the server puts it up, too."""

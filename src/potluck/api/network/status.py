@@ -43,7 +43,8 @@ class File:
 @dataclass(frozen=True)
 class Heard:
     """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
-    for one; "not heard": none, and nobody waits. seen: seconds ago; spent: epsilon, None without noise;
+    for one; "not heard": none, and nobody waits. seen: seconds since its last word, or the end of the last round to
+    which it contributed; spent: epsilon, None without noise;
     file: the federation file that it goes by, None where it was not heard; program: version of its program, empty where
     it did not say."""
 
@@ -250,7 +251,11 @@ def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Rol
     for party in parties:
         verdict, codes, seen, epsilon = said.get(party.name, (unheard, (), None, None))
         spent = (cost[party.name] if epsilon is None else epsilon) if noisy else None
-        ago, dropped = None if seen is None else time.time() - seen, sum(party.name in one for one in lost)
+        gave = [
+            one["ended"] for one in rounds if one["ended"] and role is Role.SITE and party.name in one.get("paid", ())
+        ]
+        last = max([seen, *gave]) if seen is not None else None
+        ago, dropped = None if last is None else time.time() - last, sum(party.name in one for one in lost)
         program = journal.fact(program_of(party)) or ""
         found.append(Heard(party.name, verdict, codes, ago, spent, dropped, _file(journal, party), program))
     return tuple(found)

@@ -11,10 +11,11 @@ from potluck.cli.door import PATH, spoken, voice
 @click.command("restore")
 @click.argument("file", type=PATH)
 @click.argument("folder", type=PATH)
+@click.option("--newest", type=PATH, metavar="FILE", help="A member's federation.toml, where the copy is older.")
 @spoken
-def command(file: Path, folder: Path) -> None:
+def command(file: Path, folder: Path, newest: Path | None) -> None:
     """Put the copy FILE (- is a pipe) of a coordinator's home back into the new folder FOLDER."""
-    made = api.server_restore(file, folder)
+    made = api.server_restore(file, folder, newest)
     speaker = voice()
     speaker.say("the home that it was copied from must stay ended: potluck docs without-single-failure")
     speaker.lines(made.document(), [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, in {folder}"])

@@ -135,7 +135,10 @@ class Participants:
         if (answer.membership, answer.file) == (ours.membership, ours.file):
             return words
         theirs, here = titled(answer.membership, answer.file), titled(ours.membership, ours.file)
-        return f"{words}; it goes by {theirs} of the federation file, this server by {here}"
+        words = f"{words}; it goes by {theirs} of the federation file, this server by {here}"
+        if answer.membership > ours.membership:
+            words += ": this home was put back from an older copy (potluck server restore --newest)"
+        return words
 
     def why(self, party: Party) -> Cause:
         """Why somebody is not there."""

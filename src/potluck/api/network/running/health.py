@@ -19,6 +19,7 @@ from typing import Literal
 from potluck.api.network.doctor.home import FEW
 from potluck.api.network.running.pulse import Counts, Pulse
 from potluck.core.errors import PotluckError
+from potluck.core.rounds import Cause
 from potluck.members.home import SiteHome
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
@@ -134,9 +135,10 @@ def _counted(counts: Counts) -> tuple[Figure, ...]:
         return {(way,): float(by.get(way, 0)) for way in ("in", "out")}
 
     rounds: Samples = {("done",): 0.0, **of("round")}
+    none: Samples = {(cause.value,): 0.0 for cause in Cause}  # an alarm by increase() needs to see the 0 before
     again: Samples = {(): float(counts.reconnects)}
     letters, size, answers = moved(counts.letters), moved(counts.bytes), of("request")
-    lost, told = of("discarded", "refused", "dropped"), of("notify")
+    lost, told = {**none, **of("discarded", "refused", "dropped")}, of("notify")
     return (
         Figure("potluck_broker_reconnects_total", "counter", "Times the broker was connected to again.", again),
         Figure("potluck_letters_total", "counter", "Letters that came and went.", letters, ("direction",)),
