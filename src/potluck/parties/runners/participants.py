@@ -137,7 +137,7 @@ class Participants:
         theirs, here = titled(answer.membership, answer.file), titled(ours.membership, ours.file)
         words = f"{words}; it goes by {theirs} of the federation file, this server by {here}"
         if answer.membership > ours.membership:
-            words += ": this home was put back from an older copy (potluck server restore --newest)"
+            words += "; where this home was put back from an older copy: potluck server restore --newest"
         return words
 
     def why(self, party: Party) -> Cause:
