@@ -33,7 +33,7 @@ def digest(password: str, names: Sequence[str] = ()) -> str:
     if len(set(password.casefold())) < DIFFERENT:
         raise UsageError(f"a password has at least {DIFFERENT} different letters", hint="use words, not one letter")
     if guessable(password, names):
-        hint = "some words in a row, with spaces between them, that nobody expects beside each other"
+        hint = "take some words in a row, with spaces between them, that nobody expects beside each other"
         raise UsageError("this password is among those that others try first", hint=hint)
     return _digest(password)
 
