@@ -68,8 +68,23 @@ def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(ho
     )
     assert stat.S_IMODE(policy.stat().st_mode) == 0o640
     assert log(home) == [
-        ("done", "ann", ("allow.columns +2 -0", "allow.epsilon_per_year: 10.0 -> 2.5", "allow.min_rows: 1 -> 20"))
+        (
+            "done",
+            "ann",
+            ('allow.columns +"age" +"lab*"', "allow.epsilon_per_year: 10.0 -> 2.5", "allow.min_rows: 1 -> 20"),
+        )
     ]
+
+
+def test_sums_without_noise_are_named_in_the_look_and_in_the_log(home, ann):
+    lines = (home / "policy.toml").read_text().splitlines()
+    kept = [one for one in lines if not one.startswith("noise =")]
+    kept.insert(kept.index("[allow]") + 1, 'noise = ["shared"]')
+    (home / "policy.toml").write_text("\n".join(kept))
+    page = look(ann, {"allow.noise.none": "on"})
+    assert "Sums without noise become possible" in words(page.text)
+    assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 303
+    assert log(home) == [("done", "ann", ('allow.noise +"none"',))]
 
 
 def test_the_form_of_a_new_sites_policy_says_what_it_says_and_changes_nothing_by_itself(home, ann):

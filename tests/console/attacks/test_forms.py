@@ -2,10 +2,12 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from potluck.api.network.inbox import decide
+from potluck.api.network.composed import Composed
+from potluck.api.network.inbox import decide, inbox
 from potluck.core.errors import Refused
 from potluck.owner import access
 from potluck.owner.access import read
@@ -99,6 +101,39 @@ def test_what_changed_since_it_was_shown_is_not_decided(home, ann, plan, what):
     assert "has changed" in words(answer.text)
     assert decided(home) == []
     assert ann.decide(plan, "approve").status_code == 303  # the control: what the page shows now
+
+
+@pytest.mark.parametrize("verdict", ["revoke", "deny"])
+def test_a_no_and_a_revocation_count_while_numbers_move(home, ann, plan, verdict, monkeypatch):
+    """A run in rounds moves the budget between the page and the button, and somebody counts rows meanwhile."""
+    moving = iter(range(1, 100))
+
+    def spends(home, which=""):
+        return [replace(one, spent=float(next(moving)), before=next(moving)) for one in inbox(home, which)]
+
+    monkeypatch.setattr("potluck.api.network.inbox.inbox", spends)
+    homes.counted(home)
+    assert ann.decide(plan, "approve").status_code == 303  # what another run spends within the cap changes no yes
+    form = ann.form(f"/requests/{plan}", f"/requests/{plan}/decide")
+    homes.policy(home, "people = 1", "people = 2")
+    assert ann.decide(plan, verdict, "stop it", form=form).status_code == 303
+    assert decided(home) == ["approve", verdict]
+    assert state(home) is not State.APPROVED
+
+
+def test_a_yes_is_refused_once_the_cap_no_longer_bears_the_run_and_is_told_so(home, ann, plan, monkeypatch):
+    page = f"/requests/{plan}"
+    form = ann.form(page, f"{page}/decide")
+
+    def full(home, which=""):
+        return [replace(one, year=Composed(99.0, 99.0)) for one in inbox(home, which)]
+
+    monkeypatch.setattr("potluck.api.network.inbox.inbox", full)
+    answer = ann.decide(plan, "approve", form=form)
+    assert answer.status_code == 409
+    assert "whether the yearly cap bears this run" in words(answer.text)
+    assert "the policy" not in words(answer.text).partition("changed since (")[2].partition(")")[0]
+    assert decided(home) == []
 
 
 def test_a_reason_that_was_typed_is_given_back_where_nothing_was_decided(home, ann, plan):

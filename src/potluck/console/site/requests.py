@@ -1,10 +1,9 @@
 """What waits, one request in plain words, and the decision about it.
 
-What is decided is what was shown: a form remembers a digest of all that its page said, and the decision is refused if
-any of it is another by then. What the words are is the inbox's matter (`api.network.inbox`).
+What is decided is what was shown: a form remembers digests of what its page said, and a yes is refused if any of it is
+another by then (see `bound`). What the words are is the inbox's matter (`api.network.inbox`).
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from potluck.api.network.preview import preview
 from potluck.console.paging import part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
+from potluck.console.site import bound
 from potluck.console.site.verdicts import DONE, REASONED, Verdict, standing, verdicts
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
@@ -108,9 +108,10 @@ class Owner:
 
         def sure() -> None:
             now = self._one(visit)
-            if form.shown != self._digest(now, earlier(self._folder, now.request)):
-                what = "what the page showed has changed since: nothing was decided"
-                raise Refused(what, hint="look at the page again, it shows how things are now")
+            shown = self._digest(now, earlier(self._folder, now.request))
+            if why := bound.changed(chosen, form.shown, shown):
+                hint = "look at the page again, it shows how things are now"
+                raise Refused(f"what the page showed has changed since ({why})", hint=hint)
 
         signed = visit.session is not None and bool(visit.session.handle)
         decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, sure=sure)
@@ -123,9 +124,7 @@ class Owner:
 
     def _digest(self, asked: Asked, before: Earlier | None) -> str:
         """Of all that a page says of a request, and of the policy by which it is judged."""
-        shown = {**asked.document(), "before": before.request.run if before else None}
-        policy = SiteHome.at(self._folder).policy.read_bytes()
-        return hashlib.sha256(hashlib.sha256(policy).digest() + json_text(shown).encode()).hexdigest()
+        return bound.parts(asked, before, SiteHome.at(self._folder).policy.read_bytes())
 
     def settings(self, visit: Visit) -> Response:
         """Every setting of the plan, however long, to be kept."""

@@ -17,6 +17,8 @@ from potluck.owner.policy_words import said
 from potluck.owner.reach import covers
 
 _DAY = 24 * 60
+_LONG = 40
+"""Letters of a list's words that a line of the log names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def _changes(before: Policy, now: Policy) -> Iterator[Change]:
         one, other = _words(a), _words(b)
         added, removed = tuple(w for w in other if w not in one), tuple(w for w in one if w not in other)
         label = LABELS[key].title if key in LABELS else key
-        short = f"{key} +{len(added)} -{len(removed)}" if isinstance(b, tuple) else f"{key}: {_said(a)} -> {_said(b)}"
+        short = f"{key}{_quoted(added, removed)}" if isinstance(b, tuple) else f"{key}: {_said(a)} -> {_said(b)}"
         sentences = _sentence(key, a, old), _sentence(key, b, new)
         yield Change(key, label, *sentences, added, removed, not _tighter(key, a, b), short)
 
@@ -61,6 +63,21 @@ def _sentence(key: str, value: Value, sentences: Mapping[str, str]) -> str:
 
 def _words(value: Value) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else ()
+
+
+def _quoted(added: tuple[str, ...], removed: tuple[str, ...]) -> str:
+    """Words added and removed, quoted: `none` must not read as nothing. What is too long for a line is counted."""
+    found = ""
+    for sign, every in (("+", added), ("-", removed)):
+        left = 0
+        for one in every:
+            said = f' {sign}"{one}"'
+            if len(found) + len(said) <= _LONG:
+                found += said
+            else:
+                left += 1
+        found += f" {sign}{left} more" if left else ""
+    return found
 
 
 def _said(value: Value) -> str:
