@@ -32,9 +32,9 @@ def test_papers_are_written_by_whoever_asks_and_taken_along_as_they_are(home, an
         (tmp_path / name).write_bytes(answer.content)
     assert {one.name for one in tmp_path.iterdir()} >= {HTML, JSON, SEAL, papers.CHARTER}
     assert papers.verify(tmp_path / papers.CHARTER, tmp_path, "r1", 0.0).site == "a"
-    for name in (JSON, SEAL):  # as the browser calls them
+    for name in (JSON, HTML, SEAL):  # as the browser calls them
         (tmp_path / name).rename(tmp_path / f"r1-{name}")
-    assert papers.verify(tmp_path / papers.CHARTER, tmp_path / f"r1-{JSON}", "r1", 0.0).site == "a"
+    assert papers.verify(tmp_path / papers.CHARTER, tmp_path / f"r1-{JSON}", "r1", 0.0).page
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ them, and whoever has its key can write others. The tag keeps it from being take
 """
 
 import base64
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from potluck.members.federation import Federation, titled
 from potluck.members.home import SiteHome
 
 _TAG = b"potluck papers 1\0"
+_PAGE = b"potluck papers' page 1\0"
 _SIZE = 64
 
 
@@ -28,11 +30,12 @@ class _Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     fingerprint: str
     signature: str
+    page: str = ""
 
 
-def sealed(home: SiteHome, data: bytes) -> str:
-    """The signature on `data` by the key that the pinned federation lists for this site, as a file. The federation file
-    may have expired: papers are filed afterwards, too.
+def sealed(home: SiteHome, data: bytes, page: bytes) -> str:
+    """The signatures on `data`, and on the `page` that says the same, by the key that the pinned federation lists for
+    this site, as a file. The federation file may have expired: papers are filed afterwards, too.
 
     Raises UsageError: not joined. Refused: forged, not a member, or keys that others can read.
     """
@@ -40,8 +43,10 @@ def sealed(home: SiteHome, data: bytes) -> str:
     keys = home.held(federation)
     card = federation.cards[home.me]
     signature = base64.b64encode(keys.signing.sign(_TAG + data)).decode()
+    beside = base64.b64encode(keys.signing.sign(_said(data, page))).decode()
     role: Literal["site", "compute"] = "compute" if home.role is Role.COMPUTE else "site"
-    return tables.write(_Seal(1, role, home.name, fingerprint(card), signature), "whose signature is on annex.json")
+    seal = _Seal(1, role, home.name, fingerprint(card), signature, beside)
+    return tables.write(seal, "whose signatures are on annex.json and annex.html")
 
 
 def verified(federation: Federation, text: str, data: bytes, where: str) -> Card:
@@ -63,3 +68,22 @@ def verified(federation: Federation, text: str, data: bytes, where: str) -> Card
         hint = "after new keys, verify by the federation file that lies beside the papers; else do not trust them"
         raise Refused(what, where=where, hint=hint) from None
     return card
+
+
+def verified_page(federation: Federation, text: str, data: bytes, page: bytes, where: str) -> None:
+    """That who signed `data` signed this page of it. text: verified with `data` before; where: the page is.
+
+    Raises UsageError: malformed. Refused: it was changed, belongs to other papers, or was never signed.
+    """
+    seal = tables.read(text, _Seal, where)
+    signature = tables.decoded(seal.page, _SIZE, "page", where) if seal.page else b""
+    try:
+        federation.roster().verify(Party(Role(seal.role), seal.name), _said(data, page), signature)
+    except Abort:
+        what = f"{visible(seal.name)} did not sign this page: it was changed, or is of other papers"
+        raise Refused(what, where=where, hint="read annex.json, or ask for the papers again") from None
+
+
+def _said(data: bytes, page: bytes) -> bytes:
+    """What is signed of a page: it and the papers that it belongs to."""
+    return _PAGE + hashlib.sha256(data).digest() + page

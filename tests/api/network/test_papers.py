@@ -211,6 +211,39 @@ def test_one_changed_byte_is_refused(here):
         papers.verify(home, folder, "", NOW.timestamp())
 
 
+@pytest.mark.parametrize("at", ["changed", "other", "unsigned", "moved"])
+def test_a_page_that_was_not_signed_with_these_papers_is_refused(here, tmp_path, at):
+    home, folder = here
+    assert papers.verify(home, folder, "", NOW.timestamp()).page  # the control
+    page, seal = folder / paper.HTML, folder / paper.SEAL
+    if at == "changed":
+        page.write_text(page.read_text().replace("EHDS art. 53", "EHDS art. 54"))
+    elif at == "other":  # truly this site's, of its other run
+        (other,) = papers.write(home, "bb" * 16, NOW, "ann", tmp_path)
+        page.write_bytes((tmp_path / other.run / paper.HTML).read_bytes())
+    elif at == "unsigned":
+        seal.write_text(re.sub(r"(?m)^page = .*\n", "", seal.read_text()))
+    else:  # the signature of annex.json is none on a page
+        text = seal.read_text()
+        own = re.search(r"^signature = (.*)$", text, re.M)[1]
+        seal.write_text(re.sub(r"(?m)^page = .*", f"page = {own}", text))
+    with pytest.raises(Refused, match="did not sign this page"):
+        papers.verify(home, folder, "", NOW.timestamp())
+    page.unlink()
+    assert not papers.verify(home, folder, "", NOW.timestamp()).page
+
+
+@pytest.mark.parametrize("which", ["sha256:", " ", "a", "15 letters"])
+def test_a_few_letters_name_no_papers(here, which, capsys):
+    home, folder = here
+    plan = papers.verify(home, folder, "", NOW.timestamp()).hash.removeprefix("sha256:")
+    papers.verify(home, folder, plan[:16], NOW.timestamp())  # the control
+    which = {"a": plan[:1], "15 letters": plan[:15]}.get(which, which)
+    with pytest.raises(UsageError, match="neither the run of these papers nor 16 letters"):
+        papers.verify(home, folder, which, NOW.timestamp())
+    assert call(potluck, ["site", "report", str(home), "", "--verify", str(folder)]) == 2
+
+
 def test_a_flipped_bit_of_the_signature_is_refused(here):
     home, folder = here
     path = folder / paper.SEAL
@@ -225,7 +258,7 @@ def test_a_flipped_bit_of_the_signature_is_refused(here):
 def test_another_sites_key_signs_nothing_in_this_ones_name(here):
     home, folder = here
     other = SiteHome.at(home.parent / "b")
-    seal = sealed(other, (folder / paper.JSON).read_bytes())
+    seal = sealed(other, (folder / paper.JSON).read_bytes(), (folder / paper.HTML).read_bytes())
     (folder / paper.SEAL).write_text(seal)  # truly b's signature: on papers that say they are a's
     with pytest.raises(Refused, match="papers say that they are a's"):
         papers.verify(home, folder, "", NOW.timestamp())
@@ -252,7 +285,7 @@ def test_a_stranger_and_another_spelling_are_refused(here):
         papers.verify(home, folder, "", NOW.timestamp())
     data = (folder / paper.JSON).read_bytes().replace(b'"site": "a"', b'"site": "b", "site": "a"')
     (folder / paper.JSON).write_bytes(data)
-    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data))
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data, b""))
     with pytest.raises(UsageError, match="not spelt as"):
         papers.verify(home, folder, "", NOW.timestamp())
 

@@ -5,6 +5,7 @@ when they were read for the plan; nothing here reads them.
 """
 
 import hashlib
+import os
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from potluck.members import files
 from potluck.members.card import fingerprint
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
-from potluck.members.papers import sealed, verified
+from potluck.members.papers import sealed, verified, verified_page
 from potluck.owner.access import AccessLog, Subject
 from potluck.owner.requests import SHORTEST, Requests
 from potluck.report.papers import annex as paper
@@ -55,7 +56,7 @@ class Paper:
 class Verified:
     """Papers whose signature holds. by: version and digest of the federation file that says so, as people compare it;
     coordinator: its coordinator's fingerprint; spelt: whether the plan's text has the plan's hash under this program's
-    version."""
+    version; page: whether annex.html is there, too: then its signature holds."""
 
     site: str
     fingerprint: str
@@ -69,6 +70,7 @@ class Verified:
     version: int
     coordinator: str
     spelt: bool
+    page: bool
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -111,9 +113,9 @@ def write(folder: Path, which: str, now: datetime, person: str = "", out: Path |
         files.kept_folder(place.parent)
         files.kept_folder(place)
         name = hashlib.sha256(data).hexdigest()
-        page = render(annex, one.plan.federation.sites, name)
-        seal = sealed(home, data)
-        parts = {paper.JSON: data, CHARTER: charter.encode(), paper.HTML: page.encode(), paper.SEAL: seal.encode()}
+        page = render(annex, one.plan.federation.sites, name).encode()
+        seal = sealed(home, data, page)
+        parts = {paper.JSON: data, CHARTER: charter.encode(), paper.HTML: page, paper.SEAL: seal.encode()}
         for file, content in parts.items():  # the signature last
             files.replace(place / file, content, files.PRIVATE)
         mine = next(card.fingerprint for card in annex.federation.members if card.name == home.name)
@@ -123,21 +125,17 @@ def write(folder: Path, which: str, now: datetime, person: str = "", out: Path |
 
 
 def verify(place: Path, file: Path, which: str, now: float) -> Verified:
-    """Whether papers are signed by a member. place: a site's or coordinator's home, or a federation file; file: their
-    annex.json, or the folder of it; which: the run or the plan's hash that they are to be of, "" any.
+    """Whether papers are signed by a member, and the page beside them where there is one. place: a site's or
+    coordinator's home, or a federation file; file: their annex.json, or the folder of it; which: the run or the plan's
+    hash, or its first letters, that they are to be of, "" any.
 
-    Raises UsageError: there are none, or malformed. Refused: not signed so, of another federation, or of another run.
+    Raises UsageError: there are none, malformed, or `which` is too short. Refused: not signed so, of another
+    federation, or of another run.
     """
     federation = federation_show(place, now).federation
     path = file / paper.JSON if file.is_dir() else file
-    try:
-        with private.regular(path) as content:
-            data = content.read(MOST + 1)
-    except OSError as error:
-        raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
-    if len(data) > MOST:
-        raise UsageError("is too long for a permit annex", where=str(path))
-    card = verified(federation, files.text(_beside(path), "signature"), data, str(path))
+    data, seal = _bytes(path), files.text(_beside(path, paper.SEAL), "signature")
+    card = verified(federation, seal, data, str(path))
     found = paper.read(data, str(path))
     if (found.site, found.federation.id) != (card.party.name, federation.id):
         what = f"the papers say that they are {found.site}'s of federation {found.federation.id}"
@@ -145,6 +143,9 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
     if which and which != found.request.run and not found.plan.hash.startswith(f"sha256:{_hex(which)}"):
         what = f"the papers are of run {found.request.run} and plan {found.plan.hash}"
         raise Refused(what, where=str(path), hint="they are no others' papers")
+    page = _beside(path, paper.HTML)
+    if os.path.lexists(page):
+        verified_page(federation, seal, data, _bytes(page), str(page))
     return Verified(
         site=found.site,
         fingerprint=fingerprint(card),
@@ -158,16 +159,33 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
         version=federation.version,
         coordinator=fingerprint(federation.coordinator),
         spelt=_spelt(found),
+        page=os.path.lexists(page),
     )
 
 
-def _beside(path: Path) -> Path:
-    """The signature of an annex.json: its browser may have put a run before both of their names."""
-    return path.with_name(path.name.removesuffix(paper.JSON) + paper.SEAL)
+def _bytes(path: Path) -> bytes:
+    try:
+        with private.regular(path) as content:
+            data = content.read(MOST + 1)
+    except OSError as error:
+        raise UsageError(f"cannot be read ({reason(error)})", where=str(path)) from None
+    if len(data) > MOST:
+        raise UsageError("is too long for a permit annex", where=str(path))
+    return data
+
+
+def _beside(path: Path, name: str) -> Path:
+    """The file of that name beside an annex.json: its browser may have put a run before all of their names."""
+    return path.with_name(path.name.removesuffix(paper.JSON) + name)
 
 
 def _hex(which: str) -> str:
-    return which.strip().lower().removeprefix("sha256:")
+    """Raises UsageError: fewer letters than name a plan; other papers would fit, too."""
+    text = which.strip().lower().removeprefix("sha256:")
+    if len(text) < SHORTEST:
+        what = f"{which!r} is neither the run of these papers nor {SHORTEST} letters of a plan's hash"
+        raise UsageError(what, where="--verify", hint="name the whole run, or more of the hash")
+    return text
 
 
 def _spelt(found: paper.Annex) -> bool:

@@ -13,12 +13,12 @@ from potluck.cli.door import PATH, spoken, voice
 
 @click.command("report")
 @click.argument("folder", type=PATH)
-@click.argument("which", metavar="HASH|RUN", default="")
+@click.argument("which", metavar="HASH|RUN", required=False)
 @click.option("-o", "--output", type=PATH, help="A folder for them, with a folder a run (default: own/ in FOLDER).")
 @click.option("--person", metavar="NAME", help="Who asks for them (default: the user who is logged in).")
 @click.option("--verify", "papers", type=PATH, metavar="PAPERS", help="Verify these papers, and write none.")
 @spoken
-def command(folder: Path, which: str, output: Path | None, person: str | None, papers: Path | None) -> None:
+def command(folder: Path, which: str | None, output: Path | None, person: str | None, papers: Path | None) -> None:
     """Write and sign the permit annex of a run, or of every run of a plan, as FOLDER's site knows it.
 
     With --verify FOLDER may also be a coordinator's folder, or a federation file.
@@ -26,10 +26,14 @@ def command(folder: Path, which: str, output: Path | None, person: str | None, p
     if papers is not None:
         if output is not None or person is not None:
             raise click.UsageError("--verify writes nothing, so it takes neither --output nor --person")
-        found = api.verify(folder, papers, which, time.time())
+        if which is not None and not which.strip():
+            raise click.UsageError("HASH|RUN is empty: name a run or a plan, or leave it out")
+        found = api.verify(folder, papers, which or "", time.time())
         lines = [f"signed by {found.site}: fingerprint {found.fingerprint}",
                  f"by version {found.version} of {found.federation}, whose coordinator is {found.coordinator}",
                  f"run {found.run} of {found.plan}: {found.state}, as of {found.made}"]  # fmt: skip
+        if found.page:
+            lines.append("annex.html is signed with it")
         if not found.spelt:
             lines.append("the plan's text does not have the plan's hash under this version of the program")
         voice().lines(found.document(), lines)

@@ -1,6 +1,6 @@
 """The permit annex as one static HTML file, to be read, printed and filed: no script, no request.
 
-It says what `annex.json` says, which is what is signed; the page itself is not.
+It says what `annex.json` says; both are signed.
 """
 
 from potluck.core.party import BROKER
