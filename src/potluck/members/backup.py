@@ -22,11 +22,12 @@ from typing import IO, BinaryIO, Literal
 
 import msgspec
 
-from potluck.core.errors import Refused, UsageError, reason, unwritable
+from potluck.core.errors import PotluckError, Refused, UsageError, reason, unwritable
 from potluck.core.plan import CODE
 from potluck.core.schema import not_later, readable
 from potluck.core.visible import visible
 from potluck.members.files import PRIVATE, PRIVATE_FOLDER, settle
+from potluck.members.home import CoordinatorHome, SiteHome
 
 Kind = Literal["site", "coordinator"]
 LIST = "potluck-backup.json"
@@ -35,6 +36,8 @@ PASSING = (".lock", ".pid", "-wal", "-shm", "-journal", ".boot", "status.json")
 """Endings of what belongs to a process or stands in a database's copy already."""
 LOGS, DATABASES = ".jsonl", ".sqlite"
 MOST = 1 << 20
+DEEPEST = 32
+"""Folders in each other, at most: those of a home are fewer."""
 _PIECE = 1 << 20
 _PATIENCE = 20.0
 _HINT = "take another copy"
@@ -82,8 +85,8 @@ def save(folder: Path, out: BinaryIO, kind: Kind, name: str, leave: Callable[[st
 def restore(source: BinaryIO, folder: Path, kind: Kind) -> Copied:
     """Put a copy back, into a new folder; gives what it holds. All files are for their owner alone.
 
-    Raises UsageError: the folder is there, or cannot be written. Raises Refused: no copy of such a home, cut short, or
-    with a file that is another one; then there is no folder.
+    Raises UsageError: the folder is there, or cannot be written. Raises Refused: no copy of such a home, cut short,
+    with a file that is another one, or no such home in it; then there is no folder.
     """
     if folder.exists():
         raise UsageError("is there already", where=str(folder), hint="nothing is overwritten: name another")
@@ -93,12 +96,23 @@ def restore(source: BinaryIO, folder: Path, kind: Kind) -> Copied:
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, draft, ignore_errors=True)
             copied = _unpacked(source, draft, kind)
+            _home(draft, kind)
             draft.rename(folder)
             undo.pop_all()
         settle(folder.parent)
     except OSError as error:
         raise unwritable(error, folder, "name another folder") from None
     return copied
+
+
+def _home(draft: Path, kind: Kind) -> None:
+    try:
+        if kind == "site":
+            SiteHome.at(draft)
+        else:
+            CoordinatorHome.at(draft).standing()
+    except PotluckError as error:
+        raise _no_copy(f"the {kind}'s home in it {error.what}") from None
 
 
 def _unpacked(source: BinaryIO, draft: Path, kind: Kind) -> Copied:
@@ -108,12 +122,13 @@ def _unpacked(source: BinaryIO, draft: Path, kind: Kind) -> Copied:
             for member in tar:
                 inner = PurePosixPath(member.name)
                 file = tar.extractfile(member) if member.isreg() else None
-                if file is None or inner.is_absolute() or ".." in inner.parts or member.name in found:
+                odd = inner.is_absolute() or ".." in inner.parts or len(inner.parts) > DEEPEST
+                if file is None or odd or member.name in found:
                     raise _no_copy("it holds what no copy does")
                 if member.name == LIST:
                     return _verified(file.read(MOST), found, kind)
                 found[member.name] = _written(file, draft / inner)
-    except (tarfile.TarError, EOFError, ValueError):
+    except (tarfile.TarError, EOFError, ValueError, RecursionError):  # tarfile follows long names one into the next
         raise _no_copy("it is damaged") from None
     raise _no_copy("it was cut short")
 

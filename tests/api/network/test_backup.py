@@ -186,6 +186,42 @@ def link(file):
     packed(file, [(member, b""), *((tarfile.TarInfo(name), data) for name, data in members(file).items())])
 
 
+def absolute(file):
+    parts = [(tarfile.TarInfo(name), data) for name, data in members(file).items()]
+    packed(file, [(tarfile.TarInfo(str(file.with_name("outside"))), b"x"), *parts])
+
+
+def deep(file):
+    parts = [(tarfile.TarInfo(name), data) for name, data in members(file).items()]
+    packed(file, [(tarfile.TarInfo("/".join(["d"] * 2000)), b"x"), *parts])
+
+
+def chained(file):
+    """Long names of long names: tarfile calls itself for each."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 1
+    one = name.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")
+    file.write_bytes(gzip.compress(one * 3000 + gzip.decompress(file.read_bytes())))
+
+
+def listing(file, kept):
+    """A whole copy of fewer files, as its list says."""
+    found = members(file)
+    listed = msgspec.json.decode(found.pop(LIST), type=Copied)
+    some = {name: digest for name, digest in listed.files.items() if kept(name)}
+    data = msgspec.json.encode(msgspec.structs.replace(listed, files=some))
+    parts = [(tarfile.TarInfo(name), found[name]) for name in some]
+    packed(file, [*parts, (tarfile.TarInfo(LIST), data)])
+
+
+def empty(file):
+    listing(file, lambda name: False)
+
+
+def homeless(file):
+    listing(file, lambda name: name != "site.toml")
+
+
 def coordinators(file):
     found = members(file)
     listed = msgspec.json.decode(found.pop(LIST), type=Copied)
@@ -202,16 +238,34 @@ def later(file):
 
 @pytest.mark.parametrize(
     "spoil",
-    [cut, changed, without_list, one_less, one_more, outside, link, coordinators, later, lambda f: f.write_bytes(b"")],
+    [
+        cut,
+        changed,
+        without_list,
+        one_less,
+        one_more,
+        outside,
+        absolute,
+        link,
+        deep,
+        chained,
+        empty,
+        homeless,
+        coordinators,
+        later,
+        lambda f: f.write_bytes(b""),
+    ],
 )
 def test_a_copy_that_is_not_as_it_was_made_is_refused_and_nothing_is_left(home, tmp_path, spoil):
     (tmp_path / "in").mkdir()
     site_backup(home.folder, tmp_path / "copy")
+    shutil.copy(tmp_path / "copy", tmp_path / "good")
     spoil(tmp_path / "copy")
     with pytest.raises(Refused, match=r"no backup of a home|a backup of a coordinator's home|a later Potluck wrote it"):
         site_restore(tmp_path / "copy", tmp_path / "in" / "north")
     assert list((tmp_path / "in").iterdir()) == []
     assert not (tmp_path / "outside").exists()
+    site_restore(tmp_path / "good", tmp_path / "in" / "north")  # the control
 
 
 def test_nothing_is_overwritten(home, tmp_path):

@@ -106,7 +106,6 @@ def server_restore(file: Path, folder: Path, newest: Path | None = None) -> Back
         found = Backup(file, folder, restore(source, folder, "coordinator"))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder)
-        CoordinatorHome.at(folder).standing()
         if newest is not None:
             federation_catch_up(folder, newest, time.time())
         undo.pop_all()
