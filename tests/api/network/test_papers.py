@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -31,7 +31,7 @@ from support.docs.keys import keys, section
 from support.owner.policies import OPEN
 from support.report.tree import Tree
 
-NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
+NOW = datetime.now(UTC)  # the home is made by this clock, too
 PERMIT = Permit(number="FI-7", basis="EHDS art. 53", controller="Ward 7", expires="2027-12-31")
 
 
@@ -177,7 +177,7 @@ def test_papers_that_were_cut_off_are_refused_or_the_old_ones_and_written_again(
             done.append(path.name)
         write(path, *content)
 
-    later = datetime(2026, 12, 2, tzinfo=UTC)
+    later = NOW + timedelta(days=1)
     with monkeypatch.context() as patch:
         patch.setattr(papers.files, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -189,7 +189,7 @@ def test_papers_that_were_cut_off_are_refused_or_the_old_ones_and_written_again(
         with pytest.raises(Refused, match="did not sign this"):
             papers.verify(home, folder, "", NOW.timestamp())
     papers.write(home, "aa" * 16, later, "ann", folder.parent)
-    assert papers.verify(home, folder, "", NOW.timestamp()).made.startswith("2026-12-02")
+    assert papers.verify(home, folder, "", NOW.timestamp()).made == later.isoformat(timespec="seconds")
 
 
 @pytest.mark.parametrize("place", ["home", "fed", "beside"])
@@ -308,7 +308,7 @@ def test_what_became_of_a_run_is_said(made, tmp_path):
         other = homes.ask(home, homes.spec(name=end), run=run)
         with closing(Requests(home / "requests.sqlite")) as book:
             if end == "withdraw":
-                book.withdraw(run)
+                book.finish(run)
         if end == "revoke":
             decide(home, "approve", other, "ann")
         if end != "withdraw":
