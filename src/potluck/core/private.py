@@ -27,10 +27,11 @@ def opened(path: Path, how: int) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE), "wb")
 
 
-def regular(path: Path) -> BinaryIO:
+def regular(path: Path, links: bool = True) -> BinaryIO:
     """The file for reading, where it may be another's: a pipe without a writer would be waited for, so whatever is no
-    regular file is an error before it is read. Raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    regular file is an error before it is read. links: whether the file itself may be a link. Raises OSError."""
+    how = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    handle = os.open(path, how)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is no file")

@@ -259,6 +259,21 @@ def test_no_other_file_of_a_run_is_handed_out(desk, ann, tmp_path, file):
     assert ann.get(f"/runs/{run}/keep/{file}").status_code in (404, 307)
 
 
+@pytest.mark.parametrize("name", ["report.html", "model.json"])
+def test_no_link_leads_out_of_a_runs_folder(desk, ann, tmp_path, name):
+    run, out = "a" * 32, tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "secret").write_text("root:")
+    desk.office.runs.append(live(run, state="finished", out=out))
+    pages = [f"/runs/{run}/keep/{name}"] + [f"/runs/{run}/report"] * (name == "report.html")
+    (out / name).write_text("mine")
+    assert [ann.get(page).text for page in pages] == ["mine"] * len(pages)  # the control
+    (out / name).unlink()
+    (out / name).symlink_to(tmp_path / "secret")
+    assert [ann.get(page).status_code for page in pages] == [404] * len(pages)
+    assert f"/keep/{name}" not in ann.get(f"/runs/{run}").text
+
+
 def test_a_report_comes_under_a_policy_that_lets_it_do_nothing(desk, ann, tmp_path):
     (tmp_path / "report.html").write_text(f"<h1>report</h1>{MARKUP}")
     run = "a" * 32

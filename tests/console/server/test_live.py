@@ -96,6 +96,16 @@ def test_streams_are_bounded_and_a_closed_one_makes_room(pages):
     raise AssertionError("no room was made")
 
 
+def test_one_person_in_many_browsers_takes_not_all_streams():
+    mine, other = [("h1", "ann", number) for number in range(8)], ("h2", "dave", 99)
+    bounded = streams.Streams()
+    taken = [bounded._taken(key) for key in mine for _ in range(streams.EACH)]
+    assert taken.count(True) == streams.PERSON < streams.ALL
+    assert bounded._taken(other)
+    bounded._left(mine[0])
+    assert bounded._taken(mine[7])
+
+
 def test_many_pages_read_the_journals_once_a_moment(pages):
     desk, client = pages
     with ExitStack() as stack:

@@ -19,8 +19,8 @@ from potluck.console.sessions import Session
 from potluck.console.shell import Console
 from potluck.core.errors import PotluckError
 
-EACH, ALL = 4, 32
-"""Most streams of one session, and in all."""
+EACH, PERSON, ALL = 4, 8, 32
+"""Most streams of one session, of one person in all their sessions, and in all."""
 TICK = 1.0
 """Seconds between looks at the run."""
 PING = 15
@@ -41,13 +41,13 @@ class Streams:
     def __init__(self, tick: float = TICK) -> None:
         self._tick = tick
         self._lock = threading.Lock()
-        self._open: Counter[int] = Counter()
+        self._open: Counter[tuple[str, str, int]] = Counter()
 
     def follow(self, console: Console, session: Session, news: Callable[[], News]) -> ASGIApp:
         """The answer that goes on until the run or the session is over."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            key = id(session)
+            key = (session.handle, session.person, id(session))
             if scope["method"] == "HEAD" or not self._taken(key):
                 refused = PlainTextResponse("Refused: too many pages follow runs already.\n", 429)
                 await refused(scope, receive, send)
@@ -88,14 +88,15 @@ class Streams:
                 yield ": still here\n\n"
             await asyncio.sleep(self._tick)
 
-    def _taken(self, key: int) -> bool:
+    def _taken(self, key: tuple[str, str, int]) -> bool:
         with self._lock:
-            if self._open[key] >= EACH or self._open.total() >= ALL:
+            own = sum(number for other, number in self._open.items() if other[:2] == key[:2])
+            if self._open[key] >= EACH or own >= PERSON or self._open.total() >= ALL:
                 return False
             self._open[key] += 1
             return True
 
-    def _left(self, key: int) -> None:
+    def _left(self, key: tuple[str, str, int]) -> None:
         with self._lock:
             self._open[key] -= 1
             if not self._open[key]:

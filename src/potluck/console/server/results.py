@@ -47,7 +47,9 @@ def left(run: Live) -> Left | None:
     if run.out is None or not run.out.is_dir():
         return None
     sizes = [(name, what, run.out / name) for name, (what, _) in FILES.items()]
-    files = tuple((name, what, path.stat().st_size) for name, what, path in sizes if path.is_file())
+    files = tuple(
+        (name, what, path.stat().st_size) for name, what, path in sizes if path.is_file() and not path.is_symlink()
+    )
     try:
         outcome, details = read(run.out)
         results = scores(outcome, details)
@@ -81,7 +83,7 @@ class Results:
 
 def _sent(folder: Path, name: str, *, keep: bool = False) -> Response:
     try:
-        file = private.regular(folder / name)
+        file = private.regular(folder / name, links=False)  # to a file of this machine, say
     except OSError:
         raise HTTPException(404) from None
     kind = f"{FILES[name][1]}; charset=utf-8"
