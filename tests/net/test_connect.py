@@ -54,10 +54,18 @@ def test_send_and_receive_refuse_an_unknown_key_at_once(running):
     assert time.monotonic() - started < 300  # not the patience
 
 
-def test_an_expired_certificate_is_refused_in_words(stopped):
+def test_an_expired_certificate_is_said_in_words_and_waited_for(stopped):
     stopped.prepare(now=time.time() - 2 * YEAR, renew=True)
     stopped.start()
-    assert "expired" in refusal(stopped)
+    link = stopped.link(A)
+    assert link.trouble is not None  # not connected before it is
+    with pytest.raises(Unreachable, match="expired"):
+        link.open(2)
+    stopped.stop()
+    stopped.prepare(now=time.time(), renew=True)
+    stopped.start()
+    link.open(20)
+    assert link.trouble is None
 
 
 def test_a_certificate_of_tomorrow_is_refused_and_one_an_hour_early_is_not(stopped):
@@ -67,7 +75,8 @@ def test_a_certificate_of_tomorrow_is_refused_and_one_an_hour_early_is_not(stopp
     stopped.stop()
     stopped.prepare(now=time.time() + 3 * 24 * 3600, renew=True)
     stopped.start()
-    assert "not valid yet" in refusal(stopped)
+    with pytest.raises(Unreachable, match="not valid yet"):
+        stopped.link(SERVER).open(2)
 
 
 def test_another_authority_is_not_believed(running):

@@ -78,7 +78,7 @@ class Link:
         self._notice = take
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = threading.Condition()
-        self._trouble: PotluckError | None = None
+        self._trouble: PotluckError | None = Unreachable("not connected yet", where=account.url)
         self._closed = False
         self._broker = ""  # whose queues this link has set up
         self._session: Session | None = None

@@ -264,13 +264,15 @@ def explain(error: BaseException, account: Account) -> PotluckError:
     return Unreachable("the broker does not answer", where=where, hint=hint)
 
 
-def _certificate(error: ssl.SSLCertVerificationError, where: str) -> Refused:
+def _certificate(error: ssl.SSLCertVerificationError, where: str) -> PotluckError:
+    """What is wrong with it. A day that does not fit gets better by itself: clocks are set after a start, and
+    certificates are renewed. So whoever waits for a broker waits for these, too; nothing is sent meanwhile."""
     if error.verify_code == EXPIRED:
         hint = "the coordinator renews it with: potluck broker FOLDER --renew"
-        return Refused("the broker's certificate has expired", where=where, hint=hint)
+        return Unreachable("the broker's certificate has expired", where=where, hint=hint)
     if error.verify_code == NOT_YET:
         hint = "is this machine's clock right?"
-        return Refused("the broker's certificate is not valid yet", where=where, hint=hint)
+        return Unreachable("the broker's certificate is not valid yet", where=where, hint=hint)
     if error.verify_code in WRONG_HOST:
         hint = "the address in the federation file must be the one that the certificate is for"
         return Refused("the broker's certificate is for another host", where=where, hint=hint)

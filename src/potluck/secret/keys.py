@@ -11,6 +11,8 @@ from potluck.core.party import Party
 from potluck.core.rounds import Abort, Cause
 from potluck.secret.container import Secret
 
+STRANGER = "not a member by the federation file in use"
+"""The detail of an abort: the federation file lists nobody of the name, so nothing could be verified."""
 _PRIME = 2**255 - 19
 _OF_ORDER_EIGHT = (
     0xB8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
@@ -58,7 +60,7 @@ class Roster:
         """The pinned key of `party`, 32 bytes. Raises Abort(SIGNATURE): not in the federation."""
         key = self._keys.get(party)
         if key is None:
-            raise Abort(Cause.SIGNATURE, party=party, detail="not a member by the federation file in use")
+            raise Abort(Cause.SIGNATURE, party=party, detail=STRANGER)
         return key
 
 

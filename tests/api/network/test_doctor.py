@@ -239,7 +239,7 @@ FAULTS = [
     (damaged_log, "access log", "look", "2 of its newest lines cannot be read"),
     (no_table, "tables", "bad", "no such file"),
     (no_ledgers_folder, "ledger", "bad", "there is no folder for"),
-    (another_version, "requests", "look", "the server runs version 0.0.1 of potluck, here is another"),
+    (another_version, "requests", "bad", "the server runs version 0.0.1 of potluck, here is another"),
     (forgotten_request, "requests", "look", "1 waits, the oldest for 3 days"),
 ]
 
@@ -281,6 +281,16 @@ def test_what_waits_of_members_and_two_lists_of_one_version_are_found(home, monk
     assert "two files of one version" in found[0].what
     assert "waits for a person's word: b is new" in found[1].what
     assert found[2].what.endswith("the fingerprints of b")
+
+
+def test_what_turns_every_run_away_is_bad_until_something_is_answered(home):
+    log, now = AccessLog(home / "access.jsonl"), datetime.now(UTC)
+    log.write("request", now, outcome="denied", why=("ledger",))
+    assert "nothing was answered since" in wrong(home, quick=True)[("requests", "bad")].what
+    log.write("request", now, outcome="pending")  # the ledger is back
+    found = wrong(home, quick=True)
+    assert ("requests", "bad") not in found
+    assert "a newer ledger" in found[("requests", "look")].what
 
 
 def test_a_clock_that_went_back_is_found(home):

@@ -10,6 +10,7 @@ from potluck.api.network import inbox
 from potluck.api.network import members as api
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.core.errors import Refused
+from potluck.core.party import site
 from potluck.core.rounds import Abort
 from potluck.drivers.sums import Sums, drive
 from potluck.learning.loops import build
@@ -271,3 +272,15 @@ def test_a_new_run_by_an_old_file_is_refused_by_who_has_a_newer_one(fed):
             with pytest.raises(Refused, match="federation"):
                 coordinator.gather()
     assert SiteHome.at(fed.folder / "a").pinned().version == 3
+
+
+def test_a_letter_of_a_member_that_is_not_in_the_file_yet_is_no_forgery_in_the_log(fed):
+    with fed.coordinator(quick(scene.plan()), RUN) as (coordinator, _):
+        for name, signature in (("zeta", bytes(64)), ("a", bytes(64))):
+            with pytest.raises(Abort) as caught:
+                coordinator._me.roster.verify(site(name), b"", signature)
+            coordinator._quiet_until.clear()
+            coordinator._discarded(caught.value)
+    newcomer, forged = [text for event, text in fed.said if event == "discarded"]
+    assert "zeta, which this federation file does not list: added since?" in newcomer
+    assert forged == "bad signature"

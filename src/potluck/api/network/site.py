@@ -89,7 +89,7 @@ def _watching(
 ) -> Callable[[], bool]:
     """`stop`, and on the way a word whenever the connection comes or goes, the status file, whom to tell, and a look
     at the federation file."""
-    known: list[str] = []
+    known = ["not connected yet"]  # no word before there is one thing or the other
 
     def look() -> bool:
         trouble = link.trouble

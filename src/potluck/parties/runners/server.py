@@ -31,6 +31,7 @@ from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 from potluck.parties.runners.participants import Participants
 from potluck.parties.runners.turns import ALWAYS, Turn
+from potluck.secret.keys import STRANGER
 from potluck.secret.random import system
 from potluck.tasks.sums.halves import RoundContext, lead
 
@@ -281,7 +282,10 @@ class Coordinator:
         now, cause = time.monotonic(), abort.cause
         if now >= self._quiet_until.get(cause, 0.0):
             self._quiet_until[cause] = now + QUIET
-            self._say("discarded", f"{cause.value}: {abort.detail}" if abort.detail else cause.value)
+            said = f"{cause.value}: {abort.detail}" if abort.detail else cause.value
+            if abort.detail == STRANGER:  # mostly a member that was added since: no forgery
+                said = f"a letter in the name of {abort.party}, which this federation file does not list: added since?"
+            self._say("discarded", said)
 
     def _take(self, sender: Party, body: Parcel, size: int) -> None:
         """Raises Abort: a word that does not fit its schema, a head that is not the site's, or too many letters."""

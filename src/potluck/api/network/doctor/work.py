@@ -32,6 +32,8 @@ LONG = 1800.0
 """Seconds without a look around after which a process may hang."""
 TURNED = ("version", "federation", "expired", "ledger", "engine", "data", "policy")
 """Why a run is turned away where this machine's people can do something."""
+EVERY = ("version", "ledger")
+"""Of these, why every run is turned away until somebody acts."""
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
 
@@ -133,8 +135,15 @@ def turned(home: SiteHome, now: float) -> Iterator[Finding]:
     """Runs that this program turned away before anybody was asked: another version, another federation file."""
     with suppress(PotluckError, ValueError):  # a log that cannot be read has a finding of its own
         ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED]
+        answers = [one for one in read_log(home.access, last=RECENT).entries if one.event == "request"]
+        now_too = answers[-1].why[0] if answers and answers[-1].why else ""
         for one in {one.codes[0]: one for one in reversed(ours)}.values():
-            yield Finding("requests", "look", f"a run was turned away on {one.when[:10]}: {one.why}", one.hint)
+            said = f"a run was turned away on {one.when[:10]}: {one.why}"
+            if one.codes[0] in EVERY and one.codes[0] == now_too:
+                said = f"{said}; nothing was answered since, and no run can be while it is so"
+                yield Finding("requests", "bad", said, one.hint)
+                continue
+            yield Finding("requests", "look", said, one.hint)
 
 
 def told(home: SiteHome, rules: Policy) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 
 Samples = Mapping[tuple[str, ...], float]
+ANSWERS = ("approved", "pending", "denied", "refused")
 FRESH = 5.0
 """Seconds for which an answer is given again: who asks ever more often makes no work."""
 
@@ -124,8 +125,8 @@ def gauge(name: str, what: str, value: float) -> Figure:
 
 
 def _counted(counts: Counts) -> tuple[Figure, ...]:
-    def of(*names: str) -> Samples:
-        found: dict[tuple[str, ...], float] = {}
+    def of(names: Iterable[str], all_: Iterable[str]) -> Samples:
+        found: dict[tuple[str, ...], float] = {(outcome,): 0.0 for outcome in all_}  # else `increase` misses the first
         for (what, outcome), number in counts.happened.items():
             if what in names:
                 found[(outcome,)] = found.get((outcome,), 0.0) + number
@@ -134,11 +135,11 @@ def _counted(counts: Counts) -> tuple[Figure, ...]:
     def moved(by: Mapping[str, int]) -> Samples:
         return {(way,): float(by.get(way, 0)) for way in ("in", "out")}
 
-    rounds: Samples = {("done",): 0.0, **of("round")}
-    none: Samples = {(cause.value,): 0.0 for cause in Cause}  # an alarm by increase() needs to see the 0 before
+    causes = tuple(cause.value for cause in Cause)
+    rounds = of(["round"], ("done", *causes))
     again: Samples = {(): float(counts.reconnects)}
-    letters, size, answers = moved(counts.letters), moved(counts.bytes), of("request")
-    lost, told = {**none, **of("discarded", "refused", "dropped")}, of("notify")
+    letters, size, answers = moved(counts.letters), moved(counts.bytes), of(["request"], ANSWERS)
+    lost, told = of(["discarded", "refused", "dropped"], causes), of(["notify"], ("done", "refused", "aborted"))
     return (
         Figure("potluck_broker_reconnects_total", "counter", "Times the broker was connected to again.", again),
         Figure("potluck_letters_total", "counter", "Letters that came and went.", letters, ("direction",)),
