@@ -9,6 +9,7 @@ import pytest
 
 from potluck.api.network import members as api
 from potluck.api.network.ledger import anchor
+from potluck.api.network.membership import follow
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.api.network.membership.follow import Follower
 from potluck.core.errors import Refused, UsageError
@@ -254,6 +255,61 @@ def test_a_file_that_ends_earlier_runs_is_signed_as_such_and_older_programs_file
         signed(replace(cut, oldest=3), keys("coordinator"))
     assert "oldest" not in signed(it, keys("coordinator"))
     assert it.canonical.startswith(b"potluck federation 1\0")
+
+
+def test_keys_that_were_revoked_are_strangers_when_they_are_listed_again(a, chief):
+    card = a.folder.parent / "b" / "b.card"
+    for revoke, new in ((False, set()), (True, {"b"})):  # the first is the control
+        with following(a) as (follower, _):
+            api.federation_remove(chief.folder, "b", NOW, revoke=revoke)
+            follower.take(chief.federation.read_bytes())
+            follower.look()
+            api.federation_add(chief.folder, [card], NOW)
+            follower.take(chief.federation.read_bytes())
+            follower.look()
+        assert set(site_members(a.folder, NOW).new) == new
+
+
+def test_a_person_who_joins_a_newer_file_is_not_overtaken_by_an_older_one(a, chief, monkeypatch):
+    api.federation_remove(chief.folder, "b", NOW)
+    older = chief.federation.read_bytes()
+    api.federation_rotate(chief.folder, [], NOW, keys=False, days=None, revoke=True)
+    tried = []
+
+    def slowly(*its):
+        found = judged(*its)
+        try:
+            api.site_join(a.folder, chief.federation, NOW)
+            tried.append("joined")
+        except Refused as error:
+            tried.append(error.what)
+        return found
+
+    with following(a) as (follower, _):
+        with monkeypatch.context() as patch:
+            patch.setattr(follow.offers, "judged", slowly)
+            follower.take(older)
+            follower.look()
+        assert tried == ["another federation file is being joined here"]
+        api.site_join(a.folder, chief.federation, NOW)  # the control: a moment later
+        follower.look()
+        assert a.pinned().version == follower._pinned.federation.version == chief.open(NOW).federation.version
+
+
+def test_files_without_end_leave_few_lines_and_the_next_good_one_is_taken(a, chief, monkeypatch):
+    api.federation_rotate(chief.folder, [], NOW, keys=False, days=None)
+    with following(a) as (follower, said):
+        for number in range(300):
+            follower.take(b"junk %d" % number)
+            follower.look()
+        follower.take(chief.federation.read_bytes())
+        follower.look()
+        assert a.pinned().version == 2
+        assert len(read_log(a.access).entries) == len(said) == follow.FILES
+        later = time.monotonic() + 60
+        monkeypatch.setattr(follow.time, "monotonic", lambda: later)
+        follower.look()
+        assert a.pinned().version == 3
 
 
 def test_judging_pins_nothing(a, chief):

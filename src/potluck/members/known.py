@@ -62,6 +62,13 @@ class Known:
         cards = (federation.cards[party] for party in among if party in federation.cards and party != self.me)
         return tuple(card for card in cards if fingerprint(card) not in agreed)
 
+    def forget(self, cards: Sequence[Card], pinned: Federation) -> None:
+        """Nobody agrees to these cards any more: their keys may be stolen. Raises as `agree`."""
+        before, gone = self.agreed(pinned), {fingerprint(card) for card in cards}
+        if gone & before.keys() or not self.path.exists():
+            kept = {mark: one for mark, one in before.items() if mark not in gone}
+            files.replace(self.path, msgspec.json.encode(_File(1, kept)), files.PRIVATE)
+
     def agree(self, cards: Sequence[Card], pinned: Federation | None, now: float, person: str = "") -> None:
         """A person agrees to these cards; durable when this returns. Raises UsageError: the disk."""
         before = self.agreed(pinned)

@@ -111,6 +111,9 @@ def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Cont
         if pinned.digest != offered.digest:
             home.known.agree((), pinned, now)  # who was a member here before files came by themselves
             home.earlier.keep(home.federation)
+            if offered.oldest > pinned.oldest:  # whoever lists these keys again needs a person's word again
+                gone = [card for card in pinned.members if card not in offered.members]
+                home.known.forget(gone, pinned)
     files.replace(home.federation, text.encode())
     home.held(offered)
     home.earlier.tidy(wanted, offered.oldest, now)

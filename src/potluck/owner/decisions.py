@@ -61,6 +61,12 @@ def carry(db: sqlite3.Connection, text: str, run: str) -> None:
     )
 
 
+def outdate(db: sqlite3.Connection, text: str, since: float) -> None:
+    """Approvals from before `since`, seconds since 1970, that no run has used up count no more."""
+    query = "UPDATE decisions SET void = 1 WHERE hash = ? AND verdict = 'approve' AND run IS NULL AND at < ?"
+    db.execute(query, (text, since))
+
+
 def void(db: sqlite3.Connection, text: str) -> None:
     """No approval of a plan counts any more."""
     db.execute("UPDATE decisions SET void = 1 WHERE hash = ? AND verdict = 'approve'", (text,))

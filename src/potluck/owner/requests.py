@@ -18,7 +18,7 @@ from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons, folded
-from potluck.owner.decisions import Said, approvers, carry, denied, every, newest, void
+from potluck.owner.decisions import Said, approvers, carry, denied, every, newest, outdate, void
 from potluck.owner.policy import Approve
 from potluck.owner.store import as_our_errors, forget, opened
 
@@ -131,13 +131,14 @@ class Requests:
             forget(self._db, KEPT, DENIED, (UNFIT, UNUSED), _COUNTED)
             return self._known(run)
 
-    def approve(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
-        """A person says yes to a plan. Serves the run that waits, else the next one. What was denied stays denied.
+    def approve(self, prefix: str, person: str, now: float, approve: Approve, since: float = 0.0) -> Decision:
+        """A person says yes to a plan: serves the run that waits, or the next. Approvals before `since` count no more.
 
-        Raises UsageError: no plan or more than one begins so, or nobody is named. A whole hash need not be known yet.
+        Denials stay. Raises UsageError: no plan or more than one begins so, or nobody is named. A whole hash will do.
         """
         with self.change() as db:
             text = self._hash(prefix)
+            outdate(self._db, text, since)
             self._verdict(text, person, "approve", now)
             waiting = db.execute("SELECT run FROM requests WHERE hash = ? AND state = 'pending'", (text,)).fetchall()
             for (run,) in waiting[:1]:

@@ -277,6 +277,15 @@ def folder_of_others(owner):
     (owner.home.folder / "tell.sh").symlink_to(outside / "tell.sh")
 
 
+def link_of_others(owner):
+    outside = owner.home.folder.parent / "open"
+    outside.mkdir()
+    (owner.home.folder / "tell.sh").rename(owner.home.folder.parent / "mine.sh")
+    (outside / "way").symlink_to("../mine.sh")
+    (owner.home.folder / "tell.sh").symlink_to("../open/way")
+    outside.chmod(0o777)
+
+
 def absent(owner):
     (owner.home.folder / "tell.sh").unlink()
 
@@ -289,7 +298,17 @@ def no_interpreter(owner):
     owner.script("#!/nowhere/sh\n")
 
 
-@pytest.mark.parametrize("change", [writable, grouped, folder_of_others, absent, no_program, no_interpreter])
+def test_a_program_behind_links_of_the_owners_is_run(owner):
+    link_of_others(owner)
+    (owner.home.folder.parent / "open").chmod(0o755)
+    owner.asked("r1")
+    owner.done(NOW)
+    assert len(owner.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [writable, grouped, folder_of_others, link_of_others, absent, no_program, no_interpreter]
+)
 def test_what_others_could_have_changed_or_cannot_run_is_not_run_and_the_doctor_says_so(owner, change):
     change(owner)
     owner.asked("r1")

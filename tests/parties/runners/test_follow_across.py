@@ -1,5 +1,6 @@
 """The federation file changes while runs go on: who joins, leaves or has new keys stops nobody, and cuts in nowhere."""
 
+import os
 import time
 from contextlib import contextmanager, suppress
 
@@ -120,7 +121,9 @@ def test_a_run_ends_under_its_file_while_members_come_go_and_change_keys_and_the
             for name in "abc":  # nobody there has agreed to e, and b has new keys: a person says so
                 one = inbox.one_request(fed.folder / name, inbox.inbox(fed.folder / name)[0].request.hash)
                 assert one.request.codes == ("members",)
-                inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada")
+                with pytest.raises(Refused, match="nobody here has agreed: "):  # whoever has not looked
+                    inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada")
+                inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada", new=one.new.values())
             outcome, _ = fed.run(quick(later), NEXT)
     assert "discarded" not in told
     assert outcome.model.digest() == scene.Scene(later).run().model.digest()
@@ -255,8 +258,34 @@ def test_a_plan_that_was_approved_for_ever_is_asked_again_when_a_member_has_othe
         )
         shown(fed, "a")
         assert verdicts(fed, spec, "a", "ef" * 16) == ["pending"]
-        inbox.decide(home.folder, "approve", which, "Ada")
+        new = inbox.one_request(home.folder, which).new
+        inbox.decide(home.folder, "approve", which, "Ada", new=new.values())
         assert verdicts(fed, spec, "a", "ef" * 16) == ["granted"]
+
+
+def test_a_yes_that_was_given_before_a_member_had_other_keys_counts_for_nobody(fed):
+    spec = quick(scene.plan())
+    home = fed.home("a")
+    words = home.policy.read_text().replace('"policy"', '"person"\npeople = 2')
+    home.policy.write_text(words)
+    with fed.attending("a"):
+        assert verdicts(fed, spec, "a") == ["pending"]
+        which = inbox.inbox(home.folder)[0].request.hash
+        inbox.decide(home.folder, "approve", which, "Ada")
+        os.utime(home.federation)
+        inbox.decide(home.folder, "approve", which, "Bob")  # the control: the same members
+        assert verdicts(fed, spec, "a") == ["granted"]
+        assert verdicts(fed, spec, "a", NEXT) == ["pending"]
+        inbox.decide(home.folder, "approve", which, "Ada")
+        card = api.site_rotate(fed.folder / "c").card
+        api.federation_rotate(fed.folder / "fed", [card], time.time(), keys=False, days=None)
+        shown(fed, "a")
+        new = inbox.one_request(home.folder, which).new
+        _, done = inbox.decide(home.folder, "approve", which, "Bob", new=new.values())
+        assert (done.changed, done.missing) == ((), 1)
+        _, done = inbox.decide(home.folder, "approve", which, "Ada", new=new.values())
+        assert done.missing == 0 or done.changed
+        assert verdicts(fed, spec, "a", NEXT) == ["granted"]
 
 
 def test_a_new_run_by_an_old_file_is_refused_by_who_has_a_newer_one(fed):

@@ -3,7 +3,7 @@
 import getpass
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ import msgspec
 
 from potluck.api.network.composed import Composed, opened, would
 from potluck.api.network.history import read_of
-from potluck.api.network.membership.agreed import agree_to, newcomers
+from potluck.api.network.membership.agreed import agree_to, compared, newcomers
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -284,15 +284,16 @@ def decide(
     reason: str = "",
     *,
     signed: bool = False,
+    new: Collection[str] = (),
     sure: Callable[[], None] = lambda: None,
 ) -> tuple[str, Decision]:
     """`approve`, `deny` or `revoke` the plan whose hash begins with `which`, as `person` (default: who is logged in).
 
     reason: the person's words, for this site's access log alone; signed: whether the person signed in as one of those
-    who were invited to the pages; sure: raises if what was looked at is not so any more, asked while nobody else can
-    change it. Gives (person, what it did). The line of the log is written before the decision holds, or it does not.
-    Raises UsageError: no such plan; Refused: nobody can say yes to a graph that this version cannot read, this person
-    cannot here, or it cannot be logged.
+    who were invited to the pages; new: fingerprints of members that are new here and that the person saw; sure: raises
+    if what was looked at is not so any more, asked while nobody else can change it. Gives (person, what it did). The
+    line of the log is written before the decision holds, or it does not. Raises UsageError: no such plan; Refused:
+    nobody can say yes to a graph that this version cannot read, or this person here; a new member was not seen; no log.
     """
     home = SiteHome.at(folder)
     who = person or getpass.getuser()
@@ -301,12 +302,14 @@ def decide(
         policy = read_policy(home.policy)
         rules, in_force = policy.approve, keep(home.policies, policy)
         if verdict == "approve":
-            _readable(home, requests.find(which))
-            _permitted(home, requests.find(which), datetime.now(UTC))
+            asked = _approvable(home, requests.find(which), datetime.now(UTC))
             if not signed:
                 _proven(home, requests, which, who)
-        act = {"approve": requests.approve, "deny": requests.deny, "revoke": requests.revoke}[verdict]
-        done = act(which, who, time.time(), rules)
+            since = compared(home, asked_of(asked[-1]), new, rules.rule) if asked else 0.0
+            done = requests.approve(which, who, time.time(), rules, since)
+        else:
+            act = requests.deny if verdict == "deny" else requests.revoke
+            done = act(which, who, time.time(), rules)
         newest = done.newest
         plan = read_of(newest) if newest else None
         if verdict == "approve" and done.changed and plan is not None:
@@ -326,19 +329,17 @@ def _proven(home: SiteHome, requests: Requests, which: str, who: str) -> None:
         raise Refused("persons were invited here: each says yes as themselves", where=home.name, hint=hint)
 
 
-def _readable(home: SiteHome, found: Sequence[Request]) -> None:
-    """Raises Refused: the graph of these requests is kept here, and this version cannot read it."""
+def _approvable(home: SiteHome, found: tuple[Request, ...], now: datetime) -> tuple[Request, ...]:
+    """Raises Refused: the graph of these requests is kept here, and this version cannot read it; or the permit in their
+    plan is over."""
     why = _with_kept(home, asked_of(found[0]))[1] if found else ""
     if why:
         hint = "deny it, or read it with the version that took it"
         raise Refused(f"the plan's graph cannot be read: {why}", where=home.name, hint=hint)
-
-
-def _permitted(home: SiteHome, found: Sequence[Request], now: datetime) -> None:
-    """Raises Refused: the permit in these requests' plan is over."""
     if found and asked_of(found[0]).ended(now):
         hint = "deny it: its asker needs a new permit, and a new plan"
         raise Refused("the plan's permit is over, so nobody can approve it", where=home.name, hint=hint)
+    return found
 
 
 def one_request(folder: Path, which: str) -> Asked:

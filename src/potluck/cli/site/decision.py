@@ -20,8 +20,9 @@ def decision(verdict: Event, words: str) -> click.Command:
     @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
     @click.option("--reason", default="", metavar="TEXT", help="Why, for this site's access log; it is sent to nobody.")
     @spoken
-    def act(folder: Path, hash: str, person: str | None, reason: str) -> None:
-        who, done = decide(folder, verdict, hash, person, reason)
+    def act(folder: Path, hash: str, person: str | None, reason: str, member: tuple[str, ...] = ()) -> None:
+        marks = tuple(one.strip().upper() for one in member)
+        who, done = decide(folder, verdict, hash, person, reason, new=marks)
         newest = done.newest
         withdrawn = newest.run if newest and newest.state is State.WITHDRAWN else None
         document = {
@@ -44,4 +45,7 @@ def decision(verdict: Event, words: str) -> click.Command:
 
         voice().data(document, text)
 
+    if verdict == "approve":
+        words = "A member that is new here: you compared this fingerprint by voice. Once for each."
+        act.params.append(click.Option(["--member"], multiple=True, metavar="FINGERPRINT", help=words))
     return act

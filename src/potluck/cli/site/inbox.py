@@ -66,7 +66,9 @@ def _show(out: Terminal, one: Asked) -> None:
     out.lines(["  its permit is over: it can only be denied"] if one.over else [])
     if one.file:
         out.say(f"  federation file: {one.file}")
-    out.lines(f"  new here: {name}, {mark}: compare by voice before you approve" for name, mark in one.new.items())
+    out.lines(
+        f"  new here: {name}, {mark}: compare by voice, then approve with --member" for name, mark in one.new.items()
+    )
     out.say(f"  what: {one.learnt}")
     out.say(f"  with: {one.together}")
     out.lines(f"  sees: {line}" for line in one.seen)

@@ -114,7 +114,8 @@ class Owner:
                 raise Refused(f"what the page showed has changed since ({why})", hint=hint)
 
         signed = visit.session is not None and bool(visit.session.handle)
-        decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, sure=sure)
+        new = tuple(asked.new.values())
+        decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, new=new, sure=sure)
         return RedirectResponse(f"{ADDRESS}/{visit.name}", 303)
 
     def _one(self, visit: Visit) -> Asked:

@@ -1,12 +1,12 @@
 """What a site knows of its federation, for its owner: who is new, what waits, and a person's word about members."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.network.members import Shown
-from potluck.core.errors import UsageError
+from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Plan
 from potluck.core.visible import visible
 from potluck.members import charter, offer
@@ -80,6 +80,27 @@ def site_agree(folder: Path, fingerprints: Sequence[str], person: str, now: floa
     cards = [marks[one] for one in fingerprints]
     home.known.agree(cards, pinned, now, person)
     return tuple(called(card.party) for card in cards)
+
+
+def compared(home: SiteHome, plan: Plan, marks: Collection[str], rule: str) -> float:
+    """Whoever approves a plan saw its new members: marks are their fingerprints. Gives from when on approvals of it are
+    about its members as they are now, in unix seconds; those for ever (rule "hash") are about whomever people here
+    agreed to. Raises Refused: it names a member that nobody here agreed to and that is not among these."""
+    if not home.federation.is_file():
+        return 0.0
+    pinned = home.pinned()
+    new = newcomers(home, pinned, plan)
+    unseen = [f"{name} ({mark})" for name, mark in new.items() if mark not in marks]
+    if unseen:
+        what = f"the plan names members to whom nobody here has agreed: {', '.join(unseen)}"
+        hint = "compare by voice, then potluck site approve --member FINGERPRINT, for each of them"
+        raise Refused(what, where=home.name, hint=hint)
+    if new:
+        return home.federation.stat().st_mtime
+    if rule == "hash":
+        return 0.0
+    named = {fingerprint(pinned.cards[one]) for one in (*plan.sites, *plan.compute) if one in pinned.cards}
+    return max((one.when for mark, one in home.known.agreed(pinned).items() if mark in named), default=0.0)
 
 
 def agree_to(home: SiteHome, plan: Plan, person: str) -> None:

@@ -29,10 +29,13 @@ from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests, State
 from potluck.parties.admission.consent import FILE
+from potluck.parties.runners.flood import Pace
 
 BUSY = "another federation file is being joined here"
 REMEMBERED = 64
 """Offered files that are known again: each is looked at once."""
+FILES, FILES_A_SECOND = 64.0, 1 / 60
+"""Offered files that are looked at one after the other, and for ever: each can be a line of the access log."""
 LATER = 10.0
 """Seconds until a file is looked at again that could not be pinned for a reason of this machine's."""
 
@@ -56,6 +59,7 @@ class Follower:
         self._ledger, self._log, self._say = ledger, log, say
         self._text = b""
         self._seen: dict[bytes, float] = {}
+        self._pace = Pace(FILES, FILES_A_SECOND)
         self._mark = _mark(self._home.federation)
         self._moved = False
 
@@ -81,7 +85,10 @@ class Follower:
             if time.monotonic() >= self._seen.get(name, 0.0):
                 self._seen[name] = float("inf")
                 self._seen = dict(list(self._seen.items())[-REMEMBERED:])
-                self._shown(text, name)
+                if self._pace.allows(time.monotonic()):
+                    self._shown(text, name)
+                else:
+                    self._seen[name] = time.monotonic() + LATER
         if _mark(self._home.federation) != self._mark:
             self._reload()
         return self._moved
@@ -92,8 +99,9 @@ class Follower:
             if len(text) > offers.LARGEST:
                 raise UsageError(f"a federation file of more than {offers.LARGEST} bytes", hint="join by hand")
             follow = read_policy(self._home.policy).federation.follow
-            offer = offers.judged(self._home, text.decode(), now, follow)
-            self._take_up(offer, text.decode(), now)
+            with locked(self._home.joining, BUSY):  # else a person could join a newer one between look and pin
+                offer = offers.judged(self._home, text.decode(), now, follow)
+                self._take_up(offer, text.decode(), now)
         except (PotluckError, UnicodeDecodeError) as error:
             what = error if isinstance(error, PotluckError) else "it is no text"
             if isinstance(error, Refused) and error.what == BUSY:
@@ -114,10 +122,9 @@ class Follower:
             self._note("members", "pending", offer.change, lines)
             self._tell(f"{name} of the federation file waits for a person (site join --offered): {'; '.join(lines)}")
         elif offer.standing == "follows":
-            with locked(self._home.joining, BUSY):
-                self._note("members", "done", offer.change, lines)
-                hand_over(self._home, it, now)
-                pin(self._home, it, text, now, wanted(self._home, self._ledger))
+            self._note("members", "done", offer.change, lines)
+            hand_over(self._home, it, now)
+            pin(self._home, it, text, now, wanted(self._home, self._ledger))
             self._reload(noted=True)
 
     def _reload(self, *, noted: bool = False) -> None:

@@ -14,7 +14,7 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,8 +60,8 @@ def program(notify: Notify, base: Path) -> list[str]:
     path = base / notify.command[0]
     try:
         found = path.resolve(strict=True)
-        for part in (found, *found.parents):
-            _trusted(part, part.stat(), base)
+        for part in passed(path.absolute()):
+            _trusted(part, part.lstat())
     except OSError as error:
         hint = "a path relative to policy.toml, or a whole one such as /usr/bin/mail"
         raise UsageError(f"notify.command cannot be run ({reason(error)})", where=str(path), hint=hint) from None
@@ -70,9 +70,26 @@ def program(notify: Notify, base: Path) -> list[str]:
     return [str(found), *notify.command[1:]]
 
 
-def _trusted(path: Path, status: os.stat_result, base: Path) -> None:
+def passed(path: Path) -> Iterator[Path]:
+    """Every folder and link on the way to a file that exists, and the file. path: from the root."""
+    at, names = Path(path.anchor), list(reversed(path.parts[1:]))
+    yield at
+    while names:
+        name = names.pop()
+        part = at.parent if name == ".." else at / name
+        yield part
+        if not part.is_symlink():
+            at = part
+            continue
+        target = part.readlink()
+        if target.is_absolute():
+            at = Path(target.anchor)
+        names += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+
+
+def _trusted(path: Path, status: os.stat_result) -> None:
     """As OpenSSH's StrictModes: whoever could put another program there would run it as this user."""
-    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    others = not stat.S_ISLNK(status.st_mode) and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     if status.st_uid not in (os.geteuid(), 0) or (others and not sticky):
         what = "notify.command is not run: another user of this machine could change it"
