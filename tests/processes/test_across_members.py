@@ -93,7 +93,7 @@ def approved(rig, *names):
         wait_for(lambda name=name: inbox.inbox(rig.home(name)), 120, f"{name} is asked")
         (asked,) = inbox.inbox(rig.home(name))
         assert asked.request.codes == ("members",)
-        inbox.decide(rig.home(name), "approve", asked.request.hash, "Ada")
+        inbox.decide(rig.home(name), "approve", asked.request.hash, "Ada", new=asked.new.values())
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_a_minority_cannot_end_a_run_and_half_can(monkeypatch, run, tmp_path, wh
         (said,) = [one for one in found["warnings"] if "outvoted" in one]
         assert said.startswith("b was against the model in 6 of 6 votes (rounds 1 to 6) and was outvoted. hint: ")
         page = done.report(tmp_path / "report.html").read_text(encoding="utf-8")
-        assert page.count("b was against the model in 6 of 6 votes") == 2  # the summary, and the warning
+        assert page.count("b was against the model in 6 of 6 votes") == 3  # printed, summary, warning
         assert page.count("<bdi>b</bdi>") >= 6
     else:
         assert not any("outvoted" in one for one in found["warnings"])
