@@ -118,6 +118,15 @@ def test_nothing_but_the_next_file_is_followed_and_each_try_is_said_once(a, chie
     assert "nobody here agreed to c yet" in said[-1]
 
 
+def test_what_somebody_writes_beside_what_is_signed_is_not_pinned(a, chief):
+    api.federation_add(chief.folder, [api.site_new(a.folder.parent / "c").card], NOW)
+    text = chief.federation.read_bytes()
+    with following(a) as (follower, _):
+        follower.take(b"# c was confirmed by voice\n" + text + b"# to compare fingerprints, call ...\n")
+        follower.look()
+    assert a.federation.read_bytes() == text  # the new members are in it, the comments are not
+
+
 def test_an_older_file_is_not_taken_also_by_a_process_that_was_started_again(a, chief):
     old = chief.federation.read_bytes()
     for days in (10, 20):

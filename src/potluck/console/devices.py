@@ -19,8 +19,6 @@ from potluck.members.persons import Person
 KEPT = 400 * 86400
 """Seconds that a browser keeps it: the most that browsers do."""
 _NONCE = 32
-_MOST = 8
-"""Cookies of the name that are looked at: another program on this host may have set some."""
 
 
 class Devices:
@@ -44,7 +42,7 @@ class Devices:
         if person is None or not person.password:
             return ""
         values = re.findall(rf"(?:^|;\s*){re.escape(self._name(person))}=([0-9a-f]+)\.([0-9a-f]+)(?=;|\s*$)", cookies)
-        good = (nonce for nonce, mac in values[:_MOST] if hmac.compare_digest(mac, _mac(person, nonce)))
+        good = (nonce for nonce, mac in values if hmac.compare_digest(mac, _mac(person, nonce)))
         return next(good, "")
 
     def _name(self, person: Person) -> str:

@@ -81,6 +81,12 @@ def parse(text: str, where: str) -> Federation:
     return federation
 
 
+def spelled(text: str, where: str) -> str:
+    """The text as `write` spells it: what is signed, and nothing that somebody on the way wrote beside it, such as a
+    comment. The text is one that `parse` takes. Raises as `tables.read`."""
+    return tables.write(tables.read(text, _File, where), TITLE)
+
+
 def read(path: Path) -> Federation:
     """`parse` of a file. Raises UsageError, Refused."""
     return parse(files.text(path, "federation file"), str(path))

@@ -43,7 +43,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
         return Offer(offered, "same", change)
     by_ours = (offered.id, offered.coordinator.signing) == (pinned.id, pinned.coordinator.signing)
     if by_ours and offered.version == pinned.version and not home.conflict.exists():
-        files.replace(home.conflict, text.encode())
+        files.replace(home.conflict, charter.spelled(text, str(home.conflict)).encode())
     if by_ours and offered.version < pinned.version:
         return Offer(offered, "older", change)
     accept(offered, pinned, now)
@@ -52,7 +52,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
     home.listed(offered)
     others = [card for card in (*change.joined, *change.rekeyed) if card.party != home.me]
     if follow == "nothing" or (follow == "renewals" and others):
-        files.replace(home.offered, text.encode())
+        files.replace(home.offered, charter.spelled(text, str(home.offered)).encode())
         return Offer(offered, "waits", change)
     return Offer(offered, "follows", change)
 

@@ -114,7 +114,7 @@ def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Cont
             if offered.oldest > pinned.oldest:  # whoever lists these keys again needs a person's word again
                 gone = [card for card in pinned.members if card not in offered.members]
                 home.known.forget(gone, pinned)
-    files.replace(home.federation, text.encode())
+    files.replace(home.federation, charter.spelled(text, str(home.federation)).encode())
     home.held(offered)
     home.earlier.tidy(wanted, offered.oldest, now)
     if home.offered.exists() and _outdated(home, offered):

@@ -143,7 +143,8 @@ def test_no_word_or_key_hides_among_many(home, two):
     (line,) = [one for one in read(home / "access.jsonl").entries if one.event == "policy"]
     said = "; ".join(line.why)
     assert "approve.people: 2 -> 1" in said
-    assert "allow.columns +401 -0" in said
+    assert 'allow.columns +"harmless0" +"harmless1" +"harmless2" +398 more;' in said
+    assert 'allow.noise +"none"' in said
     assert "keep.predictions: False -> True" in said
     assert "..." not in said
 

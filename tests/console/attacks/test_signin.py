@@ -9,14 +9,18 @@ from html import unescape
 
 import pytest
 from nacl.pwhash import argon2id
+from starlette.responses import Response
 
 from potluck.api.network.inbox import decide
 from potluck.console.attempts import ALL, EACH, WINDOW
 from potluck.console.challenges import LIFE
+from potluck.console.devices import Devices
+from potluck.console.origin import Origin
 from potluck.core.errors import Refused, UsageError
 from potluck.members import passwords
 from potluck.members.home import SiteHome
 from potluck.members.persons import INVITED, Persons
+from potluck.members.tokens import fresh
 from potluck.owner.access import read
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests, State
@@ -173,6 +177,15 @@ def test_what_a_known_browser_keeps_opens_nothing_and_is_good_for_few_tries(home
         assert sign_in(other, "ann").status_code == 429, forged
     persons.choose(persons.invite("ann", time.time()), time.time(), password="another horse battery")
     assert sign_in(office, "ann", "another horse battery").status_code == 429  # of the old password
+
+
+def test_cookies_that_another_program_planted_hide_no_known_browser(persons):
+    devices, answer, ann = Devices(Origin.here(8711), "tag", fresh), Response(), persons.named("ann")
+    devices.mark(ann, answer)
+    kept = answer.headers["set-cookie"].partition(";")[0]
+    planted = [f"{kept.partition('=')[0]}={number:032x}.{'0' * 64}" for number in range(300)]
+    assert devices.known("; ".join([*planted, kept]), ann)
+    assert not devices.known("; ".join(planted), ann)  # the control
 
 
 COMMON = ["password1234", "P@ssw0rd2026!", "qwertyuiop123", "123456789012", "1q2w3e4r5t6y", "iloveyou1234",

@@ -28,6 +28,7 @@ def plan(purpose, rounds):
     return made.set("purpose", purpose)
 
 
+@pytest.mark.slow
 def test_new_keys_of_the_coordinator_end_no_run_and_a_run_that_waits_goes_by_the_new_file(fed, monkeypatch):
     monkeypatch.setattr(hall, "LOOK", 0.0)
     policy = fed.folder / "c" / "policy.toml"
