@@ -6,9 +6,7 @@ import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from nacl.pwhash import argon2id
 
-from potluck.members import passwords
 from potluck.members.persons import Persons
 from potluck.owner.access import read
 from support.console import home as homes
@@ -17,16 +15,7 @@ from support.console.policy import typed
 
 CHANGE, PENDING = "/policy/change", "/policy/pending"
 GOOD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch):
-    """Digests that cost little."""
-    monkeypatch.setattr(argon2id, "OPSLIMIT_INTERACTIVE", argon2id.OPSLIMIT_MIN)
-    monkeypatch.setattr(argon2id, "MEMLIMIT_INTERACTIVE", argon2id.MEMLIMIT_MIN)
-    passwords._nobody.cache_clear()
-    yield
-    passwords._nobody.cache_clear()
+pytestmark = pytest.mark.usefixtures("cheap")
 
 
 @pytest.fixture

@@ -28,16 +28,7 @@ from support.console.authenticator import PRESENT, VERIFIED, Authenticator
 from support.console.home import TOKEN, Visitor, words
 
 GOOD = "correct horse battery"
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch):
-    """Digests that cost little; what they cost is a test of its own."""
-    monkeypatch.setattr(argon2id, "OPSLIMIT_INTERACTIVE", argon2id.OPSLIMIT_MIN)
-    monkeypatch.setattr(argon2id, "MEMLIMIT_INTERACTIVE", argon2id.MEMLIMIT_MIN)
-    passwords._nobody.cache_clear()
-    yield
-    passwords._nobody.cache_clear()
+pytestmark = pytest.mark.usefixtures("cheap")
 
 
 @pytest.fixture
