@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -13,6 +12,7 @@ from starlette.types import ASGIApp
 from potluck.api.network.office import Office
 from potluck.api.network.office.rounds import Tried, rounds
 from potluck.api.network.status import Heard, Live
+from potluck.console.paging import address, mentions
 from potluck.console.server import words
 from potluck.console.server.latest import Latest
 from potluck.console.server.live import News, Streams
@@ -60,14 +60,11 @@ class Filter:
         """Whether a run is asked for."""
         going, done = run.state in words.GOING, run.state == "finished"
         kind = {"": True, "going": going, "finished": done, "refused": not going and not done}[self.kind]
-        about = self.about.casefold()
-        return kind and any(about in text.casefold() for text in (run.plan, run.run, run.hash, run.person, run.why))
+        return kind and mentions(self.about, (run.plan, run.run, run.hash, run.person, run.why))
 
     def address(self, page: int) -> str:
         """The same runs, another page of them."""
-        asked = {"kind": self.kind, "about": self.about, "page": str(page) if page > 1 else ""}
-        query = urlencode({name: value for name, value in asked.items() if value})
-        return f"/?{query}" if query else "/"
+        return address("/", {"kind": self.kind, "about": self.about}, page)
 
 
 @dataclass(frozen=True, slots=True)

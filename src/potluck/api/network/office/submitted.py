@@ -4,7 +4,6 @@ The sign only saves time: an office that starts looks at all journals.
 """
 
 import contextlib
-import fcntl
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.plan import digest
 from potluck.core.visible import visible
-from potluck.members.files import locked
+from potluck.members.files import held, locked
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import AccessLog, Subject
 from potluck.parties.runners.journal import Journal
@@ -27,14 +26,7 @@ MOST = 64
 
 def attended(home: CoordinatorHome) -> bool:
     """Whether an office is at work in this home."""
-    try:
-        with home.office.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+    return held(home.office)
 
 
 def submitted(home: CoordinatorHome, plan: Plan, order: Order, fresh: bool) -> str:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from potluck.core import private
 from potluck.core.errors import PotluckError, Unreachable
 from potluck.core.line import Delivery, Line
 from potluck.core.party import Party
+from potluck.core.plan import CODE
 from potluck.core.schema import readable
 from potluck.core.slices import Sliced
 from potluck.members.home import SiteHome
@@ -119,7 +119,7 @@ class Pulse:
             return
         self._written, self._changed = now, False
         said = Beat(
-            pid=os.getpid(), program=version("potluck"), began=self.began, seen=now, connected=not self._trouble,
+            pid=os.getpid(), program=CODE, began=self.began, seen=now, connected=not self._trouble,
             since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1),
         )  # fmt: skip
         fresh = self.home.status.with_name(f".{self.home.status.name}.{os.getpid()}")
