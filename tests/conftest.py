@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items):
 
 
 HOME = pytest.StashKey[Path]()
+OWN = "own"
 NUMBERS = count(1)
 
 
@@ -62,15 +63,15 @@ def pytest_collection(session):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """A folder for what a test writes without saying where: a ledger that two of them share would refuse one."""
-    own = item.config.stash[HOME] / str(next(NUMBERS))
-    own.mkdir()
+    own = item.config.stash[HOME] / OWN / str(next(NUMBERS))
+    own.mkdir(parents=True)
     os.chdir(own)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item):
     """Whoever writes into the folder of all fails."""
-    left = [one for one in item.config.stash[HOME].iterdir() if not one.name.isdigit()]
+    left = [one for one in item.config.stash[HOME].iterdir() if one.name != OWN]
     for one in left:  # so that nobody else fails for it
         shutil.rmtree(one, ignore_errors=True)
     assert left == [], "a plan that is made while modules are read lies in a folder of all: give out= and ledger="
