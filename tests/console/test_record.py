@@ -224,6 +224,17 @@ def test_a_new_member_is_shown_and_agreed_to_by_whoever_compared_its_fingerprint
     assert (line.event, line.person, stranger in line.why[0]) == ("members", "ann", True)
 
 
+def test_where_two_persons_approve_one_agrees_to_no_new_member(home, ann, stranger):
+    policy = SiteHome.at(home).policy
+    policy.write_text(policy.read_text().replace("people = 1", "people = 2"))
+    form = ann.form("/members", "/members/agree")
+    assert ann.post("/members/agree", {"form": form, f"agree.{stranger}": "on"}).status_code == 303
+    text = words(ann.get("/members").text)
+    assert "To agree to a member takes two persons here" in text
+    assert "ann agrees; somebody else must, too" in text
+    assert stranger not in SiteHome.at(home).known.agreed()
+
+
 def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):
     path = SiteHome.at(home).known.path
     form = ann.form("/members", "/members/agree")

@@ -10,7 +10,8 @@ from potluck.api.network import inbox
 from potluck.members.home import CoordinatorHome, SiteHome
 from support.ports import free_port
 from support.processes.hospitals import NAMES, SHARED, frames, plan, reference
-from support.processes.rig import BROKER, Rig, need_broker, wait_for
+from support.processes.kills import STARTED
+from support.processes.rig import BROKER, SERVER, Rig, need_broker, wait_for
 
 LEAVES, JOINS = "zoe", "emil"
 
@@ -45,6 +46,19 @@ def verb(rig, *words):
     return rig.spawn(f"verb-{rig.starts}", *words, "--json", driven=False).end(120).document
 
 
+def served(rig, condition, what):
+    """It becomes true while the server runs: one that has ended is not waited for, and its words are told."""
+    server = rig.children[SERVER]
+    wait_for(lambda: condition() or not server.alive(), 2 * STARTED + 60, what)
+    assert condition(), server.words.read_text()
+
+
+def serve(rig, of, name, *more):
+    """The server. It waits for its sites as long as they may take on a busy machine, and for people there."""
+    out = rig.folder / "runs" / f"{name}-{rig.starts}"
+    return rig.serve(rig.plan(of, name), "--out", out, *more, wait=2 * STARTED)
+
+
 def opened(rig):
     try:
         return sum(one["opened"] for run in rig.runs() for one in rig.rounds(run))
@@ -55,7 +69,7 @@ def opened(rig):
 @contextmanager
 def held(rig):
     """The run stands still in a round, since one of its sites does."""
-    wait_for(lambda: opened(rig) >= 2, 120, "two rounds are open")
+    served(rig, lambda: opened(rig) >= 2, "two rounds are open")
     with_signal(rig, signal.SIGSTOP, ["anna"])
     yield
     with_signal(rig, signal.SIGCONT, ["anna"])
@@ -90,7 +104,7 @@ def changed(rig):
 def approved(rig, *names):
     """A person at each of these says yes to what waits."""
     for name in names:
-        wait_for(lambda name=name: inbox.inbox(rig.home(name)), 120, f"{name} is asked")
+        served(rig, lambda name=name: inbox.inbox(rig.home(name)), f"{name} is asked")
         (asked,) = inbox.inbox(rig.home(name))
         assert asked.request.codes == ("members",)
         inbox.decide(rig.home(name), "approve", asked.request.hash, "Ada", new=asked.new.values())
@@ -101,7 +115,7 @@ def test_a_run_finishes_while_members_come_go_and_change_keys_and_the_next_has_t
     with hospitals(tmp_path / "f") as rig:
         before = {name: rig.children[name].process.pid for name in NAMES}
         first = plan(patience=120.0, rounds=12)
-        server = rig.serve(rig.plan(first, "first"), "--out", rig.folder / "runs" / "first")
+        server = serve(rig, first, "first")
         with held(rig):
             changed(rig)
         document = server.end(300).document
@@ -110,7 +124,7 @@ def test_a_run_finishes_while_members_come_go_and_change_keys_and_the_next_has_t
         assert rig.children[LEAVES].end(60).code == 3  # the broker knows it no more
         later = plan(patience=120.0)
         later = later.set("federation.sites", [*NAMES, JOINS])
-        server = rig.serve(rig.plan(later, "later"), "--out", rig.folder / "runs" / "later", wait=240)
+        server = serve(rig, later, "later")
         approved(rig, *NAMES, JOINS)  # bert has had new keys since emil joined
         assert server.end(300).code == 0, server.words.read_text()
         last = [one for one in rig.rounds(rig.runs()[0]) if one["opened"]]
@@ -122,8 +136,8 @@ def test_a_run_finishes_while_members_come_go_and_change_keys_and_the_next_has_t
 @pytest.mark.slow
 def test_a_member_that_is_removed_in_a_run_drops_out_of_it(tmp_path):
     with hospitals(tmp_path / "f") as rig:
-        noisy = plan(privacy=SHARED, patience=10.0, rounds=12)
-        server = rig.serve(rig.plan(noisy, "noisy"), "--out", rig.folder / "runs" / "noisy")
+        noisy = plan(privacy=SHARED, patience=10.0, rounds=6)
+        server = serve(rig, noisy, "noisy")
         with held(rig):
             verb(rig, "federation", "remove", rig.fed, "dora")
             assert rig.children["dora"].end(60).code == 3
@@ -137,8 +151,7 @@ def test_a_member_that_is_removed_in_a_run_drops_out_of_it(tmp_path):
 def test_stolen_keys_end_a_run_at_once_and_its_plan_can_be_run_anew(tmp_path):
     with hospitals(tmp_path / "f") as rig:
         first = plan(patience=20.0, rounds=12)
-        path = rig.plan(first, "first")
-        server = rig.serve(path, "--out", rig.folder / "runs" / "first")
+        server = serve(rig, first, "first")
         with held(rig):
             verb(rig, "site", "new", rig.home("bert"), "--rotate")
             verb(rig, "federation", "rotate", rig.fed, rig.home("bert") / "bert.next.card", "--revoke")
@@ -148,7 +161,7 @@ def test_stolen_keys_end_a_run_at_once_and_its_plan_can_be_run_anew(tmp_path):
         pinned(rig, *NAMES)
         for name in NAMES:
             assert list((rig.home(name) / "keys.earlier").glob("*")) == []
-        server = rig.serve(path, "--fresh", "--out", rig.folder / "runs" / "anew", wait=120)
+        server = serve(rig, first, "first", "--fresh")
         approved(rig, *[name for name in NAMES if name != "bert"])
         document = server.end(300).document
         assert document["model"]["digest"] == reference(first).digest()

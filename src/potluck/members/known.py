@@ -1,11 +1,12 @@
 """Whose keys a person here has agreed to: fingerprints of members' cards, a JSON file in the home.
 
 The federation file comes by itself and its coordinator alone signs it. What a person agreed to, by joining with a file,
-by approving a run or by a word of their own, is kept apart: a run that names somebody else waits for a person. A home
-that has no such file yet joined its file by hand, so its members count as agreed to.
+by approving a run or by a word of their own, is kept apart: a run that names somebody else waits for a person. Where
+two persons must agree, the first one's word alone changes nothing. A home that has no such file yet joined its file by
+hand, so its members count as agreed to.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from potluck.core.schema import readable
 from potluck.members import files
 from potluck.members.card import Card, fingerprint
 from potluck.members.federation import Federation
+from potluck.members.persons import folded
 
 MOST = 4096
 """Fingerprints that are remembered: the oldest go."""
@@ -31,9 +33,10 @@ class Agreed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: str = ""
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     version: Literal[1]
     agreed: dict[str, Agreed]
+    half: dict[str, Agreed] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,21 @@ class Known:
 
         Raises UsageError: damaged.
         """
+        return self._read(pinned).agreed
+
+    def half(self, pinned: Federation, since: Mapping[str, float]) -> dict[str, Agreed]:
+        """By fingerprint the word of the first of two persons.
+
+        since: who was invited to the home's pages, by folded name, and when. Where anybody was, the word of somebody
+        who is not invited any more, or was invited later, counts no more. Raises as `agreed`.
+        """
+        return {mark: one for mark, one in self._read(pinned).half.items() if not since or _stands(one, since)}
+
+    def _read(self, pinned: Federation | None) -> _File:
         if not self.path.exists():
-            return {} if pinned is None else _of(pinned.members, 0.0, "")
+            return _File(1, {} if pinned is None else _of(pinned.members, 0.0, ""))
         try:
-            return msgspec.json.decode(files.text(self.path, "list of members"), type=readable(_File)).agreed
+            return msgspec.json.decode(files.text(self.path, "list of members"), type=readable(_File))
         except (msgspec.DecodeError, UnicodeDecodeError):
             hint = "put it back from a backup; or remove it: then all members of now count as agreed to"
             raise UsageError("is damaged", where=str(self.path), hint=hint) from None
@@ -64,18 +78,41 @@ class Known:
 
     def forget(self, cards: Sequence[Card], pinned: Federation) -> None:
         """Nobody agrees to these cards any more: their keys may be stolen. Raises as `agree`."""
-        before, gone = self.agreed(pinned), {fingerprint(card) for card in cards}
-        if gone & before.keys() or not self.path.exists():
-            kept = {mark: one for mark, one in before.items() if mark not in gone}
-            files.replace(self.path, msgspec.json.encode(_File(1, kept)), files.PRIVATE)
+        before, gone = self._read(pinned), {fingerprint(card) for card in cards}
+        if gone & (before.agreed.keys() | before.half.keys()) or not self.path.exists():
+            self._write(_without(before.agreed, gone), _without(before.half, gone))
 
     def agree(self, cards: Sequence[Card], pinned: Federation | None, now: float, person: str = "") -> None:
         """A person agrees to these cards; durable when this returns. Raises UsageError: the disk."""
-        before = self.agreed(pinned)
-        fresh = {mark: one for mark, one in _of(cards, now, person).items() if mark not in before}
+        before = self._read(pinned)
+        fresh = _without(_of(cards, now, person), before.agreed)
         if fresh or not self.path.exists():
-            kept = dict(list((before | fresh).items())[-MOST:])
-            files.replace(self.path, msgspec.json.encode(_File(1, kept)), files.PRIVATE)
+            self._write(before.agreed | fresh, _without(before.half, fresh))
+
+    def agree_half(
+        self, cards: Sequence[Card], pinned: Federation, now: float, person: str, since: Mapping[str, float]
+    ) -> None:
+        """As `agree`, of one of two persons: cards that another one agreed to count from now on. since: as `half`."""
+        agreed, first = self.agreed(pinned), self.half(pinned, since)
+        mine = _without(_of(cards, now, person), agreed)
+        whole = {mark: one for mark, one in mine.items() if mark in first and not _same(first[mark], person)}
+        self._write(agreed | whole, _without(mine | first, whole))
+
+    def _write(self, agreed: Mapping[str, Agreed], half: Mapping[str, Agreed]) -> None:
+        found = _File(1, dict(list(agreed.items())[-MOST:]), dict(list(half.items())[-MOST:]))
+        files.replace(self.path, msgspec.json.encode(found), files.PRIVATE)
+
+
+def _same(one: Agreed, person: str) -> bool:
+    return folded(one.person) == folded(person)
+
+
+def _stands(one: Agreed, since: Mapping[str, float]) -> bool:
+    return one.when >= since.get(folded(one.person), float("inf"))
+
+
+def _without(found: Mapping[str, Agreed], gone: Container[str]) -> dict[str, Agreed]:
+    return {mark: one for mark, one in found.items() if mark not in gone}
 
 
 def _of(cards: Iterable[Card], when: float, person: str) -> dict[str, Agreed]:

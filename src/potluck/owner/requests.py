@@ -218,11 +218,11 @@ class Requests:
         with as_our_errors(self._path):
             return self._one(run)
 
-    def missing(self, run: str, approve: Approve) -> int:
-        """How many persons must still approve a pending run. Raises UsageError: no such run."""
+    def missing(self, run: str, approve: Approve, since: float = 0.0) -> int:
+        """How many persons must still approve a pending run. since: as in `approve`. Raises UsageError: no such run."""
         with as_our_errors(self._path):
             request = self._known(run)
-            return self._still(request.hash, approve) if request.state is State.PENDING else 0
+            return self._still(request.hash, approve, since) if request.state is State.PENDING else 0
 
     def pending(self) -> tuple[Request, ...]:
         """What waits, oldest first: the inbox."""
@@ -274,9 +274,9 @@ class Requests:
                 carry(self._db, text, run)
         self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
 
-    def _still(self, text: str, approve: Approve) -> int:
-        since = {folded(one.name): one.since for one in self._persons.all()}
-        return max(0, approve.people - approvers(self._db, text, since))
+    def _still(self, text: str, approve: Approve, since: float = 0.0) -> int:
+        invited = {folded(one.name): one.since for one in self._persons.all()}
+        return max(0, approve.people - approvers(self._db, text, invited, since))
 
     def _misfits(self, run: str, text: str) -> int:
         """How many other plans of the day before a request turned out not to fit the rows."""

@@ -274,7 +274,7 @@ def test_ends_are_told_before_they_come_and_after(home):
 def test_what_waits_of_members_and_two_lists_of_one_version_are_found(home, monkeypatch):
     it = SiteHome.at(home).pinned()
     shown = Shown(it, home / "federation.toml", False)
-    known = Members(shown, {"b": "AAAA"}, shown, ("b is new",), "version 2 (sha256:00)")
+    known = Members(shown, {"b": "AAAA"}, 1, {}, shown, ("b is new",), "version 2 (sha256:00)")
     monkeypatch.setattr(line, "site_members", lambda folder, now: known)
     found = [one for one in examine(home, quick=True) if one.topic == "members"]
     assert [one.state for one in found] == ["bad", "look", "look"]

@@ -9,6 +9,7 @@ import pytest
 
 from potluck.api.network import inbox
 from potluck.api.network import members as api
+from potluck.api.network.history import history
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.core.errors import Refused
 from potluck.core.party import site
@@ -245,22 +246,35 @@ def test_a_policy_that_asks_nobody_asks_a_person_about_members_of_the_coordinato
 
 
 def test_a_plan_that_was_approved_for_ever_is_asked_again_when_a_member_has_other_keys(fed):
+    """By both of two persons: one of them alone lets nobody new in, neither by approving nor on the members' page."""
     spec = quick(scene.plan())
     home = fed.home("a")
-    home.policy.write_text(home.policy.read_text().replace('"policy"', '"hash"'))
+    home.policy.write_text(home.policy.read_text().replace('"policy"', '"hash"\npeople = 2'))
+
+    def approve(person, **new):
+        return inbox.decide(home.folder, "approve", which, person, **new)[1].missing
+
     with fed.attending("a"):
         assert verdicts(fed, spec, "a") == ["pending"]
         which = inbox.inbox(home.folder)[0].request.hash
-        inbox.decide(home.folder, "approve", which, "Ada")
+        assert (approve("Ada"), approve("Bob")) == (1, 0)
         assert verdicts(fed, spec, "a", NEXT) == ["granted"]  # the control
-        api.federation_rotate(
-            fed.folder / "fed", [api.site_rotate(fed.folder / "c").card], time.time(), keys=False, days=None
-        )
+        card = api.site_rotate(fed.folder / "c").card
+        api.federation_rotate(fed.folder / "fed", [card], time.time(), keys=False, days=None)
         shown(fed, "a")
         assert verdicts(fed, spec, "a", "ef" * 16) == ["pending"]
-        new = inbox.one_request(home.folder, which).new
-        inbox.decide(home.folder, "approve", which, "Ada", new=new.values())
-        assert verdicts(fed, spec, "a", "ef" * 16) == ["granted"]
+        (one,) = inbox.inbox(home.folder)
+        assert (one.missing, history(home.folder)[0].missing) == (2, 2)
+        for person in ("Ada", "ada"):  # on the members' page
+            site_agree(home.folder, one.new.values(), person, time.time())
+            assert site_members(home.folder, time.time()).first == {"c": "Ada"}
+        assert approve("Ada", new=one.new.values()) == 1
+        assert verdicts(fed, spec, "a", "12" * 16) == ["pending"]
+        assert inbox.inbox(home.folder)[0].missing == 1
+        site_agree(home.folder, one.new.values(), "Bob", time.time())
+        assert site_members(home.folder, time.time()).new == {}
+        assert approve("Bob") == 0
+        assert verdicts(fed, spec, "a", "12" * 16) == ["granted"]
 
 
 def test_a_yes_that_was_given_before_a_member_had_other_keys_counts_for_nobody(fed):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from potluck.api.network.membership.agreed import in_force, missing
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
@@ -55,10 +56,8 @@ def history(folder: Path) -> list[Past]:
     home = SiteHome.at(folder)
     rule = read_policy(home.policy).approve
     with closing(Requests(home.requests)) as requests:
-        every = [
-            Past(one, read_of(one), requests.missing(one.run, rule) if one.state is State.PENDING else 0)
-            for one in requests.every()
-        ]
+        found, pinned = [(one, read_of(one)) for one in requests.every()], in_force(home)
+        every = [Past(one, plan, missing(home, pinned, requests, one, rule) if plan else 0) for one, plan in found]
     return every[::-1]
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from potluck.api.network.composed import Composed, opened, would
 from potluck.api.network.history import read_of
-from potluck.api.network.membership.agreed import agree_to, compared, newcomers
+from potluck.api.network.membership.agreed import agree_to, compared, in_force, missing, newcomers, since
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -234,19 +234,18 @@ def inbox(folder: Path, which: str = "") -> list[Asked]:
         found = requests.find(which) if which else [one for one in requests.pending() if read_of(one)]
         spent, counted, asked = ledger.spent() if ledger else 0.0, _counted(home), []
         cap = rules.allow.epsilon_per_year if math.isfinite(rules.allow.epsilon_per_year) else None
-        pinned = home.pinned() if home.federation.is_file() else None
+        pinned = in_force(home)
         file = titled(pinned.version, pinned.digest) if pinned else ""
         for one in found:
             plan, unreadable = _with_kept(home, asked_of(one))
-            missing = requests.missing(one.run, rules.approve) if one.state is State.PENDING else 0
-            known_cost = not lacks(plan)
-            year = Composed() if computes or not known_cost else would(ledger, (plan,), one.run, delta, True)
+            left = missing(home, pinned, requests, one, rules.approve)
+            year = Composed() if computes or lacks(plan) else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
             ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
             late = plan.ended(datetime.now(UTC))
             new = newcomers(home, pinned, plan) if pinned and one.state is State.PENDING else {}
             facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, new)
-            asked.append(Asked(one, plan, missing, spent, year, *facts))
+            asked.append(Asked(one, plan, left, spent, year, *facts))
         return asked
 
 
@@ -300,13 +299,14 @@ def decide(
     with closing(Requests(home.requests)) as requests, requests.change():
         sure()
         policy = read_policy(home.policy)
-        rules, in_force = policy.approve, keep(home.policies, policy)
+        rules, by = policy.approve, keep(home.policies, policy)
         if verdict == "approve":
-            asked = _approvable(home, requests.find(which), datetime.now(UTC))
+            asked, pinned = _approvable(home, requests.find(which), datetime.now(UTC)), in_force(home)
             if not signed:
                 _proven(home, requests, which, who)
-            since = compared(home, asked_of(asked[-1]), new, rules.rule) if asked else 0.0
-            done = requests.approve(which, who, time.time(), rules, since)
+            if asked and pinned:
+                compared(home, pinned, asked_of(asked[-1]), new)
+            done = requests.approve(which, who, time.time(), rules, since(home, pinned, asked, rules.rule))
         else:
             act = requests.deny if verdict == "deny" else requests.revoke
             done = act(which, who, time.time(), rules)
@@ -315,7 +315,7 @@ def decide(
         if verdict == "approve" and done.changed and plan is not None:
             agree_to(home, plan, who)
         name, run, asker = (plan.name if plan else "", newest.run, newest.asker) if newest else ("", "", "")
-        about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=in_force, reason=reason)
+        about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=by, reason=reason)
         AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
     return who, done
 

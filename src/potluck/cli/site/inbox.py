@@ -57,7 +57,8 @@ def _members(out: Terminal, it: Members) -> None:
         out.say(f"version {it.waits.federation.version} of the federation file waits: potluck site join --offered")
         out.lines(f"  {line}" for line in it.changes)
     for name, mark in it.new.items():
-        out.say(f"new: {name} {mark}, whom nobody here agreed to yet: compare by voice")
+        whom = f"to whom only {it.first[name]} agreed so far" if name in it.first else "whom nobody here agreed to yet"
+        out.say(f"new: {name} {mark}, {whom}: compare by voice")
 
 
 def _show(out: Terminal, one: Asked) -> None:

@@ -42,7 +42,8 @@ def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
             "members", "look", what, f"see the members at the owner's page, or potluck site join '{home.folder}' FILE"
         )
     if known.new:
-        what = f"nobody here has compared the fingerprints of {', '.join(map(visible, list(known.new)[:5]))}"
+        who = "two persons have not" if known.people > 1 else "nobody here has"
+        what = f"{who} compared the fingerprints of {', '.join(map(visible, list(known.new)[:5]))}"
         yield Finding(
             "members", "look", what, "compare them by voice, and agree at the owner's page or with potluck site join"
         )
