@@ -53,6 +53,7 @@ def host() -> tuple[str, bytes]:
     return re.sub(r"^(\d+): ([^:]+):.*$", r"\2", links, flags=re.MULTILINE), Path("/etc/hosts").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(NEEDS), reason=NEEDS)
 @pytest.mark.timeout(1200)  # some ninety commands on four machines
 def test_the_guide_leads_to_a_report_on_machines_that_let_out_one_port(tmp_path):

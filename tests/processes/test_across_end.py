@@ -18,6 +18,7 @@ from support.processes import hospitals
 from support.processes.hospitals import NAMES, federation
 from support.processes.rig import BROKER, Rig, need_broker
 
+pytestmark = pytest.mark.slow  # the fast suite has `up`, whose parties are these programs
 DEMO = Path(potluck.__file__).parent / "demo"
 HEART = DEMO / "heart.toml"
 SITES = ("cleveland", "hungarian", "switzerland", "va")
@@ -52,7 +53,7 @@ def alone(tmp_path: Path, *settings: str) -> dict[str, Any]:
     return potluck.run(Plan.read(HEART, settings), out=tmp_path / "run", ledger=tmp_path / "ledger").document
 
 
-@pytest.mark.parametrize("word", ["mask", *(pytest.param(word, marks=pytest.mark.slow) for word in ("clear", "he"))])
+@pytest.mark.parametrize("word", ["mask", "clear", "he"])
 def test_the_model_is_that_of_a_run_in_one_process(hearts, tmp_path, word, he_engine):
     settings = (EXACT, SHORT, f"protect.with='{word}'", 'federation.server="curious"')
     there, here = across(hearts, word, *settings), alone(tmp_path, *settings)
@@ -64,7 +65,6 @@ def test_the_model_is_that_of_a_run_in_one_process(hearts, tmp_path, word, he_en
     assert there.keys() == here.keys()
 
 
-@pytest.mark.slow
 def test_with_noise_every_site_is_charged_what_a_run_in_one_process_charges(hearts, tmp_path):
     there, here = across(hearts, "noise", SHORT), alone(tmp_path, SHORT)
     told, wanted = there["privacy"], here["privacy"]
@@ -111,7 +111,6 @@ def stored(home: Path, name: str) -> str:
     return OPEN
 
 
-@pytest.mark.slow
 def test_rows_may_lie_in_any_kind_of_source(tmp_path):
     need_broker()
     rig: Rig = federation(tmp_path / "f")

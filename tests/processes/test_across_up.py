@@ -29,9 +29,10 @@ def up(rig: Rig, plan: Path, *more: str):
     return rig.spawn("up", "up", plan, "--out", out, "--ledger", ledger, "--json", *more, driven=False)
 
 
-def test_up_gives_what_run_gives(rig, tmp_path):
-    plan = written(rig)
-    there = up(rig, plan, "--record", "--compare", "--predictions").end(280).document
+def test_up_gives_what_run_gives_and_counts_of_an_owners_rows_are_in_no_file_of_it(rig, tmp_path):
+    plan = clamped(rig, 3)
+    ended = up(rig, plan, "--record", "--compare", "--predictions").end(280)
+    there = ended.document
     more = {"record": True, "compare": True, "predictions": True}
     here = potluck.run(Plan.read(plan), out=tmp_path / "run", ledger=tmp_path / "l", **more).document
     assert there["model"]["digest"] == here["model"]["digest"]
@@ -44,6 +45,9 @@ def test_up_gives_what_run_gives(rig, tmp_path):
     for name, file in there["own_predictions"].items():
         assert Path(file).read_bytes() == Path(here["own_predictions"][name]).read_bytes()
     assert not (out / "network").exists()
+    assert "anna: column 'x': 1 of 40 values is clamped (1 above high)" in ended.words
+    assert (out / "logs" / "server.log").is_file()
+    assert counts_in(out) == []
     assert index(out) == index(tmp_path / "run")
     files = sorted(path.name for path in (out / "parcels").glob("*.bin"))
     lines = (out / "parcels/index.jsonl").read_text().splitlines()
@@ -61,27 +65,19 @@ def counts_in(folder: Path) -> list[str]:
     return sorted(path.name for path in files if any(text in path.read_bytes() for text in COUNTS))
 
 
-def clamped(rig: Rig) -> Path:
-    """A plan of one round, where one number of one owner is beyond its range."""
-    plan = written(rig, rounds=1)
+def clamped(rig: Rig, rounds: int) -> Path:
+    """A plan where one number of one owner is beyond its range."""
+    plan = written(rig, rounds=rounds)
     frame = hospitals.frames()["anna"]
     frame.assign(x=[99.0, *frame.x.clip(-3, 3)[1:]]).to_csv(plan.parent / "rows.anna.csv", index=False)
     return plan
-
-
-def test_counts_of_an_owners_rows_are_in_no_file_of_ups_run(rig):
-    out, ledger = places(rig)
-    done = carried_out(clamped(rig), out=out, ledger=ledger)
-    assert "anna: column 'x': 1 of 40 values is clamped (1 above high)" in done.row_warnings()  # which goes to stderr
-    assert (out / "logs" / "server.log").is_file()
-    assert counts_in(out) == []
 
 
 @pytest.mark.slow
 def test_control_with_a_sites_screen_in_the_runs_folder_they_are_there(rig, monkeypatch):
     monkeypatch.setattr(Household, "logs", lambda self, folder: dict.fromkeys(self.commands, folder / "logs"))
     out, ledger = places(rig)
-    carried_out(clamped(rig), out=out, ledger=ledger)
+    carried_out(clamped(rig, 1), out=out, ledger=ledger)
     assert "site-anna.log" in counts_in(out)
 
 
@@ -102,7 +98,9 @@ def test_up_charges_what_run_charges(rig, tmp_path):
     assert again["privacy"] == here["privacy"]
 
 
-@pytest.mark.parametrize("trouble", ["plan", "data", "file"])
+@pytest.mark.parametrize(
+    "trouble", ["data", *(pytest.param(word, marks=pytest.mark.slow) for word in ("plan", "file"))]
+)
 def test_what_cannot_be_run_leaves_nothing(rig, trouble):
     plan = written(rig)
     if trouble == "plan":

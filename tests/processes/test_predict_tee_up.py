@@ -24,7 +24,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [False, True])
 def test_up_gives_what_run_gives_under_the_built_in_policy_and_under_a_file(place, own):
     if own:
         (place / "enclave.toml").write_text(built_in_text() + "# ours\n")

@@ -41,6 +41,7 @@ def table(path):
         return list(csv.reader(file))
 
 
+@pytest.mark.slow
 def test_up_gives_what_run_gives_and_brings_the_scores_home(place):
     plan = Plan.read(place / "plan.toml")
     there = up(plan, out=place / "up", ledger=place / "l1", compare=True, record=True)
