@@ -106,7 +106,10 @@ def test_an_engine_is_installed_from_a_folder_alone(tiny, tmp_path):
     assert (tmp_path / "into" / "tiny.py").is_file()
 
 
-@pytest.mark.parametrize("spoil", [lambda folder: wheel(folder, "tiny", "import os  # another"), emptied])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda folder: wheel(folder, "tiny", "import os  # another"), pytest.param(emptied, marks=pytest.mark.slow)],
+)
 def test_an_altered_or_missing_file_of_the_folder_is_refused_and_nothing_counts(tiny, spoil):
     environ, wheels = tiny
     spoil(wheels)
@@ -215,7 +218,7 @@ def begun(environ, mark):
     return verb
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_in_the_middle_leaves_nothing_that_counts_and_no_process(slow, machine, kind):
     environ, mark = slow
     verb = begun(environ, mark)

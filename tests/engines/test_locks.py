@@ -141,6 +141,7 @@ def test_an_index_cannot_put_in_another_file_of_the_same_version(index):
     assert install(lock, by_version) == ["tiny.py"]  # the control: by its version alone the altered file goes in
 
 
+@pytest.mark.slow
 def test_an_index_cannot_add_a_package_by_what_another_needs(index):
     folder, install = index
     wheel(folder, "more", "import os  # whatever an attacker likes")
@@ -150,6 +151,7 @@ def test_an_index_cannot_add_a_package_by_what_another_needs(index):
     assert install(lock, by_version) == ["more.py", "tiny.py"]  # the control
 
 
+@pytest.mark.slow
 def test_a_line_without_a_hash_is_not_installed(index):
     folder, install = index
     wheel(folder, "tiny", "honest = 1")

@@ -34,6 +34,7 @@ def now(read):
         return read()
 
 
+@pytest.mark.slow
 def test_the_librarys_trace_of_a_run_is_gone_with_it(mpc_engine):
     before = set(Path("/tmp").glob("psi_*.trace"))
     with ring("RR22") as engines:

@@ -117,7 +117,10 @@ PARTS = {"sites": 3, "parts": [[5, 7, 9], [2, 2**40, 2**50]]}
 LAYER = {"rows": 4, "activation": "", "widths": [3, 1], "high": 10, "limits": [10], "scales": [10], "cuts": []}
 
 
-@pytest.mark.parametrize(("program_name", "numbers"), [("sum_checked", PARTS), ("layers_scored", LAYER)])
+@pytest.mark.parametrize(
+    ("program_name", "numbers"),
+    [("sum_checked", PARTS), pytest.param("layers_scored", LAYER, marks=pytest.mark.slow)],
+)
 def test_every_process_compiles_the_same_and_another_number_or_protocol_another_thing(
     shared, worker, program_name, numbers
 ):
