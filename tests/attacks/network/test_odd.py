@@ -223,6 +223,10 @@ def test_a_site_waits_for_a_broker_that_is_away_and_can_be_stopped_meanwhile(rig
     wait_for(lambda: "the broker does not answer" in waiting.words.read_text(), 120, "the site says so")
     waiting.stop()
     assert waiting.process.returncode == 0
+
+
+@pytest.mark.slow
+def test_sites_that_waited_for_a_broker_take_part_once_it_is_there(rig):
     others = [rig.spawn(name, "site", "run", rig.home(name), driven=False) for name in SITES]
     for child in others:
         wait_for(lambda child=child: "the broker does not answer" in child.words.read_text(), 120, "each says so")

@@ -116,12 +116,19 @@ BEYOND = {
 @pytest.mark.parametrize("key", BEYOND)
 def test_a_plan_beyond_the_policy_is_denied_before_any_row_is_read(fed, key):
     policy(fed, "a", BEYOND[key])
-    with watched() as opened, fed.attending("a"):
-        refused(fed, quick(scene.plan(privacy=scene.SHARED)), f"a refuses this plan ({key})", "site inbox")
+    with watched() as opened:
+        decision = asked(fed, quick(scene.plan(privacy=scene.SHARED)))
+    assert (decision.verdict, decision.codes) == ("denied", (key,))
     assert [path for path in opened if "rows.csv" in path] == []
     assert any("policy.toml" in path for path in opened)  # the control: the hook sees what is opened
     assert any(("denied" in text and f"{key}" in text) or "epsilon" in text or "sum" in text for text in fed.heard["a"])
     assert ("request", "denied", (key,)) in log(fed)
+
+
+def test_a_plan_that_was_denied_is_named_at_the_server_with_the_policys_key(fed):
+    policy(fed, "a", BEYOND["who"])
+    with fed.attending("a"):
+        refused(fed, quick(scene.plan()), "a refuses this plan (who)", "site inbox")
 
 
 def test_a_plan_within_the_policy_opens_the_rows(fed):
@@ -498,6 +505,7 @@ def test_a_round_that_a_site_refused_is_told_by_its_cause(fed):
 # The same through the real programs.
 
 
+@pytest.mark.slow
 def test_the_verbs_wait_refuse_and_go_on(tmp_path):
     need_broker()
     rig = Rig(tmp_path / "rig", scene.frames("abc"))
