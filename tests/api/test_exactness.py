@@ -12,8 +12,9 @@ import pytest
 import potluck
 from potluck.api.local.run import write
 from potluck.api.network import members
+from potluck.api.network.asked import Asked
 from potluck.api.network.composed import Composed
-from potluck.api.network.inbox import Asked, inbox
+from potluck.api.network.inbox import inbox
 from potluck.api.network.preview import preview
 from potluck.api.plan.plan import Plan
 from potluck.api.results.facts import Facts

@@ -58,7 +58,7 @@ def test_an_officer_comes_from_the_address_to_a_decision_by_keyboard_alone(site,
     page.wait_for_url(f"{origin}/")
     reach(page, "p")
     press(page, "Enter")
-    page.wait_for_url(f"{origin}/requests/{plan}")
+    page.wait_for_url(f"{origin}/requests/{plan}?run=r1")
     assert violations(page) == []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

@@ -14,7 +14,7 @@ from support.console.home import Visitor, words
 def place(ann, plan):
     """Where the papers are, once the form was sent."""
     where = f"/requests/{plan}/papers"
-    assert f'href="{where}"' in ann.get(f"/requests/{plan}").text
+    assert f'href="{where}?run=r1"' in ann.get(f"/requests/{plan}").text
     assert "No papers of this run" in words(ann.get(where).text)
     form = {"form": ann.form(where, f"{where}/write")}
     assert ann.post(f"{where}/write", form).headers["location"] == where

@@ -13,15 +13,10 @@ from datetime import UTC, datetime
 import pytest
 
 from potluck.api.network.doctor import Finding
-from potluck.api.network.ledger import anchor, spending
+from potluck.api.network.ledger import spending
 from potluck.api.network.members import federation_show
-from potluck.core.asks import Kind
-from potluck.core.rounds import CHARGE, Record
-from potluck.core.wire import dump
-from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Subject, read
-from potluck.owner.budget import Budget
 from potluck.report import words as words_of
 from support.console import home as homes
 from support.console.home import Visitor, words
@@ -118,12 +113,7 @@ def test_filters_are_text(home, ann):
 
 def test_the_budget_is_the_ledgers(home, ann):
     assert "No run has used this site's rows" in words(ann.get("/budget").text)
-    owner = SiteHome.at(home)
-    with Budget(owner.ledger, anchor=anchor(owner, owner.open(time.time()))) as ledger:
-        ledger.begin("r1", "heart", bytes(32), "row", 1e-5, time.time())
-        cost = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-5, 20)
-        ledger.write(Record(f"{CHARGE}r1/1", dump(cost)))
-        known = ledger.composed()
+    known = homes.spent(home)
     assert 0.1 < known < 10
     text = words(ann.get("/budget").text)
     assert f"In all ε {words_of.epsilon(known)}" in text

@@ -109,9 +109,9 @@ class Visit:
         return self.session.person if self.session else ""
 
     def page(self, template: str, title: str, status: int = 200, **values: object) -> Response:
-        """A page of one of the templates."""
+        """A page of one of the templates. `here`: the address of the menu's entry that leads to it."""
         text = pages().get_template(template)
-        shown = {"console": self.console, "visit": self, "title": title, **values}
+        shown = {"console": self.console, "visit": self, "title": title, "here": "", **values}
         return HTMLResponse(text.render(shown), status)
 
     def form(self, action: str, shown: str = "") -> str:

@@ -115,35 +115,34 @@ class Requests:
                 if (known.hash, known.asker) != (text, asker):
                     raise Refused("a run is asked for again with another plan", where=str(self._path))
                 return self._judged_again(known, codes, approve)
-            db.execute(
-                "UPDATE requests SET state = 'withdrawn' WHERE hash = ? AND asker = ? AND state = 'pending'",
-                (text, asker),
-            )
+            older = "UPDATE requests SET state = 'withdrawn' WHERE hash = ? AND asker = ? AND state = 'pending'"
+            db.execute(older, (text, asker))
             if db.execute("SELECT count(*) FROM requests WHERE state = 'pending'").fetchone()[0] >= MOST_PENDING:
                 hint = "decide about them: `potluck site inbox`"
                 raise Refused(f"{MOST_PENDING} requests wait already", where=str(self._path), hint=hint)
             self._keep(text, plan)
             row = (run, text, asker, now, " ".join(codes), State.PENDING.value)
-            db.execute(
-                "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)", row
-            )
+            insert = "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)"
+            db.execute(insert, row)
             self._settle(run, text, bool(codes), approve)
             forget(self._db, KEPT, DENIED, (UNFIT, UNUSED), _COUNTED)
             return self._known(run)
 
-    def approve(self, prefix: str, person: str, now: float, approve: Approve, since: float = 0.0) -> Decision:
-        """A person says yes to a plan: serves the run that waits, or the next. Approvals before `since` count no more.
-
-        Denials stay. Raises UsageError: no plan or more than one begins so, or nobody is named. A whole hash will do.
+    def approve(
+        self, prefix: str, person: str, now: float, approve: Approve, since: float = 0.0, run: str = ""
+    ) -> Decision:
+        """A person says yes to a plan: serves the run that waits (`run` before others), or the next. Approvals before
+        `since` count no more. Denials stay. Raises UsageError: no plan or more than one begins so, or nobody is named.
         """
         with self.change() as db:
             text = self._hash(prefix)
             outdate(self._db, text, since)
             self._verdict(text, person, "approve", now)
-            waiting = db.execute("SELECT run FROM requests WHERE hash = ? AND state = 'pending'", (text,)).fetchall()
-            for (run,) in waiting[:1]:
-                self._settle(run, text, False, approve)
-            return self._decision(text, [row[0] for row in waiting[:1]], State.PENDING, approve)
+            query = "SELECT run FROM requests WHERE hash = ? AND state = 'pending' ORDER BY run != ?, seq LIMIT 1"
+            waiting = [one for (one,) in db.execute(query, (text, run)).fetchall()]
+            for one in waiting:
+                self._settle(one, text, False, approve)
+            return self._decision(text, waiting, State.PENDING, approve)
 
     def deny(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
         """A person says no to a plan: runs that wait or go on are denied, and later ones until the person approves."""

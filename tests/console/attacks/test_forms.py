@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from potluck.api.network.composed import Composed
-from potluck.api.network.inbox import decide, inbox
+from potluck.api.network.inbox import decide, one_request
 from potluck.core.errors import Refused
 from potluck.owner import access
 from potluck.owner.access import read
@@ -108,10 +108,10 @@ def test_a_no_and_a_revocation_count_while_numbers_move(home, ann, plan, verdict
     """A run in rounds moves the budget between the page and the button, and somebody counts rows meanwhile."""
     moving = iter(range(1, 100))
 
-    def spends(home, which=""):
-        return [replace(one, spent=float(next(moving)), before=next(moving)) for one in inbox(home, which)]
+    def spends(home, which, run=""):
+        return replace(one_request(home, which, run), spent=float(next(moving)), before=next(moving))
 
-    monkeypatch.setattr("potluck.api.network.inbox.inbox", spends)
+    monkeypatch.setattr("potluck.console.site.requests.one_request", spends)
     homes.counted(home)
     assert ann.decide(plan, "approve").status_code == 303  # what another run spends within the cap changes no yes
     form = ann.form(f"/requests/{plan}", f"/requests/{plan}/decide")
@@ -125,10 +125,10 @@ def test_a_yes_is_refused_once_the_cap_no_longer_bears_the_run_and_is_told_so(ho
     page = f"/requests/{plan}"
     form = ann.form(page, f"{page}/decide")
 
-    def full(home, which=""):
-        return [replace(one, year=Composed(99.0, 99.0)) for one in inbox(home, which)]
+    def full(home, which, run=""):
+        return replace(one_request(home, which, run), year=Composed(99.0, 99.0))
 
-    monkeypatch.setattr("potluck.api.network.inbox.inbox", full)
+    monkeypatch.setattr("potluck.console.site.requests.one_request", full)
     answer = ann.decide(plan, "approve", form=form)
     assert answer.status_code == 409
     assert "whether the yearly cap bears this run" in words(answer.text)

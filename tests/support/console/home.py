@@ -17,12 +17,18 @@ from starlette.types import ASGIApp
 
 from potluck.api.network import members as api
 from potluck.api.network.inbox import note_rows
+from potluck.api.network.ledger import anchor
 from potluck.console.origin import Origin
 from potluck.console.serve import settings
 from potluck.console.site.program import program
+from potluck.core.asks import Kind
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical, digest
+from potluck.core.rounds import CHARGE, Record
+from potluck.core.wire import dump
+from potluck.dp.account import NEIGHBOURS, Cost, event_of
 from potluck.members.home import SiteHome
+from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 from support.owner.policies import OPEN
@@ -82,6 +88,16 @@ def counted(folder: Path) -> None:
     with Requests(home.requests) as book:
         (waiting,) = book.pending()
     note_rows(home, waiting, "p", ["column 'x': 3 values outside the declared range"])
+
+
+def spent(folder: Path, run: str = "r1") -> float:
+    """A run has charged one sum, under noise; gives what all of the ledger comes to."""
+    home = SiteHome.at(folder)
+    with Budget(home.ledger, anchor=anchor(home, home.open(time.time()))) as ledger:
+        ledger.rejoin(run, "heart", bytes(32), "row", 1e-5, time.time())
+        cost = Cost(2, Kind.TRAIN, "row", NEIGHBOURS, "shared", *event_of(20.0, 1.0, 0.0, False), 1e-5, 20)
+        ledger.write(Record(f"{CHARGE}{run}/1", dump(cost)))
+        return ledger.composed()
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What an owner is told of a fit that it is asked for, and what a compute party is."""
 
+from potluck.api.network.asked import Asked
 from potluck.api.network.composed import Composed
-from potluck.api.network.inbox import Asked
 from potluck.owner.requests import Request, State
 from support.parties.fit_scene import plan
 

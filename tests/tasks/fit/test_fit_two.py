@@ -8,8 +8,8 @@ import pytest
 
 import potluck
 from potluck.api.local.explain import explain
+from potluck.api.network.asked import Asked
 from potluck.api.network.composed import Composed
-from potluck.api.network.inbox import Asked
 from potluck.core.party import Party, Role, site
 from potluck.core.plan import digest
 from potluck.core.rounds import Abort, Cause, RoundId

@@ -8,9 +8,9 @@ import pytest
 from potluck.api.local.check import check
 from potluck.api.local.explain import explain
 from potluck.api.local.run import run
+from potluck.api.network.asked import Asked
 from potluck.api.network.budget import budget
 from potluck.api.network.composed import Composed
-from potluck.api.network.inbox import Asked
 from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as command

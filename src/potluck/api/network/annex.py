@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
+from potluck.api.network.asked import Asked
 from potluck.api.network.history import LET_IN
-from potluck.api.network.inbox import Asked
 from potluck.api.network.ledger import Spent, ledger_of, spending
 from potluck.core.errors import UsageError
 from potluck.core.plan import CODE

@@ -1,26 +1,44 @@
 """What was asked of a site and what became of it; and how a plan differs from one that was let in before."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from potluck.api.network.composed import opened
 from potluck.api.network.membership.agreed import in_force, missing
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
+from potluck.owner.entries import Spending
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import Request, Requests, State
+from potluck.owner.requests import NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
 from potluck.parties.admission.proposal import asked_of
 
 LET_IN = (State.APPROVED, State.FINISHED)
 ABSENT = "–"
 VERDICTS = ("approve", "deny", "revoke")
+RECENT = 4 << 20
+"""Bytes of the access log, its newest, in which a list of requests looks for what became of them."""
+OURS = frozenset({REPEATED, NEAR, STRANGERS, UNFIT, UNUSED})
+"""Codes of a request that are no key of the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a run here, by its request and the access log. word: in a few words; codes: what of the policy is
+    against it, where the policy had the last word; rounds: how many were done here (None: the log that was looked at
+    does not go back so far)."""
+
+    word: str
+    codes: tuple[str, ...] = ()
+    rounds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,7 @@ class Past:
     request: Request
     plan: Spec | None
     missing: int
+    fate: Fate
 
 
 @dataclass(frozen=True)
@@ -55,10 +74,68 @@ def history(folder: Path) -> list[Past]:
     """All requests that the site in `folder` remembers, newest first. Raises UsageError, Refused: no home, damaged."""
     home = SiteHome.at(folder)
     rule = read_policy(home.policy).approve
+    lines, since = _lines(home)
     with closing(Requests(home.requests)) as requests:
         found, pinned = [(one, read_of(one)) for one in requests.every()], in_force(home)
-        every = [Past(one, plan, missing(home, pinned, requests, one, rule) if plan else 0) for one, plan in found]
+        every = [
+            Past(
+                one,
+                plan,
+                missing(home, pinned, requests, one, rule) if plan else 0,
+                fate(one, lines, since),
+            )
+            for one, plan in found
+        ]
     return every[::-1]
+
+
+def _lines(home: SiteHome) -> tuple[Mapping[str, Sequence[Entry]], float]:
+    """(the newest lines of the access log, by their run, and what people decided also by its plan's hash; when the part
+    that was read begins: 0, if it is all of it)."""
+    lines = read_log(home.access, last=RECENT).entries
+    found: dict[str, list[Entry]] = {}
+    for line in lines:
+        found.setdefault(line.run, []).append(line)
+        if line.event in VERDICTS:
+            found.setdefault(line.hash, []).append(line)
+    cut = bool(lines) and home.access.stat().st_size > RECENT
+    return found, datetime.fromisoformat(lines[0].when).timestamp() if cut else 0.0
+
+
+def fate(request: Request, lines: Mapping[str, Sequence[Entry]], since: float = 0.0) -> Fate:
+    """What became of a run. lines, since: of the access log, see `_lines`."""
+    mine = lines.get(request.run, ())
+    asked = next((one for one in reversed(mine) if one.event == "request"), None)
+    ended = [one.outcome for one in mine if one.event == "round"]
+    rounds = ended.count("done") if since <= request.first_seen else None
+    against = asked.why if asked is not None and asked.outcome == "denied" else ()
+    said = [*lines.get(request.hash, ()), *mine]  # about this very run last
+    match request.state:
+        case State.PENDING:
+            return Fate("waits again" if request.codes else "waits", rounds=rounds)
+        case State.APPROVED:
+            return Fate("denied by the policy" if against else "approved", against, rounds)
+        case State.DENIED:
+            policy = tuple(one for one in request.codes if one not in OURS)
+            return Fate(f"denied{_by('the policy' if policy else _who(said, 'deny'))}", policy, rounds)
+        case State.REVOKED:
+            return Fate(f"approval taken back{_by(_who(said, 'revoke'))}", rounds=rounds)
+        case State.WITHDRAWN:
+            return Fate("cancelled by who asked", rounds=rounds)
+    if against and not rounds:
+        return Fate("denied by the policy", against, rounds)
+    if rounds == 0 and asked is not None:
+        return Fate("ended before its first round", rounds=rounds)
+    failed = bool(ended) and ended[-1] != "done"
+    return Fate("ended in a round that failed" if failed else "finished", rounds=rounds)
+
+
+def _who(said: Sequence[Entry], event: str) -> str:
+    return next((one.person for one in reversed(said) if one.event == event), "")
+
+
+def _by(who: str) -> str:
+    return f" by {who}" if who else ""
 
 
 def read_of(request: Request) -> Spec | None:
@@ -74,6 +151,17 @@ def decided(folder: Path, request: Request) -> list[Entry]:
     read."""
     found = read_log(SiteHome.at(folder).access).entries
     return [one for one in found if one.hash == request.hash and one.event in VERDICTS]
+
+
+def runs_of(folder: Path, plan: str) -> list[Past]:
+    """All runs of the plan with this hash, newest first. Raises as `history`."""
+    return [one for one in history(folder) if one.request.hash == plan]
+
+
+def charges(folder: Path) -> Mapping[str, Spending]:
+    """What this site's ledger has of each run, by its name. Raises UsageError, Refused: no home, or a damaged file."""
+    with opened(SiteHome.at(folder).ledger) as ledger:
+        return {one.run: one for one in ledger.history()} if ledger else {}
 
 
 def earlier(folder: Path, request: Request) -> Earlier | None:

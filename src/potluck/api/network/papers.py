@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from potluck.api.network.annex import annex_of
-from potluck.api.network.inbox import Asked, inbox
+from potluck.api.network.asked import Asked
+from potluck.api.network.inbox import inbox
 from potluck.api.network.members import federation_show
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from potluck.api.network.inbox import Asked, note_rows, one_request
+from potluck.api.network.asked import Asked
+from potluck.api.network.inbox import note_rows, one_request
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.fixed import decode
@@ -105,15 +106,15 @@ class Leaving:
         }
 
 
-def preview(folder: Path, which: str, person: str = "") -> Leaving:
+def preview(folder: Path, which: str, person: str = "", run: str = "") -> Leaving:
     """What the plan whose hash begins with `which` would take from the site in `folder`. person: who looks, for the
-    access log.
+    access log; run: one of the plan's, else its newest.
 
     Raises UsageError, DataError, Refused: no such request, or the rows do not fit. Reveals: to the owner, its own sums.
     What the rows do not have as the plan declares it also goes into the access log, where the inbox finds it.
     """
     home = SiteHome.at(folder)
-    asked = one_request(folder, which)
+    asked = one_request(folder, which, run)
     plan, rules = asked.plan, read_policy(home.policy)
     if asked.computes:
         hint = "potluck site inbox says what it sees of the sites'"

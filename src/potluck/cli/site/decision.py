@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from potluck.api.network.inbox import decide
+from potluck.api.network.inbox import Seen, decide
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.owner.access import Event
@@ -21,8 +21,8 @@ def decision(verdict: Event, words: str) -> click.Command:
     @click.option("--reason", default="", metavar="TEXT", help="Why, for this site's access log; it is sent to nobody.")
     @spoken
     def act(folder: Path, hash: str, person: str | None, reason: str, member: tuple[str, ...] = ()) -> None:
-        marks = tuple(one.strip().upper() for one in member)
-        who, done = decide(folder, verdict, hash, person, reason, new=marks)
+        seen = Seen(new=tuple(one.strip().upper() for one in member))
+        who, done = decide(folder, verdict, hash, person, reason, seen=seen)
         newest = done.newest
         withdrawn = newest.run if newest and newest.state is State.WITHDRAWN else None
         document = {

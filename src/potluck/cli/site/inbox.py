@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from potluck.api.network import inbox as api
-from potluck.api.network.inbox import Asked
+from potluck.api.network.asked import Asked
 from potluck.api.network.membership.agreed import Members, joined, site_members
 from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.cli.door import PATH, spoken, voice

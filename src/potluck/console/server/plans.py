@@ -76,6 +76,7 @@ class Plans:
         return visit.page(
             "server_plan.html",
             sheet.name or "This plan cannot run",
+            here="/new",
             it=sheet,
             draft=draft,
             needed=needed,

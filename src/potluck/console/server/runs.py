@@ -112,6 +112,7 @@ class Runs:
         return visit.page(
             "server_run.html",
             run.plan,
+            here="/",
             run=run,
             going=going,
             parts=self._parts(run),

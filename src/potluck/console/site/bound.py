@@ -7,8 +7,8 @@ nor what other persons decided meanwhile. It binds to the plan and to its newest
 
 import hashlib
 
+from potluck.api.network.asked import Asked
 from potluck.api.network.history import Earlier
-from potluck.api.network.inbox import Asked
 from potluck.core.visible import json_text
 
 _MOVES = ("cost", "spent", "composed", "would_compose", "learnt", "risks")

@@ -12,17 +12,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from potluck.api.network import papers
+from potluck.api.network.asked import Asked
+from potluck.api.network.history import runs_of
 from potluck.api.network.holdings import holdings
 from potluck.api.network.papers import CHARTER
+from potluck.console.paging import address
 from potluck.console.shell import Visit
+from potluck.console.site.requests import place
 from potluck.core import private
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.report.papers.annex import HTML, JSON, SEAL
 from potluck.tasks import own
 
-FILES = {HTML: "text/html", JSON: "application/json", SEAL: "application/toml", CHARTER: "application/toml"}
-"""What is taken along, and of what kind it is."""
+FILES = {
+    HTML: ("text/html", "to read, and to print"),
+    JSON: ("application/json", "the same for programs: this is what is signed"),
+    SEAL: ("application/toml", "the signature"),
+    CHARTER: ("application/toml", "the federation file, by which the signature is verified"),
+}
+"""What is taken along: of what kind it is, and what for."""
 
 
 class Papers:
@@ -32,32 +41,42 @@ class Papers:
         self._folder = folder
 
     def shown(self, visit: Visit) -> Response:
-        """Every run of a plan, with the papers that it has."""
-        asked = papers.asked_for(self._folder, _hash(visit.name))
+        """The run that the address names, else every run of a plan, with the papers that there are."""
+        asked = self._chosen(visit, visit.query.get("run", ""))
         there = {one.run: one.when for one in holdings(self._folder) if one.papers}
-        form = visit.form(f"/requests/{visit.name}/papers/write")
-        runs = [(one.request, there.get(one.request.run, "")) for one in asked]
+        fates = {one.request.run: one.fate.word for one in runs_of(self._folder, visit.name)}
+        run = asked[-1].request.run if visit.query.get("run") else ""
+        form = visit.form(f"/requests/{visit.name}/papers/write", run)
+        runs = [(one.request, fates[one.request.run], there.get(one.request.run, "")) for one in asked]
         return visit.page("papers.html", f"Papers: {asked[-1].plan.name}", it=asked[-1], runs=runs, form=form,
-                          files=FILES)  # fmt: skip
+                          files=FILES, only=run, others=len(fates) - len(runs), place=place, here="/past")  # fmt: skip
 
     def write(self, visit: Visit) -> Response:
-        """Write and sign those of every run of the plan, as things stand now."""
-        visit.take(f"/requests/{visit.name}/papers/write")
-        papers.write(self._folder, _hash(visit.name), datetime.now(UTC), visit.person)
-        return RedirectResponse(f"/requests/{visit.name}/papers", 303)
+        """Write and sign those that the page showed, as things stand now."""
+        run = visit.take(f"/requests/{visit.name}/papers/write").shown
+        self._chosen(visit, run)
+        papers.write(self._folder, run or visit.name, datetime.now(UTC), visit.person)
+        return RedirectResponse(address(f"/requests/{visit.name}/papers", {"run": run}), 303)
+
+    def _chosen(self, visit: Visit, run: str) -> list[Asked]:
+        """Of every run of the plan, or of one. Raises UsageError: there is none."""
+        found = papers.asked_for(self._folder, run or _hash(visit.name))
+        if any(one.request.hash != _hash(visit.name) for one in found):
+            raise HTTPException(404)
+        return found
 
     def file(self, visit: Visit) -> Response:
         """One file of a run's papers: the address says of which run, the query which file."""
         name = visit.query.get("file", "")
-        place = SiteHome.at(self._folder).folder / own.FOLDER / file_name(visit.name) / name
+        path = SiteHome.at(self._folder).folder / own.FOLDER / file_name(visit.name) / name
         if name not in FILES:
             raise HTTPException(404)
         try:
-            data = private.read(place)
+            data = private.read(path)
         except OSError:
             raise HTTPException(404) from None
-        saved = f'attachment; filename="{place.parent.name[:32]}-{name}"'
-        return Response(data, media_type=FILES[name], headers={"Content-Disposition": saved})
+        saved = f'attachment; filename="{path.parent.name[:32]}-{name}"'
+        return Response(data, media_type=FILES[name][0], headers={"Content-Disposition": saved})
 
 
 def _hash(name: str) -> str:

@@ -13,18 +13,20 @@ from pathlib import Path
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from potluck.api.network.history import Earlier, Past, decided, earlier, history
-from potluck.api.network.inbox import Asked, decide, one_request
+from potluck.api.network.asked import Asked
+from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of
+from potluck.api.network.inbox import Seen, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.api.network.policy.effects import against
 from potluck.api.network.preview import preview
-from potluck.console.paging import part
+from potluck.console.paging import address, part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site import bound
 from potluck.console.site.verdicts import DONE, REASONED, Verdict, standing, verdicts
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
+from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
 from potluck.members.home import SiteHome
@@ -79,19 +81,22 @@ class Owner:
     def preview(self, visit: Visit) -> Response:
         """What would leave, computed now. It reads the rows, so it is asked for with a form, and logged."""
         visit.take(f"{ADDRESS}/{visit.name}/preview")
-        self._one(visit)
-        found = preview(self._folder, visit.name, visit.person)
+        asked = self._one(visit)
+        found = preview(self._folder, visit.name, visit.person, asked.request.run)
         blocks = [_block(name, values, found.names.get(name)) for name, values in found.values.items()]
         facts = [*lines(found.tally), *found.near]
         return visit.page("leaving.html", f"What would leave: {found.asked.plan.name}", it=found, blocks=blocks,
-                          facts=facts, many=MANY, long=LONG)  # fmt: skip
+                          facts=facts, many=MANY, long=LONG, here=_under(asked))  # fmt: skip
 
     def decide(self, visit: Visit) -> Response:
-        """Yes, no, or no more; where it cannot be, the page as things are now, with the reason that was typed."""
+        """Yes, no, or no more; where it cannot be, the page as things are now, with the reason that was typed: of the
+        plan's newest run, if the one that was shown is over."""
         try:
             return self._decided(visit)
         except (Refused, UsageError) as error:
-            return self._shown(visit, self._one(visit), error)
+            asked = self._one(visit)
+            over = asked.request.state not in (State.PENDING, State.APPROVED)
+            return self._shown(visit, self._newest(visit) if over else asked, error)
 
     def _decided(self, visit: Visit) -> Response:
         verdict, reason = visit.fields.get("verdict", ""), visit.fields.get("reason", "").strip()
@@ -104,7 +109,10 @@ class Owner:
         offered = verdicts(asked, bool(against(self._folder, asked.request)))
         chosen = next((one.word for one in offered if one.word == verdict), None)
         if chosen is None:
-            raise Refused("nobody can decide so about this request now", hint="look at the page again")
+            again = self._newest(visit).request.run != asked.request.run
+            why = bound.changed("deny", "run=", "run=1") if again else ""
+            what = f"what the page showed has changed since ({why})" if why else "nobody can decide so about it now"
+            raise Refused(what, hint="look at the page again")
 
         def sure() -> None:
             now = self._one(visit)
@@ -114,14 +122,18 @@ class Owner:
                 raise Refused(f"what the page showed has changed since ({why})", hint=hint)
 
         signed = visit.session is not None and bool(visit.session.handle)
-        new = tuple(asked.new.values())
-        decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, new=new, sure=sure)
-        return RedirectResponse(f"{ADDRESS}/{visit.name}", 303)
+        looked = Seen(asked.request.run, tuple(asked.new.values()), sure)
+        decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, seen=looked)
+        return RedirectResponse(place(visit.name, visit.fields.get("run", "")), 303)
 
     def _one(self, visit: Visit) -> Asked:
+        """The run that the address or the form names, else the plan's newest."""
+        return self._newest(visit, visit.fields.get("run", "") or visit.query.get("run", ""))
+
+    def _newest(self, visit: Visit, run: str = "") -> Asked:
         if not re.fullmatch(r"[0-9a-f]{64}", visit.name):
             raise HTTPException(404)
-        return one_request(self._folder, visit.name)
+        return one_request(self._folder, visit.name, run)
 
     def _digest(self, asked: Asked, before: Earlier | None) -> str:
         """Of all that a page says of a request, and of the policy by which it is judged."""
@@ -135,9 +147,12 @@ class Owner:
         return Response(text, media_type="application/json; charset=utf-8", headers=name)
 
     def _shown(self, visit: Visit, asked: Asked, error: PotluckError | None = None) -> Response:
-        address = f"{ADDRESS}/{visit.name}"
+        where = f"{ADDRESS}/{visit.name}"
         no = against(self._folder, asked.request)
-        offered: Sequence[Verdict] = verdicts(asked, bool(no))
+        runs, spent = runs_of(self._folder, visit.name), charges(self._folder)
+        mine = next(one for one in runs if one.request.run == asked.request.run)
+        newest = mine is runs[0]
+        offered: Sequence[Verdict] = verdicts(asked, bool(no), newest)
         said = decided(self._folder, asked.request)
         before = earlier(self._folder, asked.request)
         return visit.page(
@@ -146,8 +161,18 @@ class Owner:
             200 if error is None else visit.status(error),
             error=error,
             reason=visit.fields.get("reason", "")[:REASON],
+            here=_under(asked),
             it=asked,
             state=asked.request.state.value,
+            fate=mine.fate,
+            runs=runs,
+            newest=newest,
+            moment=moment,
+            charges=spent,
+            charged=spent.get(asked.request.run),
+            promised=claim.cost(asked.plan) or asked.cost,
+            place=place,
+            over=asked.request.state not in (State.PENDING, State.APPROVED),
             first_seen=moment(asked.request.first_seen),
             odds=odds(asked),
             pictures=pictures([seen(view) for view in asked.views], asked.plan.federation.sites),
@@ -161,8 +186,8 @@ class Owner:
             many=MANY,
             long=LONG,
             verdicts=offered,
-            form=visit.form(f"{address}/decide", self._digest(asked, before)) if offered else "",
-            look=visit.form(f"{address}/preview") if asked.plan.traits.sums and not asked.computes else "",
+            form=visit.form(f"{where}/decide", self._digest(asked, before)) if offered else "",
+            look=visit.form(f"{where}/preview") if asked.plan.traits.sums and not asked.computes else "",
             most=REASON,
         )
 
@@ -193,10 +218,20 @@ def odds(asked: Asked) -> Odds | None:
     return Odds(owners.question(unit, NEIGHBOURS), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
 
 
+def place(plan: str, run: str = "") -> str:
+    """Where a run of a plan is, or the plan's newest."""
+    return address(f"{ADDRESS}/{plan}", {"run": run})
+
+
+def _under(asked: Asked) -> str:
+    """Which page of the menu leads to a request."""
+    return "/" if asked.request.state is State.PENDING else "/past"
+
+
 def _said(one: Past) -> tuple[str, ...]:
     """What a list says of a request, for who looks for one."""
     plan = (one.plan.name, one.plan.purpose) if one.plan else ()
-    return (*plan, one.request.asker, one.request.hash, one.request.run, one.request.state.value)
+    return (*plan, one.request.asker, one.request.hash, one.request.run, one.request.state.value, one.fate.word)
 
 
 def moment(seconds: float) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from potluck.api.network.inbox import Asked
+from potluck.api.network.asked import Asked
+from potluck.api.network.history import OURS
 from potluck.core.prose import count
 from potluck.owner.access import Entry
-from potluck.owner.requests import NEAR, REPEATED, State
+from potluck.owner.requests import State
 
 Word = Literal["approve", "deny", "revoke"]
 REASONED = ("deny", "revoke")
@@ -65,10 +66,13 @@ def _then(asked: Asked, against: bool) -> str:
     return "The run does not go on here. Whoever asked is told so, and not why: the reason stays at this site."
 
 
-def verdicts(asked: Asked, against: bool = False) -> tuple[Verdict, ...]:
-    """The buttons. Where the policy said no, there is none: the policy would have to change. against: it would now."""
+def verdicts(asked: Asked, against: bool = False, newest: bool = True) -> tuple[Verdict, ...]:
+    """The buttons. Where the policy said no, there is none: the policy would have to change. against: it would now;
+    newest: no later run of the plan was asked for. What is over has none where one was: that one is decided about."""
     request = asked.request
-    by_policy = bool(set(request.codes) - {REPEATED, NEAR})
+    if not newest and request.state not in (State.PENDING, State.APPROVED):
+        return ()
+    by_policy = bool(set(request.codes) - OURS)
     if request.state is State.PENDING:
         stays = asked.unreadable or asked.over or against
         return (DENY,) if stays else (EVERY if asked.rule == "hash" else APPROVE, DENY)

@@ -1,0 +1,204 @@
+"""One request in plain words, for whoever decides: what will be learnt, who sees what, what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+import msgspec
+
+from potluck.api.network.composed import Composed
+from potluck.core.party import BROKER, SERVER, Party, Role
+from potluck.core.plan import Plan as Spec
+from potluck.core.views import Never, View
+from potluck.dp import claim
+from potluck.dp.account import promise
+from potluck.learning.data.tally_words import AS_DECLARED
+from potluck.learning.graph.outline import Outline, outline
+from potluck.learning.models.exports.as_graph import of_plan
+from potluck.learning.models.graphs import Equipped, trained_of
+from potluck.learning.models.kinds import kind_of
+from potluck.learning.models.room import Room, room
+from potluck.mpc.share.views import OPENS
+from potluck.owner.requests import Request
+from potluck.report.words import epsilon
+from potluck.tasks import catalog
+from potluck.tasks.catalog import task_of
+from potluck.tasks.shapes.shape import Case
+from potluck.tasks.shapes.shapes import risks
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request in plain words: what will be learnt, who sees what, what it costs. file: the federation file pinned
+    here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
+    that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
+    (None: it sets no cap). rule: of the policy, how much one approval lets in; over: the plan's permit is; new: members
+    that it names and nobody here agreed to, by name the fingerprint."""
+
+    request: Request
+    plan: Spec
+    missing: int
+    spent: float
+    year: Composed
+    me: str
+    computes: bool = False
+    file: str = ""
+    counted: tuple[str, ...] | None = None
+    unreadable: str = ""
+    before: int = 0
+    cap: float | None = None
+    rule: str = "person"
+    over: bool = False
+    new: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def views(self) -> list[View]:
+        """Every claim of who could see what."""
+        return catalog.views(self.plan)
+
+    @property
+    def risks(self) -> list[str]:
+        """What attacks are known to find in plans of this shape, a line each. The inbox reads no row: where few rows
+        are behind a sum it says so only if the plan allows no more."""
+        return [] if self.computes else risks(Case(self.plan, before=self.before))
+
+    @property
+    def rows(self) -> list[str]:
+        """What the owner has to know of its rows, as counted when they were last read for this plan. The inbox itself
+        reads no row."""
+        if self.computes or not self.plan.traits.sums:
+            return []
+        if self.counted is None:
+            return ["not counted yet: `potluck site preview` says what the plan does not expect in them"]
+        return list(self.counted) or [AS_DECLARED]
+
+    @property
+    def learnt(self) -> str:
+        """What will be learnt, in a sentence or two."""
+        return f"asked {self.plan.purpose!r}: {task_of(self.plan).learnt(self.plan, self.me)}"
+
+    @cached_property
+    def network(self) -> Outline | None:
+        """What the plan's network holds, layers as the graph that they would be; None where it trains none, its
+        graph did not come, or it cannot be carried out as it is written."""
+        plan = self.plan
+        if not isinstance(plan, Equipped) and (catalog.check(plan)[0] or plan.model is None or not kind_of(plan).deep):
+            return None
+        found = of_plan(plan)
+        return outline(found) if found else None
+
+    @property
+    def room(self) -> Room | None:
+        """What training that graph takes of this site."""
+        return room(self.plan)
+
+    @property
+    def trained(self) -> list[str]:
+        """Weights of the network that train."""
+        if isinstance(self.plan, Equipped):
+            return [one.name for one in trained_of(self.plan)]
+        return [one.name for one in self.network.network.graph.weights] if self.network else []
+
+    @property
+    def together(self) -> str:
+        """With whom."""
+        plan = self.plan
+        if self.computes:
+            with_ = ", ".join(party.name for party in plan.compute if party.name != self.me)
+            return f"it computes, with {with_}, for {', '.join(plan.federation.sites)}; it gives no rows"
+        others = ", ".join(name for name in plan.federation.sites if name != self.me)
+        if not plan.traits.sums:
+            return f"with {others}; the server hands letters on{_computed(plan)}"
+        return f"together with {others}; each sum is over at least {plan.fewest} sites{_computed(plan)}"
+
+    @property
+    def seen(self) -> list[str]:
+        """Who sees what of this owner's, a line each; for a compute party, what it sees itself."""
+        if self.computes:
+            mine = Party(Role.COMPUTE, self.me)
+            return [_seen(view) for view in self.views if view.party == mine]
+        if not self.plan.traits.sums:
+            return [_seen(view) for view in self.views if str(view.party) != self.me]
+        things = ("update", "metrics", "own model")
+        ours = (*(f"{self.me}'s {one}" for one in things), "the sum", "the model")
+        found = []
+        for view in self.views:
+            about = view.of in ours and str(view.party) != self.me
+            about = about and (view.party != BROKER or view.of == ours[0])
+            first = next((name for name in self.plan.federation.sites if name != self.me), "")
+            if about and view.party in self.plan.compute:
+                found.append(_seen(view))
+            elif about and (view.party == SERVER or view.party.name in (first, "broker")):
+                who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
+                found.append(_seen(view, who))
+        return found
+
+    @property
+    def cost(self) -> str:
+        """What it costs."""
+        if self.computes:
+            return "no epsilon of its own: nothing that is its own leaves"
+        noised = claim.cost(self.plan)
+        if noised is None:
+            return task_of(self.plan).exact(self.plan)
+        return f"{noised}; epsilon {epsilon(self.spent)} is spent so far{self._composed}"
+
+    @property
+    def _composed(self) -> str:
+        year = self.year
+        if year.then is None:
+            return ""
+        added = f"{epsilon(year.now)} before this run and {epsilon(year.then)} with all of it"
+        return f"; the last year's runs come to epsilon {added}, composed at delta {year.delta:g}"
+
+    def document(self) -> Json:
+        """The JSON of one request."""
+        return {
+            "hash": f"sha256:{self.request.hash}",
+            "run": self.request.run,
+            "plan": self.plan.name,
+            "purpose": self.plan.purpose,
+            "permit": self.plan.permitted.said if self.plan.permitted else None,
+            "permit_over": self.over,
+            "task": self.plan.task,
+            "protect": self.plan.protect.scheme,
+            "noise": self.plan.privacy.noise,
+            "asker": self.request.asker,
+            "file": self.file,
+            "new": dict(self.new),
+            "state": self.request.state.value,
+            "codes": list(self.request.codes),
+            "missing": self.missing,
+            "first_seen": datetime.fromtimestamp(self.request.first_seen, UTC).isoformat(timespec="seconds"),
+            "learnt": self.learnt,
+            "together": self.together,
+            "seen": self.seen,
+            "cost": self.cost,
+            "risks": self.risks,
+            "rows": self.rows,
+            "epsilon": promise(self.plan),
+            "spent": self.spent,
+            **self.year.document(),
+            "cap": self.cap,
+            "network": None if self.network is None else {**self.network.document(), "trains": self.trained},
+            "room": None if self.room is None else self.room.document(),
+            "unreadable": self.unreadable,
+            "settings": msgspec.json.decode(self.request.plan),
+        }
+
+
+def _computed(plan: Spec) -> str:
+    """Who computes, where the plan names some."""
+    if not plan.compute:
+        return ""
+    two = "together" if len(plan.compute) == OPENS else "any two of them"
+    return f"; {', '.join(party.name for party in plan.compute)} compute, and {two} could open everything"
+
+
+def _seen(view: View, who: str = "") -> str:
+    note = f" ({view.note})" if view.note else ""
+    breaks = "" if isinstance(view.breaks_if, Never) else f", unless {view.breaks_if}"
+    return f"{who or view.party} sees of {view.of}: {view.form.value}{breaks}{note}"
