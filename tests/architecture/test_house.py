@@ -35,7 +35,7 @@ def bare_calls(found: Iterable[ast.AST], names: set[str]) -> list[int]:
 
 
 def test_no_half_is_called_without_yield_from():
-    every = set().union(*(generators(nodes(path)) for path in sources()))
+    every = set().union(*(generators(nodes(path)) for path, text in sources().items() if "yield" in text))
     assert every >= {"give", "open"}
     for path in sources():
         assert bare_calls(nodes(path), every - {"open"}) == [], path

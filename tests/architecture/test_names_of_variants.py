@@ -1,6 +1,7 @@
 """Nobody decides by the name of a variant but its own folder: what others need of it, they ask."""
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -50,6 +51,14 @@ FREE = {
 """Where words of the tables mean something else, and what: at most ten."""
 
 
+@cache
+def choices(name):
+    """Those nodes of a file that may be looked at: comparisons, tables and lists."""
+    return [
+        node for node in nodes(name) if isinstance(node, ast.Compare) or hasattr(node, "keys") or hasattr(node, "elts")
+    ]
+
+
 def decides_by(found, attributes, words):
     """Lines that compare such an attribute or name with one of the words, have several words as a table's keys, or list
     more than two."""
@@ -71,7 +80,7 @@ def test_nobody_decides_by_the_name_of_a_variant(key):
     words, found = set(TABLES[key].words()), []
     for name in sources():
         if not name.startswith((*OWN[key], *FREE)):
-            found += [f"{name}:{line}" for line in decides_by(nodes(name), ATTRIBUTES[key], words)]
+            found += [f"{name}:{line}" for line in decides_by(choices(name), ATTRIBUTES[key], words)]
     assert found == []
 
 

@@ -69,6 +69,7 @@ def test_noise_hides_them_and_the_control_says_that_it_is_the_noise(tmp_path, on
     assert "on made-up rows that nothing protects it succeeds, with one row a site" in it.verdict.words
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repeatable")
 def test_a_control_is_no_easier_than_what_is_attacked(tmp_path):
     """Of forty rows one division finds none here, whoever protects them. Of one it would, and vouch for the noise."""

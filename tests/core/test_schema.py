@@ -56,7 +56,7 @@ def reads(found):
 
 
 def test_every_struct_is_read_through_it():
-    found = {path: list(reads(nodes(path))) for path in sources()}
+    found = {path: list(reads(nodes(path))) for path, text in sources().items() if "msgspec" in text}
     assert found.pop("core/schema.py")
     assert found.pop("core/strict.py")  # reads no struct by it
     bare = [(path, line) for path, calls in found.items() for line, kind in calls if not through(kind)]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from potluck.engines.worker import Worker
+from potluck.mpc.spu import Spu
 from support.mpc.share_rig import end
 from support.mpc.spu_rig import ring
 
@@ -26,6 +28,14 @@ def cheetah(mpc_engine):
     """Two linked engines, by rank."""
     with ring("CHEETAH") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def compiler(mpc_engine):
+    """An engine that is linked to nobody."""
+    engine = Spu(Worker("mpc"))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(params=["ABY3", "CHEETAH"])

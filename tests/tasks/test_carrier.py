@@ -116,7 +116,13 @@ def test_no_claim_stands_without_the_hybrid(spec):
             assert "across machines only" in view.note
 
 
-@pytest.mark.parametrize("word", sorted(set(protections.PROTECTIONS.words()) - {"he"}))  # its input is ciphertext
+@pytest.mark.parametrize(
+    "word",
+    [
+        pytest.param(word, marks=[pytest.mark.slow] * (word == "share"))  # of three engines
+        for word in sorted(set(protections.PROTECTIONS.words()) - {"he"})  # its input is ciphertext
+    ],
+)
 def test_inputs_are_sealed_once_more_exactly_where_the_views_say_so(word, request):
     """The claim that a stolen long-term key opens no input under `mask`, against the letters of a run."""
     bodies, shared = [], word == "share"

@@ -158,7 +158,7 @@ HOSTILE = {
 """By what the reader says of it to whoever reads it at home. Made by the test, so that collecting exports nothing."""
 
 
-@pytest.mark.parametrize("why", HOSTILE)
+@pytest.mark.parametrize("why", [pytest.param(one, marks=[pytest.mark.slow] * ("12000" in one)) for one in HOSTILE])
 def test_a_hostile_graph_is_refused_before_there_is_room_for_anything(why, monkeypatch):
     """No tensor is made. Its owner is named, and nothing of rows or graph is said."""
     hostile = HOSTILE[why]()
@@ -249,6 +249,7 @@ def test_the_host_carries_sealed_bytes_alone():
         assert secret not in whole
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_once_the_door_is_shut():
     """In the real process: what torch has loaded before is what it needs, also of operations that no self-test ran."""
     enclave = Scoring(watched("with_graphs"))

@@ -123,6 +123,7 @@ def test_noise_that_a_server_adds_is_none_to_the_server(tmp_path):
     assert found.judged(truth).succeeded
 
 
+@pytest.mark.slow
 def test_a_person_at_two_sites_is_one_unknown(tmp_path):
     rows = frames(24)
     for frame in rows.values():

@@ -42,6 +42,7 @@ class Nobody:
     controls = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo", pytest.param("persons", marks=pytest.mark.slow)])
 def test_made_up_rows_are_learnt_by_heart_and_nobody_knows_which(name):
     (seen, truth), until = made(PLANS[name], 3)

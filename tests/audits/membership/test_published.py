@@ -55,6 +55,7 @@ def test_exact_sums_of_more_numbers_than_rows_say_it_of_each_and_not_if_they_are
     assert "is not that of the rows" in other.words
 
 
+@pytest.mark.slow
 def test_of_few_rows_several_sums_tell_and_without_time_nothing_is_said(tmp_path):
     spec, rows = plan(), frames(5)
     folder = potluck.run(spec, rows, out=tmp_path / "run", record=True).folder

@@ -49,6 +49,7 @@ def free_counts(patch):
     patch.setattr(Noised, "at_site", free)
 
 
+@pytest.mark.slow
 def test_a_sensitivity_of_one_column_is_caught_where_nobody_clips(monkeypatch):
     right = found(additive().spec, "sensitivity")[WHAT]
     assert right.held

@@ -39,7 +39,7 @@ def half_noise(patch):
     ("bug", "privacy", "what"),
     [
         (counted_twice, NOISE, "sensitivity: metrics"),
-        (every_row_of_a_person, PERSON, "sensitivity: metrics"),
+        pytest.param(every_row_of_a_person, PERSON, "sensitivity: metrics", marks=pytest.mark.slow),
         pytest.param(half_noise, NOISE, "noise: metrics", marks=pytest.mark.slow),
     ],
 )

@@ -62,8 +62,6 @@ def test_the_verb_says_what_held_and_ends_with_4_where_something_did_not(path, c
     assert run(verbs, arguments) == 4
     failed = [one["name"] for one in json.loads(capsys.readouterr().out)["checks"] if one["held"] is False]
     assert failed == ["noise: statistics", "run again: statistics", "sites' noise: statistics"]
-    assert run(verbs, ["audit", str(path), "--minutes", "1e-9"]) == 4
-    assert "BROKEN noise: statistics" in capsys.readouterr().out
 
 
 def test_a_plan_without_noise_promises_nothing_and_the_audit_says_so():
@@ -121,6 +119,14 @@ def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
         potluck.audit(path, minutes=1e-9, resume=kept)
     with pytest.raises(UsageError, match="nothing is kept of an owner's own rows"):
         potluck.audit(path, pd.DataFrame({"x": [1.0]}), resume=tmp_path / "other.json")
+
+
+def test_what_is_broken_is_said_in_capitals(path, capsys, monkeypatch):
+    broken = Check("noise: statistics", False, "half of what is said", 1.0, 0.5)
+    verb = import_module("potluck.cli.audit")
+    monkeypatch.setattr(verb, "audit", lambda *_, **__: Audited("counts", "sha256:0", [broken], []))
+    assert run(verbs, ["audit", str(path)]) == 4
+    assert "BROKEN noise: statistics" in capsys.readouterr().out
 
 
 def test_a_bound_is_said_as_odds_before_epsilon(path, capsys, monkeypatch):

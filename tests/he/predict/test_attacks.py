@@ -186,7 +186,7 @@ def test_a_set_that_is_not_secure_or_not_right_does_not_open(he_engine, weak):
         worker.close()
 
 
-SETS = [pytest.param(row, marks=pytest.mark.slow if row.depth > 7 else []) for row in levels.TABLE]
+SETS = [pytest.param(row, marks=pytest.mark.slow if row.depth > 1 else []) for row in levels.TABLE]
 
 
 @pytest.mark.parametrize("row", SETS, ids=lambda row: row.name)

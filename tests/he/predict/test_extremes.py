@@ -29,7 +29,7 @@ def close(predicting, mode, made, features):
         ((5, 1), "", "batch"),
         pytest.param((5, 1), "", "single", marks=pytest.mark.slow),
         pytest.param((3, 2, 1), "square", "batch", marks=pytest.mark.slow),
-        ((3, 2, 1), "square", "single"),
+        pytest.param((3, 2, 1), "square", "single", marks=pytest.mark.slow),
     ],
 )
 def test_weights_that_round_to_nothing_are_scored_as_nothing(predicting, widths, activation, mode, size):

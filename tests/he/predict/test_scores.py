@@ -58,6 +58,7 @@ def test_two_hidden_layers_of_squares_take_five_levels(predicting):
     close(predicting, "single", made, rows(made, 2))
 
 
+@pytest.mark.slow
 def test_corners_of_the_range_are_scored_within_the_bound(predicting):
     made = net((6, 5, 3), "square", seed=9, size=4.0)
     corners = np.vstack([made.low, made.high, np.where(made.layers[0].weights[0] > 0, made.high, made.low)])

@@ -32,7 +32,7 @@ def cohort(worker):
 
 
 @BOTH
-@pytest.mark.parametrize("n", [2, 3, 5, 10])
+@pytest.mark.parametrize("n", [3, *(pytest.param(one, marks=pytest.mark.slow) for one in (2, 5, 10))])
 @given(st.data())
 @settings(max_examples=4, deadline=None)
 def test_the_opened_sum_is_exact(cohort, row, n, data):

@@ -95,7 +95,9 @@ def rounds(draw, n, d):
     return np.array(words, f"<u{bits // 8}"), leaves, draw(st.booleans())
 
 
-@pytest.mark.parametrize(("n", "d"), cases(COHORTS))
+@pytest.mark.parametrize(
+    ("n", "d"), [pytest.param(*one, marks=[pytest.mark.slow] * (one != (5, 2))) for one in COHORTS]
+)
 def test_any_words_and_any_drop_outs_that_the_plan_bears(workers, n, d):
     @settings(max_examples=4, database=None)
     @given(case=rounds(n, d))

@@ -15,9 +15,8 @@ import pytest
 
 from potluck.core.party import Party, Role
 from potluck.core.rounds import Abort, Cause
-from potluck.engines.worker import Worker
 from potluck.mpc.credentials import issue
-from potluck.mpc.spu import BOTH, Spu, checked_sum
+from potluck.mpc.spu import BOTH, checked_sum
 from support.mpc.spu_rig import Limit, compiled, ring, unlinked
 
 PATIENCE, QUIET = 5, 15
@@ -44,28 +43,26 @@ def abort(pending):
     "protocol",
     ["SEMI2K", *(pytest.param(one, marks=pytest.mark.slow) for one in ("SECURENN", "REF2K", "semi2k", "", None))],
 )
-def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_asked_for(protocol):
+def test_protocols_with_a_trusted_dealer_are_refused_by_name_wherever_they_are_asked_for(compiler, protocol):
     words = (
         f"{protocol} is refused: it needs a trusted dealer"
         if protocol in ("SEMI2K", "SECURENN", "REF2K")
         else "no such"
     )
-    engine = Spu(Worker("mpc"))
     with unlinked("ABY3") as parties:
         _, job, rank, own, file = parties[0]
         asked = replace(job, protocol=protocol)
-        assert words in abort(engine.link(asked, rank, own, file))
+        assert words in abort(compiler.link(asked, rank, own, file))
     with pytest.raises(Abort, match=words):
-        engine.compile(protocol, "sum_checked", checked_sum(1, [Limit(1, 1)]))
-    engine.close()
+        compiler.compile(protocol, "sum_checked", checked_sum(1, [Limit(1, 1)]))
 
 
-def test_a_program_that_is_not_on_the_list_is_refused():
-    engine = Spu(Worker("mpc"))
-    for program in ("lambda x: x", "os.system", ""):
-        with pytest.raises(Abort, match="no such program; there are sum_checked, layers_scored"):
-            engine.compile("ABY3", program, {})
-    engine.close()
+@pytest.mark.parametrize(
+    "program", ["os.system", *(pytest.param(one, marks=pytest.mark.slow) for one in ("lambda x: x", ""))]
+)
+def test_a_program_that_is_not_on_the_list_is_refused(compiler, program):
+    with pytest.raises(Abort, match="no such program; there are sum_checked, layers_scored"):
+        compiler.compile("ABY3", program, {})
 
 
 @pytest.mark.slow
@@ -100,7 +97,8 @@ def test_a_party_killed_while_it_links_ends_the_others():
         assert [abort(one) for one in pending] == ["not all parties could be linked in time"] * 2
 
 
-@pytest.mark.parametrize("foreign", ["another job", pytest.param("nobody's list", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("foreign", ["another job", "nobody's list"])
 def test_who_is_not_on_the_list_of_this_job_cannot_link(foreign):
     """Its own list is right, and it knows the addresses; the others do not trust its certificate."""
     with unlinked("CHEETAH", PATIENCE) as parties:
@@ -291,6 +289,7 @@ def test_a_party_killed_in_the_middle_of_an_intersection_ends_the_other():
         assert abort(pending[1]) == "ended by SIGKILL"
 
 
+@pytest.mark.slow
 def test_what_was_linked_and_compiled_is_gone_with_its_process():
     with ring("CHEETAH", patience=60) as engines:
         program = engines[0].compile("CHEETAH", "sum_checked", checked_sum(1, [Limit(1, 1)]))

@@ -97,7 +97,9 @@ def test_an_engine_dials_this_machine_alone_unless_it_is_told_more():
     assert LOOPBACK.listed == ("127.0.0.1", "[::1]")
 
 
-@pytest.mark.parametrize(("peers", "reached"), [(Peers(("127.0.0.1:1-2",)), 0), (Peers(("*",)), 1)])
+@pytest.mark.parametrize(
+    ("peers", "reached"), [(Peers(("127.0.0.1:1-2",)), 0), pytest.param(Peers(("*",)), 1, marks=pytest.mark.slow)]
+)
 def test_a_lying_party_cannot_have_a_real_engine_probe_a_port_of_the_inner_network(mpc_engine, peers, reached):
     """The second case is the control: a service that is nobody's engine is connected to."""
     calls = []

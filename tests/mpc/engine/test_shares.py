@@ -73,7 +73,16 @@ def test_fresh_sharings_of_one_value_differ_everywhere(owner):
     assert not (first == second).any()
 
 
-@pytest.mark.parametrize("spoil", [lambda one: one[:-1], lambda one: one + b"\0", lambda one: b"", lambda one: one * 2])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda one: one[:-1],
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (lambda one: one + b"\0", lambda one: b"", lambda one: one * 2)
+        ),
+    ],
+)
 def test_a_share_of_another_length_is_refused_before_the_others_are_asked(cheetah, spoil):
     programs = compiled(cheetah, "CHEETAH", "sum_checked", checked_sum(1, []) | {"parts": [[3, 5, 0]]})
     with pytest.raises(Abort) as caught:

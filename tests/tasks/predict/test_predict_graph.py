@@ -203,6 +203,7 @@ def away(place, digest, *settings):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_across_machines_the_owner_finds_its_base_where_its_policy_says(place):
     """It lies in no place that `score` would look at; the client has neither graph nor base, the server nothing."""
     model, _ = graphs.adapter(place)

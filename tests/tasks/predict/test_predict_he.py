@@ -26,7 +26,9 @@ LABELS = pytest.param(scene.labels(), marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(
-    "model", [scene.logistic(), scene.linear(), scene.network(), LABELS], ids=lambda m: m.target.side
+    "model",
+    [scene.logistic(), scene.linear(), pytest.param(scene.network(), marks=pytest.mark.slow), LABELS],
+    ids=lambda m: m.target.side,
 )
 def test_the_scores_are_those_of_plain_scoring_within_the_bound(tmp_path, model):
     done = scored(tmp_path, model, compare=True)

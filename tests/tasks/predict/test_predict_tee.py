@@ -71,8 +71,8 @@ NETWORK = {"kind": "network", "layers": [8, 4], "activation": "tanh"}
     ("name", "model", "training"),
     [
         ("heart", {"kind": "logistic"}, sets.NEWTON),
-        ("breast", {"kind": "logistic"}, sets.NEWTON),
-        ("heart", NETWORK, None),
+        pytest.param("breast", {"kind": "logistic"}, sets.NEWTON, marks=pytest.mark.slow),
+        pytest.param("heart", NETWORK, None, marks=pytest.mark.slow),
     ],
     ids=["heart", "breast cancer", "network"],
 )
@@ -261,7 +261,7 @@ def test_across_machines_the_client_keeps_the_very_scores(place):
     assert {a.NONCE, p.ROWS, p.MODEL} <= log.rounds[0].traffic.steps.keys()
 
 
-@pytest.mark.parametrize("name", ["hospital", "clinic"])
+@pytest.mark.parametrize("name", ["hospital", pytest.param("clinic", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("text", [None, STRICT, "version = 1"], ids=["none", "strict", "broken"])
 def test_a_site_who_would_not_believe_it_denies_the_plan(place, name, text):
     demands(place / name, text)
@@ -271,7 +271,7 @@ def test_a_site_who_would_not_believe_it_denies_the_plan(place, name, text):
     assert SCORES.find(place / "clinic", hall.RUN) is None
 
 
-@pytest.mark.parametrize("name", ["hospital", "clinic"])
+@pytest.mark.parametrize("name", ["hospital", pytest.param("clinic", marks=pytest.mark.slow)])
 def test_a_site_that_expects_other_code_ends_the_run_by_name(place, name):
     demands(place / name, OTHER_CODE)
     at = hall.Hall(place)

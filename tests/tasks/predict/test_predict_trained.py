@@ -48,7 +48,7 @@ NETWORKS = [
         shape,
         activation,
         mode,
-        marks=[slow] if activation != "square" or shape[1:] or (shape and mode == "single") else [],
+        marks=[slow] if activation != "square" or shape or mode == "single" else [],
     )
     for shape in ([], [5], [5, 4], [5, 4, 3])
     for activation in ("square", "tanh", "relu")
@@ -70,6 +70,7 @@ def test_every_network_that_a_plan_allows_is_scored_within_the_bound(shape, acti
     assert bool(fitted) == (bool(shape) and activation != "square")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [sets.BINARY, pytest.param(sets.NUMBER, marks=slow)], ids=["binary", "number"])
 def test_a_network_scores_two_sides_and_numbers_too(target):
     table, columns = sets.heart(), sets.heart_columns("flag", target)

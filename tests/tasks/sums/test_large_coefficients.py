@@ -63,6 +63,7 @@ def test_shares_of_three_servers_are_within_bounds_that_follow_the_model(mpc_eng
     assert runs[0].model.digest() == runs[1].model.digest()
 
 
+@pytest.mark.slow
 def test_encrypted_sums_of_large_models_are_the_same(he_engine, tmp_path):
     runs = [done(plan(word, rounds=3), tmp_path / word) for word in ("clear", "he")]
     assert runs[0].model.digest() == runs[1].model.digest()

@@ -85,6 +85,7 @@ def poison(monkeypatch, factor, who="d"):
     monkeypatch.setattr(horizontal, "contribution", contribution)
 
 
+@pytest.mark.slow
 def test_an_update_out_of_range_is_left_out_and_named_and_the_run_goes_on_without_it(mpc_engine, tmp_path, monkeypatch):
     poison(monkeypatch, 2**40)
     run = done(plan(), tmp_path / "r")

@@ -115,6 +115,7 @@ def test_with_all_rows_more_rounds_say_as_much_in_all():
     assert ahead(wide(rounds=5)).better == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("batch", "rounds", "epsilon"),
     [

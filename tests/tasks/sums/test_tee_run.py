@@ -42,7 +42,16 @@ def done(made, out, **more):
     return potluck.run(made, scene.frames(), out=out, ledger=out.parent / "ledger", **more)
 
 
-@pytest.mark.parametrize("training", [{"method": "gradient", "rounds": 3, "expected_rows": 100}, MEAN, NEWTON])
+@pytest.mark.parametrize(
+    "training",
+    [
+        MEAN,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ({"method": "gradient", "rounds": 3, "expected_rows": 100}, NEWTON)
+        ),
+    ],
+)
 def test_the_model_is_that_of_clear_and_mask_bit_for_bit(here, training):
     runs = [done(plan(word, training=training), here / word) for word in ("clear", "mask", "tee")]
     assert len({run.model.digest() for run in runs}) == 1
@@ -356,7 +365,7 @@ def released(word, times):
 # --- The enclave's death ---
 
 
-@pytest.mark.parametrize("at", [1, 3])
+@pytest.mark.parametrize("at", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_an_enclave_that_dies_ends_the_run_by_name_and_nothing_is_left(here, monkeypatch, at):
     import os
 

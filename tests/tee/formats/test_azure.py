@@ -279,6 +279,7 @@ def fuzz(count):
         assert not found.accepted or found == whole
 
 
+@pytest.mark.slow
 def test_fuzzed_files_and_parts_are_refused_and_nothing_breaks():
     fuzz(1000)
 

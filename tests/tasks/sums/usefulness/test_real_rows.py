@@ -113,6 +113,7 @@ NAMES = ("breast", "diabetes", "diabetes, many", "diabetes, few", "affairs", "vo
 CASES = [(name, epsilon, kind) for kind in ("logistic", "additive") for name in NAMES for epsilon in (0.5, 1.0, 3.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repeatable")
 @pytest.mark.parametrize(("name", "epsilon"), [("diabetes", 1.0), pytest.param("affairs", 1.0, marks=pytest.mark.slow)])
 def test_settings_that_are_advised_make_a_better_model_of_real_rows(name, epsilon):

@@ -61,6 +61,7 @@ def test_a_small_epsilon_is_of_no_use_to_few_rows_and_is_to_very_many(monkeypatc
     assert verdicts(4_000, 8.0) in [("useful", []), ("noise costs it little", [])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "epsilon", "keys"),
     [
