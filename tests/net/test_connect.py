@@ -1,17 +1,20 @@
 """Connecting: who is let in, whom the client believes, and what it says where it does not."""
 
+import asyncio
 import socket
 import ssl
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
+from nats.aio.client import Client
 
 from potluck.core.errors import Refused, Unreachable, UsageError
 from potluck.core.party import SERVER, site
 from potluck.net import broker as program
 from potluck.net import certificates, session
-from support.net.broker_rig import HOST, Rig, rig, seed
+from support.net.broker_rig import HOST, Rig, rig, seed, until
 from support.ports import free_port
 
 A = site("a")
@@ -190,6 +193,42 @@ def test_a_new_member_is_let_in_by_a_reload_while_connections_stay(stopped):
     late.open(5)
     late.send(SERVER, b"hello", 5)
     assert old.trouble is None
+
+
+def test_who_connects_while_the_broker_reads_its_users_is_let_in_all_the_same(running, monkeypatch):
+    """A site that started in that moment ended for good."""
+    log = program.room(running.folder) / "nats.log"
+    command, left = Client._connect_command, [None]
+
+    def count(words):
+        return log.read_text().count(words)
+
+    def late(self):
+        if left:
+            left.pop()
+            before = count("Reloaded server configuration")
+            program.reload(running.folder)
+            until(lambda: count("Reloaded server configuration") > before, "the broker has read its users")
+        return command(self)
+
+    monkeypatch.setattr(Client, "_connect_command", late)
+    before = count('authentication error - Nkey ""')
+    running.link(A).open(30)
+    assert count('authentication error - Nkey ""') == before + 1  # the control: it was turned away
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_refusal_counts_once_it_is_said_twice(running, monkeypatch, times):
+    left, connected = [Refused("unknown")] * times, object()
+
+    async def refusing(*where):
+        if left:
+            raise left.pop()
+        return connected
+
+    monkeypatch.setattr(session, "_connect", refusing)
+    with nullcontext() if times == 1 else pytest.raises(Refused, match="unknown"):
+        assert asyncio.run(session.connect(running.account(A))) is connected
 
 
 def test_many_links_share_one_thread(tmp_path):

@@ -26,6 +26,8 @@ from potluck.secret.container import Secret
 
 ATTEMPT = 10.0
 """Seconds that one attempt to connect may take."""
+MOMENT = 0.3
+"""Seconds until a broker that turned us away is asked again."""
 EXPIRED, NOT_YET = 10, 9
 WRONG_HOST = (62, 64)
 
@@ -174,7 +176,7 @@ async def connect(account: Account, first: int = 0) -> Session:
     nodes, failed = account.places, list[PotluckError]()
     for number in range(len(nodes)):
         try:
-            return await _connect(account, *nodes[(first + number) % len(nodes)])
+            return await _sure(account, *nodes[(first + number) % len(nodes)])
         except PotluckError as error:
             failed.append(error)
     # One that is away may know what another refuses: it has read a newer federation file.
@@ -182,6 +184,15 @@ async def connect(account: Account, first: int = 0) -> Session:
     if any(isinstance(error, Unreachable) for error in failed) and not isinstance(worst, Unreachable):
         raise Unreachable(f"{worst.what}, and another node does not answer", where=account.url, hint=worst.hint)
     raise worst
+
+
+async def _sure(account: Account, host: str, port: int) -> Session:
+    """A refusal counts once it is said twice: while it reads its users anew, nats-server turns away whoever has
+    connected and not signed yet (seen with 2.10). Raises as `connect`."""
+    with contextlib.suppress(Refused):
+        return await _connect(account, host, port)
+    await asyncio.sleep(MOMENT)
+    return await _connect(account, host, port)
 
 
 async def _connect(account: Account, host: str, port: int) -> Session:
