@@ -1,5 +1,6 @@
 """Enrolment and the real nats-server: who is a member is let in, who no longer is, is not, while it runs."""
 
+import shutil
 import subprocess
 import time
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from potluck.api.network import members as api
+from potluck.api.network.line import line
+from potluck.api.network.membership.compared import shown
 from potluck.core.errors import Refused, UsageError
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.net import broker
@@ -73,3 +76,20 @@ def test_the_broker_lets_in_the_members_of_the_newest_version(tmp_path):
         with pytest.raises(Refused, match="does not know this key"):
             connect(SiteHome.at(b).open(NOW))
         connect(SiteHome.at(a).open(NOW))
+
+
+def test_a_server_of_an_older_copy_puts_its_file_not_in_a_newer_ones_place(tmp_path):
+    """The control: the home that signed the newer file serves."""
+    chief, heir = tmp_path / "hospitals", tmp_path / "heir"
+    api.federation_new(chief, f"tls://127.0.0.1:{free_port()}", NOW)
+    shutil.copytree(chief, heir)
+    newest = api.federation_add(chief, [api.site_new(tmp_path / "a").card], NOW).file.read_bytes()
+    with serving(chief):
+        assert api.federation_post(chief, 60) == ""
+        home = CoordinatorHome.at(heir)
+        with pytest.raises(Refused, match="the broker shows version 2"), line(home, home.open(NOW)):
+            pass
+        home = CoordinatorHome.at(chief)
+        with line(home, home.open(NOW)):
+            pass
+        assert shown(home) == newest

@@ -156,7 +156,16 @@ def test_two_files_of_one_version_are_kept_as_evidence_and_shown(a, chief):
     with following(a) as (follower, _):
         follower.take(chief.federation.read_bytes())  # the control: the same file again is none
         follower.look()
-    a.conflict.unlink()
+    assert api.site_join(a.folder, chief.federation, NOW).settled is None  # the same version settles nothing
+    assert site_members(a.folder, NOW).two_files
+    newer = api.federation_rotate(chief.folder, [], NOW, keys=False, days=None).file
+    with following(a) as (follower, _):  # nor does a later one that comes by itself
+        follower.take(newer.read_bytes())
+        follower.look()
+    assert a.pinned().version == 3
+    assert site_members(a.folder, NOW).two_files
+    kept = api.site_join(a.folder, newer, NOW).settled
+    assert charter.read(kept).version == 2
     assert site_members(a.folder, NOW).two_files == ""
 
 

@@ -45,6 +45,7 @@ def test_a_member_gets_the_newest_file_at_once_and_when_it_connects(broker):
     put(broker, b"two")
     assert shown.get(timeout=30) == b"two"
     put(broker, b"three")
+    assert notice.shown(broker.account(SERVER), 10) == b"three"
     assert reading(broker, B)[1].get(timeout=30) == b"three"  # the last one alone
 
 

@@ -7,12 +7,17 @@ import click
 
 from potluck.api.network import members as api
 from potluck.api.network.members import Shown
+from potluck.api.network.membership.compared import compare
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.core.visible import visible
 
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
+ANYWAY = click.option("--anyway", is_flag=True, help="Sign though nobody can say that no newer file is out.")
 REVOKE = click.option("--revoke", is_flag=True, help="Old keys may be stolen: runs that began before end at once.")
+
+FIRST = 2
+"""Up to this version a broker need not have run."""
 
 
 @click.group("federation")
@@ -40,10 +45,12 @@ def new(folder: Path, brokers: tuple[str, ...], days: int | None) -> None:
 @command.command("add")
 @click.argument("folder", type=PATH)
 @click.argument("cards", type=PATH, nargs=-1, required=True)
+@ANYWAY
 @spoken
-def add(folder: Path, cards: tuple[Path, ...]) -> None:
+def add(folder: Path, cards: tuple[Path, ...], anyway: bool) -> None:
     """Make sites (and compute parties) members, by the CARDS that they sent. Compare fingerprints with their owners."""
-    tell(api.federation_add(folder, cards, time.time()), folder)
+    why = compare(folder, anyway=anyway)
+    tell(api.federation_add(folder, cards, time.time()), folder, why)
 
 
 @command.command("remove")
@@ -51,10 +58,12 @@ def add(folder: Path, cards: tuple[Path, ...]) -> None:
 @click.argument("name")
 @click.option("--compute", is_flag=True, help="NAME is a compute party's.")
 @REVOKE
+@ANYWAY
 @spoken
-def remove(folder: Path, name: str, compute: bool, revoke: bool) -> None:
+def remove(folder: Path, name: str, compute: bool, revoke: bool, anyway: bool) -> None:
     """Take the site NAME out."""
-    tell(api.federation_remove(folder, name, time.time(), compute=compute, revoke=revoke), folder)
+    why = compare(folder, anyway=anyway)
+    tell(api.federation_remove(folder, name, time.time(), compute=compute, revoke=revoke), folder, why)
 
 
 @command.command("rotate")
@@ -63,10 +72,12 @@ def remove(folder: Path, name: str, compute: bool, revoke: bool) -> None:
 @click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
 @DAYS
 @REVOKE
+@ANYWAY
 @spoken
-def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None, revoke: bool) -> None:
+def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None, revoke: bool, anyway: bool) -> None:
     """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate."""
-    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke), folder)
+    why = compare(folder, anyway=anyway)
+    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke), folder, why)
 
 
 @command.command("show")
@@ -77,13 +88,15 @@ def show(path: Path) -> None:
     tell(api.federation_show(path, time.time()))
 
 
-def tell(found: Shown, changed: Path | None = None) -> None:
+def tell(found: Shown, changed: Path | None = None, unseen: str = "") -> None:
     """Print a federation, and a warning where it has expired. changed: the home in which it is a new version, which is
-    put up for its members."""
+    put up for its members; unseen: why it could not be held against the broker's file before."""
     speaker = voice()
     why = api.federation_post(changed) if changed else ""
+    if unseen and found.federation.version > FIRST:
+        speaker.say(f"signed without a look at the broker's file, of which there may be a newer one ({unseen})")
     if why:
-        speaker.say(f"not at the broker yet ({why}): the next start of the server or of this verb puts it up")
+        speaker.say(f"{why}: the next start of the server, or this verb, puts the file up")
     if found.expired:
         speaker.warn(["this federation file has expired: nobody accepts it"])
     speaker.data(found.document(), lambda out: lines(out, found))

@@ -212,6 +212,8 @@ class CoordinatorHome:
     """A folder a finished run for which nobody named another."""
     changing = _In("federation.lock")
     """Held while the federation is changed."""
+    restored = _In("restored")
+    """There while this is the home of a copy, and nobody has said since that no newer federation file is out."""
 
     @classmethod
     def at(cls, folder: Path) -> "CoordinatorHome":

@@ -66,5 +66,5 @@ def waiting(home: SiteHome) -> str | None:
 
 
 def two_files(home: SiteHome) -> Federation | None:
-    """The other file of a version that was pinned here, once one was seen; it stays until somebody removes it."""
+    """The other file of a version that was pinned here, once one was seen, until a person joins a later version."""
     return charter.read(home.conflict) if home.conflict.is_file() else None

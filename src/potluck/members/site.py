@@ -13,16 +13,19 @@ from potluck.members.card import draft, fingerprint
 from potluck.members.federation import Federation, accept
 from potluck.members.home import SiteFile, SiteHome
 from potluck.members.names import checked_name
+from potluck.members.offer import two_files
 from potluck.secret.random import system
 
 
 @dataclass(frozen=True)
 class Joined:
-    """first: nothing was pinned before, so that people must compare; new_coordinator: its key was handed over."""
+    """first: nothing was pinned before, so that people must compare; new_coordinator: its key was handed over; settled:
+    where the evidence lies now of two files of one version, which this later one follows; None: there was none."""
 
     federation: Federation
     first: bool
     new_coordinator: bool
+    settled: Path | None = None
 
 
 def found(
@@ -95,7 +98,17 @@ def join(
     pin(home, offered, text, now, wanted)
     home.known.agree(offered.members, pinned, now, person)
     changed = pinned is not None and pinned.coordinator.signing != offered.coordinator.signing
-    return Joined(offered, pinned is None, changed)
+    return Joined(offered, pinned is None, changed, _settled(home, offered))
+
+
+def _settled(home: SiteHome, joined: Federation) -> Path | None:
+    """A person has joined a version after the one of which two files were signed: the evidence is put aside."""
+    other = two_files(home)
+    if other is None or other.version >= joined.version:
+        return None
+    kept = home.conflict.with_suffix(f".{other.version}.toml")
+    home.conflict.rename(kept)
+    return kept
 
 
 def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Container[bytes] = ()) -> None:

@@ -10,7 +10,8 @@ import base64
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Any, TypeVar
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -27,6 +28,7 @@ from potluck.net.topology import ApiError, Queues, api, parse
 AGAIN = 60.0
 """Seconds between two looks at the broker's last word."""
 WAIT, PAUSE = 3.0, 0.2
+T = TypeVar("T")
 Take = Callable[[bytes], None]
 
 
@@ -47,26 +49,37 @@ async def put(session: Session, text: bytes) -> None:
         raise Unreachable("the broker did not take the federation file", where=session.account.url)
 
 
+def shown(account: Account, patience: float) -> bytes | None:
+    """The file that is up, over a connection of its own; None as `read`. account: the server's.
+
+    Raises as `connect`, once `patience` seconds are over.
+    """
+    return _alone(_shown(account, time.monotonic() + patience))
+
+
 def post(account: Account, parties: Collection[Party], text: bytes, patience: float) -> None:
     """Put the file up over a connection of its own, and set up the queues of all `parties`. account: the server's.
 
     Raises as `put`, and as `connect`, once `patience` seconds are over: a broker takes a moment to read its users.
     """
+    _alone(_post(account, tuple(parties), text, time.monotonic() + patience))
+
+
+def _alone(work: Coroutine[Any, Any, T]) -> T:
     loop = SHARED.enter()
     try:
-        work = _post(account, tuple(parties), text, time.monotonic() + patience)
-        asyncio.run_coroutine_threadsafe(work, loop).result()
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
     finally:
         SHARED.leave()
 
 
 async def _closed(account: Account) -> bool:
-    """Whether nothing listens at any of the broker's places: a moment's patience would not change that."""
+    """Whether nothing listens at any of the broker's places, or has that name: a moment would not change that."""
     for place in account.places:
         try:
             (await asyncio.to_thread(socket.create_connection, place, WAIT)).close()
             return False
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, socket.gaierror):
             continue
         except OSError:
             return False
@@ -74,13 +87,25 @@ async def _closed(account: Account) -> bool:
 
 
 async def _post(account: Account, parties: tuple[Party, ...], text: bytes, end: float) -> None:
+    async def put_up(session: Session) -> None:
+        await topology.ensure(session, parties, Queues(), afresh=False)
+        await put(session, text)
+
+    await _connected(account, put_up, end)
+
+
+async def _shown(account: Account, end: float) -> bytes | None:
+    return await _connected(account, read, end)
+
+
+async def _connected(account: Account, work: Callable[[Session], Awaitable[T]], end: float) -> T:
+    """What `work` gives, tried again until it succeeds or `end` has come, where anything listens."""
     end = time.monotonic() if await _closed(account) else end
     while True:
         try:
             session = await connect(account)
             try:
-                await topology.ensure(session, parties, Queues(), afresh=False)
-                return await put(session, text)
+                return await work(session)
             finally:
                 await session.end()
         except (Unreachable, Refused):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from potluck.api.network.members import federation_catch_up
+from potluck.api.network.membership.compared import Caught, put_back
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError, unwritable
 from potluck.members.backup import Copied, restore, save
@@ -95,21 +95,20 @@ def server_backup(folder: Path, file: Path) -> Backup:
     return Backup(file, home.folder, copied)
 
 
-def server_restore(file: Path, folder: Path, newest: Path | None = None) -> Backup:
-    """Put a copy of a coordinator's home back into the new folder `folder`. file: "-" is stdin. newest: the federation
-    file that members have by now, where the copy is older.
+def server_restore(file: Path, folder: Path, newest: Path | None = None) -> tuple[Backup, Caught]:
+    """Put a copy of a coordinator's home back into the new folder `folder`, and bring it up to the newest federation
+    file. file: "-" is stdin. newest: the file that members have by now, where the broker cannot say.
 
     Raises UsageError: the folder is there, or a file cannot be read or written. Raises Refused: no copy as it was made,
-    or it holds no such home; or `newest` does not follow the file in it. Then there is no folder.
+    or it holds no such home; or the newest file does not follow the one in it. Then there is no folder.
     """
     with _read(file) as source:
         found = Backup(file, folder, restore(source, folder, "coordinator"))
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder)
-        if newest is not None:
-            federation_catch_up(folder, newest, time.time())
+        caught = put_back(folder, newest, time.time())
         undo.pop_all()
-    return found
+    return found, caught
 
 
 def _of_broker(inner: str) -> bool:

@@ -71,13 +71,15 @@ class Home:
 
 @dataclass(frozen=True)
 class Membered:
-    """What a site has joined. first: compare the fingerprints now; new_coordinator: its key was handed over."""
+    """What a site has joined. first: compare the fingerprints now; new_coordinator: its key was handed over; settled:
+    where the evidence lies of two files of one version, which is settled by this one."""
 
     name: str
     fingerprint: str
     first: bool
     new_coordinator: bool
     federation: Shown
+    settled: Path | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -86,6 +88,7 @@ class Membered:
             "fingerprint": self.fingerprint,
             "first": self.first,
             "new_coordinator": self.new_coordinator,
+            "settled": None if self.settled is None else str(self.settled),
             "federation": self.federation.document(),
         }
 
@@ -253,7 +256,7 @@ def site_join(folder: Path, file: Path | None, now: float, coordinator: str = ""
         joined = site.join(home, text, where, now, coordinator, person=person, wanted=keep)
     own = mine(home.held(joined.federation), home.me)
     pinned = Shown(joined.federation, home.federation, expired=False)
-    return Membered(home.name, own, joined.first, joined.new_coordinator, pinned)
+    return Membered(home.name, own, joined.first, joined.new_coordinator, pinned, joined.settled)
 
 
 def _prepare(home: CoordinatorHome, federation: Federation, now: float, renew: bool = False) -> str:

@@ -11,11 +11,16 @@ from potluck.cli.door import PATH, spoken, voice
 @click.command("restore")
 @click.argument("file", type=PATH)
 @click.argument("folder", type=PATH)
-@click.option("--newest", type=PATH, metavar="FILE", help="A member's federation.toml, where the copy is older.")
+@click.option("--newest", type=PATH, metavar="FILE", help="A member's federation.toml, where no broker shows it.")
 @spoken
 def command(file: Path, folder: Path, newest: Path | None) -> None:
     """Put the copy FILE (- is a pipe) of a coordinator's home back into the new folder FOLDER."""
-    made = api.server_restore(file, folder, newest)
+    made, caught = api.server_restore(file, folder, newest)
     speaker = voice()
     speaker.say("the home that it was copied from must stay ended: potluck docs without-single-failure")
-    speaker.lines(made.document(), [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, in {folder}"])
+    if caught.after > caught.before:
+        speaker.say(f"federation file: version {caught.after}, where the copy had version {caught.before}")
+    if caught.unseen:
+        speaker.say(f"the broker cannot say whether a newer federation file is out ({caught.unseen}): else --newest")
+    lines = [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, in {folder}"]
+    speaker.lines(made.document() | caught.document(), lines)

@@ -52,7 +52,7 @@ def _members(out: Terminal, it: Members) -> None:
     """What an owner has to know of the federation's members before any request."""
     if it.two_files:
         what = "the coordinator signed another file of a version that was in force here"
-        out.say(f"ALARM: {what}: {it.two_files}. Call the coordinator; the file is kept: federation.conflict.toml")
+        out.say(f"ALARM: {what}: {it.two_files}. It is kept. Call the coordinator: potluck docs enrolment")
     if it.waits:
         out.say(f"version {it.waits.federation.version} of the federation file waits: potluck site join --offered")
         out.lines(f"  {line}" for line in it.changes)

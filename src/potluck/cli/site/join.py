@@ -31,6 +31,8 @@ def command(folder: Path, file: Path | None, coordinator: str, offered: bool) ->
         speaker.say("compare these fingerprints with the coordinator's, by voice: who made the file chose them")
     if joined.new_coordinator:
         speaker.say("the coordinator has new keys, handed over to by the old ones")
+    if joined.settled:
+        speaker.say(f"two files of one version had been signed: this later one settles it; kept: {joined.settled}")
 
     def text(out: Terminal) -> None:
         out.say(f"{joined.name}: fingerprint {joined.fingerprint}, joined")

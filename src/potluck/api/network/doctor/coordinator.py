@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor import line, work
 from potluck.api.network.doctor.finding import Finding, failed
-from potluck.api.network.status import status
-from potluck.core.errors import PotluckError
+from potluck.api.network.membership.compared import COPY, UNKNOWN, ahead, held_against, shown
+from potluck.core.errors import PotluckError, Refused
 from potluck.core.prose import agree
+from potluck.members.federation import Federation
 from potluck.members.files import held
 from potluck.members.home import CoordinatorHome
 
@@ -28,15 +29,25 @@ def coordinator(home: CoordinatorHome, now: float) -> Iterator[Finding]:
     sites, computes = len(it.sites), len(it.computes)
     who = f"{sites} {agree(sites, 'site', 'sites')} and {computes} compute {agree(computes, 'party', 'parties')}"
     said = f"{it.name}, version {it.version}, of {who}"
-    heard = [one for run in status(home.folder).runs for one in (*run.sites, *run.computes)]
-    ahead = sorted({one.name for one in heard if one.file and one.file.version > it.version})
-    if ahead:
-        what = f"{said}; {', '.join(ahead)} went by a newer one: this home was put back from an older copy"
-        hint = "put the copy back once more, with a member's file: potluck server restore --newest federation.toml"
-        yield Finding("federation", "bad", what, hint)
-    else:
-        yield Finding("federation", "good", said)
+    yield newest(home, it, said)
     yield from line.expiry(it, now)
     yield from line.broker(member, now)
     running = held(home.lock)
     yield Finding("process", "good", "a server is at work" if running else "no server runs: none need, between runs")
+
+
+def newest(home: CoordinatorHome, it: Federation, said: str) -> Finding:
+    """Whether a newer file is known than the one in force here."""
+    if names := ahead(home, it):
+        what = f"{said}; {', '.join(names)} went by a newer one: this home was put back from an older copy"
+        return Finding("federation", "bad", what, COPY)
+    try:
+        known = held_against(home, shown(home))
+    except Refused as error:
+        return failed("federation", error)
+    except PotluckError:  # what is in the way to the broker has findings of its own
+        known = False
+    if not known and home.restored.exists():
+        what = f"{said}; put back from a copy, and the broker cannot say whether a newer one is out"
+        return Finding("federation", "look", what, UNKNOWN)
+    return Finding("federation", "good", said)
