@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from potluck.api.network.doctor import home as homes_checks
 from potluck.api.network.running.coordinator import coordinating
 from potluck.api.network.running.health import Check, Figure, Health, Looking, health
-from potluck.api.network.running.pulse import Pulse
+from potluck.api.network.running.pulse import Pulse, heard
 from potluck.console.health import metrics, program, watched
 from potluck.core.errors import Unreachable, UsageError
 from potluck.core.party import site
@@ -95,7 +95,7 @@ def test_a_coordinator_is_watched_likewise(office):
     ]
 
 
-BASE_UNITS = re.compile(r"_(seconds|bytes|info|connected|readable|waiting|runs|members|online|total)$")
+BASE_UNITS = re.compile(r"_(seconds|bytes|info|connected|readable|waiting|nodes|runs|members|online|total)$")
 
 
 def test_metrics_keep_prometheus_rules_of_names(pulse, office):
@@ -151,6 +151,13 @@ def test_a_process_that_computes_still_knows_its_connection_and_says_how_long_it
     assert not health(pulse, times[0]).good
     Line.trouble = None
     assert pulse.counts().reconnects == 1
+    pulse.connected(4, {"tls://a.example:4222": True, "tls://b.example:4222": False, "tls://c.example:4222": True})
+    found = {one.name: one.samples for one in health(pulse, times[0]).figures}
+    assert found["potluck_broker_reconnects_total"] == {(): 3.0}, "also those that were over too soon to be seen"
+    assert found["potluck_broker_nodes"] == {("yes",): 2.0, ("no",): 1.0}
+    times[0] += 2
+    pulse.beat()
+    assert heard(SiteHome.at(home).status).nodes["tls://b.example:4222"] is False
 
 
 def test_healthz_is_200_where_all_is_well(ask):

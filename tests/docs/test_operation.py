@@ -22,7 +22,7 @@ QUADLET = next(
 )
 CONTAINERFILE = (EXAMPLES / "compose" / "Containerfile").read_text(encoding="utf-8")
 KNOWN = {
-    "Unit": "Description Wants After",
+    "Unit": "Description Wants After StartLimitIntervalSec",
     "Service": "Type User ExecStart ExecReload ReadWritePaths IPAddressDeny IPAddressAllow KillSignal TimeoutStopSec "
     "Restart RestartSec RestartPreventExitStatus MemoryMax MemorySwapMax LimitCORE LimitNOFILE TasksMax UMask "
     "NoNewPrivileges CapabilityBoundingSet ProtectSystem ProtectHome PrivateTmp PrivateDevices ProtectClock "

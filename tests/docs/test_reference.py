@@ -17,6 +17,7 @@ from potluck.core.views import Form
 from potluck.learning.training.methods import METHODS
 from potluck.learning.training.optimizer import OPTIMIZERS
 from potluck.owner import denial
+from potluck.parties.admission.decision import Lack
 from potluck.tasks import catalog as _catalog  # noqa: F401  its rooms fill the tables of words
 from support.docs.pages import DOCS, ROOT, rows, ticks
 
@@ -134,7 +135,12 @@ def test_every_code_that_a_site_may_answer_is_documented():
         (parties / name).read_text(encoding="utf-8") for name in ("consent.py", "graphs.py", "proposal.py", "rows.py")
     )
     own = set(re.findall(r'Denied\("(\w+)"|"unable", \("(\w+)",\)', consent))
-    codes = {code for pair in own for code in pair if code} | set(get_args(denial.Code)) | {"denied", "revoked"}
+    codes = (
+        {code for pair in own for code in pair if code}
+        | set(get_args(denial.Code))
+        | {"denied", "revoked"}
+        | set(get_args(Lack))
+    )
     assert len(codes) >= 20
     assert said == codes
 

@@ -5,6 +5,7 @@ They protect against other users of the machine and against a crash, not against
 
 import fcntl
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from potluck.secret.container import Secret
 
 PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, FILE, FOLDER
 MOST = 16 * 2**20
+PAGES = 1 << 20
+"""Bytes of free disk with which a database and its log can still be written."""
 _FULL = "is the disk full, the path right?"
 
 
@@ -37,6 +40,11 @@ def kept_folder(path: Path) -> None:
         path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot be made ({reason(error)})", where=str(path)) from None
+
+
+def full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room for a page of a database and a line of a log."""
+    return shutil.disk_usage(folder).free < PAGES
 
 
 def create(path: Path, data: bytes, mode: int) -> None:

@@ -2,8 +2,7 @@
 
 Calls block; the work is done on one background thread for all links of the process. Connects when made and again for
 as long as it lives, a tenth of a second to two seconds after the last attempt. Letters arrive at least once, in any
-order, and are as hostile as the broker: whoever reads one verifies it. Memory: a long letter lies in
-a file (`secret.spool`), on its way here as on its way out.
+order, and are as hostile as the broker: whoever reads one verifies it. A long letter lies in a file (`secret.spool`).
 """
 
 import asyncio
@@ -37,6 +36,7 @@ IN_FLIGHT = 6
 AT_ONCE = 24
 """Messages of all letters that do."""
 SHORTEST, LONGEST = 0.1, 2.0
+CLOSED, LOST = "this line is closed", "there is no connection to the broker"
 ANSWER, BRIEF, SMALL = 15.0, 2.0, 64 * 1024
 """Seconds after which a message that the broker said nothing about is sent again (under the same id); of one of at most
 so many bytes, which burdens no line: a node that dies takes unconfirmed messages along."""
@@ -121,7 +121,7 @@ class Link:
         with self._changed:
             self._changed.wait_for(lambda: self._mailbox.waiting or self._closed or self._refused, wait)
             if self._closed:
-                raise _closed(self._account)
+                raise _away(self._account, CLOSED)
             if not self._mailbox.waiting:
                 if self._refused and self._trouble is not None:
                     raise self._trouble
@@ -155,14 +155,18 @@ class Link:
         self.wait_for(self._connected(time.monotonic() + patience), patience + 5)
 
     def keep(self, parties: Collection[Party]) -> None:
-        """The server: from now on the queues of these parties are kept set up. Done at once where there is a
-        connection, else with the next one."""
+        """The server: the queues of these parties are kept set up from now on, or from the next connection on."""
         self._parties = tuple(parties)
         self._soon(lambda: self._over(asyncio.ensure_future(self._set_up())))
 
     def reconnect(self) -> None:
         """Hang up, and connect again by what `accounts` says now."""
         self._soon(lambda: self._over(asyncio.ensure_future(self._hang_up())))
+
+    @property
+    def connections(self) -> int:
+        """How many were made so far, whether anybody noticed or not."""
+        return self._mailbox.served
 
     @property
     def account(self) -> Account:
@@ -173,7 +177,7 @@ class Link:
         """The result of a coroutine on the link's loop. Raises what it raises. Unreachable: not in `patience` s."""
         if self._closed:
             work.close()
-            raise _closed(self._account)
+            raise _away(self._account, CLOSED)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(patience)
@@ -215,7 +219,7 @@ class Link:
                 if reader is not None:
                     reader.cancel()
                 if session is not None:
-                    self._state(None, self._trouble or _lost(self._account))
+                    self._state(None, self._trouble or _away(self._account, LOST))
                     await session.end()
             if self._closed:
                 return
@@ -339,12 +343,8 @@ class Link:
             self._loop.call_soon_threadsafe(work)
 
     def _late(self) -> PotluckError:
-        return self._trouble or (_closed(self._account) if self._closed else _lost(self._account))
+        return self._trouble or (_away(self._account, CLOSED) if self._closed else _away(self._account, LOST))
 
 
-def _closed(account: Account) -> Unreachable:
-    return Unreachable("this line is closed", where=account.url)
-
-
-def _lost(account: Account) -> Unreachable:
-    return Unreachable("there is no connection to the broker", where=account.url)
+def _away(account: Account, what: str) -> Unreachable:
+    return Unreachable(what, where=account.url)

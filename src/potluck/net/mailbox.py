@@ -61,6 +61,7 @@ class Mailbox:
         self._replies: dict[Key, dict[int, str]] = {}
         self._whole: set[Key] = set()  # joined, not done with
         self._newest = 0
+        self.served = 0  # connections
         self._broker = ""
         self._cramped: tuple[float, UsageError] | None = None
         self._fetching = math.inf  # since when without a pause
@@ -134,7 +135,7 @@ class Mailbox:
 
     async def serve(self, session: Session) -> None:
         """Fetch over this connection until it ends."""
-        self._session, self._window = session, SMALL
+        self._session, self._window, self.served = session, SMALL, self.served + 1
         if session.broker != self._broker:
             self._forget()
         self._broker = session.broker

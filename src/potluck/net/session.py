@@ -264,7 +264,7 @@ def explain(error: BaseException, account: Account) -> PotluckError:
         hint = "does the address belong to this federation's broker (potluck broker FOLDER)?"
         return Refused("what answers there does not speak TLS 1.3 as a broker should", where=where, hint=hint)
     if "authorization violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError):
-        hint = "ask the coordinator whether this card was added and the broker runs with the latest configuration"
+        hint = "ask the coordinator: it was removed, was not added yet, or the broker has not read the newest file"
         return Refused(f"the broker does not know this key of {account.me}", where=where, hint=hint)
     if isinstance(error, TimeoutError):
         hint = "is it the broker's address? a nats-server of one's own needs tls { handshake_first: true }"
@@ -279,7 +279,7 @@ def _certificate(error: ssl.SSLCertVerificationError, where: str) -> PotluckErro
     """What is wrong with it. A day that does not fit gets better by itself: clocks are set after a start, and
     certificates are renewed. So whoever waits for a broker waits for these, too; nothing is sent meanwhile."""
     if error.verify_code == EXPIRED:
-        hint = "the coordinator renews it with: potluck broker FOLDER --renew"
+        hint = "the coordinator renews it: potluck broker FOLDER --renew, of three nodes with --node N"
         return Unreachable("the broker's certificate has expired", where=where, hint=hint)
     if error.verify_code == NOT_YET:
         hint = "is this machine's clock right?"

@@ -307,6 +307,14 @@ def test_a_disk_that_fills_is_found(home, monkeypatch, free, state):
     assert set(wrong(home, quick=True)) == {("disk", state)}
 
 
+def test_a_ledger_without_room_is_bad_and_the_room_is_said_in_what_it_is(home, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(homes.shutil, "disk_usage", lambda folder: usage(1 << 40, 0, 460_000))
+    found = wrong(home)
+    assert set(found) == {("disk", "bad"), ("ledger", "bad"), QUIET}
+    assert found["disk", "bad"].what.startswith("460 kB are free")
+
+
 def spend(home):
     """A run begins in its ledger."""
     site = SiteHome.at(home)

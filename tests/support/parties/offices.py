@@ -43,7 +43,7 @@ def at_work(fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] =
     each = iter(leases)
 
     @contextlib.contextmanager
-    def line(home, member):
+    def line(home, member, say):
         yield Wire(fed.exchange, SERVER), next(each, Held())
 
     monkeypatch.setattr(hall, "put_up", lambda home, link: None)

@@ -2,11 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from potluck.api.network.membership.compared import held_against
+from potluck.api.network.running.watched import Nodes, watched
 from potluck.core import private
-from potluck.core.errors import PotluckError
+from potluck.core.errors import PotluckError, Unreachable, UsageError
 from potluck.drivers.memory import new_run
 from potluck.members.files import replace
 from potluck.members.home import CoordinatorHome, Membership
@@ -28,20 +30,30 @@ def account(member: Membership) -> Account:
 
 
 def put_up(home: CoordinatorHome, link: Link) -> None:
-    """The broker shows the federation file in force, where it can be reached: members follow it. Never raises."""
+    """The broker shows the federation file in force, where it can be reached: members follow it. Nothing takes the
+    place of a newer file; a home of a copy puts up none before a broker has shown that it is not behind.
+
+    Raises Refused: the broker shows a newer file, or another of this version.
+    """
 
     async def put() -> None:
-        await notice.put(await link.session(time.monotonic() + PUT), home.federation.read_bytes())
+        session = await link.session(time.monotonic() + PUT)
+        known = held_against(home, await notice.read(session))
+        if known or not home.restored.exists():
+            await notice.put(session, home.federation.read_bytes())
 
-    with contextlib.suppress(PotluckError, OSError):
+    with contextlib.suppress(Unreachable, UsageError, OSError):
         link.wait_for(put(), PUT + 5)
 
 
 @contextmanager
-def line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Lease]]:
-    """Both, until the block ends; the link follows the coordinator's keys and the broker's address as they change.
+def line(
+    home: CoordinatorHome, member: Membership, say: Callable[[str, str], None] = lambda event, text: None
+) -> Iterator[tuple[Link, Lease]]:
+    """Both, until the block ends; the link follows the coordinator's keys and the broker's address as they change. say:
+    event and words where a node of the broker goes or comes back.
 
-    Raises Unreachable: no broker; Refused: another server has the lease.
+    Raises Unreachable: no broker; Refused: another server has the lease, or the broker shows a newer federation file.
     """
 
     def accounts() -> tuple[Account, ...]:
@@ -55,8 +67,9 @@ def line(home: CoordinatorHome, member: Membership) -> Iterator[tuple[Link, Leas
         lease = Lease(link, boot)
         lease.acquire(mark.read_text(encoding="ascii").strip() if mark.is_file() else None)
         replace(mark, boot.encode(), private.FILE)
-        put_up(home, link)
         try:
-            yield link, lease
+            put_up(home, link)
+            with watched(Nodes(lambda: accounts()[0], lambda words: say("broker", words))):
+                yield link, lease
         finally:
             lease.release()

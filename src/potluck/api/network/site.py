@@ -10,6 +10,7 @@ from potluck.api.network.ledger import anchor
 from potluck.api.network.membership.follow import Follower, wanted
 from potluck.api.network.running.notify import Notifier
 from potluck.api.network.running.pulse import Counted, Pulse
+from potluck.api.network.running.watched import Nodes, watched
 from potluck.core.errors import UsageError
 from potluck.members.files import locked
 from potluck.members.home import SiteHome
@@ -60,10 +61,11 @@ def attend(
         link = Link(follower.accounts()[0], accounts=follower.accounts, take=follower.take)
         stack.enter_context(contextlib.closing(link))
         consent = Consent(Owner(home, pinned, ledger, requests, log, say, noted=_noting(pulse, notifier)))
+        nodes = stack.enter_context(watched(Nodes(lambda: follower.accounts()[0], lambda line: say(f"broker: {line}"))))
         me = Identities(pinned, consent.bound)
         consent.began()
         try:
-            watching = _watching(link, stop, say, pulse, notifier, follower)
+            watching = _watching(link, stop, say, pulse, notifier, follower, nodes)
             Site(me, Counted(link, pulse), ledger, consent, watching, record, patience=PATIENCE).run()
         finally:
             consent.ended()
@@ -86,10 +88,12 @@ def _watching(
     pulse: Pulse,
     notifier: Notifier,
     follower: Follower,
+    nodes: Nodes,
 ) -> Callable[[], bool]:
     """`stop`, and on the way a word whenever the connection comes or goes, the status file, whom to tell, and a look
     at the federation file."""
     known = ["not connected yet"]  # no word before there is one thing or the other
+    times = [1]
 
     def look() -> bool:
         trouble = link.trouble
@@ -97,7 +101,11 @@ def _watching(
         if known != [now]:
             known[:] = [now]
             say(f"broker: {now}")
+        elif not trouble and link.connections > times[0]:
+            say("broker: the connection was lost, and another is made")
+        times[0] = max(1, link.connections)
         pulse.line(trouble)
+        pulse.connected(link.connections, nodes.answers)
         pulse.beat()
         notifier.look(time.time())
         if follower.look():

@@ -22,7 +22,6 @@ from potluck.core.rounds import Cause, Record, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
 from potluck.dp.account import promise
-from potluck.engines.environment import NotInstalled
 from potluck.learning.models.sent import lacks
 from potluck.members.card import fingerprint
 from potluck.members.federation import Federation, titled
@@ -38,7 +37,7 @@ from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import STRANGERS, Requests, State
 from potluck.parties.admission import tries
-from potluck.parties.admission.decision import FORM, OUTCOMES, Decision
+from potluck.parties.admission.decision import FORM, OUTCOMES, Decision, unable
 from potluck.parties.admission.graphs import rests, with_graph
 from potluck.parties.admission.over import over, remember_model
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
@@ -127,10 +126,8 @@ class Consent:
             decision = self._asked(run, plan, rules, proposal, known)
         except Denied as denied:
             decision = Decision("denied", (denied.code,), words=(denied.words,), form=denied.code in FORM)
-        except NotInstalled as error:
-            decision = Decision("unable", ("engine",), words=(str(error),))
         except PotluckError as error:
-            decision = Decision("unable", ("data",), words=(str(error),))
+            decision = unable(error, self._owner.home.folder)
         if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
         self._write("request", OUTCOMES[decision.verdict], about, decision)

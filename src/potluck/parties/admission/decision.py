@@ -1,13 +1,20 @@
 """What a site answers to a proposal, and how its access log calls that."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
+from potluck.core.errors import PotluckError
+from potluck.engines.environment import NotInstalled
+from potluck.members.files import full
 from potluck.owner.access import Outcome
 from potluck.parties.admission.session import Verdict
 from potluck.tasks.participation import Participation
 
 FORM = ("federation", "expired", "version", "ledger", "plan", "initial", "graph")
 """Codes of proposals that are wrong in themselves, whatever the owner wants."""
+Lack = Literal["engine", "disk", "data"]
+"""What a site may lack to carry a plan out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +40,9 @@ OUTCOMES: dict[Verdict, Outcome] = {
     "unable": "refused",
     "lacking": "pending",
 }
+
+
+def unable(error: PotluckError, home: Path) -> Decision:
+    """Rows or files of the owner's are in the way. home: on whose disk it has to write."""
+    code: Lack = "engine" if isinstance(error, NotInstalled) else "disk" if full(home) else "data"
+    return Decision("unable", (code,), words=(str(error),))

@@ -13,6 +13,7 @@ from potluck.core.rounds import Cause, Parcel
 from potluck.core.wire import load
 from potluck.members.federation import titled
 from potluck.parties.admission.session import ANSWER, CLOSED, HELLO, Answer, Closed, Hello, Proposal
+from potluck.parties.runners.advice import advice
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
 
@@ -152,16 +153,9 @@ class Participants:
         if not pending:
             said = {site: one for site, one in said.items() if one.verdict != "pending"}
         if any(site in among for site in said):
-            unable = any(one.verdict == "unable" for one in said.values())
-            ask = (
-                "the owner sees why on the screen of `potluck site run`"
-                if unable
-                else "`potluck site inbox` cannot cure what a policy forbids: plan or policy must change"
-                if any(set(one.codes) - {"denied", "revoked"} for one in said.values() if one.verdict == "denied")
-                else "ask the owner: potluck site inbox"
-            )
             words = "; ".join(_why(site, one) for site, one in said.items())
-            raise Refused(words, where=where, hint=f"{ask}; then start again, which goes on here")
+            hint = advice((_name(site), one.verdict, one.codes) for site, one in said.items())
+            raise Refused(words, where=where, hint=f"{hint}; then start again, which goes on here")
 
     def judge(self, waited: float) -> None:
         """Raises Refused, naming them: somebody said no or has not said yes, or too few were heard."""

@@ -11,6 +11,7 @@ from potluck.api.network.doctor.finding import Finding, failed
 from potluck.core.errors import PotluckError, reason
 from potluck.members import files
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.report.words import size
 
 LOW, FEW = 1 << 30, 100 << 20
 """Bytes of free disk: with fewer it is worth a look, or something will soon fail."""
@@ -91,7 +92,7 @@ def _changed(path: Path, now: float) -> float:
 def disk(folder: Path) -> Iterator[Finding]:
     """Room where the home lies."""
     free = shutil.disk_usage(folder).free
-    said = f"{free / 1e9:.1f} GB are free where {folder} lies"
+    said = f"{size(free)} are free where {folder} lies"
     hint = "free some: without room no letter, no charge and no line of the access log can be written, and rounds end"
     if free < FEW:
         yield Finding("disk", "bad", said, hint)

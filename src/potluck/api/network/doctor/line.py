@@ -1,6 +1,7 @@
 """The federation file and the broker: membership, expiry, and the way there step by step."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from potluck.api.network.doctor.finding import Finding, expiring, failed
 from potluck.api.network.membership.agreed import site_members
@@ -33,9 +34,9 @@ def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
         return
     if known.two_files:
         what = f"the coordinator signed two files of one version, this and {known.two_files}"
-        yield Finding(
-            "members", "bad", what, "call the coordinator, and the other sites: somebody is shown another list"
-        )
+        hint = "call the coordinator and the other sites: somebody is shown another list; "
+        hint += "potluck site join with a later version settles it: potluck docs enrolment"
+        yield Finding("members", "bad", what, hint)
     if known.waits is not None:
         what = f"a newer federation file waits for a person's word: {'; '.join(known.changes[:3])}"
         yield Finding(
@@ -65,15 +66,29 @@ def broker(member: Membership, now: float) -> Iterator[Finding]:
         yield failed("broker", error)
         return
     spared = any(one.error is None for one in found.values())
-    for url, one in found.items():
-        yield _reached(one, url, spared)
+    for number, (url, one) in enumerate(found.items(), 1 if len(found) > 1 else 0):
+        yield reached(one, number, url, spared)
         if one.ends is not None:
-            hint = "the coordinator renews it: potluck broker FOLDER --renew"
-            yield expiring("certificate", "the broker's certificate", one.ends.timestamp() - now, SOON, hint)
+            what = f"{_node(number)}the broker's certificate"
+            yield expiring("certificate", what, one.ends.timestamp() - now, SOON, _renewal(number))
 
 
-def _reached(found: Probe, where: str, spared: bool) -> Finding:
-    """spared: another node is well, so that letters come and go."""
+def _node(number: int) -> str:
+    """number: of one of three nodes; 0 of a broker of one."""
+    return f"node {number}, " if number else ""
+
+
+def _renewal(number: int) -> str:
+    if not number:
+        return "the coordinator renews it: potluck broker FOLDER --renew"
+    verb = f"potluck broker FOLDER --node {number} --renew"
+    return f"the coordinator renews it: {verb}; of a node elsewhere with --export NEW, which is taken there"
+
+
+def reached(found: Probe, number: int, where: str, spared: bool) -> Finding:
+    """spared: another is well, so that letters come and go."""
     if found.error is None:
-        return Finding("broker", "good", f"{where} knows this party and has its queue")
-    return failed("broker", found.error, "look" if spared or found.failed == "queues" else "bad")
+        return Finding("broker", "good", f"{_node(number)}{where} knows this party and has its queue")
+    said = failed("broker", found.error, "look" if spared or found.failed == "queues" else "bad")
+    hint = _renewal(number) if "--renew" in said.hint else said.hint
+    return replace(said, what=f"{_node(number)}{said.what}", hint=hint)

@@ -1,5 +1,6 @@
 """What a site does and did: its process, its ledger, what waits, and the engines that its policy has a use for."""
 
+import os
 import platform
 import socket
 import time
@@ -18,7 +19,7 @@ from potluck.core.errors import PotluckError, reason
 from potluck.core.party import Role
 from potluck.core.prose import agree
 from potluck.members.federation import Federation
-from potluck.members.files import held
+from potluck.members.files import full, held
 from potluck.members.home import SiteHome
 from potluck.owner.access import read as read_log
 from potluck.owner.chain import Chain
@@ -30,9 +31,9 @@ from potluck.tee.attestation.demand import read as demanded
 
 LONG = 1800.0
 """Seconds without a look around after which a process may hang."""
-TURNED = ("version", "federation", "expired", "ledger", "engine", "data", "policy")
+TURNED = ("version", "federation", "expired", "ledger", "engine", "disk", "data", "policy")
 """Why a run is turned away where this machine's people can do something."""
-EVERY = ("version", "ledger")
+EVERY = ("version", "ledger", "disk")
 """Of these, why every run is turned away until somebody acts."""
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
@@ -74,6 +75,10 @@ def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
         if not home.ledger.parent.is_dir():
             what = f"there is no folder for {home.ledger}, which site.toml names"
             yield Finding("ledger", "bad", what, "put the ledger back where it was; a fresh one forgets what was spent")
+            return
+        if full(home.ledger.parent) or not os.access(home.ledger.parent, os.W_OK):
+            what = "it cannot be written: its disk has no room, or takes nothing"
+            yield Finding("ledger", "bad", what, f"nothing can be charged, so no run goes on: {home.ledger}")
             return
         if not home.ledger.exists():
             yield Finding("ledger", "good", "nothing was spent yet")

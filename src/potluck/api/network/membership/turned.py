@@ -23,6 +23,7 @@ _WHY = {
     "initial": ("it begins with another model than its plan says", "ask the coordinator"),
     "graph": ("the plan's graph cannot be used here", "see the screen of potluck site run"),
     "data": ("the rows here do not fit the plan", "see the screen of potluck site run, and potluck site preview"),
+    "disk": ("this machine's disk is full", "make room: potluck site doctor says where"),
     "engine": ("it needs an engine that is not installed here", "potluck engine install"),
     "rows_changed": ("the rows are others than the run began with", "put them back, or let a new run begin"),
     "policy": ("policy.toml cannot be read", "potluck site doctor says where"),

@@ -134,7 +134,10 @@ class Office:
     def _at_work(self) -> None:
         """Raises what breaks the line, or takes the lease away."""
         member = self.home.open(time.time())
-        with line(self.home, member) as (link, lease), closing(Hall(self.home, link, lease, self._turns)) as hall:
+        with (
+            line(self.home, member, self._say) as (link, lease),
+            closing(Hall(self.home, link, lease, self._turns)) as hall,
+        ):
             for folder in going(self.home):
                 hall.start(folder)
             rung(self.home)

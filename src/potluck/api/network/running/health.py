@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -140,7 +141,10 @@ def _counted(counts: Counts) -> tuple[Figure, ...]:
     again: Samples = {(): float(counts.reconnects)}
     letters, size, answers = moved(counts.letters), moved(counts.bytes), of(["request"], ANSWERS)
     lost, told = of(["discarded", "refused", "dropped"], causes), of(["notify"], ("done", "refused", "aborted"))
+    answers_now = Counter("yes" if one else "no" for one in counts.nodes.values())
+    nodes: Samples = {(said,): float(answers_now[said]) for said in ("yes", "no")} if counts.nodes else {}
     return (
+        Figure("potluck_broker_nodes", "gauge", "Nodes of a broker of three, once asked.", nodes, ("answers",)),
         Figure("potluck_broker_reconnects_total", "counter", "Times the broker was connected to again.", again),
         Figure("potluck_letters_total", "counter", "Letters that came and went.", letters, ("direction",)),
         Figure("potluck_letter_bytes_total", "counter", "Bytes of these letters.", size, ("direction",)),

@@ -32,7 +32,8 @@ OFTEN, SELDOM = 1.0, 10.0
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """The file. began, seen: unix seconds of the process's start and of this file; program: its version; since: when
-    the connection to the broker came or went; trouble: why there is none, empty where there is."""
+    the connection to the broker came or went; trouble: why there is none, empty where there is; nodes: of several, by
+    address whether each answered last."""
 
     version: Literal[1] = 1
     pid: int
@@ -43,6 +44,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     trouble: str = ""
     reconnects: int = 0
+    nodes: dict[str, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Counts:
     letters: Mapping[str, int]
     bytes: Mapping[str, int]
     happened: Mapping[tuple[str, str], int]
+    nodes: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class Pulse:
     _since: float = field(init=False)
     _trouble: str = "not connected yet"
     _connections: int = 0
+    _nodes: Mapping[str, bool] = field(default_factory=dict)
     _written: float = 0.0
     _changed: bool = True
     _letters: Counter[str] = field(default_factory=Counter)
@@ -103,6 +107,12 @@ class Pulse:
                 self._connections += self._trouble != "" and not now
                 self._trouble, self._since, self._changed = now, self.clock(), True
 
+    def connected(self, times: int, nodes: Mapping[str, bool]) -> None:
+        """How often it was connected so far, also where that was over too soon to be seen; which nodes answer."""
+        with self._lock:
+            self._changed |= times > self._connections or nodes != self._nodes
+            self._connections, self._nodes = max(self._connections, times), nodes
+
     def counts(self) -> Counts:
         """All of it at one moment."""
         if self._line is not None:
@@ -110,7 +120,8 @@ class Pulse:
         with self._lock:
             again = max(0, self._connections - 1)
             busy = max(0.0, self.clock() - self._looked)
-            return Counts(not self._trouble, busy, again, dict(self._letters), dict(self._bytes), dict(self._happened))
+            moved = dict(self._letters), dict(self._bytes)
+            return Counts(not self._trouble, busy, again, *moved, dict(self._happened), self._nodes)
 
     def beat(self) -> None:
         """Write the file, where it is time to. A disk that is full is said elsewhere, and ends nothing here."""
@@ -120,7 +131,7 @@ class Pulse:
         self._written, self._changed = now, False
         said = Beat(
             pid=os.getpid(), program=CODE, began=self.began, seen=now, connected=not self._trouble,
-            since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1),
+            since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1), nodes=dict(self._nodes),
         )  # fmt: skip
         fresh = self.home.status.with_name(f".{self.home.status.name}.{os.getpid()}")
         with suppress(OSError):

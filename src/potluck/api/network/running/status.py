@@ -16,6 +16,7 @@ from potluck.api.network.ledger import spending
 from potluck.api.network.running.pulse import Beat, heard
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
+from potluck.core.prose import agree
 from potluck.members.federation import Federation
 from potluck.members.files import held
 from potluck.members.home import SiteHome
@@ -74,6 +75,9 @@ class Status:
             state = "connected" if beat.connected else f"not connected ({beat.trouble})"
             again = f", again {beat.reconnects} times" if beat.reconnects else ""
             said.append(f"broker {it.broker}: {state} since {_said(beat.since)}{again}")
+            silent = [url for url, answers in beat.nodes.items() if not answers]
+            said += [f"{len(silent)} of its {len(beat.nodes)} nodes {agree(len(silent), 'does', 'do')} not answer: "
+                     f"{', '.join(silent)}"] if silent else []  # fmt: skip
         if it:
             said.append(f"federation {it.name}, version {it.version}: good for {self.days_left} days more")
         else:
@@ -97,6 +101,7 @@ class Status:
             "since": _said(live.since) if live else None,
             "trouble": live.trouble if live else "",
             "reconnects": live.reconnects if live else None,
+            "nodes": dict(live.nodes) if live else {},
         }
         return {
             "site": self.home.name,
