@@ -107,7 +107,7 @@ def approved(rig, *names):
         served(rig, lambda name=name: inbox.inbox(rig.home(name)), f"{name} is asked")
         (asked,) = inbox.inbox(rig.home(name))
         assert asked.request.codes == ("members",)
-        inbox.decide(rig.home(name), "approve", asked.request.hash, "Ada", new=asked.new.values())
+        inbox.decide(rig.home(name), "approve", asked.request.hash, "Ada", seen=inbox.Seen(new=asked.new.values()))
 
 
 @pytest.mark.slow

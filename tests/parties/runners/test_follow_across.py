@@ -10,6 +10,7 @@ import pytest
 from potluck.api.network import inbox
 from potluck.api.network import members as api
 from potluck.api.network.history import history
+from potluck.api.network.inbox import Seen
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.core.errors import Refused
 from potluck.core.party import site
@@ -124,7 +125,7 @@ def test_a_run_ends_under_its_file_while_members_come_go_and_change_keys_and_the
                 assert one.request.codes == ("members",)
                 with pytest.raises(Refused, match="nobody here has agreed: "):  # whoever has not looked
                     inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada")
-                inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada", new=one.new.values())
+                inbox.decide(fed.folder / name, "approve", one.request.hash, "Ada", seen=Seen(new=one.new.values()))
             outcome, _ = fed.run(quick(later), NEXT)
     assert "discarded" not in told
     assert outcome.model.digest() == scene.Scene(later).run().model.digest()
@@ -251,8 +252,8 @@ def test_a_plan_that_was_approved_for_ever_is_asked_again_when_a_member_has_othe
     home = fed.home("a")
     home.policy.write_text(home.policy.read_text().replace('"policy"', '"hash"\npeople = 2'))
 
-    def approve(person, **new):
-        return inbox.decide(home.folder, "approve", which, person, **new)[1].missing
+    def approve(person, new=()):
+        return inbox.decide(home.folder, "approve", which, person, seen=Seen(new=new))[1].missing
 
     with fed.attending("a"):
         assert verdicts(fed, spec, "a") == ["pending"]
@@ -295,9 +296,9 @@ def test_a_yes_that_was_given_before_a_member_had_other_keys_counts_for_nobody(f
         api.federation_rotate(fed.folder / "fed", [card], time.time(), keys=False, days=None)
         shown(fed, "a")
         new = inbox.one_request(home.folder, which).new
-        _, done = inbox.decide(home.folder, "approve", which, "Bob", new=new.values())
+        _, done = inbox.decide(home.folder, "approve", which, "Bob", seen=Seen(new=new.values()))
         assert (done.changed, done.missing) == ((), 1)
-        _, done = inbox.decide(home.folder, "approve", which, "Ada", new=new.values())
+        _, done = inbox.decide(home.folder, "approve", which, "Ada", seen=Seen(new=new.values()))
         assert done.missing == 0 or done.changed
         assert verdicts(fed, spec, "a", NEXT) == ["granted"]
 
