@@ -56,7 +56,7 @@ CALLS = [
     ("explain", "plan.toml"),
     ("explain", "plan.toml", "--all"),
     ("explain", "plan.toml", "--collude", f"server,{EVIL}"),
-    ("run", "plan.toml", "--out", "run-a"),
+    pytest.param(("run", "plan.toml", "--out", "run-a"), marks=pytest.mark.slow),
     ("run", "plan.toml", "--out", "run-b", "--json"),
     ("check", "statistics.toml"),
     ("explain", "statistics.toml"),
@@ -224,7 +224,7 @@ def test_who_closes_the_pipe_has_read_enough_and_the_verb_did_not_fail(shops, ca
     assert piped(program, call, shops) == (0 if mended else 1)
 
 
-@pytest.mark.parametrize("call", [("--json",), ()])
+@pytest.mark.parametrize("call", [("--json",), pytest.param((), marks=pytest.mark.slow)])
 def test_a_refusal_that_nobody_reads_is_still_a_refusal(tmp_path, call):
     (tmp_path / "evidence").write_bytes(b"{}")
     (tmp_path / "policy.toml").write_text('version = 1\nformats = ["snp"]\n')

@@ -394,6 +394,7 @@ def drafted(rows, persons, target):
     return potluck.Plan.from_frames(frames, target=target, person="who" if persons else None), frames
 
 
+@pytest.mark.slow
 def test_a_drafted_linear_plan_is_advised_nothing_and_does_not_diverge(monkeypatch):
     """Its rate of old, 1, led away from every model."""
     monkeypatch.setattr(advice, "PASSES", 4)

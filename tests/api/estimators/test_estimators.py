@@ -65,7 +65,7 @@ def passes(estimator):
     } == SKIPPED
 
 
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", ["classifier", pytest.param("regressor", marks=pytest.mark.slow)])
 def test_scikit_learns_own_checks_pass(name):
     passes(CHECKED[name])
 

@@ -207,7 +207,9 @@ def resumed(fed, plan, change=appended):
         return fed.run(spec, wait=30.0)[0]
 
 
-@pytest.mark.parametrize("privacy", [scene.NONE, scene.SHARED], ids=["none", "shared"])
+@pytest.mark.parametrize(
+    "privacy", [scene.NONE, pytest.param(scene.SHARED, marks=pytest.mark.slow)], ids=["none", "shared"]
+)
 def test_a_run_that_was_interrupted_cannot_go_on_over_changed_rows(fed, privacy):
     with pytest.raises(Refused, match=r"a cannot carry it out \(rows_changed\)"):
         resumed(fed, scene.plan(privacy=privacy))
@@ -218,12 +220,14 @@ def averaged():
     return plan.set("training", {"method": "average", "rounds": 2, "epochs": 1, "batch": 8, "rate": 0.5})
 
 
+@pytest.mark.slow
 def test_a_run_of_fedavg_that_was_interrupted_cannot_go_on_over_rows_in_another_order(fed):
     with pytest.raises(Refused, match=r"a cannot carry it out \(rows_changed\)"):
         resumed(fed, averaged(), turned)
     assert any("in the same order (SQL: ORDER BY)" in text for text in fed.heard["a"])
 
 
+@pytest.mark.slow
 def test_control_fedavg_over_rows_whose_order_does_not_count_ends_well_with_a_mixed_model(fed, monkeypatch):
     real = tie.of_table
     monkeypatch.setattr("potluck.tasks.sums.site.of_table", lambda table, key, _: real(table, key))

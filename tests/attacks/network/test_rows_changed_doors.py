@@ -143,7 +143,10 @@ DOORS = {
 }
 
 
-@pytest.fixture(params=DOORS)
+FAST = ("a table that is joined", "a view of a DuckDB file")
+
+
+@pytest.fixture(params=[name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in DOORS])
 def door(request):
     return DOORS[request.param]
 

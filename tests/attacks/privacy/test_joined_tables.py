@@ -18,6 +18,7 @@ from potluck.owner.policy import Allow, Policy
 from potluck.secret.random import system
 from potluck.tasks.sums.disclosure import known_by
 from potluck.tasks.sums.rows import rows_of
+from support.examples import examples
 from support.learning.sums import NONE, number, replaced, stats
 from support.places import ROOT
 
@@ -74,7 +75,7 @@ def test_a_row_of_the_table_that_many_rows_share_would_show_and_the_plan_is_refu
 KEYS = st.sampled_from(["7", "a", "B ", "b", "-1", "1.5"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(36), deadline=None)
 @given(
     st.lists(KEYS, min_size=1, max_size=12),
     st.dictionaries(KEYS, st.integers(-20, 150).map(float), min_size=1),

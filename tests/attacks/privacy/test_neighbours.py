@@ -58,6 +58,7 @@ NOISE = {"noise": "reveal", "epsilon": 1.0, "delta": 1e-6}
 """The server's: what a site adds has none in it."""
 CURIOUS, MASK = Federation(sites=("a", "b", "c"), server="curious"), Protect(scheme="mask")
 CASES = [("row", False, False), ("person", False, False), ("person", False, True), ("person", True, True)]
+FEW = [CASES[0], CASES[3]]
 
 
 def statistics(measured, named):
@@ -145,7 +146,7 @@ def beyond(spec, rows, labs, unit):
     return max(moved)
 
 
-@pytest.mark.parametrize(("unit", "reduced", "labs"), CASES)
+@pytest.mark.parametrize(("unit", "reduced", "labs"), FEW)
 @settings(max_examples=5, deadline=None)
 @given(ROWS, LABS, st.data())
 def test_a_row_or_a_person_moves_no_statistic_by_more_than_is_reckoned(unit, reduced, labs, rows, table, data):

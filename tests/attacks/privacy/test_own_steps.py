@@ -111,6 +111,7 @@ def outcomes(share: float, more: int, times: int) -> float:
     return shown(*found, times)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repeatable")
 def test_the_program_itself_would_leak_so_with_a_tenth_of_the_noise():
     assert outcomes(0.1, 1, 2000) > 1.061  # 1.4 to 1.7 of 1,200 rounds; of 400 a third of all tries proved too little

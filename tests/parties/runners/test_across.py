@@ -29,7 +29,7 @@ def in_one_process(plan):
     return scene.Scene(plan).run().model.digest()
 
 
-@pytest.mark.parametrize("word", ["clear", "mask"])
+@pytest.mark.parametrize("word", [pytest.param("clear", marks=pytest.mark.slow), "mask"])
 def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     plan = scene.plan(word=word)
     with fed.attending(*"abcd"):
@@ -52,7 +52,14 @@ def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed)
     assert outcome.model.digest() == in_one_process(scene.plan())
 
 
-@pytest.mark.parametrize("harm", ["DELETE FROM numbers", "UPDATE numbers SET part = substr(part, 9)", ""])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM numbers",
+        pytest.param("UPDATE numbers SET part = substr(part, 9)", marks=pytest.mark.slow),
+        pytest.param("", marks=pytest.mark.slow),
+    ],
+)
 def test_a_journal_that_lost_numbers_is_refused_and_never_read_as_zeros(fed, harm):
     plan = scene.plan()
     with fed.attending(*"abcd"), fed.coordinator(quick(plan), RUN) as (coordinator, journal):

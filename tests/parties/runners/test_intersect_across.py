@@ -66,7 +66,13 @@ def test_a_finished_intersection_stands_when_the_server_starts_again(folder):
     assert [one.number for one in first.rounds] == [one.number for one in again.rounds]
 
 
-@pytest.mark.parametrize(("shows", "reveal"), [("[]", "size"), ('["size"]', "members"), ('["members"]', "size")])
+@pytest.mark.parametrize(
+    ("shows", "reveal"),
+    [
+        ('["size"]', "members"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("[]", "size"), ('["members"]', "size"))),
+    ],
+)
 def test_a_site_whose_policy_does_not_let_it_show_that_takes_no_part(folder, shows, reveal):
     policy(folder, "b", shows)
     hall = Hall(folder)

@@ -42,7 +42,7 @@ def rounds(fed, made, count, begin=False):
             journal.begin(ask)
 
 
-@pytest.mark.parametrize("word", ["clear", "mask"])
+@pytest.mark.parametrize("word", [pytest.param("clear", marks=pytest.mark.slow), "mask"])
 def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     with fed.attending(*"abcd"):
         outcome, _ = fed.run(quick(plan(word)))

@@ -98,9 +98,9 @@ def test_an_owners_own_model_of_a_run_with_noise_scores_for_nobody_else(folder, 
     ("name", "file", "key", "words", "code"),
     [
         ("hospital", "model.json", "models", '["linear"]', "models"),
-        ("hospital", "model.json", "tasks", '["train"]', "tasks"),
+        pytest.param("hospital", "model.json", "tasks", '["train"]', "tasks", marks=pytest.mark.slow),
         ("clinic", "rows.csv", "tasks", '["train"]', "tasks"),
-        ("clinic", "rows.csv", "protect", '["mask"]', "protect"),
+        pytest.param("clinic", "rows.csv", "protect", '["mask"]', "protect", marks=pytest.mark.slow),
     ],
 )
 def test_a_policy_refuses_a_prediction_by_its_key(folder, name, file, key, words, code):

@@ -112,7 +112,7 @@ def test_the_model_is_that_of_mask_whatever_the_network_repeats_reorders_and_mak
     ("cause", "change"),
     [
         ("protect", ('protect = ["*"]', 'protect = ["he"]')),
-        ("engine", ("[engine]\naddress", "[engine]\n# address")),
+        pytest.param("engine", ("[engine]\naddress", "[engine]\n# address"), marks=pytest.mark.slow),
     ],
 )
 def test_who_computes_says_no_and_is_named_though_all_sites_agree(fed, cause, change):

@@ -42,7 +42,17 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed):
     assert all(not one.dropped for one in log.rounds)
 
 
-@pytest.mark.parametrize("text", [None, STRICT, "version = 1", 'version = 1\nformats = ["simulated"]\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        STRICT,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("version = 1", 'version = 1\nformats = ["simulated"]\n')
+        ),
+    ],
+)
 def test_an_owner_who_would_not_believe_it_denies_the_plan(fed, text):
     demands(fed.folder / "b", text)
     with fed.attending(*NAMES), pytest.raises(Refused, match=r"b refuses this plan \(attestation\)"):

@@ -12,6 +12,7 @@ from potluck.cli.site import approve
 from potluck.cli.site import inbox as listed
 from potluck.core.errors import Refused, UsageError
 from potluck.owner.access import read
+from potluck.parties.runners import site
 from support.parties import across, scene
 from support.parties.across import Across
 from support.parties.offices import at_work, run_of, until
@@ -109,8 +110,11 @@ def test_a_refusal_names_the_site_and_ends_that_run_alone(fed, monkeypatch):
         office.cancel(good)
 
 
-@pytest.mark.parametrize("many", [10, pytest.param(20, marks=pytest.mark.slow)])
-def test_more_plans_than_sites_hold_rows_for_are_queued_and_all_come_to_their_end(fed, monkeypatch, many):
+@pytest.mark.parametrize(
+    ("held", "many"), [(1, 3), pytest.param(site.MOST_RUNS, 20, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_more_plans_than_sites_hold_rows_for_are_queued_and_all_come_to_their_end(fed, monkeypatch, held, many):
+    monkeypatch.setattr(site, "MOST_RUNS", held)
     with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
         names = [office.submit(plan(f"plan {n}", word="clear").set("training.rounds", 1)) for n in range(many)]
         ended = [until(office, one, seconds=240) for one in names]
