@@ -143,7 +143,10 @@ def _run(group: click.Group, arguments: list[str], debug: bool) -> int:
     except click.ClickException as error:
         return _fail(f"UsageError: {error.format_message().rstrip('.')}. hint: potluck --help", 2, debug)
     except PotluckError as error:
-        return _fail(str(error), error.exit_code, debug)
+        code = _fail(str(error), error.exit_code, debug)
+        for one in error.others:
+            _fail(str(one), code, False)
+        return code
     except _abort() as abort:
         return _fail(f"Abort: {abort}", abort.exit_code, debug)
     except OSError as error:

@@ -35,6 +35,7 @@ HERE = Path(__file__).parent
 FILES = {
     "style.css": ((REPORT / "report.css", HERE / "console.css"), "text/css"),
     "passkeys.js": ((HERE / "passkeys.js",), "text/javascript"),
+    "busy.js": ((HERE / "busy.js",), "text/javascript"),
     "live.js": ((HERE / "live.js",), "text/javascript"),
 }
 """What pages load: of which files it is put together."""

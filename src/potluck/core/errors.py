@@ -8,7 +8,8 @@ from potluck.core.visible import visible
 
 
 class PotluckError(Exception):
-    """An expected failure: `what` happened, `where`, and a `hint` that says what to do."""
+    """An expected failure: `what` happened, `where`, and a `hint` that says what to do. others: what else is wrong
+    with the same file."""
 
     exit_code = 1
 
@@ -16,6 +17,7 @@ class PotluckError(Exception):
         self.what = what
         self.where = where
         self.hint = hint
+        self.others: tuple[PotluckError, ...] = ()
         super().__init__(str(self))
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ def test_a_good_plan_is_read_with_its_defaults():
     [
         ("with =", "wth =", 'heart.toml: unknown key protect.wth. hint: did you mean "with"?'),
         ('"mask"', '"mosk"', "heart.toml: protect.with does not know 'mosk'. hint: did you mean \"mask\"?"),
-        ("low = 20", "low = true", "data.columns.age.low does not fit. hint: it takes a number"),
+        ("low = 20", "low = true", "data.columns.age.low does not fit: true stands there. hint: it takes a number"),
         ("low = 20", "lo = 20", 'unknown key data.columns.age.lo. hint: did you mean "low"?'),
         ('kind = "number"', 'kind = "integer"', "does not know 'integer'. hint: kind = \"number\""),
         ('kind = "number"', 'kind = "Boolean"', "does not know 'Boolean'. hint: kind = \"category\" with its values"),

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from potluck.api.network.status import Heard
+from potluck.console.server import rehearsal
 from potluck.console.server.words import CODES
 from potluck.core.plan import CODE
 from potluck.learning.evaluation.validation import Look
@@ -12,6 +13,7 @@ from potluck.owner.access import read
 from support.console import office as offices
 from support.console.home import words
 from support.console.office import Event, live
+from support.console.policy import typed
 from support.docs.pages import DOCS, rows, ticks
 
 
@@ -55,14 +57,20 @@ def test_a_run_says_who_refused_and_why_in_words(desk, ann):
     heard = (
         Heard("a", "granted", (), 2.0, 0.5, 0, None),
         Heard("b", "denied", ("epsilon_per_year",), 3.0, None, 0, None),
+        Heard("c", "pending", (), 3.0, None, 0, None),
     )
-    desk.office.runs.append(live(run, state="failed", sites=heard, why="b refuses this plan", ended=time.time()))
+    why = "Refused: scene: b refuses this plan. hint: ask the owner: potluck site inbox; then start again"
+    desk.office.runs.append(live(run, state="failed", sites=heard, why=why, ended=time.time()))
     desk.office.said[run] = [Event(1, "2026-12-01T10:00:00.000+00:00", "answer", "b: denied epsilon_per_year")]
     text = words(ann.get(f"/runs/{run}").text)
     assert "refused" in text
     assert "its budget of epsilon for the year does not reach" in text
-    assert "B refuses this plan" in text
-    assert "answer: b: refused (its budget of epsilon for the year does not reach)" in text
+    assert "Why it ended: B refuses this plan. What each site said" in text
+    assert "potluck site" not in text
+    assert "its owner had not decided" in text
+    assert "Cancel" not in text
+    assert "Take it back" in text
+    assert " b: refused (its budget of epsilon for the year does not reach)" in text
 
 
 def test_metrics_of_looks_are_drawn(desk, ann):
@@ -114,6 +122,67 @@ def test_a_wrong_plan_is_shown_with_its_key_and_what_to_do(desk, ann, quick, tex
     assert said in words(page)
     assert "What to do:" in words(page)
     assert f"{place}/start" not in page
+
+
+WRONG = """version = 1
+name = "p"
+purpose = "<b>x</b>"
+task = "train"
+federation = { sites = ["a", "b", "c"] }
+data.columns.age = { kind = "number", low = 0, high = "ninety" }
+model.kind = "logistic"
+
+[training]
+method = "gradiant"
+
+[protect]
+with = "mask"
+
+[privacy]
+noise = "shared"
+epslion = 1.0
+"""
+
+
+def test_all_mistakes_of_a_plan_are_told_at_once_with_lines_and_its_text_is_kept(ann, quick):
+    place = sent(ann, WRONG, [("others", "net.graph", b"x")])
+    text = words(ann.get(place).text)
+    assert 'Line 6: data.columns.age.high does not fit: "ninety" stands there.' in text
+    assert "Line 10: training.method does not know 'gradiant'." in text
+    assert "Line 17: unknown key privacy.epslion." in text
+    again = f"/new?again={place.rpartition('/')[2]}"
+    assert again in ann.get(place).text
+    page = ann.get(again).text
+    assert typed(page, action="/plans")["text"].split() == WRONG.split()
+    assert "Kept from before" in words(page)
+    fields = typed(page, {"text": offices.text(model={"kind": "logistic", "start": "net.graph"})}, action="/plans")
+    mended = ann.upload("/plans", fields).headers["location"]
+    assert "net.graph (is here)" in words(ann.get(mended).text)
+    fields = typed(ann.get(again).text, action="/plans")  # a file takes the place of the text that stood there
+    other = ann.upload("/plans", fields, [("file", "p.toml", offices.text().encode())]).headers["location"]
+    assert "Who could see what" in words(ann.get(other).text)
+
+
+@pytest.mark.parametrize("text", [offices.text(), "  "])
+def test_a_plan_that_is_not_checked_stands_in_its_box_still(ann, monkeypatch, text):
+    """Also where the check gives up: such a plan cannot start."""
+    monkeypatch.setattr(rehearsal, "SECONDS", 0.01)
+    answer = send(ann, text, [("file", "p.toml", b"#")] * (not text.strip()))
+    assert answer.status_code == 409
+    fields = typed(answer.text, action="/plans")
+    assert fields["text"].split() == (text if text.strip() else "#").split()
+    page = ann.get(f"/plans/{fields['again']}").text
+    assert "/start" not in page
+    assert "It cannot run" in words(page)
+
+
+def test_a_plan_without_a_permit_says_so_before_it_starts(ann, quick):
+    permit = {"number": "2026/7", "controller": "University Hospital", "contact": "dpo@hospital.example"}
+    with_one = words(ann.get(sent(ann, offices.text(permit=permit))).text)
+    assert "2026/7" in with_one
+    assert "names no permit" not in with_one
+    without = words(ann.get(sent(ann, offices.text())).text)
+    assert without.index("names no permit") < without.index("Start the run")
 
 
 def test_a_plan_of_strangers_cannot_start_and_says_so(ann, quick):

@@ -205,7 +205,7 @@ def check(plan: Plan | str | Path, data: Sources | None = None, *, settings: Seq
     try:
         plan = opened(plan, settings)
     except PotluckError as error:
-        return Verdict([_line(error)])
+        return Verdict([_line(one) for one in (error, *error.others)])
     errors, warnings = plan.problems(datetime.now(UTC))
     if errors:
         return Verdict(errors, warnings)

@@ -4,9 +4,11 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from potluck.api.plan.lines import lines
 from potluck.core.errors import PlanError, UsageError, reason
 from potluck.core.plan import Plan
 from potluck.core.strict import Strict
@@ -124,14 +126,39 @@ def replaced(tables: Toml, path: tuple[str, ...], value: object) -> Toml:
     return {**tables, head: replaced(inner, rest, value)}
 
 
-def parse(tables: Toml, where: str) -> Plan:
-    """The plan that the tables say. Raises PlanError at the first key that does not fit."""
+@dataclass(frozen=True, slots=True)
+class Lined:
+    """The text of a plan, and what was set over it, of which no line of the text says anything."""
+
+    text: str
+    settings: tuple[str, ...] = ()
+
+    def lines(self) -> Mapping[str, int]:
+        """Where keys stand; 0 for what was set."""
+        over = [".".join(pair(one, "--set", "")[0]) for one in self.settings]
+        found = lines(self.text)
+        kept = {at: line for at, line in found.items() if not any(f"{at}.".startswith(f"{one}.") for one in over)}
+        return kept | dict.fromkeys(over, 0)
+
+
+def parse(tables: Toml, where: str, text: Lined | None = None) -> Plan:
+    """The plan that the tables say. text: of which they were read, so that errors name lines. Raises PlanError: the
+    first key that does not fit, with all others (`others`)."""
     if "privacy" not in tables:
         raise PlanError(
             "there is no [privacy] table", where=where, hint='nothing is guessed: write noise = "none" or a budget'
         )
     whole = {**traits_of(tables.get("task")).given, **tables}
-    return Strict(where, PlanError, prepare=_prepared, meant=MEANT, renamed=RENAMED).struct(Plan, whole)
+    form = Strict(
+        where,
+        PlanError,
+        prepare=_prepared,
+        meant=MEANT,
+        renamed=RENAMED,
+        stands=True,
+        lines=text.lines if text else dict[str, int],
+    )
+    return form.struct(Plan, whole)
 
 
 def _prepared(kind: object, value: object) -> object:

@@ -9,7 +9,7 @@ import msgspec
 
 from potluck.api.plan.begun import begun, unlike, with_first
 from potluck.api.plan.defaults import filled
-from potluck.api.plan.grammar import Toml, inline, override, parse, read_text, read_toml, replaced
+from potluck.api.plan.grammar import Lined, Toml, inline, override, parse, read_text, read_toml, replaced
 from potluck.api.plan.judged import judged
 from potluck.core import plan as core
 from potluck.core.errors import PlanError, UsageError
@@ -76,8 +76,8 @@ class Plan:
         self.overrides: tuple[str, ...] = ()
         self._adopt(tables, Path.cwd(), "plan")
 
-    def _adopt(self, tables: Toml, folder: Path, where: str) -> None:
-        spec = judged(_known(filled(parse(tables, where), tables), folder, where), tables, folder, where)
+    def _adopt(self, tables: Toml, folder: Path, where: str, text: Lined | None = None) -> None:
+        spec = judged(_known(filled(parse(tables, where, text), tables), folder, where), tables, folder, where)
         start = begun(spec, folder, where)
         if start is not None and start.graph is None:
             self.spec: core.Plan = with_first(spec, start, where)
@@ -110,12 +110,18 @@ class Plan:
         """
         path = Path(path)
         source = read_text(path)
-        tables = read_toml(source, path.name) if not source.startswith(_IN_PYTHON) else _tables(source, path.name)
+        made = source.startswith(_IN_PYTHON)
+        tables = read_toml(source, path.name) if not made else _tables(source, path.name)
         for setting in settings:
             tables = override(tables, setting)
         plan = cls.__new__(cls)
         plan.source, plan.overrides = source, tuple(settings)
-        plan._adopt(tables, folder.resolve() if folder else path.resolve().parent, path.name)
+        plan._adopt(
+            tables,
+            folder.resolve() if folder else path.resolve().parent,
+            path.name,
+            None if made else Lined(source, tuple(settings)),
+        )
         return plan
 
     @classmethod

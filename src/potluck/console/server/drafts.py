@@ -25,6 +25,7 @@ UPLOAD = 32 << 20
 """Bytes of a plan and of its files."""
 EACH, ALL = 6, 24
 """Most drafts of a person, and in all: the oldest gives way."""
+UNCHECKED = Sheet(errors=("it was not checked",))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -36,9 +37,30 @@ class Draft:
     person: str
     folder: Path
     digest: str
-    sheet: Sheet = field(default_factory=Sheet)
+    sheet: Sheet = UNCHECKED
     run: str = ""
     starting: threading.Lock = field(default_factory=threading.Lock)
+
+    def names(self) -> list[str]:
+        """Of what was sent."""
+        try:
+            return sorted(path.name for path in self.folder.iterdir())
+        except OSError:
+            return []
+
+    def files(self) -> dict[str, bytes]:
+        """All that was sent, by name; empty: another took its place meanwhile."""
+        try:
+            return {name: private.read(self.folder / name) for name in self.names()}
+        except OSError:
+            return {}
+
+    def text(self) -> str:
+        """The plan, as it was sent; empty: another took its place meanwhile."""
+        try:
+            return private.read(self.folder / PLAN).decode(errors="replace")
+        except OSError:
+            return ""
 
 
 class Drafts:
@@ -48,9 +70,14 @@ class Drafts:
         self._folder, self._draw, self._lock = folder, draw, threading.Lock()
         self._all: OrderedDict[str, Draft] = OrderedDict()
 
-    def add(self, person: str, text: str, files: Sequence[Upload]) -> Draft:
-        """A new one. Raises UsageError: a plan or name that will not do, or the disk."""
-        plan, others = _apart(text, files)
+    def add(self, person: str, text: str, files: Sequence[Upload], before: Draft | None = None) -> Draft:
+        """A new one. before: the one that is sent again, whose other files it has where no newer ones came. Raises
+        UsageError: a plan or name that will not do, or the disk."""
+        kept = before.files() if before else {}
+        plan, others = _apart(text, files, kept.pop(PLAN, b""))
+        others = kept | others
+        if len(plan) + sum(map(len, others.values())) > UPLOAD:
+            raise UsageError(f"a plan and its files have at most {UPLOAD >> 20} MB", hint="send fewer of them")
         name = self._draw()[:32]
         folder = self._folder / name
         try:
@@ -101,12 +128,12 @@ def drafts(folder: Path) -> Iterator[Drafts]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _apart(text: str, files: Sequence[Upload]) -> tuple[bytes, dict[str, bytes]]:
-    """(the plan's bytes, the other files by name). Raises UsageError."""
+def _apart(text: str, files: Sequence[Upload], before: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """(the plan's bytes, the other files by name). before: the plan that stood in the box. Raises UsageError."""
     plan, others = text.encode(), dict[str, bytes]()
     for one in files:
         if one.field == "file" and one.name:
-            if text.strip():
+            if text.split() and text.split() != before.decode(errors="replace").split():
                 raise UsageError("there is a plan in the box and one in a file", hint="go back and take one of them")
             plan = one.data
         elif one.name:

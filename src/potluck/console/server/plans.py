@@ -21,7 +21,7 @@ from potluck.console.server import rehearsal, words
 from potluck.console.server.drafts import TEXT, UPLOAD, Draft, Drafts
 from potluck.console.server.latest import Latest
 from potluck.console.shell import Visit
-from potluck.core.errors import Refused
+from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.views import Never
 from potluck.members.home import CoordinatorHome
 from potluck.report import matrix
@@ -47,19 +47,40 @@ class Plans:
         self._home, self._office, self._latest, self._drafts = CoordinatorHome.at(folder), office, latest, drafts
 
     def new(self, visit: Visit) -> Response:
-        """Where a plan is sent from."""
-        return visit.page("server_new.html", "New run", form=visit.form("/plans"), text=TEXT >> 10, most=UPLOAD >> 20)
+        """Where a plan is sent from; one that was sent before stands there again."""
+        again = visit.query.get("again", "")
+        return self._box(visit, self._named(again, visit.person) if again else None)
 
     def sent(self, visit: Visit) -> Response:
-        """A plan came: it is checked, and shown at an address of its own."""
+        """A plan came: it is checked, and shown at an address of its own. Where that fails its text is not lost."""
         visit.take("/plans")
-        draft = self._drafts.add(visit.person, visit.fields.get("text", ""), visit.files)
+        text = visit.fields.get("text", "")
+        before = self._named(visit.fields.get("again", ""), visit.person)
+        try:
+            draft = self._drafts.add(visit.person, text, visit.files, before)
+        except UsageError as error:
+            return self._box(visit, before, error, text)
         try:
             draft.sheet = rehearsal.rehearse(draft.folder)
-        except Refused:
-            self._drafts.drop(draft.name)
-            raise
+        except Refused as error:
+            return self._box(visit, draft, error)
         return RedirectResponse(f"/plans/{draft.name}", 303)
+
+    def _box(self, visit: Visit, draft: Draft | None, error: PotluckError | None = None, typed: str = "") -> Response:
+        """Where a plan is typed or chosen. draft: what was sent before; error: what became of that."""
+        return visit.page(
+            "server_new.html",
+            "New run",
+            visit.status(error) if error else 200,
+            error=error,
+            form=visit.form("/plans"),
+            draft=draft,
+            typed=typed or (draft.text() if draft else ""),
+            files=[name for name in draft.names() if name != rehearsal.PLAN] if draft else [],
+            text=TEXT >> 10,
+            most=UPLOAD >> 20,
+            seconds=rehearsal.SECONDS,
+        )
 
     def shown(self, visit: Visit) -> Response:
         """A plan, whole: what is wrong with it, or what it would do."""
@@ -115,10 +136,13 @@ class Plans:
         return RedirectResponse(f"/runs/{draft.run}", 303)
 
     def _draft(self, visit: Visit) -> Draft:
-        draft = self._drafts.of(visit.name, visit.person) if re.fullmatch(r"[0-9a-f]{32}", visit.name) else None
+        draft = self._named(visit.name, visit.person)
         if draft is None:
             raise HTTPException(404)
         return draft
+
+    def _named(self, name: str, person: str) -> Draft | None:
+        return self._drafts.of(name, person) if re.fullmatch(r"[0-9a-f]{32}", name) else None
 
     def _digest(self, draft: Draft) -> str:
         """Of the plan's files, what it comes to, and the file of the federation that it would run in."""

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from potluck.api.plan.grammar import Toml, read_text, read_toml
+from potluck.api.plan.lines import lines
 from potluck.console.shell import Busy
 from potluck.core.errors import PlanError, PotluckError, Refused
 from potluck.core.schema import readable
@@ -121,10 +122,11 @@ def sheet(folder: Path, collude: Sequence[str]) -> Sheet:
             raise PlanError(what, where=PLAN, hint="name the columns one by one: nobody here sees the files")
         verdict = check(plan)
     except PotluckError as error:
-        return Sheet(errors=(_said(error),), files=files)
+        return Sheet(errors=_short([_said(one) for one in (error, *error.others)]), files=files)
     spec = plan.spec
+    at = lines(plan.source)
     head = Sheet(
-        errors=_short(verdict.errors),
+        errors=_short([_placed(line, at) for line in verdict.errors]),
         warnings=_short(verdict.warnings),
         name=spec.name,
         purpose=spec.purpose,
@@ -182,7 +184,16 @@ def _paths(tables: Toml) -> Iterator[tuple[str, object]]:
 
 
 def _said(error: PotluckError) -> str:
-    return f"{error.what}. hint: {error.hint}" if error.hint else error.what
+    """An error as a line: where in the plan, if it says so, what, and what to do."""
+    place = error.where.removeprefix(PLAN).strip(", ")
+    what = f"{place}: {error.what}" if place else error.what
+    return f"{what}. hint: {error.hint}" if error.hint else what
+
+
+def _placed(line: str, at: Mapping[str, int]) -> str:
+    """What is wrong with a plan that fits its form, with the line of the key at its beginning."""
+    key = line.partition(":")[0]
+    return f"line {at[key]}: {line}" if key in at else line
 
 
 def _short(lines: Sequence[str]) -> tuple[str, ...]:

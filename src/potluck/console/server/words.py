@@ -26,6 +26,8 @@ VERDICTS = {
     "silent": "not heard yet",
     "not heard": "was not heard",
 }
+KINDS = ("Refused", "Abort", "Unreachable", "UsageError", "PlanError", "DataError")
+"""Of errors, at the beginning of a line."""
 _POLICY = (
     "who", "tasks", "models", "columns", "tables", "protect", "intersect", "readers", "compute", "attestation",
     "server", "noise", "units", "person", "epsilon_per_plan", "epsilon_per_year", "min_rows", "min_sites",
@@ -52,6 +54,7 @@ CODES = {
     "finished": "the run is over there: start the plan anew",
     "policy": "its policy cannot be read as it is now",
     "engine": "the engine that the plan needs is not ready there",
+    "disk": "its disk is full, or cannot be written",
     "data": "its rows or files do not fit: its own screen says how",
     "rows_changed": "its rows changed since the run began",
     "repeats": "its owner is asked again: a step was repeated too often",
@@ -61,15 +64,39 @@ CODES = {
 """By code, why a site takes no part. A code that is not here is shown as it is."""
 
 
+EVENTS = {
+    "submitted": "handed in",
+    "proposed": "the plan was sent to its sites",
+    "answer": "answer",
+    "resumed": "it goes on after a stop",
+    "waiting": "it waits for its sites",
+    "queued": "it waits for its turn",
+    "open": "its turn has come",
+    "finished": "it is finished",
+    "failed": "it ended",
+    "cancelled": "it was cancelled",
+    "file": "the federation file changed",
+    "unreachable": "not reached",
+    "discarded": "a letter was not taken",
+    "restarted": "started anew",
+    "behind": "too far behind",
+}
+"""By word of a run's own log, what it says."""
+
+
 def state(run: Live) -> str:
     """How a run stands."""
-    refused = run.state == "failed" and any(one.verdict in ("denied", "unable") for one in (*run.sites, *run.computes))
-    return "refused" if refused else STATES.get(run.state, run.state)
+    return "refused" if refused(run) else STATES.get(run.state, run.state)
 
 
-def verdict(word: str) -> str:
-    """What a site said."""
-    return VERDICTS.get(word, word)
+def refused(run: Live) -> bool:
+    """Whether a run stopped because somebody said no, or cannot take part."""
+    return run.state == "failed" and any(one.verdict in ("denied", "unable") for one in (*run.sites, *run.computes))
+
+
+def verdict(word: str, going: bool = True) -> str:
+    """What a site said. going: the run has not ended, so that more may come."""
+    return "its owner had not decided" if word == "pending" and not going else VERDICTS.get(word, word)
 
 
 def codes(found: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,20 +111,26 @@ def said(line: str) -> str:
 
 
 def told(event: str, text: str) -> str:
-    """A word about a run for who reads no codes: what a site answered, in words."""
+    """A word about a run for who reads no codes: what a site answered, and what happened, in words."""
     name, colon, rest = text.partition(": ")
     said, semicolon, more = rest.partition("; ")
-    first, *why = said.split(" ")
-    if event != "answer" or not colon or first not in VERDICTS:
-        return text
-    because = f" ({'; '.join(codes(tuple(why)))})" if why else ""
-    return f"{name}: {verdict(first)}{because}{semicolon}{more}"
+    first, *causes = said.split(" ")
+    if event == "answer" and colon and first in VERDICTS:
+        because = f" ({'; '.join(codes(tuple(causes)))})" if causes else ""
+        return f"{name}: {verdict(first)}{because}{semicolon}{more}"
+    text = why(text)[0] if event == "failed" else text
+    return f"{EVENTS.get(event, event)}{': ' if text else ''}{text}"
 
 
-def why(text: str) -> tuple[str, str]:
-    """Why a run ended, and what to do, of a line that says both."""
+def why(text: str, plan: str = "") -> tuple[str, str]:
+    """Why a run ended, and what to do, of a line that says both: without the kind of error, the plan's name, and a hint
+    that is for a terminal alone."""
     what, _, hint = text.partition(" hint: ")
-    return what.rstrip("."), hint
+    kind, colon, rest = what.partition(": ")
+    if colon and kind in KINDS:
+        what = rest
+    what = what.removeprefix(f"{plan}: ") if plan else what
+    return what.rstrip("."), "" if "potluck " in hint else hint
 
 
 def ago(seconds: float | None) -> str:
