@@ -26,6 +26,7 @@ def carried_out(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_the_first_plan_is_drafted_from_files_as_hospitals_have_them_and_runs(carried_out, tmp_path):
     files, draft, plan, check, views, run, pictures, budget, scores = carried_out("first_plan")
     assert files.startswith("Fallnummer;Geburtsdatum;")

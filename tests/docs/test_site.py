@@ -142,6 +142,7 @@ def test_a_notebook_is_a_page_with_what_its_cells_showed(site):
     assert "data:image/png;base64," in pictures
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_search_works_from_a_folder_and_without_a_network(site, tmp_path):
     chromium = shutil.which("chromium") or shutil.which("google-chrome")

@@ -17,6 +17,9 @@ ELSEWHERE = {"three-hospitals.md", "confidential-vm.md", "first-run.md", "upgrad
 """Pages for several machines: tests/guides runs them as they are written."""
 NETWORKS = pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 TORCH = {"own-network.md": [NETWORKS, pytest.mark.torch]}
+LONG = {"README.md", "enrolment.md", "own-network.md", "private-training.md", "thousand-phones.md", "tuning.md"}
+LONG |= {"own-data.md", "evaluate-elsewhere.md"}
+"""Pages that take seconds: `make test-all` runs them. The quickstart, which is run in both, has the README's lines."""
 ADDING = {page.name for page in variants.PAGES}
 LIVE = [
     page
@@ -34,7 +37,11 @@ def tables():
 
 @pytest.mark.usefixtures("tables", "repeatable")
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=TORCH.get(page.name, [])) for page in LIVE], ids=[page.stem for page in LIVE]
+    "page",
+    [
+        pytest.param(page, marks=[*TORCH.get(page.name, []), *[pytest.mark.slow] * (page.name in LONG)], id=page.stem)
+        for page in LIVE
+    ],
 )
 def test_every_snippet_of_a_page_runs_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

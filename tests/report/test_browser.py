@@ -150,7 +150,7 @@ def test_it_is_light_by_day_and_dark_by_night(light, chromium, reports, tmp_path
     assert dark["heart-390"]["background"] == "rgb(20, 23, 28)"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_screenshots_are_not_blank(chromium, reports, tmp_path, theme):
     flags = ["--blink-settings=preferredColorScheme=0"] if theme == "dark" else []
     shot = tmp_path / f"{theme}.png"
@@ -168,6 +168,7 @@ def _pages(chromium: str, folder: Path, page: Path) -> int:
     return len(re.findall(rb"/Type\s*/Page\b(?!s)", body))
 
 
+@pytest.mark.slow
 def test_print_shows_what_is_folded_away_on_screen(chromium, reports, tmp_path):
     folded, unfolded = tmp_path / "full.html", tmp_path / "unfolded.html"
     folded.write_text(render(reports["heart"].with_suffix(""), full=True))

@@ -294,7 +294,7 @@ def test_control_without_the_look_at_the_file_an_underscore_would_pass(tmp_path,
     assert read(path, stats({"x": number(-9, 99)}), "home").columns["x"].tolist() == [1, 10]
 
 
-@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+@pytest.mark.parametrize("piece", [2, *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 3, 5))])
 def test_two_signs_are_found_wherever_a_piece_of_the_file_ends(tmp_path, monkeypatch, piece):
     monkeypatch.setattr(csv_file, "PIECE", piece)
     path = tmp_path / "rows.csv"

@@ -144,7 +144,7 @@ def test_as_many_slots_run_whoever_was_drawn_and_fewer_than_for_all(graph, monke
     assert ran[0] == [231] * 5  # instead of 2,000 slots for all
 
 
-@pytest.mark.parametrize("batch", [10, None])
+@pytest.mark.parametrize("batch", [10, pytest.param(None, marks=pytest.mark.slow)])
 def test_as_many_files_are_opened_whoever_was_drawn_or_however_many_there_are(batch, tmp_path, monkeypatch):
     """Nothing is kept of what was decoded: what reading takes would say how many were drawn."""
     noise = {"noise": "site", "unit": "row", "epsilon": 4.0, "delta": 1e-5, "clip": 1.0}

@@ -261,7 +261,9 @@ def test_a_label_of_one_side_has_no_area_and_the_mean_is_that_of_the_others():
     assert any("one class only of pneumonia: the mean AUC is that of other labels" in one for one in outcome.warnings)
 
 
-@pytest.mark.parametrize("word", ["median", "trimmed", "krum", "norm"])
+@pytest.mark.parametrize(
+    "word", ["norm", *(pytest.param(one, marks=pytest.mark.slow) for one in ("median", "trimmed", "krum"))]
+)
 def test_rules_that_withstand_wrong_updates_count_rows_and_not_labels(tmp_path, word):
     """Alike sites give what the mean gives; with max_rows as many as a site has, labels are not taken for rows."""
     frame = labels.frames()["a"]

@@ -57,7 +57,7 @@ def fitted(spec, tables, grid=False):
     return model.weights.reshape(len(model.target.classes), -1)
 
 
-@pytest.mark.parametrize("l2", [1.0, 0.05])
+@pytest.mark.parametrize("l2", [1.0, pytest.param(0.05, marks=pytest.mark.slow)])
 def test_newton_on_the_stages_of_the_heart_is_scikit_learns_pooled_fit(l2):
     spec = staged(l2)
     tables = hospitals(spec)
@@ -227,7 +227,7 @@ def whole(scheme, method):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("method", ["newton", "gradient"])
+@pytest.mark.parametrize("method", ["newton", pytest.param("gradient", marks=pytest.mark.slow)])
 def test_the_model_is_the_same_under_every_protection(scheme, method, tmp_path):
     rows = {site: drawn(place).drop(columns="who") for place, site in enumerate("abc")}
     found = potluck.run(whole(scheme, method), data=rows, out=tmp_path / "one")

@@ -162,6 +162,7 @@ def test_a_row_that_no_model_can_score_is_no_row(judge):
     assert found["rows"] == 3 * len(rows()) - 10
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_groups_that_noise_hides():
     """One of 800 rows, one of none and one of seven: of these two no value, and no gap to them."""
     draw = np.random.default_rng(5)
