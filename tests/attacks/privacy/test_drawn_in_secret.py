@@ -254,7 +254,7 @@ def test_protections_open_the_same_noised_sums_of_the_same_drawn_units(word, uni
 def test_check_and_report_say_what_drawn_rows_cost(tmp_path):
     """The chance and the noise, a warning where all rows would have less noise, and how epsilon grew."""
     data = {name: frame(place) for place, name in enumerate("abc")}
-    keys = {"method": "gradient", "rounds": 3, "batch": 12, "expected_rows": 120}
+    keys = {"method": "gradient", "rounds": 8, "batch": 12, "expected_rows": 120}
     made = potluck.Plan(
         name="drawn", purpose="test", task="train", federation={"sites": list(data), "corrupt": 1},
         data={"target": {"column": "y", "positive": ["1"]}, "max_rows": 100,
@@ -272,7 +272,7 @@ def test_check_and_report_say_what_drawn_rows_cost(tmp_path):
     assert "each over about 12 of 120 rows, which sites draw in secret" in task_of(made.spec).learnt(made.spec, "a")
     potluck.run(made, data, out=tmp_path / "run")
     course = [tuple(one["course"]) for one in json.loads((tmp_path / "run" / "details.json").read_text())["budget"]]
-    assert [sums for sums, _ in course[0]] == [1, 2, 3]
+    assert [sums for sums, _ in course[0]] == list(range(1, 9))
     assert [spent for _, spent in course[0]] == sorted({spent for _, spent in course[0]})
     assert 7.9 < course[0][-1][1] <= 8.0
     assert "after so many of its sums" in (tmp_path / "run" / "report.html").read_text()
