@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import time
 import tomllib
@@ -81,8 +82,10 @@ def test_sums_without_noise_are_named_in_the_look_and_in_the_log(home, ann):
     kept = [one for one in lines if not one.startswith("noise =")]
     kept.insert(kept.index("[allow]") + 1, 'noise = ["shared"]')
     (home / "policy.toml").write_text("\n".join(kept))
+    for name in ("allow.noise.none", "allow.noise.*"):
+        page = look(ann, {name: "on"}, ["allow.noise.shared"] if name.endswith("*") else ())
+        assert "Sums without noise become possible" in words(page.text), name
     page = look(ann, {"allow.noise.none": "on"})
-    assert "Sums without noise become possible" in words(page.text)
     assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 303
     assert log(home) == [("done", "ann", ('allow.noise +"none"',))]
 
@@ -108,11 +111,33 @@ def without(*keys):
     return [f"{key}.*" for key in ("allow.columns", "allow.who", *keys)]
 
 
-def test_any_beside_others_is_nothing_that_somebody_meant(home, ann):
-    for key, value in (("allow.min_cell", "7"), ("allow.columns", "age"), ("allow.tasks.train", "on")):
-        answer = look(ann, {key: value})
-        assert answer.status_code == 400
-        assert "-wrong" in answer.text
+def test_what_does_not_fit_is_said_all_at_once_and_the_first_has_the_focus(home, ann):
+    """Of any beside others too, and nothing of what follows from a mistake alone."""
+    changes = {"allow.columns": "age", "allow.tasks.train": "on", "allow.min_rows": "0", "approve.people": "3",
+               "allow.epsilon_per_year": "0,7", "allow.delta": "1,000"}  # fmt: skip
+    answer = look(ann, changes | {"allow.looks": "5"}, ["allow.epsilon_per_year.*", "allow.looks.*"])
+    assert answer.status_code == 400
+    assert set(re.findall(r'id="([\w.]+)-wrong"', answer.text)) == {one.removesuffix(".train") for one in changes}
+    text = words(answer.text)
+    assert "Six things do not fit" in text
+    assert text.count("Has a comma, '0,7'. Type 0.7.") == 2  # above, and at the field
+    assert "Type 1.000, or 1000." in text
+    assert re.findall(r"<input[^>]* autofocus>", answer.text) == [
+        re.search(r'<input[^>]*name="approve.people" value="1"[^>]*>', answer.text)[0]
+    ]
+
+
+def test_a_number_typed_beside_no_limit_counts_and_so_does_a_tick_beside_the_number_that_stood(home, ann):
+    def kept():
+        return tomllib.loads((home / "policy.toml").read_text())["allow"].get("min_cell")
+
+    assert save(ann, {"allow.min_cell": "7"}).status_code == 303  # "no limit" is ticked beside it
+    assert kept() == 7
+    both = look(ann, {"allow.min_cell.*": "on", "allow.min_cell": "9"})  # both are changed: which was meant?
+    assert both.status_code == 400
+    assert "Has a number, and no limit" in words(both.text)
+    assert save(ann, {"allow.min_cell.*": "on"}).status_code == 303
+    assert kept() is None
 
 
 WRONG = {

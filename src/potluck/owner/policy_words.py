@@ -54,6 +54,13 @@ def _some(names: Sequence[str] | None, nobody: str, one: str = "") -> str:
     return f"{one}{listed(list(names))}" if names else nobody
 
 
+def _exact(noise: Sequence[str] | None) -> str:
+    """Whether sums may leave as they are."""
+    if noise is None or ANY in noise or "none" in noise:
+        return "So exact sums are allowed, without any noise, which no epsilon counts."
+    return "Sums without noise are not allowed."
+
+
 def _cap(value: float, what: str) -> str:
     if value == 0:
         return f"No plan with noise may spend anything {what.rstrip(',')}."
@@ -98,7 +105,7 @@ ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] =
     (
         "Noise, and what it may cost",
         (
-            ("noise", lambda it: f"Noise: {_some(it.noise, 'no plan is allowed')}. The word none means exact sums."),
+            ("noise", lambda it: f"Noise: {_some(it.noise, 'no plan is allowed')}. {_exact(it.noise)}"),
             ("epsilon_per_plan", lambda it: _cap(it.epsilon_per_plan, "for a plan")),
             ("epsilon_per_year", lambda it: _cap(it.epsilon_per_year, "of the last 366 days, composed,")),
             ("delta", lambda it: f"A year's runs are composed at delta {it.delta:g}."),

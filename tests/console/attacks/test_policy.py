@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from potluck.api.network.policy import amend
+from potluck.members.home import SiteHome
 from potluck.members.persons import Persons
 from potluck.owner.access import read
+from potluck.owner.form.changes import Change
 from support.console import home as homes
 from support.console.home import Visitor, words
 from support.console.policy import typed
@@ -136,6 +139,14 @@ def test_no_word_or_key_hides_among_many(home, two):
     assert 'allow.noise +"none"' in said
     assert "keep.predictions: False -> True" in said
     assert "..." not in said
+    lines = [one for one in read(home / "access.jsonl").entries if one.event == "policy"]
+    keys = [f"allow.key{number}_{'x' * 60}" for number in range(45)]  # more than one line of the log holds
+    parts = [Change(key, "", "", "", (), (), number == 44, f"{key}: 1 -> 2") for number, key in enumerate(keys)]
+    amend._note(SiteHome.at(home), "ann", "pending", parts)
+    added = [one.why for one in read(home / "access.jsonl").entries if one.event == "policy"][len(lines) :]
+    assert [len(why) for why in added] == [20, 20, 5]
+    assert added[0][0].startswith("allow.key44_")  # what loosens comes first
+    assert {key for key in keys if not any(key in one for why in added for one in why)} == set()
 
 
 def test_nothing_is_confirmed_but_what_was_shown(home, two):

@@ -5,10 +5,10 @@ typed. What it means is `api.network.policy.amend`'s matter. Keys that name file
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from starlette.responses import RedirectResponse, Response
 
@@ -18,6 +18,7 @@ from potluck.api.network.policy.rules import rules
 from potluck.console.shell import Visit
 from potluck.console.site.requests import moment
 from potluck.core.errors import Refused, UsageError
+from potluck.core.prose import sentence
 from potluck.core.visible import json_text
 from potluck.members.home import SiteHome
 from potluck.owner.access import read as read_log
@@ -33,6 +34,9 @@ RECENT = 4 << 20
 LISTED = 100
 """Requests that a page of changes names; the rest are counted. Of words none is left out: whoever confirms a change has
 to see all of it."""
+
+
+NOTHING: Mapping[str, UsageError] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,9 @@ class Rules:
             return self._form(visit, found, visit.fields, stale=Stale(self._draft(visit)))
         if "again" in visit.fields:
             return self._form(visit, found, visit.fields)
-        try:
-            made = amend.draft(self._folder, visit.fields)
-        except UsageError as error:
-            return self._form(visit, found, visit.fields, wrong=error)
+        if wrong := amend.mistakes(self._folder, visit.fields):
+            return self._form(visit, found, visit.fields, wrong=wrong)
+        made = amend.draft(self._folder, visit.fields)
         if not made.changes:
             return self._form(visit, found, visit.fields, same=True)
         kept = _kept(visit)
@@ -131,16 +134,17 @@ class Rules:
         visit: Visit,
         found: amend.Form,
         fields: Mapping[str, str],
-        wrong: UsageError | None = None,
+        wrong: Mapping[str, UsageError] = NOTHING,
         stale: "Stale | None" = None,
         same: bool = False,
     ) -> Response:
         status = 400 if wrong else 409 if stale else 200
-        at = _at(wrong.what) if wrong else ""
-        why = wrong.what.removeprefix(at).lstrip(": ") if wrong else ""
-        return visit.page("policy_form.html", "Change the policy", status, groups=groups(found.policy), fields=fields,
-                          base=found.digest, wrong=wrong, at=at, why=why,
-                          labels=LABELS, stale=stale, same=same, most=LISTED)  # fmt: skip
+        shown = groups(found.policy)
+        order = {one.control.key: one.label.title for _, group in shown for one in group}
+        mistakes = {key: _mistake(key, wrong[key]) for key in (*order, "") if key in wrong}
+        return visit.page("policy_form.html", "Change the policy", status, groups=shown, fields=fields,
+                          base=found.digest, wrong=mistakes, first=next(iter(mistakes), ""),
+                          titles=order, stale=stale, same=same, most=LISTED)  # fmt: skip
 
     def _draft(self, visit: Visit) -> amend.Draft | None:
         try:
@@ -174,9 +178,9 @@ def _kept(visit: Visit) -> dict[str, str]:
     return {name: text for name, text in found.items() if name.startswith(_OURS)}
 
 
-def _at(what: str) -> str:
-    """The key that an error is about; empty: none of the form's."""
-    return next((one.key for one in controls() if re.match(rf"{re.escape(one.key)}(?![\w.])", what)), "")
+def _mistake(key: str, error: UsageError) -> str:
+    """What is wrong, as it is said at the key's own field."""
+    return " ".join(sentence(one) for one in (error.what.removeprefix(key).lstrip(": "), error.hint) if one)
 
 
 def _digest(base: str, fields: Mapping[str, str]) -> str:

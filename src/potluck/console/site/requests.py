@@ -23,7 +23,7 @@ from potluck.console.paging import address, part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site import bound
-from potluck.console.site.verdicts import DONE, REASONED, Verdict, standing, verdicts
+from potluck.console.site.verdicts import REASONED, SAID, Verdict, standing, verdicts
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
 from potluck.dp import claim
@@ -179,7 +179,7 @@ class Owner:
             means=matrix.MEANS,
             earlier=before,
             decided=said,
-            done=DONE,
+            done=SAID,
             standing=standing(asked, said, bool(no)),
             against=[one.words for one in no],
             settings=json_text(asked.document()["settings"]),

@@ -43,6 +43,8 @@ class Standing:
 
 
 DONE = {"approve": "Approved", "deny": "Denied", "revoke": "Taken back"}
+SAID = {"approve": "approved it", "deny": "denied it", "revoke": "took every approval back"}
+"""What somebody did, as a line of the page's history says it."""
 
 
 def standing(asked: Asked, decided: Sequence[Entry], against: bool) -> Standing | None:

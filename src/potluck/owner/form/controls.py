@@ -7,6 +7,7 @@ value: `reading` does, once what was typed stands in the policy's text (`owner.f
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -106,34 +107,67 @@ def typed(policy: Policy) -> dict[str, str]:
     return fields
 
 
-def values(fields: Mapping[str, str]) -> dict[str, Value]:
-    """What was typed, by key. A number that is none stays a text, which its reader refuses. Raises UsageError: the form
-    was cut off, or has a number beside no limit."""
-    return {one.key: _value(one, fields) for one in controls()}
+def values(fields: Mapping[str, str], shown: Mapping[str, str]) -> tuple[dict[str, Value], dict[str, UsageError]]:
+    """What was typed, and what of it cannot be, by key. shown: the fields as the form had them: of a number and "no
+    limit" beside it the one counts that was changed. A number that is none stays a text, which its reader refuses.
+    Raises UsageError: the form was cut off."""
+    found: dict[str, Value] = {}
+    wrong: dict[str, UsageError] = {}
+    for one in controls():
+        if one.kind not in ("switch", "words") and one.key not in fields and f"{one.key}.{ANY}" not in fields:
+            raise UsageError(f"the form came without {one.key}", hint="load the page again")
+        try:
+            found[one.key] = _value(one, fields, shown)
+        except UsageError as error:
+            wrong[one.key] = error
+    return found, wrong
 
 
-def _value(one: Control, fields: Mapping[str, str]) -> Value:
+def named(what: str) -> str:
+    """The key that the words of an error begin with; empty: none of the form's."""
+    return next((one.key for one in controls() if re.match(rf"{re.escape(one.key)}(?![\w.])", what)), "")
+
+
+def _value(one: Control, fields: Mapping[str, str], shown: Mapping[str, str]) -> Value:
     free = one.free and f"{one.key}.{ANY}" in fields
     if one.kind == "switch":
         return one.key in fields
-    if one.kind == "words":
-        return ((ANY,) if free else ()) + tuple(word for word in one.words if f"{one.key}.{word}" in fields)
-    if one.key not in fields and not free:
-        raise UsageError(f"the form came without {one.key}", hint="load the page again")
     text = fields.get(one.key, "")
-    if one.kind == "lines":
-        return ((ANY,) if free else ()) + tuple(map(_word, filter(str.strip, text.splitlines())))
+    if one.kind in ("words", "lines"):
+        found = _list(one, fields)
+        if free and len(found) > 1 and differ(found, _list(one, shown)):
+            raise UsageError(f"{one.key} has others beside any", hint="untick any, or take the others out")
+        return found
     if one.kind == "choice":
         return int(text) if text.isascii() and text.isdecimal() and len(text) < _NUMBER else text
-    if free and text.strip():
-        raise UsageError(f"{one.key} has a number, and no limit", hint="untick the one, or empty the other")
+    text = text.strip()
+    if free and text:
+        before, ticked = shown.get(one.key, ""), f"{one.key}.{ANY}" not in shown
+        if ticked == (text != before):
+            raise UsageError(f"{one.key} has a number, and no limit", hint="untick the one, or empty the other")
+        free = ticked
     if free:
         return math.inf if one.endless else None
+    return _number(one, text)
+
+
+def _list(one: Control, fields: Mapping[str, str]) -> tuple[str, ...]:
+    some = (ANY, *one.words) if one.free else one.words
+    lines = fields.get(one.key, "").splitlines() if one.kind == "lines" else []
+    return (*(word for word in some if f"{one.key}.{word}" in fields), *map(_word, filter(str.strip, lines)))
+
+
+def _number(one: Control, text: str) -> Value:
+    """Raises UsageError: it has a comma, which some write for a point, and some between thousands."""
+    if len(text) <= _NUMBER and (found := re.fullmatch(r"(\d+),(\d+)", text)):
+        whole, point = "".join(found.groups()), ".".join(found.groups())
+        say = whole if one.whole else f"{point}, or {whole}" if len(found[2]) == 3 else point
+        raise UsageError(f"{one.key} has a comma, {text!r}", hint=f"type {say}")
     try:
-        found = (int if one.whole else float)(text.strip()) if len(text) <= _NUMBER else math.nan
+        number = (int if one.whole else float)(text) if len(text) <= _NUMBER else math.nan
     except ValueError:
         return text
-    return text if math.isnan(found) else found
+    return text if math.isnan(number) else number
 
 
 def _line(word: str) -> str:

@@ -8,11 +8,13 @@ from potluck.core.traits import TRAITS
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """title: of the control; more: what to write there, and what an empty one means; free: of "any" or "no limit"."""
+    """title: of the control; more: what to write there, and what an empty one means; free: of "any" or "no limit", any:
+    of the word that stands for all of a list of words."""
 
     title: str
     more: str = ""
     free: str = "Any"
+    any: str = "any, also what a later version adds"
 
 
 LABELS: dict[str, Label] = {
@@ -41,7 +43,11 @@ LABELS: dict[str, Label] = {
         "Sites that may read what a fit, match or prediction shows", "Their names, one a line. Empty: none but yours."
     ),
     "allow.intersect": Label("What matching of keys may show", "Nothing ticked: no matching."),
-    "allow.noise": Label("Noise of what is learnt", "Who adds it; or none, which means exact sums."),
+    "allow.noise": Label(
+        "Noise of what is learnt",
+        "Who adds it; or none, which means exact sums.",
+        any="any, and so exact sums without noise, too; also what a later version adds",
+    ),
     "allow.epsilon_per_plan": Label(
         "Most epsilon of a plan", "The larger, the more a guesser learns of a row. 0: no plan with noise.", "No limit"
     ),

@@ -22,9 +22,10 @@ from potluck.owner.access import LONGEST as LONGEST_CODE
 from potluck.owner.access import MOST_CODES, AccessLog, Outcome, Subject
 from potluck.owner.form.amendment import Amendment, Waiting
 from potluck.owner.form.changes import Change, changes
-from potluck.owner.form.controls import ANY, differ, typed, value_of, values
+from potluck.owner.form.controls import Value, differ, named, typed, value_of, values
 from potluck.owner.form.text import edited
 from potluck.owner.policy import LONGEST, Policy
+from potluck.owner.policy_words import keep
 from potluck.owner.reading import parse
 
 MOST = 32 << 10
@@ -85,18 +86,44 @@ def form(folder: Path) -> Form:
 
 def draft(folder: Path, fields: Mapping[str, str]) -> Draft:
     """What would hold. Raises UsageError: what was typed does not fit, as the file's reader says it."""
-    found, home = form(folder), SiteHome.at(folder)
-    wanted = values(fields)
-    changed = {key: value for key, value in wanted.items() if differ(value, value_of(found.policy, key))}
-    both = next((key for key, value in changed.items() if isinstance(value, tuple) and ANY in value[:-1]), None)
-    if both is not None:
-        raise UsageError(f"{both} has others beside any", hint="untick any, or take the others out")
-    bom = _BOM if found.text.startswith(_BOM) else ""
-    text = edited(found.text.removeprefix(_BOM), changed, str(home.policy)) if changed else found.text
-    policy = parse(text.removeprefix(_BOM), str(home.policy))
+    found = form(folder)
+    wanted, wrong = values(fields, found.fields)
+    if wrong:
+        raise next(iter(wrong.values()))
+    policy, text = _with(folder, found, wanted)
     said = changes(found.policy, policy)
     two = found.policy.approve.people > 1 and any(one.looser for one in said)
-    return Draft(found, policy, said, two, (bom + text) if changed else text)
+    return Draft(found, policy, said, two, text)
+
+
+def mistakes(folder: Path, fields: Mapping[str, str]) -> dict[str, UsageError]:
+    """All that keeps what was typed from being a policy, by key; under "" what is of none. What follows from another
+    mistake alone is not among it."""
+    found = form(folder)
+    try:
+        wanted, wrong = values(fields, found.fields)
+    except UsageError as error:
+        return {"": error}
+    while True:
+        try:
+            _with(folder, found, wanted)
+        except UsageError as error:
+            key = named(error.what)
+            if key in wanted:  # beside the others the file's own value is looked at from here on
+                wrong[key] = error
+                del wanted[key]
+                continue
+            return wrong or {"": error}
+        return wrong
+
+
+def _with(folder: Path, found: Form, wanted: Mapping[str, Value]) -> tuple[Policy, str]:
+    """The file with other values at some keys: what it says, and its text. Raises UsageError: it does not fit."""
+    where = str(SiteHome.at(folder).policy)
+    changed = {key: value for key, value in wanted.items() if differ(value, value_of(found.policy, key))}
+    text = found.text.removeprefix(_BOM)
+    made = edited(text, changed, where) if changed else text
+    return parse(made, where), found.text.removesuffix(text) + made
 
 
 def proposed(folder: Path) -> Proposed | None:
@@ -179,7 +206,7 @@ def _shown(folder: Path, digest: str) -> Proposed:
 
 def _put(home: SiteHome, made: Draft, person: str, outcome: Outcome) -> None:
     """The file holds the new text, and nothing waits any more. The log's line comes first."""
-    _note(home, person, outcome, made.changes)
+    _note(home, person, outcome, made.changes, made.policy)
     try:
         files.replace(home.policy, made.text.encode(), stat.S_IMODE(home.policy.stat().st_mode))
     except (OSError, PotluckError):
@@ -188,13 +215,17 @@ def _put(home: SiteHome, made: Draft, person: str, outcome: Outcome) -> None:
     Waiting(home.amendment).remove()
 
 
-def _note(home: SiteHome, person: str, outcome: Outcome, said: Sequence[Change]) -> None:
-    """A line of the access log: every key, and what it becomes. Raises Refused: it cannot be written."""
+def _note(home: SiteHome, person: str, outcome: Outcome, said: Sequence[Change], now: Policy | None = None) -> None:
+    """Lines of the access log: every key, and what it becomes; what allows more comes first, and none is cut off. now:
+    the policy that holds from here on, whose words are kept under their digest. Raises Refused: it cannot be
+    written."""
     codes: list[str] = []
-    for one in said:
+    for one in sorted(said, key=lambda one: not one.looser):
         if codes and len(said) > MOST_CODES and len(codes[-1]) + len(one.short) + 2 <= LONGEST_CODE:
             codes[-1] += f"; {one.short}"
         else:
             codes.append(one.short)
-    about = Subject(person=person)
-    AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=tuple(codes))
+    about = Subject(person=person, policy=keep(home.policies, now) if now else "")
+    for start in range(0, max(1, len(codes)), MOST_CODES):
+        why = tuple(codes[start : start + MOST_CODES])
+        AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=why)
