@@ -112,6 +112,8 @@ def scores(metrics: Metrics | None, goal: Goal) -> Json:
         found[name] = getattr(shown, name)
         if name in shown.intervals:
             found[f"{name}_low"], found[f"{name}_high"] = map(_end, shown.intervals[name])
+        if name in shown.beyond:
+            found[f"{name}_beyond"] = shown.beyond[name]
         if name in shown.population:
             found[f"{name}_population"] = [_end(end) for end in shown.population[name]]
     if shown.labels:

@@ -307,19 +307,23 @@ def test_exact_numbers_of_all_candidates_are_counted_together(tmp_path):
     assert "about 102 different exact numbers are opened in all rounds of 2 trainings" in line
 
 
-def candidate(low, high, value=None, metric="auc"):
+def candidate(low, high, value=None, metric="auc", **more):
     """As a run with noise says it; value: None where noise makes it impossible."""
-    said = {metric: value, f"{metric}_low": low, f"{metric}_high": high}
+    said = {metric: value, f"{metric}_low": low, f"{metric}_high": high, **more}
     return Result(None, Run(None, {"metrics": {"federated": said}, "privacy": {"epsilon": None}}), metric)
 
 
-def test_the_best_is_the_best_by_the_middle_of_what_is_possible_where_noise_leaves_no_value():
-    """An AUC of 1.02 is none, and the candidate that has it is likely to be the best: its interval is .9 to 1."""
-    above, middle, below = candidate(0.9, 1.0), candidate(0.7, 0.8, 0.75), candidate(0.0, 0.2)
-    assert (above.value, above.guessed, middle.guessed) == (0.95, True, False)
+def test_the_best_is_the_best_by_the_end_beyond_which_it_is_where_noise_leaves_no_value():
+    """An AUC of 1.02 is none, and the candidate that has it is likely to be the best."""
+    middle, low = candidate(0.7, 0.8, 0.75), candidate(0.0, 0.2, 0.1)
+    above, below = (candidate(0.0, 1.0, auc_beyond=end) for end in (1.0, 0.0))
+    assert (above.value, above.guessed, middle.guessed) == (1.0, True, False)
     assert best_of([middle, above, below]) is above
-    assert [told_apart(one, above) for one in (middle, above, below)] == [True, None, True]
-    assert told_apart(candidate(0.75, 0.95, 0.85), above) is False
+    assert best_of([middle, below]) is middle
+    assert [told_apart(one, above) for one in (middle, above, below)] == [False, None, False]
+    assert told_apart(low, middle) is True
+    without = candidate(0.9, 1.0, metric="r2")
+    assert (without.value, without.guessed) == (0.95, True)
     nothing = candidate(0.0, None, metric="rmse")
     assert nothing.value is None
     assert best_of([nothing]) is None

@@ -41,16 +41,19 @@ class Result:
 
     @property
     def value(self) -> float | None:
-        """Of the metric. Where noise makes it impossible, such as an AUC above 1, the middle of what it may be stands
-        for it: to leave such a candidate out would leave out the best as well as the worst."""
+        """Of the metric. Where noise makes it impossible, such as an AUC above 1, the end beyond which it is stands for
+        it, else the middle of what it may be: to leave such a candidate out would leave out the best as well as the
+        worst."""
         found = self.scores.get(self.metric)
+        if found is None:
+            found = self.scores.get(f"{self.metric}_beyond")
         if found is None and self.ends is not None and all(map(math.isfinite, self.ends)):
             found = sum(self.ends) / 2
         return float(found) if isinstance(found, int | float) else None
 
     @property
     def guessed(self) -> bool:
-        """Whether it is such a middle."""
+        """Whether it is such an end or middle."""
         return self.value is not None and self.scores.get(self.metric) is None
 
     @property

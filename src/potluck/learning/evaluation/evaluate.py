@@ -47,6 +47,8 @@ class Metrics:
     intervals: by metric name, "rows" included, 95 % bounds of the value on these rows, from the noise alone: empty
     without noise; an end may be infinite;
     population: by metric name, 95 % bounds of the value on rows like these, noise included, where they are known;
+    beyond: by metric name, of AUC and accuracy, the end of 0 to 1 beyond which noise brought the value: it is None
+    then, and its intervals are the whole range;
     confusion: of sides or classes, where the sums say it;
     labels: of several labels, each one's own: auc and accuracy are then the means of theirs.
     """
@@ -60,6 +62,7 @@ class Metrics:
     perplexity: float | None = None
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     population: Mapping[str, Interval] = field(default_factory=dict)
+    beyond: Mapping[str, float] = field(default_factory=dict)
     confusion: Confusion | None = None
     labels: "Mapping[str, Metrics]" = field(default_factory=dict)
 
@@ -167,7 +170,9 @@ def metrics(plan: Plan, model: Model, answer: Answer) -> tuple[Metrics, tuple[st
         pairs = confusion.paired(plan, goal.cells)
         right = table.diagonal() if pairs else table[:, 1]
         told = confusion.of_cells(table, std, pairs=pairs)
-        found = Metrics(None, accuracy=two_sided.share(float(right.sum()), rows), confusion=told)
+        hits = float(right.sum())
+        off = two_sided.beyond({"accuracy": hits / rows if rows > 0 else None})
+        found = Metrics(None, accuracy=two_sided.share(hits, rows), beyond=off, confusion=told)
         return _with(plan, found, count, {"accuracy": two_sided.hits(right, rows, std)}), ()
     sides = by_cell.reshape(each, 2, -1)
     bounds = cells.edges(plan, model)
@@ -192,7 +197,9 @@ def _of_sides(each: Mapping[str, TwoSided], told: Callable[[Metrics, Mapping[str
     """The metrics of one column of two sides, or of several labels with each one's own. told: with what is known of
     the rows, and with intervals."""
     found = {
-        name: told(Metrics(None, auc=one.auc, accuracy=one.accuracy, confusion=one.confusion), one.within)
+        name: told(
+            Metrics(None, auc=one.auc, accuracy=one.accuracy, beyond=one.beyond, confusion=one.confusion), one.within
+        )
         for name, one in each.items()
     }
     if len(found) == 1:

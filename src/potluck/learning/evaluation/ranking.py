@@ -19,12 +19,16 @@ def auc_of(negative: Floats, positive: Floats) -> float | None:
 
     None where a side is empty or the noise leaves no area in [0, 1].
     """
+    area = reckoned(negative, positive)
+    return area if area is not None and 0 <= area <= 1 else None
+
+
+def reckoned(negative: Floats, positive: Floats) -> float | None:
+    """The same, below 0 or above 1 where noise brings it there. None where a side is empty."""
     below = np.cumsum(negative) - negative / 2
-    pairs = float(negative.sum() * positive.sum())
     if negative.sum() <= 0 or positive.sum() <= 0:
         return None
-    area = float((positive * below).sum()) / pairs
-    return area if 0 <= area <= 1 else None
+    return float((positive * below).sum()) / float(negative.sum() * positive.sum())
 
 
 def curve(negative: Floats, positive: Floats) -> tuple[float, tuple[float, float]] | None:

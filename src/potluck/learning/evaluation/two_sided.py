@@ -6,7 +6,7 @@ alone among these rows has no area: the mean is that of the others.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from potluck.learning.evaluation import confusion, metric_intervals
 from potluck.learning.evaluation.confusion import Confusion
 from potluck.learning.evaluation.intervals import Noised
 from potluck.learning.evaluation.metric_intervals import Within
-from potluck.learning.evaluation.ranking import auc_of, curve, wilson
+from potluck.learning.evaluation.ranking import auc_of, curve, reckoned, wilson
 
 TIES = 0.2
 """Bins that part scores evenly leave less than half of this many pairs within one bin."""
 NEAR = 16
 """Bins of an exact sum, in which scores are so much alike that the bins hide which is higher."""
+UNKNOWN = Within((0.0, 1.0), (0.0, 1.0))
+"""Of a metric of which noise leaves no value. An interval that a test leaves may be short then, and it holds the truth
+in about 8 of 10 such cases only: the noise that brought the value beyond an end made it short. So nothing is said."""
 SURE = 2.0
 """The upper end of an area with noise is so many times as much higher as bins are reckoned to hide."""
 
@@ -28,7 +31,8 @@ SURE = 2.0
 @dataclass(frozen=True, slots=True)
 class TwoSided:
     """auc, accuracy: None where they are not defined. within: by metric, its intervals. one_class: among exact counts
-    no row is of one of the sides; ties: the share of pairs of rows that one bin holds, where it is worth a word."""
+    no row is of one of the sides; ties: the share of pairs of rows that one bin holds, where it is worth a word;
+    beyond: by metric, as of `Metrics`."""
 
     auc: float | None
     accuracy: float | None
@@ -36,6 +40,7 @@ class TwoSided:
     within: Mapping[str, Within]
     one_class: bool = False
     ties: float = 0.0
+    beyond: Mapping[str, float] = field(default_factory=dict)
 
 
 def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
@@ -44,11 +49,14 @@ def of_bins(sides: Floats, middle: int, std: float) -> TwoSided:
     right, rows = np.concatenate([negative[:middle], positive[middle:]]), float(sides.sum())
     area, ties = auc_of(negative, positive), _ties(negative, positive, std)
     within = {"accuracy": hits(right, rows, std)}
-    if std or area is not None:
+    if area is not None:
         within["auc"] = of_area(negative, positive, std)
+    elif std:
+        within["auc"] = UNKNOWN
     told = confusion.of_bins(negative, positive, middle, std)
     known = share(float(right.sum()), rows)
-    return TwoSided(area, known, told, within, not std and area is None, ties if ties > TIES else 0.0)
+    off = beyond({"auc": reckoned(negative, positive), "accuracy": float(right.sum()) / rows if rows > 0 else None})
+    return TwoSided(area, known, told, within, not std and area is None, ties if ties > TIES else 0.0, off)
 
 
 def of_area(negative: Floats, positive: Floats, std: float) -> Within:
@@ -110,8 +118,15 @@ def mind(each: Mapping[str, TwoSided]) -> tuple[str, ...]:
 
 def hits(right: Floats, rows: float, std: float) -> Within:
     """Of accuracy: half of all cells [k] are right."""
+    if std and share(float(right.sum()), rows) is None:
+        return UNKNOWN
     count = Noised(float(right.sum()), std * math.sqrt(len(right)))
     return metric_intervals.share(count, Noised(rows - count.value, count.std))
+
+
+def beyond(values: Mapping[str, float | None]) -> Mapping[str, float]:
+    """By metric the end of 0 to 1 beyond which noise brought its value."""
+    return {name: float(one > 1) for name, one in values.items() if one is not None and not 0 <= one <= 1}
 
 
 def share(part: float, whole: float) -> float | None:
