@@ -1,20 +1,26 @@
 """`potluck status` calls a site silent while a server waits for it, and not of a run that has ended."""
 
 import fcntl
+import sqlite3
 import time
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
-from potluck.api.network import members
+from potluck.api.network import members, sessions
 from potluck.api.network import status as module
 from potluck.api.network.doctor import examine
 from potluck.api.network.sessions import FINISHED, GIVEN_UP, Order, session
 from potluck.api.network.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
+from potluck.core import private
 from potluck.core.asks import Ask, Kind
+from potluck.core.errors import Refused
 from potluck.core.party import site
+from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.transcript import Traffic
@@ -74,6 +80,35 @@ def test_an_ended_run_is_read_again_only_where_it_changed(fed):
     with closing(Journal(home.runs / first.run / "journal.sqlite", plan.spec)) as journal:
         journal.note("state", GIVEN_UP)
     assert status(fed, kept).runs[0].state == GIVEN_UP
+
+
+def test_a_journal_of_an_earlier_build_stands_in_no_runs_way_and_is_named_once(fed):
+    """It could not be gone on with, and --fresh did not help: all journals are looked at."""
+    asked(fed)
+    home, plan, said = CoordinatorHome.at(fed), scene.plan(), []
+    (old,) = home.runs.glob("*/journal.sqlite")
+    with closing(sqlite3.connect(old)) as db:
+        db.execute("PRAGMA user_version = 1")
+    with session(home, plan, True, Order(), time.time(), lambda *word: said.append(word)) as kept:
+        assert kept.folder != old.parent
+    ((_, text),) = said
+    assert text.startswith(f"{old}: a journal of another version")
+    with closing(sqlite3.connect(old)) as db:
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(Refused, match="a later Potluck wrote it"), session(home, plan, True, Order(), time.time()):
+        pass
+
+
+def test_what_a_plan_names_is_parsed_once_for_whoever_looks_on(tmp_path, monkeypatch):
+    """By the digests of both: another file, or another plan, is parsed by itself."""
+    spec, parsed = scene.plan().spec, []
+    spec = replace(spec, model=replace(spec.model, first=f"sha256:{'0' * 64}"))
+    monkeypatch.setattr(sessions, "with_letter", lambda plan, letter: parsed.append((plan.name, letter)) or plan)
+    for name, letter in [("p", b"one"), ("p", b"one"), ("q", b"one"), ("p", b"two"), ("p", b"one")]:
+        private.write(tmp_path / sessions.GRAPH, letter.decode())
+        text = canonical(replace(spec, name=name)).decode()
+        assert sessions.planned_in(tmp_path, SimpleNamespace(fact=lambda _, text=text: text)).name == name
+    assert parsed == [("p", b"one"), ("q", b"one"), ("p", b"two")]
 
 
 def test_a_site_was_heard_when_it_contributed_not_only_when_it_answered(fed, monkeypatch):

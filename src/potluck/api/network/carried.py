@@ -15,7 +15,7 @@ from pathlib import Path
 from potluck.api.local.run import write
 from potluck.api.network.once import run_round
 from potluck.api.network.reckoning import reckoning
-from potluck.api.network.sessions import FINISHED, SUMMED, Session
+from potluck.api.network.sessions import FINISHED, SUMMED, Say, Session
 from potluck.api.plan.plan import Plan
 from potluck.api.results.facts import Facts
 from potluck.api.results.folder import taken
@@ -53,7 +53,6 @@ from potluck.tasks.sums.protections import across
 
 REPEATS = 5
 """How often an exact sum is repeated over the same sites, who come back in between."""
-Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.local.progress import quietly
-from potluck.api.network.carried import Place, Say, carry_out, possible
+from potluck.api.network.carried import Place, carry_out, possible
 from potluck.api.network.line import line
 from potluck.api.network.office.handed import handed
 from potluck.api.network.office.submitted import attended
-from potluck.api.network.sessions import Order, session
+from potluck.api.network.sessions import Order, Say, quiet, session
 from potluck.api.plan.plan import Plan, opened
 from potluck.api.results.folder import free
 from potluck.api.results.outcome import Run
@@ -35,7 +35,7 @@ def serve(
     fresh: bool = False,
     record: Path | None = None,
     progress: Progress = quietly,
-    say: Say = lambda event, text: None,
+    say: Say = quiet,
 ) -> Run:
     """Carry out `plan` with the sites of the federation whose coordinator's home is `folder`.
 
@@ -58,7 +58,7 @@ def serve(
             if not attended(home):
                 raise
             return handed(home, plan, order, fresh, progress, say)
-        kept = stack.enter_context(session(home, plan, fresh, order, time.time()))
+        kept = stack.enter_context(session(home, plan, fresh, order, time.time(), say))
         link, lease = stack.enter_context(line(home, kept.member, say))
 
         def check() -> None:  # a broker that is away is waited for as sites are

@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,11 @@ import msgspec
 from potluck.api.network.ending import Ending, ending
 from potluck.api.plan.plan import Plan, kept
 from potluck.core import private
-from potluck.core.errors import PotluckError
+from potluck.core.errors import PotluckError, Refused
 from potluck.core.party import SERVER
 from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
-from potluck.core.schema import readable
+from potluck.core.schema import of_later, readable
 from potluck.drivers.memory import new_run
 from potluck.learning.evaluation import evaluate
 from potluck.learning.models.sent import letter_of, with_letter
@@ -39,6 +40,15 @@ GRAPH = "plan.graph"
 """The graph that a run's plan names, beside its journal."""
 EVENTS = "events.jsonl"
 """A line a word that was said of a run, beside its journal."""
+PARSED = 4
+_PARSED: dict[bytes, Spec] = {}
+"""The last few plans with what they name, by digest: whoever looks on asks every second, and parsing takes long."""
+Say = Callable[[str, str], None]
+"""Hears (event, text): words for whoever looks on."""
+
+
+def quiet(event: str, text: str) -> None:
+    """Nobody looks on."""
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,8 +111,17 @@ class Session:
 
 def planned_in(folder: Path, journal: Journal) -> Spec:
     """The plan of the run in a folder, with its graph or first weights."""
-    spec = msgspec.json.decode((journal.fact("spec") or "").encode(), type=readable(Spec))
-    return with_letter(spec, (folder / GRAPH).read_bytes()) if spec.sent and (folder / GRAPH).is_file() else spec
+    text = (journal.fact("spec") or "").encode()
+    spec = msgspec.json.decode(text, type=readable(Spec))
+    if not spec.sent or not (folder / GRAPH).is_file():
+        return spec
+    letter = (folder / GRAPH).read_bytes()
+    key = sha256(sha256(text).digest() + letter).digest()
+    if key not in _PARSED:
+        while len(_PARSED) >= PARSED:
+            _PARSED.pop(next(iter(_PARSED)), None)
+        _PARSED[key] = with_letter(spec, letter)
+    return _PARSED.get(key) or with_letter(spec, letter)  # another thread may have made room meanwhile
 
 
 def plan_in(folder: Path) -> Plan:
@@ -123,13 +142,14 @@ def why_of(journal: Journal) -> Ending | None:
     return None if text is None else msgspec.json.decode(text.encode(), type=readable(Ending))
 
 
-def begun(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order) -> Path:
-    """The folder of the unfinished run of this plan, or of a new one, durable. fresh: give up the unfinished one.
+def begun(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, say: Say = quiet) -> Path:
+    """The folder of the unfinished run of this plan, or of a new one, durable. fresh: give up the unfinished one; say:
+    as of `unfinished`.
 
     Raises UsageError, Refused: the folder or a journal in it cannot be used.
     """
     spec = plan.spec
-    found = unfinished(home, plan)
+    found = unfinished(home, plan, say)
     if found is not None and fresh:
         with closing(Journal(found / "journal.sqlite", spec)) as journal:
             journal.note_all({"state": GIVEN_UP, "ended": repr(time.time())})
@@ -179,12 +199,14 @@ def reopened(folder: Path, spec: Spec, home: CoordinatorHome, now: float) -> Ite
 
 
 @contextmanager
-def session(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, now: float) -> Iterator[Session]:
+def session(
+    home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, now: float, say: Say = quiet
+) -> Iterator[Session]:
     """The unfinished run of this plan, or a new one, until the block ends: one that fails is said to have failed.
 
     Raises UsageError, Refused: as `begun` and `reopened`.
     """
-    with reopened(begun(home, plan, fresh, order), plan.spec, home, now) as run:
+    with reopened(begun(home, plan, fresh, order, say), plan.spec, home, now) as run:
         if not order.office and run.state in (WAITING, QUEUED):
             run.became(OPEN)
         try:
@@ -196,12 +218,21 @@ def session(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, now: f
             raise
 
 
-def unfinished(home: CoordinatorHome, plan: Plan) -> Path | None:
+def unfinished(home: CoordinatorHome, plan: Plan, say: Say = quiet) -> Path | None:
     """The folder of the newest run of this plan that has not ended, or that failed and can be gone on with; one that
-    somebody cancels ends."""
+    somebody cancels ends.
+
+    A journal that is damaged, or of an earlier build, whose plans have other hashes, stands in no run's way: say hears
+    its name. Raises Refused: a later Potluck wrote one.
+    """
     for path in sorted(home.runs.glob("*/journal.sqlite"), key=lambda one: one.stat().st_mtime, reverse=True):
-        with closing(Journal(path, plan.spec)) as journal:
-            going = journal.fact("state") in UNFINISHED and journal.fact("cancel") is None
-            if going and journal.fact("plan") == plan.hash:
-                return path.parent
+        try:
+            with closing(Journal(path, plan.spec)) as journal:
+                going = journal.fact("state") in UNFINISHED and journal.fact("cancel") is None
+                if going and journal.fact("plan") == plan.hash:
+                    return path.parent
+        except Refused as error:
+            if of_later(error):
+                raise
+            say("skipped", f"{path}: {error.what}: that run is passed over")
     return None

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.network.carried import Say
 from potluck.api.network.office.submitted import attended, submitted
 from potluck.api.network.office.written import events_of
-from potluck.api.network.sessions import FAILED, FINISHED, GOING, Order, why_of
+from potluck.api.network.sessions import FAILED, FINISHED, GOING, Order, Say, why_of
 from potluck.api.plan.plan import Plan
 from potluck.api.results.outcome import Run
 from potluck.core.asks import Ask, Kind
@@ -31,7 +30,7 @@ def handed(home: CoordinatorHome, plan: Plan, order: Order, fresh: bool, progres
     """The finished run. Raises what ended it: as `serve` does where it carries the run out itself; Unreachable: the
     office ended first, and goes on with the run when it starts again."""
     order = msgspec.structs.replace(order, office=True, out=order.out or str(_out(plan)))
-    run = submitted(home, plan, order, fresh)
+    run = submitted(home, plan, order, fresh, say)
     say("submitted", f"run {run[:12]}: another process carries it out here; potluck status shows it")
     folder, words, rounds = home.runs / run, 0, 0
     while True:

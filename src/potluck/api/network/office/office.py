@@ -9,7 +9,7 @@ ended. The office promises nothing about who submits: whoever can write the coor
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from potluck.api.network.line import line
 from potluck.api.network.office.hall import Hall
 from potluck.api.network.office.submitted import cancelled, going, rung, submitted
 from potluck.api.network.office.written import Event, events_of, folder_of, looks_of
-from potluck.api.network.sessions import Order
+from potluck.api.network.sessions import Order, Say, quiet
 from potluck.api.network.status import Kept, Live, Standing, one, status
 from potluck.api.plan.plan import Plan
 from potluck.core.errors import PotluckError, Unreachable, UsageError
@@ -37,7 +37,6 @@ AGAIN = 5.0
 """Seconds after which a line that broke is opened again."""
 SEEN = 3.0
 """Seconds for which the broker's word about who is connected is good."""
-Say = Callable[[str, str], None]
 
 
 class Office:
@@ -166,7 +165,7 @@ class Office:
 
 
 @contextmanager
-def opened(folder: str | Path, *, at_once: int = AT_ONCE, say: Say = lambda event, text: None) -> Iterator[Office]:
+def opened(folder: str | Path, *, at_once: int = AT_ONCE, say: Say = quiet) -> Iterator[Office]:
     """The office of the federation whose coordinator's home is `folder`, at work until the block ends.
 
     at_once: how many runs are in rounds at a time. Raises UsageError: no such home; Refused: another server runs this

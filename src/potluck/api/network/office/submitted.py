@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from potluck.api.network.sessions import GOING, UNFINISHED, Order, begun, order_in, unfinished
+from potluck.api.network.sessions import GOING, UNFINISHED, Order, Say, begun, order_in, quiet, unfinished
 from potluck.api.plan.plan import Plan
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError
@@ -29,12 +29,12 @@ def attended(home: CoordinatorHome) -> bool:
     return held(home.office)
 
 
-def submitted(home: CoordinatorHome, plan: Plan, order: Order, fresh: bool) -> str:
+def submitted(home: CoordinatorHome, plan: Plan, order: Order, fresh: bool, say: Say = quiet) -> str:
     """The run's name; it is durable. A plan that has an unfinished run is that run, unless `fresh`: then that one is
     cancelled. Raises UsageError: too many runs are unfinished, or the disk; Refused: somebody submits right now.
     """
     with locked(home.submitting, "another plan is being submitted"):
-        known = unfinished(home, plan)
+        known = unfinished(home, plan, say)
         if known is not None and fresh:
             cancelled(home, known, order.person, "the plan was started anew")
         if (known is None or fresh) and len(going(home)) >= MOST:
