@@ -1,7 +1,8 @@
-"""Counts, lists and numbers as sentences have them."""
+"""Counts, lists and numbers as sentences have them; moments as JSON has them."""
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -36,6 +37,11 @@ def sentence(text: str) -> str:
 def listed(items: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def utc(seconds: float) -> str:
+    """A moment in whole seconds, ISO 8601. seconds: since 1970."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def number(value: float | None, digits: int = 4) -> str:

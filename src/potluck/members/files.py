@@ -145,13 +145,14 @@ def owned(path: Path, status: os.stat_result, mode: int) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """One process, and one thread of it, at a time: others wait. For what takes a moment. Raises UsageError: the lock
-    file cannot be made."""
+def alone(path: Path, hint: str = _FULL) -> Iterator[None]:
+    """One process, and one thread of it, at a time: others wait. For what takes a moment. path: a folder that is there,
+    or a lock file, which is made. Raises UsageError: it cannot be opened or made; hint: what to do then."""
+    flags = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR | os.O_CREAT
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        handle = os.open(path, flags | os.O_CLOEXEC, PRIVATE)
     except OSError as error:
-        raise unwritable(error, path, _FULL) from None
+        raise unwritable(error, path, hint) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -11,13 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from potluck.api.network.membership.compared import Caught, put_back
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError, unwritable
+from potluck.core.prose import utc
 from potluck.members.backup import Copied, restore, save
 from potluck.members.files import locked
 from potluck.members.home import CoordinatorHome, SiteHome
@@ -37,7 +37,7 @@ class Backup:
     @property
     def made(self) -> str:
         """When the copy was made, in UTC."""
-        return datetime.fromtimestamp(self.copied.made, UTC).isoformat(timespec="seconds")
+        return utc(self.copied.made)
 
     def document(self) -> dict[str, object]:
         """The JSON of it."""

@@ -3,14 +3,14 @@ federation file. It reads no row: how many there were is what was counted when t
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 
 from potluck.api.network.asked import Asked
 from potluck.api.network.history import LET_IN
 from potluck.api.network.ledger import Spent, ledger_of, spending
 from potluck.core.errors import UsageError
 from potluck.core.plan import CODE
-from potluck.core.prose import count
+from potluck.core.prose import count, utc
 from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.card import fingerprint
@@ -50,7 +50,7 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
     judged = next((one.policy for one in reversed(log) if one.run == run and one.event == "request"), "")
     return paper.Annex(
         version=1,
-        made=now.astimezone(UTC).isoformat(timespec="seconds"),
+        made=utc(now.timestamp()),
         program=CODE,
         site=home.name,
         computes=asked.computes,
@@ -70,9 +70,9 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
             state=asked.request.state.value,
             stands=_stands(asked, mine, rounds),
             codes=asked.request.codes,
-            asked=_moment(asked.request.first_seen),
-            began=_moment(mine.when) if mine else "",
-            last=_moment(mine.last) if mine else "",
+            asked=utc(asked.request.first_seen),
+            began=utc(mine.when) if mine else "",
+            last=utc(mine.last) if mine else "",
             rounds=rounds,
             policy=judged,
         ),
@@ -103,7 +103,7 @@ def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
     return paper.Verdict(
         person=said.person,
         verdict=said.verdict,
-        when=_moment(said.at),
+        when=utc(said.at),
         reason=line.reason if line else "",
         policy=line.policy if line else "",
         served=said.run == asked.request.run or (said.run is None and stays),
@@ -190,14 +190,10 @@ def _federation(home: SiteHome, began: bytes | None) -> paper.Federation:
         id=pinned.id,
         version=pinned.version,
         digest=pinned.digest.hex(),
-        expires=_moment(pinned.expires),
+        expires=utc(pinned.expires),
         members=tuple(
             paper.Member(name=party.name, role=party.role.value, fingerprint=fingerprint(card))
             for party, card in pinned.cards.items()
         ),
         began=began.hex() if began else "",
     )
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from potluck.api.network.composed import Composed
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
+from potluck.core.prose import utc
 from potluck.core.views import Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
@@ -172,7 +172,7 @@ class Asked:
             "state": self.request.state.value,
             "codes": list(self.request.codes),
             "missing": self.missing,
-            "first_seen": datetime.fromtimestamp(self.request.first_seen, UTC).isoformat(timespec="seconds"),
+            "first_seen": utc(self.request.first_seen),
             "learnt": self.learnt,
             "together": self.together,
             "seen": self.seen,

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.core.errors import UsageError
+from potluck.core.prose import utc
 from potluck.core.schema import readable
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
@@ -105,7 +106,7 @@ def _begun(path: Path, said: Mapping[str, Entry]) -> Held:
 def _named(path: Path, said: Mapping[str, Entry]) -> Held:
     """Which run it is of; the log's last line about it, else the folder itself, says when."""
     known = said.get(path.name)
-    when = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    when = utc(path.stat().st_mtime)
     if known is None:
         return Held(run=path.name, plan="", hash="", when=when)
     return Held(run=known.run, plan=known.plan, hash=known.hash, when=known.when)

@@ -7,13 +7,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from potluck.core import private
 from potluck.core.errors import Refused, unwritable
+from potluck.core.prose import utc
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.home import Membership, SiteHome
@@ -89,7 +89,7 @@ class Spent:
                 "run": one.run,
                 "plan": one.plan,
                 "hash": f"sha256:{one.plan_hash.hex()}",
-                "began": datetime.fromtimestamp(one.when, UTC).isoformat(timespec="seconds"),
+                "began": utc(one.when),
                 "epsilon": one.epsilon,
                 "delta": one.delta,
                 "unit": one.unit,

@@ -3,10 +3,10 @@
 import getpass
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.network.access import note
+from potluck.core.prose import utc
 from potluck.members.home import home_at
 from potluck.members.persons import Persons
 
@@ -27,7 +27,7 @@ def invite(folder: Path, name: str, origin: str) -> Invitation:
     note(folder, "person", getpass.getuser(), "done", ("invited", name))
     person = persons.named(name)
     assert person is not None
-    until = datetime.fromtimestamp(person.until, UTC).isoformat(timespec="seconds")
+    until = utc(person.until)
     return Invitation(name, f"{origin}/join?token={token}", until)
 
 

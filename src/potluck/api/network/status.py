@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from potluck.api.network.sessions import FINISHED, GOING, OPEN, order_in, planne
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
+from potluck.core.prose import utc
 from potluck.core.schema import of_later
 from potluck.members.files import held as _held
 from potluck.members.home import CoordinatorHome
@@ -98,8 +98,8 @@ class Live:
             "state": self.state,
             "why": self.why,
             "person": self.person,
-            "began": _utc(self.began),
-            "ended": None if self.ended is None else _utc(self.ended),
+            "began": utc(self.began),
+            "ended": None if self.ended is None else utc(self.ended),
             "out": None if self.out is None else str(self.out),
             "rounds": {"opened": self.opened, "of": self.sums, "redone": self.tries, "now": self.now},
             "bytes_up": self.bytes_up,
@@ -116,10 +116,6 @@ class Live:
         found = [(one.name, one.file) for one in self.sites]
         found += [(f"{one.name} (compute)", one.file) for one in self.computes]
         return [f"{name} goes by {file}, the run by {self.file}" for name, file in found if file and file != self.file]
-
-
-def _utc(when: float) -> str:
-    return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,11 @@
 """What was found is kept beside the run, for its report: whole or not at all, and for the folder's owner alone."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 import msgspec
 
-from potluck.core.errors import unwritable
+from potluck.core.prose import utc
 from potluck.core.visible import json_text
 from potluck.members import files
 from potluck.report.proof.kept import ATTACKS, AUDITS, Attacks, Audits, Call, MadeUp, read
@@ -26,7 +22,7 @@ def ready(folder: Path, plan_hash: str) -> None:
 def attacked(folder: Path, plan_hash: str, found: Call | MadeUp) -> Path:
     """The file that holds this beside what other coalitions found. Raises UsageError: it cannot be written."""
     path = folder / ATTACKS
-    with _alone(folder):
+    with files.alone(folder, HINT):
         before = read(path, Attacks, plan_hash) or Attacks(plan_hash=plan_hash)
         _write(path, before.joined(found))
     return path
@@ -35,7 +31,7 @@ def attacked(folder: Path, plan_hash: str, found: Call | MadeUp) -> Path:
 def audited(folder: Path, found: Audits) -> Path:
     """The file that holds it, beside what an earlier audit proved. Raises UsageError: it cannot be written."""
     path = folder / AUDITS
-    with _alone(folder):
+    with files.alone(folder, HINT):
         before = read(path, Audits, found.plan_hash)
         _write(path, found.after(before) if before else found)
     return path
@@ -43,23 +39,9 @@ def audited(folder: Path, found: Audits) -> Path:
 
 def now() -> str:
     """The time, as it is kept."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return utc(time.time())
 
 
 def _write(path: Path, found: Attacks | Audits) -> None:
     plain = msgspec.json.decode(msgspec.json.encode(found))  # which has null for what is no number
     files.replace(path, json_text(plain).encode(), files.PRIVATE)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two calls at once add to the file one after the other."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise unwritable(error, folder, HINT) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

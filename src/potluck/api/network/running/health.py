@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 from potluck.api.network.doctor.home import FEW
 from potluck.api.network.running.pulse import Counts, Pulse
 from potluck.core.errors import PotluckError
+from potluck.core.plan import CODE
 from potluck.core.rounds import Cause
 from potluck.members.home import SiteHome
 from potluck.owner.reading import read as read_policy
@@ -93,7 +93,7 @@ def both(home: Path, began: float, connected: bool, left: float) -> Health:
         Check("expiry", left > 0, "the federation file is good" if left > 0 else "the federation file has expired"),
     )
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    program: Samples = {(version("potluck"), python): 1.0}
+    program: Samples = {(CODE, python): 1.0}
     figures = (
         Figure("potluck_build_info", "gauge", "The program that runs.", program, ("version", "python")),
         gauge("potluck_start_time_seconds", "When the process began, in unix seconds.", began),

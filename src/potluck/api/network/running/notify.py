@@ -24,6 +24,7 @@ import msgspec
 from potluck.api.network.history import read_of
 from potluck.core import private
 from potluck.core.errors import PotluckError, Refused, UsageError, reason
+from potluck.core.prose import utc
 from potluck.core.visible import visible
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Outcome, short
@@ -228,7 +229,7 @@ def message(home: SiteHome, notify: Notify, due: Sequence[Request]) -> dict[str,
             "hash": f"sha256:{one.hash}",
             "plan": short(plan.name) if (plan := read_of(one)) else "",
             "asker": short(one.asker),
-            "when": datetime.fromtimestamp(one.first_seen, UTC).isoformat(timespec="seconds"),
+            "when": utc(one.first_seen),
             "link": f"{link}/requests/{one.hash}" if link else None,
         }
         for one in due[:NAMED]

@@ -7,7 +7,6 @@ import math
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.network.doctor.finding import DAY
@@ -16,7 +15,7 @@ from potluck.api.network.ledger import spending
 from potluck.api.network.running.pulse import Beat, heard
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
-from potluck.core.prose import agree
+from potluck.core.prose import agree, utc
 from potluck.members.federation import Federation
 from potluck.members.files import held
 from potluck.members.home import SiteHome
@@ -67,14 +66,14 @@ class Status:
     def lines(self) -> list[str]:
         """In words."""
         it, beat, last = self.federation, self.beat if self.running else None, self.last
-        since = f" since {_said(beat.began)}, version {beat.program}" if beat else ""
+        since = f" since {utc(beat.began)}, version {beat.program}" if beat else ""
         said = [f"{self.home.name}: {f'runs{since}' if self.running else 'does not run'}"]
         if beat and self.now - beat.seen > BUSY:
-            said.append(f"it computes, or hangs, since {_said(beat.seen)}")
+            said.append(f"it computes, or hangs, since {utc(beat.seen)}")
         if it and beat:
             state = "connected" if beat.connected else f"not connected ({beat.trouble})"
             again = f", again {beat.reconnects} times" if beat.reconnects else ""
-            said.append(f"broker {it.broker}: {state} since {_said(beat.since)}{again}")
+            said.append(f"broker {it.broker}: {state} since {utc(beat.since)}{again}")
             silent = [url for url, answers in beat.nodes.items() if not answers]
             said += [f"{len(silent)} of its {len(beat.nodes)} nodes {agree(len(silent), 'does', 'do')} not answer: "
                      f"{', '.join(silent)}"] if silent else []  # fmt: skip
@@ -98,7 +97,7 @@ class Status:
         broker = {
             "address": it.broker if it else None,
             "connected": live.connected if live else None,
-            "since": _said(live.since) if live else None,
+            "since": utc(live.since) if live else None,
             "trouble": live.trouble if live else "",
             "reconnects": live.reconnects if live else None,
             "nodes": dict(live.nodes) if live else {},
@@ -107,9 +106,9 @@ class Status:
             "site": self.home.name,
             "role": self.home.role.value,
             "running": self.running,
-            "since": _said(live.began) if live else None,
+            "since": utc(live.began) if live else None,
             "program": live.program if live else None,
-            "seen": _said(live.seen) if live else None,
+            "seen": utc(live.seen) if live else None,
             "broker": broker,
             "federation": self._file(it) if it else None,
             "runs": [_run(one) for one in self.runs],
@@ -120,7 +119,7 @@ class Status:
         }
 
     def _file(self, it: Federation) -> dict[str, object]:
-        digest, expires = f"sha256:{it.digest.hex()}", _said(it.expires)
+        digest, expires = f"sha256:{it.digest.hex()}", utc(it.expires)
         days = self.days_left
         return {"name": it.name, "version": it.version, "digest": digest, "expires": expires, "days_left": days}
 
@@ -167,14 +166,10 @@ def _name(one: Request) -> str:
 
 
 def _run(one: Request) -> dict[str, object]:
-    since = _said(one.first_seen)
+    since = utc(one.first_seen)
     return {"run": one.run, "hash": f"sha256:{one.hash}", "plan": _name(one), "asker": one.asker, "since": since}
 
 
 def _round(one: Entry) -> dict[str, object]:
     about = {"when": one.when, "plan": one.plan, "run": one.run, "round": one.round}
     return {**about, "outcome": one.outcome, "why": list(one.why)}
-
-
-def _said(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
