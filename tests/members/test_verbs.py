@@ -11,7 +11,7 @@ import pytest
 
 from potluck.api.network import members as api
 from potluck.core.party import SERVER, site
-from potluck.members import charter
+from potluck.members import charter, offer
 from potluck.members import keys as keyring
 from potluck.members.card import draft
 from potluck.members.home import CoordinatorHome, SiteHome
@@ -223,6 +223,18 @@ def test_two_cards_of_one_name_are_refused(here, cli, room):
     text = Path("one/b.card").read_text().replace('name = "b"', 'name = "c"')
     Path("c.card").write_text(text)
     assert cli("federation", "add", "hospitals", "c.card").code == 3
+
+
+def test_a_federation_does_not_grow_beyond_what_its_sites_follow(here, cli, room, monkeypatch):
+    begin(cli, "a")
+    cli("site", "new", "b")
+    before = Path("hospitals/federation.toml").read_bytes()
+    monkeypatch.setattr(offer, "LARGEST", len(before))
+    ended = cli("federation", "add", "hospitals", "b/b.card")
+    assert ended.code == 2
+    assert "with 2 members the federation file has " in ended.err
+    assert Path("hospitals/federation.toml").read_bytes() == before
+    assert cli("federation", "rotate", "hospitals").code == 0  # what does not make it longer goes on
 
 
 def spellings(raw: bytes) -> set[str]:

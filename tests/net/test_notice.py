@@ -8,11 +8,11 @@ import pytest
 
 from potluck.core.errors import Refused, Unreachable, UsageError
 from potluck.core.party import SERVER, site
+from potluck.members.offer import LARGEST
 from potluck.net import broker as room
 from potluck.net import notice
-from potluck.net.address import notice_stream
+from potluck.net.address import NOTICE, notice_stream
 from potluck.net.link import Link
-from potluck.net.pieces import MESSAGE
 from potluck.net.session import connect
 from support.net.broker_rig import rig, seed, until
 
@@ -82,9 +82,35 @@ def test_a_member_may_not_change_or_remove_what_is_up(broker):
     assert asyncio.run(work()) == b"true"
 
 
-def test_a_file_that_is_longer_than_a_message_is_refused_in_words(broker):
+def test_a_file_of_a_thousand_members_is_shown_and_a_longer_one_is_refused_in_words(broker):
+    _, shown = reading(broker, A)
+    put(broker, bytes(NOTICE))
+    while shown.get(timeout=30) != bytes(NOTICE):
+        pass
+    assert reading(broker, B)[1].get(timeout=30) == bytes(NOTICE)  # by the way of who connects
     with pytest.raises(UsageError, match="by mail"):
-        put(broker, bytes(MESSAGE + 1))
+        put(broker, bytes(NOTICE + 1))
+    assert LARGEST == NOTICE  # what a site takes
+
+
+def test_who_asks_again_is_sent_the_file_once(broker, monkeypatch):
+    put(broker, b"old")
+    monkeypatch.setattr(notice, "AGAIN", 0.05)
+    asked, sent, newer = [], [], notice._newer
+
+    async def noted(session, after):
+        found = await newer(session, after)
+        asked.append(after)
+        sent.extend([found[1]] if found else [])
+        return found
+
+    monkeypatch.setattr(notice, "_newer", noted)
+    reading(broker, A)
+    until(lambda: len(asked) > 2, "it has asked again")
+    assert sent == [b"old"]
+    put(broker, b"new")
+    until(lambda: b"new" in sent, "a newer one is found by asking")
+    assert sent == [b"old", b"new"]
 
 
 def test_where_no_broker_is_nothing_is_waited_for_long(tmp_path):

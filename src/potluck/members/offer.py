@@ -16,8 +16,8 @@ Follow = Literal["all", "renewals", "nothing"]
 """What is pinned without a person: whatever the coordinator signs; files in which no member is new or has new keys;
 nothing."""
 Standing = Literal["same", "older", "left", "waits", "follows"]
-LARGEST = 400_000
-"""Bytes of a file that comes by itself: what one message of the broker's holds. A member takes some 2,200."""
+LARGEST = 2_000_000
+"""Bytes of a federation file: what the broker shows of one. A member takes some 1,950."""
 
 
 @dataclass(frozen=True, slots=True)

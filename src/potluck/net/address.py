@@ -12,6 +12,8 @@ from potluck.core.errors import UsageError
 from potluck.core.party import Party
 
 FEDERATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NOTICE = 2_000_000
+"""Bytes of a federation file that the broker shows at most: some 1,000 members."""
 
 
 @lru_cache(maxsize=4096)

@@ -14,8 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from potluck.core.party import SERVER, Party, Role
-from potluck.net.address import inbox, lease_stream, notice_stream, notice_subject, stream, subject, token
-from potluck.net.pieces import MESSAGE
+from potluck.net.address import NOTICE, inbox, lease_stream, notice_stream, notice_subject, stream, subject, token
 
 GIB = 1024**3
 
@@ -47,7 +46,7 @@ listen: {_quoted(listen)}
 pid_file: "nats.pid"
 log_file: "nats.log"
 logfile_size_limit: 10MB
-max_payload: {MESSAGE}
+max_payload: {NOTICE + 4096}
 max_connections: {connections}
 max_subscriptions: 32
 ping_interval: "5s"

@@ -18,7 +18,7 @@ from nats.errors import Error
 
 from potluck.core.errors import Unreachable
 from potluck.core.party import Party
-from potluck.net.address import lease_stream, lease_subject, notice_stream, notice_subject, stream, token
+from potluck.net.address import NOTICE, lease_stream, lease_subject, notice_stream, notice_subject, stream, token
 from potluck.net.pieces import LARGEST, MESSAGE, count
 from potluck.net.session import Session
 
@@ -128,7 +128,8 @@ async def _put(session: Session, name: str, wanted: dict[str, Any]) -> int:
     there = found.get("config", {})
     limits = ("max_msgs_per_subject", "max_msg_size", "num_replicas")
     if any(there.get(key) != wanted[key] for key in limits):
-        kept = {"max_bytes": there.get("max_bytes", wanted["max_bytes"])}
+        # A queue stays as large as the disk allowed once; what shows the federation file has to hold two of them.
+        kept = {"max_bytes": max(there.get("max_bytes", wanted["max_bytes"]), 2 * wanted["max_msg_size"])}
         await api(session, f"STREAM.UPDATE.{name}", wanted | kept)
     last = found.get("state", {}).get("last_seq", 0)
     return last if isinstance(last, int) else 0
@@ -160,8 +161,8 @@ def _lease(identity: str, copies: int) -> dict[str, Any]:
 
 
 def _notice(identity: str, copies: int) -> dict[str, Any]:
-    place = _stored(notice_stream(identity), notice_subject(identity), 4 * MESSAGE, copies)
-    return _lease(identity, copies) | place | {"max_msg_size": MESSAGE}
+    place = _stored(notice_stream(identity), notice_subject(identity), 4 * NOTICE, copies)
+    return _lease(identity, copies) | place | {"max_msg_size": NOTICE + 4096}
 
 
 def _stored(name: str, subject: str, size: int, copies: int) -> dict[str, Any]:

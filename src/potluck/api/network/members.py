@@ -266,7 +266,11 @@ def _prepare(home: CoordinatorHome, federation: Federation, now: float, renew: b
 
 def _issue(home: CoordinatorHome, after: Membership, now: float, names: Sequence[str], renew: bool = False) -> Shown:
     """The broker learns its users first: who is removed is out before anybody reads so."""
-    charter.write(after.federation, after.keys.signing)  # what no reader would accept stops here
+    text = charter.write(after.federation, after.keys.signing)  # what no reader would accept stops here
+    many = len(after.federation.members)
+    if len(text) > offer.LARGEST and many > len(home.standing().federation.members):
+        what = f"with {many} members the federation file has {len(text):,} bytes, and sites follow {offer.LARGEST:,}"
+        raise UsageError(what, where=str(home.folder), hint="remove members who take no part, or make two federations")
     ca = _prepare(home, after.federation, now, renew)
     if ca != after.federation.ca:
         raise Refused(
