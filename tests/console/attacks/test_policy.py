@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from potluck.api.network.inbox import Seen, decide
 from potluck.api.network.policy import amend
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons
@@ -174,6 +175,15 @@ def test_what_somebody_proposed_who_was_removed_is_void(home, two):
     known.choose(known.invite("ann", time.time()), time.time(), password=GOOD)  # who returns is another
     assert say(bob, "confirm", page).status_code == 409
     assert policy(home)["approve"]["people"] == 2
+
+
+def test_a_yes_is_judged_by_a_policy_that_changes_as_it_is_given(home, plan):
+    _, done = decide(
+        home, "approve", plan, "Ada", seen=Seen(sure=lambda: homes.policy(home, "people = 1", "people = 2"))
+    )
+    assert (done.changed, done.missing) == ((), 1)
+    homes.policy(home, "people = 2", "people = 1")
+    assert decide(home, "approve", plan, "Ada")[1].changed  # the control
 
 
 def test_names_of_the_printed_address_are_nobodys_once_persons_were_invited(home):

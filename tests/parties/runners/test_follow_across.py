@@ -13,13 +13,16 @@ from potluck.api.network.history import history
 from potluck.api.network.inbox import Seen
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.core.errors import Refused
-from potluck.core.party import site
-from potluck.core.rounds import Abort
+from potluck.core.party import SERVER, site
+from potluck.core.rounds import Abort, Label, Parcel, RoundId
 from potluck.drivers.sums import Sums, drive
 from potluck.learning.loops import build
 from potluck.members.card import fingerprint
-from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.members.home import CoordinatorHome, Membership, SiteHome
 from potluck.owner.access import read as read_log
+from potluck.parties.runners.identity import identity
+from potluck.secret.keys import STRANGER
+from support.members import scene as members
 from support.owner.policies import OPEN
 from support.parties import across, scene
 from support.parties.across import Across, gather, quick
@@ -316,6 +319,24 @@ def test_a_new_run_by_an_old_file_is_refused_by_who_has_a_newer_one(fed):
             with pytest.raises(Refused, match="federation"):
                 coordinator.gather()
     assert SiteHome.at(fed.folder / "a").pinned().version == 3
+
+
+def test_keys_of_a_member_that_left_and_replaced_ones_open_no_word_and_no_new_round():
+    """Where the broker lets them in all the same. In rounds of runs that began before they count: see above."""
+    before, chief = members.federation("a", "b"), members.CHIEF
+    after = members.after(before, members=(members.card("a", "a's next keys"),))
+
+    def known(party, keys, file):
+        return identity(Membership(party, keys, file))
+
+    old, now = known(SERVER, chief, before), known(SERVER, chief, after)
+    for name, detail in (("b", STRANGER), ("a", "bad signature")):
+        stale = known(site(name), members.keys(name), before)
+        for number in (0, 1):
+            letter = stale.close(SERVER, Parcel(Label(RoundId(RUN, number), "hello"), b"x"))
+            assert old.disclose(letter)[0] == site(name)  # the control
+            with pytest.raises(Abort, match=detail):
+                now.disclose(letter)
 
 
 def test_a_letter_of_a_member_that_is_not_in_the_file_yet_is_no_forgery_in_the_log(fed):

@@ -7,10 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from potluck.api.network import inbox
+from potluck.api.network.office import opened
 from potluck.api.network.server import serve
 from potluck.cli.site import approve
 from potluck.cli.site import inbox as listed
 from potluck.core.errors import Refused, UsageError
+from potluck.members.files import locked
+from potluck.members.home import CoordinatorHome
 from potluck.owner.access import read
 from potluck.parties.runners import site
 from support.parties import across, scene
@@ -119,6 +122,13 @@ def test_more_plans_than_sites_hold_rows_for_are_queued_and_all_come_to_their_en
         names = [office.submit(plan(f"plan {n}", word="clear").set("training.rounds", 1)) for n in range(many)]
         ended = [until(office, one, seconds=240) for one in names]
     assert {one.state for one in ended} == {"finished"}
+
+
+def test_a_home_has_one_server_and_one_office(fed):
+    home = CoordinatorHome.at(fed.folder / "fed")
+    for path, words in ((home.lock, "another server"), (home.office, "another office")):
+        with locked(path, "held"), pytest.raises(Refused, match=words), opened(home.folder):
+            pass
 
 
 def test_the_same_plan_is_the_same_run_until_it_is_begun_anew(fed, monkeypatch):
