@@ -13,6 +13,7 @@ from potluck.cli.terminal import Terminal
 from potluck.cli.text import show_run
 from potluck.learning.data.target import Goal
 from potluck.learning.evaluation.evaluate import Metrics
+from potluck.report.comparison import lines
 from potluck.report.details import Score
 from potluck.report.page import render
 from potluck.report.summary import _result
@@ -190,9 +191,11 @@ def test_a_terminal_shows_the_interval_of_every_count(trained, capsys):
 def test_a_report_says_that_noise_leaves_no_value_to_say():
     drowned = Score(label="federated", metric="auc", value=None, low=0.91, high=1.0, noised=True)
     assert _result((drowned,), "held-out rows") == (
-        "On the held-out rows of all sites the noise is too large to give one AUC: "
-        "it is somewhere within 0.910 to 1.000 (95 %)."
+        "On the held-out rows of all sites its AUC is too noisy to say: no value of it fits what was opened."
     )
+    assert lines(drowned) == [
+        ("AUC, federated", "too noisy to say", "0.910 to 1.000 on these very rows, from the noise alone")
+    ]
 
 
 def test_a_page_says_why_a_metric_has_no_value(trained, tmp_path):

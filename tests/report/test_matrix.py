@@ -58,6 +58,15 @@ def test_only_an_owner_that_sees_its_own_is_marked_as_such():
             assert claim.own == thing.startswith(f"{party}'s ")
 
 
+def test_the_legend_alarms_nobody_of_what_is_a_partys_own():
+    plain = [(own, words) for form, own, words in matrix.short(views(HEART), HEART).legend if form is Form.PLAIN]
+    assert plain == [(True, matrix.OWN)]
+    changed = [replace(v, form=Form.PLAIN) if (v.party, v.of) == ("server", "va's update") else v for v in views(HEART)]
+    table = matrix.short(changed, HEART)
+    assert [own for form, own, _ in table.legend if form is Form.PLAIN] == [True, False]
+    assert {form for form, _, _ in table.legend} == {one.form for _, row in table.rows for cell in row for one in cell}
+
+
 def test_what_no_view_states_is_not_stated():
     table = matrix.full(
         (Seen(party="a", of="a's update", form=Form.PLAIN), Seen(party="b", of="the sum", form=Form.SUM)), ("a", "b")

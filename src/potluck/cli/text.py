@@ -196,7 +196,7 @@ def _measured(scores: Mapping[str, object], title: str) -> Table | str:
         shown = _count if name == "rows" else _number
         middle = [_between(ends if f"{name}_low" in scores else None, shown)] if noised else []
         value = scores.get(name)
-        table.add_row(name, "noise leaves none" if value is None else shown(value), *middle, _between(wide, shown))
+        table.add_row(name, "too noisy to say" if value is None else shown(value), *middle, _between(wide, shown))
     return table if table.row_count else f"{title}: none may be shown"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from potluck.core import prose
 from potluck.report import charts, words
 from potluck.report.charts import Mark, Row, Shape
 from potluck.report.details import Details, Score
@@ -39,6 +40,7 @@ MODELS = {
     "pooled": "trained on all rows in one place, without noise, which nobody could really do",
 }
 
+NOISY = "too noisy to say"
 NOISE = "on these very rows, from the noise alone"
 POPULATION = "on rows like these, from the choice of rows"
 BOTH = "on rows like these, from noise and the choice of rows"
@@ -93,9 +95,11 @@ def _metric(name: str, scores: Sequence[Score], details: Details, known: Collect
         (place or TOGETHER, _rows(cells, place, shown), tuple(_cell(cells.get((place, one)), name) for one in shown))
         for place in places
     )
-    big = words.score(scores[0].value, name) if len(cells) == 1 else ""
+    big = _value(scores[0]) if len(cells) == 1 else ""
     note = ""
-    if big and name == "r2" and (scores[0].value or 0.0) < 0:
+    if big and scores[0].value is None:
+        big, note = prose.capital(big), "What was opened, with its noise in it, gives no value that can be."
+    elif big and name == "r2" and (scores[0].value or 0.0) < 0:
         big, note = "below 0", f"R² is {big}: the mean of the target, said of every row, would be nearer."
     whose = "" if big else "as released, "
     told = tuple((whose + of, said) for score in scores for of, said in _open(score, name))
@@ -116,7 +120,7 @@ def _open(score: Score, name: str) -> list[tuple[str, str]]:
 def lines(score: Score) -> list[tuple[str, str, str]]:
     """(what, value, intervals) of one metric of one model."""
     name = f"{TITLES[score.metric]}, {score.label}"
-    return [(name, words.score(score.value, score.metric), known(score))]
+    return [(name, _value(score), known(score))]
 
 
 def known(score: Score) -> str:
@@ -161,8 +165,7 @@ def _lanes(cells: Cells, places: Sequence[str | None], shown: Sequence[str], nam
         for one in shown:
             score = cells.get((place, one))
             if score is not None:
-                said = one.removeprefix("federated, ")
-                rows.append(Row(said, _mark(score), words.score(score.value, name)))
+                rows.append(Row(one.removeprefix("federated, "), _mark(score), _value(score)))
     return rows
 
 
@@ -189,8 +192,13 @@ def _cell(score: Score | None, name: str) -> str:
     if score is None:
         return "–"
     if score.low is None or score.high is None:
-        return words.score(score.value, name)
-    return f"{words.score(score.value, name)} ({ends((score.low, score.high), name)})"
+        return _value(score)
+    return f"{_value(score)} ({ends((score.low, score.high), name)})"
+
+
+def _value(score: Score) -> str:
+    """A metric, or that the noise leaves none to say, however narrow its interval is."""
+    return NOISY if score.value is None and score.noised else words.score(score.value, score.metric)
 
 
 def rows_between(found: Metrics | None) -> str:

@@ -26,9 +26,10 @@ MEANS = {
     Form.SHARE: "holds one share, which alone says nothing",
     Form.SUM: "sees it only inside a sum over sites",
     Form.NOISED: "sees it with calibrated noise added",
-    Form.RELEASED: "sees it because the plan publishes it",
+    Form.RELEASED: "gets it as the run's result, to keep and to pass on",
     Form.PLAIN: "sees it as it is",
 }
+OWN = "has it as it is: it is its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,14 @@ class Matrix:
     head: tuple[str, ...]
     rows: tuple[tuple[str, tuple[tuple[Claim, ...], ...]], ...]
     notes: tuple[Note, ...]
-    forms: tuple[Form, ...]
+
+    @property
+    def legend(self) -> tuple[tuple[Form, bool, str], ...]:
+        """What each form means: (form, whether it is of a party's own things, in words). Own rows that a party sees as
+        they are alarm nobody, what others see of them does."""
+        shown = {(one.form, one.own and one.form is Form.PLAIN) for _, row in self.rows for cell in row for one in cell}
+        order = sorted(shown, key=lambda one: (list(Form).index(one[0]), not one[1]))
+        return tuple((form, own, OWN if own else MEANS[form]) for form, own in order)
 
 
 @dataclass
@@ -124,8 +132,7 @@ def _table(cells: dict[tuple[str, str], list[Seen]], own: Callable[[str, str], b
     for thing in things:
         row = tuple(_claims(cells.get((thing, role), []), notes, own(thing, role)) for role in roles)
         rows.append((thing, row))
-    used = {view.form for views in cells.values() for view in views}
-    return Matrix(tuple(roles), tuple(rows), tuple(notes.known), tuple(form for form in Form if form in used))
+    return Matrix(tuple(roles), tuple(rows), tuple(notes.known))
 
 
 def _claims(views: Sequence[Seen], notes: _Notes, own: bool) -> tuple[Claim, ...]:

@@ -117,7 +117,6 @@ def render(folder: Path, full: bool = False) -> str:
             ),
             short=short,
             full=whole,
-            means=matrix.MEANS,
             timeline=moved,
             network=network.network(details),
             plan_hash=ran,

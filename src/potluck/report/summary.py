@@ -121,9 +121,9 @@ def _result(scores: Sequence[Score], rows: str) -> str:
         return ""
     ours = overall["federated"]
     if ours.value is None:
-        wide = ends((ours.low, ours.high), ours.metric)
-        what = f"the noise is too large to give one {TITLES[name]}: it is somewhere within {wide} (95 %)"
-        return f"On the {rows} of all sites {what}."
+        return (
+            f"On the {rows} of all sites its {TITLES[name]} is too noisy to say: no value of it fits what was opened."
+        )
     text = f"On the {rows} of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
     beside = [
         f"{_value(overall[label])} {said}"

@@ -16,7 +16,7 @@ def judged(one: Result) -> str:
 
 def _value(one: Result) -> str:
     if one.value is None:
-        return "noise leaves none"
+        return "too noisy to say"
     return f"{one.value:.4g}{' (a guess: noise leaves none)' if one.guessed else ''}"
 
 

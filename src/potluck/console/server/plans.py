@@ -24,7 +24,6 @@ from potluck.console.shell import Visit
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.views import Never
 from potluck.members.home import CoordinatorHome
-from potluck.report import matrix
 
 FIRST = ("server", "broker")
 """Parties of every plan that may collude, beside its own."""
@@ -102,7 +101,6 @@ class Plans:
             draft=draft,
             needed=needed,
             pictures=pictures(sheet.views, sheet.sites) if sheet.views else None,
-            means=matrix.MEANS,
             parties=parties,
             among=among,
             together=together,

@@ -32,7 +32,7 @@ from potluck.learning.data.tally_words import lines
 from potluck.members.home import SiteHome
 from potluck.owner.access import REASON
 from potluck.owner.requests import State
-from potluck.report import matrix, owners, words
+from potluck.report import owners, words
 from potluck.report.details import seen
 
 ADDRESS = "/requests"
@@ -176,7 +176,6 @@ class Owner:
             first_seen=moment(asked.request.first_seen),
             odds=odds(asked),
             pictures=pictures([seen(view) for view in asked.views], asked.plan.federation.sites),
-            means=matrix.MEANS,
             earlier=before,
             decided=said,
             done=SAID,

@@ -20,7 +20,6 @@ def render(annex: Annex, sites: tuple[str, ...], digest: str) -> str:
             it=annex,
             css=(HERE / "report.css").read_text(encoding="utf-8"),
             table=matrix.short(views, sites) if views else None,
-            means=matrix.MEANS,
             numbers=policies,
             digest=digest,
             json=JSON,
