@@ -15,6 +15,7 @@ from potluck.members import charter, offer
 from potluck.members import keys as keyring
 from potluck.members.card import draft
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.net.broker import nodes
 from potluck.testing.draws import seeded
 from support.members.scene import DAY
 from support.places import ROOT
@@ -235,6 +236,20 @@ def test_a_federation_does_not_grow_beyond_what_its_sites_follow(here, cli, room
     assert "with 2 members the federation file has " in ended.err
     assert Path("hospitals/federation.toml").read_bytes() == before
     assert cli("federation", "rotate", "hospitals").code == 0  # what does not make it longer goes on
+
+
+def test_a_broker_moves_and_one_node_becomes_three_and_never_one_again(here, cli):
+    begin(cli, "a")
+    known = cli("federation", "show", "hospitals", "--json").json
+    three = [word for port in (1, 2, 3) for word in ("--broker", f"tls://localhost:{port}")]
+    moved = cli("federation", "rotate", "hospitals", *three, "--json")
+    assert moved.json["broker"] == ",".join(three[1::2])
+    assert moved.json["version"] == known["version"] + 1
+    assert "at tls://localhost:4222: " in moved.err  # where nobody hears of it
+    assert nodes(Path("hospitals")) == (1, 2, 3)
+    assert cli("federation", "rotate", "hospitals", "--broker", "tls://localhost:4222").code == 2
+    assert cli("federation", "rotate", "hospitals", "--broker", "localhost").code == 2
+    assert cli("federation", "show", "hospitals", "--json").json["version"] == moved.json["version"]
 
 
 def spellings(raw: bytes) -> set[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from potluck.api.network import inbox
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.net import broker
 from support.ports import free_port
 from support.processes.hospitals import NAMES, SHARED, frames, plan, reference
 from support.processes.kills import STARTED
@@ -131,6 +132,19 @@ def test_a_run_finishes_while_members_come_go_and_change_keys_and_the_next_has_t
         assert all(set(one["givers"]) == {*NAMES, JOINS} for one in last)
         assert {name: rig.children[name].process.pid for name in NAMES} == before
         assert all(rig.children[name].alive() for name in (*NAMES, JOINS))
+
+
+@pytest.mark.slow
+def test_a_broker_of_one_node_becomes_one_of_three_and_sites_follow(tmp_path):
+    with hospitals(tmp_path / "f") as rig:
+        places = [f"tls://127.0.0.1:{free_port(broker.BETWEEN)}" for _ in range(3)]
+        verb(rig, "federation", "rotate", rig.fed, *(word for place in places for word in ("--broker", place)))
+        pinned(rig, *NAMES, LEAVES)
+        rig.children[BROKER].stop()
+        rig.start(*(f"{BROKER}-{node}" for node in (1, 2, 3)))
+        moved = plan(patience=60.0)
+        document = serve(rig, moved, "moved").end(300).document
+        assert document["model"]["digest"] == reference(moved).digest()
 
 
 @pytest.mark.slow

@@ -71,13 +71,26 @@ def remove(folder: Path, name: str, compute: bool, revoke: bool, anyway: bool) -
 @click.argument("cards", type=PATH, nargs=-1)
 @click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
 @DAYS
+@click.option("--broker", "brokers", multiple=True, metavar="tls://HOST:PORT", help="Where the broker is from now on.")
 @REVOKE
 @ANYWAY
 @spoken
-def rotate(folder: Path, cards: tuple[Path, ...], keys: bool, days: int | None, revoke: bool, anyway: bool) -> None:
+def rotate(
+    folder: Path,
+    cards: tuple[Path, ...],
+    keys: bool,
+    days: int | None,
+    brokers: tuple[str, ...],
+    revoke: bool,
+    anyway: bool,
+) -> None:
     """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate."""
-    why = compare(folder, anyway=anyway)
-    tell(api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke), folder, why)
+    why, old = compare(folder, anyway=anyway), api.federation_show(folder, time.time()).federation.broker
+    moved = ",".join(brokers)
+    found = api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke, moved=moved)
+    if moved and (away := api.federation_post(folder, before=old)):
+        voice().say(f"at {old}: {away}: members that are there join the new file by hand")
+    tell(found, folder, why)
 
 
 @command.command("show")

@@ -12,7 +12,7 @@ from potluck.members import files
 from potluck.members import keys as keyring
 from potluck.members.card import Card, draft
 from potluck.members.change import called
-from potluck.members.federation import Federation, hand_over, place
+from potluck.members.federation import Federation, broker_addresses, hand_over, place
 from potluck.members.home import CoordinatorHome, Membership
 from potluck.members.keys import Keys
 from potluck.members.names import checked_name
@@ -70,6 +70,17 @@ def without(federation: Federation, party: Party, now: float) -> Federation:
 def prolonged(federation: Federation, days: int) -> Federation:
     """The same version, valid for so many days from its issue. Raises UsageError: days."""
     return replace(federation, expires=_until(federation.issued, days))
+
+
+def moved(federation: Federation, broker: str) -> Federation:
+    """The same version, whose broker is at this address, or at these of its three nodes with commas between.
+
+    Raises UsageError: no address, or one node for three.
+    """
+    if len(broker_addresses(broker)) < len(federation.addresses):
+        hint = "found another federation, or name three nodes: several may be on one machine"
+        raise UsageError("a broker of three nodes does not become one of one", where=visible(broker), hint=hint)
+    return replace(federation, broker=broker)
 
 
 def cut(federation: Federation) -> Federation:

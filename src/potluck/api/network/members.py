@@ -140,12 +140,20 @@ def _changed(folder: Path, now: float, names: Sequence[str], change: Callable[[F
 
 
 def federation_rotate(
-    folder: Path, paths: Sequence[Path], now: float, *, keys: bool, days: int | None, revoke: bool = False
+    folder: Path,
+    paths: Sequence[Path],
+    now: float,
+    *,
+    keys: bool,
+    days: int | None,
+    revoke: bool = False,
+    moved: str = "",
 ) -> Shown:
     """Members' new cards; the coordinator's new keys; a new expiry and broker certificate (days, or no cards).
 
-    revoke: the old keys may be stolen, so that no run goes on in which they count. Works on an expired federation where
-    it sets a new expiry. Raises UsageError, Refused.
+    revoke: the old keys may be stolen, so that no run goes on in which they count; moved: where the broker is from now
+    on, as in `federation_new`: what runs at the old address goes on there, and sites hear of it there. Works on an
+    expired federation where it sets a new expiry. Raises UsageError, Refused.
     """
     found = [cards.read(path) for path in paths]
     home = CoordinatorHome.at(folder)
@@ -155,7 +163,7 @@ def federation_rotate(
         after = coordinator.with_new_keys(before.federation, found, now)
         if renew:
             after = coordinator.prolonged(after, DAYS if days is None else days)
-        after = _cut(after, revoke)
+        after = _cut(coordinator.moved(after, moved) if moved else after, revoke)
         membership = Membership(before.me, before.keys, after)
         if keys:
             membership = coordinator.rekeyed(home, before, after)
@@ -178,16 +186,16 @@ def federation_catch_up(folder: Path, newest: Path, now: float) -> Shown:
         return _issue(home, Membership(before.me, before.keys, offered), now, ())
 
 
-def federation_post(folder: Path, patience: float = POST) -> str:
+def federation_post(folder: Path, patience: float = POST, before: str = "") -> str:
     """Put the federation file up at the broker, where every member that runs finds it. Gives why not, empty where it
-    is up: the next start of the server puts it up, too."""
+    is up: the next start of the server puts it up, too. before: the address where members still are."""
     from potluck.net.notice import post
     from potluck.net.session import Account
 
     home = CoordinatorHome.at(folder)
     member = home.standing()
     it = member.federation
-    where = Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed)
+    where = Account(it.id, member.me, before or it.broker, it.ca, member.keys.user.seed)
     try:
         post(where, tuple(it.cards), home.federation.read_bytes(), patience)
     except PotluckError as error:
