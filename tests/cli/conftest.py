@@ -35,7 +35,7 @@ seed = 5
 kind = "logistic"
 [training]
 method = "newton"
-rounds = 8
+rounds = 3
 [protect]
 with = "mask"
 [privacy]

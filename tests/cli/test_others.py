@@ -15,7 +15,7 @@ GRADIENT = 'training={method="gradient", rounds=5, rate=1.0, expected_rows=200}'
 def test_check_says_what_it_will_cost(shops, cli):
     j = cli("check", shops / "plan.toml", "--json").json
     assert j["ok"] is True
-    assert j["rounds"] == 8
+    assert j["rounds"] == 3
     run = cli("run", shops / "plan.toml", "--out", shops / "r", "--json").json
     measured = run["rounds"][0]["bytes_up"] / 4
     assert j["bytes_up_per_site_round"] == pytest.approx(measured, rel=0.02)

@@ -38,7 +38,7 @@ def test_run_prints_the_documented_json(shops, cli):
     assert Path(j["report"]).is_file()
     assert Path(j["model"]["file"]).is_file()
     assert list(j["model"]["coefficients"]) == ["intercept", "x1", "x 2", "kind=red", "kind=green"]
-    assert [r["round"] for r in j["rounds"]] == list(range(1, 9))
+    assert [r["round"] for r in j["rounds"]] == [1, 2, 3]
     assert all(r["bytes_up"] > 0 and r["dropped"] == [] for r in j["rounds"])
     assert j["privacy"]["epsilon"] == dict.fromkeys("abcd")
     assert sum(map(sum, j["metrics"]["federated"]["confusion"]["counts"])) == j["metrics"]["federated"]["rows"]
@@ -72,7 +72,8 @@ def test_newton_equals_the_pooled_fit_of_scikit_learn(shops, cli):
     split = 'data.split={column="id"}'
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", split)
     assert said.code == 2  # no row says "test": an empty test split is wrong input
-    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", "data.split={test=0.3}")
+    said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", "data.split={test=0.3}",
+               "--set", "training.rounds=8")  # fmt: skip
     from potluck.api.plan.plan import Plan
     from potluck.tasks.sources import tables
 

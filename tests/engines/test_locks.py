@@ -151,7 +151,6 @@ def test_an_index_cannot_add_a_package_by_what_another_needs(index):
     assert install(lock, by_version) == ["more.py", "tiny.py"]  # the control
 
 
-@pytest.mark.slow
 def test_a_line_without_a_hash_is_not_installed(index):
     folder, install = index
     wheel(folder, "tiny", "honest = 1")

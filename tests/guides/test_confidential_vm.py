@@ -113,6 +113,7 @@ def test_the_section_on_tpms_is_run_as_it_stands_and_ends_accepted(places):
     assert said.startswith("accept: tpm")
 
 
+@pytest.mark.slow
 def test_another_tpms_endorsement_key_is_refused_where_the_guide_says(places):
     folders, todo, tpm = places
     with running() as other:

@@ -149,7 +149,7 @@ def test_training_rows_are_the_same_often(tmp_path_factory, engines, rows, plan)
 
 
 def test_statistics_are_added_up_inside_postgresql(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=examples(24), deadline=None)
     @given(ROWS, statistics())
     def check(rows, plan):
         check_statistics(tmp_path_factory.mktemp("rows"), fetched_and_asked, rows, plan)
@@ -168,7 +168,7 @@ def test_statistics_are_added_up_inside_postgresql_often(tmp_path_factory, fetch
 
 
 def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=examples(18), deadline=None)
     @given(ROWS, trainings())
     def check(rows, plan):
         alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, in_any_order))
@@ -177,7 +177,7 @@ def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetch
 
 
 def test_persons_are_reduced_inside_postgresql(tmp_path_factory, fetched_and_asked):
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=examples(24), deadline=None)
     @given(ROWS, persons())
     def check(rows, plan):
         alike(outcomes(fetched_and_asked, tmp_path_factory.mktemp("rows"), rows, plan, added))

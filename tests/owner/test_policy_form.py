@@ -15,6 +15,7 @@ from potluck.owner.form.labels import LABELS, WORDS
 from potluck.owner.judge import Year, judge
 from potluck.owner.policy import Allow, Approve, Keep, Policy, Source
 from potluck.owner.reading import parse
+from support.examples import examples
 from support.owner.plans import OPEN, statistics, train
 
 EVERYTHING = parse(OPEN, "policy.toml")
@@ -46,7 +47,7 @@ def allowed(policy, plan, now):
     return not found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data(), PLANS, st.datetimes(datetime(2026, 11, 23), datetime(2026, 11, 30)))
 def test_what_is_called_tighter_lets_in_nothing_new(data, plan, now):
     keys = LISTS | NUMBERS
@@ -107,7 +108,7 @@ def test_every_control_has_a_label_and_every_word_it_explains_is_one():
         assert one.kind != "choice" or set(WORDS[one.key]) == set(one.words)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.fixed_dictionaries(LISTS | NUMBERS))
 def test_what_a_form_shows_it_gives_back(keys):
     known = {one.key: one for one in controls()}

@@ -18,6 +18,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.owner import requests
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests, State
+from support.examples import examples
 
 PERSON = Approve(rule="person")
 TWO = Approve(rule="person", people=2)
@@ -463,4 +464,4 @@ def replayed(history: list[tuple[str, str]]) -> str:
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=20, stateful_step_count=16, deadline=None)
+TestModel.settings = settings(max_examples=examples(60), stateful_step_count=16, deadline=None)

@@ -570,7 +570,9 @@ def test_a_second_answer_in_a_run_is_refused_by_the_owner_whatever_the_enclave()
     assert len(Sat(ledgers=ledgers, meeting=meeting(run="later")).scored().margins) == 7
 
 
-@pytest.mark.parametrize("step", [a.EVIDENCE, p.ROWS, p.COUNTED, p.MODEL])
+@pytest.mark.parametrize(
+    "step", [p.MODEL, *(pytest.param(step, marks=pytest.mark.slow) for step in (a.EVIDENCE, p.ROWS, p.COUNTED))]
+)
 def test_an_enclave_that_dies_midway_ends_the_round_by_name(step):
     enclave = Scoring(program("simulated"))
     killed = []
@@ -653,7 +655,9 @@ def test_how_large_a_letter_is_depends_on_shapes_alone():
     assert sizes[0] == sizes[1]
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "square", "trees"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", "trees", *(pytest.param(one, marks=pytest.mark.slow) for one in ("relu", "square"))]
+)
 def test_its_process_loads_nothing_more_once_the_door_is_shut(activation):
     enclave = Scoring(watched())
 

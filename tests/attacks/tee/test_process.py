@@ -128,7 +128,9 @@ def test_what_it_says_of_itself_is_what_the_owners_expect(enclave):
 # --- Its death ---
 
 
-@pytest.mark.parametrize("step", [a.EVIDENCE, m.INPUT, m.SURVIVORS])
+@pytest.mark.parametrize(
+    "step", [m.INPUT, *(pytest.param(step, marks=pytest.mark.slow) for step in (a.EVIDENCE, m.SURVIVORS))]
+)
 def test_its_death_in_a_round_is_named_and_opens_nothing(enclave, step):
     sat = sitting(arrays(4), 1, enclave=enclave)
     killed = []

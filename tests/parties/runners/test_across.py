@@ -56,7 +56,7 @@ def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed)
     "harm",
     [
         "DELETE FROM numbers",
-        pytest.param("UPDATE numbers SET part = substr(part, 9)", marks=pytest.mark.slow),
+        "UPDATE numbers SET part = substr(part, 9)",
         pytest.param("", marks=pytest.mark.slow),
     ],
 )

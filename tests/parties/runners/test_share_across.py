@@ -95,6 +95,7 @@ class Hostile:
         return out
 
 
+@pytest.mark.slow
 def test_the_model_is_that_of_mask_whatever_the_network_repeats_reorders_and_makes_up(mpc_engine, fed):
     network = Hostile(fed.folder)
     fed.exchange = Exchange(network)
