@@ -46,7 +46,7 @@ def test_ten_thousand_lines_are_pages_that_one_can_read(home):
     assert rows(log.text) == 100
     assert "10,001 lines, newest first: page 1 of 101" in words(log.text)
     assert rows(visitor.get("/log?page=101").text) == 1
-    assert "sign-in" in words(visitor.get("/log?page=101").text)  # the oldest
+    assert "Signed in" in words(visitor.get("/log?page=101").text).partition("More")[2]  # the oldest
     assert len(log.content) < 100_000
 
 
@@ -74,6 +74,8 @@ def test_the_log_is_filtered_by_event_and_text_and_exported_so(home, ann, plan):
     assert rows(ann.get("/log?about=HEART").text) == 100
     assert "page=2" in ann.get("/log?about=HEART").text
     assert "no such line" in words(ann.get("/log?event=deny&about=heart").text)
+    decisions = ann.get("/log?event=decisions").text
+    assert (rows(decisions), "no permit, and no contract" in words(decisions)) == (1, True)
     answer = ann.get("/log/export?about=permit")
     assert answer.headers["content-disposition"] == 'attachment; filename="access-log.csv"'
     (line,) = csv.DictReader(io.StringIO(answer.text))

@@ -75,13 +75,16 @@ def test_the_verb_prints_where_it_listens_and_ends_well_when_it_is_stopped(home)
         program.send_signal(signal.SIGTERM)
         assert program.wait(60) == 0
     assert told["address"].startswith(f"http://localhost:{told['port']}/enter?token=")
-    assert remembered(home, 8711) == Origin.here(told["port"])
+    assert remembered(home) == Origin.here(told["port"])
 
 
 def test_an_invitation_leads_to_where_the_pages_were_shown_last(home, capsys):
     def invited(*more):
         assert call(potluck, ["site", "person", "add", str(home), "Ann Example", *more, "--json"]) == 0
-        return json.loads(capsys.readouterr().out)["address"].partition("/join")[0]
+        heard = capsys.readouterr()
+        where = json.loads(heard.out)["address"].partition("/join")[0]
+        assert ("were not shown here yet" in heard.err) == (where == "http://localhost:8711")
+        return where
 
     assert invited() == "http://localhost:8711"
     remember(home, Origin.behind("https://potluck.example"))

@@ -12,6 +12,7 @@ from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
 from potluck.cli import potluck
 from potluck.cli.door import run as call
+from potluck.console.site.assumed import once
 from potluck.core.errors import Refused
 from potluck.core.plan import Permit
 from potluck.dp.odds import odds
@@ -34,8 +35,13 @@ def state(home, run="r1"):
 def test_a_request_is_said_in_the_words_of_the_inbox(home, ann, plan):
     (asked,) = inbox(home)
     text = words(ann.get(f"/requests/{plan}").text)
-    for line in (asked.learnt, asked.together, asked.cost, *asked.seen, *asked.risks):
+    claims, assumed = once(asked.views)
+    for line in (asked.learnt, asked.together, asked.cost, *asked.sentences(claims), *asked.risks, *asked.opened):
         assert line[1:] in text
+    assert f"“The cryptography fails” means: {assumed} ." in text
+    assert text.count(assumed) == 1
+    assert [line.replace("the cryptography fails", assumed) for line in asked.sentences(claims)] == asked.seen
+    assert "Afterwards the model is with the coordinator's server and every site (a, b, c, d)" in text
     assert f"sha256:{plan}" in text
     assert f"At most {-int(-odds(3.0, 1e-5) // 1)} in 100" in text  # Kairouz et al., by the dp room's formula
     assert text.index("in 100") < text.index("epsilon")
@@ -79,7 +85,7 @@ def test_where_the_policy_asks_two_one_person_is_one(home, plan):
     assert ann.decide(plan, "approve").status_code == 303  # she says it again: still one person
     assert state(home) is State.PENDING
     page = words(bob.get(f"/requests/{plan}").text)
-    assert "one approval missing" in page
+    assert "one approval missing ann approved; whoever opens these pages under another name can" in page
     assert page.count("ann approved it, because") == 2
     assert bob.decide(plan, "approve").status_code == 303
     assert state(home) is State.APPROVED

@@ -27,9 +27,12 @@ def group(verb: str, whose: str, port: int) -> click.Group:
         from potluck.console.origin import Origin
         from potluck.console.whereabouts import remembered
 
-        place = Origin.named(origin.rstrip("/")) if origin else remembered(folder, port)
-        made = api.invite(folder, name, place.text)
+        place = Origin.named(origin.rstrip("/")) if origin else remembered(folder)
+        made = api.invite(folder, name, (place or Origin.here(port)).text)
         speaker = voice()
+        if place is None:
+            where = f"it begins with port {port}: if `{verb} web` prints another, put that in, or add --origin"
+            speaker.say(f"the pages were not shown here yet, so {where}")
         speaker.say(f"give this address to {name} and nobody else: whoever opens it decides under this name")
         speaker.lines(msgspec.to_builtins(made), [made.address])
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import get_args
 
 from starlette.responses import Response
 
@@ -37,9 +36,38 @@ _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\u2212\ufb29\ufe62\ufe63
 before it, and takes, in some countries, a semicolon for the end of a cell, inside a text too."""
 
 
+DECISIONS = "decisions"
+_DECIDED: tuple[Event, ...] = ("approve", "deny", "revoke", "policy", "members", "person", "submit", "cancel")
+"""What persons decide: a choice of its own in the list of events."""
+EVENTS: dict[Event, str] = {
+    "start": "the program began",
+    "stop": "the program ended",
+    "request": "a run was asked for",
+    "approve": "approved",
+    "deny": "denied",
+    "revoke": "approvals taken back",
+    "withdraw": "a run was given up",
+    "rows": "the rows were read",
+    "round": "a round",
+    "refusal": "a letter was refused",
+    "end": "a run ended",
+    "forget": "what was kept of a run was removed",
+    "members": "members, or their file",
+    "sign-in": "signed in",
+    "sign-out": "signed out",
+    "person": "a person, or a way to sign in",
+    "papers": "papers were written",
+    "submit": "a run was started",
+    "cancel": "a run was cancelled",
+    "policy": "the policy",
+    "notify": "somebody was told of a request",
+}
+"""By event: what a page calls it. An export has the word of the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which lines: of an event ("" any), and with a text in whom, what or why they are about."""
+    """Which lines: of an event ("" any, or all decisions), and with a text in whom, what or why they are about."""
 
     event: str
     about: str
@@ -48,14 +76,15 @@ class Filter:
     def of(cls, visit: Visit) -> "Filter":
         """What the address asks for. Raises UsageError: no such event."""
         event, about = visit.query.get("event", ""), visit.query.get("about", "").strip()
-        if event and event not in get_args(Event):
+        if event and event not in (DECISIONS, *EVENTS):
             raise UsageError("there is no such event", hint="choose one of the list")
         return cls(event, about)
 
     def lets(self, one: Entry) -> bool:
         """Whether a line is asked for."""
         said = (one.person, one.plan, one.asker, one.hash, one.run, one.file, one.outcome, one.reason, *one.why)
-        return self.event in ("", one.event) and mentions(self.about, said)
+        events = _DECIDED if self.event == DECISIONS else (self.event or one.event,)
+        return one.event in events and mentions(self.about, said)
 
     def address(self, path: str, page: int = 1) -> str:
         """The same lines at an address."""
@@ -73,7 +102,7 @@ class AccessPages:
         asked = Filter.of(visit)
         found, damaged = self._lines(asked)
         lines = part(visit, found)
-        return visit.page("log.html", "Access log", asked=asked, lines=lines, damaged=damaged, events=get_args(Event))
+        return visit.page("log.html", "Access log", asked=asked, lines=lines, damaged=damaged, events=EVENTS)
 
     def export(self, visit: Visit) -> Response:
         """The same lines, all of them, oldest first, as a table for a spreadsheet."""

@@ -16,10 +16,10 @@ def remember(folder: Path, origin: Origin) -> None:
     files.replace(folder.absolute() / NAME, f"{origin.text}\n".encode(), files.PRIVATE)
 
 
-def remembered(folder: Path, port: int) -> Origin:
-    """Where they were shown last; port: of this machine, where they never were, or nobody can read where."""
+def remembered(folder: Path) -> Origin | None:
+    """Where they were shown last; None: they never were, or nobody can read where."""
     try:
         with private.regular(folder.absolute() / NAME) as file:
             return Origin.named(file.read(_MOST).decode("ascii").strip())
     except (OSError, UnicodeDecodeError, UsageError):
-        return Origin.here(port)
+        return None

@@ -40,15 +40,15 @@ def every(db: sqlite3.Connection, text: str) -> tuple[Said, ...]:
     return tuple(Said(person, verdict, at, run, bool(void)) for person, verdict, at, run, void in rows)
 
 
-def approvers(db: sqlite3.Connection, text: str, invited: Mapping[str, float], since: float = 0.0) -> int:
-    """How many persons approve of the plan, with an approval that no run has used up and that was given at `since` or
-    later.
+def approvers(db: sqlite3.Connection, text: str, invited: Mapping[str, float], since: float = 0.0) -> list[str]:
+    """Who approves of the plan, by folded name, with an approval that no run has used up and that was given at `since`
+    or later.
 
     invited: who was invited to the home's pages, by folded name, and when. Where anybody was, only what they said since
     then counts: not what came before under their name, nor of who was removed.
     """
     given = ((who, at) for who, (verdict, run, at) in newest(db, text).items() if verdict == "approve" and run is None)
-    return sum(at >= max(since, invited.get(who, math.inf) if invited else 0.0) for who, at in given)
+    return [who for who, at in given if at >= max(since, invited.get(who, math.inf) if invited else 0.0)]
 
 
 def denied(db: sqlite3.Connection, text: str) -> bool:

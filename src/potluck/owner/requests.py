@@ -174,10 +174,9 @@ class Requests:
         """Whether IDLE other plans of the last day were approved and cost nothing. Each tells whether its rows are
         there, so rule "policy" approves no other plan with noise by itself then. charged: whether a run was."""
         with as_our_errors(self._path):
-            query = (
-                "SELECT run, hash, codes FROM requests WHERE run != ? AND first_seen > ? AND (codes = ? OR state = ?)"
-            )
-            rows = self._db.execute(query, (run, now - DAY, UNUSED, State.APPROVED.value)).fetchall()
+            query = "SELECT run, hash, codes FROM requests WHERE run != ? AND first_seen > ?"
+            about = (run, now - DAY, UNUSED, State.APPROVED.value)
+            rows = self._db.execute(f"{query} AND (codes = ? OR state = ?)", about).fetchall()
         return len({text for one, text, codes in rows if codes == UNUSED or not (codes or charged(one))}) >= IDLE
 
     def unfit(self, run: str) -> None:
@@ -243,6 +242,12 @@ class Requests:
         with as_our_errors(self._path):
             return every(self._db, self._hash(prefix))
 
+    def approvers(self, prefix: str, since: float = 0.0) -> list[str]:
+        """Whose approvals, given since then, the next run of a plan has, by folded name. Raises as `find`."""
+        with as_our_errors(self._path):
+            invited = {folded(one.name): one.since for one in self._persons.all()}
+            return approvers(self._db, self._hash(prefix), invited, since)
+
     def said_no(self, prefix: str, person: str) -> bool:
         """Whether a person's newest verdict on a plan is no. Raises UsageError: no plan or more than one begins so."""
         with as_our_errors(self._path):
@@ -274,16 +279,13 @@ class Requests:
         self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
 
     def _still(self, text: str, approve: Approve, since: float = 0.0) -> int:
-        invited = {folded(one.name): one.since for one in self._persons.all()}
-        return max(0, approve.people - approvers(self._db, text, invited, since))
+        return max(0, approve.people - len(self.approvers(text, since)))
 
     def _misfits(self, run: str, text: str) -> int:
         """How many other plans of the day before a request turned out not to fit the rows."""
-        query = (
-            "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"
-            " AND first_seen > (SELECT first_seen FROM requests WHERE run = ?) - ?"
-        )
-        return int(self._db.execute(query, (UNFIT, text, run, DAY)).fetchone()[0])
+        query = "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"
+        since = "first_seen > (SELECT first_seen FROM requests WHERE run = ?) - ?"
+        return int(self._db.execute(f"{query} AND {since}", (UNFIT, text, run, DAY)).fetchone()[0])
 
     def _verdict(self, text: str, person: str, verdict: str, now: float) -> None:
         if not person.strip():
@@ -322,8 +324,7 @@ class Requests:
         return request
 
     def _one(self, run: str) -> Request | None:
-        found = self._select("run = ?", run)
-        return found[0] if found else None
+        return next(iter(self._select("run = ?", run)), None)
 
     def _select(self, condition: str, *values: str) -> tuple[Request, ...]:
         rows = self._db.execute(f"{_SELECT} WHERE {condition} ORDER BY seq", values)

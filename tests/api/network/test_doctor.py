@@ -335,7 +335,7 @@ def test_an_engine_that_broke_is_found_and_one_that_is_wanted_is_named(home, eng
     policy(home, 'protect = ["mask"]', 'protect = ["he"]')
     policy(home, 'tasks = ["train"]', 'tasks = ["intersect"]')
     found = wrong(home)
-    assert found[("engines", "bad")].what == "he: fails its self-test"
+    assert found[("engines", "bad")].what == "he (for encrypted sums and predictions): fails its self-test"
     assert found[("engines", "look")].hint == "potluck engine install mpc"
 
 

@@ -1,6 +1,6 @@
 """One request in plain words, for whoever decides: what will be learnt, who sees what, what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from potluck.api.network.composed import Composed
 from potluck.core.party import BROKER, SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
 from potluck.core.prose import utc
-from potluck.core.views import Never, View
+from potluck.core.views import Form, Never, View
 from potluck.dp import claim
 from potluck.dp.account import promise
 from potluck.learning.data.tally_words import AS_DECLARED
@@ -117,15 +117,19 @@ class Asked:
     @property
     def seen(self) -> list[str]:
         """Who sees what of this owner's, a line each; for a compute party, what it sees itself."""
+        return self.sentences(self.views)
+
+    def sentences(self, views: Sequence[View]) -> list[str]:
+        """The same, of these claims."""
         if self.computes:
             mine = Party(Role.COMPUTE, self.me)
-            return [_seen(view) for view in self.views if view.party == mine]
+            return [_seen(view) for view in views if view.party == mine]
         if not self.plan.traits.sums:
-            return [_seen(view) for view in self.views if str(view.party) != self.me]
+            return [_seen(view) for view in views if str(view.party) != self.me]
         things = ("update", "metrics", "own model")
         ours = (*(f"{self.me}'s {one}" for one in things), "the sum", "the model")
         found = []
-        for view in self.views:
+        for view in views:
             about = view.of in ours and str(view.party) != self.me
             about = about and (view.party != BROKER or view.of == ours[0])
             first = next((name for name in self.plan.federation.sites if name != self.me), "")
@@ -135,6 +139,24 @@ class Asked:
                 who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
                 found.append(_seen(view, who))
         return found
+
+    @property
+    def opened(self) -> list[str]:
+        """What is in the sum that the server opens, a line each; empty where it opens none, or nothing is to be said of
+        it."""
+        whose = [view for view in self.views if view.of == "the sum" and view.party == SERVER]
+        return list(dict.fromkeys(view.note for view in whose if view.note and view.form is not Form.NOTHING))
+
+    @property
+    def holders(self) -> str:
+        """Who has the model afterwards; empty where that is not said of a plan of this kind."""
+        has = (Form.RELEASED, Form.PLAIN)
+        found = {view.party for view in self.views if view.of == "the model" and view.form in has}
+        sites = [name for name in self.plan.federation.sites if any(one.name == name for one in found)]
+        everybody = len(sites) == len(self.plan.federation.sites)
+        who = ["the coordinator's server"] if SERVER in found else []
+        who += [f"every site ({', '.join(sites)})"] if sites and everybody else sites
+        return " and ".join(who)
 
     @property
     def cost(self) -> str:

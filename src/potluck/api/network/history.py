@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import opened
-from potluck.api.network.membership.agreed import in_force, missing
+from potluck.api.network.membership.agreed import in_force, missing, since
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
+from potluck.members.persons import Persons, folded
 from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
 from potluck.owner.entries import Spending
@@ -74,7 +75,7 @@ def history(folder: Path) -> list[Past]:
     """All requests that the site in `folder` remembers, newest first. Raises UsageError, Refused: no home, damaged."""
     home = SiteHome.at(folder)
     rule = read_policy(home.policy).approve
-    lines, since = _lines(home)
+    lines, begin = _lines(home)
     with closing(Requests(home.requests)) as requests:
         found, pinned = [(one, read_of(one)) for one in requests.every()], in_force(home)
         every = [
@@ -82,7 +83,7 @@ def history(folder: Path) -> list[Past]:
                 one,
                 plan,
                 missing(home, pinned, requests, one, rule) if plan else 0,
-                fate(one, lines, since),
+                fate(one, lines, begin),
             )
             for one, plan in found
         ]
@@ -102,12 +103,12 @@ def _lines(home: SiteHome) -> tuple[Mapping[str, Sequence[Entry]], float]:
     return found, datetime.fromisoformat(lines[0].when).timestamp() if cut else 0.0
 
 
-def fate(request: Request, lines: Mapping[str, Sequence[Entry]], since: float = 0.0) -> Fate:
-    """What became of a run. lines, since: of the access log, see `_lines`."""
+def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 0.0) -> Fate:
+    """What became of a run. lines, begin: of the access log, see `_lines`."""
     mine = lines.get(request.run, ())
     asked = next((one for one in reversed(mine) if one.event == "request"), None)
     ended = [one.outcome for one in mine if one.event == "round"]
-    rounds = ended.count("done") if since <= request.first_seen else None
+    rounds = ended.count("done") if begin <= request.first_seen else None
     against = asked.why if asked is not None and asked.outcome == "denied" else ()
     said = [*lines.get(request.hash, ()), *mine]  # about this very run last
     match request.state:
@@ -156,6 +157,27 @@ def decided(folder: Path, request: Request) -> list[Entry]:
 def runs_of(folder: Path, plan: str) -> list[Past]:
     """All runs of the plan with this hash, newest first. Raises as `history`."""
     return [one for one in history(folder) if one.request.hash == plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Who has approved a run that waits, and who else can sign in and do so. invited: whether anybody was."""
+
+    gave: tuple[str, ...]
+    can: tuple[str, ...]
+    invited: bool
+
+
+def voices(folder: Path, request: Request) -> Voices:
+    """By the requests, and the persons of the home. Raises as `history`."""
+    home = SiteHome.at(folder)
+    pinned, rule = in_force(home), read_policy(home.policy).approve.rule
+    invited = {folded(one.name): one.name for one in Persons(home.persons).all() if one.joined}
+    with closing(Requests(home.requests)) as requests:
+        found = requests.approvers(request.hash, since(home, pinned, requests.find(request.hash), rule))
+        names = {folded(one.person): one.person for one in requests.decided(request.hash)} | invited
+    can = tuple(name for who, name in invited.items() if who not in found)
+    return Voices(tuple(names[who] for who in found), can, bool(invited))
 
 
 def charges(folder: Path) -> Mapping[str, Spending]:

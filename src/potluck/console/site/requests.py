@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from potluck.api.network.asked import Asked
-from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of
+from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of, voices
 from potluck.api.network.inbox import Seen, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.api.network.policy.effects import against
@@ -23,7 +23,8 @@ from potluck.console.paging import address, part
 from potluck.console.pictures import pictures
 from potluck.console.shell import Visit
 from potluck.console.site import bound
-from potluck.console.site.verdicts import REASONED, SAID, Verdict, standing, verdicts
+from potluck.console.site.assumed import once
+from potluck.console.site.verdicts import REASONED, SAID, Verdict, standing, verdicts, who_can
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import json_text
 from potluck.dp import claim
@@ -155,6 +156,8 @@ class Owner:
         offered: Sequence[Verdict] = verdicts(asked, bool(no), newest)
         said = decided(self._folder, asked.request)
         before = earlier(self._folder, asked.request)
+        claims, assumed = once(asked.views)
+        heard = voices(self._folder, asked.request)
         return visit.page(
             "asked.html",
             asked.plan.name,
@@ -175,11 +178,15 @@ class Owner:
             over=asked.request.state not in (State.PENDING, State.APPROVED),
             first_seen=moment(asked.request.first_seen),
             odds=odds(asked),
-            pictures=pictures([seen(view) for view in asked.views], asked.plan.federation.sites),
+            pictures=pictures([seen(view) for view in claims], asked.plan.federation.sites),
+            seen=asked.sentences(claims),
+            assumed=assumed,
+            voices=heard,
+            who_can=who_can,
             earlier=before,
             decided=said,
             done=SAID,
-            standing=standing(asked, said, bool(no)),
+            standing=standing(asked, said, bool(no), heard),
             against=[one.words for one in no],
             settings=json_text(asked.document()["settings"]),
             many=MANY,

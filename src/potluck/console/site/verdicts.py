@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from potluck.api.network.asked import Asked
-from potluck.api.network.history import OURS
+from potluck.api.network.history import OURS, Voices
 from potluck.core.prose import count
 from potluck.owner.access import Entry
 from potluck.owner.requests import State
@@ -47,20 +47,29 @@ SAID = {"approve": "approved it", "deny": "denied it", "revoke": "took every app
 """What somebody did, as a line of the page's history says it."""
 
 
-def standing(asked: Asked, decided: Sequence[Entry], against: bool) -> Standing | None:
+def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voices) -> Standing | None:
     """None: nobody decided about this run. against: the policy of now does not allow it."""
     last = next((one for one in reversed(decided) if one.run == asked.request.run), None)
     if last is None:
         return None
-    return Standing(DONE[last.event], last.person, last.when, _then(asked, against))
+    return Standing(DONE[last.event], last.person, last.when, _then(asked, against, heard))
 
 
-def _then(asked: Asked, against: bool) -> str:
+def who_can(heard: Voices) -> str:
+    """Who else can approve, in words."""
+    if heard.can:
+        return f"{' or '.join(heard.can[:5])}{' or others' if len(heard.can) > 5 else ''} can"
+    if heard.invited:
+        return "nobody else has signed in here yet, and whoever has the terminal can invite somebody"
+    return "whoever opens these pages under another name can"
+
+
+def _then(asked: Asked, against: bool, heard: Voices) -> str:
     state, people = asked.request.state, count(asked.missing, "more person")
     if against and state in (State.PENDING, State.APPROVED):
         return "It does not begin here while the policy is against it."
     if state is State.PENDING:
-        return f"It does not begin yet: {people} must approve. Whoever was invited here can."
+        return f"It does not begin yet: {people} must approve: {who_can(heard)}."
     if state is State.APPROVED:
         return "The run begins here once the other parties approve, too. Nothing is left to do."
     if state is State.FINISHED:

@@ -35,6 +35,8 @@ TURNED = ("version", "federation", "expired", "ledger", "engine", "disk", "data"
 """Why a run is turned away where this machine's people can do something."""
 EVERY = ("version", "ledger", "disk")
 """Of these, why every run is turned away until somebody acts."""
+ENGINES = {"he": "for encrypted sums and predictions", "mpc": "for compute parties, fits and matching"}
+"""What they are for."""
 NEWEST = 64 << 10
 """Bytes of the access log's end in which its newest time is looked for."""
 
@@ -91,7 +93,8 @@ def ledger(home: SiteHome, pinned: Federation | None) -> Iterator[Finding]:
         yield failed("ledger", error)
         return
     newest = f", the newest of {time.strftime('%Y-%m-%d', time.gmtime(last))}" if last else ""
-    anchored = "as its anchor has it" if known is not None else "with no anchor to hold it against"
+    note = "a signed note of it"
+    anchored = f"as its anchor, {note}, has it" if known else f"with no anchor, {note}, to hold it against"
     yield Finding("ledger", "good", f"{entries:,} {agree(entries, 'entry', 'entries')}{newest}, whole, {anchored}")
 
 
@@ -202,13 +205,13 @@ def engines(home: SiteHome, rules: Policy) -> Iterator[Finding]:
     he = {"he", ANY} & set(allow.protect)
     mpc = home.me.role is Role.COMPUTE or allow.intersect or {"fit", "intersect", ANY} & set(allow.tasks)
     for name, state in engine.status().items():
-        wanted = he if name == "he" else mpc
+        wanted, said = he if name == "he" else mpc, f"{name} ({ENGINES.get(name, 'an engine')})"
         if state.problem is None:
-            yield Finding("engines", "good", f"{name} is installed and passes its self-test")
+            yield Finding("engines", "good", f"{said} is installed and passes its self-test")
         elif state.found is not None:
-            yield Finding("engines", "bad", f"{name}: {state.problem}", f"potluck engine install {name}")
+            yield Finding("engines", "bad", f"{said}: {state.problem}", f"potluck engine install {name}")
         elif wanted:
-            what = f"{name} is not installed, and plans that the policy allows may need it"
+            what = f"{said} is not installed, and plans that the policy allows may need it"
             yield Finding("engines", "look", what, f"potluck engine install {name}")
         else:
-            yield Finding("engines", "good", f"{name} is not installed: nothing that the policy allows needs it")
+            yield Finding("engines", "good", f"{said} is not installed: nothing that the policy allows needs it")
