@@ -249,6 +249,7 @@ def test_a_broker_moves_and_one_node_becomes_three_and_never_one_again(here, cli
     assert nodes(Path("hospitals")) == (1, 2, 3)
     assert cli("federation", "rotate", "hospitals", "--broker", "tls://localhost:4222").code == 2
     assert cli("federation", "rotate", "hospitals", "--broker", "localhost").code == 2
+    assert cli("federation", "rotate", "hospitals", *three, "--keys").code == 2
     assert cli("federation", "show", "hospitals", "--json").json["version"] == moved.json["version"]
 
 

@@ -155,6 +155,9 @@ def federation_rotate(
     on, as in `federation_new`: what runs at the old address goes on there, and sites hear of it there. Works on an
     expired federation where it sets a new expiry. Raises UsageError, Refused.
     """
+    if moved and keys:
+        hint = "first --broker; then, once the broker is there and its members, --keys"
+        raise UsageError("new keys of the coordinator, which the old broker would not know, at a new one", hint=hint)
     found = [cards.read(path) for path in paths]
     home = CoordinatorHome.at(folder)
     renew = days is not None or not found
