@@ -1,6 +1,7 @@
 """A skip says what is missing; where CI=true nothing may be missing, so such a skip fails. Every test begins in an
 empty folder of its own."""
 
+import gc
 import os
 import shutil
 import signal
@@ -36,6 +37,16 @@ def _failed(report):
 def pytest_configure(config):
     """`make test` draws fewer examples than `make test-all`."""
     settings.load_profile("fast" if config.option.markexpr == "not slow" else "thorough")
+
+
+gc.disable()
+
+
+def pytest_collection_finish():
+    """What reading all tests makes stays until the end: to look through it for garbage takes a third of the time of
+    reading them, and again later."""
+    gc.freeze()
+    gc.enable()
 
 
 LONG = ("guides", "processes")
