@@ -19,6 +19,7 @@ def test_of_a_prediction_no_attack_is_tried(tmp_path, monkeypatch):
         assert all(one.verdict.words.startswith("was not tried: ") for one in found.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["clear", pytest.param("mask", marks=pytest.mark.slow)])
 def test_rows_of_statistics_are_compared_with_their_exact_sums(tmp_path, word):
     spec = potluck.Plan(

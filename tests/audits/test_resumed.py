@@ -97,8 +97,10 @@ def test_an_interrupted_verb_says_how_much_is_kept_and_how_to_go_on(mine, table,
 @pytest.mark.parametrize(
     ("change", "unlike"),
     [
-        ({"seed": 1}, "seed"), ({"minutes": 1.0}, "minutes"), ({"who": "server,a"}, "parties"),
         ({"data": None}, "sites with rows here"), ({"seed": 1, "minutes": 9.0}, "minutes, seed"),
+        pytest.param({"seed": 1}, "seed", marks=pytest.mark.slow),
+        pytest.param({"minutes": 1.0}, "minutes", marks=pytest.mark.slow),
+        pytest.param({"who": "server,a"}, "parties", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_file_of_another_call_is_refused_and_what_differs_is_named(

@@ -18,7 +18,7 @@ ELSEWHERE = {"three-hospitals.md", "confidential-vm.md", "first-run.md", "upgrad
 NETWORKS = pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 TORCH = {"own-network.md": [NETWORKS, pytest.mark.torch]}
 LONG = {"README.md", "enrolment.md", "own-network.md", "private-training.md", "thousand-phones.md", "tuning.md"}
-LONG |= {"own-data.md", "evaluate-elsewhere.md"}
+LONG |= {"own-data.md", "evaluate-elsewhere.md", "scikit-learn.md"}
 """Pages that take seconds: `make test-all` runs them. The quickstart, which is run in both, has the README's lines."""
 ADDING = {page.name for page in variants.PAGES}
 LIVE = [

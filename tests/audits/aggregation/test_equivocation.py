@@ -74,7 +74,9 @@ def test_an_honest_server_said_one_thing_and_the_control_finds_a_liar(masked, on
     assert found.control
 
 
-@pytest.mark.parametrize("word", ["clear", "mask", "he", "tee"])
+@pytest.mark.parametrize(
+    "word", ["mask", *(pytest.param(one, marks=pytest.mark.slow) for one in ("clear", "he", "tee"))]
+)
 def test_no_honest_server_is_accused(tmp_path, word):
     spec = plan(word)
     run = potluck.run(spec, frames(2), out=tmp_path / "run", record=True)

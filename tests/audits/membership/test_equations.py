@@ -155,6 +155,7 @@ def batched(tmp_path_factory):
     return ran(tmp_path_factory.mktemp("batch"), spec, rows), spec, rows
 
 
+@pytest.mark.slow
 def test_rows_that_a_public_seed_draws_are_as_well_known(batched):
     """The known answer: the keys by which each site itself drew its rows."""
     seen, truth = asked(*batched, "server")

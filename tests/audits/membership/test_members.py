@@ -25,9 +25,9 @@ FOREVER = Until(float("inf"), generator(0))
 NAMES = ("loss", "lira", "lira offline", "rmia")
 
 
-def told(folder, rows, who="server"):
+def told(folder, rows, who="server", names=NAMES):
     found = {one.name: one for one in potluck.attack(folder, who, data=rows).results}
-    return {name: found[name] for name in NAMES}
+    return {name: found[name] for name in names}
 
 
 def asked(folder, spec, rows, *names):
@@ -48,9 +48,10 @@ def run(tmp_path_factory):
     return potluck.run(spec, rows, out=tmp_path_factory.mktemp("wide") / "run", record=True).folder, spec, rows
 
 
-def test_members_are_told_from_others_whoever_protects_the_sums(run, only):
-    only(*(one for one in ATTACKS if one.name in NAMES))
-    for one in told(run[0], run[2]).values():
+@pytest.mark.parametrize("names", [NAMES[:2], pytest.param(NAMES[2:], marks=pytest.mark.slow)])
+def test_members_are_told_from_others_whoever_protects_the_sums(run, only, names):
+    only(*(one for one in ATTACKS if one.name in names))
+    for one in told(run[0], run[2], names=names).values():
         assert one.tried
         assert one.of == ("a", "b", "c")
         assert one.verdict.succeeded

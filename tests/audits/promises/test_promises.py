@@ -67,7 +67,7 @@ def test_a_source_of_randomness_with_a_fixed_seed_is_caught_by_name(monkeypatch,
 
 @pytest.mark.parametrize("name", ["site", pytest.param("statistics", marks=pytest.mark.slow)])
 def test_a_mechanism_that_keeps_its_promise_is_not_accused_and_bounds_stay_below_it(name):
-    every = found(plan(**MECHANISMS[name]).spec, trials=500)
+    every = found(plan(**MECHANISMS[name]).spec, trials=200 if name == "site" else 500)
     assert not [one for one in every.values() if one.held is False]
     assert all(one.lower_bound <= one.claimed for one in every.values() if isinstance(one, Bound))
     assert {one.split(":")[0] for one in every} >= {"noise", "sensitivity", "charges", "one run", "paired"}

@@ -86,6 +86,7 @@ def two(first, second, data, then=None):
     return found, runs[1][1], runs[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(0, 1), pytest.param((1, 0), marks=pytest.mark.slow)])
 def test_a_row_that_went_is_found_as_one_that_came_where_files_are_as_they_were_at_either_run(tmp_path, order):
     spec, full = plan(), rows()

@@ -127,8 +127,13 @@ def zipped(data):
     return made.getvalue()
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows"])
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("rows.csv", "utf-8"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("rows.csv.gz", "utf-8"), ("rows", "latin-1"))),
+    ],
+)
 @pytest.mark.parametrize(
     ("pack", "said"),
     [

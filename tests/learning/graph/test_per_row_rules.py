@@ -79,7 +79,7 @@ def test_every_rule_is_of_an_operation_and_has_a_scene():
     assert set(RULES.words()) <= set(SCENES) & set(OPS.words())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)])
 def test_squared_norms_are_no_less_than_they_are_and_hardly_more(dtype):
     """Of lengths around those that are added up at a time, by fractions."""
     draw = torch.Generator().manual_seed(4)

@@ -162,6 +162,7 @@ def warned(frame, out, **keys):
     return potluck.run(plan({"name": "one", "method": "ipw", **keys}), sites, out=out).document["warnings"]
 
 
+@pytest.mark.slow
 def test_a_run_says_where_arms_do_not_overlap_and_where_weights_are_clipped(tmp_path):
     frame = rows(3000)
     assert not any(line.startswith("one:") for line in warned(frame, tmp_path / "1"))

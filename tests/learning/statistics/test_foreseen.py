@@ -117,7 +117,7 @@ def test_the_smallest_effect_is_found_in_eighty_of_a_hundred_runs_and_none_where
             assert low <= np.mean(found) <= high, (n, true)
 
 
-@pytest.mark.parametrize("test", TESTS)
+@pytest.mark.parametrize("test", [pytest.param(one, marks=pytest.mark.slow if one == "ks" else ()) for one in TESTS])
 def test_from_the_rows_that_it_takes_a_test_says_something_in_nearly_all_runs(test):
     keys, made = TESTS[test]
     one, draw = Statistic(name="s", kind="test", test=test, **keys), np.random.default_rng(2)

@@ -169,7 +169,9 @@ def failing():
     }
 
 
-@pytest.mark.parametrize("why", failing())
+@pytest.mark.parametrize(
+    "why", [pytest.param(why, marks=[pytest.mark.slow] * (place > 1)) for place, why in enumerate(failing())]
+)
 def test_a_site_whose_fit_fails_adds_zeros_and_the_others_are_pooled(why, tmp_path):
     held = rows() | {"c": failing()[why]}
     asked = {"name": "odds", "of": "coefficient", **FITS["odds"][0]}

@@ -84,7 +84,7 @@ def test_methods_that_release_their_last_model_warn_and_a_fit_refuses(method):
 @pytest.mark.parametrize(
     ("optimizer", "rate", "strength", "rounds", "arrived"),
     [
-        ("sgd", 0.8, 30.0, 800, True),
+        pytest.param("sgd", 0.8, 30.0, 800, True, marks=pytest.mark.slow),
         ("sgd", 0.8, 30.0, 200, False),
         ("nesterov", 0.5, 30.0, 200, True),
         ("nesterov", 0.5, 30.0, 100, False),

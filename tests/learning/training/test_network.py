@@ -50,7 +50,9 @@ def problem(goal):
     return frame.iloc[:250], frame.iloc[250:]
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "square"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", *(pytest.param(one, marks=pytest.mark.slow) for one in ("relu", "square"))]
+)
 def test_two_sides_are_learnt(activation):
     spec = net("binary", activation)
     outcome = run(build(spec), frames(spec, *problem("binary")))

@@ -40,6 +40,7 @@ def test_squares_that_wrap_to_a_small_norm_are_refused(aby3):
     assert found[1] == [0, 0, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_norms_whose_squares_do_not_fit_at_once_are_exact_up_to_30_bits(aby3):
     norm = 2**30 - 1
     side = norm // 10

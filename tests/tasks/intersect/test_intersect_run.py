@@ -182,6 +182,7 @@ def test_the_words_of_a_column_are_read_by_nobody_but_the_keys(tmp_path):
     assert ran(tmp_path, plan(), {"ann": file, "bob": frames([], ["a"])["bob"]}).size == 1
 
 
+@pytest.mark.slow
 def test_two_sites_by_their_engines(tmp_path, mpc_engine):
     made = plan(protocol="rr22", reveal="members")
     found = ran(tmp_path, made, frames(["a", "b", "c"], ["b", "c", "d"]))

@@ -33,6 +33,7 @@ def test_labels_of_a_whole_test_set_are_those_in_plain(name, mode):
     assert beside["largest_error"] < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [pytest.param("batch", marks=slow), "single"])
 def test_numbers_by_a_linear_model_are_those_in_plain(mode):
     table, columns = sets.heart(), sets.heart_columns("flag", sets.NUMBER)

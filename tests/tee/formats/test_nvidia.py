@@ -75,6 +75,7 @@ def test_any_flipped_bit_of_a_report_is_refused_save_those_that_change_a_letters
             assert not found.claims, at
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_of_a_chain_is_refused_or_changes_nothing():
     given, rules, wanted = evidence(GOOD), listed(GOOD), asked(GOOD)
     whole = verify(given, rules, wanted)

@@ -66,7 +66,7 @@ def test_claims_are_what_the_manifest_says_and_production_accepts_it(name):
     assert codes(verify(evidence(name), listed(name, "production"), wanted)) == ["nonce_missing"]
 
 
-@pytest.mark.parametrize(("kind", "least"), [("tdx", 60), ("sgx", 50)])
+@pytest.mark.parametrize(("kind", "least"), [("tdx", 60), pytest.param("sgx", 50, marks=pytest.mark.slow)])
 def test_any_flipped_bit_of_a_quote_is_refused_or_changes_nothing(kind, least):
     assert check_flips(kind, lambda raw: flips(raw, 500)) > least  # the root's text and what follows: not looked at
 

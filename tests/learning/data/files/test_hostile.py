@@ -140,7 +140,7 @@ def test_profiles_and_texts_of_a_png_file_are_not_looked_into(monkeypatch):
     assert looked_into  # Pillow by itself does
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("kind", ["png", pytest.param("jpeg", marks=pytest.mark.slow)])
 def test_a_picture_of_very_many_pieces_is_refused(kind):
     data = {
         "png": written.png(GREY, more=written.chunk(b"prVt", b"") * (pictures.MOST_PIECES + 1)),

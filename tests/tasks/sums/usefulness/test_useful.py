@@ -202,6 +202,7 @@ def test_where_nothing_is_known_it_says_so():
         assert list(found.advice()) == list(found.warnings()) == []
 
 
+@pytest.mark.slow
 def test_a_model_that_says_no_of_all_rows_fits_badly_though_it_ranks_them_well():
     """Short steps leave log-odds near 0 where 1 of 10 rows is positive. Judged by scikit-learn's log-loss."""
     spec = plan(1300, 8.0)
