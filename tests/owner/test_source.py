@@ -485,6 +485,54 @@ def test_an_absent_file_is_an_error_and_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def german(folder, text, **form):
+    """A site's rows as a plan with points and commas reads them; age and dose are numbers, code is a category."""
+    (folder / "german.csv").write_bytes(text.encode(form.get("encoding", "utf-8")))
+    columns = {"age": number(0, 2000), "dose": number(-3, 3, "drop"), "code": category("250.01", "Öl", missing="flag")}
+    spec = statistics(data=Data(columns=columns, missing=("", "k.A.", "-9.5")))
+    said = "".join(f'{key} = "{value}"\n' for key, value in form.items())
+    source = parse(f'version = 1\n[source]\nfile = "german.csv"\n{said}', "policy").source
+    return read(open_source(source, folder, spec.data, "north"), spec, "north")
+
+
+ENGLISH = "age,dose,code\n" + "61.5,-1.5e-1,250.01\n61,k.A.,Öl\n7,+.25,250.01\n 8 ,-9.5,Öl\n"
+GERMAN = "age;dose;code\n" + "61,5;-1,5e-1;250.01\n61;k.A.;Öl\n7;+,25;250.01\n 8 ;-9,5;Öl\n"
+
+
+@pytest.mark.parametrize("times", [1, 5000], ids=["careful", "quick"])
+def test_a_site_whose_files_are_written_otherwise_reads_what_the_others_do(tmp_path, times):
+    first, rest = GERMAN.split("\n", 1)
+    here = german(tmp_path, f"{first}\n{rest * times}", separator=";", decimal=",", encoding="cp1252")
+    first, rest = ENGLISH.split("\n", 1)
+    there = german(tmp_path, f"{first}\n{rest * times}")
+    assert here.columns.keys() == there.columns.keys()
+    for name, values in there.columns.items():
+        np.testing.assert_array_equal(here.columns[name], values)
+    assert here.tally == there.tally
+
+
+def test_thousands_of_such_a_site_are_never_read_as_fractions(tmp_path):
+    """The control: without its own mark the same cell is 1.5."""
+    rows = "age;dose;code\n1.500;1;250.01\n"
+    assert german(tmp_path, rows, separator=";").columns["age"][0] == 1.5
+    with pytest.raises(DataError, match="another decimal mark"):
+        german(tmp_path, rows, separator=";", decimal=",")
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ('file = "a.csv"\nseparator = ";;"', "source.separator: is none that is known"),
+        ('file = "a.csv"\nencoding = "klingon"', "source.encoding: is none that is known"),
+        ('file = "a.csv"\ndecimal = "·"', "source.decimal"),
+        ('url = "sqlite:///a.sqlite"\nquery = "select 1"\ndecimal = ","', "source.decimal goes with a file"),
+    ],
+)
+def test_a_form_that_no_file_has_is_refused(form, words):
+    with pytest.raises(UsageError, match=words):
+        parse(f"version = 1\n[source]\n{form}\n", "policy")
+
+
 def test_what_is_no_parquet_is_refused(tmp_path):
     (tmp_path / "rows.parquet").write_text(HIDDEN)
     assert "cannot be read as Parquet" in fails(Source(file="rows.parquet"), tmp_path)

@@ -50,7 +50,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     engine: which program reads, cleans and adds them up: DuckDB in this process, or the database where they are.
     memory: bytes that reading them may take. folder: where files lie that cells name, by default that of `file`.
-    tables: others of the same owner that a plan may join, by name.
+    tables: others of the same owner that a plan may join, by name. separator, encoding, decimal: how all these files
+    are written, where it is not as a plan says that files are; None: as it says.
     """
 
     engine: Literal["duckdb", "postgresql", "spark"] = "duckdb"
@@ -61,6 +62,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     query: str | None = None
     folder: str | None = None
     tables: dict[str, TableSource] = {}
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):

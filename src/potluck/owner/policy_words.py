@@ -175,11 +175,14 @@ def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
     it = policy
     rows = it.source.file if it.source.file else "a database" if it.source.url or it.source.url_file else "none"
     tables = f", and tables {listed(sorted(it.source.tables))}" if it.source.tables else ""
+    forms = {"parted by": it.source.separator, "with the decimal mark": it.source.decimal, "in": it.source.encoding}
+    form = "".join(f", {how} {value!r}" for how, value in forms.items() if value)
     enclave = it.attestation.policy or "none: no enclave may open your updates"
     engine = it.engine.address or "none"
     models = it.models.folder or "none"
+    read = f"read by {it.source.engine}, in at most {it.source.memory:,} bytes"
     return (
-        ("source", f"Your rows: {rows}{tables}, read by {it.source.engine}, in at most {it.source.memory:,} bytes."),
+        ("source", f"Your rows: {rows}{tables}{form}, {read}."),
         ("attestation", f"What an enclave must show: {enclave}."),
         ("engine", f"Where engines of others reach yours: {engine}; it may dial: {_some(it.engine.peers, 'nobody')}."),
         ("models", f"Frozen weights: {models}; on the graphics card: {'yes' if it.models.gpu else 'no'}."),

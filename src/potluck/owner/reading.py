@@ -10,6 +10,7 @@ from potluck.core import private
 from potluck.core.bounds import Bounds, outside
 from potluck.core.errors import UsageError, reason
 from potluck.core.strict import Strict
+from potluck.learning.data.check import of_files
 from potluck.mpc.peers import place
 from potluck.owner.hours import ANY, span
 from potluck.owner.policy import LONGEST, Allow, Approve, Engine, Notify, Policy, Source, TableSource
@@ -88,10 +89,23 @@ def _source(source: Source | TableSource, at: str, where: str) -> None:
     if isinstance(source, Source) and source.file is not None and source.engine != "duckdb":
         hint = "leave engine out: a file is read by DuckDB; in Spark a query names it, beside url"
         raise UsageError(f'{at}.engine = "{source.engine}" goes with a query', where=where, hint=hint)
+    if isinstance(source, Source):
+        _form(source, at, where)
     if source.file is not None and source.query is not None:
         raise UsageError(f"{at}.query goes with a database", where=where, hint="leave it out beside source.file")
     if source.file is None and not (source.query or "").strip():
         raise UsageError(f"{at}.query is missing", where=where, hint='query = "select ..." says which rows')
+
+
+def _form(source: Source, at: str, where: str) -> None:
+    """How its files are written."""
+    said = [name for name in ("separator", "encoding", "decimal") if getattr(source, name) is not None]
+    files = source.file is not None or any(one.file is not None for one in source.tables.values())
+    if said and not files:
+        raise UsageError(f"{at}.{said[0]} goes with a file", where=where, hint="leave it out beside a database")
+    for line in of_files(source.separator or ",", source.encoding or "utf-8"):
+        what, _, hint = line.partition(". hint: ")
+        raise UsageError(what.replace("data.", f"{at}.", 1), where=where, hint=hint)
 
 
 def _engine(engine: Engine, where: str) -> None:

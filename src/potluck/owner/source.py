@@ -12,6 +12,7 @@ from potluck.core.errors import UsageError, reason
 from potluck.core.plan import Data
 from potluck.learning.data.joining import beside, joined
 from potluck.learning.data.source import SOURCES, Rows, limits_of, opened
+from potluck.learning.data.sources.respelled import respelled
 from potluck.learning.data.sql.relation import Limits
 from potluck.owner import policy
 from potluck.owner.duckdb_file import duckdb_file
@@ -30,20 +31,23 @@ SOURCES.register("inside spark", in_spark)
 
 def open_source(source: policy.Source, base: Path, data: Data, where: str) -> Rows:
     """What `learning.data.table.read` reads. base: the policy's folder; data: how a plan says that files are written;
-    where: the site's name, for messages.
+    where: the site's name, for messages. What the policy says of its own files counts before what the plan says.
 
     A CSV file is only named here. Raises UsageError: a package is missing, the address or query cannot be used.
     Raises DataError: no such file, database unreachable, more than max_rows rows.
     """
     folder = None if source.folder is None else base / source.folder
-    limits = replace(limits_of(data, source.memory), folder=folder)
-    rows = _opened(source, base, limits, where)
+    plain = limits_of(data, source.memory)
+    separator, encoding = source.separator or plain.separator, source.encoding or plain.encoding
+    limits = replace(plain, folder=folder, separator=separator, encoding=encoding)
+    rows = respelled(_opened(source, base, limits, where), data, source.decimal, where)
     if data.join is None:
         return rows
     table = source.tables.get(data.join.table)
     if table is None:  # the plan was judged before
         raise UsageError(f"there is no source.tables.{data.join.table}", where=where, hint="the plan joins this table")
-    return joined(rows, _opened(table, base, limits, beside(where, data.join.table)), data, where)
+    at = beside(where, data.join.table)
+    return joined(rows, respelled(_opened(table, base, limits, at), data, source.decimal, at), data, where)
 
 
 def _opened(source: policy.Source | policy.TableSource, base: Path, limits: Limits, where: str) -> Rows:

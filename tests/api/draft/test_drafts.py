@@ -574,7 +574,7 @@ def test_sites_that_differ_are_named(tmp_path):
 def test_all_that_files_differ_in_is_said_at_once(tmp_path):
     (tmp_path / "a.csv").write_bytes("größe;x\n1;2\n".encode("cp1252"))
     (tmp_path / "b.csv").write_bytes("größe,x\n1,2\n".encode())
-    said = r"encoding \(a has 'cp1252', b has 'utf-8'\) and separator \(a has ';', b has ','\).*Plan.from_frames"
+    said = r"encoding \(a has 'cp1252', b has 'utf-8'\) and separator \(a has ';', b has ','\).*policy says its own"
     with pytest.raises(UsageError, match=said):
         text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
 

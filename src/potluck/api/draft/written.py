@@ -24,7 +24,9 @@ PLAIN = ""
 """ASCII: a file that each of these encodings reads alike, but for UTF-16."""
 UNUSED = b"\x81\x8d\x8f\x90\x9d"
 """No letters of Windows, whose others are those of Latin-1 and more."""
-ONE = "a plan says it once for all sites: save the files alike, or read each with pandas: Plan.from_frames takes frames"
+ONE = (
+    "a plan says it once for all: save the files alike, or draft from one form; a site's policy says its own ([source])"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ COMMON = Results("intersections", Known, "the site kept no result")
 def part(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
     """As its policy allows it. Raises PotluckError: the rows; Denied: the policy says no."""
     here = reached(plan, rules, home)
-    source = open_source(rules.source, home.folder, plan.data, home.name)
+    written = msgspec.structs.replace(rules.source, decimal=None)  # keys are texts, and compared as they are
+    source = open_source(written, home.folder, plan.data, home.name)
     keys = read_keys(source, plan, home.name)
     rows_allowed(rules, len(keys.rows))
     tie = of_keys(keys, key_of(home.ties))

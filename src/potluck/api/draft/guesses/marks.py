@@ -12,5 +12,5 @@ def marks(seen: Seen) -> Guess | None:
     if not all(each.values()) or not all(needing.values()):
         return None
     said = listed([f'"{mark}" at {listed(some)}' for mark, some in needing.items()])
-    alike = "save the files alike, or read each with pandas: Plan.from_frames takes frames"
+    alike = "save the files alike, or draft from one form: a site's policy says its own (source.decimal)"
     return Guess(why=f"numbers whose decimal mark is {said}, and a plan says it once: {alike}")

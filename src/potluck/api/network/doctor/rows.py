@@ -57,7 +57,7 @@ def rows(home: SiteHome, rules: Policy, count: bool) -> Iterator[Finding]:
     absent = [one for one in rules.allow.columns if ANY not in one and one not in names]
     if len(names) == 1 and source.file is not None:
         what = "its first line has one column"
-        yield Finding("rows", "look", what, "columns may be parted by another mark: a plan says it with data.separator")
+        yield Finding("rows", "look", what, "parted by another mark? source.separator in the policy says it, or a plan")
     elif absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         what = f"allow.columns has names that the source has not: {', '.join(map(visible, absent[:NAMED]))}{more}"
