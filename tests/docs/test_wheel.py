@@ -78,7 +78,8 @@ def test_a_wheel_drafts_checks_and_runs_a_plan_and_has_its_docs(packed, outside,
     assert f"{(site / 'docs' / 'quickstart.html').as_uri()}\n" in said
     assert (tmp_path / "ran" / "report.html").is_file()
     assert {one.name for one in (tmp_path / "units").iterdir()} == {
-        *("potluck-site.service", "potluck-broker.service", "potluck-server.service")
+        *("potluck-site.service", "potluck-broker.service", "potluck-server.service"),
+        *("potluck-backup.service", "potluck-backup.timer"),
     }
     assert (tmp_path / "Containerfile").read_bytes() == (ROOT / "examples/compose/Containerfile").read_bytes()
 

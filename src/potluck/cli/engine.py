@@ -10,9 +10,10 @@ from potluck.api.machine import engine as api
 from potluck.api.machine.engine import State
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.cli.verbs import Group
 
 
-@click.group("engine")
+@click.group("engine", cls=Group)
 def command() -> None:
     """The workers that some protections need.
 

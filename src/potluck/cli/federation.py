@@ -10,6 +10,7 @@ from potluck.api.network.members import Shown
 from potluck.api.network.membership.compared import compare
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.cli.verbs import Group
 from potluck.core.visible import visible
 
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
@@ -20,7 +21,7 @@ FIRST = 2
 """Up to this version a broker need not have run."""
 
 
-@click.group("federation")
+@click.group("federation", cls=Group)
 def command() -> None:
     """The coordinator's part: who belongs to the federation, and where its broker is."""
 

@@ -8,10 +8,11 @@ from potluck.api.graph.make import Sizes, named
 from potluck.api.graph.make import graph as make_graph
 from potluck.api.graph.show import show as show_graph
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.verbs import Group
 from potluck.core.errors import UsageError
 
 
-@click.group("graph")
+@click.group("graph", cls=Group)
 def command() -> None:
     """A network as data: one file of named operations and weights, and no code."""
 

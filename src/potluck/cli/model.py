@@ -8,9 +8,10 @@ from potluck.api.results.export import FORMS
 from potluck.api.results.export import export as export_model
 from potluck.api.results.outcome import summary as summary_of
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.verbs import Group
 
 
-@click.group("model")
+@click.group("model", cls=Group)
 def command() -> None:
     """What a trained model says of itself, and the same model for other programs."""
 

@@ -7,12 +7,15 @@ import msgspec
 
 from potluck.api.network import persons as api
 from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.verbs import Group
 
 
 def group(verb: str, whose: str, port: int) -> click.Group:
     """The verbs `VERB person ...`. whose: pages; port: where `VERB web` has them."""
 
-    @click.group("person", help=f"Who signs in at {whose} pages, each with a passkey or password of their own.")
+    @click.group(
+        "person", cls=Group, help=f"Who signs in at {whose} pages, each with a passkey or password of their own."
+    )
     def command() -> None:
         pass
 

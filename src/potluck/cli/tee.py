@@ -14,6 +14,7 @@ from potluck.api.machine.evidence import Given
 from potluck.api.plan.grammar import dotted
 from potluck.cli.door import PATH, added, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.cli.verbs import Group
 from potluck.core.errors import UsageError
 from potluck.tee.attestation.evidence import FORMATS
 from potluck.tee.attestation.verdict import Verdict
@@ -23,7 +24,7 @@ LATEST = 253_402_300_799
 """Unix seconds of the end of the year 9999."""
 
 
-@click.group("tee")
+@click.group("tee", cls=Group)
 def command() -> None:
     """Trusted hardware: verify an enclave's evidence under your own policy, before you send a byte."""
 

@@ -6,6 +6,15 @@ from collections.abc import Mapping
 import click
 
 
+class Group(click.Group):
+    """A verb that has verbs of its own, which --help lists under the heading of all others."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in --help."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, one.get_short_help_str(78)) for name, one in self.commands.items()])
+
+
 class Verbs(click.Group):
     """name: as it is typed. room: the package of the files, each of which has its verb as `command`. words: what
     --help says of each verb, in this order; said: what it says of all."""

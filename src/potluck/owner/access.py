@@ -31,7 +31,7 @@ MOST_CODES = 20
 LINE = 48 << 10
 Event = Literal[
     "start", "stop", "request", "approve", "deny", "revoke", "withdraw", "rows", "round", "refusal", "end", "forget",
-    "members", "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy", "notify",
+    "members", "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy", "notify", "doctor",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from potluck.core.errors import DataError, UsageError
+from potluck.core.errors import DataError, UsageError, pip
 from potluck.learning.data.cells import unsaid
 from potluck.learning.data.problems import Doubt, Problems
 from potluck.learning.data.source import Rows, by_place
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-PIP = "pip install 'potluck[spark]'"
 CHUNK = 1 << 16
 LEAST = 512 << 20
 """Bytes without which Spark does not start."""
@@ -271,5 +270,5 @@ def in_spark(source: object, where: str, limits: Limits) -> Rows | None:
     try:
         import pyspark  # noqa: F401
     except ImportError:
-        raise UsageError('source.engine = "spark" needs pyspark', where=where, hint=PIP) from None
+        raise UsageError('source.engine = "spark" needs pyspark', where=where, hint=pip("spark")) from None
     return InSpark(master, select(source.text, where), where, limits)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from potluck.core.errors import DataError, UsageError
+from potluck.core.errors import DataError, UsageError, pip
 from potluck.learning.data.cells import text_of
 from potluck.learning.data.problems import Problems
 from potluck.learning.data.source import Rows, by_place, most_read
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 REFUSED = "the database did not give the rows"
 SPARK = 'an address of Spark goes with source.engine = "spark"'
 HINT = "try source.query with the database's own program, as the same user"
-PIP = "pip install 'potluck[sql]'"
 CHUNK = 10_000
 NUMBERS = frozenset((int, float, type(None)))
 PATIENCE = 15
@@ -177,7 +176,7 @@ def engine_of(address: Secret, base: Path, where: str) -> "Engine":
         import sqlalchemy
         from sqlalchemy.pool import NullPool
     except ImportError:
-        raise UsageError("reading a database needs SQLAlchemy", where=where, hint=PIP) from None
+        raise UsageError("reading a database needs SQLAlchemy", where=where, hint=pip("sql")) from None
     url = _url(address, where)
     try:
         if url.get_backend_name() == "sqlite":
@@ -186,7 +185,7 @@ def engine_of(address: Secret, base: Path, where: str) -> "Engine":
         patience = {} if "connect_timeout" in url.query else {"connect_timeout": PATIENCE}
         return sqlalchemy.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=patience)
     except ImportError as error:
-        hint = f"{PIP} brings psycopg for PostgreSQL"
+        hint = f"{pip('sql')} brings psycopg for PostgreSQL"
         raise UsageError(f"a database driver is missing ({error.name or 'unknown'})", where=where, hint=hint) from None
     except (sqlalchemy.exc.SQLAlchemyError, ValueError, TypeError) as error:
         raise _no_address(where, type(error).__name__) from None

@@ -25,6 +25,7 @@ from potluck.cli.door import run as command
 from potluck.engines.environment import Installed, Mark
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Subject
+from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
 from support.console.home import ask, policy
 from support.members.running import running
@@ -76,6 +77,18 @@ def test_a_healthy_site_has_no_finding_but_good_ones(home):
         "ledger", "process", "engines",
     }  # fmt: skip
     assert any(one.what == "40 rows of 3 columns can be read" for one in found)
+
+
+def test_that_rows_were_counted_is_in_the_access_log_and_without_it_they_are_not(home, monkeypatch):
+    before = len(read_log(home / "access.jsonl").entries)
+    examine(home, quick=True, person="Ada")
+    assert len(read_log(home / "access.jsonl").entries) == before
+    examine(home, person="Ada")
+    (line,) = read_log(home / "access.jsonl").entries[before:]
+    assert (line.event, line.person) == ("doctor", "Ada")
+    (home / "access.jsonl").unlink()
+    (home / "access.jsonl").mkdir()
+    assert not any("40 rows" in one.what for one in examine(home))
 
 
 def test_a_compute_party_is_examined_too(federation, engines):
@@ -383,12 +396,16 @@ def test_the_verb_ends_with_3_where_something_is_bad_and_says_it_as_json(home, c
     assert command(potluck, ["site", "doctor", str(home / "nowhere")]) == 2
 
 
-def test_nothing_in_the_home_is_changed(home):
+def test_nothing_in_the_home_is_changed_but_the_access_log(home):
     spend(home)
     ask(home)
 
     def state():
-        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in home.rglob("*") if p.is_file()}
+        return {
+            p: (p.read_bytes(), p.stat().st_mtime_ns)
+            for p in home.rglob("*")
+            if p.is_file() and p.name != "access.jsonl"
+        }
 
     before = state()
     assert not bad(examine(home))

@@ -5,14 +5,17 @@ import json
 import stat
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from potluck.api.machine.backup import server_backup, server_restore, site_restore
+from potluck.api.network import carried
 from potluck.api.network import members as api
 from potluck.core.asks import Ask, Kind
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
+from potluck.core.rounds import Abort
 from potluck.members.files import locked
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
@@ -92,6 +95,21 @@ def test_a_journal_that_is_written_meanwhile_is_copied_whole(home, tmp_path):
         ends.append(len(found))
     assert ends[0] >= 1
     assert ends == sorted(ends)
+
+
+def test_a_copy_into_a_folder_is_named_by_the_time(home, tmp_path):
+    (tmp_path / "copies").mkdir()
+    made = server_backup(home, tmp_path / "copies")
+    assert list((tmp_path / "copies").iterdir()) == [made.file]
+    assert made.file.name == f"fed-{datetime.fromtimestamp(made.copied.made, UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+
+
+def test_a_run_that_lost_more_rounds_than_it_paid_for_says_both_numbers(tmp_path):
+    spec = scene.plan(privacy=scene.SHARED).spec
+    with contextlib.closing(Journal(tmp_path / "journal.sqlite", spec)) as journal:
+        assert journal.caught_up(3, "0") == 3
+        with pytest.raises(Abort, match=r"left in 3 rounds that came to nothing, privacy.redo = 0 pays for fewer"):
+            carried._run_sums(spec, None, None, journal, None, None)
 
 
 def test_a_federation_that_is_being_changed_is_not_copied_half(home, tmp_path):

@@ -87,7 +87,7 @@ class Machine:
     address: str
     home: Path
     terminals: dict[str, Terminal] = field(default_factory=dict)
-    path: str = ""  # a folder of programs that come before this environment's
+    path: str = ""  # folders of programs, in place of this environment's
 
     def terminal(self, name: str) -> Terminal:
         """A terminal; a new one is blank."""
@@ -120,6 +120,14 @@ class Machine:
             stdout=screen,
             stderr=screen,
         )
+
+    def knows(self, name: str, address: str) -> None:
+        """From now on a name is this address's."""
+        hosts = NETNS / self.namespace / "hosts"
+        kept = [line for line in hosts.read_text(encoding="utf-8").splitlines() if not line.endswith(f" {name}")]
+        with hosts.open("r+", encoding="utf-8") as file:  # in place: it is mounted over the machine's own
+            file.truncate(0)
+            file.write("\n".join([*kept, f"{address} {name}", ""]))
 
     def reaches(self, address: str, port: int) -> bool:
         """Whether a connection from here comes about within a second."""

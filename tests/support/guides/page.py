@@ -79,7 +79,7 @@ def steps(page: Path) -> list[Step]:
     found: list[Step] = []
     for kind, info, body in FENCE.findall(page.read_text(encoding="utf-8")):
         if kind == "console":
-            found += [line_step(line) for line in body.splitlines()]
+            found += [line_step(line) for line in re.sub(r"\s*\\\n\s*", " ", body).splitlines()]
         else:
             files = [one.split(":") for one in info.split()]
             if not files:

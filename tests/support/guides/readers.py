@@ -1,6 +1,7 @@
 """People who do what a guide says, one at each machine."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,7 +48,8 @@ class Readers:
             case Mail():
                 letter = self.machines.of[step.sender].home / step.path
                 for name in step.to:
-                    (self.machines.of[name].home / letter.name).write_bytes(letter.read_bytes())
+                    there = self.machines.of[name].home / letter.name
+                    shutil.copytree(letter, there) if letter.is_dir() else shutil.copy(letter, there)
             case Await():
                 self.machines.of[step.machine].terminal(step.terminal).awaits(step.text)
             case Interrupt():

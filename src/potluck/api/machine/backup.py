@@ -35,6 +35,11 @@ class Backup:
     copied: Copied
 
     @property
+    def piped(self) -> bool:
+        """Whether it came or went through a pipe."""
+        return self.file == PIPE
+
+    @property
     def made(self) -> str:
         """When the copy was made, in UTC."""
         return utc(self.copied.made)
@@ -52,7 +57,8 @@ class Backup:
 
 
 def site_backup(folder: Path, file: Path) -> Backup:
-    """Copy the home in `folder`, whatever works there meanwhile, to a new file, 0600, or to stdout.
+    """Copy the home in `folder`, whatever works there meanwhile, to a new file, 0600, or to stdout. file: of a folder
+    one in it, named by the time.
 
     Raises UsageError: no home, its ledger lies elsewhere, the file is there already, or cannot be written.
     """
@@ -61,10 +67,10 @@ def site_backup(folder: Path, file: Path) -> Backup:
         hint = f"put it into the home, and take `ledger` out of {home.folder / 'site.toml'}"
         raise UsageError("the ledger lies outside of the home", where=str(home.ledger), hint=hint)
     rows = _rows(home)
+    now = time.time()
+    file = _named(file, home.folder, now)
     with _written(file) as out:
-        copied = save(
-            home.folder, out, "site", home.name, lambda inner: _within(home.folder / inner, rows), time.time()
-        )
+        copied = save(home.folder, out, "site", home.name, lambda inner: _within(home.folder / inner, rows), now)
     return Backup(file, home.folder, copied)
 
 
@@ -85,13 +91,14 @@ def server_backup(folder: Path, file: Path) -> Backup:
     Raises UsageError: no home, or the file is there already, or cannot be written. Refused: the federation is just
     being changed.
     """
-    home = CoordinatorHome.at(folder)
+    home, now = CoordinatorHome.at(folder), time.time()
+    file = _named(file, home.folder, now)
     with (
         locked(home.changing, "the federation is being changed by another process"),
         _written(file) as out,
     ):
         name = home.standing().federation.name
-        copied = save(home.folder, out, "coordinator", name, _of_broker, time.time())
+        copied = save(home.folder, out, "coordinator", name, _of_broker, now)
     return Backup(file, home.folder, copied)
 
 
@@ -109,6 +116,12 @@ def server_restore(file: Path, folder: Path, newest: Path | None = None) -> tupl
         caught = put_back(folder, newest, time.time())
         undo.pop_all()
     return found, caught
+
+
+def _named(file: Path, home: Path, now: float) -> Path:
+    """Of a folder a new file in it, by home and time."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    return file / f"{home.name}-{stamp}.tar.gz" if file.is_dir() else file
 
 
 def _of_broker(inner: str) -> bool:

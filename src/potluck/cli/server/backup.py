@@ -5,17 +5,24 @@ from pathlib import Path
 import click
 
 from potluck.api.machine import backup as api
-from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.door import PATH, spoken
+from potluck.cli.words.copies import made
 
 
 @click.command("backup")
 @click.argument("folder", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, metavar="FILE", help="A new file, or - for a pipe.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="A new file; a folder: one in it, named by the time; - for a pipe.",
+)
 @spoken
 def command(folder: Path, output: Path) -> None:
     """Copy the coordinator's home in FOLDER to a file, while a run goes on or not: keys, runs, the broker's files."""
-    made = api.server_backup(folder, output)
-    speaker = voice()
-    speaker.say("it holds the coordinator's keys, and is not encrypted: potluck docs without-single-failure")
-    if output != api.PIPE:
-        speaker.lines(made.document(), [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, {output}"])
+    made(
+        api.server_backup(folder, output),
+        "it holds the coordinator's keys, and is not encrypted: potluck docs without-single-failure",
+    )

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from potluck.api.machine import backup as api
-from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.door import PATH, spoken
+from potluck.cli.words.copies import put_back
 
 
 @click.command("restore")
@@ -16,11 +17,9 @@ from potluck.cli.door import PATH, spoken, voice
 def command(file: Path, folder: Path, newest: Path | None) -> None:
     """Put the copy FILE (- is a pipe) of a coordinator's home back into the new folder FOLDER."""
     made, caught = api.server_restore(file, folder, newest)
-    speaker = voice()
-    speaker.say("the home that it was copied from must stay ended: potluck docs without-single-failure")
+    words = ["the home that it was copied from must stay ended: potluck docs without-single-failure"]
     if caught.after > caught.before:
-        speaker.say(f"federation file: version {caught.after}, where the copy had version {caught.before}")
+        words.append(f"federation file: version {caught.after}, where the copy had version {caught.before}")
     if caught.unseen:
-        speaker.say(f"the broker cannot say whether a newer federation file is out ({caught.unseen}): else --newest")
-    lines = [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, in {folder}"]
-    speaker.lines(made.document() | caught.document(), lines)
+        words.append(f"the broker cannot say whether a newer federation file is out ({caught.unseen}): else --newest")
+    put_back(made, caught.document(), *words)

@@ -1,5 +1,6 @@
 """`potluck site doctor`: is all well with a site, and what to do where it is not."""
 
+import getpass
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ STYLES = {"good": "green", "look": "yellow", "bad": "bold red", "unknown": "dim"
 @click.argument("folder", type=PATH)
 @spoken
 def command(folder: Path) -> int:
-    """Look at FOLDER's home, policy, rows, engines, federation file, broker, clock, disk and ledger; change nothing."""
+    """Look at FOLDER's home, policy, rows, engines, federation file, broker, clock, disk and ledger."""
     return examined(folder)
 
 
@@ -22,7 +23,7 @@ def examined(folder: Path) -> int:
     """Print what was found; gives the exit code."""
     from potluck.api.network.doctor import bad, examine
 
-    found = examine(folder)
+    found = examine(folder, person=getpass.getuser())
 
     def text(out: Terminal) -> None:
         for one in found:

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from potluck.api.machine import backup as api
-from potluck.cli.door import PATH, spoken, voice
+from potluck.cli.door import PATH, spoken
+from potluck.cli.words.copies import put_back
 
 
 @click.command("restore")
@@ -15,7 +16,6 @@ from potluck.cli.door import PATH, spoken, voice
 def command(file: Path, folder: Path) -> None:
     """Put the copy FILE (- is a pipe) of a site's home back into the new folder FOLDER."""
     made = api.site_restore(file, folder)
-    speaker = voice()
-    speaker.say("rows are not in it; never run it beside the home that it was copied from: potluck docs backup")
-    speaker.say(f"where this site took part in rounds after {made.made}, it will refuse requests: its ledger is behind")
-    speaker.lines(made.document(), [f"{made.copied.name}: {len(made.copied.files)} files of {made.made}, in {folder}"])
+    behind = f"where this site took part in rounds after {made.made}, it will refuse requests: its ledger is behind"
+    beside = "rows are not in it; never run it beside the home that it was copied from: potluck docs backup"
+    put_back(made, {}, beside, behind)

@@ -46,7 +46,7 @@ class Health:
         if not self._one.acquire(blocking=False):
             raise Busy("somebody else is having everything looked at", hint="try again in a minute")
         try:
-            found = examine(self._folder)
+            found = examine(self._folder, person=visit.person)
         finally:
             self._one.release()
         return self._page(visit, found, whole=True)

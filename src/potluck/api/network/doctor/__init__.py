@@ -1,12 +1,14 @@
 """`potluck site doctor`: what hospital IT looks at first when a site does not do what it should, and at any time.
 
-Every fault has a finding of its own that says what to do. Nothing is changed, nothing is sent but a connection's
-greeting, and no letter is fetched. What it finds of rows, as how many there are, is for the owner's own screen.
+Every fault has a finding of its own that says what to do. Nothing is changed but the access log, which has a line where
+rows were counted; nothing is sent but a connection's greeting, and no letter is fetched. What it finds of rows, as how
+many there are, is for the owner's own screen.
 It says how things are now: a machine that is well may fail in a minute.
 """
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from potluck.api.network.doctor import home as homes
@@ -18,13 +20,14 @@ from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.members.federation import Federation
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.owner.access import AccessLog, Subject
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 
 __all__ = ["Finding", "State", "bad", "examine"]
 
 
-def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> tuple[Finding, ...]:
+def examine(folder: Path, *, quick: bool = False, now: float | None = None, person: str = "") -> tuple[Finding, ...]:
     """How the home in `folder` is, topic by topic.
 
     Args:
@@ -32,6 +35,7 @@ def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> t
         quick: of a site: without what takes long or asks others: the broker, databases, counts of rows, engines, the
             ledger.
         now: unix seconds; the time of this machine's clock.
+        person: who looks, for the access log: that rows were counted is a line of it.
 
     Returns:
         Findings, in the order in which one would look. Each topic has one at least, where it is looked at.
@@ -42,7 +46,7 @@ def examine(folder: Path, *, quick: bool = False, now: float | None = None) -> t
     now = time.time() if now is None else now
     if (folder / "issued.toml").is_file():
         return tuple(coordinator(CoordinatorHome.at(folder), now))
-    return tuple(_examined(SiteHome.at(folder), quick, now))
+    return tuple(_examined(SiteHome.at(folder), quick, now, person))
 
 
 def bad(findings: tuple[Finding, ...]) -> bool:
@@ -50,7 +54,7 @@ def bad(findings: tuple[Finding, ...]) -> bool:
     return any(one.state == "bad" for one in findings)
 
 
-def _examined(home: SiteHome, quick: bool, now: float) -> Iterator[Finding]:
+def _examined(home: SiteHome, quick: bool, now: float, person: str) -> Iterator[Finding]:
     yield from work.program()
     rights = tuple(homes.rights(home))
     yield from rights
@@ -68,16 +72,17 @@ def _examined(home: SiteHome, quick: bool, now: float) -> Iterator[Finding]:
     except PotluckError as error:
         yield failed("policy", error)
     if rules is not None:
-        yield from _by_policy(home, rules, quick, now)
+        yield from _by_policy(home, rules, quick, now, person)
     if not quick:
         yield from work.ledger(home, pinned)
         yield from work.process(home, now)
 
 
-def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterator[Finding]:
+def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float, person: str) -> Iterator[Finding]:
     yield from data.policy(home, rules)
     if home.me.role is Role.SITE:
-        yield from data.rows(home, rules, count=not quick)
+        counts = not quick and _noted(home, person)
+        yield from data.rows(home, rules, count=counts)
         yield from data.tables(home, rules, ask=not quick)
     yield from work.waiting(home, now)
     yield from work.turned(home, now)
@@ -85,6 +90,15 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float) -> Iterat
     yield from work.named(home, rules)
     if not quick:
         yield from work.engines(home, rules)
+
+
+def _noted(home: SiteHome, person: str) -> bool:
+    """Rows are counted only where that is a line of the access log."""
+    try:
+        AccessLog(home.access).write("doctor", datetime.now(UTC), outcome="done", about=Subject(person=person))
+    except PotluckError:
+        return False
+    return True
 
 
 def _pinned(home: SiteHome) -> Federation | None:
