@@ -40,7 +40,7 @@ def stolen(partial, factor, parameters):
     return np.stack([values(ternary, q) for q in (q0, q1)]).tobytes()
 
 
-@pytest.mark.parametrize("lead", [True, False])
+@pytest.mark.parametrize("lead", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FACTORS)
 def test_the_engine_alone_gives_its_exact_secret_key(workers, name, lead):
     sat = sitting(workers)
@@ -100,7 +100,7 @@ def poisoned(setting):
 
 
 @pytest.mark.parametrize("where", ["all", "one", "one, and its hash", "the sum", "one, on top"])
-@pytest.mark.parametrize(("n", "d"), [(3, 0), (4, 1)])
+@pytest.mark.parametrize(("n", "d"), [pytest.param(3, 0, marks=pytest.mark.slow), (4, 1)])
 def test_no_site_decrypts_what_no_giver_signed(workers, where, n, d):
     hook, cause = poisoned(setting_of(sitting(workers, n, d), -1))[where]
     desks, sat = attack(workers, {m.SURVIVORS: hook}, n=n, d=d)

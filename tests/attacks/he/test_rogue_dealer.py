@@ -22,7 +22,7 @@ from support.hostile.tampering import altering
 from support.mpc.mask_rogue import causes
 
 N, D = 5, 1
-LIARS = [0, 2]
+LIARS = [0, pytest.param(2, marks=pytest.mark.slow)]
 """The one who adds c0, and another."""
 
 
@@ -246,7 +246,15 @@ def test_a_signature_over_other_ciphertexts_is_a_drop_out_and_the_others_sum_is_
 
 @pytest.mark.parametrize("step", [m.KEYS, m.SHARE, m.INPUT, m.PARTIAL])
 @pytest.mark.parametrize(
-    "nonsense", [lambda b: b"", lambda b: b[:-1], lambda b: b + b"\0", lambda b: bytes(len(b)), lambda b: b"\xff" * 40]
+    "nonsense",
+    [
+        lambda b: b[:-1],
+        lambda b: bytes(len(b)),
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (lambda b: b"", lambda b: b + b"\0", lambda b: b"\xff" * 40)
+        ),
+    ],
 )
 def test_nonsense_in_place_of_a_message_is_a_drop_out(workers, step, nonsense):
     liar = site("s1")

@@ -19,14 +19,14 @@ from support.he.lying import NONSENSE, lie, noise
 from support.he.rogue import sitting
 
 N, D = 5, 1
-LIARS = [0, 2]
+LIARS = [0, pytest.param(2, marks=pytest.mark.slow)]
 """The one who adds c0, and another."""
 
 
 # --- What is no polynomial is a drop-out ---
 
 
-@pytest.mark.parametrize("liar", [LIARS[0], pytest.param(LIARS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("liar", LIARS)
 @pytest.mark.parametrize("what", NONSENSE)
 @pytest.mark.parametrize("op", ["keygen", "encrypt", "partial"])
 def test_what_is_no_polynomial_is_a_drop_out_and_the_round_goes_on(workers, op, what, liar):

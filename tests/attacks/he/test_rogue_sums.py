@@ -100,7 +100,7 @@ def test_without_recheck_the_server_shows_one_whole_sum(workers, bodies):
     refused(workers, m.SURVIVORS, hook, Cause.MALFORMED, recheck=False)
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_where_all_must_stay_nobody_decrypts_less_than_all(workers, n):
     refused(workers, m.SURVIVORS, only(me), Cause.COHORT, n=n, d=0)
 
@@ -160,7 +160,7 @@ def asking_twice(second):
     return play
 
 
-@pytest.mark.parametrize("d", [0, 1])
+@pytest.mark.parametrize("d", [pytest.param(0, marks=pytest.mark.slow), 1])
 @pytest.mark.parametrize("same", [True, False])
 def test_a_site_decrypts_once_a_round_however_often_it_is_asked(workers, same, d):
     def second(to, parcel):
@@ -271,7 +271,9 @@ def test_an_accomplice_whose_key_is_not_in_the_joint_key_does_not_count_among_th
     assert not left(sat, m.REBUILD)
 
 
-@pytest.mark.parametrize(("n", "d"), [(4, 1), (5, 2), (7, 3)])
+@pytest.mark.parametrize(
+    ("n", "d"), [(4, 1), *(pytest.param(*more, marks=pytest.mark.slow) for more in ((5, 2), (7, 3)))]
+)
 def test_a_server_that_tells_everybody_of_other_missing_sites_never_gets_all_keys(workers, n, d):
     """All stayed. To each site it names others as missing, as many as the plan lets vanish, and takes what it gets."""
 
