@@ -73,10 +73,15 @@ def verified(federation: Federation, text: str, data: bytes, where: str) -> Card
 def verified_page(federation: Federation, text: str, data: bytes, page: bytes, where: str) -> None:
     """That who signed `data` signed this page of it. text: verified with `data` before; where: the page is.
 
-    Raises UsageError: malformed. Refused: it was changed, belongs to other papers, or was never signed.
+    Raises UsageError: malformed. Refused: it was changed, belongs to other papers, or was never signed: whoever would
+    change a page could remove its signature as well.
     """
     seal = tables.read(text, _Seal, where)
-    signature = tables.decoded(seal.page, _SIZE, "page", where) if seal.page else b""
+    if not seal.page:
+        what = "no page is signed here: a Potluck from before it signed pages made these papers, or a line was removed"
+        hint = "annex.json is as it was signed: read that, with the page moved away, or ask for the papers again"
+        raise Refused(what, where=where, hint=hint)
+    signature = tables.decoded(seal.page, _SIZE, "page", where)
     try:
         federation.roster().verify(Party(Role(seal.role), seal.name), _said(data, page), signature)
     except Abort:

@@ -4,19 +4,22 @@ import base64
 import json
 import re
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from potluck.api.network import papers
+from potluck.api.network import annex, papers
 from potluck.api.network.inbox import decide
 from potluck.api.network.members import federation_show
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Permit
+from potluck.core.visible import json_text
 from potluck.members import keys as keyring
+from potluck.members.earlier import Earlier
 from potluck.members.home import SiteHome
 from potluck.members.papers import sealed
 from potluck.owner.access import read as read_log
@@ -85,6 +88,47 @@ def test_the_annex_says_who_agreed_when_why_and_under_which_policy(made):
     assert found.model == ""
 
 
+def test_the_annex_says_who_gets_what_how_long_it_is_kept_and_what_is_predicted(made):
+    home, _, one = made
+    found = annex_of(home / "own" / one.run)
+    assert [(got.name, got.gets, got.where) for got in found.recipients] == [
+        ("the coordinator, b, c and d", "the sum (with noise) and the model (as it is released)", "")
+    ]
+    assert found.plan.predicted == ("predicted is what the column y of the rows says: positive where it is 1, "
+                                    "negative elsewhere",)  # fmt: skip
+    assert any("nothing removes them" in line for line in found.kept)
+    assert found.rows.person == ""
+    page = words((home / "own" / one.run / paper.HTML).read_text())
+    for said in ("of how many persons they are is not known", "neither their organisations nor countries",
+                 "does not say how long", "Signed by hand", "leads runs, gives no rows"):  # fmt: skip
+        assert page.count(said) == 1
+    assert "not stated" not in page
+
+
+def test_papers_from_before_newer_keys_are_read_as_they_were_signed(here):
+    home, folder = here
+    old = json.loads((folder / paper.JSON).read_bytes())
+    del old["recipients"], old["kept"], old["plan"]["predicted"], old["rows"]["person"]
+    data = json_text(old).encode()
+    (folder / paper.JSON).write_bytes(data)
+    (folder / paper.HTML).unlink()
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data, b""))
+    assert papers.verify(home, folder, "", NOW.timestamp()).run == "aa" * 16
+    assert annex_of(folder).recipients == ()
+
+
+def test_members_are_those_of_the_file_under_which_the_run_began(made):
+    """Where it is kept; else those of now, and the page says so."""
+    home = SiteHome.at(made[0])
+    pinned = home.pinned()
+    elder = replace(pinned, version=pinned.version - 1, members=pinned.members[:2])
+    for there, names in ((elder, 3), (None, 5)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Earlier, "under", lambda self, digest, there=there: there)
+            found = annex._federation(home, elder.digest)
+        assert (len(found.members), found.began) == (names, elder.digest.hex())
+
+
 def test_the_page_says_it_in_words_and_asks_nobody_for_anything(made):
     home, _, one = made
     page = (home / "own" / one.run / paper.HTML).read_text()
@@ -134,6 +178,10 @@ def test_a_policy_that_changed_since_is_told_apart_and_its_words_stay(made, tmp_
     assert now.now
     assert found.decisions[0].policy == then.digest
     assert "is at most 10." in {line.key: line.says for line in then.lines}["allow.epsilon_per_plan"]
+    assert (then.differs, now.differs) == ((), ("allow.epsilon_per_plan",))
+    page = words((tmp_path / one.run / paper.HTML).read_text())
+    assert page.count("One no beats every yes") == 1  # one copy, and what differs
+    assert "Epsilon for a plan is at most 9. Policy 1: Epsilon for a plan is at most 10." in page
     assert again.digest != one.digest
 
 
@@ -227,7 +275,8 @@ def test_a_page_that_was_not_signed_with_these_papers_is_refused(here, tmp_path,
         text = seal.read_text()
         own = re.search(r"^signature = (.*)$", text, re.M)[1]
         seal.write_text(re.sub(r"(?m)^page = .*", f"page = {own}", text))
-    with pytest.raises(Refused, match="did not sign this page"):
+    said = "no page is signed here: a Potluck from before" if at == "unsigned" else "did not sign this page"
+    with pytest.raises(Refused, match=said):
         papers.verify(home, folder, "", NOW.timestamp())
     page.unlink()
     assert not papers.verify(home, folder, "", NOW.timestamp()).page

@@ -76,12 +76,13 @@ def test_a_forecast_of_a_statistic_is_of_the_rows_that_have_a_value(monkeypatch)
 def test_an_owner_is_told_how_many_rows_of_persons_are_left_out(monkeypatch):
     spec, frame = plan(most=2), visits(each=5, persons=40, lacking=30)
     found = read(frame, spec, "a").tally
+    whose = "rows that are used are of 40 different persons"
     said = [
         "120 of 200 rows are left out: beyond the first 2 rows of a person (privacy.rows_per_person)",
         "statistic 'chol': 50 of 80 rows have a value",
     ]
     assert tally_words.words(found) == said
-    assert tally_words.for_owner(spec, found, "a") == ("200 rows read, 80 rows used", *said)
+    assert tally_words.for_owner(spec, found, "a") == ("200 rows read, 80 rows used", whose, *said)
     assert found.document()["beyond"] == 120
     one = read(visits(persons=1), plan(), "a").tally
     assert tally_words.words(one) == [

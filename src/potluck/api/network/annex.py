@@ -1,6 +1,7 @@
 """What this home knows of one run, as its permit annex says it: from requests, access log, ledger, policy and
 federation file. It reads no row: how many there were is what was counted when they were read for the plan."""
 
+import math
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
@@ -9,10 +10,15 @@ from potluck.api.network.asked import Asked
 from potluck.api.network.history import LET_IN
 from potluck.api.network.ledger import Spent, ledger_of, spending
 from potluck.core.errors import UsageError
+from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import CODE
-from potluck.core.prose import count, utc
+from potluck.core.plan import Plan as Spec
+from potluck.core.prose import count, listed, utc
+from potluck.core.views import Form
+from potluck.core.visible import visible
 from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
+from potluck.learning.data.declared import find
 from potluck.members.card import fingerprint
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry, short
@@ -30,6 +36,15 @@ from potluck.report.details import seen
 from potluck.report.papers import annex as paper
 from potluck.tasks.catalog import task_of
 
+READ = {
+    Form.SUM: "a sum over sites",
+    Form.NOISED: "with noise",
+    Form.RELEASED: "as it is released",
+    Form.PLAIN: "as it is",
+}
+"""Forms in which somebody can read a thing."""
+SAID = 12
+"""Values of a predicted column that are named."""
 NEAR = 5.0
 """Seconds between a decision and its line of the log, at most."""
 
@@ -63,6 +78,7 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
             text=asked.request.plan.decode(),
             learnt=task_of(plan).learnt(plan, home.name),
             together=asked.together,
+            predicted=_predicted(plan),
         ),
         request=paper.Request(
             run=run,
@@ -90,6 +106,8 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
         rows=_rows(asked, log),
         model=f"sha256:{model.hex()}" if model else "",
         others=tuple((one.run, one.state.value) for one in same),
+        recipients=_recipients(asked),
+        kept=_kept(home, asked),
     )
 
 
@@ -111,11 +129,71 @@ def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
     )
 
 
+def _predicted(plan: Spec) -> tuple[str, ...]:
+    """What each predicted column means, as far as the plan says it."""
+    target = plan.data.target
+    if target is None:
+        return ()
+    found: list[str] = []
+    for name in target.names:
+        column = find(plan, name)
+        if target.positive is not None:
+            rest = (
+                target.negative or tuple(one for one in column.values if one not in target.positive) if column else ()
+            )
+            others = f"where it is {_either(rest)}" if rest else "elsewhere"
+            what = f"positive where it is {_either(target.positive)}, negative {others}"
+        elif target.classes is not None:
+            what = f"one of the classes {listed(list(map(visible, target.classes)))}"
+        else:
+            low, high = column.bounds if column else (-math.inf, math.inf)
+            what = f"a number from {low:g} to {high:g}{f' {visible(column.unit)}' if column and column.unit else ''}"
+        found.append(f"predicted is what the column {visible(name)} of the rows says: {what}")
+    return tuple(found)
+
+
+def _either(values: Sequence[str]) -> str:
+    """Some of the values of a cell."""
+    shown = [visible(one) for one in values[:SAID]]
+    more = [f"one of {len(values) - SAID:,} more"] if len(values) > SAID else []
+    return " or ".join([*shown, *more])
+
+
+def _recipients(asked: Asked) -> tuple[paper.Recipient, ...]:
+    """Who gets what of this owner's, or of what comes of it, so that it can read it; parties that get the same are one
+    entry."""
+    plan, me = asked.plan, Party(Role.COMPUTE if asked.computes else Role.SITE, asked.me)
+    gets: dict[Party, list[str]] = {one: [] for one in (SERVER, *plan.sites, *plan.compute) if one != me}
+    for view in asked.views:
+        mine = view.of.startswith(f"{asked.me}'s ") or view.of.startswith("the ")
+        if view.party in gets and mine and view.form in READ:
+            gets[view.party].append(f"{view.of} ({READ[view.form]})")
+    alike: dict[str, list[str]] = {}
+    for party, things in gets.items():
+        name = "the coordinator" if party == SERVER else party.name
+        alike.setdefault(listed(things) or "nothing that it can read", []).append(name)
+    return tuple(paper.Recipient(name=listed(names), gets=what) for what, names in alike.items())
+
+
+def _kept(home: SiteHome, asked: Asked) -> tuple[str, ...]:
+    """What stays here."""
+    found = ["request, decisions, access log and ledger stay as long as this home does: nothing removes them by itself"]
+    if not asked.computes:
+        found.append("rows are read from where they lie, and not copied into the home")
+        scores = read_policy(home.policy).keep.predictions
+        what = "the model's scores of this site's own rows, and these papers," if scores else "these papers"
+        found.append(f"{what} stay in the folder own of the home until somebody removes them")
+    return tuple(found)
+
+
 def _rows(asked: Asked, log: Sequence[Entry]) -> paper.Rows:
     """As they were counted for this run, else as they were last counted for this plan."""
+    if asked.computes:
+        return paper.Rows()
     counted = [one for one in reversed(log) if one.event == "rows"]
     mine = next((one for one in counted if one.run == asked.request.run), next(iter(counted), None))
-    return paper.Rows() if mine is None or asked.computes else paper.Rows(when=mine.when, lines=mine.why)
+    when, lines = (mine.when, mine.why) if mine else ("", ())
+    return paper.Rows(when=when, lines=lines, person=asked.plan.data.person or "")
 
 
 def _budget(spent: Spent, mine: Spending | None) -> paper.Budget:
@@ -172,28 +250,34 @@ def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
 def _policies(home: SiteHome, named: Sequence[str]) -> tuple[paper.Rules, ...]:
     """Every policy that papers name, in this order, and the one of now."""
     current = keep(home.policies, read_policy(home.policy))
-    found = []
+    found: list[paper.Rules] = []
     for one in dict.fromkeys([*filter(None, named), current]):
         try:
             topics = kept(home.policies, one)
         except UsageError:
             topics = ()
         lines = tuple(paper.Line(key=key, says=says) for topic in topics for key, says in topic.lines)
-        found.append(paper.Rules(digest=one, lines=lines, now=one == current))
+        first = {line.key: line.says for line in (found[0].lines if found else lines)}
+        other = {line.key: line.says for line in lines}
+        differs = (
+            tuple(key for key in {**first, **other} if first.get(key) != other.get(key)) if first and other else ()
+        )
+        found.append(paper.Rules(digest=one, lines=lines, now=one == current, differs=differs))
     return tuple(found)
 
 
 def _federation(home: SiteHome, began: bytes | None) -> paper.Federation:
     pinned = home.pinned()
+    it = (home.earlier.under(began) if began and began != pinned.digest else None) or pinned
     return paper.Federation(
-        name=pinned.name,
-        id=pinned.id,
-        version=pinned.version,
-        digest=pinned.digest.hex(),
-        expires=utc(pinned.expires),
+        name=it.name,
+        id=it.id,
+        version=it.version,
+        digest=it.digest.hex(),
+        expires=utc(it.expires),
         members=tuple(
             paper.Member(name=party.name, role=party.role.value, fingerprint=fingerprint(card))
-            for party, card in pinned.cards.items()
+            for party, card in it.cards.items()
         ),
         began=began.hex() if began else "",
     )

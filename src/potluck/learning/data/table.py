@@ -187,7 +187,7 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
             blocks.append(_block(part, plan, how, wish, problems, counting, readers))
     if not counting.used:
         raise nothing_left(counting.done(told, goal), site)
-    train = plan.traits.labelled
+    train, columns_of = plan.traits.labelled, declared(plan)
     columns = {name: joined([block.columns.pop(name) for block in blocks]) for name in _held(plan, how)}
     who = [name for block in blocks for name in block.persons]
     target, held = joined([one.target for one in blocks]), joined([one.held for one in blocks])
@@ -206,7 +206,6 @@ def _table(source: Rows, plan: Plan, how: Encoding, wish: Wish, problems: Proble
     if person is not None and plan.privacy.unit == "person" and wish.held:
         for side in (test, validation) if len(validation) else (test,):
             one_side(person, side, site)
-    columns_of = declared(plan)
     schema = tuple((one.name, columns_of[one.name]) for one in how.fields)
     beyond = untrained(plan, person, _others(test, validation)) if train else validation[:0]
     tally = _sums(counting.done(told, goal), plan, columns, person, test, validation, beyond)
@@ -320,6 +319,7 @@ def _sums(
         beyond=out + int(beyond.sum()),
         beyond_held=out if train else 0,
         most=most_rows(plan),
+        people=0 if person is None or plan.data.reduce is not None else len(np.unique(person)),
         statistics={} if train else with_values(plan, with_persons(plan, columns, person), mine),
     )
 

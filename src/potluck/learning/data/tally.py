@@ -95,6 +95,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     beyond: with noise for persons, rows that stay and count in no statistic, do not train, or, of the held-out ones,
     count in no metric (these are `beyond_held`): each is beyond the first `most` (`privacy.rows_per_person`) of its
     person. statistics: by name, rows that count and have a value in each of its columns.
+
+    people: how many different persons the rows that stay are of, where a column says whose each is; else 0.
     """
 
     read: int = 0
@@ -111,6 +113,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[ColumnTally, ...] = ()
     targets: tuple[TargetTally, ...] = ()
     statistics: dict[str, int] = {}
+    people: int = 0
 
     @property
     def counted(self) -> int:
@@ -144,6 +147,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
             "used": self.used,
             "unmet": self.unmet,
             **({"persons": self.persons} if self.persons else {}),
+            **({"people": self.people} if self.people else {}),
             **({"validation": self.validation} if self.validation else {}),
             "beyond": self.beyond,
             **({"beyond_held": self.beyond_held} if self.beyond_held else {}),

@@ -66,7 +66,9 @@ def counts(tally: Tally) -> str:
 
 def whole(tally: Tally) -> tuple[str, ...]:
     """What goes into an owner's log of rows that were read for a plan: how many there are, and all that it is told."""
-    return (counts(tally), *(lines(tally) or [AS_DECLARED]))
+    one = tally.people
+    whose = [f"rows that are used are of {one:,} different {agree(one, 'person', 'persons')}"] if one else []
+    return (counts(tally), *whose, *(lines(tally) or [AS_DECLARED]))
 
 
 def notes(tally: Tally) -> list[str]:

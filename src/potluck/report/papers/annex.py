@@ -26,11 +26,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A policy in words. digest: of these, `sha256:...`; lines: empty where the words are not here any more; now: it is
-    in force as this is written."""
+    in force as this is written; differs: keys whose sentences are others than in the first policy of these papers."""
 
     digest: str
     lines: tuple[Line, ...] = ()
     now: bool = False
+    differs: tuple[str, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was to be learnt. text: every setting, in the spelling that is hashed; hash: `sha256:...`, of it and of the
-    program's version."""
+    program's version; predicted: of each column that is predicted, what it means, in a sentence."""
 
     name: str
     purpose: str
@@ -75,6 +76,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     text: str
     learnt: str
     together: str
+    predicted: tuple[str, ...] = ()
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,8 +125,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By the file that is pinned here. began: the digest of the file under which the run began here, empty where it did
-    not."""
+    """By the file under which the run began here, where that is kept, else by the one that is pinned. began: the digest
+    of the former, empty where it did not begin."""
 
     name: str
     id: str
@@ -136,16 +138,28 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was counted in this owner's rows when they were read for the plan. when: UTC, empty where they were not."""
+    """What was counted in this owner's rows when they were read for the plan. when: UTC, empty where they were not;
+    person: the column that says whose a row is, empty where the plan has none."""
 
     when: str = ""
     lines: tuple[str, ...] = ()
+    person: str = ""
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A party of the plan that gets something of the run. gets: in words; where: organisation and country, empty where
+    nothing here says them."""
+
+    name: str
+    gets: str
+    where: str = ""
 
 
 class Annex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole. made: UTC, ISO 8601; program: its version; computes: the owner gives no rows; permit: (what, in the
     plan's words); rows: of this owner alone; model: the digest
-    that the coordinator said at the run's end, empty where it said none; others: other runs of the very plan."""
+    that the coordinator said at the run's end, empty where it said none; others: other runs of the very plan; kept:
+    what stays in this owner's home, and how long, in sentences."""
 
     version: Literal[1]
     made: str
@@ -164,6 +178,8 @@ class Annex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     rows: Rows = Rows()
     model: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def text(annex: Annex) -> bytes:
@@ -172,13 +188,13 @@ def text(annex: Annex) -> bytes:
 
 
 def read(data: bytes, where: str) -> Annex:
-    """The annex in these bytes. Raises UsageError: it is none, of another version, or spelt in another way, in which a
-    reader could be shown something else than a program."""
+    """The annex in these bytes, also one that lacks newer keys. Raises UsageError: it is none, of another version, or
+    spelt in another way, in which a reader could be shown something else than a program."""
     try:
         found = msgspec.json.decode(data, type=readable(Annex), strict=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         kind = "" if isinstance(error, RecursionError) else f": {error}"
         raise UsageError(f"is no permit annex of this version{kind}", where=where) from None
-    if text(found) != data:
+    if json_text(msgspec.json.decode(data)).encode() != data:
         raise UsageError("is not spelt as this program writes it", where=where, hint="it was changed: do not trust it")
     return found

@@ -4,6 +4,7 @@ It says what `annex.json` says; both are signed.
 """
 
 from potluck.core.party import BROKER
+from potluck.core.tables.permit import WORDS
 from potluck.report import matrix
 from potluck.report.page import HERE, environment
 from potluck.report.papers.annex import JSON, SEAL, Annex
@@ -21,6 +22,8 @@ def render(annex: Annex, sites: tuple[str, ...], digest: str) -> str:
             css=(HERE / "report.css").read_text(encoding="utf-8"),
             table=matrix.short(views, sites) if views else None,
             numbers=policies,
+            before={line.key: line.says for line in annex.policies[0].lines} if annex.policies else {},
+            retention=dict(annex.permit).get(WORDS["retention"], ""),
             digest=digest,
             json=JSON,
             seal=SEAL,
