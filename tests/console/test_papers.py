@@ -47,6 +47,13 @@ def test_no_other_file_of_the_home_is_handed_out(ann, place, address):
     assert ann.get(f"/papers/{address}").status_code in (303, 404)
 
 
+def test_no_link_leads_out_of_the_papers(home, ann, place):
+    path = home / "own" / "r1" / JSON
+    path.unlink()
+    path.symlink_to(home / "policy.toml")
+    assert ann.get("/papers/r1?file=annex.json").status_code == 404
+
+
 def test_nothing_is_written_or_handed_out_without_form_or_person(home, ann, plan, place):
     stranger = Visitor(home)
     assert stranger.get("/papers/r1?file=annex.json").status_code == 303

@@ -41,9 +41,9 @@ def regular(path: Path, links: bool = True) -> BinaryIO:
         raise
 
 
-def read(path: Path) -> bytes:
+def read(path: Path, links: bool = True) -> bytes:
     """All of it, as `regular`. Raises OSError."""
-    with regular(path) as file:
+    with regular(path, links) as file:
         return file.read()
 
 

@@ -185,18 +185,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stamp: str | None = None
 
 
-def read(folder: Path) -> tuple[Outcome, Details]:
-    """Both documents of a run folder. Raises UsageError where one is missing or is not what a run writes."""
-    outcome, details = _load(folder, FILE, Outcome), _load(folder, DETAILS, Details)
+def read(folder: Path, links: bool = True) -> tuple[Outcome, Details]:
+    """Both documents of a run folder. links: they may be links to others. Raises UsageError where one is missing or is
+    not what a run writes."""
+    outcome, details = _load(folder, FILE, Outcome, links), _load(folder, DETAILS, Details, links)
     if details.version != VERSION:
         what = f"{DETAILS} is of version {details.version}, this report reads version {VERSION}"
         raise UsageError(what, where=str(folder), hint="use the potluck that made the run")
     return outcome, details
 
 
-def _load(folder: Path, name: str, schema: type[S]) -> S:
+def _load(folder: Path, name: str, schema: type[S], links: bool) -> S:
     try:
-        body = private.read(folder / name)
+        body = private.read(folder / name, links)
     except OSError:
         raise UsageError(
             f"no {name} to read", where=str(folder), hint="give the folder that a run has written"

@@ -141,6 +141,17 @@ def gone(pid: int) -> bool:
         return True
 
 
+def test_a_program_gets_a_few_named_variables_and_none_that_may_hold_a_secret(owner, monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    monkeypatch.setenv("HOME", "/home/site")
+    owner.script("#!/bin/sh\nexec env > told\n")
+    owner.asked("r1")
+    owner.done(NOW)
+    told = dict(line.split("=", 1) for line in (owner.home.folder / "told").read_text().splitlines())
+    assert told["HOME"] == "/home/site"
+    assert set(told) <= module.PASSED | {"PWD", "SHLVL", "_", "OLDPWD"}  # what the shell adds
+
+
 def test_a_program_that_hangs_keeps_nobody_waiting_and_is_killed_with_all_that_it_started(owner):
     owner.script("#!/bin/sh\nsleep 1000 & echo $! > child\ntrap '' TERM\necho $$ > leader\nsleep 1000\n")
     owner.asked("r1")

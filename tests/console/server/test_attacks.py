@@ -7,6 +7,7 @@ import pytest
 from potluck.console import shell
 from potluck.console.server import rehearsal
 from potluck.console.server.drafts import ALL, EACH, TEXT, UPLOAD, drafts
+from potluck.console.server.results import left
 from potluck.console.sessions import IDLE
 from potluck.core.errors import Refused
 from support.console import office as offices
@@ -272,6 +273,18 @@ def test_no_link_leads_out_of_a_runs_folder(desk, ann, tmp_path, name):
     (out / name).symlink_to(tmp_path / "secret")
     assert [ann.get(page).status_code for page in pages] == [404] * len(pages)
     assert f"/keep/{name}" not in ann.get(f"/runs/{run}").text
+
+
+@pytest.mark.parametrize("name", ["run.json", "details.json"])
+def test_facts_of_a_run_come_from_no_file_elsewhere(tmp_path, name):
+    run, out = live("a" * 32, state="finished", out=tmp_path / "out"), tmp_path / "out"
+    out.mkdir()
+    (out / "run.json").write_text('{"plan": {"name": "theirs"}}')
+    (out / "details.json").write_text('{"version": 3}')
+    assert left(run).sentences  # the control
+    (out / name).rename(tmp_path / name)
+    (out / name).symlink_to(tmp_path / name)
+    assert left(run).sentences == ()
 
 
 def test_a_report_comes_under_a_policy_that_lets_it_do_nothing(desk, ann, tmp_path):

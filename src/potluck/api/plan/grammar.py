@@ -47,9 +47,16 @@ def read_text(path: Path) -> str:
         raise UsageError(f"cannot be read ({reason(error)})", where=str(path), hint=hint) from None
 
 
+_BETWEEN = re.compile(r"[=,{}\[\]\n]")
+_DEEP = re.compile(r"""\s*+(?:(?:[\w-]++|"[^"]*+"|'[^']*+')[ \t]*+[.][ \t]*+){64}""")
+"""A key of so many parts. The library that reads TOML takes seconds, and a gigabyte, for one of some ten thousand."""
+
+
 def read_toml(text: str, where: str) -> Toml:
     """The tables of a TOML text. Raises PlanError."""
     try:
+        if any(map(_DEEP.match, _BETWEEN.split(text))):
+            raise RecursionError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         hint = "texts need quotes, keys need `=`"

@@ -51,7 +51,7 @@ def left(run: Live) -> Left | None:
         (name, what, path.stat().st_size) for name, what, path in sizes if path.is_file() and not path.is_symlink()
     )
     try:
-        outcome, details = read(run.out)
+        outcome, details = read(run.out, links=False)
         results = scores(outcome, details)
         spent, moved = owners.budgets(outcome, details), traffic.timeline(outcome, details)
         said = tuple(summary.sentences(outcome, details, results, spent))

@@ -72,7 +72,7 @@ class Papers:
         if name not in FILES:
             raise HTTPException(404)
         try:
-            data = private.read(path)
+            data = private.read(path, links=False)
         except OSError:
             raise HTTPException(404) from None
         saved = f'attachment; filename="{path.parent.name[:32]}-{name}"'

@@ -1,7 +1,8 @@
 """Who is told that a request waits: a program of the owner's, run by the site's process ([notify] of the policy).
 
-It is run without a shell, as a group of its own, from the policy's folder; what its command line says is the policy's
-alone, and what others wrote (names of plans and askers) comes as JSON on stdin, every letter of it visible. It never
+It is run without a shell, as a group of its own, from the policy's folder, with the few variables of `PASSED`; what its
+command line says is the policy's alone, and what others wrote (names of plans and askers) comes as JSON on stdin, every
+letter of it visible. It never
 keeps the site waiting: it is started and looked at, one at a time, at most once a minute (what began to wait meanwhile
 is told together), killed with its group after half a minute, and of what it prints a few lines are read and the first
 is shown on the owner's screen where it failed. A program that leaves its group on purpose is not followed: a service's
@@ -49,6 +50,27 @@ PRINTED = 4096
 """Bytes of what a program prints that are kept."""
 LONGEST = 300
 """Bytes of an address of pages."""
+PASSED = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "TMPDIR",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+    ]
+)
+"""What it gets of the process's environment: what finds programs and ways out, and no password of a database."""
 RECENT = 1 << 20
 """Bytes of the access log's end in which the last message is looked for."""
 
@@ -174,6 +196,7 @@ class Notifier:
                 process = subprocess.Popen(  # noqa: S603  the owner's own command, checked above, and no shell
                     command, stdin=told, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     cwd=self.home.policy.parent, start_new_session=True,
+                    env={name: value for name, value in os.environ.items() if name in PASSED},
                 )  # fmt: skip
         except (PotluckError, OSError) as error:
             why = error.what if isinstance(error, PotluckError) else f"notify.command cannot be run ({reason(error)})"
