@@ -32,7 +32,7 @@ from support.he.tampered import altered
 from support.hostile.tampering import altering
 
 HEART = Path(potluck.__file__).parent / "demo" / "heart.toml"
-SETTINGS = ['protect.with="he"', 'federation.server="curious"', 'privacy.noise="none"', "training.rounds=2"]
+SETTINGS = ['protect.with="he"', 'federation.server="curious"', 'privacy.noise="none"', "training.rounds=1"]
 
 
 @pytest.fixture
