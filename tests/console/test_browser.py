@@ -155,7 +155,7 @@ def test_a_page_of_another_port_cannot_make_her_browser_decide(site, home, plan,
             evil.shutdown()
     assert decided(home) == []
     page.goto(f"{origin}/requests/{plan}")
-    page.click("text=Approve")  # the control
+    page.click("button:has-text('Approve')")  # the control
     page.wait_for_selector("text=approved")
     assert decided(home) == [("approve", "ann", "")]
 

@@ -67,6 +67,8 @@ def test_each_run_says_what_became_of_it_and_only_what_can_be_decided_has_button
     assert all("It was asked for four times" in text for text in pages.values())
     assert [one for one, (_, text) in found.items() if "/decide" in text] == ["r3", "r4"]
     assert "This page is about an older run" in pages["r1"]
+    assert "The policy has denied it since" in pages["r3"]
+    assert "Nothing is left to do" not in pages["r3"]
     assert "This run spent epsilon" in pages["r1"]
     assert "This run has spent nothing here" in pages["r2"]
     assert "Left of the yearly cap" not in pages["r2"]

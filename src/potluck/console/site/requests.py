@@ -186,7 +186,7 @@ class Owner:
             earlier=before,
             decided=said,
             done=SAID,
-            standing=standing(asked, said, bool(no), heard),
+            standing=standing(asked, said, bool(no), heard, mine.fate),
             against=[one.words for one in no],
             settings=json_text(asked.document()["settings"]),
             many=MANY,

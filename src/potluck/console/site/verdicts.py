@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from potluck.api.network.asked import Asked
-from potluck.api.network.history import OURS, Voices
+from potluck.api.network.history import OURS, Fate, Voices
 from potluck.core.prose import count
 from potluck.owner.access import Entry
 from potluck.owner.requests import State
@@ -47,12 +47,14 @@ SAID = {"approve": "approved it", "deny": "denied it", "revoke": "took every app
 """What somebody did, as a line of the page's history says it."""
 
 
-def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voices) -> Standing | None:
-    """None: nobody decided about this run. against: the policy of now does not allow it."""
+def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voices, fate: Fate) -> Standing | None:
+    """None: nobody decided about this run. against: the policy of now does not allow it; fate: what became of it."""
     last = next((one for one in reversed(decided) if one.run == asked.request.run), None)
     if last is None:
         return None
-    return Standing(DONE[last.event], last.person, last.when, _then(asked, against, heard))
+    denied = bool(fate.codes) and asked.request.state in (State.APPROVED, State.FINISHED)
+    then = "The policy has denied it since." if denied else _then(asked, against, heard)
+    return Standing(DONE[last.event], last.person, last.when, then)
 
 
 def who_can(heard: Voices) -> str:
