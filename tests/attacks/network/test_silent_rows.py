@@ -178,7 +178,7 @@ def visits(fed, name="b", each=2):
     return msgspec.structs.replace(spec, data=data, privacy=privacy)
 
 
-USED = "40 rows read, 20 rows used"
+USED = ("40 rows read, 20 rows used", "rows that are used are of 20 different persons")
 BEYOND = "20 of 40 rows are left out: beyond the first row of a person (privacy.rows_per_person)"
 
 
@@ -188,13 +188,13 @@ def test_rows_of_persons_that_are_left_out_are_told_in_inbox_preview_and_the_sit
     home, which = fed.folder / "b", digest(spec).hex()
     shown = preview(home, which).document()
     assert (shown["rows"], shown["data"]["beyond"], shown["data"]["statistics"]) == (20, 20, {"m": 20})
-    assert counted(fed) == [(USED, BEYOND)]
-    assert inbox.inbox(home)[0].rows == [USED, BEYOND]
+    assert counted(fed) == [(*USED, BEYOND)]
+    assert inbox.inbox(home)[0].rows == [*USED, BEYOND]
     inbox.decide(home, "approve", which, "anna")
     with fed.site("b", threading.Event()) as one:
         assert one._consent.decide(RUN, proposal(fed, spec)).verdict == "granted"
     assert any(line.endswith(BEYOND) for line in fed.heard["b"])
-    assert counted(fed) == [(USED, BEYOND)] * 2
+    assert counted(fed) == [(*USED, BEYOND)] * 2
     monkeypatch.setattr(table, "counted", lambda plan, person, index: index)  # the control: nobody hears of it
     assert preview(home, which).document()["data"]["beyond"] == 0
 
