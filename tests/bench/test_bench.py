@@ -70,6 +70,8 @@ PROMISED = [
     *(f"round over the network, 3 sites, d=1e6, {protect}: {beside}" for protect in BOTH for beside in FLOORS[1:]),
     *(f"round over the network, {count} sites, tiny, clear" for count in (10, 30, 100, 300)),
     *(f"round over the network, {count} sites, tiny, mask" for count in (10, 30, 100)),
+    *(f"a page of the owner, {what}" for what in ("100 requests wait", "100 asked", "10,000 lines")),
+    *(f"a page of the coordinator, {what}" for what in ("100 runs", "10,000 lines")),
     *(f"verify {kind}-" for kind in ("snp", "tdx", "sgx", "nitro", "tpm")),
     "seal 64 MiB to an enclave",
     *(f"fit over columns, {size} at 2 owners, newton" for size in ("10,000 x 20", "30,000 x 23")),

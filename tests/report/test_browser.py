@@ -200,6 +200,27 @@ def test_what_is_printed_is_no_wider_than_paper(reports, tmp_path):
             assert page.evaluate("document.documentElement.scrollWidth") <= A4, name
 
 
+@pytest.mark.slow
+def test_a_keyboard_reaches_every_link_fold_and_wide_table(reports):
+    wanted = "a[href], summary, [tabindex='0']"
+    with playwright() as browser:
+        page = browser.new_page(viewport={"width": 400, "height": 900})
+        page.goto(reports["heart"].as_uri())
+        shown = f"[...document.querySelectorAll({wanted!r})].filter((one) => one.checkVisibility())"
+        page.evaluate(f"{shown}.forEach((one, place) => {{ one.dataset.place = place }})")
+        places = page.evaluate(f"{shown}.length")
+        reached = []
+        for _ in range(places):
+            page.keyboard.press("Tab")
+            look = "getComputedStyle(document.activeElement)"
+            assert page.evaluate(f"{look}.outlineStyle + {look}.outlineWidth") == "solid3px"
+            reached.append(int(page.evaluate("document.activeElement.dataset.place")))
+        assert reached == list(range(places))
+        page.focus("summary")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.parentElement.open")
+
+
 def test_the_browser_builds_the_tree_that_was_written(light, reports):
     for name, page in reports.items():
         ours = Tree(page.read_text())

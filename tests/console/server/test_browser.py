@@ -67,6 +67,61 @@ def test_a_plan_is_sent_looked_at_and_started_by_keyboard_and_its_run_followed(s
 
 
 @pytest.mark.slow
+def test_a_wrong_plan_is_mended_and_a_run_cancelled_by_keyboard_alone(site):
+    origin, page, heard, desk = site
+    page.goto(f"{origin}/new")
+    wrong = offices.text(task="trian")
+    reach(page, "text")
+    page.keyboard.insert_text(wrong)
+    reach(page, "Check it")
+    press(page, "Enter")
+    page.wait_for_url("**/plans/*")
+    assert violations(page) == []
+    reach(page, "Mend it and send it again")
+    press(page, "Enter")
+    page.wait_for_url("**/new?again=*")
+    assert violations(page) == []
+    assert page.input_value("#text").split() == wrong.split()
+    reach(page, wrong.strip())
+    press(page, "Control+a")
+    page.keyboard.insert_text(offices.text())
+    reach(page, "Check it")
+    press(page, "Enter")
+    page.wait_for_url("**/plans/*")
+    reach(page, "Start the run")
+    press(page, "Enter")
+    page.wait_for_url(f"{origin}/runs/*")
+    reach(page, "reason")
+    page.keyboard.type("the wrong columns")
+    reach(page, "Cancel the run")
+    press(page, "Enter")
+    page.wait_for_selector("text=Cancelled by ann; the wrong columns")
+    assert [one.state for one in desk.office.runs] == ["cancelled"]
+    assert heard == []
+
+
+@pytest.mark.slow
+def test_a_check_that_takes_long_says_what_it_does_and_is_sent_once(site):
+    origin, page, heard, _ = site
+    page.goto(f"{origin}/new")
+    page.evaluate(
+        """() => {
+          window.sent = 0;
+          document.querySelector("main form").addEventListener("submit", (event) => {
+            window.sent += !event.defaultPrevented;
+            event.preventDefault(); // nothing leaves, so that the page stays
+          });
+        }"""
+    )
+    page.click("text=Check it")
+    page.wait_for_selector("text=one round is rehearsed with made-up rows. It gets 60 seconds. So far")
+    page.click("text=Check it", force=True)
+    assert page.evaluate("window.sent") == 1
+    assert violations(page) == []
+    assert heard == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_page_however_it_is_shown(site, scheme, tmp_path):
     origin, page, heard, desk = site
