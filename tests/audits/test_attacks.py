@@ -118,7 +118,8 @@ def test_first_slopes_beside_a_gram_matrix_are_the_means_of_each_side(tmp_path):
     assert all(one.verdict.score > 0.999 for one in it)
 
 
-def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path):
+@pytest.mark.parametrize("word", ["mask", pytest.param("clear", marks=pytest.mark.slow)])
+def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path, word):
     def zeroed(line, body):
         if line["step"] in ("clear/input", "mask/input", "gave"):
             return bytes(len(body))
@@ -128,13 +129,13 @@ def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, mas
         return body
 
     hidden = [one.name for one in ATTACKS if one is not UNIFORM]
-    for place, (folder, _, rows) in enumerate((one_row, masked)):
-        found = potluck.attack(changed(folder, tmp_path / str(place), zeroed), "server,a", data=rows)
-        compared = {"letters"} if folder is masked[0] else set()
-        assert {one.name for one in found.results} == {one.name for one in ATTACKS} | compared
-        assert {one.name for one in found.results if one.name == "letters" and one.verdict.succeeded} == compared
-        assert [one.name for one in found.results if one.verdict.succeeded and one.name in hidden] == []
-        assert any(one.name == "uniform" and one.verdict.succeeded for one in found.results)  # zeros are no masks
+    folder, _, rows = masked if word == "mask" else one_row
+    found = potluck.attack(changed(folder, tmp_path / "zeros", zeroed), "server,a", data=rows)
+    compared = {"letters"} if word == "mask" else set()
+    assert {one.name for one in found.results} == {one.name for one in ATTACKS} | compared
+    assert {one.name for one in found.results if one.name == "letters" and one.verdict.succeeded} == compared
+    assert [one.name for one in found.results if one.verdict.succeeded and one.name in hidden] == []
+    assert any(one.name == "uniform" and one.verdict.succeeded for one in found.results)  # zeros are no masks
 
 
 class FewBits(pairs.Keystream):
@@ -153,7 +154,7 @@ class Again(pairs.Keystream):
         super().__init__(type(key)(bytes(32)))
 
 
-@pytest.mark.parametrize("bug", [None, FewBits, Again])
+@pytest.mark.parametrize("bug", [None, FewBits, pytest.param(Again, marks=pytest.mark.slow)])
 def test_words_under_masks_are_random_and_under_faulty_ones_are_not(tmp_path, monkeypatch, only, bug):
     only(UNIFORM)
     if bug:
@@ -191,7 +192,7 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, only,
     assert "not here to compare" in it.verdict.words
 
 
-@pytest.mark.parametrize("word", ["clear", "mask"])
+@pytest.mark.parametrize("word", [pytest.param("clear", marks=pytest.mark.slow), "mask"])
 def test_rows_that_are_not_those_of_the_run_are_not_compared(one_row, masked, only, word):
     only(ANALYTIC)
     folder, _, rows = one_row if word == "clear" else masked
@@ -272,6 +273,7 @@ def test_a_target_that_stands_beside_the_declared_columns_is_made_up_too(word):
     assert {name: rows.rows for name, rows in made.scenes[0][1].items()} == dict.fromkeys("abc", 1)
 
 
+@pytest.mark.slow
 def test_of_statistics_no_attack_on_slopes_is_tried_and_it_says_why(tmp_path):
     spec = potluck.Plan(
         name="s", purpose="a test", task="statistics", federation={"sites": ["a", "b", "c"], "server": "curious"},

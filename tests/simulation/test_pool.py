@@ -54,8 +54,8 @@ def test_each_request_is_answered_once_whoever_is_free():
     ("op", "kind", "said"),
     [
         ("refuse", UsageError, r"UsageError: where: what\. hint: hint"),
-        ("graph", GraphError, "torch fails"),
-        ("abort", Abort, "beyond"),
+        pytest.param("graph", GraphError, "torch fails", marks=pytest.mark.slow),
+        pytest.param("abort", Abort, "beyond", marks=pytest.mark.slow),
         ("memory", MemoryError, "^$"),
     ],
 )

@@ -19,7 +19,9 @@ def test_shares_have_the_exact_interval_of_scipy(hits, tries):
     assert bounds.most(hits, tries, 0.05) == pytest.approx(found.high, abs=1e-12)
 
 
-@pytest.mark.parametrize(("mu", "delta"), [(0.1, 0.01), (0.5, 1e-5), (1.0, 1e-9)])
+@pytest.mark.parametrize(
+    ("mu", "delta"), [(0.5, 1e-5), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((0.1, 0.01), (1.0, 1e-9)))]
+)
 def test_epsilon_of_gaussian_noise_is_that_of_the_accountant(mu, delta):
     known = epsilon([Gauss(1 / mu)], delta)  # dp-accounting's loss distributions, rounded up
     assert known - 5e-4 <= bounds.gaussian_epsilon(mu, delta) <= known
@@ -28,7 +30,12 @@ def test_epsilon_of_gaussian_noise_is_that_of_the_accountant(mu, delta):
 
 @pytest.mark.parametrize(
     ("sigma", "rate", "count", "delta"),
-    [(1.0, 0.01, 1000, 1e-5), (0.6, 0.01, 200, 1e-6), (5.0, 0.5, 50, 1e-8), (20.0, 0.3, 10_000, 1e-5)],
+    [
+        (0.6, 0.01, 200, 1e-6),
+        (5.0, 0.5, 50, 1e-8),
+        pytest.param(1.0, 0.01, 1000, 1e-5, marks=pytest.mark.slow),
+        pytest.param(20.0, 0.3, 10_000, 1e-5, marks=pytest.mark.slow),
+    ],
 )
 def test_what_drawn_units_cost_is_what_dp_accounting_says(sigma, rate, count, delta):
     known = epsilon([SampledGauss(sigma, rate, count)], delta)  # dp-accounting's loss distributions

@@ -45,7 +45,9 @@ def alone(frames, columns):
 
 
 @pytest.mark.parametrize("keys", [ADDITIVE, pytest.param(TREES, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["wine", "diabetes", "cancer"])
+@pytest.mark.parametrize(
+    "name", ["wine", *(pytest.param(one, marks=pytest.mark.slow) for one in ("diabetes", "cancer"))]
+)
 def test_rows_that_are_alone_in_a_bin_are_read_off_exact_sums(name, keys, tmp_path):
     rows, columns, target = few(name)
     ((of, all_of_them),) = judged(plan(columns, target, "mask", **keys), rows, tmp_path / "run", "server").items()

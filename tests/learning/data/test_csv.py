@@ -316,6 +316,7 @@ def test_rows_behind_quotes_over_many_lines_are_told_by_their_last_line(tmp_path
         read(path, stats({"x": number(0, 9), "note": category("d")}), "home")
 
 
+@pytest.mark.slow
 def test_large_files_keep_their_order_and_every_row(tmp_path):
     """Several threads read it, each a part."""
     count = 400_000

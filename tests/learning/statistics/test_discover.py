@@ -170,7 +170,7 @@ def told_of_single_persons(privacy, times, seed=0, std=1.0):
     return np.mean([bool(led(spec, strings, std, draw).top) for _ in range(times)])
 
 
-@pytest.mark.parametrize("privacy", [ROW, PERSON], ids=["row", "person"])
+@pytest.mark.parametrize("privacy", [ROW, pytest.param(PERSON, marks=pytest.mark.slow)], ids=["row", "person"])
 def test_a_string_that_one_person_alone_has_is_told_with_probability_delta_at_most(privacy, monkeypatch):
     """Half of the cells that the bound reckons with hold such a string, so it should be met to about a half."""
     assert 0.04 < told_of_single_persons(privacy, 120) < 0.19 < privacy.delta

@@ -96,6 +96,7 @@ def test_intervals_hold_the_populations_coefficients_at_every_size(family, n, ep
         assert (held < 0.985).all()
 
 
+@pytest.mark.slow
 def test_a_fit_of_rare_outcomes_that_has_not_settled_is_refused_and_settles_in_more_rounds(monkeypatch):
     held, refused = coverage("binomial", 20000, 3.0, 30, truth=RARE, rounds=6)
     assert refused < 0.1

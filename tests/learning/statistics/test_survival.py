@@ -382,6 +382,7 @@ def compared(groups, n, of, tries, seed, epsilon=1.0, last=None):
     return float(np.mean(said)) if said else math.nan, len(said) / tries
 
 
+@pytest.mark.slow
 def test_the_log_rank_test_with_noise_holds_its_level():
     """At n = 250 the noise in differences is more than what the events vary by."""
     wrong, given = compared(3, 250, chances(52, 0.15, 0.5), 200, 3)

@@ -64,7 +64,7 @@ def compared(scene, module):
         assert np.linalg.norm(wanted) > 4 * KEPT * len(rows) * scene.spec.privacy.clip
 
 
-@pytest.mark.parametrize("unit", ["row", "person"])
+@pytest.mark.parametrize("unit", ["row", pytest.param("person", marks=pytest.mark.slow)])
 def test_what_leaves_is_the_drawn_units_clipped_and_the_noise(graph, unit):
     module, path = graph
     compared(scene(path, unit), module)

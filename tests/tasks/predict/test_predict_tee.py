@@ -55,7 +55,11 @@ def table(path):
 MODELS = [scene.logistic(), scene.linear(), scene.network(), scene.labels()]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.target.side)
+@pytest.mark.parametrize(
+    "model",
+    [*MODELS[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in MODELS[2:])],
+    ids=lambda m: m.target.side,
+)
 def test_the_scores_are_those_of_plain_scoring_bit_for_bit(here, model):
     done = scored(here, model, compare=True)
     plain = np.array(model.scored(here / "rows.csv")[1])

@@ -50,7 +50,7 @@ def done(made: Plan, out):
     return potluck.run(made, frames(), out=out, ledger=out.parent / "ledger")
 
 
-@pytest.mark.parametrize("kind", ["linear", "logistic"])
+@pytest.mark.parametrize("kind", ["linear", pytest.param("logistic", marks=pytest.mark.slow)])
 def test_every_protection_opens_what_clear_opens(kind, tmp_path):
     runs = {word: done(plan(word, kind), tmp_path / word) for word in ("clear", "mask", "tee")}
     assert len({run.model.digest() for run in runs.values()}) == 1

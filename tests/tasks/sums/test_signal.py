@@ -142,6 +142,7 @@ def test_a_plan_that_is_named_does_better_by_the_same_measure(batch, rounds, eps
     assert f"hint: training.batch = {found.better[0].batch}" in line
 
 
+@pytest.mark.slow
 def test_a_plan_beside_it_whose_noise_cannot_be_kept_is_not_named_and_stops_nothing(monkeypatch):
     spec, kept = wide(80, 30, 1.0), mechanism
 

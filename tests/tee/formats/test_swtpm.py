@@ -155,7 +155,9 @@ def test_keys_in_each_others_place_are_refused(machine):
             challenge(area, ak, [listed(ek)], os.urandom)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(one, marks=[pytest.mark.slow] * (place > 0)) for place, one in enumerate(KINDS)]
+)
 def test_quotes_of_every_kind_of_key_are_accepted(machine, kind):
     handle, words = KINDS[kind]
     machine.keys(handle, kind, words)
