@@ -219,16 +219,19 @@ def test_who_connects_while_the_broker_reads_its_users_is_let_in_all_the_same(ru
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_refusal_counts_once_it_is_said_twice(running, monkeypatch, times):
-    left, connected = [Refused("unknown")] * times, object()
+    left, connected, account = [Refused("unknown")] * times, object(), running.account(A)
+    connect = session._connect
 
-    async def refusing(*where):
+    async def refusing(whose, *where):
+        if whose is not account:  # links of other tests, which try again
+            return await connect(whose, *where)
         if left:
             raise left.pop()
         return connected
 
     monkeypatch.setattr(session, "_connect", refusing)
     with nullcontext() if times == 1 else pytest.raises(Refused, match="unknown"):
-        assert asyncio.run(session.connect(running.account(A))) is connected
+        assert asyncio.run(session.connect(account)) is connected
 
 
 def test_many_links_share_one_thread(tmp_path):
