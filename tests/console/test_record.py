@@ -152,7 +152,7 @@ def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when
     assert "unknown key allow.whom" in text
     asked = []
 
-    def examine(folder, *, quick=False):
+    def examine(folder, *, quick=False, person=""):
         asked.append(quick)
         return (Finding("broker", "bad", "it <b>refuses</b> \u202ethese keys", "rotate"), Finding("disk", "good", "ok"))
 
@@ -172,7 +172,7 @@ def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when
 def test_one_look_at_everything_goes_on_at_a_time(home, ann, monkeypatch):
     began, go = threading.Event(), threading.Event()
 
-    def slow(folder, *, quick=False):
+    def slow(folder, *, quick=False, person=""):
         if not quick:
             began.set()
             assert go.wait(60)
