@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from groups import (
     accuracy,
-    attestation,
     boosting,
-    enclave,
     encrypted_prediction,
     encrypted_sum,
     fashion,
@@ -45,6 +43,7 @@ from groups import (
     whole_round,
 )
 from groups.networks import clipped, graphs, noised
+from groups.tee import attestation, enclave
 from harness.measure import Row
 from harness.results import dated, machine, merged, publish, show, write
 

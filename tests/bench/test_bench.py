@@ -185,7 +185,7 @@ def test_the_groups_are_listed_without_any_peer_installed():
     hidden = "import sys; sys.modules.update(flwr=None, opendp=None); import runpy; sys.argv = ['run.py', '--list']; "
     code = f"{hidden}sys.path.insert(0, {str(BENCH)!r}); runpy.run_path({str(BENCH / 'run.py')!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 34
+    assert len(done.stdout.splitlines()) == 36
     assert all(": " in line for line in done.stdout.splitlines())
 
 

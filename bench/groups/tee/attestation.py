@@ -17,7 +17,7 @@ from potluck.tee.attestation.evidence import Asked, Evidence
 from potluck.tee.attestation.policy import Policy
 from potluck.tee.attestation.verify import verify
 
-VECTORS = Path(__file__).parents[2] / "vectors" / "tee"
+VECTORS = Path(__file__).parents[3] / "vectors" / "tee"
 NOW = 1_790_000_000
 TURNS = 60
 GOALS_MS: Mapping[str, float | None] = {

@@ -1,0 +1,1 @@
+"""What trusted execution costs."""
