@@ -7,7 +7,7 @@ import pytest
 
 from support.docs.pages import ROOT
 
-QUICK = ("statistics_heart", "python_frames")
+QUICK = ("statistics_heart",)
 EXAMPLES = [
     pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
     for path in sorted((ROOT / "examples").glob("*.py"))

@@ -44,6 +44,7 @@ def test_the_first_plan_is_drafted_from_files_as_hospitals_have_them_and_runs(ca
     assert {item.name for item in tmp_path.iterdir()} <= {"cleveland.csv", "hungarian.csv", "va.csv", "runs", "ledger"}
 
 
+@pytest.mark.slow
 def test_survival_is_that_of_the_pooled_rows_and_what_the_notebook_keeps(carried_out):
     """R's `survival` has medians of 310, 270 and 426 days for all rows in one place: these bins of 30 days."""
     rows, check, patients, alive, medians, hazards, noised = carried_out("survival", "lung")

@@ -17,6 +17,7 @@ from support.docs.pages import DOCS, PAGES, ROOT
 from support.docs.rendered import page_of, rendered
 from support.docs.wheel import built, copied
 
+pytestmark = pytest.mark.slow  # building it takes longer than all else that is asked of pages
 SHOWN = [*PAGES, ROOT / "bench" / "README.md"]
 LIBRARY = DOCS / "reference" / "library.md"
 
@@ -142,7 +143,6 @@ def test_a_notebook_is_a_page_with_what_its_cells_showed(site):
     assert "data:image/png;base64," in pictures
 
 
-@pytest.mark.slow
 @pytest.mark.browser
 def test_search_works_from_a_folder_and_without_a_network(site, tmp_path):
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -162,7 +162,6 @@ def test_search_works_from_a_folder_and_without_a_network(site, tmp_path):
     assert int(found[1]) > 20
 
 
-@pytest.mark.slow
 def test_a_site_with_a_broken_link_is_not_built(tmp_path):
     source = copied(tmp_path / "source")
     page = source / "docs" / "quickstart.md"

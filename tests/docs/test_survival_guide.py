@@ -34,6 +34,7 @@ def words(text):
     return " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_check_and_the_snippets_print(plan, capsys):
     said, names, shown = spoken(capsys, "check", "lung.toml"), {}, 0
     assert said.code == 0
@@ -75,6 +76,7 @@ def test_its_numbers_are_those_of_pandas_and_statsmodels_on_the_pooled_rows(plan
     assert ours.loc[list(design), "se"].tolist() == pytest.approx(fit.bse.tolist(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_by_days_they_are_those_that_r_prints(plan):
     """Of `survdiff(Surv(time, status) ~ sex, lung)` and `survfit` of the same: 10.3, and medians of 270 and 426."""
     one = {"name": "alive", "kind": "survival", "time": "days", "event": "status", "bins": 1050, "by": "sex"}

@@ -42,6 +42,7 @@ def test_the_plan_gives_what_pandas_gives(tmp_path, monkeypatch):
     assert found["stages"]["labels"] == [list(table.index), list(table.columns)]
 
 
+@pytest.mark.slow
 def test_the_page_says_what_check_says(capsys):
     page = (ROOT / "docs" / "guides" / "visits.md").read_text(encoding="utf-8")
     said = spoken(capsys, "check", PLAN)

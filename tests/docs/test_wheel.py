@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -16,14 +15,14 @@ import pytest
 from markdown_it import MarkdownIt
 
 from potluck.api.machine import pages
-from support.code import sources
+from support.docs.cited import cited
 from support.docs.pages import ROOT
 from support.docs.rendered import rendered
 from support.docs.wheel import LEFT, built, copied
 from support.places import SRC
 
+pytestmark = pytest.mark.slow  # building it takes longer than all else that is asked of pages
 ROWS = {"north": 40, "south": 50, "west": 45}
-CITED = re.compile(r"(?<![\w/.])((?:docs|examples)/[\w./-]*\w|[A-Z]{4,}\.md)(?:#[\w-]+)?|potluck docs ([\w/.-]*\w)")
 SCRIPT = """
 import sys
 from potluck.cli import potluck
@@ -57,7 +56,6 @@ def own_files(folder: Path) -> None:
         (folder / f"{site}.csv").write_text("\n".join(["id;age;stay;back", *lines]) + "\n", encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_a_wheel_runs_the_demo_without_a_checkout(packed, outside):
     where = outside("-c", "import potluck; print(potluck.__file__)")
     assert where.startswith(str(packed / "unpacked"))  # the control: it is not the checkout's
@@ -99,13 +97,6 @@ def test_a_wheel_has_everything_that_the_examples_are(packed):
             assert (there / path.relative_to(ROOT / "examples")).read_bytes() == path.read_bytes(), path
 
 
-def cited() -> dict[str, str]:
-    """Pages and files that the program names, in its messages and its comments, by one of the files that name them."""
-    texts = {str(path): text for path, text in sources().items()}
-    texts |= {str(path): path.read_text(encoding="utf-8") for end in ("toml", "html") for path in SRC.rglob(f"*.{end}")}
-    return {page or name: path for path, text in texts.items() for page, name in CITED.findall(text)}
-
-
 def test_nothing_that_the_program_names_is_lacking_in_a_wheel(packed, monkeypatch):
     monkeypatch.setattr(pages, "PLACES", (packed / "unpacked" / "potluck" / "site",))
     named = cited()
@@ -137,7 +128,6 @@ def test_a_wheel_is_no_larger_than_a_picture_album(packed):
     assert {one.split("/")[0].partition("-")[0] for one in names} == {"potluck"}
 
 
-@pytest.mark.slow
 def test_an_installed_wheel_works_by_its_command_in_an_environment_of_its_own(packed, tmp_path):
     """The packages that it needs are those of this environment; the checkout is not among them."""
     home = tmp_path / "venv"
@@ -177,7 +167,6 @@ def test_an_installed_wheel_works_by_its_command_in_an_environment_of_its_own(pa
     assert "pooled (nobody could)" in potluck("demo")
 
 
-@pytest.mark.slow
 def test_a_source_distribution_makes_the_same_wheel(packed, tmp_path):
     source = copied(tmp_path / "source")
     code = f"import os, packing; os.chdir({str(source)!r}); packing.build_sdist({str(tmp_path)!r})"

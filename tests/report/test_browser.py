@@ -144,6 +144,7 @@ def test_the_skip_link_comes_into_view_with_a_visible_outline(light):
         assert seen["skip"] == 0, name
 
 
+@pytest.mark.slow
 def test_it_is_light_by_day_and_dark_by_night(light, chromium, reports, tmp_path):
     assert light["heart-390"]["background"] == "rgb(255, 255, 255)"
     dark = _measured(chromium, tmp_path, {"heart": reports["heart"]}, "--blink-settings=preferredColorScheme=0")
@@ -184,6 +185,7 @@ def test_a_report_is_printed_on_two_pages(chromium, reports, tmp_path, name):
     assert _pages(chromium, tmp_path, reports[name]) <= 2
 
 
+@pytest.mark.slow
 def test_what_is_printed_is_no_wider_than_paper(reports, tmp_path):
     names = ("alpha", "beta", "gamma")
     run, details = SAMPLES["heart"]()

@@ -120,6 +120,7 @@ def test_without_matplotlib_the_error_says_what_to_install(tmp_path, monkeypatch
     assert stop.value.hint == "pip install 'potluck[plot]'"
 
 
+@pytest.mark.slow
 def test_names_of_a_plan_are_text_and_no_formula(tmp_path):
     """`$` begins a formula in matplotlib, which fails where it is none; letters that nobody sees are cut."""
     run, more = samples.clear()
@@ -155,6 +156,7 @@ def test_series_differ_in_more_than_colour_and_none_is_red_beside_green():
     assert len(axes.collections) == 6  # its band, too
 
 
+@pytest.mark.slow
 def test_no_word_is_cut_off_at_the_edge_and_long_names_keep_their_ends(tmp_path):
     run, more = samples.SAMPLES["heart"]()
     ward = "Verlegung auf die Intensivstation zur Übernahme"
@@ -173,6 +175,7 @@ def test_no_word_is_cut_off_at_the_edge_and_long_names_keep_their_ends(tmp_path)
     assert {(len(name), name.partition("=")[2]) for name in names} == {(34, "ja"), (34, "nein")}
 
 
+@pytest.mark.slow
 def test_many_lines_are_drawn_in_part_and_that_is_said(tmp_path):
     axes = made(tmp_path, "sixty").plot("metrics").get_axes()
     assert all(len(one.get_yticks()) == 40 for one in axes)
