@@ -45,14 +45,26 @@ def test_fitted_networks_with_tiny_weights_are_scored_too(predicting, activation
 
 
 @pytest.mark.parametrize("mode", ["batch", "single"])
-@pytest.mark.parametrize("value", [0.0, 5.6e-17, -1e-13, 1e-320, 1.0, -1.0])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(0.0, marks=pytest.mark.slow),
+        pytest.param(5.6e-17, marks=pytest.mark.slow),
+        pytest.param(-1e-13, marks=pytest.mark.slow),
+        1e-320,
+        1.0,
+        pytest.param(-1.0, marks=pytest.mark.slow),
+    ],
+)
 def test_a_row_in_the_middle_of_every_range_is_scored(predicting, mode, value):
     made = net((4, 2), seed=3)
     close(predicting, mode, made, np.full((1, 4), value))
 
 
 @pytest.mark.parametrize("mode", ["batch", "single"])
-@pytest.mark.parametrize("size", [1e2, 1e4, 2e5])
+@pytest.mark.parametrize(
+    "size", [pytest.param(1e2, marks=pytest.mark.slow), pytest.param(1e4, marks=pytest.mark.slow), 2e5]
+)
 def test_large_weights_are_scored_within_a_bound_that_grows_with_them(predicting, mode, size):
     made = net((6, 1), seed=4, size=size)
     scored = close(predicting, mode, made, rows(made, 3))

@@ -116,6 +116,7 @@ def test_nonsense_is_refused_before_any_engine_starts(row):
     assert idle.generation == 0
 
 
+@pytest.mark.slow
 def test_the_worker_refuses_what_is_not_reduced_by_itself(he_engine):
     with_worker = Worker("he", program=program(he_engine))
     engine = Bfv(SMALL, with_worker)
@@ -130,9 +131,9 @@ def test_the_worker_refuses_what_is_not_reduced_by_itself(he_engine):
     ("changed", "words"),
     [
         ({"moduli": SMALL.moduli[::-1]}, "moduli are others"),
-        ({"moduli": SMALL.moduli[:2]}, "moduli are others"),
-        ({"ring": 4096}, "another than the table's"),
-        ({"plain": LARGE.plain}, "another than the table's"),
+        pytest.param({"moduli": SMALL.moduli[:2]}, "moduli are others", marks=pytest.mark.slow),
+        pytest.param({"ring": 4096}, "another than the table's", marks=pytest.mark.slow),
+        pytest.param({"plain": LARGE.plain}, "another than the table's", marks=pytest.mark.slow),
     ],
     ids=["order", "too few", "ring", "plaintext"],
 )
@@ -151,7 +152,10 @@ MISCHIEF = {
 }
 
 
-@pytest.mark.parametrize("patch", MISCHIEF.values(), ids=MISCHIEF.keys())
+@pytest.mark.parametrize(
+    "patch",
+    [pytest.param(patch, marks=[pytest.mark.slow] * (name != "sum"), id=name) for name, patch in MISCHIEF.items()],
+)
 def test_an_engine_with_wrong_sums_fails_its_self_test(he_engine, patch):
     worker = Worker("he", program=program(he_engine, patch))
     with pytest.raises(Abort, match="self-test gives a wrong sum") as caught:
@@ -160,7 +164,7 @@ def test_an_engine_with_wrong_sums_fails_its_self_test(he_engine, patch):
     worker.close()
 
 
-@pytest.mark.parametrize("how", ["closed", "killed"])
+@pytest.mark.parametrize("how", [pytest.param("closed", marks=pytest.mark.slow), "killed"])
 def test_keys_of_an_engine_that_was_started_again_are_gone(he_engine, how):
     worker = Worker("he", program=program(he_engine))
     engine = Bfv(SMALL, worker)

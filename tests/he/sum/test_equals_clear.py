@@ -101,6 +101,7 @@ def test_every_step_alone_may_lose_as_many_as_the_plan_says(workers, step, reche
     check(workers, (5, 1, 2, arrays(5, 4, 64), 64, {0: step, 4: step}, recheck))
 
 
+@pytest.mark.slow
 def test_a_vector_of_many_ciphertexts(workers):
     check(workers, (3, 0, 0, arrays(3, 70_001, 32), 32, {}, True))
 
@@ -137,7 +138,15 @@ def test_where_all_must_stay_no_key_is_shared(workers):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [np.zeros(5, "<u8"), np.zeros(3, "<u8"), np.zeros((4, 1), "<u8"), np.zeros(4, "<u4")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(np.zeros(5, "<u8"), marks=pytest.mark.slow),
+        np.zeros(3, "<u8"),
+        pytest.param(np.zeros((4, 1), "<u8"), marks=pytest.mark.slow),
+        np.zeros(4, "<u4"),
+    ],
+)
 def test_a_site_whose_words_do_not_fit_the_terms_stops_before_it_sends_them(workers, words):
     sat = sitting(workers, 4, 0, 1, arrays(4, 4, 64))
     sat.words[sat.terms.sites[2]] = words

@@ -117,7 +117,10 @@ def test_as_many_as_the_plan_says_are_gone_at_one_step(workers, n, d, step):
     equals_clear(workers, n, d, words, dict.fromkeys(gone, step))
 
 
-PAIRS = [pytest.param(pair, marks=pytest.mark.slow if pair[0] > pair[1] else []) for pair in product(STEPS, repeat=2)]
+PAIRS = [
+    pytest.param(pair, marks=pytest.mark.slow if pair[0] > pair[1] or (at % 7 and pair[0] != pair[1]) else [])
+    for at, pair in enumerate(product(STEPS, repeat=2))
+]
 
 
 @pytest.mark.parametrize("steps", PAIRS)

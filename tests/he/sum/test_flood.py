@@ -25,7 +25,9 @@ def cohort(worker):
 
 
 @BOTH
-@pytest.mark.parametrize("missing", [0, 1, 2])
+@pytest.mark.parametrize(
+    "missing", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_all_partial_decryptions_but_one_open_nothing(cohort, row, missing):
     engine, keys, key = cohort(row, 3)
     layout = arrange(20, 100, 3, row.ring, row.plain)

@@ -97,6 +97,7 @@ def test_an_engine_dials_this_machine_alone_unless_it_is_told_more():
     assert LOOPBACK.listed == ("127.0.0.1", "[::1]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("peers", "reached"), [(Peers(("127.0.0.1:1-2",)), 0), pytest.param(Peers(("*",)), 1, marks=pytest.mark.slow)]
 )

@@ -49,7 +49,9 @@ def checked(engines, first, second):
     return len(mine)
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0, marks=pytest.mark.slow), 0.5, pytest.param(1, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     "size", [10, 1000, pytest.param(100_000, marks=pytest.mark.slow), pytest.param(1_000_000, marks=pytest.mark.slow)]
 )
@@ -57,7 +59,9 @@ def test_size_and_members_are_right(rr22, size, share):
     assert checked(rr22, *sides(size, share)) == int(size * share)
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0, marks=pytest.mark.slow), 0.5, pytest.param(1, marks=pytest.mark.slow)]
+)
 def test_so_they_are_by_elliptic_curves(ecdh, share):
     assert checked(ecdh, *sides(500, share)) == int(500 * share)
 
@@ -101,6 +105,7 @@ def test_only_the_receiver_learns_the_result(either, receiver):
     assert [len(one) for one in found] == ([50, 0] if receiver == 0 else [0, 50])
 
 
+@pytest.mark.slow
 def test_two_processes_are_started_and_ended_for_one_intersection(mpc_engine):
     with ring("ECDH") as engines:
         found = intersected(engines, [("a",), ("b",)], [("b",), ("c",)])

@@ -19,7 +19,12 @@ def test_the_sum_is_the_plain_sum_and_wraps_as_it_does(protocol):
 
 
 @pytest.mark.parametrize(
-    "bound", [1000, 2**62 - 1, *(pytest.param(one, marks=pytest.mark.slow) for one in (0, 1, 2**31))]
+    "bound",
+    [
+        1000,
+        pytest.param(2**62 - 1, marks=pytest.mark.slow),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (0, 1, 2**31)),
+    ],
 )
 def test_one_step_beyond_the_bound_is_refused_anywhere_in_the_ring(protocol, bound):
     name, engines = protocol
@@ -75,6 +80,7 @@ def test_parts_have_bounds_of_their_own_and_one_fault_refuses_the_whole_site(aby
     assert found[1] == [1, 0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_random_vectors_and_bounds_agree_with_plain_integers(aby3, count):
     rng = np.random.default_rng(7)
@@ -90,6 +96,7 @@ def test_random_vectors_and_bounds_agree_with_plain_integers(aby3, count):
         assert summed(aby3, "ABY3", vectors, parts) == expected(vectors, parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "sites"), [(20_000, 3), pytest.param(100_000, 10, marks=pytest.mark.slow)])
 def test_a_whole_model_of_many_sites(aby3, length, sites):
     rng = np.random.default_rng(3)
@@ -107,7 +114,7 @@ def test_a_whole_model_of_many_sites(aby3, length, sites):
 @pytest.mark.parametrize(
     ("numbers", "words"),
     [
-        ({"sites": 2, "parts": [[1, 1, 2**62]]}, "norm must be"),
+        pytest.param({"sites": 2, "parts": [[1, 1, 2**62]]}, "norm must be", marks=pytest.mark.slow),
         ({"sites": 64, "parts": [[2**26, 1, 0]]}, "too many elements"),
         *(
             pytest.param(numbers, words, marks=pytest.mark.slow)

@@ -41,7 +41,7 @@ def test_the_first_part_travels_as_a_seed_and_both_add_up_to_the_words():
     assert np.array_equal(join(dict(zip(TWO, shared(WORDS), strict=True)), TWO, len(WORDS)), WORDS)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_one_partys_shares_of_two_very_different_inputs_are_alike(rank):
     inputs = np.array([[0, 0], [2**63 - 1, 2**40 - 1]], np.uint64)
     label = np.arange(LEARNT + JUDGED) % 2

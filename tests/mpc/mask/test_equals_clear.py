@@ -70,13 +70,13 @@ def check(case):
     assert opened.givers == clear.givers
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(30))
 @given(rounds(most=9))
 def test_mask_opens_what_clear_opens(case):
     check(case)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(rounds(most=24))
 def test_mask_opens_what_clear_opens_with_more_sites(case):
     check(case)

@@ -99,7 +99,7 @@ def test_k_of_twice_log_n_is_unsafe():
 @pytest.mark.parametrize(
     ("n", "c", "d"), [(100, 5, 5), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((100, 0, 0), (100, 1, 1)))]
 )
-@pytest.mark.parametrize("server", ["lying", "curious"])
+@pytest.mark.parametrize("server", ["lying", pytest.param("curious", marks=pytest.mark.slow)])
 def test_honest_survivors_are_one_group(n, c, d, server):
     """Draw the graph often; remove the corrupt and the d best-connected honest sites: the rest stays connected."""
     k, t = thresholds(n, c, d, server)

@@ -153,6 +153,7 @@ def test_parts_of_two_parties_open_and_of_one_do_not():
 # --- Outlines ---
 
 
+@pytest.mark.slow
 def test_the_forecast_is_what_letters_take(engines):
     sat = room(engines, made=net((30, 1)), count=200, most=200)
     sat.scored()

@@ -84,6 +84,7 @@ def test_empty_and_lopsided_sides(count, reveal):
         check(gathering(count, reveal=reveal), owned)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", [("ann",), *(pytest.param(one, marks=pytest.mark.slow) for one in (("bob",), None))])
 def test_two_engines_find_the_same(mpc_engine, to):
     assert check(gathering(2, protocol="rr22", to=to), [["a", "b", "c"], ["b", "c", "d"]]) == 2

@@ -67,6 +67,7 @@ def test_two_parties_together_have_the_words(two):
     assert (parts[0] + parts[1] + parts[2]).tolist() == HIGH.tolist()
 
 
+@pytest.mark.slow
 def test_the_engine_reads_these_shares_and_they_read_the_engines(mpc_engine):
     engine = Engine()
     pieces = split(HIGH, b"info", system)

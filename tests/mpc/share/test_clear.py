@@ -62,7 +62,7 @@ def test_the_second_round_of_a_run_uses_the_link_of_the_first(engines):
 @pytest.mark.parametrize(
     ("wrong", "limits"),
     [
-        ([11, 0, 0, 0], [Limit(4, 10)]),
+        pytest.param([11, 0, 0, 0], [Limit(4, 10)], marks=pytest.mark.slow),
         ([10, 10, 0, 0], [Limit(4, 10, 14)]),
         pytest.param([-11, 0, 0, 0], [Limit(4, 10)], marks=pytest.mark.slow),
         pytest.param([0, 0, 0, 6], [Limit(3, 10), Limit(1, 5)], marks=pytest.mark.slow),
@@ -106,6 +106,7 @@ def test_with_too_few_sites_nothing_is_computed(engines, step):
     assert not any(move.label.step == "share/run" for move in sat.transcript.moves)
 
 
+@pytest.mark.slow
 def test_below_a_cohort_that_stands_by_the_set_nothing_opens(engines):
     agreed = terms(4, 2, d=1)
     sat = sitting(engines, arrays(4, 2, 64), agreed, leaves=dict.fromkeys(agreed.sites[:2], "share/confirm"))

@@ -124,6 +124,7 @@ def test_a_wrong_answer_proves_nothing(machine):
     assert made.secret.expose() not in repr(made).encode()
 
 
+@pytest.mark.slow
 def test_a_damaged_challenge_is_not_opened(machine):
     made = challenged(machine)
     whole = made.file()
