@@ -30,7 +30,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("names", [("alpha", "beta", "gamma"), ("alpha", "beta")])
+@pytest.mark.parametrize("names", [("alpha", "beta", "gamma"), pytest.param(("alpha", "beta"), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["train", "test"])
 def test_a_targets_owner_that_leaves_all_out_but_nine_opens_nothing(side, names):
     made = plan(protect={"with": "share", "compute": list(names)})

@@ -66,6 +66,7 @@ def table(path):
         return np.array([[float(cell or "nan") for cell in line[1:]] for line in list(csv.reader(file))[1:]])
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_plain_scoring_bit_for_bit(here):
     model = graphs.table(here)
     done = scored(here, model, compare=True)
@@ -166,6 +167,7 @@ def test_a_mode_that_the_model_does_not_have_is_refused(here, mode, drawn):
         plan(here, model, f'predict.mode="{mode}"')
 
 
+@pytest.mark.slow
 def test_texts_are_refused_by_name(here):
     texts.written(here / "tokenizer.json")
     made = texts.plan(texts.graph(here / "net.graph"), here / "tokenizer.json")
@@ -222,6 +224,7 @@ def test_across_machines_the_owner_finds_its_base_where_its_policy_says(place):
         assert [one.rows for one in ledger.scored()] == [7]
 
 
+@pytest.mark.slow
 def test_an_owner_whose_model_is_no_graph_is_unable_and_says_so(place):
     """Before a row is read: the server started what it needs by the plan's mode."""
     at = hall.Hall(place)

@@ -27,7 +27,12 @@ LABELS = pytest.param(scene.labels(), marks=pytest.mark.slow)
 
 @pytest.mark.parametrize(
     "model",
-    [scene.logistic(), scene.linear(), pytest.param(scene.network(), marks=pytest.mark.slow), LABELS],
+    [
+        scene.logistic(),
+        pytest.param(scene.linear(), marks=pytest.mark.slow),
+        pytest.param(scene.network(), marks=pytest.mark.slow),
+        LABELS,
+    ],
     ids=lambda m: m.target.side,
 )
 def test_the_scores_are_those_of_plain_scoring_within_the_bound(tmp_path, model):
@@ -52,6 +57,7 @@ def test_columns_of_every_kind_are_scored_as_in_training(tmp_path):
     assert done.document["agreement"]["largest_error"] <= done.document["max_error_bound"]
 
 
+@pytest.mark.slow
 def test_what_check_forecasts_is_about_what_is_sent(tmp_path):
     told = check(scene.settle(tmp_path))
     assert told.errors == []

@@ -60,6 +60,7 @@ def held_out(rows):
 # --- Scores ---
 
 
+@pytest.mark.slow
 def test_a_whole_heart_test_set_has_the_labels_and_scores_of_plain_scoring(mpc_engine):
     made = sets.trained(sets.heart(), sets.heart_columns(), sets.BINARY, {"kind": "logistic"}, sets.NEWTON)
     rows = held_out(sets.heart())

@@ -71,6 +71,7 @@ def test_the_scores_are_those_of_plain_scoring_bit_for_bit(here, model):
 NETWORK = {"kind": "network", "layers": [8, 4], "activation": "tanh"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "model", "training"),
     [
@@ -110,6 +111,7 @@ def trained_plan(made, rows):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_deep_and_wide_network_is_no_matter(here):
     """What no circuit carries: twelve layers of squares with small weights, and a batch of many rows."""
     model = scene.deep(12)
@@ -175,6 +177,7 @@ def test_a_tpms_host_is_shown_rows_scores_and_model_plain(here, monkeypatch):
         monkeypatch.setattr("potluck.core.plan.SHIELDED", ("tsm", "nsm", "tpm"))
 
 
+@pytest.mark.slow
 def test_check_rehearses_and_forecasts_what_is_sent(here):
     told = check(plan(here))
     assert told.errors == []
@@ -266,7 +269,11 @@ def test_across_machines_the_client_keeps_the_very_scores(place):
 
 
 @pytest.mark.parametrize("name", ["hospital", pytest.param("clinic", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("text", [None, STRICT, "version = 1"], ids=["none", "strict", "broken"])
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(None, marks=pytest.mark.slow), STRICT, pytest.param("version = 1", marks=pytest.mark.slow)],
+    ids=["none", "strict", "broken"],
+)
 def test_a_site_who_would_not_believe_it_denies_the_plan(place, name, text):
     demands(place / name, text)
     at = hall.Hall(place)
@@ -288,6 +295,7 @@ def test_a_site_that_expects_other_code_ends_the_run_by_name(place, name):
         assert ledger.scored() == []
 
 
+@pytest.mark.slow
 def test_no_plan_brings_its_own_policy(place):
     demands(place / "clinic", STRICT)
     at = hall.Hall(place)
@@ -296,6 +304,7 @@ def test_no_plan_brings_its_own_policy(place):
         at.predict(spec(place, f'protect.policy="{mine}"'))
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 def test_a_graph_that_became_layers_is_scored_for_others_as_it_scores_itself(here):

@@ -18,6 +18,7 @@ def held_out(table):
 slow = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["batch", pytest.param("single", marks=slow)])
 @pytest.mark.parametrize("name", ["heart", pytest.param("breast", marks=slow)])
 def test_labels_of_a_whole_test_set_are_those_in_plain(name, mode):

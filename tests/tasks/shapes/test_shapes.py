@@ -105,6 +105,7 @@ def begun(tmp_path_factory):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_graph_that_begins_with_a_layer_of_relu_has_the_shape_of_layers(begun):
     relu, tanh = begun(torch.nn.ReLU()), begun(torch.nn.Tanh())

@@ -74,6 +74,7 @@ def test_the_model_is_that_of_the_best_look(runs):
     assert shorter.document["model"]["digest"] == document["model"]["digest"]
 
 
+@pytest.mark.slow
 def test_what_others_could_have_had_is_fitted_to_convergence(tmp_path):
     """A site alone, and all rows in one place, by Newton's method: no look ends that."""
     plain = plan().set("training", {"method": "gradient", "rounds": 8})

@@ -69,6 +69,7 @@ def test_values_are_tidy_frames_too_from_the_run_and_from_its_folder(tmp_path):
     assert all(one.equals(found.frames[name]) for name, one in Run.read(found.folder).frames.items())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("repeatable")
 def test_a_noised_run_is_shown_in_frames_report_and_terminal(tmp_path):
     noise = {"noise": "shared", "unit": "row", "epsilon": 8.0, "delta": 1e-5}

@@ -34,7 +34,7 @@ def own(folder):
     return found
 
 
-@pytest.mark.parametrize("word", ["mask", "tee"])
+@pytest.mark.parametrize("word", ["mask", pytest.param("tee", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("local", LOCAL)
 def test_every_protection_gives_the_same_model(tmp_path, local, word):
     found = {one: done(plan(local, one), tmp_path / one) for one in ("clear", word)}

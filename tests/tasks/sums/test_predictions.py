@@ -135,6 +135,7 @@ def counted():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 def test_heads_that_stay_at_a_site_score_its_rows(tmp_path):

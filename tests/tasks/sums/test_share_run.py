@@ -44,6 +44,7 @@ def statistics(word):
     )
 
 
+@pytest.mark.slow
 def test_training_gives_the_digest_of_mask(mpc_engine, tmp_path):
     found = {word: done(plan(word), tmp_path / word) for word in ("mask", "share")}
     assert found["share"].model.digest() == found["mask"].model.digest()

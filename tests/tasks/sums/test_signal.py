@@ -98,6 +98,7 @@ def test_noise_is_as_long_as_it_says_and_no_gradient_is_longer(keys):
     assert said.run == pytest.approx(said.step * np.sqrt(20))
 
 
+@pytest.mark.slow
 def test_the_multiplier_of_drawn_rows_is_dp_accountings():
     """Known answer: its noise for epsilon 2.7 at delta 1e-5 over 586 rounds at 2048/60000."""
     found = ahead(wide(2048, 586, epsilon=2.7, rows=60_000)).now
@@ -209,16 +210,34 @@ def test_units_of_numbers_change_nothing_of_it():
 
 
 def test_check_says_it():
+    """Of a plan that it warns of, and of one without noise nothing."""
+    hopeless = asked(max_rows=200).set("training", {"method": "gradient", "rounds": 30, "expected_rows": 200})
+    hopeless = hopeless.set("privacy.epsilon", 0.02)
+    verdict = potluck.check(hopeless)
+    said = ahead(replaced(wide(epsilon=0.02, rows=200), federation=Federation(sites=NAMES, corrupt=1)))
+    assert verdict.document()["signal"]["step_at_most"] == pytest.approx(said.now.step)
+    assert "signal to noise: the mean clipped gradient of a step is at most" in verdict.noise
+    assert any(line.startswith("privacy.epsilon: noise alone leads farther") for line in verdict.warnings)
+    plan = hopeless.set("privacy", {"noise": "none"})
+    plan = plan.set("training", {"method": "gradient"})
+    assert "signal" not in potluck.check(plan).document()
+
+
+def asked(max_rows=8000):
     columns = {f"x{place}": {"kind": "number", "low": -3, "high": 3} for place in range(20)}
-    plan = potluck.Plan(
+    return potluck.Plan(
         name="p", purpose="test", task="train", federation={"sites": list(NAMES), "corrupt": 1},
-        data={"columns": columns, "target": {"column": "y", "positive": ["1"]}, "max_rows": 8000},
+        data={"columns": columns, "target": {"column": "y", "positive": ["1"]}, "max_rows": max_rows},
         model={"kind": "logistic"},
         training={"method": "gradient", "rounds": 30, "batch": 80, "expected_rows": 8000},
         protect={"with": "mask"},
         privacy={"noise": "shared", "unit": "row", "epsilon": 1.0, "delta": 1e-5, "clip": 1.0},
     )  # fmt: skip
-    verdict = potluck.check(plan)
+
+
+@pytest.mark.slow
+def test_check_says_what_does_better():
+    verdict = potluck.check(asked())
     said = ahead(replaced(wide(80, 30, 1.0), federation=Federation(sites=NAMES, corrupt=1)))
     signal = verdict.document()["signal"]
     assert signal["step_at_most"] == pytest.approx(said.now.step)
@@ -228,9 +247,6 @@ def test_check_says_it():
     }
     assert "signal to noise: the mean clipped gradient of a step is at most" in verdict.noise
     assert any(line.startswith("training.batch: beside a sum over drawn rows there is") for line in verdict.warnings)
-    plan = plan.set("privacy", {"noise": "none"})
-    plan = plan.set("training", {"method": "gradient"})
-    assert "signal" not in potluck.check(plan).document()
 
 
 def table(rows, seed):

@@ -17,7 +17,12 @@ MODELS = {
     "network": {"kind": "network", "layers": [5, 3], "activation": "tanh", "l2": 0.1},
 }
 kinds = pytest.mark.parametrize(
-    "kind", ["logistic", "linear", pytest.param("network", marks=[pytest.mark.torch, deep])]
+    "kind",
+    [
+        "logistic",
+        pytest.param("linear", marks=pytest.mark.slow),
+        pytest.param("network", marks=[pytest.mark.torch, deep, pytest.mark.slow]),
+    ],
 )
 
 
@@ -48,6 +53,7 @@ def test_five_rounds_and_five_from_there_are_ten(tmp_path, kind):
     assert again.spec.model.first == potluck.Model.read(tmp_path / "half" / "model.json").digest()
 
 
+@pytest.mark.slow
 def test_newton_and_averages_begin_there_too(tmp_path):
     """Newton from its own fit stays there: a gradient of zero. Averaging has local steps by a seed, so two rounds of it
     are not one and one, but a first round is that of no other model."""
@@ -62,6 +68,7 @@ def test_newton_and_averages_begin_there_too(tmp_path):
     np.testing.assert_allclose(near.model.weights, fit.weights, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_hash_holds_which_model_and_not_where_it_lies(tmp_path):
     done(plan(rounds=2), tmp_path / "a")
     done(plan(rounds=2, word="mask"), tmp_path / "b")

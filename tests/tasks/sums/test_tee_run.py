@@ -58,6 +58,7 @@ def test_the_model_is_that_of_clear_and_mask_bit_for_bit(here, training):
     assert len({json.dumps(run.metrics) for run in runs}) == 1
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_clear(here):
     asked = [{"name": "m", "kind": "mean", "column": "x"}, {"name": "h", "kind": "histogram", "column": "z"}]
     runs = []
@@ -134,6 +135,7 @@ def test_a_policy_of_another_code_ends_in_the_owners_refusal(here):
     assert not (here / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_development_policy_of_ones_own_is_enough_for_a_rehearsal(here):
     (here / "policy.toml").write_text(built_in_text() + "# mine\n")
     made = plan(protect__policy="policy.toml")
@@ -156,6 +158,7 @@ def test_a_policy_that_cannot_be_read_is_wrong_input(here):
             done(plan(protect__policy="policy.toml"), here / "r")
 
 
+@pytest.mark.slow
 def test_check_rehearses_a_real_enclave_with_a_simulated_one(here):
     (here / "policy.toml").write_text(PRODUCTION)
     made = plan(protect__enclave="tsm", protect__policy="policy.toml")
@@ -180,6 +183,7 @@ def robust(rule, word="tee", **said):
     return plan(word, training=MEAN | {"aggregation": rule}, **said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [RULES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in RULES[1:])])
 def test_a_robust_rule_trains_and_evaluates_by_a_plain_sum(here, rule):
     run = done(robust(rule), here / rule)
@@ -388,6 +392,7 @@ def test_an_enclave_that_dies_ends_the_run_by_name_and_nothing_is_left(here, mon
     assert not (here / "r").exists()
 
 
+@pytest.mark.slow
 def test_an_enclave_that_dies_between_rounds_is_not_replaced(here, monkeypatch):
     from potluck.tee.host import Enclave
 

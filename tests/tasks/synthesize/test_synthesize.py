@@ -278,6 +278,7 @@ def test_a_rule_that_never_holds_is_named_and_no_other_one(rule, never):
     assert never is None or said[0].startswith(wanted)
 
 
+@pytest.mark.slow
 def test_a_run_whose_rules_leave_no_row_keeps_its_marginals_and_ends_with_4(tmp_path):
     any_visits = {"column": "visits", "at_least": 0}
     rules = [{"together": [{"column": "age", **side}, any_visits]} for side in ({"below": 40}, {"at_least": 40})]

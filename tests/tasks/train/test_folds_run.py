@@ -79,6 +79,7 @@ def test_check_says_before_how_many_sums_and_bytes_it_takes(clear, tmp_path):
     assert f"once more for each of {FOLDS} folds of the training rows" in notes
 
 
+@pytest.mark.slow
 def test_folds_without_rows_leave_a_run_with_its_model_and_say_so(tmp_path):
     few, folds = sites(4), 12
     for name, rows in few.items():

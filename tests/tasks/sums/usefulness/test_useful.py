@@ -51,6 +51,7 @@ def verdicts(rows, epsilon, **keys):
     return found.document()["verdict"], found.warnings()
 
 
+@pytest.mark.slow
 def test_a_small_epsilon_is_of_no_use_to_few_rows_and_is_to_very_many(monkeypatch):
     monkeypatch.setattr(advice, "PASSES", 0)  # other settings change nothing of it
     said, (warning,) = verdicts(400, 0.02)
@@ -95,6 +96,7 @@ def followed(spec):
     return spec
 
 
+@pytest.mark.slow
 def test_what_is_advised_can_be_pasted():
     """As `--set` takes it, and as the plan's own check does."""
     tables = {
@@ -156,6 +158,7 @@ def test_a_rehearsal_has_the_noise_that_a_run_would_have(rows):
     assert some < rows or rows == 700
 
 
+@pytest.mark.slow
 def test_a_model_of_rehearsals_is_that_of_its_rows_where_there_is_hardly_noise():
     """At an epsilon of 1,000 a linear model of 700 made-up rows has the r2 of ordinary least squares, within .03."""
     spec = plan(700, 1000.0, "linear")
