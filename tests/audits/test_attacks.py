@@ -118,6 +118,7 @@ def test_first_slopes_beside_a_gram_matrix_are_the_means_of_each_side(tmp_path):
     assert all(one.verdict.score > 0.999 for one in it)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["mask", pytest.param("clear", marks=pytest.mark.slow)])
 def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path, word):
     def zeroed(line, body):
@@ -192,6 +193,7 @@ def test_without_true_rows_what_was_found_is_shown_and_not_scored(one_row, only,
     assert "not here to compare" in it.verdict.words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", [pytest.param("clear", marks=pytest.mark.slow), "mask"])
 def test_rows_that_are_not_those_of_the_run_are_not_compared(one_row, masked, only, word):
     only(ANALYTIC)
@@ -304,6 +306,7 @@ def test_a_chance_is_said_as_odds_and_never_as_0_or_1(chance, said):
     assert words.endswith(f"(counts of bits of 200 words and of their differences: {said})")
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_files_of_a_plan_are_looked_for_where_it_is_said(tmp_path, monkeypatch, only):
     """Of rows, and of a graph, without which the plan is not that of the record."""

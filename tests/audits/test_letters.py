@@ -51,6 +51,7 @@ def test_a_letter_of_another_length_is_named(masked, tmp_path):
         altered(masked, tmp_path / "run", "b", lambda old, gave: old[:-8])
 
 
+@pytest.mark.slow
 def test_it_is_said_of_what_the_server_reads_and_where_something_is_masked(masked, one_row):
     assert letters(Record.read(one_row[0] / "parcels")) is None
     for who, said in (("server", True), ("a", False)):

@@ -97,7 +97,8 @@ def test_an_interrupted_verb_says_how_much_is_kept_and_how_to_go_on(mine, table,
 @pytest.mark.parametrize(
     ("change", "unlike"),
     [
-        ({"data": None}, "sites with rows here"), ({"seed": 1, "minutes": 9.0}, "minutes, seed"),
+        pytest.param({"data": None}, "sites with rows here", marks=pytest.mark.slow),
+        ({"seed": 1, "minutes": 9.0}, "minutes, seed"),
         pytest.param({"seed": 1}, "seed", marks=pytest.mark.slow),
         pytest.param({"minutes": 1.0}, "minutes", marks=pytest.mark.slow),
         pytest.param({"who": "server,a"}, "parties", marks=pytest.mark.slow),
@@ -162,6 +163,7 @@ def test_a_file_that_cannot_be_made_is_known_before_anything_is_tried(mine, tabl
     assert "cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_time_did_not_allow_is_undecided_and_never_failed(one_row):
     """One second: the first takes all of it and finds nothing, and nobody begins after it."""
     calls, begun = [], time.monotonic()

@@ -55,6 +55,7 @@ def test_what_the_mean_of_a_class_or_a_row_elsewhere_tells_is_no_find():
     assert judged(apart, 0.0, a=apart, b=draw.uniform(-1, 1, (3, 20))).succeeded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_guesses_of_nothing_succeed_as_rarely_as_is_said(wide):
     """At matching slopes: 1,000 sets of guesses, of which .01 may succeed, and four or more once in 1e9."""

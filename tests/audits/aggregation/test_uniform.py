@@ -16,7 +16,7 @@ FOREVER = Until(float("inf"), generator(0))
 NOISE = {"noise": "shared", "unit": "row", "epsilon": 2.0, "delta": 1e-5, "clip": 1.0}
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("gone", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_site_that_leaves_its_mask_out_is_seen_by_few_words_with_noise_too(tmp_path, monkeypatch, gone):
     if gone:
         for half in (site, server):

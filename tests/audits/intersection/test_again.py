@@ -34,7 +34,14 @@ def again(tmp_path, spec, then, now, who="a", rows=True):
 @pytest.mark.parametrize(
     ("then", "now", "came", "went", "who"),
     [
-        ((A, B), (A, [*B, "new"]), "one key is common that was not", "no keys are no longer", "b more by 1"),
+        pytest.param(
+            (A, B),
+            (A, [*B, "new"]),
+            "one key is common that was not",
+            "no keys are no longer",
+            "b more by 1",
+            marks=pytest.mark.slow,
+        ),
         ((A, B), (A, [*B[1:], "new"]), "one key is common that was not", "one key is no longer", None),
         pytest.param(
             (A, B), (A, B[1:]), "no keys are common that were not", "one key is no longer", "b fewer by 1", marks=SLOW
@@ -53,6 +60,7 @@ def test_who_learns_members_knows_who_came_and_who_left(tmp_path, then, now, cam
     assert not any(key in words for key in (*A, *B))
 
 
+@pytest.mark.slow
 def test_nobody_who_came_and_keys_that_only_others_have_are_nothing(tmp_path):
     it = again(tmp_path, plan(), (A, B), (A, [*B, "b2"]))
     assert it.verdict.succeeded is False
@@ -92,7 +100,9 @@ def test_who_learns_nothing_or_has_one_run_compares_nothing(tmp_path):
     ("wrong", "warned", "succeeded"),
     [
         (["k00", "x1"], "the rows of site b that are here are not those of that run", True),
-        ([*COMMON, "b1", "other"], "are as many as owners said, and nothing else tells", None),
+        pytest.param(
+            [*COMMON, "b1", "other"], "are as many as owners said, and nothing else tells", None, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_keys_of_another_run_are_left_out_where_they_are_more_or_fewer_and_else_decide_nothing(

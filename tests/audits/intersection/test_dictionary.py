@@ -47,6 +47,7 @@ def test_short_numbers_are_all_guessed(tmp_path, sites):
     assert it.control
 
 
+@pytest.mark.slow
 def test_as_many_guesses_as_the_plan_lets_a_site_have_rows(tmp_path):
     sets = {site: numbers(seed, 300) for seed, site in enumerate("ab")}
     done, frames = run(tmp_path, plan(max_rows=300), sets)

@@ -81,6 +81,7 @@ def test_sums_that_were_read_as_zeros_tell_nobody(run, tmp_path):
     assert found.judged(truth).succeeded is False
 
 
+@pytest.mark.slow
 def test_it_does_not_know_who_trained(run):
     seen, truth = asked(*run, "server")
     other = {site: replace(table, test=~table.test) for site, table in truth.items()}
@@ -89,6 +90,7 @@ def test_it_does_not_know_who_trained(run):
     assert np.array_equal(first.values, second.values)
 
 
+@pytest.mark.slow
 def test_a_site_alone_has_no_equations_and_without_time_nothing_is_said(run):
     assert EQUATIONS.fits(asked(*run, "a")[0]) == "no sum of these rows was read"
     seen, truth = asked(*run, "server")
@@ -101,7 +103,11 @@ def test_a_site_alone_has_no_equations_and_without_time_nothing_is_said(run):
     ("other", "said"),
     [
         ({"privacy": NOISE | {"noise": "site"}, "expected_rows": 40} | STEPS, "the sums that are opened have noise"),
-        ({"privacy": NOISE | {"noise": "shared"}, "expected_rows": 40} | STEPS, "the sums that are opened have noise"),
+        pytest.param(
+            {"privacy": NOISE | {"noise": "shared"}, "expected_rows": 40} | STEPS,
+            "the sums that are opened have noise",
+            marks=pytest.mark.slow,
+        ),
         ({"method": "average", "rounds": 3}, "what a site adds is no sum of what its rows add"),
         (STEPS | {"aggregation": "median"}, "it is no sum"),
     ],

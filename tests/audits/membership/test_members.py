@@ -69,6 +69,7 @@ def test_a_site_alone_tells_the_others_rows_by_the_models_that_it_read(run):
     assert it.judged(truth).succeeded
 
 
+@pytest.mark.slow
 def test_models_that_were_read_as_zeros_tell_nobody(run, tmp_path):
     def zeroed(line, body):
         if line["step"] != "begin":

@@ -128,6 +128,7 @@ def test_a_course_over_all_rows_makes_the_rows_of_the_run_and_distances_are_thos
         assert each.sum(axis=0) == pytest.approx(one.values)
 
 
+@pytest.mark.slow
 def test_the_second_sum_tells_more_than_the_first_alone(exact):
     """Of two rows 92 and 88 times in 100, over 20 draws of these coins: all of it is seeded."""
     _, spec, rows = exact

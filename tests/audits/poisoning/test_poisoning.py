@@ -65,6 +65,7 @@ def plain():
     return at_hand(plan("mask", LOGISTIC, **AVERAGE), frames())
 
 
+@pytest.mark.slow
 def test_what_is_played_is_what_a_run_comes_to(tmp_path, plain):
     run = potluck.run(plan("mask", LOGISTIC, **AVERAGE), frames(), out=tmp_path / "run")
     assert played(*plain, frozenset(), HONEST, FOREVER).model.digest() == run.model.digest()
@@ -90,6 +91,7 @@ def test_a_median_of_five_sites_is_not_turned_by_one(plain):
     assert found(POISONING, *at_hand(same, frames(sites=names)), "b").succeeded
 
 
+@pytest.mark.slow
 def test_what_few_rows_cannot_tell_from_chance_is_undecided():
     spec, truth = at_hand(plan("mask", LOGISTIC, **AVERAGE), frames(8))
     turned_, taught = (found(attack, spec, truth, "b") for attack in (POISONING, BACKDOOR))

@@ -50,7 +50,11 @@ def test_right_noise_is_enough_and_what_is_not_looked_at_is_said(redo):
 
 @pytest.mark.parametrize(
     ("bug", "name"),
-    [(half_of_it, "noise: fit"), (in_one_step_alone, "charges: fit"), (reckoned_for_one_step, "charges: fit")],
+    [
+        (half_of_it, "noise: fit"),
+        (in_one_step_alone, "charges: fit"),
+        pytest.param(reckoned_for_one_step, "charges: fit", marks=pytest.mark.slow),
+    ],
 )
 def test_each_fault_is_caught_by_name(bug, name, monkeypatch):
     bug(monkeypatch)

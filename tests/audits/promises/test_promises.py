@@ -14,8 +14,6 @@ from support.promises.tried import TRIED
 
 QUICK = (
     "half noise",
-    "float noise",
-    "reused noise",
     "a seed of the plan draws",
     "charge after release",
     "one site has no noise",
@@ -48,6 +46,7 @@ def test_noise_is_as_large_as_said_within_three_percent_and_what_is_smaller_by_f
     assert "noise: training" in broken(spec, "noise")
 
 
+@pytest.mark.slow
 def test_of_too_few_pairs_of_runs_nothing_is_said_but_how_much_longer_would_do():
     spec = plan(rounds=1).spec
     little = found(spec, "paired", trials=paired.FEWEST // 4)
@@ -83,7 +82,10 @@ def test_plans_whose_rounds_differ_are_audited_as_far_as_can_be(training):
     assert every["charges: training"].held
 
 
-@pytest.mark.parametrize(("rounds", "band", "redo"), [(8, 3, 1), (6, 3, 3), (70, 3, 2)])
+@pytest.mark.parametrize(
+    ("rounds", "band", "redo"),
+    [pytest.param(8, 3, 1, marks=pytest.mark.slow), (6, 3, 3), pytest.param(70, 3, 2, marks=pytest.mark.slow)],
+)
 def test_groups_that_are_run_again_pay_for_the_dearest_turn(rounds, band, redo):
     spec = plan(many=5, rounds=rounds, band=band, redo=redo).spec
     seen = charged._all(audits.scene(spec, 0))

@@ -32,6 +32,7 @@ def nobody_looks(patch):
     )
 
 
+@pytest.mark.slow
 def test_pairs_that_are_left_out_of_the_sensitivity_are_caught(monkeypatch):
     spec = plan().spec
     assert found(spec, "sensitivity")[WHAT].held

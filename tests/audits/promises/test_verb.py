@@ -84,6 +84,7 @@ def test_minutes_that_cannot_be_are_refused(path):
         potluck.audit(path, minutes=0.0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_audit_goes_on_where_it_was(path, tmp_path, monkeypatch):
     kept, calls = tmp_path / "kept.json", []
 

@@ -71,6 +71,7 @@ def test_a_row_that_is_alone_in_a_node_is_read_in_all_columns_and_each_site_in_t
     assert any("the bins of all columns" in one.words for one in found.values())
 
 
+@pytest.mark.slow
 def test_a_colluding_site_takes_its_own_rows_off_the_sum(tmp_path):
     rows, columns, target = few("cancer")
     ((of, one),) = judged(plan(columns, target, "mask", **ADDITIVE), rows, tmp_path / "run", "server", "a").items()

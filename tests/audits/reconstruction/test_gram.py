@@ -20,7 +20,7 @@ def found(spec, folder, *who):
     return {one.of: one.guesses for one in GRAM_ROWS.tried(seen(folder, spec, *who), Until(np.inf, generator(0)))}
 
 
-@pytest.mark.parametrize("word", ["clear", "mask"])
+@pytest.mark.parametrize("word", [pytest.param("clear", marks=pytest.mark.slow), "mask"])
 def test_a_row_with_a_value_of_its_own_comes_out_of_a_sum_over_many(tmp_path, only, word):
     only(GRAM_ROWS)
     rows = frames(40)

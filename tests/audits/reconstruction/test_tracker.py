@@ -137,6 +137,7 @@ def test_noise_of_sites_hides_it_and_that_of_the_server_not_from_the_server(tmp_
     assert it.control
 
 
+@pytest.mark.slow
 def test_without_rows_the_texts_of_the_plans_decide():
     found, *_ = two(plan(), plan(YOUNG), rows())
     assert found.judged({}).succeeded
@@ -171,6 +172,7 @@ def test_of_a_few_rows_what_tells_them_apart_is_said(old, asked, succeeds, words
     assert words in it.words
 
 
+@pytest.mark.slow
 def test_a_row_that_came_is_told_from_several_that_came_and_went_by_the_rows_alone():
     data = rows(0, 5)
     more = data | {"c": pd.concat([data["c"], rows(0)["a"].tail(1)], ignore_index=True)}
@@ -197,6 +199,7 @@ def test_one_that_went_while_another_came_are_not_said_to_be_nobody():
     assert same.judged({}).succeeded is False
 
 
+@pytest.mark.slow
 def test_a_difference_that_some_who_came_and_others_who_went_make_too_decides_nothing():
     data = rows(0, 8)
     more = data | {"c": pd.concat([data["c"], rows(0)["a"].tail(1)], ignore_index=True)}
