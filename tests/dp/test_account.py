@@ -60,12 +60,12 @@ def test_known_samples(row):
 @pytest.mark.parametrize(
     ("event", "neighbours"),
     [
-        (Gauss(4.0), loss.NEIGHBOURS),
+        pytest.param(Gauss(4.0), loss.NEIGHBOURS, marks=pytest.mark.slow),
         (SampledGauss(3.0, 0.5), loss.NEIGHBOURS),
         pytest.param(SampledGauss(3.0, 0.5), loss.REPLACE, marks=pytest.mark.slow),
         (Laplace(5.0), loss.NEIGHBOURS),
-        (DiscreteGauss(20.0, 5), loss.NEIGHBOURS),
-        (RandomisedResponse(1.0, 4), loss.REPLACE),
+        pytest.param(DiscreteGauss(20.0, 5), loss.NEIGHBOURS, marks=pytest.mark.slow),
+        pytest.param(RandomisedResponse(1.0, 4), loss.REPLACE, marks=pytest.mark.slow),
     ],
 )
 def test_a_count_of_three_is_three_releases(event, neighbours):

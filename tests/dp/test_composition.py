@@ -61,7 +61,14 @@ def test_runs_compose_as_dp_accounting_composes_their_events(runs, delta):
     assert together(*made, delta=delta) == pytest.approx(accountant.get_epsilon(delta), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("sigmas", [[5.0] * 3, [1.0, 30.0, 30.0], [0.7, 2.0]])
+@pytest.mark.parametrize(
+    "sigmas",
+    [
+        pytest.param([5.0] * 3, marks=pytest.mark.slow),
+        [1.0, 30.0, 30.0],
+        pytest.param([0.7, 2.0], marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_composed_is_never_less_than_what_is_lost(sigmas):
     exact = math.sqrt(1 / sum(1 / sigma**2 for sigma in sigmas))  # Gaussian sums together are one with less noise
     truth = epsilon([Gauss(exact)], DELTA, "pld")
@@ -144,7 +151,15 @@ def test_a_run_alone_counts_as_it_was_accounted_and_by_renyi_when_another_comes(
     assert truth <= together(run, run)
 
 
-@pytest.mark.parametrize(("sigma", "releases", "taken"), [(400.0, 1, 1), (400.0, 4, 1), (400.0, 4, 3), (900.0, 3, 3)])
+@pytest.mark.parametrize(
+    ("sigma", "releases", "taken"),
+    [
+        pytest.param(400.0, 1, 1, marks=pytest.mark.slow),
+        (400.0, 4, 1),
+        pytest.param(400.0, 4, 3, marks=pytest.mark.slow),
+        pytest.param(900.0, 3, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_alone_counts_with_all_sums_that_its_plan_paid_for_however_early_it_stops(sigma, releases, taken):
     """Who looks at each sum before the next is asked for may stop by what it saw; how many at most is fixed."""
     each = cost(sigma, Kind.STATISTICS, single=True, moved=100.0, releases=releases)

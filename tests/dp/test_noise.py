@@ -41,7 +41,9 @@ def test_fast_samples_fit_the_exact_probabilities(sigma):
     assert fit(noise.gaussian(sigma, 300_000, seeded("fast", str(sigma))), sigma) > SURE
 
 
-@pytest.mark.parametrize("sigma", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize(
+    "sigma", [pytest.param(0.5, marks=pytest.mark.slow), 1.0, pytest.param(4.0, marks=pytest.mark.slow)]
+)
 def test_reference_samples_fit_the_exact_probabilities(sigma):
     draw = seeded("reference", str(sigma))
     assert fit(np.array([noise.reference(sigma, draw) for _ in range(6000)]), sigma) > SURE

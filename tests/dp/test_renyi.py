@@ -14,6 +14,7 @@ from potluck.dp.composition import NOTHING, Loss, RunCosts, composed
 from potluck.dp.events import Gauss, SampledGauss, rho
 from potluck.dp.loss import epsilon
 from potluck.dp.renyi import ORDERS, divergence, epsilon_at, moments, order
+from support.examples import examples
 
 DELTA = 1e-5
 
@@ -40,7 +41,7 @@ def together(*runs, cap=None, delta=DELTA) -> float:
 EVENTS = st.tuples(st.floats(0.8, 20.0), st.floats(0.001, 0.9), st.integers(1, 200))
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(18))
 @given(st.lists(EVENTS, min_size=2, max_size=3), st.lists(st.floats(5.0, 200.0), max_size=2))
 def test_runs_compose_as_dp_accounting_composes_their_events_at_whole_orders(drawn, others):
     accountant = RdpAccountant(ORDERS)
@@ -52,7 +53,15 @@ def test_runs_compose_as_dp_accounting_composes_their_events_at_whole_orders(dra
     assert together(*runs) == pytest.approx(accountant.get_epsilon(DELTA), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize("cap", [None, 1.0, 3.0, 8.0])
+@pytest.mark.parametrize(
+    "cap",
+    [
+        pytest.param(None, marks=pytest.mark.slow),
+        pytest.param(1.0, marks=pytest.mark.slow),
+        3.0,
+        pytest.param(8.0, marks=pytest.mark.slow),
+    ],
+)
 def test_what_is_composed_is_never_less_than_what_is_lost(cap):
     runs = [run(sampled(3.0, 0.1, 50)), run(sampled(2.0, 0.02, 200)), run(plain(40.0, releases=10))]
     events = [SampledGauss(3.0, 0.1, 50), SampledGauss(2.0, 0.02, 200), Gauss(40.0, 10)]

@@ -117,6 +117,7 @@ def test_the_least_noise_for_an_epsilon_is_the_known_one(batch, times, distribut
     assert epsilon([SampledGauss(found, batch / 60000, times)], 1e-5) <= 2.7
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_drawn_as_rarely_as_delta_allows_is_not_published():
     """By the definition no noise at all would do, and the search for the least would never end."""
     assert epsilon([SampledGauss(0.3, 0.01, 1)], 0.01) == 0

@@ -51,6 +51,7 @@ def test_half_a_pair_of_surrogates_is_no_text():
         texts(["a", "\ud800"])
 
 
+@pytest.mark.slow
 def test_reading_a_file_of_numbers_loads_no_pandas():
     plan = ROOT / "src" / "potluck" / "demo" / "heart.toml"
     bare = f"potluck.Plan.read({str(plan)!r}).set('privacy', {{'noise': 'none'}})"  # noise would be rehearsed

@@ -213,6 +213,7 @@ def test_a_row_without_a_match_is_dropped_or_refused_as_its_column_says():
         read(both(rows, table, strict), strict, "home")
 
 
+@pytest.mark.slow
 def test_rows_stay_in_their_order_whichever_table_is_larger(tmp_path):
     count = 40_000
     rows = pd.DataFrame({"patient": np.arange(count) % 997, "x": np.arange(count) % 100})

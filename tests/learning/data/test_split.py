@@ -5,10 +5,11 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.plan import Split
+from support.examples import examples
 from support.learning.sums import frames, heart, hospitals, make, replaced
 
 rows = st.lists(st.tuples(st.integers(0, 10), st.sampled_from("uv"), st.sampled_from("01")), min_size=1, max_size=40)
@@ -21,11 +22,13 @@ def sides(cells, seed=0, person=False):
     return frames(replaced(spec, data=data), frame)["a"].test
 
 
+@settings(max_examples=examples(60))
 @given(rows, rows.map(lambda more: more[0]))
 def test_appending_a_row_moves_no_other(cells, more):
     assert sides([*cells, more])[:-1].tolist() == sides(cells).tolist()
 
 
+@settings(max_examples=examples(60))
 @given(rows, st.randoms(use_true_random=False))
 def test_order_does_not_matter(cells, shuffler):
     """As many of each kind of row are held out whatever the order of the file."""

@@ -291,6 +291,7 @@ def test_all_problems_of_a_source_are_told_at_once(tmp_path):
     assert message.count("correct the cell") == 1
 
 
+@pytest.mark.slow
 def test_a_source_that_fits_nowhere_does_not_fill_the_screen():
     names = [f"c{number}" for number in range(60)]
     frame = pd.DataFrame({name: [SECRET] * 1000 for name in names} | {"y": [1, 0] * 500})

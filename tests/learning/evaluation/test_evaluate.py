@@ -226,6 +226,7 @@ def test_many_rows_at_a_large_epsilon_are_told_apart_though_their_scores_lie_tog
     assert off().max() < -0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", [False, True])
 def test_the_area_of_a_rare_outcome_survives_few_bins(swapped):
     """2 % positives (or negatives): all scores lie far from one half."""

@@ -68,7 +68,7 @@ def test_a_person_counts_once_with_all_of_its_rows(made):
     assert opened(one, table)[1] == ((np.linalg.norm(persons, axis=1) <= 0.9) - 0.5).sum()
 
 
-@pytest.mark.parametrize("batch", [None, 30])
+@pytest.mark.parametrize("batch", [None, pytest.param(30, marks=pytest.mark.slow)])
 def test_the_count_costs_a_hundredth_and_noise_is_half_a_per_cent_more(made, batch):
     """z' = (z^-2 - (2 sigma_b)^-2)^(-1/2) for noise z of a sum without the count, sigma_b of the count (theorem 1)."""
     one = scene(made, batch=batch) if batch else scene(made)

@@ -64,7 +64,7 @@ def test_a_comparison_says_what_torch_says_at_every_edge(dtype, numbers, entries
         lambda m: m == 0,
         pytest.param(lambda m: m < 1, marks=pytest.mark.slow),
         pytest.param(lambda m: ~(m > 0), marks=pytest.mark.slow),
-        lambda m: ~m.bool(),
+        pytest.param(lambda m: ~m.bool(), marks=pytest.mark.slow),
     ],
 )
 def test_padding_is_masked_in_the_usual_spellings(mask):

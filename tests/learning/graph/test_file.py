@@ -41,7 +41,10 @@ def changed(**fields):
     return joined(header | fields, tensors)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one.name in ("decoder", "resnet18")), id=one.name) for one in CASES],
+)
 def test_what_is_written_is_read_and_written_again_in_the_same_bytes(case):
     data, network = file(case.name)
     again = parsed(data, "again")

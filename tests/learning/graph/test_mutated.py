@@ -111,15 +111,15 @@ def rewiring(random, data, network):
 
 
 def test_changed_files_are_refused_or_keep_rows_apart():
-    found = fuzz(0, 500, mutant)
-    assert found.total() - found[RAN] > 300
-    assert found[RAN] > 10  # the control: changes that leave a graph a graph
+    found = fuzz(0, 250, mutant)
+    assert found.total() - found[RAN] > 150
+    assert found[RAN] > 5  # the control: changes that leave a graph a graph
 
 
 def test_rewired_graphs_are_refused_or_keep_rows_apart():
-    found = fuzz(0, 150, rewiring)
-    assert found["mixes rows"] > 15
-    assert found[RAN] > 25
+    found = fuzz(0, 75, rewiring)
+    assert found["mixes rows"] > 7
+    assert found[RAN] > 12
 
 
 @pytest.mark.slow

@@ -21,7 +21,9 @@ from support.graph import trained as drawn
 pytestmark = pytest.mark.torch
 
 
-@pytest.fixture(params=["binary", "classes", "number", "labels"])
+@pytest.fixture(
+    params=["classes", "labels", *(pytest.param(one, marks=pytest.mark.slow) for one in ("binary", "number"))]
+)
 def found(request, tmp_path):
     """A model and rows of its kind."""
     kind = request.param

@@ -219,6 +219,7 @@ def test_methods_without_a_gram_matrix_and_noise_say_why_there_are_no_errors(tmp
     assert "had noise" in Trained.read(tmp_path / "model.json").summary().notes[-1]
 
 
+@pytest.mark.slow
 def test_weights_of_classes_are_said_since_they_move_the_intercept(tmp_path):
     """By about the logarithm of the weight (King and Zeng 2001, section 4.2)."""
     steps = Training(method="gradient", rounds=400, rate=2.0)
@@ -438,6 +439,7 @@ def test_a_warning_that_rounding_moves_coefficients_stands_in_the_summary(tmp_pa
 STOPS = "gradient stops after training.rounds and does not check that it has arrived"
 
 
+@pytest.mark.slow
 def test_odds_ratios_of_a_gradient_that_has_not_arrived_are_said_to_be_near_1(tmp_path):
     """The mistake: three steps' odds ratios, without a ridge and without a word. Control: after enough steps nothing
     is said, and they are those of statsmodels."""

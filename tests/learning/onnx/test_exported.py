@@ -143,6 +143,7 @@ def test_scores_of_rows_that_a_plan_would_drop_are_no_numbers():
     assert np.isnan(model.scores(frame)).tolist() == np.isnan(theirs[:, 0]).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("tokenizers") is None, reason="the networks extra is missing")
 def test_a_network_of_texts_takes_their_tokens(tmp_path):
     """As a run leaves it, on rows that it has not seen: tokens by the column's name, and which of them are real."""

@@ -182,6 +182,7 @@ def test_order_does_not_count_and_copies_do():
     assert apart(rows, [*rows, 7, 7]) == 1  # in the same bucket: at most as many as rows differ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "most"), [(6, 0.002), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((5, 0.03), (8, 0.0001)))]
 )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.errors import DataError
@@ -22,6 +22,7 @@ from potluck.learning.statistics.kinds import KINDS
 from potluck.owner import source as _source  # noqa: F401  Parquet is a source of owners
 from potluck.secret.random import system
 from potluck.tasks.sums.rows import rows_of
+from support.examples import examples
 from support.learning.sums import category, number, replaced, stats
 
 LOW, HIGH = -5.0, 12.5
@@ -185,6 +186,7 @@ def test_sums_for_another_grid_are_not_taken():
         table.sums.encode(bound.grid, bound.limit)
 
 
+@settings(max_examples=examples(60))
 @given(ROWS)
 def test_what_the_owner_is_told_of_each_column_is_pandas_own_count(rows):
     """Of a query, whose counts are of odd values alone: rows are odd in one column, in several, or in none."""

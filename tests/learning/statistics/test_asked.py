@@ -78,6 +78,7 @@ def test_explain_says_what_opens_and_with_noise_what_that_changes(plan):
     assert "no more can be told of one row than epsilon 2 allows" in potluck.explain(noised).opens[-1]
 
 
+@pytest.mark.slow
 def test_tables_of_every_kind_are_tidy_and_say_the_group_alike(plan, tmp_path):
     rows = rossi()
     sites = {name: rows[list(COLUMNS)].iloc[at::3] for at, name in enumerate("abc")}

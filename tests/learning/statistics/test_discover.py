@@ -223,6 +223,7 @@ def found_at(needed, times, seed):
     return hits / times / len(truth), held / hits
 
 
+@pytest.mark.slow
 def test_a_string_with_as_many_rows_as_check_says_is_found_and_its_count_holds():
     found, held = found_at(1.0, 100, 3)
     assert found > 0.91

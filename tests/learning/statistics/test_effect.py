@@ -76,6 +76,7 @@ def test_effects_and_their_errors_are_those_of_statsmodels(found, method, theirs
     assert ("overlap" in mine) is (method != "gformula")
 
 
+@pytest.mark.slow
 def test_errors_are_right_or_refused_however_wide_the_outcome_is_declared(found, tmp_path):
     """Beyond that sums of squares hold nothing of what the rows differ by."""
     methods, told = ("ipw", "aipw", "gformula"), []
@@ -147,6 +148,11 @@ def test_what_has_no_answer_is_refused_in_words(tmp_path):
     one = results(plan({"name": "one", "method": "ipw", "features": ["x"]}), lone, tmp_path / "3")["one"]
     assert one["ate"] is None
     assert "an arm has 1 rows, and a model 2 coefficients" in one["refused"]
+
+
+@pytest.mark.slow
+def test_outcomes_that_are_close_and_arms_of_two_rows_are_refused_in_words(tmp_path):
+    frame = rows()
     close = frame.assign(y=frame["y"].round(0) * 1e-6)
     one = results(plan({"name": "one", "method": "ipw"}), close, tmp_path / "4")["one"]
     assert "the outcomes of an arm differ by so little" in one["refused"]

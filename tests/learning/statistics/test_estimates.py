@@ -8,7 +8,14 @@ from potluck.learning.statistics.estimates import share
 STD, ROWS = 4.0, 2000.0
 
 
-@pytest.mark.parametrize("hits", [0.0, 1000.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (5.0, 2000.0))])
+@pytest.mark.parametrize(
+    "hits",
+    [
+        0.0,
+        pytest.param(1000.0, marks=pytest.mark.slow),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (5.0, 2000.0)),
+    ],
+)
 def test_an_interval_covers_the_share_and_is_never_that_of_nothing_known(hits):
     """Of 2,000 draws at least 92.5 % cover it, which a right interval misses less than once in a million."""
     draw = np.random.default_rng(9)

@@ -98,9 +98,10 @@ TESTS = {
     "correlation": ({"columns": ("x", "z")}, pair),
     "paired": ({"columns": ("x", "z")}, difference),
 }
+LONG = ("ks", "spearman", "kruskal", "anova")
 
 
-@pytest.mark.parametrize("test", [pytest.param(one, marks=pytest.mark.slow if one == "ks" else ()) for one in TESTS])
+@pytest.mark.parametrize("test", [pytest.param(one, marks=pytest.mark.slow if one in LONG else ()) for one in TESTS])
 def test_the_smallest_effect_is_found_in_eighty_of_a_hundred_runs_and_none_where_there_is_none(test):
     keys, made = TESTS[test]
     one, draw = Statistic(name="s", kind="test", test=test, **keys), np.random.default_rng(1)

@@ -243,6 +243,7 @@ def test_noise_that_leaves_a_negative_variance_says_nothing():
     assert anova(below_zero, 0.5) == UNKNOWN
 
 
+@pytest.mark.slow
 def test_what_is_drawn_follows_from_the_counts():
     """And with many bins and little noise p is nearly scipy's of the numbers."""
     rng = np.random.default_rng(SEED)

@@ -72,7 +72,7 @@ def start_of(spec, z):
     return lead.send(Part(first.ravel(), np.zeros(first.size), 2.0**-48)).reshape(size, 3)
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_centers_are_those_of_scikit_learn_from_the_same_start(seed, tmp_path):
     spec = plan({"name": "one", "columns": NAMES, "k": 5, "seed": seed}, columns=COLUMNS)
     z, low, half = scaled(rossi())

@@ -78,7 +78,9 @@ def coverage(family, n, epsilon, times, seed=0, truth=TRUTH, rounds=None):
     return np.mean(held, axis=0) if held else None, refused / times
 
 
-@pytest.mark.parametrize(("family", "n", "epsilon"), [("gaussian", 2000, 3.0), ("binomial", 4000, 3.0)])
+@pytest.mark.parametrize(
+    ("family", "n", "epsilon"), [("gaussian", 2000, 3.0), pytest.param("binomial", 4000, 3.0, marks=pytest.mark.slow)]
+)
 def test_intervals_hold_the_populations_coefficients(family, n, epsilon):
     held, refused = coverage(family, n, epsilon, 150)
     assert refused < 0.1

@@ -6,12 +6,13 @@ from bisect import bisect_right
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from potluck.learning.data.sql import layers
 from potluck.learning.data.sql.dialect import DUCKDB
 from potluck.learning.data.sql.layers import Layer, inside, placed
+from support.examples import examples
 
 NUMBER = st.floats(-1e300, 1e300) | st.floats(-1e3, 1e3) | st.integers(-200, 200).map(float)
 WIDTH = st.sampled_from([0.1, 1.0, 3.0, 7.5, 1e-3, 200.0, 1e6, 1e14, 1e20, 1e-20]) | st.floats(1e-6, 1e6)
@@ -46,6 +47,7 @@ def around(value):
     return found
 
 
+@settings(max_examples=examples(60))
 @given(NUMBER, WIDTH, st.integers(1, 300), st.lists(st.floats(0, 1), max_size=20), st.booleans())
 @example(0.0, 1.0, 10, [0.3], True)
 @example(-50.0, 200.0, 20, [0.25], False)

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.plan import PrivacyPlan, Statistic
 from potluck.learning.loops import build
 from potluck.learning.statistics.kinds import quantile
 from potluck.learning.statistics.spread import root
+from support.examples import examples
 from support.learning.rossi import rossi
 from support.learning.sums import category, frames, number, replaced, run, stats
 
@@ -40,6 +41,7 @@ def test_ages_of_the_prisoners_lie_in_the_bins_that_another_program_found():
     assert (steps[-1], sum(steps)) == (13616, 589291)
 
 
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.floats(-3, 13), min_size=1, max_size=60),
     st.integers(1, 400),

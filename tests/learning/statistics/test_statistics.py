@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.asks import Kind
@@ -16,6 +16,7 @@ from potluck.core.rounds import Abort
 from potluck.learning.data.table import read
 from potluck.learning.loops import build
 from potluck.secret.random import system
+from support.examples import examples
 from support.learning.sums import (
     HEART,
     HOSPITALS,
@@ -85,6 +86,7 @@ def test_statistics_of_the_heart_are_pandas_on_the_pooled_rows():
     json.dumps(found, allow_nan=False)
 
 
+@settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 0.999999, 1.0]), min_size=1, max_size=50), st.integers(1, 12))
 def test_histogram_bins_are_numpys_closed_open_and_closed_at_the_end(values, bins):
     spec = stats({"x": number(0, 1)}, Statistic(name="h", kind="histogram", column="x", bins=bins))
@@ -184,7 +186,7 @@ def test_no_row_adds_more_than_its_blocks_sensitivity():
     assert [block.parts for block in blocks] == [1, 0, 0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("most", [1, 2])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_person_adds_the_first_rows_only_summed_into_one_unit(most):
     privacy = noised("person", rows_per_person=most)
     people = [ROWS[ROWS["who"] == name] for name in dict.fromkeys(ROWS["who"])]

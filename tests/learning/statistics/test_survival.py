@@ -251,6 +251,7 @@ RARE = chances(52, 0.07, 0.1, shape=2.0, split=(0.7, 0.3))
 """Hardly an event before the middle: some 35 of 500 rows by the end, 2 in the first quarter."""
 
 
+@pytest.mark.slow
 def test_intervals_with_noise_cover_the_population_where_events_are_rare():
     rates, given = covered(500, RARE, 150, 5)
     assert given[:-1].min() == 1

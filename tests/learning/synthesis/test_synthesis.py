@@ -283,6 +283,7 @@ def test_a_site_gives_no_exact_sum_of_a_round_in_which_a_cell_has_too_few_rows()
     assert refused.value.cause is Cause.REFUSED
 
 
+@pytest.mark.slow
 def test_rules_that_leave_few_rows_are_told():
     spec = plan(privacy=EXACT)
     old, visited = {"column": "age", "at_least": 40}, {"column": "visits", "at_least": 0}
@@ -358,7 +359,9 @@ def test_intervals_of_marginals_cover_the_rows_95_times_in_100(times):
         assert low <= sum(covered) <= high
 
 
-@pytest.mark.parametrize("std", [0.0, 5.0, 60.0])
+@pytest.mark.parametrize(
+    "std", [pytest.param(0.0, marks=pytest.mark.slow), pytest.param(5.0, marks=pytest.mark.slow), 60.0]
+)
 def test_what_is_said_of_all_pairs_is_at_least_what_they_are_off(std):
     """Six columns in a chain, 2,000 rows: made-up rows beside the true counts, which pandas has. With much noise a pair
     is told where noise made it look bad: 59 of 600 at the loudest, at .17 on average, of all .08. Seeded."""

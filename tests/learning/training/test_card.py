@@ -106,6 +106,7 @@ def test_all_that_a_step_takes_is_where_the_card_is(graph, monkeypatch, method):
     assert len(moved) == 2 * len(weights) + 2 * len(seeds)  # then features and targets of each batch
 
 
+@pytest.mark.slow
 def test_a_site_whose_policy_wants_a_card_that_is_not_there_says_so(graph, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     fed = Across(across.found(tmp_path / "f"))

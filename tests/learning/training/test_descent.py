@@ -149,6 +149,7 @@ def test_layers_are_trained_alike():
     assert np.abs(found - start).max() > 0.1
 
 
+@pytest.mark.slow
 def test_every_protection_gives_the_same_bytes(files, tmp_path):
     """Of a CNN in batches, looked at and ended early; `he` and `share` in the slow test."""
     digests = {word: digest_of(files, word, tmp_path) for word in ("clear", "mask", "tee")}

@@ -144,6 +144,7 @@ def test_as_many_slots_run_whoever_was_drawn_and_fewer_than_for_all(graph, monke
     assert ran[0] == [231] * 5  # instead of 2,000 slots for all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [10, pytest.param(None, marks=pytest.mark.slow)])
 def test_as_many_files_are_opened_whoever_was_drawn_or_however_many_there_are(batch, tmp_path, monkeypatch):
     """Nothing is kept of what was decoded: what reading takes would say how many were drawn."""
@@ -176,7 +177,11 @@ def test_a_surplus_is_left_out_of_a_drawn_sum_alone():
     assert sorted(made.among(lambda count: np.ones(count, np.bool_)).slots.ravel().tolist()) == [0, 1, 2]
 
 
-def test_what_opens_is_said_and_checked(graph):
+@pytest.mark.slow
+def test_check_finds_nothing_wrong(graph):
+    assert potluck.check(hidden.plan(graph[1], batch=BATCH)).errors == []
+
+
+def test_what_opens_is_said(graph):
     made = hidden.plan(graph[1], batch=BATCH)
-    assert potluck.check(made).errors == []
     assert "those training rows that each site draws for it in secret" in opened(made.spec)

@@ -100,6 +100,7 @@ def test_a_base_that_is_not_here_or_was_changed_is_told_by_its_hash(resting, tmp
         drawn.plan("net.graph", model={"base": base}, privacy=noised).require()
 
 
+@pytest.mark.slow
 def test_sites_find_the_base_in_their_own_folder_and_one_that_lacks_it_is_named(resting, tmp_path, monkeypatch):
     folder, base = resting
     monkeypatch.chdir(folder)

@@ -92,7 +92,14 @@ def by_torch(kind, plan, tables, mu=0.0):
 
 
 @pytest.mark.parametrize(
-    ("kind", "mu"), [("binary", 0.0), ("classes", 0.0), ("number", 0.0), ("labels", 0.0), ("binary", 1.5)]
+    ("kind", "mu"),
+    [
+        ("binary", 0.0),
+        pytest.param("classes", 0.0, marks=pytest.mark.slow),
+        pytest.param("number", 0.0, marks=pytest.mark.slow),
+        ("labels", 0.0),
+        ("binary", 1.5),
+    ],
 )
 def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind, mu):
     plan = drawn.plan(graphs[kind], kind)
@@ -105,6 +112,7 @@ def test_a_graph_is_trained_as_torch_trains_its_module(graphs, kind, mu):
         assert network.tensors[name].dtype == np.float32
 
 
+@pytest.mark.slow
 def test_every_protection_gives_the_same_model(graphs, tmp_path):
     """One of a convolution, one with dropout: the same bytes whoever adds up."""
     frames = drawn.frames()
@@ -289,6 +297,7 @@ def test_columns_that_a_pattern_matches_go_into_a_graph_and_on_from_a_model(grap
         ran(patterned(graphs["wide"], {"v*": spread}), renamed, "wide")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_a_model_of_another_protection(graphs, tmp_path):
     """A model file names none: the same two rounds more, whatever protected the first two, and these."""
     frames, found = drawn.frames(), set()

@@ -62,6 +62,7 @@ def test_what_stands_beside_the_model_says_so_and_else_nothing_does():
     assert told == [1, 0]
 
 
+@pytest.mark.slow
 def test_a_mean_far_from_the_last_model_has_not_arrived_where_that_one_has():
     model = Model(kind="logistic", l2=30.0)
     last, mean = (
@@ -85,11 +86,13 @@ def test_methods_that_release_their_last_model_warn_and_a_fit_refuses(method):
     ("optimizer", "rate", "strength", "rounds", "arrived"),
     [
         pytest.param("sgd", 0.8, 30.0, 800, True, marks=pytest.mark.slow),
-        ("sgd", 0.8, 30.0, 200, False),
+        pytest.param("sgd", 0.8, 30.0, 200, False, marks=pytest.mark.slow),
         ("nesterov", 0.5, 30.0, 200, True),
         ("nesterov", 0.5, 30.0, 100, False),
-        ("adam", 0.1, 30.0, 200, True),
-        ("adam", 0.1, 1.0, 400, False),  # its last steps meet no flat direction: their curvature would say it has
+        pytest.param("adam", 0.1, 30.0, 200, True, marks=pytest.mark.slow),
+        pytest.param(
+            "adam", 0.1, 1.0, 400, False, marks=pytest.mark.slow
+        ),  # its last steps meet no flat direction: their curvature would say it has
     ],
 )
 def test_a_fit_is_said_to_have_arrived_where_it_is_near_the_pooled_one(optimizer, rate, strength, rounds, arrived):

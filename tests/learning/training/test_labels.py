@@ -261,6 +261,7 @@ def test_a_label_of_one_side_has_no_area_and_the_mean_is_that_of_the_others():
     assert any("one class only of pneumonia: the mean AUC is that of other labels" in one for one in outcome.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "word", ["norm", *(pytest.param(one, marks=pytest.mark.slow) for one in ("median", "trimmed", "krum"))]
 )

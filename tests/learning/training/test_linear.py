@@ -17,6 +17,7 @@ from potluck.core.rounds import Abort, Cause
 from potluck.learning.data.table import Table
 from potluck.learning.loops import TrainTask, build
 from potluck.learning.training.newton import Newton
+from support.examples import examples
 from support.learning.laid_out import laid_out
 from support.learning.sums import answer, category, frames, heart, hospitals, make, number, replaced, run
 from support.learning.tiny import FOLD, noised, pooled, rows, tiny
@@ -105,7 +106,7 @@ def problems(draw):
     return spec, [whole.iloc[:cut], whole.iloc[cut:]]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 @given(problems())
 def test_newton_is_the_pooled_fit_on_any_schema(problem):
     spec, given_ = problem

@@ -212,7 +212,7 @@ def along_noise(plan, tables, noise, heads):
     return common, own
 
 
-@pytest.mark.parametrize("loud", [0, 1], ids=["silent", "loud"])
+@pytest.mark.parametrize("loud", [pytest.param(0, marks=pytest.mark.slow), 1], ids=["silent", "loud"])
 def test_where_rows_are_hidden_heads_move_along_sums_with_all_noise_inside_and_stay(graph, loud, monkeypatch):
     """Fails where a head's gradient has no noise or a clip of its own, or where a head leaves or begins anew."""
     plan = hiding(graph, unit="row", clip=0.4)

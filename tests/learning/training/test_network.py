@@ -60,6 +60,7 @@ def test_two_sides_are_learnt(activation):
     assert outcome.model.coefficients == {}
 
 
+@pytest.mark.slow
 def test_several_classes_are_learnt():
     spec = net("classes", training=replaced(AVERAGE, rounds=60))
     outcome = run(build(spec), frames(spec, *problem("classes")))
@@ -67,6 +68,7 @@ def test_several_classes_are_learnt():
     assert outcome.metrics.auc is None
 
 
+@pytest.mark.slow
 def test_a_number_is_learnt():
     spec = net("number")
     outcome = run(build(spec), frames(spec, *problem("number")))

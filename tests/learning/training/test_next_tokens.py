@@ -106,6 +106,7 @@ def averaged(module, plan, frames):
     return common
 
 
+@pytest.mark.slow
 def test_an_adapter_of_a_frozen_decoder_is_averaged_as_torch_averages_it(tokenizer, frames, tmp_path):
     net = decoders.graph(tmp_path / "g", decoders.Adapted())
     plan = decoders.plan(net, tokenizer, training={"method": "average", "rounds": 2, "batch": 8})
@@ -175,6 +176,7 @@ def test_perplexity_and_accuracy_are_torchs_over_the_tokens_of_held_out_rows(run
     assert 0 < accuracy < 1
 
 
+@pytest.mark.slow
 def test_exact_metrics_of_a_comparison_are_the_released_ones(run, graph, tokenizer, frames):
     compared = potluck.run(decoders.plan(graph, tokenizer), data=frames, compare=True).document["metrics"]
     released = run.document["metrics"]["federated"]
@@ -281,6 +283,7 @@ def bare(home):
     return decoders.graph(home / "bare.graph", decoders.Decoder(words)), path
 
 
+@pytest.mark.slow
 def test_a_text_of_one_token_is_refused_by_line_or_left_out_and_told(bare, frames):
     frame = frames["a"].copy()
     frame.loc[4, "note"], frame.loc[9, "note"] = "patient", "the patient"

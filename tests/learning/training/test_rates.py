@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from potluck.core.plan import Column, Model, PrivacyPlan, Training
@@ -11,6 +11,7 @@ from potluck.learning.loops import build
 from potluck.learning.models.layers import design
 from potluck.learning.training.methods import OPTIMIZERS
 from potluck.learning.training.rates import advice, usual_rate, warnings
+from support.examples import examples
 from support.learning.sums import category, frames, heart, make, number, replaced, run
 from support.learning.tiny import pooled
 
@@ -44,6 +45,7 @@ def table(draw_from, rows):
     )
 
 
+@settings(max_examples=examples(60))
 @given(st.integers(0, 10_000), st.integers(2, 30), st.floats(0, 100))
 def test_no_rows_are_steeper_than_the_bound(seed, rows, l2):
     training = replaced(GRADIENT, expected_rows=rows)

@@ -87,6 +87,7 @@ MACHINES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machines", [MACHINES[1:], pytest.param(MACHINES, marks=pytest.mark.slow)])
 def test_the_same_words_with_any_blas_any_threads_and_any_processor(machines):
     """Other kernels of OpenBLAS and of NumPy, another exponential of the C library: what other machines would take."""

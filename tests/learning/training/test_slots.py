@@ -258,6 +258,7 @@ def test_protections_open_the_same_noised_sums(files, word, unit, batch, fixed, 
     assert found[word] == found["clear"]
 
 
+@pytest.mark.slow
 def test_noise_is_drawn_afresh_in_every_run(files, tmp_path):
     assert digest_of(files, "mask", "row", tmp_path) != digest_of(files, "mask", "row", tmp_path)
 

@@ -89,6 +89,7 @@ def by_hand(frames, tables):
     return common
 
 
+@pytest.mark.slow
 def test_an_adapter_over_texts_is_trained_as_torch_trains_it(run, graph, tokenizer, frames):
     plan = texts.plan(graph, tokenizer)
     tables = {name: read(frame, plan.spec, name) for name, frame in frames.items()}
@@ -278,6 +279,7 @@ def test_words_of_a_text_are_refused_of_other_columns(graph, tokenizer):
             _plan(graph, {"kind": "number", "low": 0, "high": 1, key: value}).require()
 
 
+@pytest.mark.slow
 def test_a_tokenizer_of_more_tokens_than_the_graph_has_places_for_is_refused(tokenizer, tmp_path):
     net = texts.graph(tmp_path / "g", texts.Encoder(words=60))
     with pytest.raises(PlanError, match=r"a table of 60 tokens, and its tokenizer gives \d+"):

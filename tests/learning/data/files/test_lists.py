@@ -117,6 +117,7 @@ def test_whole_and_narrow_numbers_are_taken(graphs, tmp_path):
         assert np.array_equal(found.cells["ecg"].take(EVERY), wanted)
 
 
+@pytest.mark.slow
 def test_a_run_over_lists_gives_the_model_of_a_run_over_files(graphs, tmp_path):
     found = []
     for listed in (False, True):

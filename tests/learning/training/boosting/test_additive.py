@@ -65,6 +65,7 @@ def test_classes_settle_at_the_regression_on_bins_and_weights_count():
     assert np.abs(model.margins(features)[:, 0] - theirs.decision_function(bits)).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_steps_go_down_though_columns_say_the_same():
     """Twelve copies of a column: a step by each alone would be twelve times too long. Its control: a rate of ten."""
     frame, columns, target = boosted.mixed()

@@ -313,9 +313,13 @@ def test_check_says_what_the_means_cost():
         "gaps in x, z are filled with the mean over all training rows, which round 1 of 12 opens with as much noise, "
         "for as much of epsilon, as any other round"
     )
+    assert len(encoding(plan().spec).averaged) == 2
+
+
+@pytest.mark.slow
+def test_check_says_what_means_over_drawn_rows_cost():
     some = plan("gradient", "mask", privacy=NOISE | {"noise": "shared"}, expected_rows=200, batch=100)
     assert "the mean over the training rows that it draws, which round 1 of 12 opens" in potluck.check(some).about[0]
-    assert len(encoding(plan().spec).averaged) == 2
 
 
 @pytest.mark.slow
