@@ -18,7 +18,7 @@ ELSEWHERE = {"three-hospitals.md", "confidential-vm.md", "first-run.md", "upgrad
 NETWORKS = pytest.mark.skipif(find_spec("torch") is None, reason="the networks extra is missing")
 TORCH = {"own-network.md": [NETWORKS, pytest.mark.torch]}
 LONG = {"enrolment.md", "own-network.md", "private-training.md", "thousand-phones.md", "tuning.md"}
-LONG |= {"own-data.md", "evaluate-elsewhere.md", "scikit-learn.md", "students.md", "survival.md"}
+LONG |= {"own-data.md", "evaluate-elsewhere.md", "scikit-learn.md", "students.md", "survival.md", "library.md"}
 LONG |= {"add-a-model.md", "add-a-method.md", "add-an-optimizer.md"}
 """Pages that take seconds: `make test-all` runs them. The README and the quickstart are run in both."""
 ADDING = {page.name for page in variants.PAGES}

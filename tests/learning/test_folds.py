@@ -242,6 +242,7 @@ def test_nor_does_one_without_which_there_is_one_class():
     assert any(line.startswith(words) for line in found.warnings)
 
 
+@pytest.mark.slow
 def test_of_fewer_than_two_folds_there_is_no_mean():
     """One fold has all sick rows and the other all well ones: neither model can be trained."""
     spec = heart(training=NEWTON, evaluate=Evaluate(folds=2))
@@ -270,7 +271,7 @@ def test_a_fold_of_one_side_leaves_the_mean_to_the_others():
     assert any("the rows of fold 1 are of one side: mean and spread of auc are of 2 folds" in x for x in found.warnings)
 
 
-@pytest.mark.parametrize("cause", [Cause.RANGE, Cause.TOO_FEW])
+@pytest.mark.parametrize("cause", [Cause.RANGE, pytest.param(Cause.TOO_FEW, marks=pytest.mark.slow)])
 def test_a_sum_out_of_range_ends_its_fold_and_a_site_that_is_gone_the_run(cause):
     """A run that sites left is gone on with; what is out of range would be so again."""
     spec = heart(training=NEWTON, evaluate=DEALT)

@@ -71,6 +71,7 @@ def test_a_plan_without_noise_promises_nothing_and_the_audit_says_so():
     assert "nothing to audit" in done.checks[0].words
 
 
+@pytest.mark.slow
 def test_an_owners_own_rows_stand_in_for_made_up_ones(path):
     rows = pd.DataFrame({"x": [1.0, 2.5, 9.0]})
     done = potluck.audit(path, rows, minutes=1e-9)

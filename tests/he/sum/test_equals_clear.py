@@ -11,6 +11,7 @@ from potluck.core.stages import Opened
 from potluck.he.sum.protection import He
 from potluck.mpc.clear.protection import Clear
 from potluck.testing.protection import RoundContext, check_protection
+from support.examples import examples
 
 BEFORE = ["he/keys", "he/share", "he/input"]
 AFTER = ["he/partial"]
@@ -75,7 +76,7 @@ def check(workers, case):
     assert opened.givers == clear.givers
 
 
-@settings(max_examples=3)
+@settings(max_examples=examples(12))
 @given(case=rounds(most=5))
 def test_he_opens_what_clear_opens(workers, case):
     check(workers, case)

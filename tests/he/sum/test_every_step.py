@@ -21,6 +21,7 @@ from potluck.he.sum.packing import unpack
 from potluck.he.sum.protection import He
 from potluck.mpc.clear.protection import Clear
 from potluck.testing.protection import RoundContext, check_protection
+from support.examples import examples
 
 BEFORE = [m.KEYS, m.SHARE, m.INPUT]
 STEPS = [*BEFORE, m.PARTIAL, m.REBUILD]
@@ -99,7 +100,7 @@ def rounds(draw, n, d):
     ("n", "d"), [pytest.param(*one, marks=[pytest.mark.slow] * (one != (5, 2))) for one in COHORTS]
 )
 def test_any_words_and_any_drop_outs_that_the_plan_bears(workers, n, d):
-    @settings(max_examples=4, database=None)
+    @settings(max_examples=examples(12), database=None)
     @given(case=rounds(n, d))
     def check(case):
         words, leaves, recheck = case

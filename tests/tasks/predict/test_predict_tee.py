@@ -142,6 +142,7 @@ def test_the_ledger_says_how_many_rows_were_scored_for_whom(here):
 # --- Stamps, claims, costs ---
 
 
+@pytest.mark.slow
 def test_a_simulated_enclave_is_stamped_wherever_scores_are_shown(here):
     done = scored(here)
     assert done.document["stamp"] == SIMULATED
