@@ -240,8 +240,11 @@ def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):
 
 
 def test_what_was_turned_away_without_asking_anybody_is_said_with_what_to_do(home, ann):
-    assert "Turned away" not in words(ann.get("/").text)
     log, now = AccessLog(home / "access.jsonl"), datetime.now(UTC)
+    for said in ("denied", "revoked"):  # by a person
+        log.write("request", now, outcome="denied", about=Subject(asker="hospitals", plan="n", run="r"), why=(said,))
+    assert "Turned away" not in words(ann.get("/").text)
+    (home / "access.jsonl").write_text("")
     for number, why in enumerate([("epsilon_per_plan",), ("federation",), *[("engine",)] * 25]):
         about = Subject(asker="hospitals", plan=f"<b>n{number}", run=f"r{number}")
         log.write("request", now, outcome="denied", about=about, why=why)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from potluck.members.home import SiteHome
 from potluck.owner.access import read as read_log
+from potluck.owner.requests import State
 
 DAYS = 14
 RECENT = 4 << 20
@@ -29,6 +30,8 @@ _WHY = {
     "policy": ("policy.toml cannot be read", "potluck site doctor says where"),
     "finished": ("the run is over here", "the coordinator begins a new one: --fresh"),
 }
+_BY_PERSONS = (State.DENIED, State.REVOKED, State.WITHDRAWN)
+"""What somebody decided stands in the list of what was asked."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def turned_away(folder: Path, now: float | None = None, days: int = DAYS) -> tup
     found: dict[tuple[str, tuple[str, ...]], Turned] = {}
     for one in read_log(home.access, last=RECENT).entries:
         if one.event != "request" or one.outcome not in ("denied", "refused") or not one.why:
+            continue
+        if one.why[0] in _BY_PERSONS:
             continue
         if datetime.fromisoformat(one.when).timestamp() < since:
             continue
