@@ -43,6 +43,7 @@ def areas(rows, tmp_path, *optimizers):
     return [document["metrics"]["federated"]["auc"] for document in found]
 
 
+@pytest.mark.slow
 def test_forty_rounds_are_nearly_the_pooled_fit(tmp_path):
     best, adam = areas(12_000, tmp_path, "adam")
     assert best > 0.87

@@ -34,6 +34,7 @@ def test_attack_says_what_each_attack_came_to(run, cli):
     )
 
 
+@pytest.mark.slow
 def test_attack_scores_nothing_where_true_rows_are_not_here(run, cli, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     found = cli("attack", run, "--as", "server,a")

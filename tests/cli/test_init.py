@@ -23,6 +23,7 @@ def dirty(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_drafted_plan_runs_from_where_it_lies(dirty, cli):
     """All rounds of one, and `check`, run with the guide's page."""
     (dirty / "plans").mkdir()

@@ -85,6 +85,7 @@ def test_newton_equals_the_pooled_fit_of_scikit_learn(shops, cli):
     assert np.allclose(ours, [fit.intercept_[0], *fit.coef_[0]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_with_noise_only_noised_values_are_printed_and_the_ledger_is_charged(shops, cli):
     said = cli("run", shops / "plan.toml", "--out", shops / "r", "--json", "--set", NOISE, "--set", GRADIENT)
     assert said.code == 0, said.err
@@ -269,6 +270,7 @@ def test_two_runs_with_one_name_do_not_touch_each_other(shops, cli, monkeypatch)
         assert (one.name, two.name) == ("p-20260101T000000Z", "p-20260101T000000Z-2")
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_no_run_and_keeps_its_charges(shops, cli):
     import signal
     import subprocess

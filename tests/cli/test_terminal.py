@@ -243,6 +243,7 @@ def test_a_refusal_that_nobody_reads_is_still_a_refusal(tmp_path, call):
     assert piped(["-m", "potluck"], (*words, *call), tmp_path) == 3
 
 
+@pytest.mark.slow
 def test_an_error_whose_words_nobody_reads_keeps_its_code(tmp_path):
     assert piped(["-m", "potluck"], ("check", "absent.toml"), tmp_path, stderr=True) == 2
 

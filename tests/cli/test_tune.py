@@ -3,6 +3,8 @@
 import re
 import tomllib
 
+import pytest
+
 import potluck
 
 GRID = ("--grid", "model.l2=[0.1, 50]", "--set", 'protect.with="clear"', "--set", 'federation.server="curious"')
@@ -10,6 +12,7 @@ NOISE = '{ noise = "site", unit = "row", epsilon = 2.0, delta = 1e-5, clip = 1.0
 NOISED = ("--set", f"privacy={NOISE}", "--set", "training={method='gradient', rounds=2, rate=1, expected_rows=200}")
 
 
+@pytest.mark.slow
 def test_the_best_plan_is_the_file_as_it_was_with_the_chosen_value_and_runs_from_where_it_lies(shops, cli):
     plan = shops / "plan.toml"
     plan.write_text(plan.read_text().replace('kind = "logistic"', 'kind = "logistic"\nl2 = 1.0   # what we thought'))

@@ -166,6 +166,7 @@ def test_the_kernels_alarm_ends_an_operation(worker):
     assert aborted(worker, "alarm").detail == "ended by SIGALRM"
 
 
+@pytest.mark.slow
 def test_an_operation_that_refuses_says_why_and_its_state_is_gone(worker):
     assert [worker.call("count") for _ in range(2)] == [(b"1",), (b"2",)]
     assert worker.call("other count") == (b"1",)  # each table has a state of its own

@@ -55,6 +55,7 @@ with ring("RR22"):
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_no_folder_of_its_engines(mpc_engine, tmp_path):
     started = subprocess.Popen(
         [sys.executable, "-c", LINKED], env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True

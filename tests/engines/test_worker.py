@@ -48,6 +48,7 @@ def test_it_is_started_once_and_says_what_it_runs_on(made):
     assert worker.versions == {"python": "3.12.0", "openfhe": "0", "numpy": "0"}
 
 
+@pytest.mark.slow
 def test_many_megabytes_go_there_and_back(made):
     large = os.urandom(1 << 20) * 40
     assert made(ECHO).call("echo", large, b"x", large) == (large, b"x", large)

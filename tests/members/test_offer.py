@@ -4,6 +4,7 @@ lets it be."""
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -24,6 +25,7 @@ from potluck.members.pinned import Pinned
 from potluck.owner.access import AccessLog
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
+from support.examples import fewer
 from support.members.scene import after, card, federation, keys, rekeyed
 
 NOW = time.time()
@@ -191,10 +193,16 @@ CHANGES = {
     "keys": lambda folder, home: api.federation_rotate(folder, [], NOW, keys=True, days=None),
 }
 RENEWALS = {"own", "remove", "days", "keys"}
+FOLLOWED = ("all", "renewals", "nothing")
+OFTEN = (
+    *(("add", follow) for follow in FOLLOWED),
+    *(("rotate", follow) for follow in ("all", "renewals")),
+    *((what, "nothing") for what in ("own", "remove", "keys")),
+    ("days", "renewals"),
+)
 
 
-@pytest.mark.parametrize("follow", ["all", "renewals", "nothing"])
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize(("what", "follow"), fewer(product(CHANGES, FOLLOWED), *OFTEN))
 def test_what_is_followed_without_a_person_says_the_policy(a, chief, what, follow):
     policy(a, follow)
     CHANGES[what](chief.folder, a)
@@ -246,6 +254,7 @@ def test_a_home_of_before_agrees_to_the_members_that_it_joined_with(a, chief):
         damaged.agreed()
 
 
+@pytest.mark.slow
 def test_few_earlier_files_are_kept_and_a_damaged_one_is_as_one_that_is_gone(a, chief):
     for days in range(MOST + 3):
         a.earlier.keep(chief.federation)
@@ -314,6 +323,7 @@ def test_a_person_who_joins_a_newer_file_is_not_overtaken_by_an_older_one(a, chi
         assert a.pinned().version == follower._pinned.federation.version == chief.open(NOW).federation.version
 
 
+@pytest.mark.slow
 def test_files_without_end_leave_few_lines_and_the_next_good_one_is_taken(a, chief, monkeypatch):
     api.federation_rotate(chief.folder, [], NOW, keys=False, days=None)
     with following(a) as (follower, said):

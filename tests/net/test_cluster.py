@@ -54,6 +54,7 @@ def said(made, data, to=1):
         found.done()
 
 
+@pytest.mark.slow
 def test_letters_readers_and_lease_are_kept_three_times(cluster):
     said(cluster, [b"one", b"two"])
     for name in (stream("fed"), lease_stream("fed")):

@@ -58,6 +58,7 @@ def test_send_and_receive_refuse_an_unknown_key_at_once(running):
     assert time.monotonic() - started < 300  # not the patience
 
 
+@pytest.mark.slow
 def test_an_expired_certificate_is_said_in_words_and_waited_for(stopped):
     stopped.prepare(now=time.time() - 2 * YEAR, renew=True)
     stopped.start()

@@ -45,6 +45,7 @@ def test_a_second_server_is_refused_while_the_first_lives_and_not_after_it_ended
         first.check()
 
 
+@pytest.mark.slow
 def test_my_own_dead_predecessor_is_followed_at_once_and_a_foreign_one_once_it_is_still(broker, long, monkeypatch):
     link = server(broker)
     Lease(link, "dead").acquire()
@@ -71,6 +72,7 @@ def test_a_displaced_server_finds_out_at_its_next_use(broker):
     second.check()
 
 
+@pytest.mark.slow
 def test_a_lease_outlives_the_brokers_death_and_the_loss_of_its_store(broker, long):
     link = server(broker)
     lease = Lease(link, "one")

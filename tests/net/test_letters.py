@@ -19,6 +19,7 @@ from potluck.net.configuration import Limits
 from potluck.net.pieces import MESSAGE, PIECE
 from potluck.net.topology import Queues
 from potluck.secret import spool
+from support.examples import fewer
 from support.net.broker_rig import Rig, rig, until
 
 A, B = site("a"), site("b")
@@ -51,7 +52,7 @@ def got(link, wait=60.0):
     return whole(letter.data)
 
 
-@pytest.mark.parametrize("size", [0, 1, 1000, PIECE, PIECE + 1, 20_000_000])
+@pytest.mark.parametrize("size", fewer([0, 1, 1000, PIECE, PIECE + 1, 20_000_000], 0, PIECE + 1))
 def test_a_letter_arrives_both_ways_as_it_was_sent(broker, size):
     server, a = pair(broker)
     data = os.urandom(size)
@@ -61,6 +62,7 @@ def test_a_letter_arrives_both_ways_as_it_was_sent(broker, size):
     assert got(a) == data
 
 
+@pytest.mark.slow
 def test_a_long_letter_for_which_there_is_no_room_is_said_and_comes_when_there_is(broker, monkeypatch):
     server, a = pair(broker)
     data = os.urandom(LONG + PIECE)
@@ -125,6 +127,7 @@ def acknowledged(monkeypatch, link):
     return messages, letters
 
 
+@pytest.mark.slow
 def test_letters_done_with_are_acknowledged_once_and_all_together(hurried, broker, monkeypatch):
     server, a = pair(broker)
     messages, letters = acknowledged(monkeypatch, a)
@@ -147,6 +150,7 @@ def test_letters_done_with_are_acknowledged_once_and_all_together(hurried, broke
     assert broker.link(A).receive(3 * topology.ACK_WAIT) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settles", [True, False])
 def test_a_process_that_ends_before_it_acknowledged_says_it_as_it_hangs_up(hurried, broker, monkeypatch, settles):
     monkeypatch.setattr(mailbox, "LATER", 3600.0)
@@ -168,6 +172,7 @@ def test_a_process_that_ends_before_it_acknowledged_says_it_as_it_hangs_up(hurri
         assert {got(again), got(again)} == {b"1", b"2"}
 
 
+@pytest.mark.slow
 def test_a_letter_in_work_is_not_handed_out_twice(hurried, broker):
     server, a = pair(broker)
     server.send(A, b"slow work", 60)

@@ -112,6 +112,7 @@ def test_a_long_letter_for_which_there_is_no_room_is_fetched_again_later(when, m
     assert whole(joined(assembler, "s", [first, *rest])) == bytes(2 * LONG)
 
 
+@pytest.mark.slow
 def test_unfinished_long_letters_of_many_senders_have_few_files_open_and_none_is_lost():
     senders, assembler = [f"s{k}" for k in range(FILES + 20)], Assembler()
     before = len(os.listdir("/proc/self/fd"))

@@ -378,6 +378,7 @@ with Budget(path) as budget:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_keep_one_chain(tmp_path):
     path = tmp_path / "ledger.sqlite"
     runs = [

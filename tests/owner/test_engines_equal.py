@@ -123,6 +123,7 @@ def in_any_order(source, plan):
     return sorted(map(sorted, persons.values())), table.schema, table.tally
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(6), deadline=None)
 @given(ROWS, statistics())
 def test_statistics_are_the_same_words_from_every_source_and_those_of_python(tmp_path_factory, engines, rows, plan):
@@ -167,6 +168,7 @@ def test_statistics_are_added_up_inside_postgresql_often(tmp_path_factory, fetch
     check()
 
 
+@pytest.mark.slow
 def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetched_and_asked):
     @settings(max_examples=examples(18), deadline=None)
     @given(ROWS, trainings())

@@ -120,6 +120,7 @@ def check_persons(engines, tmp_path_factory, rows, drawn):
         assert found[other] == found[first], f"{other} differs from {first}"
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(6), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=8), st.lists(ROW, max_size=5, unique_by=lambda row: row[0]), st.data())
 def test_two_tables_are_joined_alike_whichever_two_kinds_they_are(tmp_path_factory, rows, table, data):

@@ -131,6 +131,7 @@ def midway(rig: Rig) -> None:
     wait_for(moves, 250, "the third round")
 
 
+@pytest.mark.slow
 def test_a_killed_up_takes_its_processes_with_it(rig):
     child = up(rig, written(rig, rounds=400))
     midway(rig)

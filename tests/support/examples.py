@@ -1,5 +1,8 @@
-"""How many examples a test with a claim of its own draws."""
+"""How many examples a test with a claim of its own draws, and which of its settings."""
 
+from collections.abc import Iterable
+
+import pytest
 from hypothesis import settings
 
 
@@ -10,3 +13,16 @@ def examples(most: int) -> int:
 
 THOROUGH = 100
 """What `make test-all` draws where a test says nothing."""
+
+
+def fewer(every: Iterable[object], *fast: object) -> list[object]:
+    """All settings of a test, of one name or (tuples) of several: those that are not among `fast` are slow.
+
+    For settings that take one path of the code. Each of `fast` must be there."""
+    every = list(every)
+    assert all(one in every for one in fast), "a setting that is to be fast is not there"
+    parts = [one if isinstance(one, tuple) else (one,) for one in every]
+    return [
+        one if one in fast else pytest.param(*part, marks=pytest.mark.slow)
+        for one, part in zip(every, parts, strict=True)
+    ]

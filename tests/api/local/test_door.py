@@ -207,6 +207,7 @@ sys.modules["ipywidgets"] = None
 """
 
 
+@pytest.mark.slow
 def test_rows_of_a_file_are_read_in_a_notebook_that_has_no_widgets(tmp_path):
     """There DuckDB has no progress bar, and refuses to be told so."""
     (tmp_path / "rows.csv").write_bytes("Größe;k\n1,5;1\n2,5;2\n".encode("latin-1"))

@@ -63,6 +63,7 @@ def test_all_is_copied_but_queues_logs_and_the_mark_of_the_living_server(home, t
     assert CoordinatorHome.at(tmp_path / "there").open(NOW).federation == CoordinatorHome.at(home).open(NOW).federation
 
 
+@pytest.mark.slow
 def test_a_journal_that_is_written_meanwhile_is_copied_whole(home, tmp_path):
     """Each copy opens, and holds a beginning of the rounds without a gap."""
     spec = scene.plan().spec

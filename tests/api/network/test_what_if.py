@@ -83,6 +83,7 @@ def variant(fed, old="", new="", **keys):
     return path
 
 
+@pytest.mark.slow
 def test_what_a_plan_would_leave_is_what_it_leaves(fed):
     path = variant(fed, "rounds = 3", "rounds = 5")
     ahead = what_if(fed.folder / "b", path)

@@ -62,6 +62,7 @@ def not_begun(played):
     assert not left(sat, m.INPUT)
 
 
+@pytest.mark.slow
 def test_after_a_restart_no_other_survivor_set_of_the_step_is_opened(federation):
     """Nor is the round itself begun again. A retry opens what was opened: the words are those of the step's model."""
     first = opened(federation(number=1))

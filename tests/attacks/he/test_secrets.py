@@ -173,6 +173,7 @@ def test_a_key_that_was_rebuilt_wrongly_is_not_in_the_error(workers, secrets):
     assert not shown(everything(abort), secrets - public(sat))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "steps",
     [

@@ -218,6 +218,7 @@ def test_a_server_without_a_broker_says_so_within_its_patience(rig, monkeypatch)
     assert not (rig.folder / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_site_waits_for_a_broker_that_is_away_and_can_be_stopped_meanwhile(rig):
     waiting = rig.spawn("a", "site", "run", rig.home("a"), driven=False)
     wait_for(lambda: "the broker does not answer" in waiting.words.read_text(), 120, "the site says so")

@@ -85,9 +85,9 @@ def log(fed, name="a"):
 
 
 def refused(fed, spec, *words, run=RUN, answered=None):
-    """The server's start is refused (exit 3) in these words."""
+    """The server's start is refused (exit 3) in these words, once all who are there have answered."""
     with pytest.raises(Refused) as caught:
-        fed.run(spec, run=run, answered=answered)
+        fed.run(spec, run=run, answered=answered or fed.here or None)
     assert caught.value.exit_code == 3
     for word in words:
         assert word in str(caught.value)
@@ -178,6 +178,7 @@ def test_a_database_is_not_connected_to_before_the_policy_has_said_yes(fed):
     assert "u:p" not in said + "".join(fed.heard["a"])
 
 
+@pytest.mark.slow
 def test_a_plan_beyond_what_is_left_of_the_year_is_denied_before_any_row_is_read(fed):
     spec = quick(scene.plan(privacy=scene.SHARED))
     policy(fed, "a", ("epsilon_per_year = inf", "epsilon_per_year = 4"))
@@ -191,6 +192,7 @@ def test_a_plan_beyond_what_is_left_of_the_year_is_denied_before_any_row_is_read
     assert spent(fed) == before
 
 
+@pytest.mark.slow
 def test_too_few_rows_are_told_to_the_owner_alone(fed):
     policy(fed, "a", ("[approve]", "min_rows = 41\n[approve]"))
     with fed.attending("a"):
@@ -278,6 +280,7 @@ def test_what_a_person_denied_is_refused(fed):
     assert any(event == "deny" for event, _, _ in log(fed))
 
 
+@pytest.mark.slow
 def test_a_hash_approved_beforehand_runs_and_another_does_not(fed):
     spec = quick(scene.plan())
     person(fed, "a", rule="hash")
@@ -454,7 +457,7 @@ def test_a_site_put_back_from_a_copy_is_refused_since_the_server_remembers(fed, 
     now = across.copy(fed.folder / "a", tmp_path / "now")
     across.copy(kept, fed.folder / "a")
     with watched() as opened, fed.attending(*"abcd"):
-        refused(fed, spec, "a refuses this plan (ledger)", run=OTHER)
+        refused(fed, spec, "a refuses this plan (ledger)", run=OTHER, answered="abcd")
     assert [path for path in opened if path.endswith("/a/rows.csv")] == []
     assert ("request", "denied", ("ledger",)) in log(fed)
     across.copy(now, fed.folder / "a")
@@ -469,7 +472,7 @@ def test_a_sites_folder_that_runs_twice_is_refused_by_its_own_head(fed, tmp_path
     with fed.attending(*"abcd"):
         fed.run(spec)  # charged at the one
     with twin.attending("a"), fed.attending(*"bcd"):
-        refused(fed, spec, "a refuses this plan (ledger)", run=OTHER)
+        refused(fed, spec, "a refuses this plan (ledger)", run=OTHER, answered="abcd")
 
 
 def test_an_edited_ledger_ends_the_site(fed):

@@ -95,6 +95,7 @@ def sizes(hall, words):
     return found
 
 
+@pytest.mark.slow
 def test_one_approval_is_one_intersection_whatever_is_started_again(hall):
     forged(hall, "zoe")
     with hall.attending("a", "b"):
@@ -108,6 +109,7 @@ def test_one_approval_is_one_intersection_whatever_is_started_again(hall):
     assert any("already used: keys" in line for line in hall.heard["b"])
 
 
+@pytest.mark.slow
 def test_without_the_commitment_one_approval_tells_of_every_word(hall, monkeypatch):
     monkeypatch.setattr(Commitment, "heard", lambda self, step: None)
     forged(hall, "zoe")
@@ -116,6 +118,7 @@ def test_without_the_commitment_one_approval_tells_of_every_word(hall, monkeypat
     assert [size for size, _ in sizes(hall, ["zoe", "bea"])] == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_round_is_done_again_with_the_same_keys_by_new_processes_until_the_run_is_over(hall):
     (hall.folder / "a" / "rows.csv").write_text("id\nbea\nzoe\n")
     with hall.attending("a", "b"):

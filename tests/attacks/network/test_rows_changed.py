@@ -113,6 +113,7 @@ def test_control_a_site_that_is_not_tied_to_its_rows_tells_the_appended_one(fed,
     assert recovers(restarted(fed, quick(scene.plan())))
 
 
+@pytest.mark.slow
 def test_a_site_that_finds_its_rows_put_back_goes_on(fed):
     spec, path = quick(scene.plan()), fed.folder / "a" / "rows.csv"
     kept = path.read_bytes()
@@ -245,6 +246,7 @@ def test_control_a_run_that_is_not_tied_ends_well_with_a_mixed_model(fed, untied
     assert len({one.model.digest() for one in (old, mixed, new)}) == 3  # of neither day
 
 
+@pytest.mark.slow
 def test_with_noise_a_site_whose_rows_changed_drops_out_and_its_cause_is_named(fed):
     spec = quick(scene.plan(privacy=scene.SHARED))
     with fed.attending(*"bcd"), fed.coordinator(spec, RUN, wait=30.0) as (coordinator, journal):
@@ -286,6 +288,7 @@ def test_in_one_process_the_same_half_refuses_other_rows(monkeypatch):
     assert len({key.expose() for key in seen}) == 4  # a key a site, of this run alone
 
 
+@pytest.mark.slow
 def test_who_reads_a_ledger_cannot_guess_its_rows(fed):
     """The marks of two runs over the same rows have nothing in common, and no guess of the rows gives either."""
     spec = quick(scene.plan())

@@ -489,6 +489,7 @@ OWN = [
 """Plans whose refusals the guide explains, that differ from no earlier one."""
 
 
+@pytest.mark.slow
 def test_each_line_of_the_guide_is_what_an_owner_reads(fed, site):
     """And each is there for what the guide says that it is."""
     begun = datetime.now(UTC)

@@ -75,6 +75,7 @@ def test_a_row_of_the_table_that_many_rows_share_would_show_and_the_plan_is_refu
 KEYS = st.sampled_from(["7", "a", "B ", "b", "-1", "1.5"])
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(36), deadline=None)
 @given(
     st.lists(KEYS, min_size=1, max_size=12),

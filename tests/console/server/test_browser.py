@@ -156,6 +156,7 @@ REPORT = """<!doctype html><title>none</title><style>h1 { color: rgb(1, 2, 3) }<
 <form action="/sign-out" method="post"><button>Press</button></form><iframe src="/"></iframe>"""
 
 
+@pytest.mark.slow
 def test_a_report_shows_its_style_and_runs_nothing(site, tmp_path):
     origin, page, heard, desk = site
     (tmp_path / "report.html").write_text(REPORT)

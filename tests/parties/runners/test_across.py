@@ -40,6 +40,7 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     assert all(one.ask.state == b"" for one in log.rounds)  # no model a round is kept
 
 
+@pytest.mark.slow
 def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed):
     with fed.attending(*"abcd"), fed.coordinator(quick(scene.plan()), RUN) as (coordinator, journal):
         coordinator.gather()
@@ -201,6 +202,7 @@ def test_a_run_whose_permit_is_over_is_denied_before_anybody_is_asked(fed):
     assert (request.state, request.codes) == (State.DENIED, ("permit",))
 
 
+@pytest.mark.slow
 def test_a_sites_new_keys_take_the_ledger_over(fed):
     plan = quick(scene.plan(privacy=scene.SHARED))
     with fed.attending(*"abcd"):

@@ -78,6 +78,7 @@ def test_with_noise_a_lost_round_is_one_that_the_plan_must_have_paid_for(fed):
     assert set(releases(fed)) == {SUMS + 1}
 
 
+@pytest.mark.slow
 def test_with_noise_no_round_begins_after_a_release_that_is_gone(fed):
     """Sites have begun a step with it: it can be had no second time, and nothing more is charged in vain."""
     plan = quick(scene.plan(privacy=scene.SHARED | {"redo": 2}))

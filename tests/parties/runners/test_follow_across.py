@@ -110,6 +110,7 @@ def verdicts(fed, spec, names, run=RUN):
         ]
 
 
+@pytest.mark.slow
 def test_a_run_ends_under_its_file_while_members_come_go_and_change_keys_and_the_next_has_them(fed):
     spec = quick(scene.plan())
     with fed.attending(*"abcd"):
@@ -137,6 +138,7 @@ def test_a_run_ends_under_its_file_while_members_come_go_and_change_keys_and_the
     assert any(entry.event == "members" for entry in read_log(fed.home("a").access).entries)
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_within_a_round_disturbs_nothing(fed):
     spec, done = quick(scene.plan()), []
 
@@ -186,6 +188,7 @@ def test_a_site_that_is_started_again_with_new_keys_goes_on_with_the_old_ones_in
     assert outcome.model.digest() == in_one_process(scene.plan())
 
 
+@pytest.mark.slow
 def test_old_keys_go_once_no_run_needs_them(fed):
     now = time.time()
     with fed.attending(*"abcd"):
@@ -281,6 +284,7 @@ def test_a_plan_that_was_approved_for_ever_is_asked_again_when_a_member_has_othe
         assert verdicts(fed, spec, "a", "12" * 16) == ["granted"]
 
 
+@pytest.mark.slow
 def test_a_yes_that_was_given_before_a_member_had_other_keys_counts_for_nobody(fed):
     spec = quick(scene.plan())
     home = fed.home("a")

@@ -66,6 +66,7 @@ def test_the_model_is_that_of_one_process_and_each_site_was_sent_the_graph_once(
         assert [path.read_bytes() for path in kept(fed, name)] == [graph.read_bytes()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [None, pytest.param(STEPS, marks=pytest.mark.slow)], ids=["average", "gradient"])
 def test_server_and_sites_that_died_go_on_with_the_graph_that_they_kept(fed, graph, training):
     plan = quick(planned(graph, training=training))

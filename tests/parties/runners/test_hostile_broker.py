@@ -228,6 +228,7 @@ def test_the_control_another_model_would_not_go_unnoticed():
     assert reference([frozenset(NAMES)] * 4) != reference([frozenset("abc")] * 4)
 
 
+@pytest.mark.slow
 def test_a_first_sum_that_fails_after_its_survivors_were_agreed_on_can_be_done_again(founded, tmp_path):
     """Two faults in one round: a site's input is lost, then two signatures. The sites stand by the set they signed."""
 

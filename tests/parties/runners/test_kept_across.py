@@ -50,6 +50,7 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed, word):
     assert outcome.model.digest() == scene.Scene(plan(word)).run().model.digest()
 
 
+@pytest.mark.slow
 def test_processes_that_come_after_go_on_from_what_is_kept(fed):
     """Server and sites are other processes after each round."""
     for done in range(1, 4):
@@ -75,6 +76,7 @@ def test_a_site_whose_kept_numbers_are_gone_ends_the_run_and_never_begins_anew(f
     assert any("step 1 of training left at this site is not there" in line for line in fed.heard["c"])
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_run_that_nobody_ends_is_shown_and_goes_when_its_owner_says_so(fed):
     """The run can then not go on at this site, which says so by name."""
     with fed.attending(*"abcd"):

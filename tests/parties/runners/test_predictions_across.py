@@ -5,6 +5,7 @@ import stat
 import time
 
 import pandas as pd
+import pytest
 
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
@@ -63,6 +64,7 @@ def test_owners_who_want_them_have_them_and_no_letter_is_another(founded, tmp_pa
     assert read[""] == read["ac"]
 
 
+@pytest.mark.slow
 def test_a_process_that_comes_after_the_last_sum_writes_them_too(fed):
     """The model that was announced last is on the disk before the site's last contribution leaves."""
     wants(fed, "a")

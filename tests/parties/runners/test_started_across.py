@@ -22,6 +22,7 @@ def asked_for(fed):
     return [name for name in "abcd" if (fed.folder / name / "graphs").exists()]
 
 
+@pytest.mark.slow
 def test_the_model_is_that_of_a_run_in_one_process(fed, earlier):
     with fed.attending(*"abcd"):
         outcome, _ = fed.run(quick(plan(earlier)))

@@ -81,6 +81,7 @@ def test_one_owner_of_four_expects_other_code_and_the_rest_go_on(fed):
     assert outcome.model.coefficients
 
 
+@pytest.mark.slow
 def test_a_server_that_was_started_again_has_another_enclave_and_the_run_ends_by_name(fed):
     plan = quick(scene.plan(word="tee"), 4.0)
     with fed.attending(*NAMES):

@@ -49,6 +49,7 @@ def test_a_liar_is_voted_down_and_every_owner_is_told(fed, together):
         assert any(f"voted down that of round {SINCE + 1}" in line for line in end)
 
 
+@pytest.mark.slow
 def test_a_server_that_died_after_a_vote_comes_to_the_same_from_its_journal(fed, together):
     """Once between two votes, once after the one that ended the training: no vote is cast again."""
     spec = quick(plan())

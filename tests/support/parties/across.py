@@ -60,7 +60,7 @@ def found(folder: Path, names: str = "abcd", rows: int = 40) -> Path:
 
 @dataclass
 class Across:
-    """One federation in a folder. Sites run in threads; the coordinator in the caller's."""
+    """One federation in a folder. Sites run in threads; the coordinator in the caller's. here: those that attend."""
 
     folder: Path
     exchange: Exchange = field(default_factory=Exchange)
@@ -69,6 +69,7 @@ class Across:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     followers: dict[str, Follower] = field(default_factory=dict)
     patience: float = 0.0
+    here: tuple[str, ...] = ()
 
     def home(self, name: str) -> SiteHome:
         return SiteHome.at(self.folder / name)
@@ -77,6 +78,7 @@ class Across:
     def attending(self, *names: str) -> Iterator[None]:
         """These sites run until the block ends."""
         stop, trouble = threading.Event(), []
+        me = [self.home(name).me for name in names]
 
         def attend(name: str) -> None:
             try:
@@ -86,15 +88,21 @@ class Across:
                 trouble.append(error)
 
         running = [threading.Thread(target=attend, args=(name,), name=name) for name in names]
+        before, self.here = self.here, (*self.here, *names)
         for thread in running:
             thread.start()
         try:
             yield
         finally:
+            self.here = before
             stop.set()
+            for party in me:  # else each waits for its next letter for half a second
+                self.exchange.wake(party)
             for thread in running:
                 thread.join(120)
                 assert not thread.is_alive()
+            for party in me:
+                self.exchange.awake(party)
             if trouble:  # why the others waited in vain
                 raise trouble[0]
 

@@ -22,12 +22,23 @@ class Exchange:
 
     def __init__(self, carry: Carry = faithfully) -> None:
         # No SimpleQueue: in CPython 3.11 a get that is woken for nothing as its time runs out waits for ever.
-        self._boxes: dict[Party, queue.Queue[bytes]] = {}
+        self._boxes: dict[Party, queue.Queue[bytes | None]] = {}
         self._carry = carry
 
-    def box(self, party: Party) -> queue.Queue[bytes]:
+    def box(self, party: Party) -> queue.Queue[bytes | None]:
         """The mailbox of a party."""
         return self._boxes.setdefault(party, queue.Queue())
+
+    def wake(self, party: Party) -> None:
+        """Whoever waits for a letter has waited long enough: it looks around. See `awake`."""
+        self.box(party).put(None)
+
+    def awake(self, party: Party) -> None:
+        """Nobody is woken any more."""
+        box = self.box(party)
+        with box.mutex:
+            while None in box.queue:
+                box.queue.remove(None)
 
     def carry(self, sender: Party, to: Party, data: bytes) -> None:
         """Take a letter."""
@@ -65,9 +76,10 @@ class MemoryLine:
         if self.closed:
             raise Unreachable("the line is closed")
         try:
-            return Delivery(self.exchange.box(self.party).get(timeout=max(wait, 0.0005)), lambda: None)
+            data = self.exchange.box(self.party).get(timeout=max(wait, 0.0005))
         except queue.Empty:
             return None
+        return None if data is None else Delivery(data, lambda: None)
 
     def close(self) -> None:
         """Hang up."""

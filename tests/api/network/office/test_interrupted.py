@@ -52,6 +52,7 @@ def answered(office, run, verdict):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_an_office_that_ends_with_runs_in_every_state_goes_on_with_all_of_them(fed, monkeypatch):
     policy = fed.folder / "c" / "policy.toml"
     policy.write_text(policy.read_text().replace('rule = "policy"', 'rule = "hash"'))
@@ -93,6 +94,7 @@ def test_an_office_that_ends_with_runs_in_every_state_goes_on_with_all_of_them(f
     assert spent == 4  # nothing had left in the round that was begun again
 
 
+@pytest.mark.slow
 def test_who_is_not_in_a_run_changes_nothing_of_it(fed, monkeypatch):
     liar = identity(SiteHome.at(fed.folder / "c").open(time.time()))
     policy = fed.folder / "c" / "policy.toml"

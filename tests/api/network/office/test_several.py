@@ -50,6 +50,7 @@ def digest(run):
     return json.loads((run.out / "run.json").read_text())["model"]["digest"]
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_give_bit_for_bit_what_they_give_alone(fed, monkeypatch):
     plans = [plan("one", word="clear"), plan("two", word="mask"), plan("three", word="clear").set("training.rounds", 3)]
     with at_work(fed, monkeypatch, at_once=3) as office, fed.attending(*"abc"):
@@ -144,6 +145,7 @@ def test_the_same_plan_is_the_same_run_until_it_is_begun_anew(fed, monkeypatch):
     assert third not in (first, second)
 
 
+@pytest.mark.slow
 def test_server_run_beside_an_office_hands_its_plan_over_and_says_what_it_would_say_alone(fed, monkeypatch, tmp_path):
     said = []
     with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
