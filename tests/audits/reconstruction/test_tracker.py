@@ -128,8 +128,7 @@ def test_the_one_row_between_two_selections_is_found_under_masks(tmp_path, later
 
 
 @pytest.mark.usefixtures("repeatable")
-@pytest.mark.slow
-@pytest.mark.parametrize(("noise", "found"), [("shared", False), ("reveal", True)])
+@pytest.mark.parametrize(("noise", "found"), [("shared", False), pytest.param("reveal", True, marks=pytest.mark.slow)])
 def test_noise_of_sites_hides_it_and_that_of_the_server_not_from_the_server(tmp_path, noise, found):
     privacy = NOISE | {"noise": noise}
     (it,) = tried(tmp_path, plan(privacy=privacy), plan(YOUNG, privacy=privacy), rows())

@@ -59,6 +59,7 @@ NETWORKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "activation", "mode"), NETWORKS)
 def test_every_network_that_a_plan_allows_is_scored_within_the_bound(shape, activation, mode):
     table, columns = sets.heart(), sets.heart_columns("flag")
