@@ -81,6 +81,7 @@ def test_a_run_promises_standard_errors_only_where_the_summary_has_them(cli, sho
     assert "gradient descent has not arrived" in plain.err
 
 
+@pytest.mark.slow
 def test_a_run_without_a_split_says_that_no_row_is_held_out(cli, shops):
     """Control: with one there are metrics."""
     (shops / "whole.toml").write_text((shops / "plan.toml").read_text().replace("[data.split]", "[data.unused]"))

@@ -217,7 +217,7 @@ TEXT = pytest.param(("explain", "plan.toml", "--all"), marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize("call", [TEXT, ("explain", "plan.toml", "--json")])
-@pytest.mark.parametrize("mended", [True, False])
+@pytest.mark.parametrize("mended", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_who_closes_the_pipe_has_read_enough_and_the_verb_did_not_fail(shops, call, mended):
     broken = ["-c", f"{UNMENDED}; from potluck.cli import main; main()"]
     program = ["-m", "potluck"] if mended else broken

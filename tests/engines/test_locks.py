@@ -160,6 +160,7 @@ def test_a_line_without_a_hash_is_not_installed(index):
     assert install("tiny==1.0\n", lax) == ["tiny.py"]  # the control
 
 
+@pytest.mark.slow
 def test_from_a_folder_nothing_is_asked_of_an_index_that_settings_name(tmp_path):
     folder, lock = tmp_path / "wheels", tmp_path / "lock.txt"
     folder.mkdir()

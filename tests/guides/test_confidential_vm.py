@@ -128,6 +128,7 @@ def test_another_tpms_endorsement_key_is_refused_where_the_guide_says(places):
     assert "not among 1 trusted endorsement keys" in said
 
 
+@pytest.mark.slow
 def test_a_quote_for_another_nonce_is_refused_at_the_last_line(places):
     folders, todo, tpm = places
 

@@ -178,6 +178,7 @@ def test_training_rows_of_postgresql_are_those_of_a_file(tmp_path_factory, fetch
     check()
 
 
+@pytest.mark.slow
 def test_persons_are_reduced_inside_postgresql(tmp_path_factory, fetched_and_asked):
     @settings(max_examples=examples(24), deadline=None)
     @given(ROWS, persons())

@@ -250,6 +250,7 @@ def test_numbers_with_a_stray_text_are_named_by_site_and_line(tmp_path):
     assert "about 2" not in text
 
 
+@pytest.mark.slow
 def test_a_drafted_table_of_columns_with_gaps_runs():
     """Spellings and dates of birth make columns; a row without a value is left out of these and of what they are of."""
     cells = ["yes", "Y", "no", "N", "NA", ""] * 20

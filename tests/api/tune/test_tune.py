@@ -143,6 +143,7 @@ def independent(events):
     return accountant.get_epsilon(DELTA)
 
 
+@pytest.mark.slow
 def test_ledgers_say_what_was_said_before_and_another_accountant_too(tmp_path):
     spec, out = plan(training=STEPS, privacy=NOISE), tmp_path / "out"
     lines, sums = list[str](), list[str]()

@@ -51,7 +51,7 @@ def struck(at, how):
 
 @pytest.mark.parametrize(
     ("op", "how"),
-    [(op, "tampered") for op in SITES]
+    [(op, "tampered") if op == "partial" else pytest.param(op, "tampered", marks=slow) for op in SITES]
     + [pytest.param(op, "killed", marks=[] if op == "keygen" else slow) for op in SITES],
 )
 def test_a_site_whose_engine_dies_is_a_drop_out_by_name_and_gives_again_in_the_next_round(workers, op, how):
@@ -85,7 +85,7 @@ def test_where_nobody_may_vanish_the_round_ends_and_says_whose_engine_it_was(wor
 
 @pytest.mark.parametrize(
     ("op", "how"),
-    [(op, "tampered") for op in SERVERS]
+    [(op, "tampered") if op == "fuse" else pytest.param(op, "tampered", marks=slow) for op in SERVERS]
     + [pytest.param(op, "killed", marks=[] if op == "partial" else slow) for op in SERVERS],
 )
 def test_a_server_whose_engine_dies_opens_nothing_and_the_next_round_works(workers, op, how):

@@ -169,6 +169,7 @@ def test_what_the_plan_has_paid_for_comes_on_top():
     assert [tries.most(scene.plan(privacy=one).spec) for one in plans] == [8, 8, 10, 8]
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_the_name_of_the_owner_that_is_asked_again_and_goes_on_after(fed):
     spec = long()
     ask = next(build(spec).lead())

@@ -143,7 +143,7 @@ DOORS = {
 }
 
 
-FAST = ("a table that is joined", "a view of a DuckDB file")
+FAST = ("a table that is joined",)
 
 
 @pytest.fixture(params=[name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in DOORS])

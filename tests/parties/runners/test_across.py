@@ -57,8 +57,7 @@ def test_a_server_without_room_for_a_letter_says_so_and_calls_nobody_silent(fed)
     "harm",
     [
         "DELETE FROM numbers",
-        "UPDATE numbers SET part = substr(part, 9)",
-        pytest.param("", marks=pytest.mark.slow),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("UPDATE numbers SET part = substr(part, 9)", "")),
     ],
 )
 def test_a_journal_that_lost_numbers_is_refused_and_never_read_as_zeros(fed, harm):
@@ -140,6 +139,7 @@ def test_a_site_that_was_away_at_first_is_no_part_of_later_exact_sums(fed):
     assert sums.log.rounds[1].dropped == {"d": Cause.LATE}
 
 
+@pytest.mark.slow
 def test_with_noise_a_site_rejoins_at_the_next_round(fed):
     plan = quick(scene.plan(privacy=scene.SHARED))
     with fed.attending(*"abc"), fed.coordinator(plan, RUN) as (coordinator, journal):

@@ -158,6 +158,7 @@ def test_a_file_that_comes_within_a_round_disturbs_nothing(fed):
     assert {fed.home(name).pinned().version for name in "abcd"} == {3}
 
 
+@pytest.mark.slow
 def test_a_site_that_is_started_again_with_new_keys_goes_on_with_the_old_ones_in_its_run(fed):
     spec = quick(scene.plan())
     with fed.attending(*"acd"), fed.coordinator(spec, RUN) as (coordinator, journal):

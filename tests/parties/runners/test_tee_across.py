@@ -46,10 +46,9 @@ def test_the_model_is_the_one_of_a_run_in_one_process(fed):
     "text",
     [
         None,
-        STRICT,
         *(
             pytest.param(one, marks=pytest.mark.slow)
-            for one in ("version = 1", 'version = 1\nformats = ["simulated"]\n')
+            for one in (STRICT, "version = 1", 'version = 1\nformats = ["simulated"]\n')
         ),
     ],
 )

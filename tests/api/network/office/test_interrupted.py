@@ -144,6 +144,7 @@ def test_a_failed_run_is_gone_on_with_when_it_is_submitted_again(fed, monkeypatc
     assert (ended.state, ended.why) == ("finished", "")
 
 
+@pytest.mark.slow
 def test_looks_at_validation_rows_are_there_while_the_run_goes_on(fed, monkeypatch):
     made = plan().set("training.evaluate_every", 1).set("data.split", {"test": 0.2, "validation": 0.3})
     with at_work(fed, monkeypatch) as office, fed.attending(*"abc"):
@@ -155,6 +156,7 @@ def test_looks_at_validation_rows_are_there_while_the_run_goes_on(fed, monkeypat
     assert [one.round for one in looks] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_broker_that_does_not_answer_ends_no_run_and_another_server_only_interrupts_it(fed, monkeypatch):
     first, second = Held(), Held()
     first.away = 2

@@ -132,6 +132,7 @@ def test_a_home_has_one_server_and_one_office(fed):
             pass
 
 
+@pytest.mark.slow
 def test_the_same_plan_is_the_same_run_until_it_is_begun_anew(fed, monkeypatch):
     with at_work(fed, monkeypatch) as office:
         first = office.submit(plan())
