@@ -118,7 +118,6 @@ def test_first_slopes_beside_a_gram_matrix_are_the_means_of_each_side(tmp_path):
     assert all(one.verdict.score > 0.999 for one in it)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("word", ["mask", pytest.param("clear", marks=pytest.mark.slow)])
 def test_a_record_whose_numbers_are_zero_gives_every_attack_nothing(one_row, masked, tmp_path, word):
     def zeroed(line, body):
