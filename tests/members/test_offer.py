@@ -112,6 +112,7 @@ def test_nothing_but_the_next_file_is_followed_and_each_try_is_said_once(a, chie
         assert all("is not taken" in line for line in said)
         events = [(one.event, one.outcome) for one in read_log(a.access).entries]
         assert events == [("refusal", "refused")] * len(tries)
+        a.conflict.unlink()  # until two files of one version are settled, later ones wait
         api.federation_add(chief.folder, [api.site_new(a.folder.parent / "c").card], NOW)
         follower.take(chief.federation.read_bytes())  # the control
         follower.look()
@@ -161,14 +162,33 @@ def test_two_files_of_one_version_are_kept_as_evidence_and_shown(a, chief):
     assert api.site_join(a.folder, chief.federation, NOW).settled is None  # the same version settles nothing
     assert site_members(a.folder, NOW).two_files
     newer = api.federation_rotate(chief.folder, [], NOW, keys=False, days=None).file
-    with following(a) as (follower, _):  # nor does a later one that comes by itself
+    with following(a) as (follower, said):  # nor does a later one that comes by itself: it may rest on either
         follower.take(newer.read_bytes())
         follower.look()
-    assert a.pinned().version == 3
+    assert "waits for a person (site join --offered), as two files of one version were seen here" in said[-1]
+    assert a.pinned().version == 2
     assert site_members(a.folder, NOW).two_files
-    kept = api.site_join(a.folder, newer, NOW).settled
-    assert charter.read(kept).version == 2
+    kept = api.site_join(a.folder, None, NOW).settled
+    assert (charter.read(kept).version, a.pinned().version) == (2, 3)
     assert site_members(a.folder, NOW).two_files == ""
+    last = api.federation_rotate(chief.folder, [], NOW, keys=False, days=None).file
+    with following(a) as (follower, _):  # the control: settled, files are followed again
+        follower.take(last.read_bytes())
+        follower.look()
+    assert a.pinned().version == 4
+
+
+def test_another_file_of_one_version_that_a_person_would_join_is_evidence_too(a, chief, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_bytes(forged(chief)["another's signature"])
+    with pytest.raises(Refused):
+        api.site_join(a.folder, other, NOW)
+    assert site_members(a.folder, NOW).two_files == ""  # the control: who has not the key makes no alarm
+    other.write_bytes(forged(chief)["the pinned version with other content"])
+    with pytest.raises(Refused, match="two files of one version"):
+        api.site_join(a.folder, other, NOW)
+    assert site_members(a.folder, NOW).two_files.startswith("version 2 (sha256:")
+    assert charter.read(a.conflict).digest != a.pinned().digest
 
 
 def test_a_file_without_us_is_said_and_not_pinned(a, chief):

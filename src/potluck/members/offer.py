@@ -32,7 +32,8 @@ class Offer:
 
 def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
     """What an offered file is. Nothing is pinned here; one that waits is kept in the home, and so is the evidence
-    where the coordinator signed two files of one version.
+    where the coordinator signed two files of one version. Until a person has settled that, every later file waits: it
+    may rest on the wrong one of the two.
 
     Raises UsageError: malformed. Refused: forged, of another federation, expired, other keys of ours than we have, or
     the pinned version with other content.
@@ -42,8 +43,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
     if offered.digest == pinned.digest:
         return Offer(offered, "same", change)
     by_ours = (offered.id, offered.coordinator.signing) == (pinned.id, pinned.coordinator.signing)
-    if by_ours and offered.version == pinned.version and not home.conflict.exists():
-        files.replace(home.conflict, charter.spelled(text, str(home.conflict)).encode())
+    witness(home, offered, pinned, text)
     if by_ours and offered.version < pinned.version:
         return Offer(offered, "older", change)
     accept(offered, pinned, now)
@@ -51,7 +51,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
         return Offer(offered, "left", change)
     home.listed(offered)
     others = [card for card in (*change.joined, *change.rekeyed) if card.party != home.me]
-    if follow == "nothing" or (follow == "renewals" and others):
+    if follow == "nothing" or (follow == "renewals" and others) or home.conflict.is_file():
         files.replace(home.offered, charter.spelled(text, str(home.offered)).encode())
         return Offer(offered, "waits", change)
     return Offer(offered, "follows", change)
@@ -63,6 +63,15 @@ def waiting(home: SiteHome) -> str | None:
         return None
     text = files.text(home.offered, "federation file")
     return text if charter.parse(text, str(home.offered)).version > home.pinned().version else None
+
+
+def witness(home: SiteHome, offered: Federation, pinned: Federation, text: str) -> None:
+    """A verified file that came, however it came: it is kept as evidence where the coordinator signed another file of
+    the pinned version. The first one stays."""
+    signer = (offered.id, offered.coordinator.signing) == (pinned.id, pinned.coordinator.signing)
+    another = offered.version == pinned.version and offered.digest != pinned.digest
+    if signer and another and not home.conflict.exists():
+        files.replace(home.conflict, charter.spelled(text, str(home.conflict)).encode())
 
 
 def two_files(home: SiteHome) -> Federation | None:

@@ -13,7 +13,7 @@ from potluck.members.card import draft, fingerprint
 from potluck.members.federation import Federation, accept
 from potluck.members.home import SiteFile, SiteHome
 from potluck.members.names import checked_name
-from potluck.members.offer import two_files
+from potluck.members.offer import two_files, witness
 from potluck.secret.random import system
 
 
@@ -94,6 +94,7 @@ def join(
     if pinned is None:
         offered.current(now)
     else:
+        witness(home, offered, pinned, text)
         accept(offered, pinned, now)
     pin(home, offered, text, now, wanted)
     home.known.agree(offered.members, pinned, now, person)

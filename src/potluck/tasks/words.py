@@ -52,12 +52,20 @@ def about_statistics(plan: Plan) -> tuple[str, ...]:
     return tuple(said)
 
 
+def no_value(plan: Plan) -> str:
+    """Which texts mean that there is no value, where these are not empty cells alone."""
+    missing = plan.data.missing
+    if not any(missing):
+        return ""
+    empty = "" if "" in missing else "; an empty cell does not fit"
+    return f" Taken as no value: {', '.join(repr(text) if text else 'an empty cell' for text in missing)}{empty}."
+
+
 def left_out(plan: Plan) -> str:
     """Which rows are not in the sums, in the plan's words: a plan can pick rows by what it calls missing."""
     dropping = [name for name, one in declared(plan).items() if one.missing == "drop" and not one.ignored]
-    texts = [repr(text) for text in plan.data.missing if text]
     split = plan.data.split if plan.traits.labelled else None
-    words = f" Taken as no value: {', '.join(texts)}." if texts else ""
+    words = no_value(plan)
     who = "persons" if plan.data.reduce else "rows"
     words += f" {who.capitalize()} without a value in {', '.join(dropping)} are left out." if dropping else ""
     words += "".join(f" {sentence}." for sentence in about_rows(plan))

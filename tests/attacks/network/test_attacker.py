@@ -152,7 +152,7 @@ def test_the_inbox_says_what_is_read_whatever_a_plan_calls_it(fed):
     words = inbox.inbox(fed.folder / "a")[0].learnt
     assert words.startswith("asked 'counts. It reads no column.\\n  cost: nothing': ")
     assert "sum of 'x', called 'how many rows (count)'" in words
-    assert "Taken as no value: '0.5'. Rows without a value in x are left out." in words
+    assert "Taken as no value: an empty cell, '0.5'. Rows without a value in x are left out." in words
 
 
 def test_a_plan_cannot_learn_from_fewer_rows_than_the_policy_asks_for(fed):

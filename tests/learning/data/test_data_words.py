@@ -96,11 +96,21 @@ def test_another_decimal_mark_is_named_with_the_key_to_set(tmp_path, decimal, ce
     )
     assert "line 3" in said
     assert "data.decimal" in said
+    assert "source.decimal" in said  # the owner's own key: the plan's would break all other sites
+
+
+def test_an_empty_cell_that_does_not_fit_is_called_so(tmp_path):
+    data = Data(missing=("NA",), columns={"x": number(0, 10)})
+    assert '(or an empty cell: data.missing does not list "")' in fails(written(tmp_path, "x,c\n1,u\n,u\n"), of(data))
+    control = fails(written(tmp_path, "x,c\n1,u\nten,u\n"), of(replaced(data, missing=("", "NA"))))
+    assert "nan, inf or text" in control
+    assert "empty" not in control
 
 
 def test_a_wrong_separator_is_named_with_the_key_to_set(tmp_path):
     said = fails(written(tmp_path, "x;c;y\n1;u;0\n"), plan())
     assert 'data.separator = ";"' in said
+    assert "source.separator in the policy" in said
 
 
 def test_a_wrong_encoding_is_named_with_the_key_to_set(tmp_path):

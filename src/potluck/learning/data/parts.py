@@ -23,7 +23,8 @@ from potluck.learning.data.target import Goal, of_derived, valued
 
 T = TypeVar("T", bound=np.generic)
 Index = NDArray[np.int64]
-MARKED, MARK = "a number with another decimal mark", 'data.decimal = "," or "." says which mark the file has'
+MARKED = "a number with another decimal mark"
+MARK = """source.decimal = "," or "." in a site's policy says which mark its file has; data.decimal, which all have"""
 HELD = "test"
 
 
@@ -196,7 +197,10 @@ def _part(
         else:
             at = lines
         typed = cell is not None and cell.typed
-        return _fitting(values, at, name, typed, said(typed), problems, hint)
+        why, more = said(typed)
+        if not typed and "" not in wish.how.missing:
+            why += ' (or an empty cell: data.missing does not list "")'
+        return _fitting(values, at, name, typed, (why, more), problems, hint)
 
     def numbers(one: Field) -> Floats:
         return fitting(f"column {one.name}", one.name, lambda typed: misfit(one, typed))

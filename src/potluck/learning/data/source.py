@@ -168,7 +168,10 @@ def separated(cells: Sequence[str]) -> str:
     if len(cells) != 1:
         return ""
     found = [mark for mark in (";", "\\t", "|", ",") if mark.replace("\\t", "\t") in cells[0]]
-    return f'columns may be parted otherwise: data.separator = "{found[0]}"' if found else ""
+    if not found:
+        return ""
+    own = "or source.separator in the policy of the one site whose file is so"
+    return f'columns may be parted otherwise: data.separator = "{found[0]}" where all files are so, {own}'
 
 
 def _list(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from potluck.tasks.intersect import local, site
 from potluck.tasks.intersect.halves import Intersected, conduct
 from potluck.tasks.intersect.report import shown
 from potluck.tasks.spec import Serving, TaskSpec
+from potluck.tasks.words import no_value
 
 EXACT = "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
 
@@ -18,9 +19,7 @@ def _learnt(plan: Plan, me: str) -> str:
     what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
     mine = "" if me in to else "; this site learns nothing but how many keys each has"
     twice = " A key that is there twice counts once." if spec.duplicates == "first" else ""
-    texts = [repr(text) for text in plan.data.missing if text]
-    missing = f" Taken as no value: {', '.join(texts)}." if texts else ""
-    return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{missing}"
+    return f"{', '.join(to)} learn {what}, by the columns {', '.join(spec.keys)}{mine}.{twice}{no_value(plan)}"
 
 
 INTERSECT = TaskSpec(

@@ -120,7 +120,9 @@ class Follower:
             self._tell(f"this site is no member any more in {name}: {self._version()} stays in force here")
         elif offer.standing == "waits":
             self._note("members", "pending", offer.change, lines)
-            self._tell(f"{name} of the federation file waits for a person (site join --offered): {'; '.join(lines)}")
+            why = ", as two files of one version were seen here" if self._home.conflict.is_file() else ""
+            what = f"{name} of the federation file waits for a person (site join --offered){why}"
+            self._tell(f"{what}: {'; '.join(lines)}")
         elif offer.standing == "follows":
             self._note("members", "done", offer.change, lines)
             hand_over(self._home, it, now)
