@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections import namedtuple
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import pytest
@@ -20,6 +20,7 @@ from potluck.api.network.ledger import anchor
 from potluck.api.network.members import Shown
 from potluck.api.network.membership.agreed import Members
 from potluck.api.network.running.pulse import Pulse
+from potluck.api.network.running.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.engines.environment import Installed, Mark
@@ -27,6 +28,7 @@ from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
+from potluck.owner.requests import Request, Requests, State
 from support.console.home import ask, policy
 from support.members.running import running
 
@@ -304,6 +306,32 @@ def test_what_turns_every_run_away_is_bad_until_something_is_answered(home):
     found = wrong(home, quick=True)
     assert ("requests", "bad") not in found
     assert "a newer ledger" in found[("requests", "look")].what
+
+
+def test_a_run_that_was_turned_away_is_named_until_a_later_one_of_its_plan_is_answered(home):
+    log, first = AccessLog(home / "access.jsonl"), Subject(asker="fed", plan="stays", run="r1")
+    log.write("request", datetime.now(UTC), outcome="refused", about=first, why=("data",))
+    what = wrong(home, quick=True)[("requests", "look")].what
+    assert what.startswith("stays of fed, run r1, was turned away on ")
+    other = Subject(asker="fed", plan="others", run="r2")
+    log.write("request", datetime.now(UTC) + timedelta(seconds=1), outcome="approved", about=other)
+    assert ("requests", "look") in wrong(home, quick=True)  # the control: it settles its own plan alone
+    later = Subject(asker="fed", plan="stays", run="r3")
+    log.write("request", datetime.now(UTC) + timedelta(seconds=1), outcome="approved", about=later)
+    assert ("requests", "look") not in wrong(home, quick=True)
+
+
+def test_a_run_that_its_own_site_refused_is_not_in_progress(home):
+    it = SiteHome.at(home)
+    one = Request("r1", "0" * 64, b"{}", "fed", 0.0, State.APPROVED, ())
+    log, about = AccessLog(it.access), Subject(asker="fed", run="r1")
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Requests, "every", lambda self: (one,))
+        for outcome, why in (("approved", ()), ("refused", ("data",)), ("approved", ())):
+            log.write("request", datetime.now(UTC), outcome=outcome, about=about, why=why)
+            found += [said.split(":")[0] for said in status(home).lines if " of fed, 0000" in said]
+    assert found == ["in progress", "turned away (data)", "in progress"]
 
 
 def test_a_clock_that_went_back_is_found(home):

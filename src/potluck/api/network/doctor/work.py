@@ -18,6 +18,7 @@ from potluck.api.network.running.pulse import heard
 from potluck.core.errors import PotluckError, reason
 from potluck.core.party import Role
 from potluck.core.prose import agree
+from potluck.core.visible import visible
 from potluck.members.federation import Federation
 from potluck.members.files import full, held
 from potluck.members.home import SiteHome
@@ -140,13 +141,17 @@ def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
 
 
 def turned(home: SiteHome, now: float) -> Iterator[Finding]:
-    """Runs that this program turned away before anybody was asked: another version, another federation file."""
+    """Runs that this program turned away: another version or federation file, rows that do not fit. One of a plan of
+    which a later run was answered is settled."""
     with suppress(PotluckError, ValueError):  # a log that cannot be read has a finding of its own
-        ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED]
         answers = [one for one in read_log(home.access, last=RECENT).entries if one.event == "request"]
+        since = {(one.asker, one.plan): one.when for one in answers if one.plan and one.outcome == "approved"}
+        ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED]
+        ours = [one for one in ours if since.get((one.asker, one.plan), "") <= one.when]  # else it is mended
         now_too = answers[-1].why[0] if answers and answers[-1].why else ""
         for one in {one.codes[0]: one for one in reversed(ours)}.values():
-            said = f"a run was turned away on {one.when[:10]}: {one.why}"
+            name = f"{one.plan} of {one.asker}, run {one.run}," if one.plan else "a run"
+            said = visible(f"{name} was turned away on {one.when[:10]}: {one.why}")
             if one.codes[0] in EVERY and one.codes[0] == now_too:
                 said = f"{said}; nothing was answered since, and no run can be while it is so"
                 yield Finding("requests", "bad", said, one.hint)

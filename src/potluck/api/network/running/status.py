@@ -43,7 +43,8 @@ class Spent:
 @dataclass(frozen=True)
 class Status:
     """running: a process holds the site now; beat: what the last one wrote, None where none did; federation: pinned;
-    runs: approved and not over; waiting: requests for which nobody decided; last: the newest round; spent: None of a
+    runs: approved and not over; refused: likewise, but turned away here when they were asked for last, by run with the
+    code; waiting: requests for which nobody decided; last: the newest round; spent: None of a
     compute party, and where `trouble` says why."""
 
     home: SiteHome
@@ -51,6 +52,7 @@ class Status:
     beat: Beat | None
     federation: Federation | None
     runs: tuple[Request, ...]
+    refused: tuple[tuple[Request, str], ...]
     waiting: tuple[Request, ...]
     last: Entry | None
     spent: Spent | None
@@ -83,6 +85,8 @@ class Status:
             said.append("it has joined no federation yet")
         for state, some in (("in progress", self.runs), ("waits", self.waiting)):
             said += [f"{state}: {_name(one) or '?'} of {one.asker}, {one.hash[:SHORTEST]}" for one in some]
+        for one, code in self.refused:
+            said.append(f"turned away ({code}): {_name(one) or '?'} of {one.asker}, {one.hash[:SHORTEST]}")
         if last:
             why = f" ({', '.join(last.why)})" if last.why else ""
             said.append(f"last round: number {last.round} of {last.plan or '?'}, {last.when}: {last.outcome}{why}")
@@ -112,6 +116,7 @@ class Status:
             "broker": broker,
             "federation": self._file(it) if it else None,
             "runs": [_run(one) for one in self.runs],
+            "refused": [{**_run(one), "why": code} for one, code in self.refused],
             "waiting": [_run(one) for one in self.waiting],
             "last_round": _round(self.last) if self.last else None,
             "budget": asdict(self.spent) if self.spent else None,
@@ -130,7 +135,11 @@ def status(folder: Path, now: float | None = None) -> Status:
     home = SiteHome.at(folder)
     with closing(Requests(home.requests)) as requests:
         every = requests.every()
-    rounds = [one for one in read_log(home.access, RECENT).entries if one.event == "round"]
+    entries = read_log(home.access, RECENT).entries
+    rounds = [one for one in entries if one.event == "round"]
+    newest = {one.run: one for one in entries if one.event == "request"}
+    away = {run: one.why[0] for run, one in newest.items() if one.outcome == "refused" and one.why}
+    approved = [one for one in every if one.state is State.APPROVED]
     spent, trouble = None, ""
     if home.me.role is Role.SITE:
         try:
@@ -142,7 +151,8 @@ def status(folder: Path, now: float | None = None) -> Status:
         running=held(home.lock),
         beat=heard(home.status),
         federation=home.pinned() if home.federation.is_file() else None,
-        runs=tuple(one for one in every if one.state is State.APPROVED),
+        runs=tuple(one for one in approved if one.run not in away),
+        refused=tuple((one, away[one.run]) for one in approved if one.run in away),
         waiting=tuple(one for one in every if one.state is State.PENDING),
         last=rounds[-1] if rounds else None,
         spent=spent,
