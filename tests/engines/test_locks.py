@@ -132,7 +132,6 @@ def by_version(python, lock):
     return [python, "-I", "-m", "pip", "install", "--quiet", "--only-binary=:all:", *names]
 
 
-@pytest.mark.slow
 def test_an_index_cannot_put_in_another_file_of_the_same_version(index):
     folder, install = index
     lock = f"tiny==1.0 --hash=sha256:{wheel(folder, 'tiny', 'honest = 1')}\n"

@@ -95,7 +95,6 @@ def sizes(hall, words):
     return found
 
 
-@pytest.mark.slow
 def test_one_approval_is_one_intersection_whatever_is_started_again(hall):
     forged(hall, "zoe")
     with hall.attending("a", "b"):
@@ -109,7 +108,6 @@ def test_one_approval_is_one_intersection_whatever_is_started_again(hall):
     assert any("already used: keys" in line for line in hall.heard["b"])
 
 
-@pytest.mark.slow
 def test_without_the_commitment_one_approval_tells_of_every_word(hall, monkeypatch):
     monkeypatch.setattr(Commitment, "heard", lambda self, step: None)
     forged(hall, "zoe")

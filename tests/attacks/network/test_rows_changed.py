@@ -288,7 +288,6 @@ def test_in_one_process_the_same_half_refuses_other_rows(monkeypatch):
     assert len({key.expose() for key in seen}) == 4  # a key a site, of this run alone
 
 
-@pytest.mark.slow
 def test_who_reads_a_ledger_cannot_guess_its_rows(fed):
     """The marks of two runs over the same rows have nothing in common, and no guess of the rows gives either."""
     spec = quick(scene.plan())
