@@ -9,10 +9,15 @@ from itertools import product
 import pytest
 
 from potluck.api.network import members as api
+from potluck.api.network.doctor.line import membership
 from potluck.api.network.ledger import anchor
 from potluck.api.network.membership import follow
 from potluck.api.network.membership.agreed import site_agree, site_members
 from potluck.api.network.membership.follow import Follower
+from potluck.api.network.membership.left import left
+from potluck.api.network.running.health import health
+from potluck.api.network.running.pulse import Pulse
+from potluck.api.network.running.status import status
 from potluck.core.errors import Refused, UsageError
 from potluck.members import charter
 from potluck.members.change import Change
@@ -192,12 +197,17 @@ def test_another_file_of_one_version_that_a_person_would_join_is_evidence_too(a,
 
 
 def test_a_file_without_us_is_said_and_not_pinned(a, chief):
+    assert left(a) == ""  # control
     api.federation_remove(chief.folder, "a", NOW)
     with following(a) as (follower, said):
         follower.take(chief.federation.read_bytes())
         follower.look()
     assert "no member any more in version 3" in said[-1]
     assert a.pinned().version == 2
+    words = "this party is no member any more in version 3"
+    assert ("federation", "bad") in {(one.topic, one.state) for one in membership(a, NOW, keys=True)}
+    assert any(line.startswith(words) for line in status(a.folder, NOW).lines)
+    assert not health(Pulse(a), NOW).good
 
 
 CHANGES = {

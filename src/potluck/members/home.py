@@ -228,22 +228,25 @@ class CoordinatorHome:
         """What was in force before."""
         return Earlier(self.before, _keys_before(self.folder), SERVER)
 
-    def under(self, digest: bytes, now: float) -> Membership:
-        """Keys and federation of the file that a run began with: the one in force, or one before it.
+    def under(self, digest: bytes, now: float, version: int | None = None) -> Membership:
+        """Keys and federation of the file that a run began with: the one in force, or one before it. version: its own,
+        where that is known.
 
         Raises Refused: as `open`; the file is gone, or a later one says that the keys of then may be stolen.
         """
         current = self.open(now)
         if digest == current.federation.digest:
             return current
-        it = self.earlier.under(digest)
+        it, oldest = self.earlier.under(digest), current.federation.oldest
+        version = it.version if it is not None else version
+        hint = "start a new run: --fresh; where the plan names a member who was removed, a plan without that one"
+        if version is not None and version < oldest:
+            what = f"the run began under version {version}, and runs of before version {oldest} have ended: keys of "
+            what = f"{what}then were revoked (federation remove or rotate with --revoke), since they may be stolen"
+            raise Refused(what, where=f"federation {visible(current.federation.name)}", hint=hint)
         if it is None:
             what = "the federation file that the run began with is not kept here any more"
-            raise Refused(what, where=str(self.before), hint="start a new run: --fresh")
-        if it.version < current.federation.oldest:
-            what = f"the run began under version {it.version}, and runs of before version"
-            what = f"{what} {current.federation.oldest} have ended: keys of then may be stolen"
-            raise Refused(what, where=f"federation {visible(it.name)}", hint="start a new run: --fresh")
+            raise Refused(what, where=str(self.before), hint=hint)
         return Membership(SERVER, self.earlier.held(it, current.keys), it)
 
     def open(self, now: float) -> Membership:

@@ -11,6 +11,7 @@ which is evidence.
 import fcntl
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,10 @@ Event = Literal[
     "members", "sign-in", "sign-out", "person", "papers", "submit", "cancel", "policy", "notify", "doctor",
 ]  # fmt: skip
 Outcome = Literal["", "pending", "approved", "denied", "revoked", "finished", "withdrawn", "done", "refused", "aborted"]
+
+
+class Unlogged(Refused):
+    """The log cannot be written now. What cannot be logged must not be done."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,7 +104,7 @@ class AccessLog:
     ) -> Entry:
         """A line, durable when this returns. now: with its time zone.
 
-        Raises Refused: it cannot be written. What cannot be logged must not be done.
+        Raises Unlogged: it cannot be written.
         """
         about = about or Subject()
         entry = Entry(
@@ -122,9 +127,17 @@ class AccessLog:
         try:
             _append(self._path, line)
         except OSError as error:
-            hint = "nothing is done that is not logged: check the disk, its space and the file's permissions"
-            raise Refused(f"cannot be written ({reason(error)})", where=str(self._path), hint=hint) from None
+            raise self._unlogged(reason(error)) from None
         return entry
+
+    def ready(self) -> None:
+        """Raises Unlogged: its disk has no room for lines."""
+        if _full(self._path.parent):
+            raise self._unlogged("its disk has no room")
+
+    def _unlogged(self, why: str) -> Unlogged:
+        hint = "nothing is done that is not logged: check the disk, its space and the file's permissions"
+        return Unlogged(f"cannot be written ({why})", where=str(self._path), hint=hint)
 
 
 def read(path: Path, last: int | None = None) -> Log:
@@ -159,6 +172,10 @@ def short(text: str, longest: int = LONGEST) -> str:
     """A text from outside as it may be kept and printed: visible, and cut at `longest` letters. Two texts stay two."""
     cut = text if len(text) <= longest else f"{text[: longest - 3]}..."
     return visible(cut.replace("\\", "\\u{5c}"))
+
+
+def _full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < LINE
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -229,6 +229,9 @@ def test_the_coordinator_has_the_file_of_a_run_as_long_as_it_is_open(fed):
     api.federation_rotate(chief.folder, [], time.time(), keys=True, days=None)
     with pytest.raises(Refused, match="not kept here"):  # no run was open
         chief.under(first.federation.digest, time.time())
+    api.federation_rotate(chief.folder, [], time.time(), keys=True, days=None, revoke=True)
+    with pytest.raises(Refused, match=r"under version 2, .* were revoked .*--revoke.* a plan without that one"):
+        chief.under(first.federation.digest, time.time(), 2)
 
 
 @pytest.mark.parametrize("changed", [True, False])

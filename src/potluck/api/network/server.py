@@ -63,7 +63,7 @@ def serve(
 
         def check() -> None:  # a broker that is away is waited for as sites are
             lease.check(min(max(wait, PATIENCE), DAY))
-            home.under(kept.member.federation.digest, time.time())
+            home.under(kept.member.federation.digest, time.time(), kept.member.federation.version)
 
         heads = KnownHeads(home.folder / "heads.json", kept.member.federation)
         where = Place(kept.member, identity(kept.member), link, heads, check, ALWAYS)

@@ -190,7 +190,7 @@ def reopened(folder: Path, spec: Spec, home: CoordinatorHome, now: float) -> Ite
     with closing(Journal(folder / "journal.sqlite", spec)) as journal:
         file = journal.file(SERVER)
         if journal.rounds() and file is not None:
-            member = home.under(file[1], now)
+            member = home.under(file[1], now, file[0])
             journal.note("resumed", str(int(journal.fact("resumed") or "0") + 1))
         else:
             member = home.open(now)

@@ -16,7 +16,7 @@ from potluck.members.files import locked
 from potluck.members.home import SiteHome
 from potluck.members.pinned import Pinned
 from potluck.net.link import Link
-from potluck.owner.access import AccessLog
+from potluck.owner.access import AccessLog, Unlogged
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
@@ -26,6 +26,8 @@ from potluck.parties.runners.site import Site
 
 PATIENCE = 10.0
 """Seconds that a proposal by a newer federation file waits for that file to come."""
+AGAIN = 2.0
+"""Seconds until it is looked again whether the access log can be written."""
 
 
 def attend(
@@ -63,12 +65,46 @@ def attend(
         consent = Consent(Owner(home, pinned, ledger, requests, log, say, noted=_noting(pulse, notifier)))
         nodes = stack.enter_context(watched(Nodes(lambda: follower.accounts()[0], lambda line: say(f"broker: {line}"))))
         me = Identities(pinned, consent.bound)
-        consent.began()
-        try:
-            watching = _watching(link, stop, say, pulse, notifier, follower, nodes)
+        watching = _watching(link, stop, say, pulse, notifier, follower, nodes)
+
+        def begins() -> None:
+            log.ready()
+            consent.began()
+
+        def answers() -> None:
             Site(me, Counted(link, pulse), ledger, consent, watching, record, patience=PATIENCE).run()
+
+        try:
+            logged(begins, answers, stop, say, pulse.beat)
         finally:
-            consent.ended()
+            with contextlib.suppress(Unlogged):
+                consent.ended()
+
+
+def logged(
+    begins: Callable[[], None],
+    answers: Callable[[], None],
+    stop: Callable[[], bool],
+    say: Callable[[str], None],
+    beat: Callable[[], None],
+) -> None:
+    """`answers` until it ends. Where a line cannot be logged it stops, as if the process were killed there, and goes on
+    once `begins`, which logs that, does not raise: letters wait at the broker meanwhile. beat: called meanwhile."""
+    waits = False
+    while not (waits and stop()):
+        try:
+            begins()
+            if waits:
+                say("the access log may be written again: requests are answered")
+            waits = False
+            answers()
+            return
+        except Unlogged as error:
+            if not waits:
+                say(f"{error}. Until it can be, nothing is answered and no round goes on here: it is looked again")
+            waits = True
+            beat()
+            time.sleep(AGAIN)
 
 
 def _noting(pulse: Pulse, notifier: Notifier) -> Callable[[str, str, str], None]:

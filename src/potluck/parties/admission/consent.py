@@ -155,7 +155,8 @@ class Consent:
         return self._owner.requests.state(run) is not State.PENDING
 
     def stands(self, run: str) -> bool:
-        """Whether the owner still agrees, and the plan's permit holds: asked before every round."""
+        """Whether the owner still agrees, and the plan's permit holds: asked before every round. Raises Unlogged."""
+        self._owner.log.ready()
         if self._owner.requests.state(run) is not State.APPROVED:
             return False
         plan = self._plans.get(run) or asked_before(self._owner.requests, run)

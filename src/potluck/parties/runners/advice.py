@@ -5,6 +5,7 @@ from collections.abc import Iterable
 ELSE = "plan or policy must change"
 _DO = {
     "pending": "its owner decides: potluck site inbox",
+    "silent": "`potluck site run` there may have no broker, or no room to log: potluck site doctor there",
     "denied": "its owner said no: ask there",
     "revoked": "its owner took the approval back: ask there",
     "federation": "both need the newest federation file: potluck server doctor here, potluck site doctor there",
@@ -28,7 +29,7 @@ def advice(said: Iterable[tuple[str, str, tuple[str, ...]]]) -> str:
     """What to do, each thing once with the names that it is about. said: name, verdict and codes of each party."""
     found: dict[str, list[str]] = {}
     for name, verdict, codes in said:
-        things = [_DO.get(code, ELSE) for code in codes] if verdict != "pending" else [_DO["pending"]]
+        things = [_DO[verdict]] if verdict in ("pending", "silent") else [_DO.get(code, ELSE) for code in codes]
         for thing in dict.fromkeys(things or [_DO["denied"]]):
             found.setdefault(thing, []).append(name)
     return "; ".join(f"{', '.join(names)}: {thing}" for thing, names in found.items())

@@ -145,14 +145,16 @@ class Participants:
         """Why somebody is not there."""
         return Cause.CHANGED if "rows_changed" in self.of[party].codes else Cause.SILENT
 
-    def refused(self, among: Container[Party], *, pending: bool = True) -> None:
+    def refused(self, among: Container[Party], *, pending: bool = True, silent: bool = False) -> None:
         """Raises Refused: of these somebody said no or, if that counts, has not said yes. All who said so are named,
-        also those who are not among these."""
+        also those who are not among these; silent: and who has not answered."""
         where = self._plan.name
         said = {site: one for site, one in self.of.items() if one.verdict in _WHY}
         if not pending:
             said = {site: one for site, one in said.items() if one.verdict != "pending"}
         if any(site in among for site in said):
+            if silent:
+                said |= {site: one for site, one in self.of.items() if one.verdict == "silent"}
             words = "; ".join(_why(site, one) for site, one in said.items())
             hint = advice((_name(site), one.verdict, one.codes) for site, one in said.items())
             raise Refused(words, where=where, hint=f"{hint}; then start again, which goes on here")
@@ -160,7 +162,7 @@ class Participants:
     def judge(self, waited: float) -> None:
         """Raises Refused, naming them: somebody said no or has not said yes, or too few were heard."""
         where = self._plan.name
-        self.refused(self.of)
+        self.refused(self.of, silent=True)
         here = self.present()
         computes = [party for party in self._plan.compute if party not in here]
         if computes or len(here) - len(self._plan.compute) < self._plan.fewest:
@@ -170,6 +172,8 @@ class Participants:
 
 
 def _why(site: Party, one: Participant) -> str:
+    if one.verdict == "silent":
+        return f"{_name(site)} has not answered"
     codes = f" ({', '.join(one.codes)})" if one.codes else ""
     return f"{_name(site)} {_WHY[one.verdict]}{codes}{one.file}"
 

@@ -24,6 +24,7 @@ from potluck.core.slices import Sliced
 from potluck.core.steps import recorded
 from potluck.core.wire import load
 from potluck.drivers.transcript import Transcript
+from potluck.owner.access import Unlogged
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
 from potluck.parties.admission.session import CLOSE, GRAPH, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
@@ -88,7 +89,7 @@ class Site:
         self._firsts = Pace(tries.FIRSTS, tries.FIRSTS_A_SECOND)
 
     def run(self) -> None:
-        """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in."""
+        """Until `stop` says so. Raises Unreachable, Refused: the broker does not let this site in; Unlogged."""
         greeted = False
         try:
             while not self._stop():
@@ -152,6 +153,8 @@ class Site:
             self._consent.noticed("discarded", round_.run, abort.cause)
         except PotluckError as error:  # a file of the owner's: this run cannot go on here
             self._drop(round_, Abort(Cause.REFUSED, detail=str(error)))
+            if isinstance(error, Unlogged):  # nothing more is done here until something can be logged again
+                raise
         except Exception as error:  # a bug of ours: the last edge
             self._drop(round_, Abort(Cause.BUG, detail=type(error).__name__))
 
@@ -286,8 +289,7 @@ class Site:
 
     def _may_try(self, run: str, seat: Seated, step: str) -> None:
         """Raises Abort(REFUSED): this step was begun too often, so that the owner is asked again, or too fast."""
-        before = seat.tries[step]
-        if before >= tries.most(seat.part.plan):
+        if (before := seat.tries[step]) >= tries.most(seat.part.plan):
             self._consent.ask_again(run)
             self._proposed(run, seat.proposal)
             raise Abort(Cause.REFUSED, detail=f"{step} was begun {before} times: the owner is asked again")

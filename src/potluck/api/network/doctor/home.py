@@ -17,6 +17,7 @@ LOW, FEW = 1 << 30, 100 << 20
 """Bytes of free disk: with fewer it is worth a look, or something will soon fail."""
 LEFT = 3600.0
 """Seconds after which a draft of a file is none that is just being written."""
+LINE = "the newest line of the access log"
 Home = SiteHome | CoordinatorHome
 
 
@@ -105,7 +106,13 @@ def clock(now: float, marks: dict[str, float], ahead: float = 300.0) -> Iterator
     by how many seconds one may be ahead of the clock."""
     wrong = {name: at for name, at in marks.items() if at > now + ahead}
     said = ", ".join(f"{name} ({_day(at)})" for name, at in (wrong or marks).items())
-    if wrong:
+    if set(wrong) == {LINE}:  # by a clock that was ahead, or this one is behind: nothing here says which
+        hint = (
+            "set it right (timedatectl) if it is behind; if it is right now, it was ahead when that line was written: "
+        )
+        hint += "the log's next line, as each start of potluck site run writes one, settles this"
+        yield Finding("clock", "look", f"it says {_day(now)}, which is before {said}", hint)
+    elif wrong:
         hint = "set it right (timedatectl): expiry, hours and the yearly cap go by it"
         yield Finding("clock", "bad", f"it says {_day(now)}, which is before {said}", hint)
     elif marks:

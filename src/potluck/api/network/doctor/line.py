@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from potluck.api.network.doctor.finding import Finding, expiring, failed
 from potluck.api.network.membership.agreed import site_members
+from potluck.api.network.membership.left import left
 from potluck.core.errors import PotluckError
 from potluck.core.visible import visible
 from potluck.members.federation import Federation, titled
@@ -25,7 +26,11 @@ def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
     except PotluckError as error:
         yield failed("federation", error)
         return
-    yield Finding("federation", "good", f"{pinned.name}, {titled(pinned.version, pinned.digest)}")
+    gone = left(home)
+    if gone:
+        yield Finding("federation", "bad", gone, "ask the coordinator; end potluck site run if it is so")
+    else:
+        yield Finding("federation", "good", f"{pinned.name}, {titled(pinned.version, pinned.digest)}")
     yield from expiry(pinned, now)
     try:
         known = site_members(home.folder, now)

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from potluck.api.machine import engine
+from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor.finding import DAY, Finding, failed
 from potluck.api.network.membership.turned import turned_away
 from potluck.api.network.running.notify import RECENT
@@ -117,7 +118,7 @@ def marks(home: SiteHome, pinned: Federation | None) -> dict[str, float]:
     found = {} if pinned is None else {"the federation file was issued": float(pinned.issued)}
     with suppress(PotluckError, ValueError):  # who may not read the log hears of it as a file of the home
         for entry in read_log(home.access, last=NEWEST).entries[-1:]:
-            found["the newest line of the access log"] = datetime.fromisoformat(entry.when).timestamp()
+            found[homes.LINE] = datetime.fromisoformat(entry.when).timestamp()
     return found
 
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from potluck.api.network.ledger import anchor, hand_over
+from potluck.api.network.membership.left import NO_MEMBER
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.visible import visible
 from potluck.members import keys as keyring
@@ -24,7 +25,7 @@ from potluck.members.offer import Offer
 from potluck.members.pinned import Pinned
 from potluck.members.site import pin
 from potluck.net.session import Account
-from potluck.owner.access import AccessLog, Event, Outcome, Subject
+from potluck.owner.access import AccessLog, Event, Outcome, Subject, Unlogged
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests, State
@@ -79,7 +80,7 @@ class Follower:
     def look(self) -> bool:
         """Pin what came, if it may be, and take up what is pinned now, whoever did. Gives whether the broker is
         elsewhere now."""
-        text, self._moved = self._text, False
+        text = self._text
         if text:
             name = sha256(text).digest()
             if time.monotonic() >= self._seen.get(name, 0.0):
@@ -91,7 +92,8 @@ class Follower:
                     self._seen[name] = time.monotonic() + LATER
         if _mark(self._home.federation) != self._mark:
             self._reload()
-        return self._moved
+        moved, self._moved = self._moved, False
+        return moved
 
     def _shown(self, text: bytes, name: bytes) -> None:
         now = time.time()
@@ -107,6 +109,9 @@ class Follower:
             if isinstance(error, Refused) and error.what == BUSY:
                 self._seen[name] = time.monotonic() + LATER
                 return
+            if isinstance(error, Unlogged):
+                self._seen[name] = time.monotonic() + LATER
+                raise
             self._note("refusal", "refused", None, ("federation",))
             self._tell(f"a federation file at the broker is not taken: {what}")
 
@@ -116,7 +121,7 @@ class Follower:
         if offer.standing == "older":
             self._tell(f"the broker shows {name}, and {self._version()} is in force here: an old one, or held back")
         elif offer.standing == "left":
-            self._note("members", "refused", offer.change, ("not a member",))
+            self._note("members", "refused", offer.change, (NO_MEMBER,))
             self._tell(f"this site is no member any more in {name}: {self._version()} stays in force here")
         elif offer.standing == "waits":
             self._note("members", "pending", offer.change, lines)
@@ -144,9 +149,9 @@ class Follower:
             self._mark = mark
         if change is None:
             return
+        self._moved = change.moved
         if not noted:
             self._note("members", "done", change, change.lines())
-        self._moved = change.moved
         self._tell(f"{self._version()} of the federation file is in force: {'; '.join(change.lines()) or 'as before'}")
         new = self._home.known.strangers(change.after, change.after.cards.keys() - {old.me}, change.after)
         names = ", ".join(called(card.party) for card in new if card != change.after.coordinator)

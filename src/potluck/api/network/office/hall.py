@@ -100,7 +100,7 @@ class Hall:
             except PotluckError:  # another took over: the office ends all runs in a moment
                 self.over.wait(PATIENCE)
                 continue
-            self.home.under(member.federation.digest, time.time())
+            self.home.under(member.federation.digest, time.time(), member.federation.version)
             return
         raise Interrupted
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from potluck.api.network.doctor.home import FEW
+from potluck.api.network.membership.left import left
 from potluck.api.network.running.pulse import Counts, Pulse
 from potluck.core.errors import PotluckError
 from potluck.core.plan import CODE
@@ -109,6 +110,8 @@ def health(pulse: Pulse, now: float) -> Health:
     home, counts = pulse.home, pulse.counts()
     readable = _readable(home)
     alike = both(home.folder, pulse.began, counts.connected, _left(home, now))
+    gone = left(home)
+    member = Check("member", not gone, "no member any more" if gone else "a member, as far as is known here")
     policy = Check("policy", readable, "can be read" if readable else "cannot be read: nothing is allowed")
     figures = (
         *alike.figures,
@@ -117,7 +120,7 @@ def health(pulse: Pulse, now: float) -> Health:
         gauge("potluck_requests_waiting", "Requests that nobody has decided about.", _waiting(home)),
         gauge("potluck_policy_readable", "Whether the owner's policy can be read.", float(readable)),
     )
-    return Health((*alike.checks, policy), figures)
+    return Health((*alike.checks, policy, member), figures)
 
 
 def gauge(name: str, what: str, value: float) -> Figure:

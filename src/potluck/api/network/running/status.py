@@ -12,6 +12,7 @@ from pathlib import Path
 from potluck.api.network.doctor.finding import DAY
 from potluck.api.network.history import read_of
 from potluck.api.network.ledger import spending
+from potluck.api.network.membership.left import left
 from potluck.api.network.running.pulse import Beat, heard
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
@@ -156,7 +157,7 @@ def status(folder: Path, now: float | None = None) -> Status:
         waiting=tuple(one for one in every if one.state is State.PENDING),
         last=rounds[-1] if rounds else None,
         spent=spent,
-        trouble=trouble,
+        trouble=". ".join(filter(None, (left(home), trouble))),
         now=now,
     )
 
