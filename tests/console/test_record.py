@@ -119,7 +119,9 @@ def test_the_budget_is_the_ledgers(home, ann):
     assert 0.1 < known < 10
     text = words(ann.get("/budget").text)
     assert f"In all ε {words_of.epsilon(known)}" in text
-    assert f"Left this year {words_of.epsilon(spending(home).left)}" in text
+    spent = words_of.epsilon(spending(home).composed_year)
+    assert f"The last year ε {spent} composed" in text
+    assert f"Left this year {10 - float(spent):.2f}" in text  # both as printed are the cap
     assert "heart" in text
 
 
