@@ -26,6 +26,7 @@ from potluck.members.federation import hand_over
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.members.known import Known
 from potluck.members.offer import LARGEST, judged
+from potluck.members.persons import Persons
 from potluck.members.pinned import Pinned
 from potluck.owner.access import AccessLog
 from potluck.owner.access import read as read_log
@@ -325,6 +326,49 @@ def test_keys_that_were_revoked_are_strangers_when_they_are_listed_again(a, chie
             follower.take(chief.federation.read_bytes())
             follower.look()
         assert set(site_members(a.folder, NOW).new) == new
+
+
+def test_keys_that_are_revoked_after_they_were_removed_are_strangers_when_they_are_listed_again(a, chief):
+    with following(a) as (follower, _):
+
+        def follow():
+            follower.take(chief.federation.read_bytes())
+            follower.look()
+
+        api.federation_remove(chief.folder, "b", NOW)
+        follow()
+        api.federation_rotate(chief.folder, [], NOW, keys=False, days=None, revoke=True)
+        follow()
+        api.federation_add(chief.folder, [a.folder.parent / "b" / "b.card"], NOW)
+        follow()
+    assert set(site_members(a.folder, NOW).new) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("people", "persons", "new"),
+    [(1, "ann", set()), (2, "ann", {"b"}), (2, "ann ann", {"b"}), (2, "ann ben", set())],  # the first is the control
+)
+def test_where_two_persons_decide_one_who_joins_agrees_to_no_new_member_alone(a, chief, people, persons, new):
+    a.policy.write_text(a.policy.read_text().replace("people = 1", f"people = {people}"))
+    api.federation_remove(chief.folder, "b", NOW, revoke=True)
+    api.site_join(a.folder, chief.federation, NOW, person="ann")
+    api.federation_add(chief.folder, [a.folder.parent / "b" / "b.card"], NOW)
+    for person in persons.split():
+        api.site_join(a.folder, chief.federation, NOW, person=person)
+    assert a.pinned().version == charter.read(chief.federation).version
+    assert set(site_members(a.folder, NOW).new) == new
+
+
+def test_where_persons_were_invited_names_typed_at_a_join_agree_to_nobody(a, chief):
+    a.policy.write_text(a.policy.read_text().replace("people = 1", "people = 2"))
+    for name in ("ann", "ben"):
+        Persons(a.persons).invite(name, NOW)
+    api.federation_remove(chief.folder, "b", NOW, revoke=True)
+    api.site_join(a.folder, chief.federation, NOW, person="ann")
+    api.federation_add(chief.folder, [a.folder.parent / "b" / "b.card"], NOW)
+    for name in ("ann", "ben"):
+        api.site_join(a.folder, chief.federation, NOW, person=name)
+    assert set(site_members(a.folder, NOW).new) == {"b"}
 
 
 def test_a_person_who_joins_a_newer_file_is_not_overtaken_by_an_older_one(a, chief, monkeypatch):

@@ -76,10 +76,12 @@ class Known:
         cards = (federation.cards[party] for party in among if party in federation.cards and party != self.me)
         return tuple(card for card in cards if fingerprint(card) not in agreed)
 
-    def forget(self, cards: Sequence[Card], pinned: Federation) -> None:
-        """Nobody agrees to these cards any more: their keys may be stolen. Raises as `agree`."""
-        before, gone = self._read(pinned), {fingerprint(card) for card in cards}
-        if gone & (before.agreed.keys() | before.half.keys()) or not self.path.exists():
+    def forget_others(self, cards: Sequence[Card], pinned: Federation) -> None:
+        """Nobody agrees any more to other cards than these, whenever they left: their keys may be stolen. Raises as
+        `agree`."""
+        before = self._read(pinned)
+        gone = (before.agreed.keys() | before.half.keys()) - {fingerprint(card) for card in cards}
+        if gone or not self.path.exists():
             self._write(_without(before.agreed, gone), _without(before.half, gone))
 
     def agree(self, cards: Sequence[Card], pinned: Federation | None, now: float, person: str = "") -> None:

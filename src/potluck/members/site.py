@@ -79,9 +79,11 @@ def join(
     *,
     person: str = "",
     wanted: Container[bytes] = (),
+    alone: bool = True,
 ) -> Joined:
     """Verify a federation file and pin it; a person says so, who agrees to its members. coordinator: the fingerprint
-    that its key must have, "" for any at first. wanted: as in `pin`.
+    that its key must have, "" for any at first. wanted: as in `pin`. alone: False where one person's word does not do:
+    then only the first file's members are agreed to.
 
     Raises UsageError: malformed. Refused: forged, expired, rolled back, not ours, or we are not in it.
     """
@@ -97,7 +99,7 @@ def join(
         witness(home, offered, pinned, text)
         accept(offered, pinned, now)
     pin(home, offered, text, now, wanted)
-    home.known.agree(offered.members, pinned, now, person)
+    home.known.agree(offered.members if alone or pinned is None else (), pinned, now, person)
     changed = pinned is not None and pinned.coordinator.signing != offered.coordinator.signing
     return Joined(offered, pinned is None, changed, _settled(home, offered))
 
@@ -126,8 +128,7 @@ def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Cont
             home.known.agree((), pinned, now)  # who was a member here before files came by themselves
             home.earlier.keep(home.federation)
             if offered.oldest > pinned.oldest:  # whoever lists these keys again needs a person's word again
-                gone = [card for card in pinned.members if card not in offered.members]
-                home.known.forget(gone, pinned)
+                home.known.forget_others(offered.members, pinned)
     files.replace(home.federation, charter.spelled(text, str(home.federation)).encode())
     home.held(offered)
     home.earlier.tidy(wanted, offered.oldest, now)

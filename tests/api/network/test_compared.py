@@ -2,11 +2,13 @@
 
 import shutil
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from potluck.api.machine.backup import server_backup, server_restore
 from potluck.api.network import members as api
+from potluck.api.network import status
 from potluck.api.network.doctor.coordinator import newest
 from potluck.api.network.membership import compared
 from potluck.core.errors import Refused, Unreachable
@@ -120,6 +122,20 @@ def test_two_files_of_one_version_are_signed_over_by_a_persons_word_alone(it, ca
     assert "Two files of one version" in refused.err
     assert spoken(capsys, "federation", "rotate", heir, "--anyway").code == 0
     assert version(heir) == 4
+
+
+@pytest.mark.parametrize(("says", "code"), [(4, 0), (2**40, 3)], ids=["control", "lie"])
+def test_a_member_that_lies_about_a_version_is_removed_by_a_persons_word(it, says, code, capsys, monkeypatch):
+    fed = it["folder"] / "fed"
+    said = SimpleNamespace(name="alpha", file=status.File(says, "sha256:00"))
+    runs = SimpleNamespace(runs=[SimpleNamespace(sites=[said], computes=[])])
+    monkeypatch.setattr(status, "status", lambda folder: runs)
+    home = CoordinatorHome.at(fed)
+    it["shows"] = home.federation.read_bytes()
+    assert newest(home, home.standing().federation, "").state == ("look" if code else "good")
+    done = spoken(capsys, "federation", "rotate", fed)
+    assert (done.code, "alpha said" in done.err, "--anyway" in done.err) == (code, bool(code), bool(code))
+    assert spoken(capsys, "federation", "remove", fed, "alpha", "--anyway").code == 0
 
 
 def test_a_file_of_another_coordinator_says_nothing(it):

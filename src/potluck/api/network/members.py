@@ -17,6 +17,7 @@ from potluck.members.change import called
 from potluck.members.federation import DAYS, Federation, broker_addresses
 from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
 from potluck.members.names import checked_name
+from potluck.members.persons import Persons
 from potluck.members.tables import moment
 from potluck.net import broker
 
@@ -244,14 +245,18 @@ def site_rotate(folder: Path) -> Home:
 
 def site_join(folder: Path, file: Path | None, now: float, coordinator: str = "", person: str = "") -> Membered:
     """Verify a federation file and pin it in the site's home: a person says so, who agrees to all of its members.
+    Where the policy asks two persons, this is one's word on members that are new since the first file; where persons
+    were invited to the pages, it is nobody's, and they agree there.
 
     file: None takes the one that came through the broker: where it waits, else the pinned one. coordinator: the
-    fingerprint it must have, if given. A site that runs takes the file up. Raises UsageError: no home, malformed.
+    fingerprint it must have, if given. A site that runs takes the file up. Raises UsageError: no home, malformed
+    (the policy, too).
     Refused: forged, expired, rolled back, or this site is not in it.
     """
     from potluck.api.network.ledger import hand_over
     from potluck.api.network.membership.follow import wanted
     from potluck.owner.budget import Budget
+    from potluck.owner.reading import read as read_policy
 
     home = SiteHome.at(folder)
     with files.locked(home.joining, "another federation file is being joined here"):
@@ -264,7 +269,10 @@ def site_join(folder: Path, file: Path | None, now: float, coordinator: str = ""
         if home.federation.exists() and home.ledger.exists():
             with Budget(home.ledger) as ledger:
                 keep = wanted(home, ledger)
-        joined = site.join(home, text, where, now, coordinator, person=person, wanted=keep)
+        alone = not home.federation.exists() or read_policy(home.policy).approve.people == 1
+        joined = site.join(home, text, where, now, coordinator, person=person, wanted=keep, alone=alone)
+        if not alone and not Persons(home.persons).all():
+            home.known.agree_half(joined.federation.members, joined.federation, now, person, {})
     own = mine(home.held(joined.federation), home.me)
     pinned = Shown(joined.federation, home.federation, expired=False)
     return Membered(home.name, own, joined.first, joined.new_coordinator, pinned, joined.settled)

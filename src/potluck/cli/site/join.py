@@ -21,7 +21,8 @@ from potluck.cli.terminal import Terminal
 def command(folder: Path, file: Path | None, coordinator: str, offered: bool) -> None:
     """Verify the federation FILE and pin it in FOLDER; a newer version must follow the one that is pinned.
 
-    You agree to all of its members: compare their fingerprints first.
+    You agree to all of its members: compare their fingerprints first. Where two persons decide, new members wait for
+    the second one.
     """
     if (file is None) is not offered:
         raise click.UsageError("name a FILE, or --offered for the one that came through the broker")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor import line, work
 from potluck.api.network.doctor.finding import Finding, failed
-from potluck.api.network.membership.compared import COPY, UNKNOWN, ahead, held_against, shown
+from potluck.api.network.membership.compared import SAID, UNKNOWN, ahead, held_against, shown
 from potluck.core.errors import PotluckError, Refused
 from potluck.core.prose import agree
 from potluck.members.federation import Federation
@@ -38,15 +38,15 @@ def coordinator(home: CoordinatorHome, now: float) -> Iterator[Finding]:
 
 def newest(home: CoordinatorHome, it: Federation, said: str) -> Finding:
     """Whether a newer file is known than the one in force here."""
-    if names := ahead(home, it):
-        what = f"{said}; {', '.join(names)} went by a newer one: this home was put back from an older copy"
-        return Finding("federation", "bad", what, COPY)
     try:
         known = held_against(home, shown(home))
     except Refused as error:
         return failed("federation", error)
     except PotluckError:  # what is in the way to the broker has findings of its own
         known = False
+    if names := ahead(home, it):
+        what = f"{said}; {', '.join(names)} said to go by a newer one: was this home put back from an older copy?"
+        return Finding("federation", "look", what, SAID)
     if not known and home.restored.exists():
         what = f"{said}; put back from a copy, and the broker cannot say whether a newer one is out"
         return Finding("federation", "look", what, UNKNOWN)

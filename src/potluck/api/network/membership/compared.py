@@ -1,10 +1,11 @@
 """Whether a coordinator's home has the newest federation file: it is held against the one at the broker, and against
-what sites said, before another is signed or put up. A home that was put back from a copy would else begin a second
+what members said, before another is signed or put up. A home that was put back from a copy would else begin a second
 history, in which removed members are members again.
 
 A broker can show an old file or none, so a home that compares well may still be behind. `CoordinatorHome.restored`
 marks the home of a copy until a broker shows a file that is not newer, or a person answers for it. A file that none of
-this coordinator's keys signed says nothing.
+this coordinator's keys signed says nothing, and a member's word about a version is a hint that a person may overrule:
+else one that lies could not be removed.
 """
 
 from collections.abc import Set
@@ -28,6 +29,8 @@ NONE = "the broker shows no federation file of ours"
 COPY = "put the newest copy back into a new folder: potluck server restore takes the newer file from the broker, or a "
 COPY += "member's: potluck server restore --newest FILE"
 TWO = "of two files of one version members have one each: potluck docs enrolment, 'Two files of one version'"
+SAID = "a member's word proves nothing: ask for its file, and potluck server restore --newest FILE; where nobody has "
+SAID += "one, --anyway"
 UNKNOWN = "compare versions with a member (potluck federation show): --anyway where ours is the newest, else "
 UNKNOWN += "potluck server restore --newest FILE"
 
@@ -35,21 +38,22 @@ UNKNOWN += "potluck server restore --newest FILE"
 def compare(folder: Path, *, anyway: bool = False) -> str:
     """Before something is signed: gives why the broker could not say, empty where it did.
 
-    anyway: a person answers for it that no newer file is anywhere, or that of two files of one version this home's is
-    the one to go on from. Raises Refused: a newer file is known; another of this version; or this home was put back
-    from a copy, and the broker cannot say. UsageError: no home, or damaged.
+    anyway: a person answers for it that no newer file is anywhere, whatever members say, or that of two files of one
+    version this home's is the one to go on from. Raises Refused: a newer file is known, or a member says so; another of
+    this version; or this home was put back from a copy, and the broker cannot say. UsageError: no home, or damaged.
     """
     home = CoordinatorHome.at(folder)
     it = home.standing().federation
-    if names := ahead(home, it):
-        what = f"{', '.join(names)} went by a newer federation file than ours, version {it.version}"
-        raise Refused(what, where=str(home.folder), hint=COPY)
     why = ""
     try:
         text = shown(home)
     except PotluckError as error:
         text, why = None, error.what
-    if not held_against(home, text, anyway=anyway):
+    known = held_against(home, text, anyway=anyway)
+    if not anyway and (names := ahead(home, it)):
+        what = f"{', '.join(names)} said to go by a newer federation file than ours, version {it.version}"
+        raise Refused(what, where=str(home.folder), hint=SAID)
+    if not known:
         why = why or NONE
         if home.restored.exists() and not anyway:
             what = f"this home was put back from a copy, and whether a newer federation file is out is not known: {why}"
@@ -90,7 +94,7 @@ def judged(ours: Federation, text: bytes | None) -> tuple[Standing, Federation |
 
 
 def ahead(home: CoordinatorHome, it: Federation) -> list[str]:
-    """Members that went by a newer file in a run of this home's."""
+    """Members that said in a run of this home's that they go by a newer file: their word, which nothing proves."""
     from potluck.api.network.status import status
 
     heard = [one for run in status(home.folder).runs for one in (*run.sites, *run.computes)]
