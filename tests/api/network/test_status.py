@@ -126,7 +126,7 @@ def test_a_site_was_heard_when_it_contributed_not_only_when_it_answered(fed, mon
     assert (round(seen["a"]), round(seen["b"]), seen["c"]) == (10, 1000, None)
 
 
-def test_a_copy_older_than_what_sites_go_by_is_bad_and_the_doctor_says_what_to_do(fed):
+def test_a_copy_older_than_what_sites_go_by_is_said_by_the_doctor_with_what_to_do(fed):
     def said():
         return [one for one in examine(fed) if one.topic == "federation"]
 
@@ -136,6 +136,6 @@ def test_a_copy_older_than_what_sites_go_by_is_bad_and_the_doctor_says_what_to_d
     with session(home, plan, False, Order(), time.time()) as kept:
         kept.journal.heard(site("b"), "denied", ("federation",), 2, bytes(32))
     (found,) = said()
-    assert found.state == "bad"
-    assert "b went by a newer one" in found.what
+    assert found.state == "look"
+    assert "b said to go by a newer one" in found.what
     assert "server restore --newest" in found.hint
