@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -40,9 +40,6 @@ GRAPH = "plan.graph"
 """The graph that a run's plan names, beside its journal."""
 EVENTS = "events.jsonl"
 """A line a word that was said of a run, beside its journal."""
-PARSED = 4
-_PARSED: dict[bytes, Spec] = {}
-"""The last few plans with what they name, by digest: whoever looks on asks every second, and parsing takes long."""
 Say = Callable[[str, str], None]
 """Hears (event, text): words for whoever looks on."""
 
@@ -115,13 +112,13 @@ def planned_in(folder: Path, journal: Journal) -> Spec:
     spec = msgspec.json.decode(text, type=readable(Spec))
     if not spec.sent or not (folder / GRAPH).is_file():
         return spec
-    letter = (folder / GRAPH).read_bytes()
-    key = sha256(sha256(text).digest() + letter).digest()
-    if key not in _PARSED:
-        while len(_PARSED) >= PARSED:
-            _PARSED.pop(next(iter(_PARSED)), None)
-        _PARSED[key] = with_letter(spec, letter)
-    return _PARSED.get(key) or with_letter(spec, letter)  # another thread may have made room meanwhile
+    return _parsed(text, (folder / GRAPH).read_bytes())
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: bytes, letter: bytes) -> Spec:
+    """Of the last few plans with what they name: whoever looks on asks every second, and parsing takes long."""
+    return with_letter(msgspec.json.decode(text, type=readable(Spec)), letter)
 
 
 def plan_in(folder: Path) -> Plan:

@@ -6,19 +6,12 @@ import click
 
 from potluck.api.machine import backup as api
 from potluck.cli.door import PATH, spoken
-from potluck.cli.words.copies import made
+from potluck.cli.words.copies import OUTPUT, made
 
 
 @click.command("backup")
 @click.argument("folder", type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    type=PATH,
-    required=True,
-    metavar="FILE",
-    help="A new file; a folder: one in it, named by the time; - for a pipe.",
-)
+@OUTPUT
 @spoken
 def command(folder: Path, output: Path) -> None:
     """Copy FOLDER's home to a file, while its site works or not: keys, policy, ledger, requests, all but rows."""

@@ -3,10 +3,22 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from potluck.cli.door import voice
+import click
+
+from potluck.cli.door import PATH, voice
 
 if TYPE_CHECKING:
     from potluck.api.machine.backup import Backup
+
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    metavar="FILE",
+    help="A new file; a folder: one in it, named by the time; - for a pipe.",
+)
+"""Where a copy is to go."""
 
 
 def made(copy: "Backup", words: str) -> None:
