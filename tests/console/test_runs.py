@@ -96,6 +96,9 @@ FATES = {
     "all went well": ("finished", "request approved; round aborted silent; round done", "finished"),
     "the log is gone": ("finished", "", "finished"),
     "it was cancelled": ("withdrawn", "request pending", "cancelled by who asked"),
+    "its rows did not fit": ("approved", "request approved; request refused data",
+                             "turned away: the rows here do not fit the plan"),
+    "its rows fit again": ("approved", "request refused data; request approved", "approved"),
     "somebody said no before it came": ("denied", "deny", "denied by ann"),
 }  # fmt: skip
 
@@ -105,7 +108,12 @@ def test_a_run_is_said_to_be_what_it_became(what):
     kind, log, word = FATES[what]
     lines = [
         Entry(
-            when="2026-12-01", event=event, outcome=outcome[0] if outcome else "", why=tuple(outcome[1:]), person="ann"
+            when="2026-12-01",
+            run="r1",
+            event=event,
+            outcome=outcome[0] if outcome else "",
+            why=tuple(outcome[1:]),
+            person="ann",
         )
         for event, *outcome in (one.split() for one in log.split("; ") if one)
     ]

@@ -3,9 +3,11 @@
 They protect against other users of the machine and against a crash, not against root or whoever owns the files.
 """
 
+import errno
 import fcntl
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ PUBLIC, PRIVATE, PRIVATE_FOLDER = 0o644, FILE, FOLDER
 MOST = 16 * 2**20
 PAGES = 1 << 20
 """Bytes of free disk with which a database and its log can still be written."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL = "is the disk full, the path right?"
 
 
@@ -45,6 +48,18 @@ def kept_folder(path: Path) -> None:
 def full(folder: Path) -> bool:
     """Whether the disk of a folder has no room for a page of a database and a line of a log."""
     return shutil.disk_usage(folder).free < PAGES
+
+
+def crowded(folder: Path) -> bool:
+    """The same, found by writing such a page: also where a quota ends sooner than the disk. Nothing stays."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as draft:
+            draft.write(bytes(PAGES))
+            draft.flush()
+            os.fsync(draft.fileno())
+    except OSError as error:
+        return error.errno in _NO_ROOM
+    return False
 
 
 def create(path: Path, data: bytes, mode: int) -> None:

@@ -1,19 +1,82 @@
 """A site that cannot log answers nothing, stays, and goes on once there is room; the server names who was silent."""
 
 import errno
+import os
+import resource
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
 from potluck.api.network import site
-from potluck.core.errors import Refused
+from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site as called
 from potluck.owner import access
 from potluck.owner.access import AccessLog, Unlogged
+from potluck.owner.access import read as read_log
 from potluck.parties.runners.participants import Participants
+from support.net.broker_rig import until
 from support.parties import scene
 from support.parties.across import Across, found, quick
+
+SMALL = 512
+"""Bytes, after which a file may not grow: what a quota does that ends sooner than the disk."""
+
+
+@contextmanager
+def no_room():
+    """No file of this process's grows."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_site_that_begins_without_room_for_its_ledger_is_told_apart_from_one_whose_ledger_is_damaged(tmp_path):
+    home = Across(found(tmp_path)).home("a")
+    member, log = home.open(datetime.now(UTC).timestamp()), AccessLog(home.access)
+    with ExitStack() as stack, no_room(), pytest.raises(Unlogged, match="cannot be used"):
+        site.opened(home, member, log, stack)
+    with ExitStack() as stack:
+        ledger, requests = site.opened(home, member, log, stack)
+        assert (ledger.spent(), requests.pending()) == (0.0, ())
+    home.requests.unlink()
+    home.requests.mkdir()
+    with ExitStack() as stack, pytest.raises(UsageError, match="not a file"):
+        site.opened(home, member, log, stack)
+
+
+@pytest.mark.slow
+def test_the_program_starts_without_room_and_goes_on_once_there_is_some(tmp_path):
+    home = Across(found(tmp_path)).home("a")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    front = [sys.executable, "-m", "potluck", "site", "run", str(home.folder)]
+    read_end, write_end = os.pipe()  # its words are no file, so that it can say what it cannot do
+    small = f"import resource as r, os, sys; r.setrlimit(r.RLIMIT_FSIZE, ({SMALL}, {limits[1]}))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{small}; os.execv(sys.argv[1], sys.argv[1:])", *front],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=write_end,
+    )  # fmt: skip
+    os.close(write_end)
+    with os.fdopen(read_end) as said:
+        try:
+            for line in said:
+                if "it is looked again" in line:
+                    break
+            else:
+                pytest.fail("it ended")
+            assert (process.poll(), read_log(home.access).entries) == (None, ())
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
+            until(lambda: [one.event for one in read_log(home.access).entries] == ["start"], "it goes on")
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+    assert [one.event for one in read_log(home.access).entries] == ["start", "stop"]
 
 
 def test_a_site_whose_disk_is_full_stays_and_answers_once_there_is_room(tmp_path, monkeypatch):

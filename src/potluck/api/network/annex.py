@@ -8,7 +8,7 @@ from datetime import datetime
 
 from potluck.api.network.asked import Asked
 from potluck.api.network.history import LET_IN
-from potluck.api.network.ledger import Spent, ledger_of, spending
+from potluck.api.network.ledger import AWAY, Spent, ledger_of, spending
 from potluck.core.errors import UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import CODE
@@ -45,6 +45,8 @@ READ = {
 """Forms in which somebody can read a thing."""
 SAID = 12
 """Values of a predicted column that are named."""
+GOING = ("open", AWAY)
+"""States in which a run may still be charged."""
 NEAR = 5.0
 """Seconds between a decision and its line of the log, at most."""
 
@@ -211,9 +213,11 @@ def _budget(spent: Spent, mine: Spending | None) -> paper.Budget:
 def _stands(asked: Asked, mine: Spending | None, rounds: int) -> str:
     """The state of a request, in a sentence or two."""
     left = f"{count(rounds, 'round')} began here" if rounds else "No round began here: nothing has left this site"
-    state, over = asked.request.state, mine is not None and mine.state != "open"
+    state, over = asked.request.state, mine is not None and mine.state not in GOING
     if state is State.PENDING:
         return f"It waits for {count(asked.missing, 'approval')}. {left}."
+    if state is State.APPROVED and mine is not None and mine.state == AWAY:
+        return f"This site turned it away when it was asked for last, and may be asked again. {left}."
     if state is State.APPROVED:
         how = "The run goes on: write these papers again at its end" if mine and not over else "It may begin"
         return f"{how}. {left}."
@@ -234,7 +238,7 @@ def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
         return paper.Risk(cost=asked.cost)
     if most is None:
         return paper.Risk(cost=task_of(plan).exact(plan), attacks=attacks)
-    charged = mine.epsilon if mine is not None and mine.state != "open" and mine.epsilon else most
+    charged = mine.epsilon if mine is not None and mine.state not in GOING and mine.epsilon else most
     unit, delta = str(privacy.unit), privacy.delta or 0.0
     return paper.Risk(
         cost=claim.cost(plan) or "",

@@ -11,6 +11,7 @@ import msgspec
 
 from potluck.api.network.composed import opened
 from potluck.api.network.membership.agreed import in_force, missing, since
+from potluck.api.network.membership.turned import away, unable
 from potluck.core.errors import Refused
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
@@ -115,7 +116,9 @@ def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 
         case State.PENDING:
             return Fate("waits again" if request.codes else "waits", rounds=rounds)
         case State.APPROVED:
-            return Fate("denied by the policy" if against else "approved", against, rounds)
+            code = unable(mine).get(request.run)
+            word = away(code) if code else "denied by the policy" if against else "approved"
+            return Fate(word, against, rounds)
         case State.DENIED:
             policy = tuple(one for one in request.codes if one not in OURS)
             return Fate(f"denied{_by('the policy' if policy else _who(said, 'deny'))}", policy, rounds)

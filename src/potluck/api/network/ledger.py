@@ -5,23 +5,27 @@ It loads nothing of what runs rounds: an owner looks at it while the site's proc
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from potluck.api.network.membership.turned import RECENT, unable
 from potluck.core import private
 from potluck.core.errors import Refused, unwritable
 from potluck.core.prose import utc
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.home import Membership, SiteHome
+from potluck.owner.access import read as read_log
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.entries import Spending
 from potluck.owner.ledger_heads import Anchor, sign
 from potluck.owner.reading import read as read_policy
 from potluck.owner.scored import totals
+
+AWAY = "turned away"
 
 
 def anchor(home: SiteHome, member: Membership) -> Anchor:
@@ -128,11 +132,16 @@ def spending(folder: Path) -> Spent:
             composed_year=ledger.composed(since),
             delta=allow.delta,
             left=ledger.left(),
-            runs=tuple(ledger.history()),
+            runs=_standing(ledger.history(), unable(read_log(home.access, RECENT).entries)),
             entries=head.seq,
             head=head.hash.hex(),
             scored=tuple(totals(ledger.scored())),
         )
+
+
+def _standing(runs: Iterable[Spending], away: Mapping[str, str]) -> tuple[Spending, ...]:
+    """The ledger calls a run open until its end is told; one that was turned away since is said to be that."""
+    return tuple(replace(one, state=AWAY) if one.state == "open" and one.run in away else one for one in runs)
 
 
 def evidence(folder: Path, file: Path) -> None:

@@ -12,8 +12,8 @@ from potluck.api.network.running.notify import Notifier
 from potluck.api.network.running.pulse import Counted, Pulse
 from potluck.api.network.running.watched import Nodes, watched
 from potluck.core.errors import UsageError
-from potluck.members.files import locked
-from potluck.members.home import SiteHome
+from potluck.members.files import crowded, locked
+from potluck.members.home import Membership, SiteHome
 from potluck.members.pinned import Pinned
 from potluck.net.link import Link
 from potluck.owner.access import AccessLog, Unlogged
@@ -51,11 +51,16 @@ def attend(
         for one in examine(home.folder, quick=True):
             if one.state in ("look", "bad"):
                 say(f"warning: {one.topic}: {one.what}{f'. hint: {one.hint}' if one.hint else ''}")
-        # Its yearly cap is set at every proposal, by the policy of then.
-        ledger = stack.enter_context(Budget(home.ledger, anchor=anchor(home, pinned.current)))
-        requests = stack.enter_context(Requests(home.requests))
-        log = AccessLog(home.access)
-        pulse = pulse or Pulse(home)
+        log, pulse = AccessLog(home.access), pulse or Pulse(home)
+        books: list[tuple[Budget, Requests]] = []
+
+        def opens() -> None:
+            books.append(opened(home, pinned.current, log, stack))
+
+        logged(opens, lambda: None, stop, say, pulse.beat)
+        if not books:
+            return  # ended while its disk was full
+        ledger, requests = books[0]
         notifier = stack.enter_context(contextlib.closing(Notifier(home, log, requests, say, pulse.noted)))
         notifier.began()
         home.earlier.tidy(wanted(home, ledger), pinned.federation.oldest, time.time())
@@ -81,6 +86,23 @@ def attend(
                 consent.ended()
 
 
+def opened(home: SiteHome, member: Membership, log: AccessLog, stack: contextlib.ExitStack) -> tuple[Budget, Requests]:
+    """Ledger and requests, closed with `stack`. Its yearly cap is set at every proposal, by the policy of then.
+
+    Raises Unlogged: not now, as the disk of either or of the log is full. UsageError, Refused: not as they are."""
+    log.ready()
+    try:
+        with contextlib.ExitStack() as undo:
+            ledger = undo.enter_context(Budget(home.ledger, anchor=anchor(home, member)))
+            requests = undo.enter_context(Requests(home.requests))
+            stack.push(undo.pop_all())
+    except UsageError as error:
+        if any(crowded(path.parent) for path in (home.ledger, home.requests)):
+            raise Unlogged(error.what, where=error.where, hint=error.hint) from None
+        raise
+    return ledger, requests
+
+
 def logged(
     begins: Callable[[], None],
     answers: Callable[[], None],
@@ -95,7 +117,7 @@ def logged(
         try:
             begins()
             if waits:
-                say("the access log may be written again: requests are answered")
+                say("there is room again: requests are answered")
             waits = False
             answers()
             return

@@ -28,7 +28,8 @@ from potluck.owner.chain import Chain
 from potluck.owner.hours import ANY
 from potluck.owner.ledger_heads import Anchor
 from potluck.owner.policy import Policy
-from potluck.owner.requests import Requests
+from potluck.owner.requests import SHORTEST, Requests, State
+from potluck.parties.admission.decision import FORM
 from potluck.tee.attestation.demand import read as demanded
 
 LONG = 1800.0
@@ -142,22 +143,35 @@ def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
 
 
 def turned(home: SiteHome, now: float) -> Iterator[Finding]:
-    """Runs that this program turned away: another version or federation file, rows that do not fit. One of a plan of
-    which a later run was answered is settled."""
+    """Runs that this program turned away: another version or federation file, rows that do not fit. Settled is one that
+    is over, or that its owner denied; of a plan of which a later run was answered; and what had nothing to do with any
+    plan, once its asker was answered."""
     with suppress(PotluckError, ValueError):  # a log that cannot be read has a finding of its own
         answers = [one for one in read_log(home.access, last=RECENT).entries if one.event == "request"]
         since = {(one.asker, one.plan): one.when for one in answers if one.plan and one.outcome == "approved"}
-        ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED]
+        heard = {one.asker: one.when for one in answers if one.outcome in ("approved", "pending")}
+        over = _over(home)
+        ours = [one for one in turned_away(home.folder, now) if one.codes[0] in TURNED and one.run not in over]
         ours = [one for one in ours if since.get((one.asker, one.plan), "") <= one.when]  # else it is mended
+        ours = [one for one in ours if one.codes[0] not in FORM or heard.get(one.asker, "") <= one.when]
         now_too = answers[-1].why[0] if answers and answers[-1].why else ""
         for one in {one.codes[0]: one for one in reversed(ours)}.values():
-            name = f"{one.plan} of {one.asker}, run {one.run}," if one.plan else "a run"
+            name = f"{one.plan} of {one.asker}, run {one.run[:12]}," if one.plan else "a run"
             said = visible(f"{name} was turned away on {one.when[:10]}: {one.why}")
             if one.codes[0] in EVERY and one.codes[0] == now_too:
                 said = f"{said}; nothing was answered since, and no run can be while it is so"
                 yield Finding("requests", "bad", said, one.hint)
                 continue
-            yield Finding("requests", "look", said, one.hint)
+            settle = f"potluck site deny '{home.folder}' {one.hash[:SHORTEST]}"
+            hint = f"{one.hint}; if nothing more is to come of it: {settle}" if one.hash else one.hint
+            yield Finding("requests", "look", said, hint)
+
+
+def _over(home: SiteHome) -> frozenset[str]:
+    if not home.requests.exists():
+        return frozenset()
+    with closing(Requests(home.requests)) as requests:
+        return frozenset(one.run for one in requests.every() if one.state not in (State.APPROVED, State.PENDING))
 
 
 def told(home: SiteHome, rules: Policy) -> Iterator[Finding]:

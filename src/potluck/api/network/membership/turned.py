@@ -4,11 +4,13 @@ From the access log, as far back as its newest part goes.
 """
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 from potluck.members.home import SiteHome
+from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
 from potluck.owner.requests import State
 
@@ -76,6 +78,18 @@ def turned_away(folder: Path, now: float | None = None, days: int = DAYS) -> tup
         facts = (one.run, one.plan, one.hash, one.asker, one.version, one.file, one.why)
         found[key] = Turned(one.when, times, *facts, why, hint)
     return tuple(reversed(found.values()))
+
+
+def unable(entries: Iterable[Entry]) -> Mapping[str, str]:
+    """Runs that this site could not carry out when they were asked for last (its rows, its disk, an engine), by run the
+    code. Whoever shows a run that is not over asks here."""
+    newest = {one.run: one for one in entries if one.event == "request"}
+    return {run: one.why[0] for run, one in newest.items() if one.outcome == "refused" and one.why}
+
+
+def away(code: str) -> str:
+    """In a few words that such a run was turned away, and why."""
+    return f"turned away: {_words(code, '')[0]}"
 
 
 def _words(code: str, version: str) -> tuple[str, str]:

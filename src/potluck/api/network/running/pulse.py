@@ -134,9 +134,12 @@ class Pulse:
             since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1), nodes=dict(self._nodes),
         )  # fmt: skip
         fresh = self.home.status.with_name(f".{self.home.status.name}.{os.getpid()}")
-        with suppress(OSError):
+        try:
             private.write(fresh, msgspec.json.encode(said) + b"\n")
             fresh.replace(self.home.status)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
 
 def heard(path: Path) -> Beat | None:

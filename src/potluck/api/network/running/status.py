@@ -13,6 +13,7 @@ from potluck.api.network.doctor.finding import DAY
 from potluck.api.network.history import read_of
 from potluck.api.network.ledger import spending
 from potluck.api.network.membership.left import left
+from potluck.api.network.membership.turned import unable
 from potluck.api.network.running.pulse import Beat, heard
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
@@ -138,8 +139,7 @@ def status(folder: Path, now: float | None = None) -> Status:
         every = requests.every()
     entries = read_log(home.access, RECENT).entries
     rounds = [one for one in entries if one.event == "round"]
-    newest = {one.run: one for one in entries if one.event == "request"}
-    away = {run: one.why[0] for run, one in newest.items() if one.outcome == "refused" and one.why}
+    away = unable(entries)
     approved = [one for one in every if one.state is State.APPROVED]
     spent, trouble = None, ""
     if home.me.role is Role.SITE:
