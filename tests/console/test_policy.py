@@ -6,27 +6,34 @@ import re
 import stat
 import time
 import tomllib
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
 
 from potluck.api.network.ledger import anchor
 from potluck.api.network.policy import amend
-from potluck.core.plan import CODE, canonical
+from potluck.core.plan import CODE, canonical, digest
+from potluck.members import files
 from potluck.members.home import SiteHome
 from potluck.members.pinned import Pinned
 from potluck.owner.access import AccessLog, read
 from potluck.owner.budget import Budget
+from potluck.owner.form.noticed import noticed
+from potluck.owner.form.turns import turns
 from potluck.owner.policy import template
+from potluck.owner.policy_words import HOLDS, kept
 from potluck.owner.requests import Requests
 from potluck.parties.admission.consent import Consent, Owner
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import Proposal
 from support.console import home as homes
-from support.console.home import words
-from support.console.policy import typed
+from support.console.home import Visitor, words
+from support.console.policy import WHY, typed
+from support.places import ROOT
 
 CHANGE = "/policy/change"
+NOW = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 
 
 def log(home):
@@ -41,7 +48,7 @@ def save(visitor, changes, without=()):
     """Type it, look, and press the button."""
     page = look(visitor, changes, without)
     assert page.status_code == 200, words(page.text)
-    return visitor.post("/policy/save", typed(page.text, action="/policy/save"))
+    return visitor.post("/policy/save", typed(page.text, WHY, action="/policy/save"))
 
 
 def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(home, ann):
@@ -62,7 +69,7 @@ def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(ho
     assert "One change of 3 would allow something that is not allowed now" in text
     assert "secret" not in page.text
     assert policy.read_bytes().decode() == before  # looking changes nothing
-    assert ann.post("/policy/save", typed(page.text, action="/policy/save")).headers["location"] == "/policy"
+    assert ann.post("/policy/save", typed(page.text, WHY, action="/policy/save")).headers["location"] == "/policy"
     now = policy.read_bytes().decode()
     assert now == before.replace("= 10.0  #", "= 2.5  #").replace(
         "looks = 3 # few\r\n", 'looks = 3 # few\r\ncolumns = ["age", "lab*"]\r\nmin_rows = 20\r\n'
@@ -86,7 +93,7 @@ def test_sums_without_noise_are_named_in_the_look_and_in_the_log(home, ann):
         page = look(ann, {name: "on"}, ["allow.noise.shared"] if name.endswith("*") else ())
         assert "Sums without noise become possible" in words(page.text), name
     page = look(ann, {"allow.noise.none": "on"})
-    assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 303
+    assert ann.post("/policy/save", typed(page.text, WHY, action="/policy/save")).status_code == 303
     assert log(home) == [("done", "ann", ('allow.noise +"none"',))]
 
 
@@ -179,7 +186,7 @@ def test_a_file_that_changed_meanwhile_is_not_written_over_and_nothing_typed_is_
     page = look(ann, {"allow.min_rows": "40"})
     homes.policy(home, "epsilon_per_plan = 1.0", "epsilon_per_plan = 0.5")
     by_hand = by_hand.replace(b"epsilon_per_plan = 1.0", b"epsilon_per_plan = 0.5")
-    answer = ann.post("/policy/save", typed(page.text, action="/policy/save"))
+    answer = ann.post("/policy/save", typed(page.text, WHY, action="/policy/save"))
     assert answer.status_code == 409
     assert typed(answer.text)["allow.min_rows"] == "40"
     assert (home / "policy.toml").read_bytes() == by_hand
@@ -230,14 +237,14 @@ def test_what_cannot_be_logged_or_written_is_not_changed(home, ann, monkeypatch)
 
     with monkeypatch.context() as patch:
         patch.setattr("potluck.owner.access._append", full)
-        assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 409
+        assert ann.post("/policy/save", typed(page.text, WHY, action="/policy/save")).status_code == 409
     assert log(home) == []
     page = look(ann, {"allow.min_rows": "40"})
     with monkeypatch.context() as patch:
         patch.setattr(
             os, "fsync", lambda handle, real=os.fsync: full() if _is(handle, ".policy.toml") else real(handle)
         )
-        assert ann.post("/policy/save", typed(page.text, action="/policy/save")).status_code == 400
+        assert ann.post("/policy/save", typed(page.text, WHY, action="/policy/save")).status_code == 400
     assert [one[0] for one in log(home)] == ["done", "aborted"]
     assert (home / "policy.toml").read_bytes() == before
     assert sorted(home.glob(".policy*")) == []
@@ -262,3 +269,80 @@ def test_a_site_that_runs_goes_by_what_was_saved(home, ann):
         assert (denied.verdict, denied.codes) == ("denied", ("epsilon_per_plan",))
         assert save(ann, {"allow.epsilon_per_plan": "10"}).status_code == 303
         assert consent.decide("cd" * 16, proposal).verdict == "pending"
+        ann.decide(digest(spec).hex(), "approve")
+        assert consent.decide("cd" * 16, proposal).verdict == "granted"
+        assert save(ann, {"allow.epsilon_per_plan": "0.1"}).status_code == 303
+        assert consent.stands("cd" * 16)  # "a run that was taken on goes on"
+        assert consent.decide("cd" * 16, proposal).codes == ("epsilon_per_plan",)  # "where it is started again"
+
+
+def test_when_a_change_counts_is_said_alike_wherever_it_is_said(home, ann):
+    homes.policy(home, "people = 1", "people = 2")
+    assert HOLDS in words(ann.get("/policy").text)
+    assert HOLDS in words(look(ann, {"allow.min_rows": "20"}).text)
+    save(ann, {"allow.epsilon_per_plan": "11"})
+    assert HOLDS in words(Visitor(home, person="bob").enter().get("/policy/pending").text)
+    for page in ("docs/reference/policy.md", "THREATS.md"):
+        assert HOLDS in " ".join((ROOT / page).read_text().split()), page
+
+
+def test_what_allows_more_needs_a_reason_which_log_and_history_keep(home, ann):
+    before = (home / "policy.toml").read_bytes()
+    page = look(ann, {"allow.epsilon_per_plan": "11", "allow.min_rows": "20"})
+    for why in (" \n", "x" * 1001):
+        page = ann.post("/policy/save", typed(page.text, {"reason": why}, action="/policy/save"))
+        assert page.status_code == 400
+        assert "Nothing was saved" in words(page.text)
+    assert (home / "policy.toml").read_bytes() == before
+    assert log(home) == []
+    evil = "the <b>board</b> \u202e of May"
+    assert ann.post("/policy/save", typed(page.text, {"reason": evil}, action="/policy/save")).status_code == 303
+    tighter = typed(look(ann, {"allow.min_rows": "30"}).text, action="/policy/save")
+    assert ann.post("/policy/save", tighter).status_code == 303  # allows no more: it goes without
+    one, other = turns(read(home / "access.jsonl").entries)
+    assert (one.persons, one.reason) == (("ann",), r"the <b>board</b> \u{202e} of May")
+    assert (other.reason, other.codes) == ("", ("allow.min_rows: 20 -> 30",))
+    assert kept(home / "policies", one.policy) != kept(home / "policies", other.policy)
+    assert "<b>board" not in ann.get("/log").text
+
+
+def test_a_change_in_the_file_is_said_to_be_whoever_has_the_terminals(home, ann, plan):
+    """Noticed as the policy is gone by; of what a form shows it is said, and of an address nothing."""
+    ann.decide(plan, "deny")
+    homes.policy(home, "epsilon_per_plan = 10.0", "epsilon_per_plan = 11.0")
+    assert log(home) == []
+    ann.decide(plan, "approve")
+    assert log(home) == [("done", "", ("allow.epsilon_per_plan: 10.0 -> 11.0",))]
+    homes.policy(home, "people = 1", "people = 1 # one")
+    save(ann, {"allow.epsilon_per_plan": "12"})
+    assert log(home)[1:] == [("done", "", ()), ("done", "ann", ("allow.epsilon_per_plan: 11.0 -> 12.0",))]
+    noticed(SiteHome.at(home), NOW)
+    assert len(log(home)) == 3
+    assert [one.persons for one in turns(read(home / "access.jsonl").entries)] == [(), (), ("ann",)]
+    homes.policy(home, "epsilon_per_plan = 12.0", "epsilon_per_plan = 13.0")
+    noticed(SiteHome.at(home), NOW)
+    assert "whoever has the terminal, in the file" in words(ann.get("/policy").text)
+    (home / "policy.known.json").write_text("{}")
+    homes.policy(home, "epsilon_per_plan = 13.0", "epsilon_per_plan = 14.0")
+    noticed(SiteHome.at(home), NOW)  # not known any more, from what
+    assert len(log(home)) == 4
+
+
+def test_a_process_that_dies_between_log_and_file_leaves_a_log_that_says_so(home, ann, monkeypatch):
+    page = look(ann, {"allow.epsilon_per_plan": "11"})
+
+    def killed(path, *rest, real=files.replace):
+        if path.name == "policy.toml":
+            raise KeyboardInterrupt
+        return real(path, *rest)
+
+    fields, standing = typed(page.text, action="/policy/save"), amend.form(home).digest
+    monkeypatch.setattr(files, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        amend.save(home, fields, standing, "ann", "why")
+    monkeypatch.undo()
+    noticed(SiteHome.at(home), NOW)
+    assert log(home) == [
+        ("done", "ann", ("allow.epsilon_per_plan: 10.0 -> 11.0",)),
+        ("done", "", ("allow.epsilon_per_plan: 11.0 -> 10.0",)),
+    ]

@@ -73,6 +73,8 @@ class SiteHome:
     """What the owner allows."""
     amendment = _In("policy.pending.json")
     """A change of the policy that a second person has to confirm, while there is one."""
+    gone_by = _In("policy.known.json")
+    """The policy that was gone by last, as a form has it: by which a change of the file itself is noticed."""
     amending = _In("policy.lock")
     """Held while a page changes the policy."""
     federation = _In("federation.toml")

@@ -28,6 +28,8 @@ from potluck.members.files import settle
 LONGEST = 128
 REASON = 1000
 """Letters of the words that a person gives with a decision."""
+IN_FILE = "in the file, by whoever has the terminal"
+"""How a policy was changed, where a line of that names no person."""
 MOST_CODES = 20
 LINE = 48 << 10
 Event = Literal[

@@ -23,6 +23,11 @@ from potluck.members.files import PRIVATE, kept_folder, replace
 from potluck.owner.policy import Allow, Policy
 
 ANY = "*"
+HOLDS = (
+    "A change counts at once, for what is asked from then on and for what waits. A run that was taken on goes on; "
+    "where this site's program or the coordinator's is started again, it is judged anew, by the policy of then."
+)
+"""When a change of a policy counts: on every page that says it, and in the reference."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from potluck.api.network.inbox import Seen, decide
 from potluck.api.network.policy import amend
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons
-from potluck.owner.access import read
+from potluck.owner.access import Subject, read
 from potluck.owner.form.changes import Change
+from potluck.owner.form.turns import turns
 from support.console import home as homes
 from support.console.home import Visitor, words
-from support.console.policy import typed
+from support.console.policy import WHY, typed
 from support.examples import fewer
 
 CHANGE, PENDING = "/policy/change", "/policy/pending"
@@ -49,7 +50,7 @@ def log(home):
 def save(visitor, changes, without=()):
     page = visitor.post(CHANGE, typed(visitor.get(CHANGE).text, changes, without))
     assert page.status_code == 200, words(page.text)
-    return visitor.post("/policy/save", typed(page.text, action="/policy/save"))
+    return visitor.post("/policy/save", typed(page.text, WHY, action="/policy/save"))
 
 
 def say(visitor, word, page=None):
@@ -93,10 +94,14 @@ def test_two_persons_change_it(home, two):
     assert "A change waits for a second person" in words(bob.get("/policy").text)
     text = words(bob.get(PENDING).text)
     assert "ann proposed it" in text
+    assert "the board of May" in text
+    assert turns(read(home / "access.jsonl").entries) == ()  # nothing holds yet
     assert "Before Two. Then One." in text
     assert say(bob, "confirm").status_code == 303
     assert (policy(home)["approve"]["people"], policy(home)["allow"]["min_rows"]) == (1, 50)
     assert log(home) == [("pending", "ann"), ("approved", "bob")]
+    (turn,) = turns(read(home / "access.jsonl").entries)
+    assert (turn.persons, turn.reason) == (("ann", "bob"), "the board of May")
     assert bob.get(PENDING).status_code == 303
     assert save(ann, {"allow.min_rows": "1"}).headers["location"] == "/policy"  # one is enough now
     assert policy(home)["allow"]["min_rows"] == 1
@@ -144,7 +149,7 @@ def test_no_word_or_key_hides_among_many(home, two):
     lines = [one for one in read(home / "access.jsonl").entries if one.event == "policy"]
     keys = [f"allow.key{number}_{'x' * 60}" for number in range(45)]  # more than one line of the log holds
     parts = [Change(key, "", "", "", (), (), number == 44, f"{key}: 1 -> 2") for number, key in enumerate(keys)]
-    amend._note(SiteHome.at(home), "ann", "pending", parts)
+    amend._note(SiteHome.at(home), Subject(person="ann"), "pending", parts)
     added = [one.why for one in read(home / "access.jsonl").entries if one.event == "policy"][len(lines) :]
     assert [len(why) for why in added] == [20, 20, 5]
     assert added[0][0].startswith("allow.key44_")  # what loosens comes first
@@ -209,7 +214,7 @@ def test_a_form_writes_no_key_that_names_a_file_program_or_address(home, ann):
     page = ann.post(CHANGE, typed(ann.get(CHANGE).text, evil))
     assert "Nothing would change" in words(page.text)
     page = ann.post(CHANGE, typed(ann.get(CHANGE).text, {**evil, "allow.min_rows": "7"}))
-    fields = typed(page.text, action="/policy/save")
+    fields = typed(page.text, WHY, action="/policy/save")
     assert not {"source.file", "engine.address", "notify.command"} & set(fields)
     assert ann.post("/policy/save", {**fields, "source.file": "/etc/shadow"}).status_code == 303
     before["allow"]["min_rows"] = 7
@@ -229,7 +234,7 @@ def test_no_word_of_a_list_is_toml(home, ann):
 def test_only_what_was_shown_is_saved_once(home, ann):
     """Another form's id, other fields than the page showed, a page of another session, a double click."""
     page = ann.post(CHANGE, typed(ann.get(CHANGE).text, {"allow.min_rows": "50"}))
-    fields = typed(page.text, action="/policy/save")
+    fields = typed(page.text, WHY, action="/policy/save")
     decide = ann.form("/policy", "/sign-out")
     other = Visitor(home, person="eve").enter()
     for changed in ({"form": decide}, {"form": "0" * 64}):
@@ -239,7 +244,7 @@ def test_only_what_was_shown_is_saved_once(home, ann):
     assert ann.post("/policy/save", fields | {"allow.min_rows": "1", "allow.epsilon_per_year": "99"}).status_code == 409
     assert "min_rows" not in policy(home)["allow"]
     page = ann.post(CHANGE, typed(ann.get(CHANGE).text, {"allow.min_rows": "50"}))
-    fields = typed(page.text, action="/policy/save")
+    fields = typed(page.text, WHY, action="/policy/save")
     with ThreadPoolExecutor(4) as pool:
         codes = [one.status_code for one in pool.map(lambda _: ann.post("/policy/save", fields), range(4))]
     assert sorted(codes) == [303, 409, 409, 409]
@@ -258,7 +263,7 @@ def test_two_who_save_at_once_lose_nothing(home, ann):
     """One of them is told that the file changed."""
     other = Visitor(home, person="bob").enter()
     pages = [
-        (one, typed(one.post(CHANGE, typed(one.get(CHANGE).text, {key: "9"})).text, action="/policy/save"))
+        (one, typed(one.post(CHANGE, typed(one.get(CHANGE).text, {key: "9"})).text, WHY, action="/policy/save"))
         for one, key in ((ann, "allow.min_rows"), (other, "allow.min_sites"))
     ]
     with ThreadPoolExecutor(2) as pool:

@@ -2,6 +2,9 @@
 
 from html.parser import HTMLParser
 
+WHY = {"reason": "the board of May"}
+"""What a change that allows more needs."""
+
 
 class _Form(HTMLParser):
     def __init__(self, action):

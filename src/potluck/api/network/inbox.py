@@ -22,6 +22,7 @@ from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
 from potluck.owner.access import AccessLog, Event, Subject
 from potluck.owner.access import read as read_log
+from potluck.owner.form.noticed import noticed
 from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
@@ -123,6 +124,7 @@ def decide(
     with closing(Requests(home.requests)) as requests, requests.change():
         seen.sure()
         policy = read_policy(home.policy)
+        noticed(home, datetime.now(UTC))
         rules, by = policy.approve, keep(home.policies, policy)
         if verdict == "approve":
             asked, pinned = _approvable(home, requests.find(which), datetime.now(UTC)), in_force(home)

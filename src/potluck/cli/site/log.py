@@ -8,6 +8,7 @@ import msgspec
 from potluck.api.network import access
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.owner.access import IN_FILE
 
 
 @click.command("log")
@@ -26,6 +27,7 @@ def command(folder: Path) -> None:
             said = [str(row[name]) for name in ("when", "event", "outcome", "plan", "person") if row[name]]
             about = [f"round {row['round']}"] if row["round"] is not None else []
             about += [f"by {row['file']}"] if row["file"] else []
+            about += [IN_FILE] if row["event"] == "policy" and not row["person"] else []
             out.say("  ".join([*said, *about, ", ".join(row["why"]), row["reason"]]).rstrip())
 
     speaker.data({"entries": rows}, text)

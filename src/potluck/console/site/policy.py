@@ -21,11 +21,13 @@ from potluck.core.errors import Refused, UsageError
 from potluck.core.prose import sentence
 from potluck.core.visible import json_text
 from potluck.members.home import SiteHome
+from potluck.owner.access import REASON
 from potluck.owner.access import read as read_log
 from potluck.owner.form.controls import TABLES, Control, controls
 from potluck.owner.form.labels import LABELS, Label, meaning
+from potluck.owner.form.turns import turns
 from potluck.owner.policy import Policy
-from potluck.owner.policy_words import ALLOWS, said
+from potluck.owner.policy_words import ALLOWS, HOLDS, said
 
 CHANGE, SAVE, PENDING, DECIDE = "/policy/change", "/policy/save", "/policy/pending", "/policy/decide"
 _OURS = tuple(f"{table}." for table in TABLES)
@@ -68,8 +70,8 @@ class Rules:
         found, warning = rules(self._folder)
         waits = amend.proposed(self._folder) is not None
         log = read_log(SiteHome.at(self._folder).access, last=RECENT).entries
-        last = next((one for one in reversed(log) if one.event == "policy" and one.outcome == "done"), None)
-        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last)
+        last = next(reversed(turns(log)), None)
+        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last, holds=HOLDS)
 
     def asked(self, visit: Visit) -> Response:
         """The form, as the file stands."""
@@ -88,11 +90,7 @@ class Rules:
         made = amend.draft(self._folder, visit.fields)
         if not made.changes:
             return self._form(visit, found, visit.fields, same=True)
-        kept = _kept(visit)
-        found_ = self._effects(found.policy, made.policy)
-        ident = visit.form(SAVE, _digest(found.digest, kept))
-        return visit.page("policy_look.html", "What would change", it=made, effects=found_, kept=kept, form=ident,
-                          base=found.digest, most=LISTED)  # fmt: skip
+        return self._look(visit, made)
 
     def saved(self, visit: Visit) -> Response:
         """It holds, or waits for another person. Raises Refused: it is another than its page showed."""
@@ -104,7 +102,11 @@ class Rules:
         found = amend.form(self._folder)
         if found.digest != base:
             return self._form(visit, found, kept, stale=Stale(self._draft(visit)))
-        holds = amend.save(self._folder, kept, base, visit.person, _handle(visit))
+        reason = visit.fields.get("reason", "")
+        try:
+            holds = amend.save(self._folder, kept, base, visit.person, reason, _handle(visit))
+        except UsageError as error:  # the reason is missing, or too long: nothing typed is lost
+            return self._look(visit, amend.draft(self._folder, kept), error)
         return RedirectResponse("/policy" if holds else PENDING, 303)
 
     def pending(self, visit: Visit) -> Response:
@@ -116,7 +118,7 @@ class Rules:
         then = self._effects(made.standing.policy, made.policy) if made else None
         own = amend.same(found.amendment, visit.person, _handle(visit))
         return visit.page("policy_pending.html", "A change that waits", it=found, effects=then, own=own, most=LISTED,
-                          form=visit.form(DECIDE, found.amendment.digest), moment=moment)  # fmt: skip
+                          form=visit.form(DECIDE, found.amendment.digest), moment=moment, holds=HOLDS)  # fmt: skip
 
     def decided(self, visit: Visit) -> Response:
         """Yes or no to it. Raises Refused: it is another than the page showed, or by the same person."""
@@ -128,6 +130,15 @@ class Rules:
         else:
             raise UsageError("this is no form of these pages")
         return RedirectResponse("/policy", 303)
+
+    def _look(self, visit: Visit, made: amend.Draft, error: UsageError | None = None) -> Response:
+        """What a change would do, and the button. error: why it could not be saved so."""
+        kept, base = _kept(visit), made.standing.digest
+        found = self._effects(made.standing.policy, made.policy)
+        reason = visit.fields.get("reason", "") if error else ""
+        return visit.page("policy_look.html", "What would change", 400 if error else 200, it=made, effects=found,
+                          kept=kept, form=visit.form(SAVE, _digest(base, kept)), base=base, most=LISTED, holds=HOLDS,
+                          error=error, reason=reason, longest=REASON)  # fmt: skip
 
     def _form(
         self,

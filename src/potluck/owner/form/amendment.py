@@ -18,7 +18,7 @@ from potluck.members import files
 
 class Amendment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """policy: hex digest of the file that it changes; fields: of the form; person, handle: who proposed it, as pages
-    know them; when: seconds since 1970."""
+    know them; when: seconds since 1970; reason: why, in that person's words."""
 
     version: Literal[1] = 1
     policy: str
@@ -26,6 +26,7 @@ class Amendment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     person: str
     handle: str
     when: float
+    reason: str = ""
 
     @property
     def digest(self) -> str:

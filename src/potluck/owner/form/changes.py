@@ -5,10 +5,11 @@ of those that wait a change would let in is the api's to say (`api.network.polic
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from potluck.core.prose import sentence
+from potluck.owner.access import LONGEST, MOST_CODES
 from potluck.owner.form.controls import Value, controls, differ, value_of
 from potluck.owner.form.labels import LABELS, WORDS
 from potluck.owner.hours import ANY, DAYS, span
@@ -39,6 +40,18 @@ class Change:
 def changes(before: Policy, now: Policy) -> tuple[Change, ...]:
     """Every key of the form that differs."""
     return tuple(_changes(before, now))
+
+
+def noted(found: Sequence[Change]) -> list[tuple[str, ...]]:
+    """The reasons of so many lines of the access log: every key, and what it becomes; what allows more comes first, and
+    none is cut off. Of no change one line without any."""
+    codes: list[str] = []
+    for one in sorted(found, key=lambda one: not one.looser):
+        if codes and len(found) > MOST_CODES and len(codes[-1]) + len(one.short) + 2 <= LONGEST:
+            codes[-1] += f"; {one.short}"
+        else:
+            codes.append(one.short)
+    return [tuple(codes[start : start + MOST_CODES]) for start in range(0, max(1, len(codes)), MOST_CODES)]
 
 
 def _changes(before: Policy, now: Policy) -> Iterator[Change]:

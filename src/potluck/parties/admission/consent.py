@@ -31,6 +31,7 @@ from potluck.owner import ledger_heads as heads
 from potluck.owner.access import AccessLog, Event, Outcome, Subject
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.denial import Denial
+from potluck.owner.form.noticed import noticed
 from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.policy_words import keep
@@ -122,6 +123,7 @@ class Consent:
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
             rules = self._rules()
+            noticed(self._owner.home, _now())
             about = replace(about, policy=keep(self._owner.home.policies, rules))
             decision = self._asked(run, plan, rules, proposal, known)
         except Denied as denied:

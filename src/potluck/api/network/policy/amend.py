@@ -2,15 +2,15 @@
 
 What is saved is what was shown: the digest of the file that a page was made of comes back with it. Where the policy in
 force asks two persons, what may loosen it needs two of them, as an approval does; what tightens it holds at once. The
-line of the access log is on disk before the file changes. Whoever has the terminal edits the file itself, and is
-not asked.
+line of the access log is on disk before the file changes. What may loosen it has a reason, which the log keeps.
+Whoever has the terminal edits the file itself, and is not asked: `owner.form.noticed` says so in the log.
 """
 
 import hashlib
 import stat
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from potluck.core.errors import PotluckError, Refused, UsageError, reason
 from potluck.members import files
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
-from potluck.owner.access import LONGEST as LONGEST_CODE
-from potluck.owner.access import MOST_CODES, AccessLog, Outcome, Subject
+from potluck.owner.access import REASON, AccessLog, Outcome, Subject
 from potluck.owner.form.amendment import Amendment, Waiting
-from potluck.owner.form.changes import Change, changes
+from potluck.owner.form.changes import Change, changes, noted
 from potluck.owner.form.controls import Value, differ, named, typed, value_of, values
+from potluck.owner.form.noticed import BUSY, mark, noticed
 from potluck.owner.form.text import edited
 from potluck.owner.policy import LONGEST, Policy
 from potluck.owner.policy_words import keep
@@ -31,8 +31,8 @@ from potluck.owner.reading import parse
 MOST = 32 << 10
 """Bytes of a policy that a form holds, with room for how a browser spells them."""
 _BOM = "\ufeff"
-_BUSY = "the policy is being changed by somebody else"
 STALE = "the policy was changed meanwhile: nothing was saved"
+UNSAID = "a change that allows more needs its reason"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class Draft:
     changes: tuple[Change, ...]
     two: bool
     text: str = field(repr=False)
+
+    @property
+    def looser(self) -> bool:
+        """Whether it may allow something that was not allowed before."""
+        return any(one.looser for one in self.changes)
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,8 @@ def draft(folder: Path, fields: Mapping[str, str]) -> Draft:
         raise next(iter(wrong.values()))
     policy, text = _with(folder, found, wanted)
     said = changes(found.policy, policy)
-    two = found.policy.approve.people > 1 and any(one.looser for one in said)
-    return Draft(found, policy, said, two, text)
+    made = Draft(found, policy, said, found.policy.approve.people > 1, text)
+    return made if made.looser else replace(made, two=False)
 
 
 def mistakes(folder: Path, fields: Mapping[str, str]) -> dict[str, UsageError]:
@@ -141,6 +146,8 @@ def proposed(folder: Path) -> Proposed | None:
     known = [one.handle for one in Persons(home.persons).all()]
     if found.handle not in (known or [""]):
         return Proposed(found, None, "whoever proposed it is none of the persons here any more")
+    if not found.reason:
+        return Proposed(found, None, "it says no reason")
     return Proposed(found, made)
 
 
@@ -149,24 +156,29 @@ def same(amendment: Amendment, person: str, handle: str) -> bool:
     return folded(person) == folded(amendment.person) or (bool(handle) and handle == amendment.handle)
 
 
-def save(folder: Path, fields: Mapping[str, str], digest: str, person: str, handle: str = "") -> bool:
-    """Change the policy as was typed, about the file of this digest. Gives whether it holds: else it waits for another
-    person. Raises UsageError: it does not fit, or changes nothing; Refused: the file is another by now, or it cannot
-    be logged."""
-    home = SiteHome.at(folder)
-    with files.locked(home.amending, _BUSY):
+def save(folder: Path, fields: Mapping[str, str], digest: str, person: str, reason: str, handle: str = "") -> bool:
+    """Change the policy as was typed, about the file of this digest. reason: in the person's words; only what allows no
+    more goes without. Gives whether it holds: else it waits for another person. Raises UsageError: it does not fit,
+    changes nothing, or says no reason; Refused: the file is another by now, or it cannot be logged."""
+    home, reason = SiteHome.at(folder), reason.strip()
+    if len(reason) > REASON:
+        raise UsageError(f"a reason has at most {REASON} letters, this one has {len(reason)}", hint="shorten it")
+    noticed(home, datetime.now(UTC))
+    with files.locked(home.amending, BUSY):
         made = draft(folder, fields)
         if made.standing.digest != digest:
             raise Refused(STALE, hint="look at the page again, it shows how things are now")
         if not made.changes:
             raise UsageError("nothing was changed", hint="go back, and change what is to be another")
+        if made.looser and not reason:
+            raise UsageError(UNSAID, hint="go back and say why: it stays here, in the access log and your papers")
         if made.two:
-            _note(home, person, "pending", made.changes)
+            _note(home, Subject(person=person, reason=reason), "pending", made.changes)
             kept = typed(made.policy)
-            made_ = Amendment(policy=digest, fields=kept, person=person, handle=handle, when=time.time())
-            Waiting(home.amendment).write(made_)
+            waits = Amendment(policy=digest, fields=kept, person=person, handle=handle, when=time.time(), reason=reason)
+            Waiting(home.amendment).write(waits)
             return False
-        _put(home, made, person, "done")
+        _put(home, made, Subject(person=person, reason=reason), "done")
         return True
 
 
@@ -174,7 +186,7 @@ def confirm(folder: Path, digest: str, person: str, handle: str = "") -> None:
     """The change that waits, whose digest was shown, holds: said by another person than proposed it. Raises Refused:
     by the same, or it is another, or void by now."""
     home = SiteHome.at(folder)
-    with files.locked(home.amending, _BUSY):
+    with files.locked(home.amending, BUSY):
         found = _shown(folder, digest)
         if found.draft is None:
             raise Refused(f"this change can hold no more: {found.void}", hint="propose it again")
@@ -183,17 +195,18 @@ def confirm(folder: Path, digest: str, person: str, handle: str = "") -> None:
         known = [one.handle for one in Persons(home.persons).all()]
         if handle not in (known or [""]):
             raise Refused("you are none of the persons here any more", hint="sign in again")
-        _put(home, found.draft, person, "approved")
+        _put(home, found.draft, Subject(person=person, reason=found.amendment.reason), "approved")
 
 
 def drop(folder: Path, digest: str, person: str) -> None:
     """The change that waits, whose digest was shown, does not hold: whoever proposed it, or another, says so. Raises
     Refused: it is another by now."""
     home = SiteHome.at(folder)
-    with files.locked(home.amending, _BUSY):
+    with files.locked(home.amending, BUSY):
         found = _shown(folder, digest)
         own = folded(person) == folded(found.amendment.person)
-        _note(home, person, "withdrawn" if own else "denied", found.draft.changes if found.draft else ())
+        about = Subject(person=person)
+        _note(home, about, "withdrawn" if own else "denied", found.draft.changes if found.draft else ())
         Waiting(home.amendment).remove()
 
 
@@ -204,28 +217,23 @@ def _shown(folder: Path, digest: str) -> Proposed:
     return found
 
 
-def _put(home: SiteHome, made: Draft, person: str, outcome: Outcome) -> None:
-    """The file holds the new text, and nothing waits any more. The log's line comes first."""
-    _note(home, person, outcome, made.changes, made.policy)
+def _put(home: SiteHome, made: Draft, about: Subject, outcome: Outcome) -> None:
+    """The file holds the new text, and nothing waits any more. The log's line comes first, then what is gone by from
+    here on: where the process dies before the file is another, the next look says that it is not."""
+    data, old = made.text.encode(), made.standing
+    _note(home, replace(about, policy=keep(home.policies, made.policy)), outcome, made.changes)
     try:
-        files.replace(home.policy, made.text.encode(), stat.S_IMODE(home.policy.stat().st_mode))
+        mark(home, data, made.policy)
+        files.replace(home.policy, data, stat.S_IMODE(home.policy.stat().st_mode))
     except (OSError, PotluckError):
-        _note(home, person, "aborted", made.changes)
+        _note(home, Subject(person=about.person), "aborted", made.changes)
+        mark(home, old.text.encode(), old.policy)
         raise
     Waiting(home.amendment).remove()
 
 
-def _note(home: SiteHome, person: str, outcome: Outcome, said: Sequence[Change], now: Policy | None = None) -> None:
-    """Lines of the access log: every key, and what it becomes; what allows more comes first, and none is cut off. now:
-    the policy that holds from here on, whose words are kept under their digest. Raises Refused: it cannot be
-    written."""
-    codes: list[str] = []
-    for one in sorted(said, key=lambda one: not one.looser):
-        if codes and len(said) > MOST_CODES and len(codes[-1]) + len(one.short) + 2 <= LONGEST_CODE:
-            codes[-1] += f"; {one.short}"
-        else:
-            codes.append(one.short)
-    about = Subject(person=person, policy=keep(home.policies, now) if now else "")
-    for start in range(0, max(1, len(codes)), MOST_CODES):
-        why = tuple(codes[start : start + MOST_CODES])
+def _note(home: SiteHome, about: Subject, outcome: Outcome, said: Sequence[Change]) -> None:
+    """Lines of the access log. about: with the digest of the policy's words, where it holds from here on. Raises
+    Refused: it cannot be written."""
+    for why in noted(said):
         AccessLog(home.access).write("policy", datetime.now(UTC), outcome=outcome, about=about, why=why)
