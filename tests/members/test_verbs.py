@@ -15,6 +15,7 @@ from potluck.members import charter, offer
 from potluck.members import keys as keyring
 from potluck.members.card import draft
 from potluck.members.home import CoordinatorHome, SiteHome
+from potluck.members.tables import moment
 from potluck.net.broker import nodes
 from potluck.testing.draws import seeded
 from support.members.scene import DAY
@@ -124,7 +125,7 @@ def test_a_forged_or_strange_file_is_refused_and_the_pin_stays(here, cli, room):
 
 def test_an_expired_file_is_refused(here, cli, room, monkeypatch):
     begin(cli, "a")
-    now = api.moment(charter.read(here / "hospitals" / "federation.toml").expires).timestamp()
+    now = moment(charter.read(here / "hospitals" / "federation.toml").expires).timestamp()
     monkeypatch.setattr("time.time", lambda: now + DAY)
     said = cli("site", "join", "a", "hospitals/federation.toml")
     assert said.code == 3

@@ -6,12 +6,15 @@ from pathlib import Path
 import click
 
 from potluck.api.network import members as api
-from potluck.api.network.members import Shown
 from potluck.api.network.membership.compared import compare
+from potluck.api.network.membership.shown import Shown
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
 from potluck.cli.verbs import Group
-from potluck.core.visible import visible
+from potluck.cli.words.telling import given, telling
+from potluck.members.about import NOTHING
+from potluck.members.card import fingerprint
+from potluck.members.change import called
 
 DAYS = click.option("--days", type=int, help="How long the federation file is valid (default 365).")
 ANYWAY = click.option("--anyway", is_flag=True, help="Sign though nobody can say that no newer file is out.")
@@ -37,10 +40,11 @@ def command() -> None:
     help="Where the sites will reach the broker; three times, for each of three nodes.",
 )
 @DAYS
+@telling
 @spoken
 def new(folder: Path, brokers: tuple[str, ...], days: int | None) -> None:
     """Make FOLDER: keys, federation file, the broker's certificates and configuration. Its name is the folder's."""
-    tell(api.federation_new(folder, ",".join(brokers), time.time(), days))
+    tell(api.federation_new(folder, ",".join(brokers), time.time(), days, NOTHING.but(*given())))
 
 
 @command.command("add")
@@ -73,6 +77,7 @@ def remove(folder: Path, name: str, compute: bool, revoke: bool, anyway: bool) -
 @click.option("--keys", is_flag=True, help="New keys for the coordinator, handed over to by the old.")
 @DAYS
 @click.option("--broker", "brokers", multiple=True, metavar="tls://HOST:PORT", help="Where the broker is from now on.")
+@telling
 @REVOKE
 @ANYWAY
 @spoken
@@ -85,10 +90,13 @@ def rotate(
     revoke: bool,
     anyway: bool,
 ) -> None:
-    """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate."""
+    """Put members' new CARDS in the place of the old; without cards renew expiry and the broker's certificate. What the
+    coordinator's own card says is given here, too."""
     why, old = compare(folder, anyway=anyway), api.federation_show(folder, time.time()).federation.broker
     moved = ",".join(brokers)
-    found = api.federation_rotate(folder, cards, time.time(), keys=keys, days=days, revoke=revoke, moved=moved)
+    found = api.federation_rotate(
+        folder, cards, time.time(), keys=keys, days=days, revoke=revoke, moved=moved, about=given()
+    )
     if moved and (away := api.federation_post(folder, before=old)):
         voice().say(f"at {old}: {away}: members that are there join the new file by hand")
     tell(found, folder, why)
@@ -118,13 +126,14 @@ def tell(found: Shown, changed: Path | None = None, unseen: str = "") -> None:
 
 def lines(out: Terminal, found: Shown) -> None:
     """A federation as text: a line a party, with its fingerprint."""
-    it = found.document()
-    members, computes = it["members"], it["compute"]
-    rows = {"coordinator": it["coordinator"], **(members if isinstance(members, dict) else {})}
-    rows |= {f"{name} (compute)": mark for name, mark in computes.items()} if isinstance(computes, dict) else {}
-    width = max(len(visible(name)) for name in rows)
+    it, federation = found.document(), found.federation
+    rows = [("coordinator", federation.coordinator)]
+    rows += [(called(party), federation.cards[party]) for party in (*federation.sites, *federation.computes)]
+    width = max(len(name) for name, _ in rows)
     out.say(f"federation {it['name']}, version {it['version']}, expires {it['expires']}, broker {it['broker']}")
-    for name, mark in rows.items():
+    for name, card in rows:
         star = "  *" if name in found.changed else ""
-        out.say(f"  {visible(name):{width}}  {mark}{star}")
+        out.say(f"  {name:{width}}  {fingerprint(card)}{star}")
+        if said := card.about.words():
+            out.say(f"  {'':{width}}  says: {said}")
     out.say(f"file: {it['file']}")

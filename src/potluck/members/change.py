@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from potluck.core.party import Party, Role
+from potluck.core.party import SERVER, Party, Role
 from potluck.core.visible import visible
 from potluck.members.card import Card, fingerprint
 from potluck.members.federation import Federation
@@ -12,6 +12,11 @@ from potluck.members.tables import moment
 def called(party: Party) -> str:
     """A member as it is called on a screen: a site by its name, a compute party with what it does."""
     return f"{visible(party.name)} (compute)" if party.role is Role.COMPUTE else visible(party.name)
+
+
+def _who(card: Card) -> str:
+    said = card.about.words()
+    return f"{called(card.party)} (says: {said})" if said else called(card.party)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,13 @@ class Change:
     def rekeyed(self) -> tuple[Card, ...]:
         """New cards of parties that have other keys."""
         known = self.before.cards
-        return tuple(one for one in self.after.members if one.party in known and known[one.party] != one)
+        return tuple(one for one in self.after.members if one.party in known and known[one.party].keys != one.keys)
+
+    @property
+    def renamed(self) -> tuple[Card, ...]:
+        """New cards of parties that have the same keys and another fingerprint: another organisation or country."""
+        kept = [card for card in self.after.members if card.party in self.before.cards and card not in self.rekeyed]
+        return tuple(card for card in kept if fingerprint(self.before.cards[card.party]) != fingerprint(card))
 
     @property
     def handed_over(self) -> bool:
@@ -54,9 +65,15 @@ class Change:
 
     def lines(self) -> tuple[str, ...]:
         """A line a change, with fingerprints where people are to compare them."""
-        found = [f"{called(card.party)} joined, {fingerprint(card)}" for card in self.joined]
+        found = [f"{_who(card)} joined, {fingerprint(card)}" for card in self.joined]
         found += [f"{called(card.party)} left, {fingerprint(card)}" for card in self.left]
         found += [f"{called(card.party)} has new keys, {fingerprint(card)}" for card in self.rekeyed]
+        known = self.before.cards
+        for card in (self.after.coordinator, *self.after.members):
+            if card.party in known and known[card.party].about != card.about:
+                name = "the coordinator" if card.party == SERVER else called(card.party)
+                was, now = (one.about.words() or "nothing" for one in (known[card.party], card))
+                found.append(f"{name} says of itself now: {now}; before: {was}; its fingerprint is {fingerprint(card)}")
         if self.handed_over:
             found.append(f"the coordinator has new keys, {fingerprint(self.after.coordinator)}, signed by the old ones")
         if self.before.broker != self.after.broker:

@@ -10,6 +10,7 @@ from potluck.core.party import SERVER, Draw, Party
 from potluck.core.visible import visible
 from potluck.members import files
 from potluck.members import keys as keyring
+from potluck.members.about import NOTHING, About
 from potluck.members.card import Card, draft
 from potluck.members.change import called
 from potluck.members.federation import Federation, broker_addresses, hand_over, place
@@ -33,10 +34,13 @@ def found(folder: Path, draw: Draw = system) -> tuple[CoordinatorHome, Keys, str
         raise
 
 
-def first(name: str, id: str, keys: Keys, broker: tuple[str, str], now: float, days: int) -> Federation:
-    """Version 1, without members. broker: its address and its CA. Raises UsageError: days."""
+def first(
+    name: str, id: str, keys: Keys, broker: tuple[str, str], now: float, days: int, about: About = NOTHING
+) -> Federation:
+    """Version 1, without members. broker: its address and its CA; about: what the coordinator says of itself. Raises
+    UsageError: days."""
     times = (int(now), _until(now, days))
-    return Federation(checked_name(name), id, 1, *times, *broker, draft(SERVER, keys), ())
+    return Federation(checked_name(name), id, 1, *times, *broker, draft(SERVER, keys, about), ())
 
 
 def with_members(federation: Federation, cards: Sequence[Card], now: float) -> Federation:
@@ -83,6 +87,11 @@ def moved(federation: Federation, broker: str) -> Federation:
     return replace(federation, broker=broker)
 
 
+def described(federation: Federation, keys: Keys, about: About) -> Federation:
+    """The same version, whose coordinator says this of itself. keys: its own, in force."""
+    return replace(federation, coordinator=draft(SERVER, keys, about))
+
+
 def cut(federation: Federation) -> Federation:
     """The same version, under which no run goes on that began under an earlier one."""
     return replace(federation, oldest=federation.version)
@@ -96,7 +105,8 @@ def rekeyed(home: CoordinatorHome, before: Membership, federation: Federation, d
     shutil.rmtree(home.fresh, ignore_errors=True)  # of an attempt that was cut off: nobody has seen them
     keys = keyring.make(home.fresh, draw)
     link = hand_over(federation.id, federation.version, before.keys.signing, keys.signing.public)
-    handed = replace(federation, coordinator=draft(SERVER, keys), handovers=(*federation.handovers, link))
+    new = draft(SERVER, keys, federation.coordinator.about)
+    handed = replace(federation, coordinator=new, handovers=(*federation.handovers, link))
     return Membership(SERVER, keys, handed)
 
 

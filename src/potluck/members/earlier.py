@@ -14,7 +14,7 @@ from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Party
 from potluck.members import charter, files
 from potluck.members import keys as keyring
-from potluck.members.card import draft, fingerprint
+from potluck.members.card import draft, fingerprint, key_mark
 from potluck.members.federation import Federation
 from potluck.members.keys import Keys
 
@@ -60,7 +60,7 @@ class Earlier:
         card = federation.cards.get(self.me)
         if card is None:
             raise Refused(f"{self.me} was no member in version {federation.version}", where=str(self.files))
-        mark = fingerprint(card)
+        mark = key_mark(card)
         if fingerprint(draft(self.me, now)) == mark:
             return now
         try:
@@ -79,7 +79,7 @@ class Earlier:
             mark = fingerprint(draft(self.me, keyring.load(old)))
         except PotluckError:  # of an attempt that was cut off as it was destroyed
             mark = ""
-        if mark and any(self.me in one.cards and fingerprint(one.cards[self.me]) == mark for one in self.all()):
+        if mark and any(self.me in one.cards and key_mark(one.cards[self.me]) == mark for one in self.all()):
             files.kept_folder(self.keys)
             shutil.rmtree(self.keys / mark, ignore_errors=True)
             old.rename(self.keys / mark)
@@ -101,7 +101,7 @@ class Earlier:
                 stay.append(one)
             else:
                 path.unlink(missing_ok=True)
-        marks = {fingerprint(one.cards[self.me]) for one in stay if self.me in one.cards}
+        marks = {key_mark(one.cards[self.me]) for one in stay if self.me in one.cards}
         for folder in self.keys.glob("*"):
             if folder.name not in marks:
                 shutil.rmtree(folder, ignore_errors=True)

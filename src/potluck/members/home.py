@@ -303,7 +303,8 @@ def _behind(folder: Path, fresh: Path, card: Card) -> tuple[Path, Keys]:
         return fresh, waiting
     keys = keyring.load(folder)
     if not _of(keys, card):
-        what = f"the federation lists {fingerprint(card)} as our fingerprint, ours is {mine(keys, card.party)}"
+        ours = draft(card.party, keys, card.about)
+        what = f"the federation lists {fingerprint(card)} as our fingerprint, ours is {fingerprint(ours)}"
         raise Refused(what, where=str(folder), hint="send the card of these keys to the coordinator")
     return folder, keys
 
@@ -329,11 +330,6 @@ def _in_force(folder: Path, fresh: Path, card: Card, retire: Callable[[Path], No
 
 def _keys_before(folder: Path) -> Path:
     return folder / "keys.earlier"
-
-
-def mine(keys: Keys, me: Party) -> str:
-    """The fingerprint of these keys as `me`'s."""
-    return fingerprint(draft(me, keys))
 
 
 def _of(keys: Keys, card: Card) -> bool:

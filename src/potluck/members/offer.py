@@ -13,11 +13,11 @@ from potluck.members.federation import Federation, accept
 from potluck.members.home import SiteHome
 
 Follow = Literal["all", "renewals", "nothing"]
-"""What is pinned without a person: whatever the coordinator signs; files in which no member is new or has new keys;
-nothing."""
+"""What is pinned without a person: whatever the coordinator signs; files in which no member is new, has new keys or
+says that it is somebody else; nothing."""
 Standing = Literal["same", "older", "left", "waits", "follows"]
 LARGEST = 2_000_000
-"""Bytes of a federation file: what the broker shows of one. A member takes some 1,950."""
+"""Bytes of a federation file: what the broker shows of one. A member takes some 1,950 and what its card says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
     if home.me not in offered.cards:
         return Offer(offered, "left", change)
     home.listed(offered)
-    others = [card for card in (*change.joined, *change.rekeyed) if card.party != home.me]
+    others = [card for card in (*change.joined, *change.rekeyed, *change.renamed) if card.party != home.me]
     if follow == "nothing" or (follow == "renewals" and others) or home.conflict.is_file():
         files.replace(home.offered, charter.spelled(text, str(home.offered)).encode())
         return Offer(offered, "waits", change)

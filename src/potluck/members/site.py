@@ -8,8 +8,10 @@ from typing import Literal
 
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import Draw, Role
+from potluck.members import card as cards
 from potluck.members import charter, files, keys, tables
-from potluck.members.card import draft, fingerprint
+from potluck.members.about import NOTHING, About
+from potluck.members.card import Card, draft, fingerprint
 from potluck.members.federation import Federation, accept
 from potluck.members.home import SiteFile, SiteHome
 from potluck.members.names import checked_name
@@ -36,8 +38,10 @@ def found(
     draw: Draw = system,
     *,
     role: Literal["site", "compute"] = "site",
+    about: About = NOTHING,
 ) -> SiteHome:
-    """A new home with keys, card and policy. ledger: where its ledger lies, relative to the home; role: whose it is.
+    """A new home with keys, card and policy. ledger: where its ledger lies, relative to the home; role: whose it is;
+    about: what the card says of its party.
 
     Raises UsageError: a folder is there already, the name will not do, or the disk. Then nothing is left.
     """
@@ -45,7 +49,7 @@ def found(
     files.folder(home.folder)
     try:
         made = keys.make(home.keys, draw)
-        files.create(home.card, draft(home.me, made).text().encode(), files.PUBLIC)
+        files.create(home.card, draft(home.me, made, about).text().encode(), files.PUBLIC)
         files.create(home.policy, policy.encode(), files.PRIVATE)
         title = "a compute party's home" if home.role is Role.COMPUTE else "a site's home"
         marker = tables.write(SiteFile(1, name, ledger, role), title)
@@ -56,18 +60,36 @@ def found(
     return home
 
 
-def renew(home: SiteHome, draw: Draw = system) -> str:
+def said(home: SiteHome) -> About:
+    """What the home's newest card says of its party. Raises as `card.read`."""
+    path = home.fresh_card if home.fresh_card.exists() else home.card
+    return cards.read(path).about if path.exists() else NOTHING
+
+
+def renew(home: SiteHome, about: About, draw: Draw = system) -> Card:
     """New keys beside the old, and their card; in force once a federation file that lists them is joined.
 
-    Gives their fingerprint. Raises UsageError: new keys wait already.
+    Raises UsageError: new keys wait already.
     """
     if home.fresh_card.exists():
         hint = f"send {home.fresh_card.name} to the coordinator; to begin again remove it and {home.fresh}"
         raise UsageError("new keys wait already", where=str(home.folder), hint=hint)
     made = keys.load(home.fresh) if home.fresh.exists() else keys.make(home.fresh, draw)  # after a crash in between
-    card = draft(home.me, made)
+    card = draft(home.me, made, about)
     files.replace(home.fresh_card, card.text().encode())
-    return fingerprint(card)
+    return card
+
+
+def describe(home: SiteHome, about: About) -> tuple[Path, Card]:
+    """The same keys say something else of their party: the card for the coordinator, and where it lies. Keys that wait
+    say so in its place. Raises UsageError: no keys, or the disk."""
+    card = draft(home.me, keys.load(home.keys), about)
+    files.replace(home.card, card.text().encode())
+    if not home.fresh_card.exists():
+        return home.card, card
+    waiting = draft(home.me, keys.load(home.fresh), about)
+    files.replace(home.fresh_card, waiting.text().encode())
+    return home.fresh_card, waiting
 
 
 def join(

@@ -18,8 +18,8 @@ from potluck.api.network.doctor import bad, examine, line, work
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.inbox import decide
 from potluck.api.network.ledger import anchor, spending
-from potluck.api.network.members import Shown
 from potluck.api.network.membership.agreed import Members
+from potluck.api.network.membership.shown import Shown
 from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.running.status import status
 from potluck.cli import potluck

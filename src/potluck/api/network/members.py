@@ -3,71 +3,47 @@
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from potluck.api.network.membership.shown import Shown
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.visible import visible
 from potluck.members import card as cards
 from potluck.members import charter, coordinator, files, offer, site
+from potluck.members.about import NOTHING, About
 from potluck.members.card import Card, fingerprint
 from potluck.members.change import called
 from potluck.members.federation import DAYS, Federation, broker_addresses
-from potluck.members.home import CoordinatorHome, Membership, SiteHome, mine
+from potluck.members.home import CoordinatorHome, Membership, SiteHome
 from potluck.members.names import checked_name
 from potluck.members.persons import Persons
-from potluck.members.tables import moment
 from potluck.net import broker
 
 BUSY = "the federation is being changed by another process"
+Said = tuple[str | None, str | None, str | None]
+"""Organisation, country and contact as somebody gave them; None: as it was."""
 POST = 4.0
 """Seconds to put the federation file up: a broker takes a moment to read its users."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A federation as it is shown. file: where it lies; changed: names that this call added, removed or renewed."""
-
-    federation: Federation
-    file: Path
-    expired: bool
-    changed: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, object]:
-        """The JSON."""
-        it = self.federation
-        return {
-            "name": it.name,
-            "id": it.id,
-            "version": it.version,
-            "issued": moment(it.issued).isoformat(),
-            "expires": moment(it.expires).isoformat(),
-            "expired": self.expired,
-            "broker": it.broker,
-            "digest": f"sha256:{it.digest.hex()}",
-            "file": str(self.file),
-            "coordinator": fingerprint(it.coordinator),
-            "members": {party.name: fingerprint(it.cards[party]) for party in it.sites},
-            "compute": {party.name: fingerprint(it.cards[party]) for party in it.computes},
-            "changed": list(self.changed),
-        }
-
-
-@dataclass(frozen=True)
 class Home:
-    """A site's home, or a compute party's, as it is shown. fingerprint: of the keys that were just made."""
+    """A site's home, or a compute party's, as it is shown. fingerprint, about: of the card that was just made."""
 
     name: str
     role: str
     folder: Path
     card: Path
     fingerprint: str
+    about: About
 
     def document(self) -> dict[str, object]:
         """The JSON."""
-        return {key: str(value) for key, value in asdict(self).items()}
+        it = {"name": self.name, "role": self.role, "folder": str(self.folder), "card": str(self.card)}
+        return {**it, "fingerprint": self.fingerprint, **self.about.document()}
 
 
 @dataclass(frozen=True)
@@ -94,12 +70,13 @@ class Membered:
         }
 
 
-def federation_new(folder: Path, broker: str, now: float, days: int | None = None) -> Shown:
+def federation_new(folder: Path, broker: str, now: float, days: int | None = None, about: About = NOTHING) -> Shown:
     """Make a coordinator's home: keys, broker, version 1 of the federation. Its name is the folder's.
 
-    broker: its address, or those of its three nodes with commas between. Raises UsageError: the folder is there
-    already, or the address, the name or the disk will not do.
+    broker: its address, or those of its three nodes with commas between; about: what the coordinator says of itself.
+    Raises UsageError: the folder is there already, or the address, the name, a text or the disk will not do.
     """
+    about.verify()
     broker_addresses(broker)
     days = DAYS if days is None else days
     name = checked_name(folder.resolve().name, str(folder))
@@ -107,7 +84,7 @@ def federation_new(folder: Path, broker: str, now: float, days: int | None = Non
     try:
         draft = coordinator.first(name, made, keys, (broker, ""), now, days)
         ca = _prepare(home, draft, now)
-        federation = coordinator.first(name, made, keys, (broker, ca), now, days)
+        federation = coordinator.first(name, made, keys, (broker, ca), now, days, about)
         home.issue(federation, keys, now)
     except BaseException:
         shutil.rmtree(home.folder)
@@ -149,12 +126,14 @@ def federation_rotate(
     days: int | None,
     revoke: bool = False,
     moved: str = "",
+    about: Said = (None, None, None),
 ) -> Shown:
     """Members' new cards; the coordinator's new keys; a new expiry and broker certificate (days, or no cards).
 
     revoke: the old keys may be stolen, so that no run goes on in which they count; moved: where the broker is from now
-    on, as in `federation_new`: what runs at the old address goes on there, and sites hear of it there. Works on an
-    expired federation where it sets a new expiry. Raises UsageError, Refused.
+    on, as in `federation_new`: what runs at the old address goes on there, and sites hear of it there; about: what the
+    coordinator says of itself from now on, in place of what it said. Works on an expired federation where it sets a new
+    expiry. Raises UsageError, Refused.
     """
     if moved and keys:
         hint = "first --broker; then, once the broker is there and its members, --keys"
@@ -167,6 +146,9 @@ def federation_rotate(
         after = coordinator.with_new_keys(before.federation, found, now)
         if renew:
             after = coordinator.prolonged(after, DAYS if days is None else days)
+        says = after.coordinator.about.but(*about)
+        if says != after.coordinator.about:
+            after = coordinator.described(after, before.keys, says)
         after = _cut(coordinator.moved(after, moved) if moved else after, revoke)
         membership = Membership(before.me, before.keys, after)
         if keys:
@@ -184,7 +166,7 @@ def federation_catch_up(folder: Path, newest: Path, now: float) -> Shown:
     offered = charter.read(newest)
     with files.locked(home.changing, BUSY):
         before = home.standing()
-        if offered.coordinator != before.federation.coordinator:
+        if offered.coordinator.keys != before.federation.coordinator.keys:
             what = "the coordinator has other keys in it than the copy: no way leads back from this copy"
             raise Refused(what, where=str(newest), hint="take a copy that was made after `federation rotate --keys`")
         return _issue(home, Membership(before.me, before.keys, offered), now, ())
@@ -223,24 +205,39 @@ def federation_show(path: Path, now: float) -> Shown:
     return Shown(federation, file, now >= federation.expires)
 
 
-def site_new(folder: Path, name: str | None = None, *, compute: bool = False) -> Home:
+def site_new(folder: Path, name: str | None = None, *, compute: bool = False, about: About = NOTHING) -> Home:
     """Make a site's home: keys, card, a policy that denies all. name: the site's, by default the folder's; compute: of
-    a party that computes for the sites instead, with no rows.
+    a party that computes for the sites instead, with no rows; about: what the card says of the party.
 
-    Raises UsageError: the folder is there already, or the name will not do.
+    Raises UsageError: the folder is there already, or the name or a text will not do.
     """
     from potluck.owner import policy
 
     name = folder.resolve().name if name is None else name
     role: Literal["site", "compute"] = "compute" if compute else "site"
-    home = site.found(folder, name, policy.template(visible(name), compute), role=role)
-    return Home(home.name, role, home.folder, home.card, fingerprint(cards.read(home.card)))
+    about.verify()
+    home = site.found(folder, name, policy.template(visible(name), compute), role=role, about=about)
+    return _home(home, home.card, cards.read(home.card))
 
 
-def site_rotate(folder: Path) -> Home:
-    """Make a site's new keys beside the old. Raises UsageError: no home, or new keys wait already."""
+def site_rotate(folder: Path, about: Said = (None, None, None)) -> Home:
+    """Make a site's new keys beside the old. about: what their card says in the place of what the last one said.
+
+    Raises UsageError: no home, new keys wait already, or a text will not do.
+    """
     home = SiteHome.at(folder)
-    return Home(home.name, home.role.value, home.folder, home.fresh_card, site.renew(home))
+    return _home(home, home.fresh_card, site.renew(home, site.said(home).but(*about)))
+
+
+def site_describe(folder: Path, about: Said) -> Home:
+    """A new card of a site's keys, which says this in the place of what it said. It counts once the coordinator has
+    taken it up. Raises UsageError: no home, or a text will not do."""
+    home = SiteHome.at(folder)
+    return _home(home, *site.describe(home, site.said(home).but(*about)))
+
+
+def _home(home: SiteHome, path: Path, card: Card) -> Home:
+    return Home(home.name, home.role.value, home.folder, path, fingerprint(card), card.about)
 
 
 def site_join(folder: Path, file: Path | None, now: float, coordinator: str = "", person: str = "") -> Membered:
@@ -273,7 +270,7 @@ def site_join(folder: Path, file: Path | None, now: float, coordinator: str = ""
         joined = site.join(home, text, where, now, coordinator, person=person, wanted=keep, alone=alone)
         if not alone and not Persons(home.persons).all():
             home.known.agree_half(joined.federation.members, joined.federation, now, person, {})
-    own = mine(home.held(joined.federation), home.me)
+    own = fingerprint(home.listed(joined.federation))
     pinned = Shown(joined.federation, home.federation, expired=False)
     return Membered(home.name, own, joined.first, joined.new_coordinator, pinned, joined.settled)
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from potluck.api.network.members import Shown
+from potluck.api.network.membership.shown import Shown
 from potluck.core.errors import PotluckError, Refused, UsageError
 from potluck.core.plan import Plan
 from potluck.core.visible import visible
