@@ -10,6 +10,7 @@ import pytest
 from potluck.api.network.history import _flat
 from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
+from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.console.site.assumed import once
@@ -36,15 +37,57 @@ def test_a_request_is_said_in_the_words_of_the_inbox(home, ann, plan):
     (asked,) = inbox(home)
     text = words(ann.get(f"/requests/{plan}").text)
     claims, assumed = once(asked.views)
-    for line in (asked.learnt, asked.together, asked.cost, *asked.sentences(claims), *asked.risks, *asked.opened):
+    for line in (asked.what, asked.together, asked.gist, asked.cost, *asked.sentences(claims), *asked.risks):
         assert line[1:] in text
     assert f"“The cryptography fails” means: {assumed} ." in text
     assert text.count(assumed) == 1
     assert [line.replace("the cryptography fails", assumed) for line in asked.sentences(claims)] == asked.seen
-    assert "Afterwards the model is with the coordinator's server and every site (a, b, c, d)" in text
+    assert "Afterwards the model is with the coordinator's server and every site" in text
     assert f"sha256:{plan}" in text
-    assert f"At most {-int(-odds(3.0, 1e-5) // 1)} in 100" in text  # Kairouz et al., by the dp room's formula
+    assert (
+        f"A guesser is right {-int(-odds(3.0, 1e-5) // 1)} in 100 at most" in text
+    )  # Kairouz et al., by the dp room's formula
     assert text.index("in 100") < text.index("epsilon")
+
+
+@pytest.mark.parametrize("task", ["train", "statistics"])
+def test_what_an_officer_reads_first_is_a_page_of_plain_words(home, ann, task):
+    columns = {name: {"kind": "number", "low": 0, "high": 1} for name in ("age", "chol", "cp", "thalach", "exang")}
+    data = {"columns": columns, "max_rows": 400}
+    asks = {
+        "train": {
+            "data": data | {"target": {"column": "num", "positive": ["1", "2", "3", "4"]}, "split": {"test": 0.3}},
+            "model": {"kind": "logistic"},
+            "training": {"method": "gradient", "rounds": 6, "expected_rows": 300},
+            "privacy": scene.SHARED,
+        },
+        "statistics": {
+            "data": data,
+            "statistics": [{"name": f"mean of {one}", "kind": "mean", "column": one} for one in columns],
+            "privacy": {key: value for key, value in scene.SHARED.items() if key != "clip"},
+        },
+    }
+    of = {"name": "heart", "purpose": "Can heart disease be told from simple measurements?", "task": task}
+    plan = Plan(**of, federation={"sites": list("abcd"), "corrupt": 1}, protect={"with": "mask"}, **asks[task])
+    plan.require()
+    page = ann.get(f"/requests/{homes.ask(home, plan.spec, 'r2')}").text
+    read = homes.unfolded(page)
+    assert len(read) <= 380, " ".join(read)
+    text = " ".join(read)
+    for said in (
+        "asked by",
+        "age",
+        "the server learns",
+        "blurred by noise",
+        "who sees what",
+        "in 100",
+        "of 10.00",
+        "deny",
+    ):
+        assert said in text.lower()
+    for jargon in ("X25519", "Ed25519", "sha256", "delta", "cells", "collude"):
+        assert jargon in page or jargon == "cells"
+        assert jargon not in text
 
 
 def test_what_waits_is_listed_and_what_was_asked_stays(home, ann, plan):

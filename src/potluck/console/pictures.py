@@ -16,6 +16,12 @@ class Pictures:
     short: matrix.Matrix
     full: matrix.Matrix | None
 
+    @property
+    def named(self) -> matrix.Matrix | None:
+        """By name without its conditions, where roles do not say it: sites see different things."""
+        differ = any(claim.times for _, cells in self.plain.rows for cell in cells for claim in cell)
+        return _bare(self.full) if differ and self.full else None
+
 
 def pictures(views: Sequence[Seen], sites: Sequence[str]) -> Pictures:
     """Of a plan's claims. The broker, which carries sealed letters, has a column in the last alone."""

@@ -59,7 +59,8 @@ class TaskSpec:
     leave: writes what comes of a run into its folder; document: what the run's document says of it; shown, measured:
     what its report shows beside a model; told: the same in pictures and tables.
     seal: what the server signs of it, in its last word.
-    learnt: what an owner of this name is asked for, in a sentence or two; exact: what a plan without noise costs it.
+    learnt: what an owner of this name is asked for, in a sentence or two; gist: what the server learns of its sums, in
+    plain words (empty: it has none); exact: what a plan without noise costs it.
     """
 
     words: Callable[[Plan], Sequence[str]]
@@ -81,5 +82,6 @@ class TaskSpec:
     told: Callable[[Outcome, Plan], Sequence[Told]] = lambda outcome, plan: ()
     seal: Callable[[Outcome], bytes] = lambda outcome: b""
     learnt: Callable[[Plan, str], str]
+    gist: Callable[[Plan], str] = lambda plan: ""
     exact: Callable[[Plan], str] = lambda plan: EXACT
     keeps: Callable[[Plan], Sequence[Party]] = charged

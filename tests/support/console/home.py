@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -186,6 +187,31 @@ def served(app: ASGIApp, sockets: list, *, proxied: bool = False) -> Iterator[No
     finally:
         server.should_exit = True
         thread.join(60)
+
+
+class _Unfolded(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folds, self.inside, self.said = 0, "", list[str]()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.folds += tag == "details"
+        self.inside = tag if tag in ("main", "summary") else self.inside
+
+    def handle_endtag(self, tag: str) -> None:
+        self.folds -= tag == "details"
+        self.inside = {"main": "", "summary": "main"}.get(tag, self.inside)
+
+    def handle_data(self, data: str) -> None:
+        if self.inside and self.folds <= (self.inside == "summary"):
+            self.said += data.split()
+
+
+def unfolded(text: str) -> list[str]:
+    """The words of a page's main part, of its folds the titles alone."""
+    page = _Unfolded()
+    page.feed(text)
+    return page.said
 
 
 def words(text: str) -> str:

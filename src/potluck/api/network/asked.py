@@ -26,6 +26,7 @@ from potluck.tasks import catalog
 from potluck.tasks.catalog import task_of
 from potluck.tasks.shapes.shape import Case
 from potluck.tasks.shapes.shapes import risks
+from potluck.tasks.words import no_value
 
 Json = dict[str, object]
 
@@ -77,8 +78,23 @@ class Asked:
 
     @property
     def learnt(self) -> str:
-        """What will be learnt, in a sentence or two."""
+        """What will be learnt, in a sentence or two, after what for."""
         return f"asked {self.plan.purpose!r}: {task_of(self.plan).learnt(self.plan, self.me)}"
+
+    @property
+    def what(self) -> str:
+        """What will be learnt, in a sentence or two, but for `empty`."""
+        return task_of(self.plan).learnt(self.plan, self.me).replace(no_value(self.plan), "")
+
+    @property
+    def empty(self) -> str:
+        """Which texts of the rows mean that there is no value; empty where only empty cells do."""
+        return no_value(self.plan).strip()
+
+    @property
+    def gist(self) -> str:
+        """What the server learns of the sums, in plain words; empty where there are none."""
+        return task_of(self.plan).gist(self.plan)
 
     @cached_property
     def network(self) -> Outline | None:
@@ -155,7 +171,7 @@ class Asked:
         sites = [name for name in self.plan.federation.sites if any(one.name == name for one in found)]
         everybody = len(sites) == len(self.plan.federation.sites)
         who = ["the coordinator's server"] if SERVER in found else []
-        who += [f"every site ({', '.join(sites)})"] if sites and everybody else sites
+        who += ["every site"] if sites and everybody else sites
         return " and ".join(who)
 
     @property

@@ -192,6 +192,7 @@ class Owner:
             many=MANY,
             long=LONG,
             verdicts=offered,
+            approves=any(one.word == "approve" for one in offered),
             form=visit.form(f"{where}/decide", self._digest(asked, before)) if offered else "",
             look=visit.form(f"{where}/preview") if asked.plan.traits.sums and not asked.computes else "",
             most=REASON,

@@ -24,9 +24,9 @@ class Verdict:
     means: str
 
 
-APPROVE = Verdict("approve", "Approve", "this run may begin, once as many persons as the policy asks for say so")
+APPROVE = Verdict("approve", "Approve", "this run may begin")
 EVERY = replace(APPROVE, means=f"{APPROVE.means}; and every later run of this very plan, until somebody revokes")
-DENY = Verdict("deny", "Deny", "the run ends or never begins, and so does every later one of this plan")
+DENY = Verdict("deny", "Deny", "neither this run goes on, nor a later one of this plan")
 REVOKE = Verdict("revoke", "Revoke", "all approvals are taken back; a run that began ends before its next round")
 NEXT = Verdict("approve", "Approve after all", "the next run of this plan may begin; this one stays denied")
 

@@ -242,6 +242,7 @@ AVERAGE = TrainingMethod(
     rate=0.1,
     batch=BATCH,
     opened=_opened,
+    gist=lambda plan: "how the sites' models changed, added up",
     steps=True,
     by_site=True,
     weighed=True,

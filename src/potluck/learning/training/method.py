@@ -18,7 +18,7 @@ from potluck.core.slices import slices
 from potluck.core.stages import Contribution, Floats
 from potluck.learning.data.declared import declared
 from potluck.learning.data.table import Table
-from potluck.learning.data.target import Goal
+from potluck.learning.data.target import Goal, goal_of
 from potluck.learning.data.units import most_units
 from potluck.learning.models.fitted import Fitted, training
 from potluck.learning.training.gaps import means
@@ -65,6 +65,7 @@ class TrainingMethod:
     its own; on_shares: rounds where each is computed on shares.
     settled: rounds in which it arrives at the one fit there is; None: it may not.
     opened: what the sums that the server opens are made of, by the plan and what they say of the number of rows.
+    gist: the same in plain words, for people who decide (`learning.gist`).
     linear: it trains models that are linear in their features, and no others; boosts: those that are boosted.
     bounded: with noise, what a unit adds is bounded without privacy.clip.
     steps: it takes steps down a gradient, as `training.optimizer` says.
@@ -91,6 +92,7 @@ class TrainingMethod:
     rounds: int
     rate: float
     opened: Callable[[Plan, str], str]
+    gist: Callable[[Plan], str] = lambda plan: "how the model should change"
     batch: int | None = None
     of_kind: Callable[[str | None], tuple[int, float] | None] = lambda kind: None
     on_shares: int | None = None
@@ -120,6 +122,16 @@ class TrainingMethod:
             return self.on_shares
         own = self.of_kind(kind)
         return own[0] if own else self.rounds
+
+
+def averages(plan: Plan) -> str:
+    """What sums of a linear model tell, in plain words."""
+    goal = goal_of(plan)
+    if goal.side == "number":
+        return f"how each column goes with {goal.column!r}"
+    each = {"classes": f"for each value of {goal.column!r}", "labels": "for each label"}
+    two = f"for rows positive in {goal.column!r} and for the others"
+    return f"weighted averages of the columns {each.get(goal.side, two)}"
 
 
 METHODS: Registry[TrainingMethod] = table("training.method")

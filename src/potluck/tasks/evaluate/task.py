@@ -4,6 +4,7 @@ from potluck.core.plan import Plan, required
 from potluck.core.prose import listed
 from potluck.core.views import View
 from potluck.dp.check import check as check_privacy
+from potluck.learning import gist
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation.finished import cells
 from potluck.learning.evaluation.finished.check import check as check_task
@@ -59,6 +60,7 @@ def _exact(plan: Plan) -> str:
 
 EVALUATE = TaskSpec(
     learnt=_learnt,
+    gist=lambda plan: gist.said(plan, "how many rows each model judges how, by group"),
     exact=_exact,
     words=task.every,
     check=_check,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from potluck.core.plan import Plan, Statistic
 from potluck.core.tables.statistic import counted
+from potluck.learning import gist
 from potluck.learning.statistics.asked import asks, unit_of
 from potluck.learning.statistics.kinds import kind_of
 from potluck.learning.statistics.statistics import Counted
@@ -35,6 +36,11 @@ def _learnt(plan: Plan, me: str) -> str:
     return f"{what}. It reads the columns {columns(plan)}.{more}{left_out(plan)}"
 
 
+def _gist(plan: Plan) -> str:
+    steps = f", and what leads to them in up to {plan.sums} sums" if plan.sums > 1 else ""
+    return gist.said(plan, f"these statistics{steps}", plan.sums > 1)
+
+
 def _statistic(one: Statistic) -> str:
     """What is counted, by the plan's columns: its name may say anything."""
     of = " and ".join(map(repr, counted(one)))
@@ -44,6 +50,7 @@ def _statistic(one: Statistic) -> str:
 
 STATISTICS = TaskSpec(
     learnt=_learnt,
+    gist=_gist,
     words=task.every,
     check=task.check,
     views=task.views,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from potluck.core.plan import Plan, required
 from potluck.core.prose import count
+from potluck.learning import gist
 from potluck.learning.statistics.statistics import Counted
 from potluck.learning.synthesis.course import Synthesis
 from potluck.learning.synthesis.result import LIMITS, Marginals
@@ -83,6 +84,7 @@ def _check(plan: Plan) -> tuple[list[str], list[str]]:
 
 SYNTHESIZE = TaskSpec(
     learnt=_learnt,
+    gist=lambda plan: gist.said(plan, "how many rows have which value, and which pair of values, of the columns"),
     words=task.every,
     check=_check,
     views=task.views,

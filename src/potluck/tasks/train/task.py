@@ -1,7 +1,7 @@
 """Training on rows at different owners, as one value."""
 
 from potluck.core.plan import Plan, required
-from potluck.learning import folds, voting
+from potluck.learning import folds, gist, voting
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.training.drawn import band, chance
@@ -70,6 +70,7 @@ def _exact(plan: Plan) -> str:
 
 TRAIN = TaskSpec(
     learnt=_learnt,
+    gist=gist.trained,
     exact=_exact,
     words=_words,
     unknown=_unknown,

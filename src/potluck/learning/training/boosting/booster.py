@@ -66,6 +66,7 @@ BOOSTING = TrainingMethod(
     rate=0.3,
     of_kind=lambda kind: (one.rounds, one.rate) if (one := BOOSTERS.entries.get(kind or "")) else None,
     opened=lambda plan, counts: booster_of(plan).opened(plan, counts),
+    gist=lambda plan: "how far the model is off, for ranges of values of each column",
     boosts=True,
     bounded=True,
     weighed=True,
