@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from potluck.api.network import annex, papers
-from potluck.api.network.inbox import decide
+from potluck.api.network import papers
+from potluck.api.network.annex import whole
+from potluck.api.network.inbox import decide, note_rows
+from potluck.api.network.ledger import ledger_of
 from potluck.api.network.members import federation_show
 from potluck.cli import potluck
 from potluck.cli.door import run as call
@@ -28,6 +30,7 @@ from potluck.owner.reading import parse
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 from potluck.report.papers import annex as paper
+from potluck.report.words import epsilon
 from support.console import home as homes
 from support.console.home import words
 from support.docs.keys import keys, section
@@ -91,24 +94,67 @@ def test_the_annex_says_who_agreed_when_why_and_under_which_policy(made):
 def test_the_annex_says_who_gets_what_how_long_it_is_kept_and_what_is_predicted(made):
     home, _, one = made
     found = annex_of(home / "own" / one.run)
-    assert [(got.name, got.gets, got.where) for got in found.recipients] == [
-        ("the coordinator, b, c and d", "the sum (with noise) and the model (as it is released)", "")
-    ]
+    readers, broker = found.recipients
+    assert readers.name == "the coordinator, b, c and d"
+    assert readers.gets == "the sum (with noise) and the model (as it is released)"
+    assert (broker.name, readers.where, readers.contact) == ("the broker", "", "")
+    assert "cannot read them" in broker.gets
     assert found.plan.predicted == ("predicted is what the column y of the rows says: positive where it is 1, "
                                     "negative elsewhere",)  # fmt: skip
     assert any("nothing removes them" in line for line in found.kept)
     assert found.rows.person == ""
     page = words((home / "own" / one.run / paper.HTML).read_text())
-    for said in ("of how many persons they are is not known", "neither their organisations nor countries",
-                 "does not say how long", "Signed by hand", "leads runs, gives no rows"):  # fmt: skip
+    for said in ("of how many persons they are is not known", "does not say whose these parties are",
+                 "does not say how long", "Signed by hand", "Leads runs, gives no rows"):  # fmt: skip
         assert page.count(said) == 1
     assert "not stated" not in page
+
+
+def test_the_annex_has_what_an_assessment_asks_for_and_room_for_what_only_people_know(made):
+    """GDPR article 35(7): the processing and its purposes, necessity and proportionality, risks, measures."""
+    home, _, one = made
+    found, page = annex_of(home / "own" / one.run), (home / "own" / one.run / paper.HTML).read_text()
+    headings = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
+    for said in ("What is processed", "Purpose and legal basis", "Necessity and proportionality", "Measures",
+                 "Rights of the persons", "Residual risk", "Recipients, and how long data are kept",
+                 "Opinion of the data protection officer"):  # fmt: skip
+        assert said in headings
+    assert len(re.findall(r'<div class="write"><p>[^<]+</p>(?:<div></div>){2,}</div>', page)) == 7
+    uses = {one.name: one.use for one in found.plan.columns}
+    assert uses == {"x": "is used to predict", "z": "is used to predict", "y": "is predicted"}
+    assert found.plan.columns[0].holds.startswith("a number from ")
+    assert "law on health data" in found.plan.special
+    assert "three columns" in found.necessity[0]
+    assert any("nobody can call it back" in line for line in found.rights)
+    assert found.risk.asked == found.risk.epsilon  # it spent nothing yet
+    assert found.looked == ()
+    assert "Nobody looked at what would leave" in words(page)
+    assert ".md" not in words(page)  # paper has no links
+
+
+def test_odds_are_those_of_what_was_charged_and_who_looked_is_said(tmp_path):
+    home = homes.found(tmp_path)
+    homes.ask(home, homes.spec())
+    with closing(Requests(home / "requests.sqlite")) as book:
+        note_rows(SiteHome.at(home), book.every()[0], "heart", ["40 rows"], "vera")
+    homes.spent(home)
+    with ledger_of(SiteHome.at(home)) as ledger:
+        ledger.finish("r1")
+    papers.write(home, "r1", NOW, "ann", tmp_path)
+    found = annex_of(tmp_path / "r1")
+    assert found.risk.epsilon == found.budget.run < found.risk.asked == 3.0
+    assert [one.person for one in found.looked] == ["vera"]
+    page = words((tmp_path / "r1" / paper.HTML).read_text())
+    assert "which is what the run was charged" in page
+    assert f"charged ε = {epsilon(found.budget.run)}; the plan asked for up to ε = 3.00" in page
 
 
 def test_papers_from_before_newer_keys_are_read_as_they_were_signed(here):
     home, folder = here
     old = json.loads((folder / paper.JSON).read_bytes())
-    del old["recipients"], old["kept"], old["plan"]["predicted"], old["rows"]["person"]
+    for key in ("recipients", "kept", "necessity", "measures", "rights", "looked"):
+        del old[key]
+    del old["plan"]["predicted"], old["plan"]["columns"], old["rows"]["person"], old["risk"]["asked"]
     data = json_text(old).encode()
     (folder / paper.JSON).write_bytes(data)
     (folder / paper.HTML).unlink()
@@ -125,7 +171,7 @@ def test_members_are_those_of_the_file_under_which_the_run_began(made):
     for there, names in ((elder, 3), (None, 5)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Earlier, "under", lambda self, digest, there=there: there)
-            found = annex._federation(home, elder.digest)
+            found = whole._federation(home, pinned, elder.digest)
         assert (len(found.members), found.began) == (names, elder.digest.hex())
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from potluck.api.network.annex import annex_of
+from potluck.api.network.annex.whole import annex_of
 from potluck.api.network.asked import Asked
 from potluck.api.network.inbox import inbox
 from potluck.api.network.members import federation_show

@@ -24,14 +24,25 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     says: str
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A policy came into force. persons: who decided so, empty where the log does not say; when: UTC, ISO 8601; reason:
+    theirs, empty where none was given."""
+
+    persons: tuple[str, ...]
+    when: str
+    reason: str = ""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A policy in words. digest: of these, `sha256:...`; lines: empty where the words are not here any more; now: it is
-    in force as this is written; differs: keys whose sentences are others than in the first policy of these papers."""
+    in force as this is written; differs: keys whose sentences are others than in the first policy of these papers;
+    changes: how it came into force, oldest first, by the access log: empty where that does not say."""
 
     digest: str
     lines: tuple[Line, ...] = ()
     now: bool = False
     differs: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,9 +76,26 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     policy: str = ""
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody looked at what the plan would take from this site's rows. when: UTC, ISO 8601."""
+
+    person: str
+    when: str
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One column that the plan reads. holds: its range and unit or its values, as the plan declares them; use: what the
+    plan does with it."""
+
+    name: str
+    holds: str
+    use: str
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was to be learnt. text: every setting, in the spelling that is hashed; hash: `sha256:...`, of it and of the
-    program's version; predicted: of each column that is predicted, what it means, in a sentence."""
+    program's version; predicted: of each column that is predicted, what it means, in a sentence; special: what its
+    legal basis says of special categories of data (GDPR article 9); rounds: how many it has, and what is counted."""
 
     name: str
     purpose: str
@@ -77,6 +105,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     learnt: str
     together: str
     predicted: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    special: str = ""
+    rounds: str = ""
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +122,9 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left. question, hundred: with noise, what a guesser is asked and of 100 answers at most so many are
-    right; cost: in words; attacks: known to break plans of this shape."""
+    right, as follows from epsilon: what the run was charged, once it is over, else what it may be; asked: what the plan
+    asked for at most; cost: the same in words; attacks: known to break plans of this shape; breaks: what others could
+    see where an assumption fails."""
 
     cost: str
     question: str = ""
@@ -100,6 +133,8 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     delta: float | None = None
     unit: str = ""
     attacks: tuple[str, ...] = ()
+    asked: float | None = None
+    breaks: tuple[str, ...] = ()
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,11 +152,14 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the federation."""
+    """One of the federation. where: organisation and country, contact: as its card says them, empty where it does
+    not."""
 
     name: str
     role: str
     fingerprint: str
+    where: str = ""
+    contact: str = ""
 
 
 class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,19 +185,23 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A party of the plan that gets something of the run. gets: in words; where: organisation and country, empty where
-    nothing here says them."""
+    """Parties that get the same of the run. gets: in words; where: organisation and country, contact: as a card says
+    them, empty where none does."""
 
     name: str
     gets: str
     where: str = ""
+    contact: str = ""
 
 
 class Annex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole. made: UTC, ISO 8601; program: its version; computes: the owner gives no rows; permit: (what, in the
-    plan's words); rows: of this owner alone; model: the digest
-    that the coordinator said at the run's end, empty where it said none; others: other runs of the very plan; kept:
-    what stays in this owner's home, and how long, in sentences."""
+    plan's words); rows: of this owner alone; model: the digest that the coordinator said at the run's end, empty where
+    it said none; others: other runs of the very plan; recipients: who gets something of it; looked: who looked at what
+    would leave.
+
+    In sentences: kept, what stays in this owner's home, and how long; necessity, how little is taken; measures, how
+    rows are guarded; rights, what persons' rights can still reach."""
 
     version: Literal[1]
     made: str
@@ -180,6 +222,10 @@ class Annex(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     others: tuple[tuple[str, str], ...] = ()
     recipients: tuple[Recipient, ...] = ()
     kept: tuple[str, ...] = ()
+    necessity: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    rights: tuple[str, ...] = ()
+    looked: tuple[Look, ...] = ()
 
 
 def text(annex: Annex) -> bytes:

@@ -1,30 +1,29 @@
 """What this home knows of one run, as its permit annex says it: from requests, access log, ledger, policy and
 federation file. It reads no row: how many there were is what was counted when they were read for the plan."""
 
-import math
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 
+from potluck.api.network.annex import processing
 from potluck.api.network.asked import Asked
 from potluck.api.network.history import LET_IN
 from potluck.api.network.ledger import AWAY, Spent, ledger_of, spending
 from potluck.core.errors import UsageError
-from potluck.core.party import SERVER, Party, Role
+from potluck.core.party import Party
 from potluck.core.plan import CODE
-from potluck.core.plan import Plan as Spec
-from potluck.core.prose import count, listed, utc
-from potluck.core.views import Form
-from potluck.core.visible import visible
+from potluck.core.prose import capital, count, utc
 from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
-from potluck.learning.data.declared import find
 from potluck.members.card import fingerprint
+from potluck.members.federation import Federation
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry, short
 from potluck.owner.access import read as read_log
 from potluck.owner.decisions import Said
 from potluck.owner.entries import Spending
+from potluck.owner.form.turns import turns
+from potluck.owner.policy import Policy
 from potluck.owner.policy_words import keep, kept
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests, State
@@ -36,15 +35,6 @@ from potluck.report.details import seen
 from potluck.report.papers import annex as paper
 from potluck.tasks.catalog import task_of
 
-READ = {
-    Form.SUM: "a sum over sites",
-    Form.NOISED: "with noise",
-    Form.RELEASED: "as it is released",
-    Form.PLAIN: "as it is",
-}
-"""Forms in which somebody can read a thing."""
-SAID = 12
-"""Values of a predicted column that are named."""
 GOING = ("open", AWAY)
 """States in which a run may still be charged."""
 NEAR = 5.0
@@ -64,6 +54,8 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
         said = requests.decided(asked.request.hash)
         same = [one for one in requests.find(asked.request.hash) if one.run != run]
     decisions = tuple(_verdict(asked, log, one) for one in said)
+    rules = read_policy(home.policy)
+    federation = home.pinned()
     judged = next((one.policy for one in reversed(log) if one.run == run and one.event == "request"), "")
     return paper.Annex(
         version=1,
@@ -80,7 +72,10 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
             text=asked.request.plan.decode(),
             learnt=task_of(plan).learnt(plan, home.name),
             together=asked.together,
-            predicted=_predicted(plan),
+            predicted=processing.predicted(plan),
+            columns=processing.columns(asked),
+            special=processing.special(plan),
+            rounds=processing.rounds(plan),
         ),
         request=paper.Request(
             run=run,
@@ -95,7 +90,7 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
             policy=judged,
         ),
         decisions=decisions,
-        policies=_policies(home, [*(one.policy for one in decisions), judged]),
+        policies=_policies(home, rules, [*(one.policy for one in decisions), judged]),
         protection=paper.Protection(
             scheme=plan.protect.scheme,
             noise=plan.privacy.noise,
@@ -104,12 +99,16 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
         ),
         risk=_risk(asked, mine),
         budget=_budget(spent, mine),
-        federation=_federation(home, began),
+        federation=_federation(home, federation, began),
         rows=_rows(asked, log),
         model=f"sha256:{model.hex()}" if model else "",
         others=tuple((one.run, one.state.value) for one in same),
-        recipients=_recipients(asked),
-        kept=_kept(home, asked),
+        recipients=processing.recipients(asked, federation),
+        kept=processing.stays(asked, rules),
+        necessity=processing.necessity(asked, rules),
+        measures=processing.measures(asked),
+        rights=processing.rights(asked),
+        looked=processing.looked(log),
     )
 
 
@@ -129,63 +128,6 @@ def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
         served=said.run == asked.request.run or (said.run is None and stays),
         void=said.void,
     )
-
-
-def _predicted(plan: Spec) -> tuple[str, ...]:
-    """What each predicted column means, as far as the plan says it."""
-    target = plan.data.target
-    if target is None:
-        return ()
-    found: list[str] = []
-    for name in target.names:
-        column = find(plan, name)
-        if target.positive is not None:
-            rest = (
-                target.negative or tuple(one for one in column.values if one not in target.positive) if column else ()
-            )
-            others = f"where it is {_either(rest)}" if rest else "elsewhere"
-            what = f"positive where it is {_either(target.positive)}, negative {others}"
-        elif target.classes is not None:
-            what = f"one of the classes {listed(list(map(visible, target.classes)))}"
-        else:
-            low, high = column.bounds if column else (-math.inf, math.inf)
-            what = f"a number from {low:g} to {high:g}{f' {visible(column.unit)}' if column and column.unit else ''}"
-        found.append(f"predicted is what the column {visible(name)} of the rows says: {what}")
-    return tuple(found)
-
-
-def _either(values: Sequence[str]) -> str:
-    """Some of the values of a cell."""
-    shown = [visible(one) for one in values[:SAID]]
-    more = [f"one of {len(values) - SAID:,} more"] if len(values) > SAID else []
-    return " or ".join([*shown, *more])
-
-
-def _recipients(asked: Asked) -> tuple[paper.Recipient, ...]:
-    """Who gets what of this owner's, or of what comes of it, so that it can read it; parties that get the same are one
-    entry."""
-    plan, me = asked.plan, Party(Role.COMPUTE if asked.computes else Role.SITE, asked.me)
-    gets: dict[Party, list[str]] = {one: [] for one in (SERVER, *plan.sites, *plan.compute) if one != me}
-    for view in asked.views:
-        mine = view.of.startswith(f"{asked.me}'s ") or view.of.startswith("the ")
-        if view.party in gets and mine and view.form in READ:
-            gets[view.party].append(f"{view.of} ({READ[view.form]})")
-    alike: dict[str, list[str]] = {}
-    for party, things in gets.items():
-        name = "the coordinator" if party == SERVER else party.name
-        alike.setdefault(listed(things) or "nothing that it can read", []).append(name)
-    return tuple(paper.Recipient(name=listed(names), gets=what) for what, names in alike.items())
-
-
-def _kept(home: SiteHome, asked: Asked) -> tuple[str, ...]:
-    """What stays here."""
-    found = ["request, decisions, access log and ledger stay as long as this home does: nothing removes them by itself"]
-    if not asked.computes:
-        found.append("rows are read from where they lie, and not copied into the home")
-        scores = read_policy(home.policy).keep.predictions
-        what = "the model's scores of this site's own rows, and these papers," if scores else "these papers"
-        found.append(f"{what} stay in the folder own of the home until somebody removes them")
-    return tuple(found)
 
 
 def _rows(asked: Asked, log: Sequence[Entry]) -> paper.Rows:
@@ -212,7 +154,8 @@ def _budget(spent: Spent, mine: Spending | None) -> paper.Budget:
 
 def _stands(asked: Asked, mine: Spending | None, rounds: int) -> str:
     """The state of a request, in a sentence or two."""
-    left = f"{count(rounds, 'round')} began here" if rounds else "No round began here: nothing has left this site"
+    began = f"{capital(count(rounds, 'round'))} began here"
+    left = began if rounds else "No round began here: nothing has left this site"
     state, over = asked.request.state, mine is not None and mine.state not in GOING
     if state is State.PENDING:
         return f"It waits for {count(asked.missing, 'approval')}. {left}."
@@ -237,7 +180,7 @@ def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
     if asked.computes:
         return paper.Risk(cost=asked.cost)
     if most is None:
-        return paper.Risk(cost=task_of(plan).exact(plan), attacks=attacks)
+        return paper.Risk(cost=task_of(plan).exact(plan), attacks=attacks, breaks=processing.breaks(asked))
     charged = mine.epsilon if mine is not None and mine.state not in GOING and mine.epsilon else most
     unit, delta = str(privacy.unit), privacy.delta or 0.0
     return paper.Risk(
@@ -248,12 +191,15 @@ def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:
         delta=delta,
         unit=unit,
         attacks=attacks,
+        asked=most,
+        breaks=processing.breaks(asked),
     )
 
 
-def _policies(home: SiteHome, named: Sequence[str]) -> tuple[paper.Rules, ...]:
-    """Every policy that papers name, in this order, and the one of now."""
-    current = keep(home.policies, read_policy(home.policy))
+def _policies(home: SiteHome, rules: Policy, named: Sequence[str]) -> tuple[paper.Rules, ...]:
+    """Every policy that papers name, in this order, and the one of now, with who put it in force by the log."""
+    current = keep(home.policies, rules)
+    put = turns(read_log(home.access).entries)
     found: list[paper.Rules] = []
     for one in dict.fromkeys([*filter(None, named), current]):
         try:
@@ -266,12 +212,14 @@ def _policies(home: SiteHome, named: Sequence[str]) -> tuple[paper.Rules, ...]:
         differs = (
             tuple(key for key in {**first, **other} if first.get(key) != other.get(key)) if first and other else ()
         )
-        found.append(paper.Rules(digest=one, lines=lines, now=one == current, differs=differs))
+        changes = tuple(
+            paper.Change(persons=line.persons, when=line.when, reason=line.reason) for line in put if line.policy == one
+        )
+        found.append(paper.Rules(digest=one, lines=lines, now=one == current, differs=differs, changes=changes))
     return tuple(found)
 
 
-def _federation(home: SiteHome, began: bytes | None) -> paper.Federation:
-    pinned = home.pinned()
+def _federation(home: SiteHome, pinned: Federation, began: bytes | None) -> paper.Federation:
     it = (home.earlier.under(began) if began and began != pinned.digest else None) or pinned
     return paper.Federation(
         name=it.name,
@@ -279,9 +227,11 @@ def _federation(home: SiteHome, began: bytes | None) -> paper.Federation:
         version=it.version,
         digest=it.digest.hex(),
         expires=utc(it.expires),
-        members=tuple(
-            paper.Member(name=party.name, role=party.role.value, fingerprint=fingerprint(card))
-            for party, card in it.cards.items()
-        ),
+        members=tuple(_member(it, party, fingerprint(card)) for party, card in it.cards.items()),
         began=began.hex() if began else "",
     )
+
+
+def _member(it: Federation, party: Party, mark: str) -> paper.Member:
+    where, contact = processing.whose(it, party)
+    return paper.Member(name=party.name, role=party.role.value, fingerprint=mark, where=where, contact=contact)
