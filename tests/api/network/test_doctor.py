@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import pytest
+from msgspec.structs import replace
 
 from potluck.api.machine.engine import State as Engine
 from potluck.api.network import members
-from potluck.api.network.doctor import bad, examine, line, work
+from potluck.api.network.doctor import bad, examine, fits, line, work
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.inbox import decide
 from potluck.api.network.ledger import anchor, spending
@@ -24,13 +25,14 @@ from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.running.status import status
 from potluck.cli import potluck
 from potluck.cli.door import run as command
+from potluck.core.plan import digest
 from potluck.engines.environment import Installed, Mark
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Request, Requests, State
-from support.console.home import ask, policy
+from support.console.home import ask, policy, spec
 from support.members.running import running
 
 DAY = 86400
@@ -153,6 +155,21 @@ def other_separator(home):
     (home / "rows.csv").write_text("x;z;y\n1;2;3\n")
 
 
+def other_mark(home):
+    text = (home / "rows.csv").read_text().splitlines()
+    changed = [";".join(one.replace(".", ",") for one in line.split(",")) for line in text]
+    (home / "rows.csv").write_text("\n".join(changed) + "\n")
+    policy(home, 'file = "rows.csv"', 'file = "rows.csv"\nseparator = ";"')
+
+
+def words_in_a_number(home):
+    policy(home, 'rule = "policy"', 'rule = "person"')
+    lines = (home / "rows.csv").read_text().splitlines()
+    lines[4] = "much" + lines[4][lines[4].index(",") :]
+    (home / "rows.csv").write_text("\n".join(lines) + "\n")
+    ask(home)
+
+
 def not_joined(home):
     (home / "federation.toml").unlink()
 
@@ -242,6 +259,8 @@ FAULTS = [
     (no_rows, "rows", "bad", "there are no rows"),
     (few_rows, "rows", "look", "there are 40 rows, and allow.min_rows lets no fewer than 41 take part"),
     (other_separator, "rows", "look", "its first line has one column"),
+    (other_mark, "rows", "look", "numbers of x, z have another decimal mark than they are read with"),
+    (words_in_a_number, "rows", "look", "column 'x', line 5: nan, inf or text where a number is expected"),
     (not_joined, "federation", "bad", "has not joined a federation yet"),
     (forged, "federation", "bad", "is not signed by the coordinator"),
     (another_members, "federation", "bad", "b is not a member"),
@@ -306,6 +325,52 @@ def test_what_turns_every_run_away_is_bad_until_something_is_answered(home):
     log.write("request", now + timedelta(seconds=1), outcome="pending")  # the ledger is back
     found = wrong(home, quick=True)
     assert not {state for topic, state in found if topic == "requests"}
+
+
+def test_of_a_file_whose_separator_is_another_no_rows_are_counted(home):
+    other_separator(home)
+    assert [one.what for one in examine(home) if one.topic == "rows"] == ["its first line has one column"]
+
+
+def test_a_decimal_comma_is_right_where_the_policy_or_a_plan_says_so(home):
+    other_mark(home)
+    asked = spec()
+    ask(home, replace(asked, data=replace(asked.data, decimal=",")))
+    assert not [one for one in examine(home) if (one.topic, one.state) == ("rows", "look")]
+    (home / "requests.sqlite").unlink()
+    assert "another decimal mark" in wrong(home)[("rows", "look")].what
+    policy(home, 'separator = ";"', 'separator = ";"\ndecimal = ","')
+    assert not [one for one in examine(home) if (one.topic, one.state) == ("rows", "look")]
+
+
+def test_a_yes_to_a_plan_that_the_rows_do_not_fit_has_to_be_said_aloud(home, capsys):
+    words_in_a_number(home)
+    plan = digest(spec()).hex()
+    approve = ["site", "approve", str(home), plan, "--person", "ann"]
+    assert command(potluck, approve) == 3
+    said = capsys.readouterr().err
+    assert "the rows here do not fit this plan: column 'x', line 5: nan, inf or text" in said
+    assert "--anyway says yes all the same" in said
+    assert [one.event for one in read_log(home / "access.jsonl").entries] == []
+    assert command(potluck, [*approve, "--anyway"]) == 0
+    with Requests(home / "requests.sqlite") as book:
+        assert book.find(plan)[0].state is State.APPROVED
+
+
+def test_a_yes_without_a_preview_reads_the_rows_first_and_one_after_it_does_not(home, monkeypatch):
+    policy(home, 'rule = "policy"', 'rule = "person"')
+    plan = ask(home)
+    assert command(potluck, ["site", "approve", str(home), plan, "--person", "ann"]) == 0
+    rows, approved = read_log(home / "access.jsonl").entries
+    assert (rows.event, rows.person) == ("rows", "ann")
+    assert rows.why[0].startswith("40 rows read, 40 rows used")
+    assert approved.event == "approve"
+    monkeypatch.setattr(fits, "fitting", lambda *_: pytest.fail("they were counted already"))
+    fits.require_fitting(home, plan)
+    control = replace(spec(), name="another")
+    ask(home, control, run="r2")
+    with pytest.raises(pytest.fail.Exception):
+        fits.require_fitting(home, digest(control).hex())
 
 
 def test_a_run_that_was_turned_away_is_named_until_a_later_one_of_its_plan_is_answered(home):

@@ -101,7 +101,9 @@ def test_another_decimal_mark_is_named_with_the_key_to_set(tmp_path, decimal, ce
 
 def test_an_empty_cell_that_does_not_fit_is_called_so(tmp_path):
     data = Data(missing=("NA",), columns={"x": number(0, 10)})
-    assert '(or an empty cell: data.missing does not list "")' in fails(written(tmp_path, "x,c\n1,u\n,u\n"), of(data))
+    said = fails(written(tmp_path, "x,c\n1,u\n,u\nten,u\n  ,u\n"), of(data))
+    assert "column 'x', lines 3, 5: empty, and to the plan, with data.missing = [\"NA\"], an empty cell is not" in said
+    assert "column 'x', line 4: nan, inf or text" in said
     control = fails(written(tmp_path, "x,c\n1,u\nten,u\n"), of(replaced(data, missing=("", "NA"))))
     assert "nan, inf or text" in control
     assert "empty" not in control

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from potluck.api.network.asked import Asked
+from potluck.api.network.doctor.fits import fitting, whole_plan
 from potluck.api.network.inbox import note_rows, one_request
 from potluck.core.asks import Ask, Task
 from potluck.core.errors import PlanError, UsageError
@@ -26,25 +27,21 @@ from potluck.drivers.memory import Memory, new_run
 from potluck.learning.data.encode import encoding
 from potluck.learning.data.table import Table
 from potluck.learning.data.tally import Tally, rests_on
-from potluck.learning.data.tally_words import required, whole
+from potluck.learning.data.tally_words import whole
 from potluck.learning.data.target import goal_of
 from potluck.learning.evaluation import evaluate
 from potluck.learning.loops import build
 from potluck.learning.models.kinds import kind_of
-from potluck.learning.training.slots import ready
 from potluck.learning.views import later
 from potluck.members.home import SiteHome
 from potluck.mpc.share.compute import stand_in
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import State
 from potluck.owner.selections import Selected, Selections
-from potluck.owner.source import open_source
-from potluck.parties.admission import graphs
 from potluck.tasks import catalog
-from potluck.tasks.sums.disclosure import judged, known_by
+from potluck.tasks.sums.disclosure import judged
 from potluck.tasks.sums.halves import contribution, terms
 from potluck.tasks.sums.protections import across, rehearsed
-from potluck.tasks.sums.rows import rows_of
 
 NAMED = frozenset({"gradient", "delta"})
 """Blocks with a number for each weight."""
@@ -122,13 +119,9 @@ def preview(folder: Path, which: str, person: str = "", run: str = "") -> Leavin
     if not plan.traits.sums:
         hint = "potluck site inbox says who sees what; nothing leaves but what it names"
         raise UsageError(f"{plan.traits.title} has no sum to show", where=plan.name, hint=hint)
-    if plan.sent:
-        plan = graphs.kept(home.folder, plan, graphs.models_of(home)) or plan
-    ready(plan)
-    source = open_source(rules.source, home.folder, plan.data, home.name)
-    known = known_by(source, plan, rules)
-    rows = rows_of(source, plan, home.name, known)
-    required(rows.tally, home.name)
+    plan = whole_plan(plan, home)
+    found = fitting(plan, home, rules)
+    rows = found.table
     task: Task[Table, object] = build(plan)
     ask = next(task.lead())
     privacy = mechanism(plan, ask)
@@ -137,7 +130,7 @@ def preview(folder: Path, which: str, person: str = "", run: str = "") -> Leavin
     values = decode(mine.words, privacy.grid)
     named = {name: values[where] for name, where in privacy.grid.slices().items()}
     update = f"{home.name}'s update"
-    near = _near(home, asked, judged(source, plan, rows, known, rules, home))
+    near = _near(home, asked, judged(found.source, plan, rows, found.known, rules, home))
     note_rows(home, asked.request, plan.name, (*whole(rows.tally), *near), person)
     return Leaving(
         asked,

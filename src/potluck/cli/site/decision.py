@@ -1,5 +1,6 @@
 """What the verbs of an owner's three decisions have in common: all but the verdict."""
 
+import getpass
 from pathlib import Path
 
 import click
@@ -20,7 +21,13 @@ def decision(verdict: Event, words: str) -> click.Command:
     @click.option("--person", metavar="NAME", help="Who decides (default: the user who is logged in).")
     @click.option("--reason", default="", metavar="TEXT", help="Why, for this site's access log; it is sent to nobody.")
     @spoken
-    def act(folder: Path, hash: str, person: str | None, reason: str, member: tuple[str, ...] = ()) -> None:
+    def act(
+        folder: Path, hash: str, person: str | None, reason: str, member: tuple[str, ...] = (), anyway: bool = False
+    ) -> None:
+        if verdict == "approve" and not anyway:
+            from potluck.api.network.doctor.fits import require_fitting  # with it comes all that reads rows for plans
+
+            require_fitting(folder, hash, person or getpass.getuser())
         seen = Seen(new=tuple(one.strip().upper() for one in member))
         who, done = decide(folder, verdict, hash, person, reason, seen=seen)
         newest = done.newest
@@ -48,4 +55,6 @@ def decision(verdict: Event, words: str) -> click.Command:
     if verdict == "approve":
         words = "A member that is new here: you compared this fingerprint by voice. Once for each."
         act.params.append(click.Option(["--member"], multiple=True, metavar="FINGERPRINT", help=words))
+        words = "Yes all the same, without a look whether the rows fit the plan, or where they do not."
+        act.params.append(click.Option(["--anyway"], is_flag=True, help=words))
     return act

@@ -13,7 +13,7 @@ from potluck.core.tables.derived import Where
 from potluck.learning.data.column import Field, not_number
 from potluck.learning.data.expressions import Expressions, derived, expressions, misfit
 from potluck.learning.data.notation import Notation
-from potluck.learning.data.problems import CELL, Problems
+from potluck.learning.data.problems import CELL, Problems, nothing
 from potluck.learning.data.source import Source, opened, texts
 from potluck.learning.data.sql.dialect import Dialect
 from potluck.learning.data.sql.layers import Layer, cases
@@ -123,6 +123,8 @@ def parts(source: Source, wish: Wish, problems: Problems, hint: str = CELL) -> I
         if relation.line:
             asked["line"] = ground.define(relation.line)
         asked |= {f"line of {cell.table}": cell.line for cell in cells.values() if cell.line}
+        if problems.careful and "" not in wish.how.missing:
+            asked |= {f"empty {name}": _empty(one, relation.dialect) for name, one in cells.items() if not one.typed}
         if made.kept:
             asked["kept"] = made.kept
         if wish.known:
@@ -176,6 +178,11 @@ def _said(cell: Cell, relation: Relation) -> str:
     return cell.words or (f"CAST({cell.sql} AS {relation.dialect.text_type})" if cell.typed else cell.sql)
 
 
+def _empty(cell: Cell, d: Dialect) -> str:
+    """SQL of whether a text is empty."""
+    return cases([(f"{d.trimmed(cell.sql)} = ''", "1")], "0")
+
+
 def _part(
     wish: Wish,
     lines: Index,
@@ -197,10 +204,12 @@ def _part(
         else:
             at = lines
         typed = cell is not None and cell.typed
-        why, more = said(typed)
-        if not typed and "" not in wish.how.missing:
-            why += ' (or an empty cell: data.missing does not list "")'
-        return _fitting(values, at, name, typed, (why, more), problems, hint)
+        void = found.get(f"empty {what.partition(' ')[2]}")
+        if void is not None:
+            gone = np.isinf(values) & (void == 1)
+            problems.cells(name, np.unique(at[gone]).tolist(), *nothing(wish.how.missing))
+            values = np.where(gone, 0.0, values)
+        return _fitting(values, at, name, typed, said(typed), problems, hint)
 
     def numbers(one: Field) -> Floats:
         return fitting(f"column {one.name}", one.name, lambda typed: misfit(one, typed))

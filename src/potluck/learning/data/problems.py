@@ -37,6 +37,12 @@ def _listed(key: str, declared: Sequence[str]) -> str:
     return f"{key} = [{texts}{more}]"
 
 
+def nothing(missing: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with an empty cell where a plan calls other texts "no value", and a hint."""
+    what = f'empty, and to the plan, with data.{_listed("missing", missing)}, an empty cell is not "no value"'
+    return what, """fill the cell, or ask for a plan whose data.missing lists "", too"""
+
+
 class Doubt(Exception):
     """The quick way of reading found something that it does not place: the careful one is to read it again."""
 

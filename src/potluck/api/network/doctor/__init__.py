@@ -82,8 +82,12 @@ def _by_policy(home: SiteHome, rules: Policy, quick: bool, now: float, person: s
     yield from data.policy(home, rules)
     if home.me.role is Role.SITE:
         counts = not quick and _noted(home, person)
-        yield from data.rows(home, rules, count=counts)
+        read = yield from data.rows(home, rules, count=counts)
         yield from data.tables(home, rules, ask=not quick)
+        if read and counts:
+            from potluck.api.network.doctor import fits  # with it comes all that reads rows for plans
+
+            yield from fits.of_plans(home, rules)
     yield from work.waiting(home, now)
     yield from work.turned(home, now)
     yield from work.told(home, rules)

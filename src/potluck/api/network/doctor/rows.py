@@ -1,15 +1,17 @@
 """The policy, and the rows where it says they are: can they be opened, which columns, how many.
 
 What is found of rows goes to the owner's own screen. Of a file's first line nothing is said: without a header it is
-somebody's row. It does NOT know what a plan will ask: `potluck site preview` does.
+somebody's row. Whether the rows are as plans ask is in `fits`.
 """
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 
+from potluck.api.draft.questions import first
 from potluck.api.network.doctor.finding import Finding, failed
+from potluck.api.network.history import read_of
 from potluck.core.errors import DataError, PotluckError
-from potluck.core.plan import Data
+from potluck.core.plan import Data, Plan
 from potluck.core.prose import agree, listed
 from potluck.core.visible import visible
 from potluck.learning.data.problems import Problems, carefully
@@ -17,8 +19,12 @@ from potluck.learning.data.source import Rows
 from potluck.members.home import SiteHome
 from potluck.owner.hours import ANY
 from potluck.owner.policy import Policy, Source, exposed
+from potluck.owner.reach import covers
+from potluck.owner.requests import Requests
 from potluck.owner.source import open_source
 
+LOOKED = 64
+"""Columns whose numbers are looked at, and requests whose plans are."""
 NAMED = 5
 """Columns of the policy that are named where they are absent."""
 
@@ -39,34 +45,42 @@ def policy(home: SiteHome, rules: Policy) -> Iterator[Finding]:
         yield Finding("policy", "good", "it can be read, and allows something")
 
 
-def rows(home: SiteHome, rules: Policy, count: bool) -> Iterator[Finding]:
-    """The source and its tables. count: rows are counted and databases asked; else files are opened alone."""
+def rows(home: SiteHome, rules: Policy, count: bool) -> Generator[Finding, None, bool]:
+    """The source and its tables. count: rows are counted and databases asked; else files are opened alone.
+
+    Gives whether plans may find rows in it."""
     source = rules.source
     if source.engine == "spark":
         yield Finding("rows", "unknown", "Spark is asked when a plan is", "potluck site preview asks it")
-        return
+        return False
     if source.file is None and not count:
-        return
+        return False
     try:
         found = open_source(source, home.folder, Data(), home.name)
         names = found.names()
+        if len(names) == 1 and source.file is not None:
+            what = "its first line has one column"
+            hint = "parted by another mark? source.separator in the policy says it, or a plan"
+            yield Finding("rows", "look", what, hint)
+            return True
         many = _many(found, names) if count else None
     except PotluckError as error:
         yield failed("rows", error)
-        return
+        return False
     absent = [one for one in rules.allow.columns if ANY not in one and one not in names]
-    if len(names) == 1 and source.file is not None:
-        what = "its first line has one column"
-        yield Finding("rows", "look", what, "parted by another mark? source.separator in the policy says it, or a plan")
-    elif absent:
+    if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         what = f"allow.columns has names that the source has not: {', '.join(map(visible, absent[:NAMED]))}{more}"
         hint = "right where a plan names them (a file without a header, columns of another table), else a misspelling"
         yield Finding("rows", "look", what, hint)
     yield from _few(many, rules.allow.min_rows)
-    if many != 0 and not (len(names) == 1 and source.file is not None):
+    if many and source.file is not None:
+        allowed = [name for name in names if any(covers(one, name) for one in rules.allow.columns)]
+        yield from _marks(home, found, allowed[:LOOKED])
+    if many != 0:
         of = "" if many is None else f"{many:,} {agree(many, 'row', 'rows')} of "
         yield Finding("rows", "good", f"{of}{len(names)} {agree(len(names), 'column', 'columns')} can be read")
+    return many != 0
 
 
 def tables(home: SiteHome, rules: Policy, ask: bool) -> Iterator[Finding]:
@@ -81,6 +95,25 @@ def tables(home: SiteHome, rules: Policy, ask: bool) -> Iterator[Finding]:
             yield failed("tables", error)
         else:
             yield Finding("tables", "good", f"{visible(name)} can be read")
+
+
+def _marks(home: SiteHome, found: Rows, names: list[str]) -> Iterator[Finding]:
+    """Columns whose numbers have another decimal mark than they are read with, where no plan says so of all sites."""
+    with suppress(DataError):
+        facts = first(found, names, "rows")
+        odd = [one for one, it in facts.items() if it.numbers[","] > it.numbers["."] and it.numbers[","] == it.present]
+        if odd and not any(plan.data.decimal == "," for plan in _plans(home)):
+            some = f"{', '.join(map(visible, odd[:NAMED]))}{' and others' if len(odd) > NAMED else ''}"
+            what = f"numbers of {some} have another decimal mark than they are read with"
+            hint = 'source.decimal in the policy says "," or "." of this file; right where plans will say data.decimal'
+            yield Finding("rows", "look", what, hint)
+
+
+def _plans(home: SiteHome) -> Iterator[Plan]:
+    """The newest that were asked for here."""
+    if home.requests.exists():
+        with closing(Requests(home.requests)) as requests:
+            yield from filter(None, map(read_of, requests.every()[-LOOKED:]))
 
 
 def _few(many: int | None, fewest: int) -> Iterator[Finding]:
