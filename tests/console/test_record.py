@@ -9,14 +9,17 @@ import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import product
+from typing import get_args
 
 import pytest
 
 from potluck.api.network.doctor import Finding
 from potluck.api.network.ledger import spending
 from potluck.api.network.members import federation_show
+from potluck.console.said import said
 from potluck.members.home import SiteHome
-from potluck.owner.access import AccessLog, Subject, read
+from potluck.owner.access import AccessLog, Entry, Event, Outcome, Subject, read
 from potluck.report import words as words_of
 from support.console import home as homes
 from support.console.home import Visitor, words
@@ -36,7 +39,7 @@ def fill(home, count):
 
 
 def rows(text):
-    return len(re.findall(r"<tr>", text)) - 1
+    return len(re.findall(r"<tr[ >]", text)) - 1
 
 
 def test_ten_thousand_lines_are_pages_that_one_can_read(home):
@@ -81,6 +84,49 @@ def test_the_log_is_filtered_by_event_and_text_and_exported_so(home, ann, plan):
     (line,) = csv.DictReader(io.StringIO(answer.text))
     assert (line["event"], line["person"], line["reason"]) == ("deny", "ann", "no permit, and no contract")
     assert len(list(csv.DictReader(io.StringIO(ann.get("/log/export").text)))) == 152
+
+
+LINES = {
+    ("request", "pending", "", ()): "A run was asked for: it waits",
+    ("request", "denied", "", ("epsilon_per_plan", "min_rows")): "turned away by the policy asked by hospitals",
+    ("request", "denied", "", ("federation",)): "turned away by the policy or program",
+    ("request", "denied", "", ("denied",)): "a person here had denied the plan",
+    ("rows", "", "ann", ()): "Rows were looked at ann",
+    ("rows", "", "", ()): "A run read the rows for hospitals",
+    ("end", "withdrawn", "", ()): "A run was cancelled by who asked",
+    ("policy", "done", "", ()): "The policy was changed in the file, by whoever has the terminal",
+    ("policy", "pending", "ann", ('allow.tasks +"a" -"b"', "allow.min_rows: 5 -> 6; approve.rule: person -> hash")): (
+        'What they may ask for: added "a" taken out "b"; Fewest rows to learn from: 5 → 6; '
+        "Who says yes to what the policy allows: somebody approves every run → "
+    ),
+    ("person", "done", "ann", ("invited", "bob")): "A person was invited ann bob",
+    ("sign-in", "done", "ann", ("password",)): "Signed in ann with a password",
+    ("doctor", "done", "ann", ()): "All was looked at, for Health",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line[0]}-{line[1]}-{line[2]}-{len(line[3])}")
+def test_a_line_of_the_log_is_a_sentence_on_the_page_and_in_the_table(standing, line):
+    event, outcome, person, why = line
+    home, ann, _ = standing
+    path = home / "access.jsonl"
+    before = path.read_bytes()
+    try:
+        path.write_text("")
+        AccessLog(path).write(event, NOW, outcome=outcome, about=Subject(asker="hospitals", person=person), why=why)
+        text = words(ann.get("/log").text)
+        (row,) = csv.DictReader(io.StringIO(ann.get("/log/export").text))
+    finally:
+        path.write_bytes(before)
+    assert LINES[line] in " ".join(text.split())
+    assert row["what"] in text
+    assert (row["event"], row["why"]) == (event, ", ".join(why))
+
+
+def test_every_event_and_outcome_of_a_log_has_words(home):
+    for event, outcome in product(get_args(Event), get_args(Outcome)):
+        one = Entry(when=NOW.isoformat(), event=event, outcome=outcome)
+        assert said(one)[0].isupper(), event
 
 
 @pytest.mark.parametrize(
@@ -243,8 +289,8 @@ def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):
 
 def test_what_was_turned_away_without_asking_anybody_is_said_with_what_to_do(home, ann):
     log, now = AccessLog(home / "access.jsonl"), datetime.now(UTC)
-    for said in ("denied", "revoked"):  # by a person
-        log.write("request", now, outcome="denied", about=Subject(asker="hospitals", plan="n", run="r"), why=(said,))
+    for why in ("denied", "revoked"):  # by a person
+        log.write("request", now, outcome="denied", about=Subject(asker="hospitals", plan="n", run="r"), why=(why,))
     assert "Turned away" not in words(ann.get("/").text)
     (home / "access.jsonl").write_text("")
     for number, why in enumerate([("epsilon_per_plan",), ("federation",), *[("engine",)] * 25]):

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,25 +12,14 @@ from starlette.responses import Response
 
 from potluck.api.network import access
 from potluck.console.paging import address, mentions, part
+from potluck.console.said import EVENTS, more, said, who
 from potluck.console.shell import Visit
 from potluck.core.errors import UsageError
 from potluck.owner.access import Entry, Event
 
-HEADS = (
-    "when",
-    "event",
-    "outcome",
-    "person",
-    "plan",
-    "asker",
-    "hash",
-    "run",
-    "round",
-    "file",
-    "policy",
-    "why",
-    "reason",
-)
+WORDS: tuple[tuple[str, Callable[[Entry], object]], ...] = (("what", said), ("who", who), ("more", more))
+HEADS = ("event", "outcome", "person", "plan", "asker", "reason", "why", "hash", "run", "round", "file", "policy")
+"""Columns of the table to take along: the page's words, then the file's own."""
 _FORMULA = re.compile(r"(^|[;,|\t\r\n])(?=[\s\"']*[=+\-@\u2212\ufb29\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20])")
 """Where a spreadsheet could see a cell with a formula begin: it takes a sign in another width for one, allows spaces
 before it, and takes, in some countries, a semicolon for the end of a cell, inside a text too."""
@@ -39,30 +28,6 @@ before it, and takes, in some countries, a semicolon for the end of a cell, insi
 DECISIONS = "decisions"
 _DECIDED: tuple[Event, ...] = ("approve", "deny", "revoke", "policy", "members", "person", "submit", "cancel")
 """What persons decide: a choice of its own in the list of events."""
-EVENTS: dict[Event, str] = {
-    "start": "the program began",
-    "stop": "the program ended",
-    "request": "a run was asked for",
-    "approve": "approved",
-    "deny": "denied",
-    "revoke": "approvals taken back",
-    "withdraw": "a run was given up",
-    "rows": "the rows were read",
-    "round": "a round",
-    "refusal": "a letter was refused",
-    "end": "a run ended",
-    "forget": "what was kept of a run was removed",
-    "members": "members, or their file",
-    "sign-in": "signed in",
-    "sign-out": "signed out",
-    "person": "a person, or a way to sign in",
-    "papers": "papers were written",
-    "submit": "a run was started",
-    "cancel": "a run was cancelled",
-    "policy": "the policy",
-    "notify": "somebody was told of a request",
-}
-"""By event: what a page calls it. An export has the word of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +47,9 @@ class Filter:
 
     def lets(self, one: Entry) -> bool:
         """Whether a line is asked for."""
-        said = (one.person, one.plan, one.asker, one.hash, one.run, one.file, one.outcome, one.reason, *one.why)
+        texts = (one.person, one.plan, one.asker, one.hash, one.run, one.file, one.outcome, one.reason, *one.why)
         events = _DECIDED if self.event == DECISIONS else (self.event or one.event,)
-        return one.event in events and mentions(self.about, said)
+        return one.event in events and mentions(self.about, (*texts, said(one), *more(one)))
 
     def address(self, path: str, page: int = 1) -> str:
         """The same lines at an address."""
@@ -102,15 +67,23 @@ class AccessPages:
         asked = Filter.of(visit)
         found, damaged = self._lines(asked)
         lines = part(visit, found)
-        return visit.page("log.html", "Access log", asked=asked, lines=lines, damaged=damaged, events=EVENTS)
+        return visit.page("log.html", "Access log", asked=asked, lines=lines, damaged=damaged, events=EVENTS,
+                          said=said, who=who, more=more)  # fmt: skip
 
     def export(self, visit: Visit) -> Response:
         """The same lines, all of them, oldest first, as a table for a spreadsheet."""
         found, _ = self._lines(Filter.of(visit))
         text = io.StringIO()
         rows = csv.writer(text)
-        rows.writerow(HEADS)
-        rows.writerows([_cell(getattr(one, name)) for name in HEADS] for one in reversed(found))
+        rows.writerow(["when", *(name for name, _ in WORDS), *HEADS])
+        rows.writerows(
+            [
+                _cell(one.when),
+                *(_cell(words(one)) for _, words in WORDS),
+                *(_cell(getattr(one, name)) for name in HEADS),
+            ]
+            for one in reversed(found)
+        )
         name = {"Content-Disposition": 'attachment; filename="access-log.csv"'}
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=name)
 

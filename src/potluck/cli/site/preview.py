@@ -1,5 +1,6 @@
 """`potluck site preview`: what would leave."""
 
+import getpass
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ TEXT = 8
 @spoken
 def command(folder: Path, hash: str) -> None:
     """What would leave FOLDER's site, on this screen only: the first sum of a plan, computed and not sent."""
-    found = preview(folder, hash)
+    found = preview(folder, hash, getpass.getuser())
     voice().data(found.document(), lambda out: _preview(out, found))
 
 

@@ -1,5 +1,6 @@
 """What a policy's keys and words are called on a form, for people who do not read TOML. All rules are in `judge`."""
 
+import re
 from dataclasses import dataclass
 
 from potluck.core.schemes import SCHEMES
@@ -110,6 +111,30 @@ def code(word: str) -> str:
     """What a reason against a plan is about: its key's title, where a form has the key."""
     label = LABELS.get(f"allow.{word}")
     return label.title if label else word
+
+
+_CODE = re.compile(r"([a-z_]+\.[a-z_]+)(: | )(.*)")
+_PART = re.compile(r"; (?=(?:allow|approve|federation|keep)\.[a-z_]+(?:: | [+-]))")
+"""Where a line of the log has several keys in one."""
+
+
+def told(short: str) -> str:
+    """A change as the access log has it (`Change.short`), in the words of the form."""
+    return "; ".join(_told(one) for one in _PART.split(short))
+
+
+def _told(short: str) -> str:
+    match = _CODE.fullmatch(short)
+    if match is None or match[1] not in LABELS:
+        return short
+    title, known = LABELS[match[1]].title, WORDS.get(match[1], {}) | {"True": "yes", "False": "no"}
+    if match[2] == " ":  # words of a list: they stand there quoted
+        said = re.sub(
+            r'(^| )([+-])(?=["0-9])', lambda sign: f"{sign[1]}{'added ' if sign[2] == '+' else 'taken out '}", match[3]
+        )
+        return f"{title}: {said}"
+    before, arrow, now = match[3].partition(" -> ")
+    return f"{title}: {known.get(before, before)} → {known.get(now, now)}" if arrow else short
 
 
 def meaning(key: str, word: str) -> str:
