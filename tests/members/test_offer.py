@@ -197,6 +197,31 @@ def test_another_file_of_one_version_that_a_person_would_join_is_evidence_too(a,
     assert charter.read(a.conflict).digest != a.pinned().digest
 
 
+def test_a_thief_that_hands_over_to_keys_of_its_own_raises_the_alarm_on_both_sides(a, chief, tmp_path):
+    """It has the coordinator's keys, and its version 3 shuts the coordinator out; one site sees the one file first, one
+    the other. The controls: the hand-over that each pinned, and the older file."""
+    member, b = chief.open(NOW), SiteHome.at(a.folder.parent / "b")
+    old = chief.federation.read_bytes()
+    taken = rekeyed(member.federation, member.keys, keys("thief"))
+    theirs = signed(taken, keys("thief")).encode()
+    ours = api.federation_rotate(chief.folder, [], NOW, keys=False, days=None).file.read_bytes()
+    for home, first, second in ((a, ours, theirs), (b, theirs, ours)):
+        with following(home) as (follower, said):
+            for text in (first, old):
+                follower.take(text)
+                follower.look()
+            assert (home.pinned().version, home.conflict.exists()) == (3, False)
+            follower.take(second)
+            follower.look()
+        assert "has not handed over to it" in said[-1]
+        assert charter.read(home.conflict).digest != home.pinned().digest
+    a.conflict.write_bytes(signed(replace(taken, version=99), keys("thief")).encode())
+    assert site_members(a.folder, NOW).two_files.startswith("version 99")
+    newer = api.federation_rotate(chief.folder, [], NOW, keys=False, days=None).file
+    assert api.site_join(a.folder, newer, NOW).settled is not None  # whatever number the thief wrote
+    assert site_members(a.folder, NOW).two_files == ""
+
+
 def test_a_file_without_us_is_said_and_not_pinned(a, chief):
     assert left(a) == ""  # control
     api.federation_remove(chief.folder, "a", NOW)

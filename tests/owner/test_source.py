@@ -23,8 +23,12 @@ from hypothesis import strategies as st
 from potluck.core.errors import DataError, UsageError
 from potluck.core.plan import Column, Data, Split, Target
 from potluck.learning.data.cells import text_of
+from potluck.learning.data.column import Field
+from potluck.learning.data.encode import Encoding
 from potluck.learning.data.problems import Problems
+from potluck.learning.data.rows import inputs
 from potluck.learning.data.source import opened as source_of
+from potluck.learning.data.sources.respelled import by_fields
 from potluck.learning.data.table import header, read
 from potluck.owner import sql
 from potluck.owner.policy import Source
@@ -517,6 +521,22 @@ def test_thousands_of_such_a_site_are_never_read_as_fractions(tmp_path):
     assert german(tmp_path, rows, separator=";").columns["age"][0] == 1.5
     with pytest.raises(DataError, match="another decimal mark"):
         german(tmp_path, rows, separator=";", decimal=",")
+
+
+def test_codes_of_such_a_site_stay_as_they_are_where_a_model_says_which_columns_are_numbers(tmp_path):
+    """A client of a prediction: its plan declares no columns, the model's card does. Beside it what points give."""
+    age = Field(name="age", kind="number", low=0, high=10)
+    code = Field(name="code", kind="category", values=("250.01", "E11"))
+    how = Encoding(fields=(age, code), missing=("",))
+
+    def looked(text: str, mark: str | None):
+        (tmp_path / "rows.csv").write_text(text)
+        rows = open_source(Source(file="rows.csv", separator=";", decimal=mark), tmp_path, Data(), "clinic")
+        return inputs(how, None, by_fields(rows, how.fields), "clinic").features
+
+    here = looked("age;code\n1,5;250.01\n3;E11\n", ",")
+    np.testing.assert_array_equal(here, looked("age;code\n1.5;250.01\n3;E11\n", None))
+    assert here[:, 1:].tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(

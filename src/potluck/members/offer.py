@@ -66,12 +66,23 @@ def waiting(home: SiteHome) -> str | None:
 
 
 def witness(home: SiteHome, offered: Federation, pinned: Federation, text: str) -> None:
-    """A verified file that came, however it came: it is kept as evidence where the coordinator signed another file of
-    the pinned version. The first one stays."""
-    signer = (offered.id, offered.coordinator.signing) == (pinned.id, pinned.coordinator.signing)
-    another = offered.version == pinned.version and offered.digest != pinned.digest
-    if signer and another and not home.conflict.exists():
+    """A verified file that came, however it came: it is kept as evidence where the coordinator signed another history
+    than the pinned one. The first one stays."""
+    if _another_history(offered, pinned) and not home.conflict.exists():
         files.replace(home.conflict, charter.spelled(text, str(home.conflict)).encode())
+
+
+def _another_history(offered: Federation, pinned: Federation) -> bool:
+    """The pinned file's key signed another file of its version, or handed over by then to a key of which that one knows
+    nothing: so would a thief, to shut its owner out. Or a key signed the offered file that by the pinned one had handed
+    over before."""
+    if offered.id != pinned.id or offered.digest == pinned.digest:
+        return False
+    key, by = pinned.coordinator.signing, offered.coordinator.signing
+    same = by == key and offered.version == pinned.version
+    away = any(link.old == key and link.version <= pinned.version for link in offered.handovers)
+    still = any(link.old == by and link.version <= offered.version for link in pinned.handovers)
+    return same or away or still
 
 
 def two_files(home: SiteHome) -> Federation | None:

@@ -123,13 +123,15 @@ def join(
     pin(home, offered, text, now, wanted)
     home.known.agree(offered.members if alone or pinned is None else (), pinned, now, person)
     changed = pinned is not None and pinned.coordinator.signing != offered.coordinator.signing
-    return Joined(offered, pinned is None, changed, _settled(home, offered))
+    return Joined(offered, pinned is None, changed, _settled(home, offered, pinned))
 
 
-def _settled(home: SiteHome, joined: Federation) -> Path | None:
-    """A person has joined a version after the one of which two files were signed: the evidence is put aside."""
+def _settled(home: SiteHome, joined: Federation, pinned: Federation | None) -> Path | None:
+    """A person has joined a version after the one of which two files were signed: the evidence is put aside. A thief's
+    may say any version: then one after the pinned one does."""
     other = two_files(home)
-    if other is None or other.version >= joined.version:
+    later = pinned is not None and joined.version > pinned.version
+    if other is None or other.version == joined.version or (other.version > joined.version and not later):
         return None
     kept = home.conflict.with_suffix(f".{other.version}.toml")
     home.conflict.rename(kept)

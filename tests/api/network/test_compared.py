@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from potluck.api.network import status
 from potluck.api.network.doctor.coordinator import newest
 from potluck.api.network.membership import compared
 from potluck.core.errors import Refused, Unreachable
+from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.net import notice
 from support.spoken import spoken
@@ -154,3 +156,18 @@ def test_keys_that_changed_since_hide_no_newer_file(it):
     with pytest.raises(Refused, match="has other keys in it than the copy"):
         restored(it, text)
     assert not (it["folder"] / "heir").exists()
+
+
+def test_a_key_that_was_handed_over_before_signs_nothing_that_keeps_us_from_signing(it):
+    """It was stolen, and the broker shows what its thief signs; the control is what our key of now signs."""
+    folder = it["folder"] / "fed"
+    before = CoordinatorHome.at(folder).standing()
+    api.federation_rotate(folder, [], NOW, keys=True, days=None)
+    now = CoordinatorHome.at(folder).standing()
+    for version, standing in ((99, "unknown"), (now.federation.version, "unknown"), (4, "known")):
+        stolen = replace(before.federation, version=version, expires=before.federation.expires - 1)
+        assert compared.judged(now.federation, charter.write(stolen, before.keys.signing).encode())[0] == standing
+    ours = charter.write(replace(now.federation, version=99), now.keys.signing).encode()
+    assert compared.judged(now.federation, ours)[0] == "newer"
+    it["shows"] = charter.write(replace(before.federation, version=99), before.keys.signing).encode()
+    assert compared.compare(folder) == compared.NONE

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -360,6 +361,22 @@ def test_another_sites_key_signs_nothing_in_this_ones_name(here):
     (folder / paper.SEAL).write_text(seal.replace('name = "b"', 'name = "a"'))
     with pytest.raises(Refused, match="did not sign this"):
         papers.verify(home, folder, "", NOW.timestamp())
+
+
+def test_a_compute_party_called_like_the_site_signs_nothing_in_its_name(here, tmp_path):
+    """It has a place of its own in the federation file, and may be another owner's."""
+    home, folder = here
+    shutil.copytree(home.parent / "fed", tmp_path / "fed")
+    homes.api.site_new(tmp_path / "like", "a", compute=True)
+    homes.api.federation_add(tmp_path / "fed", [tmp_path / "like" / "a.card"], NOW.timestamp())
+    homes.api.site_join(tmp_path / "like", tmp_path / "fed" / "federation.toml", NOW.timestamp(), "")
+    like, page = SiteHome.at(tmp_path / "like"), (folder / paper.HTML).read_bytes()
+    (folder / paper.SEAL).write_text(sealed(like, (folder / paper.JSON).read_bytes(), page))
+    with pytest.raises(Refused, match=r"they are a's .* and a \(compute\) of .* signed them"):
+        papers.verify(tmp_path / "fed", folder, "", NOW.timestamp())
+    forged(folder, lambda it: msgspec.structs.replace(it, computes=True))
+    (folder / paper.SEAL).write_text(sealed(like, (folder / paper.JSON).read_bytes(), page))
+    assert papers.verify(tmp_path / "fed", folder, "", NOW.timestamp()).role == "compute"  # the control
 
 
 def test_the_papers_of_another_run_are_not_these(here, tmp_path):

@@ -49,8 +49,11 @@ def test_the_control_where_nobody_counts_the_scores_alone_are_heard_of(tmp_path,
 
 
 def test_across_machines_the_clients_owner_alone_is_told(tmp_path):
+    """Its file has decimal commas, which its policy says; the plan declares no column, and 1.0 is a sex, no number."""
     folder = enrolled(tmp_path)
-    (folder / "clinic" / "rows.csv").write_text(ROWS)
+    (folder / "clinic" / "rows.csv").write_text("age;sex\n30,5;1.0\n170;0\n45;m\n")
+    policy = folder / "clinic" / "policy.toml"
+    policy.write_text(policy.read_text().replace("[source]\n", "[source]\nseparator = ';'\ndecimal = ','\n"))
     hall = Hall(folder)
     with hall.attending("hospital", "clinic"):
         hall.predict(plan(folder))

@@ -17,9 +17,12 @@ from potluck.api.network.inbox import inbox
 from potluck.api.network.members import federation_show
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason
+from potluck.core.party import Party, Role
 from potluck.core.plan import CODE
+from potluck.core.visible import visible
 from potluck.members import files
 from potluck.members.card import fingerprint
+from potluck.members.change import called
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
 from potluck.members.papers import sealed, verified, verified_page
@@ -57,9 +60,10 @@ class Paper:
 class Verified:
     """Papers whose signature holds. by: version and digest of the federation file that says so, as people compare it;
     coordinator: its coordinator's fingerprint; spelt: whether the plan's text has the plan's hash under this program's
-    version; page: whether annex.html is there, too: then its signature holds."""
+    version; page: whether annex.html is there, too: then its signature holds; role: "site" or "compute", who signed."""
 
     site: str
+    role: str
     fingerprint: str
     run: str
     hash: str
@@ -119,7 +123,8 @@ def write(folder: Path, which: str, now: datetime, person: str = "", out: Path |
         parts = {paper.JSON: data, CHARTER: charter.encode(), paper.HTML: page, paper.SEAL: seal.encode()}
         for file, content in parts.items():  # the signature last
             files.replace(place / file, content, files.PRIVATE)
-        mine = next(card.fingerprint for card in annex.federation.members if card.name == home.name)
+        me = home.name, home.me.role.value
+        mine = next(card.fingerprint for card in annex.federation.members if (card.name, card.role) == me)
         done.append(Paper(one.request.run, f"sha256:{one.request.hash}", one.plan.name, one.request.state.value,
                           str(place), name, mine))  # fmt: skip
     return done
@@ -138,9 +143,10 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
     data, seal = _bytes(path), files.text(_beside(path, paper.SEAL), "signature")
     card = verified(federation, seal, data, str(path))
     found = paper.read(data, str(path))
-    if (found.site, found.federation.id) != (card.party.name, federation.id):
-        what = f"the papers say that they are {found.site}'s of federation {found.federation.id}"
-        raise Refused(f"{what}, and {card.party.name} of {federation.id} signed them", where=str(path))
+    says = Party(Role.COMPUTE if found.computes else Role.SITE, found.site)  # the two may be called alike
+    if (says, found.federation.id) != (card.party, federation.id):
+        what = f"the papers say that they are {called(says)}'s of federation {visible(found.federation.id)}"
+        raise Refused(f"{what}, and {called(card.party)} of {federation.id} signed them", where=str(path))
     if which and which != found.request.run and not found.plan.hash.startswith(f"sha256:{_hex(which)}"):
         what = f"the papers are of run {found.request.run} and plan {found.plan.hash}"
         raise Refused(what, where=str(path), hint="they are no others' papers")
@@ -149,6 +155,7 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
         verified_page(federation, seal, data, _bytes(page), str(page))
     return Verified(
         site=found.site,
+        role=card.party.role.value,
         fingerprint=fingerprint(card),
         run=found.request.run,
         hash=found.plan.hash,

@@ -29,7 +29,8 @@ def command(folder: Path, which: str | None, output: Path | None, person: str | 
         if which is not None and not which.strip():
             raise click.UsageError("HASH|RUN is empty: name a run or a plan, or leave it out")
         found = api.verify(folder, papers, which or "", time.time())
-        lines = [f"signed by {found.site}: fingerprint {found.fingerprint}",
+        who = "the compute party " if found.role == "compute" else ""
+        lines = [f"signed by {who}{found.site}: fingerprint {found.fingerprint}",
                  f"by version {found.version} of {found.federation}, whose coordinator is {found.coordinator}",
                  f"run {found.run} of {found.plan}: {found.state}, as of {found.made}"]  # fmt: skip
         if found.page:

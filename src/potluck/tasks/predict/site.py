@@ -11,6 +11,7 @@ from potluck.core.rounds import Credentials, Half, RoundId
 from potluck.engines.environment import require
 from potluck.learning.data.rows import Inputs
 from potluck.learning.data.source import Source
+from potluck.learning.data.sources.respelled import by_fields
 from potluck.learning.data.tally_words import lines
 from potluck.learning.models.card import Card
 from potluck.learning.models.model import Model
@@ -109,6 +110,7 @@ def _allowed(plan: Plan, rules: Policy, home: SiteHome, source: Source) -> Rows:
         denial = columns_allowed(rules, [one.name for one in card.encoding.fields])
         if denial is not None:
             raise Refused(f"the model reads more than that: {denial.words}", where="policy", hint=denial.hint)
-        return encoded(card, plan.data, source, home.name)
+        known = (*card.encoding.fields, *card.encoding.beside)
+        return encoded(card, plan.data, by_fields(source, known), home.name)
 
     return rows

@@ -86,6 +86,8 @@ def judged(ours: Federation, text: bytes | None) -> tuple[Standing, Federation |
         return "unknown", None
     if offered.id != ours.id or not _keys(ours) & _keys(offered):
         return "unknown", None
+    if offered.version >= ours.version and ours.coordinator.signing not in _keys(offered):
+        return "unknown", None  # signed by a key that was handed over before: it may be a thief's by now
     if offered.version > ours.version:
         return "newer", offered
     if offered.version == ours.version and offered.digest != ours.digest:

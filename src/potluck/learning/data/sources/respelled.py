@@ -6,15 +6,15 @@ number: neither is ever read as the other. A cell with several marks stays as it
 declare to be a number: codes of diseases, days, keys.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from potluck.core.errors import DataError
 from potluck.core.plan import Data
-from potluck.learning.data.column import COLUMNS
+from potluck.learning.data.column import COLUMNS, Field
 from potluck.learning.data.problems import Problems
-from potluck.learning.data.source import Rows
+from potluck.learning.data.source import Rows, Source
 from potluck.learning.data.sql.duck import Duck
 from potluck.learning.data.sql.relation import Limits, Relation
 from potluck.learning.data.sql.values import Cell
@@ -25,11 +25,11 @@ ONE = r"[^A-Za-z.,]*[.,][^A-Za-z.,]*([eE][^A-Za-z.,]*)?"
 
 @dataclass(frozen=True, slots=True)
 class Respelled:
-    """See `learning.data.source.Rows`. numbers: the columns that are; None: all, for the plan declares none and takes
-    them from a model."""
+    """See `learning.data.source.Rows`. numbers: the columns that are: of a plan that declares none nobody knows, until
+    a model says it (`by_fields`)."""
 
     rows: Rows
-    numbers: frozenset[str] | None
+    numbers: frozenset[str]
     where: str
 
     @property
@@ -49,21 +49,32 @@ class Respelled:
         with self.rows.open(wanted, layout, problems, careful) as found:
             if not isinstance(found, Duck):
                 raise DataError("has no decimal mark of its own in this engine", where=self.where, hint="leave it out")
-            mine = {name for name in found.cells if self.numbers is None or name in self.numbers}
-            yield replace(found, cells={name: _other(one, name in mine) for name, one in found.cells.items()})
+            cells = {name: _other(one) if name in self.numbers else one for name, one in found.cells.items()}
+            yield replace(found, cells=cells)
 
 
 def respelled(rows: Rows, data: Data, decimal: str | None, where: str) -> Rows:
     """decimal: the mark of the owner's file; None, or that of the plan: rows as they are."""
     if decimal in (None, data.decimal):
         return rows
-    of = {name: None if one.ignored else COLUMNS.of(one.kind) for name, one in data.columns.items()}
-    numbers = frozenset(name for name, kind in of.items() if kind is not None and kind.measured and not kind.dated)
-    return Respelled(rows, numbers if data.columns else None, where)
+    kinds = {name: one.kind for name, one in data.columns.items() if not one.ignored}
+    return Respelled(rows, _numbers(kinds), where)
 
 
-def _other(cell: Cell, mine: bool) -> Cell:
-    if not mine or cell.typed or cell.listed:
+def by_fields(source: Source, fields: Iterable[Field]) -> Source:
+    """A source whose columns the plan does not declare, read as a model's fields say."""
+    if not isinstance(source, Respelled):
+        return source
+    return replace(source, numbers=_numbers({one.name: one.kind for one in fields}))
+
+
+def _numbers(kinds: Mapping[str, str]) -> frozenset[str]:
+    of = {name: COLUMNS.of(kind) for name, kind in kinds.items()}
+    return frozenset(name for name, kind in of.items() if kind.measured and not kind.dated)
+
+
+def _other(cell: Cell) -> Cell:
+    if cell.typed or cell.listed:
         return cell
     swapped = f"translate({cell.sql}, '.,', ',.')"
     return replace(cell, sql=f"(CASE WHEN regexp_full_match({cell.sql}, '{ONE}') THEN {swapped} ELSE {cell.sql} END)")
