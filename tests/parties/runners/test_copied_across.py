@@ -6,10 +6,13 @@ import sqlite3
 import pytest
 
 from potluck.core.errors import Refused
+from potluck.core.party import site
 from potluck.core.rounds import Abort
 from potluck.drivers.sums import Sums
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
+from potluck.parties.admission import tries
+from potluck.parties.admission.proposal import first_sum
 from potluck.parties.runners.journal import LOST, Journal
 from support.parties import scene
 from support.parties.across import quick
@@ -99,8 +102,31 @@ def releases(fed):
 
 
 def test_a_site_that_claims_what_no_run_has_is_not_believed(tmp_path):
+    """Nor one that says it again and again, or of a step that no plan has: it does not fill the server's disk."""
     with contextlib.closing(Journal(tmp_path / "j.sqlite", scene.plan().spec)) as journal:
-        with pytest.raises(Abort):
-            journal.caught_up(2**40, "train/1")
+        most = tries.TRIES * SUMS
+        for begun, step in ((2**40, "train/1"), (most + 1, "train/1"), (1, "train/3"), (1, "no/step"), (1, "")):
+            with pytest.raises(Abort, match="malformed"):
+                journal.caught_up(site("a"), begun, step)
         assert journal.rounds() == []
-        assert journal.caught_up(0, "") == 0
+        assert journal.caught_up(site("a"), 0, "") == 0
+        assert journal.caught_up(site("a"), most, "train/2") == most  # the control
+        with pytest.raises(Abort, match="malformed"):
+            journal.caught_up(site("a"), 2 * most, "train/2")
+        assert len(journal.rounds()) == most
+
+
+def test_the_word_of_those_who_may_lie_ends_no_run_with_noise(tmp_path):
+    spec = scene.plan(privacy=scene.SHARED).spec
+    assert spec.federation.corrupt == 1
+    with contextlib.closing(Journal(tmp_path / "j.sqlite", spec)) as journal:
+        assert journal.caught_up(site("a"), 3, "train/2") == 3
+        assert journal.unopened() == 0
+        assert journal.begin(first_sum(spec)) == 4  # its number is skipped, and nothing else follows
+        assert journal.caught_up(site("b"), 2, "train/1") == 0
+        assert journal.unopened() == 0  # b's is an older word than the server's own round
+    with contextlib.closing(Journal(tmp_path / "k.sqlite", spec)) as journal:
+        assert (journal.caught_up(site("a"), 3, "train/2"), journal.caught_up(site("b"), 2, "train/1")) == (3, 0)
+        assert journal.unopened() == 2  # the control: what two say, one of whom is honest
+        with pytest.raises(Refused, match="sites have begun train/1 with it"):
+            journal.begin(first_sum(spec))

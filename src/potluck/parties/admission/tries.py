@@ -39,6 +39,14 @@ def step_of(plan: Plan, body: Sliced) -> str:
     return f"{said.kind}/{said.step}"
 
 
+def possible(plan: Plan, rounds: int, step: str) -> bool:
+    """Whether a party's word can be true, that so many rounds of a run are unknown elsewhere, the last of this step."""
+    kind, _, number = step.partition("/")
+    steps = {str(one): _steps(plan, one) for one in Kind}
+    known = number.isascii() and number.isdecimal() and int(number) < steps.get(kind, 0)
+    return known and rounds <= most(plan) * sum(steps.values())
+
+
 def marker(round_: RoundId, step: str) -> Record:
     """What is durable before a round's first letter: a number is begun once, whatever was killed."""
     return Record(f"{_ROUND}{round_.run}/{round_.number}", step.encode())

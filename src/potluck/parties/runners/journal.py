@@ -31,10 +31,13 @@ from potluck.dp.mechanism import mechanism, noise_of
 from potluck.dp.reveal import recalled
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.sums import Round
+from potluck.parties.admission import tries
 from potluck.parties.runners.told import entry_of, of_votes, round_of, votes_of
 
 VERSION = 2
 MOST_LOST = 100_000
+_BEGAN = "began "
+"""Prefix of the fact of a party's newest round that is not in here."""
 LOST = "begun by a server that had more of this journal, which is a copy"
 _SCHEMA = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -112,20 +115,28 @@ class Journal:
         ((number,),) = self._do(query, ask.kind.value, ask.step, sha256(ask.state).digest(), time.time())
         return int(number)
 
-    def caught_up(self, begun: int, step: str) -> int:
-        """A site began the round of this number, of this step: where it is not in here, it and those before it were
-        begun by a server that had more of this journal. They stand as tries that came to nothing, in which
-        contributions may have left. Gives how many they are. Raises Abort(MALFORMED): more than a run has."""
-        ((last,),) = self._do("SELECT coalesce(max(number), 0) FROM rounds")
-        if begun - last > MOST_LOST:
-            raise Abort(Cause.MALFORMED, detail="rounds that this run cannot have had")
+    def caught_up(self, party: Party, begun: int, step: str) -> int:
+        """A party began the round of this number, of this step: where it is not in here, it and those before it were
+        begun by a server that had more of this journal. No number is taken again. Once more parties say so than may
+        lie, these rounds stand as tries in which contributions may have left. Gives how many were unknown. Raises
+        Abort(MALFORMED): no such step, or more rounds than a run of the plan has."""
+        query = "SELECT coalesce(max(number), 0), coalesce(max(number) FILTER (WHERE cause IS NOT ?), 0) FROM rounds"
+        ((last, own),) = self._do(query, LOST)
+        if begun <= own:
+            return 0
+        if begun - own > MOST_LOST or not tries.possible(self._plan, begun - own, step):
+            raise Abort(Cause.MALFORMED, party=party, detail="rounds that this run cannot have had")
         now, kind = time.time(), (self._plan.traits.kind or Kind.PREDICT).value
         with self._at_once():
             for number in range(last + 1, begun + 1):
-                query = "INSERT INTO rounds VALUES (?, ?, -1, ?, ?, ?, 1, 0, ?, NULL)"
+                query = "INSERT INTO rounds VALUES (?, ?, -1, ?, ?, ?, 0, 0, ?, NULL)"
                 self._do(query, number, kind, bytes(32), now, now, LOST)
-            if begun > last:
-                self.note("lost step", step)
+            self.note(f"{_BEGAN}{party.role.value} {party.name}", json.dumps([begun, step]))
+            said = sorted(map(json.loads, self.facts(_BEGAN)), reverse=True)[self._plan.federation.corrupt :]
+            sure, its = said[0] if said else (0, "")
+            query = "UPDATE rounds SET may_have_left = 1 WHERE cause = ? AND may_have_left = 0 AND number <= ?"
+            if self._do(f"{query} RETURNING number", LOST, sure):
+                self.note("lost step", its)
         return max(0, begun - int(last))
 
     def _in_order(self, ask: Ask) -> None:

@@ -108,7 +108,7 @@ class Participants:
             self._heads.keep(sender, answer.head)
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
-            if lost := self._journal.caught_up(answer.begun, answer.step):
+            if lost := self._journal.caught_up(sender, answer.begun, answer.step):
                 words = (
                     f"{_name(sender)} has begun {lost} rounds of this run that are not in this journal: it is a copy"
                 )
