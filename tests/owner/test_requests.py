@@ -193,7 +193,7 @@ def test_a_new_run_takes_the_place_of_the_one_that_waits(book):
     assert ask(book, "r2", TWO) is State.PENDING
     assert book.state("r1") is State.WITHDRAWN
     assert book.state("x1") is State.PENDING
-    assert book.missing("r2", TWO) == 1
+    assert book.missing("r2", TWO) == 2  # ann looked at the page of r1
 
 
 def test_an_approval_serves_one_of_two_that_wait(book):
@@ -213,6 +213,17 @@ def test_what_was_withdrawn_or_finished_moves_no_more(book):
     book.finish("r2")
     assert book.finish("r2").state is State.FINISHED
     assert book.deny(TEXT, "ann", 3.0, PERSON).changed == ()
+
+
+def test_a_yes_to_a_run_that_was_withdrawn_waits_for_no_later_one(book):
+    """An attack: one of two approves, the asker withdraws and asks again when only the other is there. Control: a yes
+    that is for every run of the plan."""
+    for lasts, by, missing in ((False, TWO, 2), (True, Approve(rule="hash", people=2), 1)):
+        ask(book, f"r{lasts}", by)
+        book.approve(TEXT, "ann", 2.0, by)
+        assert book.finish(f"r{lasts}", lasts).state is State.WITHDRAWN
+        assert ask(book, f"again {lasts}", by) is State.PENDING
+        assert book.missing(f"again {lasts}", by) == missing
 
 
 def test_an_end_withdraws_nothing_that_somebody_decided_or_that_had_rounds(book):
@@ -281,20 +292,22 @@ def held(path, count, codes):
         for number in range(count):
             plan = b"%06d" % number + b"x" * 100_000
             book.ask(f"r{number}", digest(str(number)), plan, "hospitals", 1.0, codes, PERSON)
+            book.finish(f"r{number}")
     return sum(one.stat().st_size for one in path.parent.iterdir())
 
 
-def test_server_cannot_fill_a_disk_with_plans_that_the_policy_denies(tmp_path, monkeypatch):
-    monkeypatch.setattr(requests, "DENIED", 1_000_000)
-    assert held(tmp_path / "requests.sqlite", 60, ("who",)) < 2_500_000
+@pytest.mark.parametrize("codes", [("who",), ()], ids=["denied", "withdrawn"])
+def test_server_cannot_fill_a_disk_with_plans_that_the_policy_denies_or_it_withdraws(tmp_path, monkeypatch, codes):
+    monkeypatch.setattr(requests, "UNHEARD", 1_000_000)
+    assert held(tmp_path / "requests.sqlite", 60, codes) < 2_500_000
     with Requests(tmp_path / "requests.sqlite") as book:
-        assert book.state("r59") is State.DENIED
+        assert book.state("r59") in (State.DENIED, State.WITHDRAWN)
         with pytest.raises(UsageError, match="no such run"):
             book.state("r0")
 
 
 def test_control_without_a_bound_on_bytes_each_denied_plan_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr(requests, "DENIED", 1 << 60)
+    monkeypatch.setattr(requests, "UNHEARD", 1 << 60)
     assert held(tmp_path / "requests.sqlite", 60, ("who",)) > 6_000_000
 
 
@@ -306,6 +319,10 @@ def test_what_others_can_put_here_is_bounded(book, monkeypatch):
     with pytest.raises(Refused, match="wait already"):
         ask(book, "r3", plan_hash=digest("3"))
     book.finish("r0")
+    with monkeypatch.context() as bytes_:
+        bytes_.setattr(requests, "WAITING", 3 * len(PLAN) - 1)
+        with pytest.raises(Refused, match="wait already"):
+            ask(book, "r3", plan_hash=digest("3"))
     for number in range(20):
         assert ask(book, f"d{number}", plan_hash=digest(f"d{number}"), codes=("who",)) is State.DENIED
     with pytest.raises(UsageError, match="no such run"):
@@ -315,6 +332,40 @@ def test_what_others_can_put_here_is_bounded(book, monkeypatch):
     for run, plan in (("x" * 201, PLAN), ("x", b" " * (requests.LARGEST + 1))):
         with pytest.raises(Refused, match="form"):
             book.ask(run, H, plan, "hospitals", 1.0, (), PERSON)
+
+
+def removed(book, run: str, approve: Approve, people: list[str], begun: bool = False) -> list[object]:
+    """Each approves, the first of them is removed: what became of the run, and how many must approve the next one."""
+    ask(book, run, approve)
+    for name in people:
+        book.approve(TEXT, name, 2.0, approve)
+    before = book.state(run)
+    book.left(people[0].upper(), lambda one: begun, approve)
+    after = book.state(run)
+    book.finish(run)
+    ask(book, f"{run} again", approve)
+    return [before.value, after.value, book.missing(f"{run} again", approve)]
+
+
+def test_who_is_removed_approves_nothing_any_more_but_what_has_begun(book):
+    """An attack: a stolen sign-in approves, and the run begins once the owner has found out. Control: it has begun."""
+    assert removed(book, "r1", TWO, ["eve", "bob"]) == ["approved", "pending", 2]
+    assert removed(book, "r2", TWO, ["eve", "bob"], begun=True) == ["approved", "approved", 2]
+    assert removed(book, "r3", TWO, ["eve", "bob", "ann"]) == ["approved", "approved", 2]
+    assert removed(book, "r4", HASH, ["eve"]) == ["approved", "pending", 1]
+    assert removed(book, "r5", POLICY, ["eve"]) == ["approved", "approved", 0]
+
+
+def test_the_yes_of_the_others_stays_and_an_old_no_of_who_is_removed_does_not_come_back(book):
+    ask(book, "r1", TWO)
+    book.deny(TEXT, "eve", 1.0, TWO)
+    ask(book, "r2", TWO)
+    book.approve(TEXT, "eve", 2.0, TWO)
+    book.approve(TEXT, "bob", 2.0, TWO)
+    assert ask(book, "r3", TWO) is State.APPROVED
+    book.left("eve", lambda one: False, TWO)
+    assert (book.state("r3"), book.missing("r3", TWO), book.approvers(TEXT)) == (State.PENDING, 1, ["bob"])
+    assert states(book.approve(TEXT, "ann", 3.0, TWO)) == [("r3", State.APPROVED)]
 
 
 def misfits(book, flood: int) -> int:
@@ -445,6 +496,8 @@ def replayed(history: list[tuple[str, str]]) -> str:
     state = ""
     for what, who in history:
         if what == "ask":
+            if state == "pending":  # it gives way, with the yes that it had
+                stacks = {name: ["used" if v == "approve" else v for v in vs] for name, vs in stacks.items()}
             state = "pending"
         elif what == "revoke":
             stacks = {name: [v for v in verdicts if v == "deny"] for name, verdicts in stacks.items()}

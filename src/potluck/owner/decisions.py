@@ -5,11 +5,13 @@ to the home's pages, the caller lets nobody else give a yes in their name.
 """
 
 import math
+import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from potluck.core.errors import UsageError
 from potluck.members.persons import folded
 
 _GIVEN = """
@@ -72,3 +74,37 @@ def outdate(db: sqlite3.Connection, text: str, since: float) -> None:
 def void(db: sqlite3.Connection, text: str) -> None:
     """No approval of a plan counts any more."""
     db.execute("UPDATE decisions SET void = 1 WHERE hash = ? AND verdict = 'approve'", (text,))
+
+
+def leave(db: sqlite3.Connection, person: str, begun: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Whoever has this name was removed: no yes of theirs counts any more, but in a run that has begun (`begun`). Gives
+    (run, hash) of the others that they helped to approve: these wait again, with the yes that everybody else gave."""
+    query = "SELECT seq, person, hash, run FROM decisions WHERE verdict = 'approve' AND NOT void"
+    own = [(seq, name, text, used) for seq, name, text, used in db.execute(query) if folded(name) == folded(person)]
+    approved = "SELECT run FROM requests WHERE hash = ? AND state = 'approved' AND run = coalesce(?, run)"
+    again: dict[str, str] = {}
+    for seq, name, text, used in own:
+        runs = [run for (run,) in db.execute(approved, (text, used)) if not begun(run)]
+        if used is None or runs:  # with what the same person said before: an old no does not come back by it
+            earlier = "UPDATE decisions SET void = 1 WHERE hash = ? AND person = ? AND seq <= ?"
+            db.execute(f"{earlier} AND (run IS NULL OR run = ?)", (text, name, seq, used))
+        again |= dict.fromkeys(runs, text)
+    for run in again:
+        db.execute("UPDATE decisions SET run = NULL WHERE run = ? AND NOT void", (run,))
+        db.execute("UPDATE requests SET state = 'pending' WHERE run = ?", (run,))
+    return list(again.items())
+
+
+def meant(db: sqlite3.Connection, prefix: str, shortest: int) -> str:
+    """The one hash that begins so, or a whole one, of at least so many letters. Raises UsageError: none, or several."""
+    text = prefix.strip().lower().removeprefix("sha256:")
+    if not re.fullmatch(rf"[0-9a-f]{{{shortest},64}}", text):
+        what = f"a plan's hash is {shortest} to 64 hex letters"
+        raise UsageError(what, hint="`potluck site inbox` shows the hashes of what waits")
+    known = {row[0] for row in db.execute("SELECT hash FROM requests UNION SELECT hash FROM decisions")}
+    found = [one for one in known if one.startswith(text)]
+    if len(text) == 64 or len(found) == 1:
+        return text if len(text) == 64 else str(found[0])
+    what = f"{len(found) or 'no'} known plans have a hash that begins with {text}"
+    hint = "give more of its letters" if found else "give the whole hash of a plan that was not asked for yet"
+    raise UsageError(what, hint=hint)

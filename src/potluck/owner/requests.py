@@ -7,7 +7,6 @@ It does NOT judge (`judge` does), does not prove who a person is, and writes no 
 same transaction (`change`).
 """
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons, folded
-from potluck.owner.decisions import Said, approvers, carry, denied, every, newest, outdate, void
+from potluck.owner.decisions import Said, approvers, carry, denied, every, leave, meant, newest, outdate, void
 from potluck.owner.policy import Approve
 from potluck.owner.store import as_our_errors, forget, opened
 
@@ -26,16 +25,17 @@ SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
 MOST_PENDING = 256
 KEPT = 1_000
-LARGEST, DENIED = 4 << 20, 16 << 20
+LARGEST, WAITING, UNHEARD = 4 << 20, 64 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 IDLE, UNUSED = 8, "unused"
 REPEATED, NEAR, STRANGERS = "repeats", "near", "members"
 LONGEST = 200
-"""Requests that wait; requests that are remembered; bytes of a plan, and of all that the policy denied; letters of a
-name: what others can put here."""
+"""Requests that wait; requests that are remembered; bytes of a plan, of all that wait, and of all that the policy
+denied or their asker withdrew; letters of a name: what others can put here."""
 _COUNTED = DAY
 """Seconds that a misfit stays, as long as `_misfits` may count it: who floods this file has none of them forgotten."""
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
+_SIZE = "SELECT count(*), coalesce(sum(length(plan)), 0) FROM requests JOIN plans USING (hash) WHERE state = 'pending'"
 
 
 class State(StrEnum):
@@ -104,8 +104,7 @@ class Requests:
 
         The same run again is as it was left, but for what the policy denied: that is judged anew. An older run of this
         plan that still waits gives way: its asker has begun anew. Raises Refused: the run is known with another plan or
-        asker, the plan is too large, or too many requests wait.
-        """
+        asker, the plan is too large, or too many wait."""
         if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
             raise Refused("a request of a form that is not accepted", where=str(self._path))
         text = plan_hash.hex()
@@ -115,17 +114,18 @@ class Requests:
                 if (known.hash, known.asker) != (text, asker):
                     raise Refused("a run is asked for again with another plan", where=str(self._path))
                 return self._judged_again(known, codes, approve)
-            older = "UPDATE requests SET state = 'withdrawn' WHERE hash = ? AND asker = ? AND state = 'pending'"
-            db.execute(older, (text, asker))
-            if db.execute("SELECT count(*) FROM requests WHERE state = 'pending'").fetchone()[0] >= MOST_PENDING:
-                hint = "decide about them: `potluck site inbox`"
-                raise Refused(f"{MOST_PENDING} requests wait already", where=str(self._path), hint=hint)
+            for older in self._select("hash = ? AND asker = ? AND state = 'pending'", text, asker):
+                self._withdraw(older, approve.rule == "hash")
+            many, size = db.execute(_SIZE).fetchone()
+            if many >= MOST_PENDING or size + len(plan) > WAITING:
+                what = f"{many} requests of {size >> 10} kB wait already"
+                raise Refused(what, where=str(self._path), hint="decide about them: `potluck site inbox`")
             self._keep(text, plan)
             row = (run, text, asker, now, " ".join(codes), State.PENDING.value)
             insert = "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)"
             db.execute(insert, row)
             self._settle(run, text, bool(codes), approve)
-            forget(self._db, KEPT, DENIED, (UNFIT, UNUSED), _COUNTED)
+            forget(self._db, KEPT, UNHEARD, (UNFIT, UNUSED), _COUNTED)
             return self._known(run)
 
     def approve(
@@ -180,10 +180,8 @@ class Requests:
         return len({text for one, text, codes in rows if codes == UNUSED or not (codes or charged(one))}) >= IDLE
 
     def unfit(self, run: str) -> None:
-        """The rows did not fit the plan, and its asker is told so: a bit about the rows that no ledger counts.
-
-        After MISFITS such plans in a day rule "policy" approves no other plan by itself: somebody has to look.
-        """
+        """The rows did not fit the plan, and its asker is told so: a bit about the rows that no ledger counts. After
+        MISFITS such plans in a day rule "policy" approves no other plan by itself: somebody has to look."""
         with self.change() as db:
             db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
 
@@ -195,16 +193,23 @@ class Requests:
             db.execute(query, (why, run))
             return self._known(run)
 
-    def finish(self, run: str) -> Request:
+    def finish(self, run: str, lasts: bool = False) -> Request:
         """The run ended, well or not. Where it was approved it is finished now, also if people were asked once more
-        after rounds of it; where it still waited its asker withdrew it. Raises UsageError: no such run."""
-        query = (
-            "UPDATE requests SET state = CASE WHEN state = 'approved' OR codes = ? THEN 'finished' ELSE 'withdrawn' END"
-            " WHERE run = ? AND state IN ('pending', 'approved')"
-        )
+        after rounds of it; where it still waited its asker withdrew it. lasts: a yes is for every run of a plan (rule
+        "hash"). Raises UsageError: no such run."""
         with self.change() as db:
-            db.execute(query, (REPEATED, run))
+            one = self._known(run)
+            if one.state is State.APPROVED or (one.state is State.PENDING and one.codes == (REPEATED,)):
+                db.execute("UPDATE requests SET state = 'finished' WHERE run = ?", (run,))
+            elif one.state is State.PENDING:
+                self._withdraw(one, lasts)
             return self._known(run)
+
+    def left(self, person: str, begun: Callable[[str], bool], approve: Approve) -> None:
+        """Somebody was removed: what they approved counts no more, but in runs that have `begun`; others wait again."""
+        with self.change() as db:
+            for run, text in leave(db, person, begun):
+                self._settle(run, text, False, approve)
 
     def state(self, run: str) -> State:
         """To be asked before every round: only APPROVED goes on. Raises UsageError: no such run."""
@@ -261,6 +266,12 @@ class Requests:
         self._settle(known.run, known.hash, bool(codes), approve)
         return self._known(known.run)
 
+    def _withdraw(self, one: Request, lasts: bool) -> None:
+        """It waits no more. A yes that it had was about this run: no later one is half approved by it."""
+        self._db.execute("UPDATE requests SET state = 'withdrawn' WHERE run = ?", (one.run,))
+        if not lasts:
+            carry(self._db, one.hash, one.run)
+
     def _keep(self, text: str, plan: bytes) -> None:
         """What people read is what they approve: one hash has one plan."""
         self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (text, plan))
@@ -304,18 +315,7 @@ class Requests:
         return changed
 
     def _hash(self, prefix: str) -> str:
-        """The one hash that begins so."""
-        text = prefix.strip().lower().removeprefix("sha256:")
-        if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
-            what = f"a plan's hash is {SHORTEST} to 64 hex letters"
-            raise UsageError(what, hint="`potluck site inbox` shows the hashes of what waits")
-        known = {row[0] for row in self._db.execute("SELECT hash FROM requests UNION SELECT hash FROM decisions")}
-        found = [one for one in known if one.startswith(text)]
-        if len(text) == 64 or len(found) == 1:
-            return text if len(text) == 64 else str(found[0])
-        what = f"{len(found) or 'no'} known plans have a hash that begins with {text}"
-        hint = "give more of its letters" if found else "give the whole hash of a plan that was not asked for yet"
-        raise UsageError(what, hint=hint)
+        return meant(self._db, prefix, SHORTEST)
 
     def _known(self, run: str) -> Request:
         request = self._one(run)

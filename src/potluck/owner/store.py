@@ -76,11 +76,11 @@ def as_our_errors(path: Path, file: File = REQUESTS) -> Iterator[None]:
         raise UsageError(f"cannot be read or written ({kind})", where=str(path), hint=hint) from None
 
 
-def forget(db: sqlite3.Connection, kept: int, denied: int, counted: tuple[str, str], seconds: float) -> None:
-    """Ended requests beyond `kept` go, those that the policy denied also beyond `denied` bytes of plans, oldest first,
-    and plans that nobody asks for: others cannot fill the disk. counted: codes of those that stay for so many seconds,
-    as long as they may be counted (a misfit, the first, also beyond the bytes): who floods the file has none forgotten.
-    """
+def forget(db: sqlite3.Connection, kept: int, unheard: int, counted: tuple[str, str], seconds: float) -> None:
+    """Ended requests beyond `kept` go, those that the policy denied or their asker withdrew also beyond `unheard` bytes
+    of plans, oldest first, and plans that nobody asks for: others cannot fill the disk. counted: codes of those that
+    stay for so many seconds, as long as they may be counted (a misfit, the first, also beyond the bytes): who floods
+    the file has none forgotten."""
     db.execute(
         "DELETE FROM requests WHERE state NOT IN ('pending', 'approved')"
         " AND seq <= (SELECT max(seq) FROM requests) - ?"
@@ -90,8 +90,8 @@ def forget(db: sqlite3.Connection, kept: int, denied: int, counted: tuple[str, s
     db.execute(
         "DELETE FROM requests WHERE seq IN (SELECT seq FROM"
         " (SELECT seq, sum(length(plan)) OVER (ORDER BY seq DESC) AS bytes FROM requests JOIN plans USING (hash)"
-        " WHERE state = 'denied' AND codes NOT IN ('', ?)) WHERE bytes > ?)",
-        (counted[0], denied),
+        " WHERE state = 'withdrawn' OR state = 'denied' AND codes NOT IN ('', ?)) WHERE bytes > ?)",
+        (counted[0], unheard),
     )
     db.execute("DELETE FROM plans WHERE hash NOT IN (SELECT hash FROM requests)")
 

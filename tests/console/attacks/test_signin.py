@@ -11,19 +11,24 @@ import pytest
 from nacl.pwhash import argon2id
 from starlette.responses import Response
 
+from potluck.api.network import persons as api_persons
 from potluck.api.network.inbox import decide
 from potluck.console.attempts import ALL, EACH, WINDOW
 from potluck.console.challenges import LIFE
 from potluck.console.devices import Devices
 from potluck.console.origin import Origin
 from potluck.core.errors import Refused, UsageError
+from potluck.core.rounds import RoundId
 from potluck.members import passwords
 from potluck.members.home import SiteHome
 from potluck.members.persons import INVITED, Persons
 from potluck.members.tokens import fresh
 from potluck.owner.access import read
+from potluck.owner.budget import Budget
 from potluck.owner.policy import Approve
 from potluck.owner.requests import Requests, State
+from potluck.parties.admission.tries import marker
+from support.console import home as homes
 from support.console.authenticator import PRESENT, VERIFIED, Authenticator
 from support.console.home import TOKEN, Visitor, words
 
@@ -267,6 +272,23 @@ def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
     assert sign_in(thief, "ann").status_code == 409
     persons.remove("ann")
     assert owner.get("/").status_code == 303
+
+
+def test_a_yes_of_who_is_removed_lets_no_run_begin(home, persons, plan):
+    """An attack: a stolen sign-in approved, and another site was away, so that nothing began until its person was
+    removed. Control: where the first round had begun, it goes on. An unreadable policy keeps nobody in."""
+    begun = homes.ask(home, homes.spec(name="begun"), run="r2")
+    for one in (plan, begun):
+        decide(home, "approve", one, "ann", signed=True)
+    with Budget(SiteHome.at(home).ledger) as ledger:
+        ledger.write(marker(RoundId("r2", 1), "train/0"))
+    api_persons.remove(home, "ann")
+    with Requests(home / "requests.sqlite") as book:
+        assert (book.state("r1"), book.state("r2")) == (State.PENDING, State.APPROVED)
+        assert book.approvers(plan) == []
+    (home / "policy.toml").write_text("version = ")
+    api_persons.remove(home, "bob")
+    assert persons.all() == ()
 
 
 def test_an_invitation_that_is_none_costs_no_digest_and_is_written_down(home, persons, monkeypatch):

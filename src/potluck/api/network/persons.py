@@ -2,13 +2,20 @@
 
 import getpass
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.network.access import note
+from potluck.api.network.composed import opened
+from potluck.core.errors import PotluckError
 from potluck.core.prose import utc
-from potluck.members.home import home_at
+from potluck.members.home import SiteHome, home_at
 from potluck.members.persons import Persons
+from potluck.owner.policy import Approve
+from potluck.owner.reading import read as read_policy
+from potluck.owner.requests import Requests
+from potluck.parties.admission.tries import newest
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,33 @@ def invite(folder: Path, name: str, origin: str) -> Invitation:
 
 
 def remove(folder: Path, name: str) -> None:
-    """Nobody of this name signs in any more, and who is signed in is signed out. Raises UsageError, Refused."""
-    Persons(home_at(folder).persons).remove(name)
+    """Nobody of this name signs in any more, and who is signed in is signed out. What they approved at a site counts no
+    more, unless a run has begun with it. Raises UsageError, Refused."""
+    home = home_at(folder)
+    persons = Persons(home.persons)
+    if isinstance(home, SiteHome) and persons.named(name):
+        _taken_back(home, name)  # first: a kill in between leaves a person who can say yes again, and no yes
+    persons.remove(name)
+    if isinstance(home, SiteHome):
+        _taken_back(home, name)
     note(folder, "person", getpass.getuser(), "done", ("removed", name))
+
+
+def _taken_back(home: SiteHome, name: str) -> None:
+    try:
+        approve = read_policy(home.policy).approve
+    except PotluckError:
+        approve = Approve(rule="person", people=2)  # nothing begins by a policy that cannot be read
+
+    def begun(run: str) -> bool:
+        try:
+            with opened(home.ledger) as ledger:
+                return ledger is not None and newest(ledger, run)[0] > 0
+        except PotluckError:
+            return False  # by a ledger that cannot be read nothing goes on either
+
+    with closing(Requests(home.requests)) as requests:
+        requests.left(name, begun, approve)
 
 
 def persons(folder: Path) -> list[dict[str, object]]:

@@ -40,7 +40,7 @@ from potluck.owner.requests import STRANGERS, Requests, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import FORM, OUTCOMES, Decision, unable
 from potluck.parties.admission.graphs import rests, with_graph
-from potluck.parties.admission.over import over, remember_model
+from potluck.parties.admission.over import lasts, over, remember_model
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
@@ -217,7 +217,7 @@ class Consent:
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
                 self._owner.requests.unused(run)
-            request = self._owner.requests.finish(run)
+            request = self._owner.requests.finish(run, lasts(self._owner.home))
         except PotluckError:
             return None  # nobody ever asked for it
         withdrawn = request.state is State.WITHDRAWN

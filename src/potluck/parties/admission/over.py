@@ -24,6 +24,14 @@ def remember_model(ledger: Budget, run: str, model: bytes) -> None:
             ledger.write(Record(f"{MODEL}{run}", model))
 
 
+def lasts(home: SiteHome) -> bool:
+    """Whether a yes is for every run of a plan, by the policy as it is now; not where that cannot be read."""
+    try:
+        return read_policy(home.policy).approve.rule == "hash"
+    except PotluckError:
+        return False
+
+
 def over(home: SiteHome, run: str, plan: Plan | None, part: Participation | None) -> tuple[str, ...]:
     """Lines for the owner. What was kept for the run's rounds goes, unless what the owner should have could not be made
     of it. part: of this process; None: another process of the site took part, and the rows are read again where

@@ -57,9 +57,7 @@ QUIET = 180.0
 
 class Site:
     """One site's process. Call `run`; `stop` says when to end. record: a folder for the bodies that it reads.
-
-    patience: seconds that a proposal by a newer federation file waits for that file, which comes by itself.
-    """
+    patience: seconds that a proposal by a newer federation file waits for that file, which comes by itself."""
 
     def __init__(
         self,
@@ -259,8 +257,7 @@ class Site:
             self._post(seat, seat.desk.accept(SERVER, said))
 
     def _begin(self, run: str, seat: Seated, said: Parcel) -> None:
-        """Raises Abort: REFUSED (the owner took it back, or is asked again), REPLAY (a process of this site began this
-        round before), TERMS or MALFORMED (no step of the plan)."""
+        """Raises Abort: REFUSED (taken back, or asked again), REPLAY (begun before), TERMS or MALFORMED (no step)."""
         round_ = said.label.round
         if seat.desk:
             seat.desk.close()
@@ -268,6 +265,8 @@ class Site:
         seat.letters.clear()
         early = seat.kept()
         if not self._consent.stands(run):
+            if not self._consent.decided(run):  # of those who approved it somebody was removed
+                self._proposed(run, seat.proposal)
             raise Abort(Cause.REFUSED)
         step = tries.step_of(seat.part.plan, said.body)
         if self._consent.begun(round_):  # an old letter that comes again counts for nothing
