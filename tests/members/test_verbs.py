@@ -320,6 +320,23 @@ def test_every_subcommand_and_option_is_documented():
                 assert all(word in parts[verb] or f"`{word}`" in common for word in words), f"{verb} {name} {words}"
 
 
+def test_where_two_persons_decide_the_first_who_joins_hears_what_is_left(here, cli, monkeypatch):
+    begin(cli, "a", "b")
+    alone = cli("site", "join", "a", "hospitals/federation.toml")
+    assert "another person" not in alone.err  # the control: the first file is one person's
+    policy = here / "a" / "policy.toml"
+    policy.write_text(policy.read_text().replace("people = 1", "people = 2"))
+    mark = cli("site", "new", "c", "--json").json["fingerprint"]
+    assert cli("federation", "add", "hospitals", "c/c.card").code == 0
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    said = cli("site", "join", "a", "hospitals/federation.toml")
+    assert f"new, and not agreed to yet: c {mark}: another person has to agree, beside ann" in said.err
+    assert "potluck site join a --offered` under another login" in said.err
+    monkeypatch.setattr("getpass.getuser", lambda: "ben")
+    last = cli("site", "join", "a", "--offered", "--json")
+    assert (last.json["new"], last.json["first_of_two"]) == ({}, {})
+
+
 def test_json_is_one_document(here, cli, room):
     for words in (
         ["federation", "new", "h", "--broker", "tls://b:1"],

@@ -562,8 +562,9 @@ def test_a_decimal_mark_that_differs_between_sites_is_named_with_them():
 def test_sites_that_differ_are_named(tmp_path):
     (tmp_path / "a.csv").write_text("x;y\n1;2\n")
     (tmp_path / "b.csv").write_text("x,y\n1,2\n")
-    with pytest.raises(UsageError, match="differ in their separator \\(a has ';', b has ','\\)"):
+    with pytest.raises(UsageError, match="differ in their separator \\(a has ';', b has ','\\)") as caught:
         text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
+    assert 'source.separator = "," in the policy of b: draft from the other files' in caught.value.hint
     (tmp_path / "a.csv").write_bytes("ä,y\n1,2\n".encode())
     (tmp_path / "b.csv").write_bytes("ä,y\n1,2\n".encode("cp1252"))
     with pytest.raises(UsageError, match="differ in their encoding \\(a has 'utf-8', b has 'cp1252'\\)"):
@@ -575,7 +576,8 @@ def test_sites_that_differ_are_named(tmp_path):
 def test_all_that_files_differ_in_is_said_at_once(tmp_path):
     (tmp_path / "a.csv").write_bytes("größe;x\n1;2\n".encode("cp1252"))
     (tmp_path / "b.csv").write_bytes("größe,x\n1,2\n".encode())
-    said = r"encoding \(a has 'cp1252', b has 'utf-8'\) and separator \(a has ';', b has ','\).*policy says its own"
+    said = r"encoding \(a has 'cp1252', b has 'utf-8'\) and separator \(a has ';', b has ','\).*"
+    said += r'encoding = "utf-8" and source.separator = "," in the policy of b'
     with pytest.raises(UsageError, match=said):
         text_of(sites([tmp_path / "a.csv", tmp_path / "b.csv"]))
 

@@ -5,6 +5,8 @@ text is in: of such files it says Western European, and the plan's author looks 
 """
 
 import codecs
+import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +26,7 @@ PLAIN = ""
 """ASCII: a file that each of these encodings reads alike, but for UTF-16."""
 UNUSED = b"\x81\x8d\x8f\x90\x9d"
 """No letters of Windows, whose others are those of Latin-1 and more."""
-ONE = (
-    "a plan says it once for all: save the files alike, or draft from one form; a site's policy says its own ([source])"
-)
+ALIKE = "save the files alike: a plan says it once for all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,18 @@ def _parts(source: object, where: str, limits: Limits) -> int:
 
 def _alike(ways: Mapping[str, Mapping[str, str]]) -> None:
     """Raises UsageError: sites differ, which is said of all ways at once."""
+    differ = {what: found for what, found in ways.items() if len(set(found.values())) > 1}
+    if not differ:
+        return
     said = [
-        f"{what} ({', '.join(f'{site} has {one!r}' for site, one in found.items())})"
-        for what, found in ways.items()
-        if len(set(found.values())) > 1
+        f"{what} ({', '.join(f'{site} has {one!r}' for site, one in found.items())})" for what, found in differ.items()
     ]
-    if said:
-        raise UsageError(f"the files differ in their {listed(said)}", hint=ONE)
+    usual = {what: Counter(found.values()).most_common(1)[0][0] for what, found in ways.items() if found}
+    other: dict[str, list[str]] = {}
+    for what, found in ways.items():
+        for site, one in found.items():
+            if one != usual[what]:
+                other.setdefault(site, []).append(f"source.{what} = {json.dumps(one)}")
+    own = ", ".join(f"{' and '.join(keys)} in the policy of {site}" for site, keys in other.items())
+    across = f"across machines {own}: draft from the other files, and add {listed(list(other))} to federation.sites"
+    raise UsageError(f"the files differ in their {listed(said)}", hint=f"{across}. Else {ALIKE}")

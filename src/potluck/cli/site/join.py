@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from potluck.api.network import members as api
+from potluck.api.network.membership.agreed import site_members
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.federation import lines
 from potluck.cli.terminal import Terminal
@@ -35,8 +36,18 @@ def command(folder: Path, file: Path | None, coordinator: str, offered: bool) ->
     if joined.settled:
         speaker.say(f"two files of one version had been signed: this later one settles it; kept: {joined.settled}")
 
+    known = site_members(folder, time.time())
+    for name, mark in known.new.items():
+        first = f", beside {known.first[name]}" if name in known.first else ""
+        speaker.say(f"new, and not agreed to yet: {name} {mark}: another person has to agree{first}")
+    if known.new:
+        how = f"`potluck site join {folder} --offered` under another login"
+        if known.invited:
+            how = f"at the pages, as those who were invited (`potluck site web {folder}`)"
+        speaker.say(f"they do so {how}, once they compared the fingerprints; until then runs with these members wait")
+
     def text(out: Terminal) -> None:
         out.say(f"{joined.name}: fingerprint {joined.fingerprint}, joined")
         lines(out, joined.federation)
 
-    speaker.data(joined.document(), text)
+    speaker.data(joined.document() | {"new": dict(known.new), "first_of_two": dict(known.first)}, text)

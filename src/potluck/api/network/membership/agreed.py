@@ -26,7 +26,8 @@ class Members:
     """What a site knows of its federation. new: members that are not agreed to here, by name the fingerprint; people:
     how many persons must agree to one (0: the policy cannot be read); first: who of two did already, by its name;
     waits: the file that waits for a person, and what it would change; two_files: another file of a pinned version was
-    seen, signed by the same coordinator: its digest; empty where none was."""
+    seen, signed by the same coordinator: its digest; empty where none was; invited: persons were, to the pages, and
+    agree there alone."""
 
     federation: Shown
     new: Mapping[str, str]
@@ -35,6 +36,7 @@ class Members:
     waits: Shown | None
     changes: tuple[str, ...]
     two_files: str
+    invited: bool = False
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -94,6 +96,7 @@ def site_members(folder: Path, now: float) -> Members:
         None if waits is None else Shown(waits, home.offered, now >= waits.expires),
         () if waits is None else Change(pinned, waits).lines(),
         "" if other is None else titled(other.version, other.digest),
+        bool(_invited(home)),
     )
 
 
