@@ -30,6 +30,8 @@ MOMENT = 0.3
 """Seconds until a broker that turned us away is asked again."""
 EXPIRED, NOT_YET = 10, 9
 WRONG_HOST = (62, 64)
+STRANGER = "the broker does not know this key"
+"""How the error begins where a broker lets a party in no more, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,7 @@ def explain(error: BaseException, account: Account) -> PotluckError:
         return Refused("what answers there does not speak TLS 1.3 as a broker should", where=where, hint=hint)
     if "authorization violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError):
         hint = "ask the coordinator: it was removed, was not added yet, or the broker has not read the newest file"
-        return Refused(f"the broker does not know this key of {account.me}", where=where, hint=hint)
+        return Refused(f"{STRANGER} of {account.me}", where=where, hint=hint)
     if isinstance(error, TimeoutError):
         hint = "is it the broker's address? a nats-server of one's own needs tls { handshake_first: true }"
         return Unreachable("what is there does not answer in TLS 1.3", where=where, hint=hint)

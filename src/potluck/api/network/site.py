@@ -8,10 +8,11 @@ from pathlib import Path
 from potluck.api.network.doctor import examine
 from potluck.api.network.ledger import anchor
 from potluck.api.network.membership.follow import Follower, wanted
+from potluck.api.network.membership.left import dismissed
 from potluck.api.network.running.notify import Notifier
 from potluck.api.network.running.pulse import Counted, Pulse
 from potluck.api.network.running.watched import Nodes, watched
-from potluck.core.errors import UsageError
+from potluck.core.errors import Refused, UsageError
 from potluck.members.files import crowded, locked
 from potluck.members.home import Membership, SiteHome
 from potluck.members.pinned import Pinned
@@ -81,6 +82,8 @@ def attend(
 
         try:
             logged(begins, answers, stop, say, pulse.beat)
+        except Refused as error:
+            raise dismissed(home, error, log, link.connections > 0) from None
         finally:
             with contextlib.suppress(Unlogged):
                 consent.ended()
