@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from potluck.api.network import members as api
-from potluck.api.network.membership.agreed import site_members
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.federation import lines
 from potluck.cli.terminal import Terminal
@@ -35,6 +34,8 @@ def command(folder: Path, file: Path | None, coordinator: str, offered: bool) ->
         speaker.say("the coordinator has new keys, handed over to by the old ones")
     if joined.settled:
         speaker.say(f"two files of one version had been signed: this later one settles it; kept: {joined.settled}")
+
+    from potluck.api.network.membership.agreed import site_members  # which reads the policy and what waits
 
     known = site_members(folder, time.time())
     for name, mark in known.new.items():
