@@ -1,12 +1,23 @@
 """A request's papers on its page: written by a form, taken along as files, and nothing else of the home."""
 
+import hashlib
 import re
+import time
+from contextlib import closing
 
 import pytest
 
 from potluck.api.network import papers
+from potluck.api.network.inbox import decide
+from potluck.api.network.ledger import anchor
+from potluck.core.rounds import Record
+from potluck.members.home import SiteHome
 from potluck.owner.access import read
+from potluck.owner.budget import Budget
+from potluck.owner.requests import Requests
+from potluck.parties.admission.over import MODEL
 from potluck.report.papers.annex import HTML, JSON, SEAL
+from potluck.tasks import released
 from support.console.home import Visitor, words
 from support.examples import fewer
 
@@ -46,6 +57,31 @@ def test_papers_are_written_by_whoever_asks_and_taken_along_as_they_are(home, an
 def test_no_other_file_of_the_home_is_handed_out(ann, place, address):
     assert ann.get("/papers/r1?file=annex.json").status_code == 200  # the control
     assert ann.get(f"/papers/{address}").status_code in (303, 404)
+
+
+def test_a_finished_run_says_what_came_of_it_and_whether_the_model_is_the_one_that_was_named(home, ann, plan):
+    """What lies in the home is as a site leaves it (tests/parties/runners/test_across.py)."""
+    at, place = SiteHome.at(home), home / "own" / "r1"
+    place.mkdir(parents=True)
+    (place / released.MODEL).write_bytes(b"model")
+    (place / released.METRICS).write_text('{"digest": "", "metrics": {"auc": 0.878, "auc_population": [0.81, 0.94]}}')
+    where = f"/requests/{plan}/papers?run=r1"
+    assert "What came of it" not in ann.get(where).text  # it is not over
+    decide(home, "approve", plan, "ann")
+    with closing(Requests(at.requests)) as book:
+        book.finish("r1")
+    with Budget(at.ledger, anchor=anchor(at, at.open(time.time()))) as ledger:
+        ledger.write(Record(f"{MODEL}r1", hashlib.sha256(b"model").digest()))
+    page = words(ann.get(where).text)
+    assert "AUC 0.878 0.810 to 0.940" in page
+    assert "it is the one whose digest the coordinator named" in page
+    (place / released.MODEL).write_bytes(b"another")
+    assert "Another model: what was evaluated here is not what" in words(ann.get(where).text)
+    (place / released.METRICS).write_text('{"digest": "<script>", "metrics": {"auc": "<script>"}}')
+    (place / released.MODEL).unlink()
+    page = ann.get(where).text
+    assert "<script>" not in page
+    assert "not kept: the coordinator has it" in words(page)
 
 
 def test_no_link_leads_out_of_the_papers(home, ann, place):

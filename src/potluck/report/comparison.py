@@ -117,10 +117,15 @@ def _open(score: Score, name: str) -> list[tuple[str, str]]:
     return lines
 
 
+def figure(score: Score) -> tuple[str, str, str]:
+    """(what, value, intervals) of one metric."""
+    return TITLES[score.metric], _value(score), known(score)
+
+
 def lines(score: Score) -> list[tuple[str, str, str]]:
-    """(what, value, intervals) of one metric of one model."""
-    name = f"{TITLES[score.metric]}, {score.label}"
-    return [(name, _value(score), known(score))]
+    """The same of one model, which is named."""
+    name, value, said = figure(score)
+    return [(f"{name}, {score.label}", value, said)]
 
 
 def known(score: Score) -> str:

@@ -21,7 +21,7 @@ from potluck.core.visible import json_text
 from potluck.learning.data.table import Table
 from potluck.learning.training.trained import OwnModel, Scoring, Trained, own_of
 from potluck.members.names import file_name
-from potluck.tasks import predictions, trained, validated
+from potluck.tasks import predictions, released, trained, validated
 from potluck.tasks.here import Beside, Json, Outcome
 
 FOLDER = "own"
@@ -100,9 +100,11 @@ def document(outcome: Outcome, plan: Plan, folder: Path, beside: Beside) -> Json
 def gathered(homes: Mapping[str, Path], run: str, folder: Path) -> Json:
     """The same of a run whose homes are all here: what each holds, as a run in one process leaves it."""
     held = {name: home / FOLDER / file_name(run) for name, home in homes.items()}
-    here = {name: one for name, one in held.items() if one.is_dir()}
-    for name, one in here.items():
-        shutil.copytree(one, _of(folder, name))
+    here = {
+        name: one for name, one in held.items() if any((one / file).is_file() for file in (MODEL, predictions.FILE))
+    }
+    for name, one in here.items():  # the model of all sites is the run's own
+        shutil.copytree(one, _of(folder, name), ignore=shutil.ignore_patterns(released.MODEL, released.METRICS))
     models, scores = (
         [name for name, one in here.items() if (one / file).is_file()] for file in (MODEL, predictions.FILE)
     )

@@ -3,11 +3,13 @@
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from potluck.api.network import members, papers
+from potluck.api.network.result import came_of
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site
 from potluck.core.plan import Permit, digest
@@ -160,9 +162,13 @@ def test_a_sites_papers_have_the_models_digest_its_rows_and_what_left(fed, tmp_p
     with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
         gather(coordinator, "abcd")
         sums = Sums(plan, coordinator, store=journal)
-        drive(build(plan), sums)
+        trained = drive(build(plan), sums)
         coordinator.close(model)
         coordinator.close(b"x" * 32)  # a server that changes its mind: the first word stands
+    came = came_of(fed.home("a").folder, *papers.asked_for(fed.home("a").folder, RUN))
+    assert (Path(came.folder) / came.kept).read_bytes() == trained.model.files()[0]
+    assert came.same is False  # the digest is no model's
+    assert [what for what, _, _ in came.here] == ["AUC", "Accuracy", "held-out rows"]
     papers.write(fed.home("a").folder, RUN, datetime.now(UTC), "ann", tmp_path)
     found = annex.read((tmp_path / RUN / annex.JSON).read_bytes(), "annex.json")
     assert found.model == f"sha256:{model.hex()}"

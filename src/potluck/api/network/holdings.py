@@ -18,7 +18,7 @@ from potluck.members.names import file_name
 from potluck.owner.access import AccessLog, Entry, Subject
 from potluck.owner.access import read as read_log
 from potluck.report.papers.annex import JSON
-from potluck.tasks import own, predictions
+from potluck.tasks import own, predictions, released
 from potluck.tasks.participation import forget as forget_run
 from potluck.tasks.participation import kept_of
 
@@ -37,8 +37,9 @@ class Held:
     """What is held of one run. plan, hash: of it, empty where the log does not say; when: it ended, or last kept
     something (UTC, ISO 8601).
 
-    model, digest, metrics: of the site's own; predictions: of its rows; papers: the folder with its permit annex;
-    rounds, size: where numbers for its next round lie, and how many bytes. None: there are none.
+    model, digest, metrics: of the site's own; released: the model of all sites; predictions: of its rows; papers: the
+    folder with its permit annex; rounds, size: where numbers for its next round lie, and how many bytes. None: there
+    are none.
     """
 
     run: str
@@ -48,6 +49,7 @@ class Held:
     model: str | None = None
     digest: str | None = None
     metrics: Mapping[str, object] | None = None
+    released: str | None = None
     predictions: str | None = None
     papers: str | None = None
     rounds: str | None = None
@@ -86,13 +88,14 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _ended(path: Path, said: Mapping[str, Entry]) -> Held:
-    model, scores = path / own.MODEL, path / predictions.FILE
+    model, common, scores = path / own.MODEL, path / released.MODEL, path / predictions.FILE
     worth = _worth(path / own.METRICS)
     return replace(
         _named(path, said),
         model=str(model) if model.is_file() else None,
         digest=worth.digest if worth else None,
         metrics=worth.metrics if worth else None,
+        released=str(common) if common.is_file() else None,
         predictions=str(scores) if scores.is_file() else None,
         papers=str(path) if (path / JSON).is_file() else None,
     )

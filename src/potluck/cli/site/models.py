@@ -22,6 +22,7 @@ def command(folder: Path) -> None:
         for one in found:
             out.say(f"{one.when}  {one.plan or '?'}  run {one.run}")
             out.lines([f"  your own model: {one.model} ({one.digest or 'of no known digest'})"] if one.model else [])
+            out.lines([f"  the model of all sites: {one.released}"] if one.released else [])
             out.lines([f"  predictions of your rows: {one.predictions}"] if one.predictions else [])
             out.lines([f"  papers: {one.papers}"] if one.papers else [])
             kept = f"  not over: {one.bytes or 0:,} bytes for its next round in {one.rounds}"

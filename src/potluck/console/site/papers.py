@@ -1,4 +1,4 @@
-"""The papers of a request: which runs of its plan have them, writing and signing them, and taking them along.
+"""What came of a request, and its papers: which runs of its plan have them, writing, signing, and taking them along.
 
 To write them changes the home, so it is asked for with a form, and the access log says who did. They are served as
 files to keep, never shown as a page of this program: what a plan's author wrote is in them.
@@ -16,12 +16,14 @@ from potluck.api.network.asked import Asked
 from potluck.api.network.history import runs_of
 from potluck.api.network.holdings import holdings
 from potluck.api.network.papers import CHARTER
+from potluck.api.network.result import came_of
 from potluck.console.paging import address
 from potluck.console.shell import Visit
 from potluck.console.site.requests import place
 from potluck.core import private
 from potluck.members.home import SiteHome
 from potluck.members.names import file_name
+from potluck.owner.requests import State
 from potluck.report.papers.annex import HTML, JSON, SEAL
 from potluck.tasks import own
 
@@ -47,9 +49,14 @@ class Papers:
         fates = {one.request.run: one.fate.word for one in runs_of(self._folder, visit.name)}
         run = asked[-1].request.run if visit.query.get("run") else ""
         form = visit.form(f"/requests/{visit.name}/papers/write", run)
-        runs = [(one.request, fates[one.request.run], there.get(one.request.run, "")) for one in asked]
-        return visit.page("papers.html", f"Papers: {asked[-1].plan.name}", it=asked[-1], runs=runs, form=form,
-                          files=FILES, only=run, others=len(fates) - len(runs), place=place, here="/past")  # fmt: skip
+        runs = [
+            (one.request, fates[one.request.run], there.get(one.request.run, ""),
+             came_of(self._folder, one) if one.request.state is State.FINISHED else None)
+            for one in asked
+        ]  # fmt: skip
+        title = f"Result and papers: {asked[-1].plan.name}"
+        return visit.page("papers.html", title, it=asked[-1], runs=runs, form=form, files=FILES, only=run,
+                          others=len(fates) - len(runs), place=place, here="/past")  # fmt: skip
 
     def write(self, visit: Visit) -> Response:
         """Write and sign those that the page showed, as things stand now."""

@@ -32,7 +32,7 @@ from potluck.mpc.share import protection as share
 from potluck.owner.kept import KeptInFiles
 from potluck.owner.policy import Policy
 from potluck.owner.source import open_source
-from potluck.tasks import own, predictions
+from potluck.tasks import own, predictions, released
 from potluck.tasks.participation import HalfOf, Participation, computing, demanded, kept_of
 from potluck.tasks.sums.costs import calibrate
 from potluck.tasks.sums.disclosure import judged, known_by
@@ -66,7 +66,7 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
 
     if not plan.noisy and plan.traits.counts and rules.allow.min_cell is not None:
         task = _Judged(task, rules.allow.min_cell)
-    scored = rules.keep.predictions and plan.traits.trains
+    scored, released_too = rules.keep.predictions and plan.traits.trains, released.kept(plan)
 
     @cache
     def of_run(run: str) -> Table:
@@ -76,20 +76,26 @@ def _gives(plan: Plan, rules: Policy, home: SiteHome) -> Participation:
         return kept_of(home).of(run, digest(plan))
 
     def half(round_: RoundId, seat: Credentials) -> Half[None]:
-        noted = _Noted(task, last(round_.run).keep_model) if scored else task
+        keep = last(round_.run).keep_model
+        note = keep if scored else released.where_there_is_room(keep)
+        noted = _Noted(task, note) if scored or released_too else task
         joined = join(RoundContext(plan, noted, protection, round_), of_run(round_.run), seat)
         return recorded(tie.record(round_.run), round_, joined, later=True)
 
     def over(run: str) -> tuple[str, ...]:
-        """The site's own model goes into its home, where it has one, and what a model says of its rows."""
+        """The site's own model goes into its home, else that of all sites, and what it says of its rows."""
         table, place = of_run(run), Path(own.FOLDER, file_name(run))
         found, lines = own_of(plan, table), tuple[str, ...]()
         try:
             if found is not None:
                 own.write(found, home.folder / place)
                 lines = own.for_owner(found, str(place / own.MODEL))
+            common = _common(plan, last(run).model()) if found is None and (scored or released_too) else None
+            if common is not None and released_too:
+                released.write(common, table, home.folder / place)
+                lines = (f"the model of all sites: {place / released.MODEL}",)
             if scored:
-                best = found.model if found is not None else _common(plan, last(run).model())
+                best = found.model if found is not None else common
                 lines += predictions.left(best, table, home.folder, place)
         except OSError as error:
             raise unwritable(error, home.folder / place, "make room, and stop and start the site") from None

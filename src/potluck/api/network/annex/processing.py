@@ -26,6 +26,7 @@ from potluck.owner.policy import Policy
 from potluck.owner.reach import columns_read, covers
 from potluck.report.matrix import MEANS
 from potluck.report.papers import annex as paper
+from potluck.tasks.released import kept
 from potluck.tasks.words import about_rows
 
 READ = {
@@ -259,12 +260,10 @@ def stays(asked: Asked, rules: Policy) -> tuple[str, ...]:
     found = ["request, decisions, access log and ledger stay as long as this home does: nothing removes them by itself"]
     if not asked.computes:
         found.append("rows are read from where they lie, and not copied into the home")
-        what = (
-            "the model's scores of this site's own rows, and these papers,"
-            if rules.keep.predictions
-            else "these papers"
-        )
-        found.append(f"{what} stay in the folder own of the home until somebody removes them")
+        left = ["these papers"]
+        left += ["the model that the run released, with its metrics on this site's held-out rows"] * kept(asked.plan)
+        left += ["the model's scores of this site's own rows"] * (rules.keep.predictions and asked.plan.traits.trains)
+        found.append(f"{listed(left)} stay in the folder own of the home until somebody removes them")
     return tuple(found)
 
 
