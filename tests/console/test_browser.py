@@ -14,7 +14,7 @@ from potluck.console.origin import Origin
 from potluck.console.site.program import program
 from potluck.owner.access import read
 from support.console import home as homes
-from support.console.browser import chromium, press, reach, violations
+from support.console.browser import chromium, press, reach, unfold, violations
 from support.console.home import TOKEN, served
 
 pytestmark = pytest.mark.browser
@@ -81,7 +81,7 @@ def test_a_policy_is_changed_by_keyboard_alone(site, home):
     reach(page, "Change the policy")
     press(page, "Enter")
     page.wait_for_url(f"{origin}/policy/change")
-    reach(page, "Few rows")  # the list of parts, so that nobody tabs through them all
+    reach(page, "Few rows")  # a part that is folded, so that nobody tabs through them all
     press(page, "Enter")
     reach(page, "allow.min_rows")
     press(page, "Control+a")
@@ -109,8 +109,7 @@ def test_axe_finds_nothing_on_any_page_however_it_is_shown(site, home, plan, sch
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.goto(origin + path)
-            for fold in page.locator("details").all():
-                fold.evaluate("one => one.open = true")
+            unfold(page)
             assert violations(page) == [], (path, width)
             assert page.evaluate("document.documentElement.scrollWidth") == width, (path, width)
     page.goto(f"{origin}/requests/{plan}")
@@ -119,15 +118,18 @@ def test_axe_finds_nothing_on_any_page_however_it_is_shown(site, home, plan, sch
     assert violations(page) == []
     homes.policy(home, "people = 1", "people = 2")
     page.goto(f"{origin}/policy/change")
+    unfold(page)
     page.fill("[name='allow.min_rows']", "0")
     page.click("text=Show what would change")
     page.wait_for_selector("text=Nothing was saved")
     assert violations(page) == []
     page.fill("[name='allow.min_rows']", "5")
+    unfold(page)
     page.check("[name='approve.people'][value='1']")
     page.click("text=Show what would change")
     page.wait_for_selector("text=Another person has to confirm it")
     assert violations(page) == []
+    page.fill("#reason", "the board of May")
     page.click("text=Ask another person")
     page.wait_for_url(f"{origin}/policy/pending")
     assert violations(page) == []

@@ -129,6 +129,12 @@ def test_what_does_not_fit_is_said_all_at_once_and_the_first_has_the_focus(home,
     assert "Six things do not fit" in text
     assert text.count("Has a comma, '0,7'. Type 0.7.") == 2  # above, and at the field
     assert "Type 1.000, or 1000." in text
+    assert text.count("'0' does not fit. A whole number, 1 or more.") == 2  # quoted as the one with a comma is
+    assert re.findall(r"<details open><summary><h2>(.*?)</h2>", answer.text) == [
+        "Who says yes", "Who may ask, and for what", "Noise, and what it may cost", "Few rows",
+    ]  # fmt: skip
+    assert "<details open>" not in ann.get(CHANGE).text
+    assert "One a line: mon-fri 08:00-18:00, or sat." in words(look(ann, {"allow.hours": "x"}, ["allow.hours.*"]).text)
     assert re.findall(r"<input[^>]* autofocus>", answer.text) == [
         re.search(r'<input[^>]*name="approve.people" value="1"[^>]*>', answer.text)[0]
     ]
@@ -204,6 +210,17 @@ def test_which_requests_it_would_let_in_or_keep_out_is_said(home, ann, plan):
     text = words(look(ann, {"allow.epsilon_per_plan": "3"}).text)
     assert "was denied by the policy: it would be allowed, once it is asked for again" in text
     assert "waits now: the policy would allow it again" in text
+
+
+def test_all_columns_of_a_list_are_seen_and_a_change_says_which_way_it_goes(home, ann):
+    homes.policy(home, 'columns = ["*"]', f"columns = {[*(f'c{number}' for number in range(29)), 'c*']}")
+    assert '<textarea name="allow.columns" class="lines" rows="31"' in ann.get(CHANGE).text
+    found = {"allow.hours": "mon-fri 08:00-18:00", "allow.min_rows": "20", "allow.epsilon_per_year": "11"}
+    text = words(look(ann, found | {"allow.columns": "c*\nc99"}, ["allow.hours.*"]).text)
+    assert "Fewest rows to learn from ▼ allows less Before" in text
+    assert "Most epsilon of a year ▲ allows more Before" in text
+    assert "Columns that a plan may read = allows the same Added c99" in text
+    assert "When a run may begin ▼ allows less Before When a run may begin: at any time. Then" in text
 
 
 def test_lists_keep_names_that_a_line_would_change(home, ann):

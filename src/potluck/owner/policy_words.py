@@ -84,6 +84,20 @@ def _rows(count: int) -> str:
     return f"{count:,} {agree(count, 'row', 'rows')}"
 
 
+def _when(hours: Sequence[str] | None) -> str:
+    if hours is None or ANY in hours:
+        return "at any time"
+    return f"{listed(list(hours))}, by the clock of the site's machine" if hours else "never"
+
+
+def _corrupt(count: int) -> str:
+    if count == 0:
+        return "A plan need not reckon with sites that work together with the server."
+    return (
+        f"A plan must stay safe even where {count} {agree(count, 'site works', 'sites work')} together with the server."
+    )
+
+
 ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] = (
     (
         "Who may ask, and for what",
@@ -92,7 +106,7 @@ ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] =
             ("tasks", lambda it: f"Tasks: {_some(it.tasks, 'none')}."),
             ("models", lambda it: f"Kinds of model: {_some(it.models, 'none')}."),
             ("columns", lambda it: f"Columns that a plan may read: {_some(it.columns, 'none')}."),
-            ("hours", lambda it: f"When: {_some(it.hours, 'never')}{'' if it.hours is None else ', local time'}."),
+            ("hours", lambda it: f"When a run may begin: {_when(it.hours)}."),
         ),
     ),
     (
@@ -100,7 +114,7 @@ ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] =
         (
             ("protect", lambda it: f"Protections of the sum: {_some(it.protect, 'none')}."),
             ("server", lambda it: f"A plan may take the server for: {_some(it.server, 'nothing')}."),
-            ("min_corrupt", lambda it: f"A plan must bear {it.min_corrupt} colluding sites beside the server."),
+            ("min_corrupt", lambda it: _corrupt(it.min_corrupt)),
             ("min_sites", lambda it: f"A sum is over {it.min_sites} sites or more."),
             ("compute", lambda it: f"Compute parties that may hold parts of your rows: {_some(it.compute, 'none')}."),
             ("readers", lambda it: f"Sites that may read what a fit or match shows: {_some(it.readers, 'none')}."),
@@ -185,7 +199,7 @@ def _own(policy: Policy) -> tuple[tuple[str, str], ...]:
     enclave = it.attestation.policy or "none: no enclave may open your updates"
     engine = it.engine.address or "none"
     models = it.models.folder or "none"
-    read = f"read by {it.source.engine}, in at most {it.source.memory:,} bytes"
+    read = f"read by {it.source.engine}, in at most {it.source.memory / 1e9:.3g} GB of memory"
     return (
         ("source", f"Your rows: {rows}{tables}{form}, {read}."),
         ("attestation", f"What an enclave must show: {enclave}."),

@@ -49,11 +49,17 @@ def focused(page: Page) -> str:
     return page.evaluate("document.activeElement.textContent.trim() || document.activeElement.name")
 
 
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    for fold in page.locator("details").all():
+        fold.evaluate("one => one.open = true")
+
+
 def reach(page: Page, name: str) -> None:
-    """Tab until this element has the focus, which must show."""
+    """Tab until this element has the focus, which must show. name: the first line of its text, or its name."""
     for _ in range(60):
         press(page, "Tab")
-        if focused(page) == name:
+        if focused(page).partition("\n")[0] == name:
             look = "getComputedStyle(document.activeElement)"
             assert page.evaluate(f"{look}.outlineStyle + {look}.outlineWidth") == "solid3px"
             return

@@ -5,7 +5,7 @@ typed. What it means is `api.network.policy.amend`'s matter. Keys that name file
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -71,7 +71,8 @@ class Rules:
         waits = amend.proposed(self._folder) is not None
         log = read_log(SiteHome.at(self._folder).access, last=RECENT).entries
         last = next(reversed(turns(log)), None)
-        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last, holds=HOLDS)
+        return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last, holds=HOLDS,
+                          tables=TABLES)  # fmt: skip
 
     def asked(self, visit: Visit) -> Response:
         """The form, as the file stands."""
@@ -95,7 +96,7 @@ class Rules:
     def saved(self, visit: Visit) -> Response:
         """It holds, or waits for another person. Raises Refused: it is another than its page showed."""
         form = visit.take(SAVE)
-        kept = _kept(visit)
+        kept = _kept(visit.fields)
         base = visit.fields.get("base", "")
         if form.shown != _digest(base, kept):
             raise Refused("what came is not what the page showed: nothing was saved", hint="open the form again")
@@ -133,7 +134,7 @@ class Rules:
 
     def _look(self, visit: Visit, made: amend.Draft, error: UsageError | None = None) -> Response:
         """What a change would do, and the button. error: why it could not be saved so."""
-        kept, base = _kept(visit), made.standing.digest
+        kept, base = _kept(visit.fields), made.standing.digest
         found = self._effects(made.standing.policy, made.policy)
         reason = visit.fields.get("reason", "") if error else ""
         return visit.page("policy_look.html", "What would change", 400 if error else 200, it=made, effects=found,
@@ -152,10 +153,12 @@ class Rules:
         status = 400 if wrong else 409 if stale else 200
         shown = groups(found.policy)
         order = {one.control.key: one.label.title for _, group in shown for one in group}
-        mistakes = {key: _mistake(key, wrong[key]) for key in (*order, "") if key in wrong}
+        mistakes = {key: _mistake(key, wrong[key], fields.get(key, "")) for key in (*order, "") if key in wrong}
+        opened = {title for title, group in shown for one in group if one.control.key in wrong}
+        opened |= {title for title, group in shown if _part(group, fields) != _part(group, found.fields)}
         return visit.page("policy_form.html", "Change the policy", status, groups=shown, fields=fields,
                           base=found.digest, wrong=mistakes, first=next(iter(mistakes), ""),
-                          titles=order, stale=stale, same=same, most=LISTED)  # fmt: skip
+                          titles=order, opened=opened, stale=stale, same=same, most=LISTED)  # fmt: skip
 
     def _draft(self, visit: Visit) -> amend.Draft | None:
         try:
@@ -183,15 +186,32 @@ def _field(control: Control, sentences: Mapping[str, str]) -> Field:
     )
 
 
-def _kept(visit: Visit) -> dict[str, str]:
+def _kept(fields: Mapping[str, str]) -> dict[str, str]:
     """What was typed into the form's own controls. A browser may end lines another way the second time."""
-    found = {name: "\n".join(text.splitlines()) for name, text in visit.fields.items()}
+    found = {name: "\n".join(text.splitlines()) for name, text in fields.items()}
     return {name: text for name, text in found.items() if name.startswith(_OURS)}
 
 
-def _mistake(key: str, error: UsageError) -> str:
-    """What is wrong, as it is said at the key's own field."""
-    return " ".join(sentence(one) for one in (error.what.removeprefix(key).lstrip(": "), error.hint) if one)
+def _part(group: Sequence[Field], fields: Mapping[str, str]) -> dict[str, str]:
+    """What was typed into the controls of a part."""
+    keys = tuple(one.control.key for one in group)
+    return {name: text for name, text in _kept(fields).items() if any(_of(name, key) for key in keys)}
+
+
+def _of(name: str, key: str) -> bool:
+    return name == key or name.startswith(f"{key}.")
+
+
+def _mistake(key: str, error: UsageError, text: str) -> str:
+    """What is wrong, as it is said at the key's own field. text: what was typed there."""
+    what, hint = error.what.removeprefix(key).lstrip(": "), error.hint
+    control = next((one for one in controls() if one.key == key), None)
+    if control is not None and control.kind == "amount" and what.endswith("does not fit"):
+        what = f"{text.strip()!r} does not fit" if text.strip() else "nothing is typed here"
+        hint = f"a {'whole ' if control.whole else ''}number, {control.bounds}"
+    elif key == "allow.hours":
+        hint = "one a line: mon-fri 08:00-18:00, or sat"
+    return " ".join(sentence(one) for one in (what, hint) if one)
 
 
 def _digest(base: str, fields: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ _LONG = 40
 @dataclass(frozen=True, slots=True)
 class Change:
     """One key. label: what it is about; before, now: as sentences; added, removed: words of a list; looser: whether it
-    may allow something that was not allowed before; short: for a line of a log."""
+    may allow something that was not allowed before; short: for a line of a log; same: it allows what it did."""
 
     key: str
     label: str
@@ -35,6 +35,7 @@ class Change:
     removed: tuple[str, ...]
     looser: bool
     short: str
+    same: bool = False
 
 
 def changes(before: Policy, now: Policy) -> tuple[Change, ...]:
@@ -65,7 +66,8 @@ def _changes(before: Policy, now: Policy) -> Iterator[Change]:
         label = LABELS[key].title if key in LABELS else key
         short = f"{key}{_quoted(added, removed)}" if isinstance(b, tuple) else f"{key}: {_said(a)} -> {_said(b)}"
         sentences = _sentence(key, a, old), _sentence(key, b, new)
-        yield Change(key, label, *sentences, added, removed, not _tighter(key, a, b), short)
+        tighter = _tighter(key, a, b)
+        yield Change(key, label, *sentences, added, removed, not tighter, short, tighter and _tighter(key, b, a))
 
 
 def _sentence(key: str, value: Value, sentences: Mapping[str, str]) -> str:

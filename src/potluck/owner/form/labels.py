@@ -15,7 +15,7 @@ class Label:
     title: str
     more: str = ""
     free: str = "Any"
-    any: str = "any, also what a later version adds"
+    any: str = "any"
 
 
 LABELS: dict[str, Label] = {
@@ -28,12 +28,15 @@ LABELS: dict[str, Label] = {
         "Columns that a plan may read", "One a line; lab* allows all that begin with lab. Empty: none."
     ),
     "allow.hours": Label(
-        "When a run may begin", "Local time, one a line: mon-fri 08:00-18:00, or sat. Empty: never.", "At any time"
+        "When a run may begin",
+        "By the clock of the site's machine, one a line: mon-fri 08:00-18:00, or sat. Empty: never.",
+        "At any time",
     ),
     "allow.protect": Label("How the sum may be computed", "Nothing ticked: no sum at all."),
     "allow.server": Label("What a plan may take the server for", "A plan that bears a lying server protects more."),
     "allow.min_corrupt": Label(
-        "Sites that may work together with the server", "A plan's noise and protection must bear so many of them."
+        "Sites that may work together with the server",
+        "A plan's noise and protection must hold against so many of them.",
     ),
     "allow.min_sites": Label("Fewest sites of a sum", "This one included, after others dropped out."),
     "allow.compute": Label(
@@ -47,7 +50,7 @@ LABELS: dict[str, Label] = {
     "allow.noise": Label(
         "Noise of what is learnt",
         "Who adds it; or none, which means exact sums.",
-        any="any, and so exact sums without noise, too; also what a later version adds",
+        any="any, and so exact sums without noise, too",
     ),
     "allow.epsilon_per_plan": Label(
         "Most epsilon of a plan", "The larger, the more a guesser learns of a row. 0: no plan with noise.", "No limit"
@@ -55,7 +58,10 @@ LABELS: dict[str, Label] = {
     "allow.epsilon_per_year": Label(
         "Most epsilon of a year", "Of all plans of the last 366 days together.", "No limit"
     ),
-    "allow.delta": Label("Delta of a year", "The chance that epsilon says nothing. Leave it, unless you were told to."),
+    "allow.delta": Label(
+        "Delta of a year",
+        "The chance that epsilon says nothing. 1e-05 suits most sites; whoever answers for statistics may say less.",
+    ),
     "allow.units": Label("Whom noise must hide", "Nothing ticked: no plan with noise."),
     "allow.person": Label(
         "Columns that say whose a row is",
