@@ -123,7 +123,7 @@ def _unpacked(source: BinaryIO, draft: Path, kind: Kind) -> Copied:
                 inner = PurePosixPath(member.name)
                 file = tar.extractfile(member) if member.isreg() else None
                 odd = inner.is_absolute() or ".." in inner.parts or len(inner.parts) > DEEPEST
-                if file is None or odd or member.name in found:
+                if file is None or odd or str(inner) != member.name or member.name in found:
                     raise _no_copy("it holds what no copy does")
                 if member.name == LIST:
                     return _verified(file.read(MOST), found, kind)

@@ -8,16 +8,17 @@ and shows it again, does. Nor does it bind the holder of the key, who can sign a
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from potluck.core import private
 from potluck.core.errors import Refused, UsageError
 from potluck.core.party import site as party
-from potluck.core.rounds import Abort
+from potluck.core.rounds import Abort, Record
 from potluck.core.schema import readable
 from potluck.members.files import settle
 from potluck.owner.chain import Chain, Head
@@ -27,6 +28,16 @@ from potluck.secret.stream import digest
 _TAG = b"potluck ledger head 1\0"
 _SLOT = 4096
 """Bytes of an anchor file's slot: far more than any head takes, and what a disk writes at once."""
+
+
+class Unsigned(Refused):
+    """A head that another key signed."""
+
+
+class Facts(Protocol):
+    """What a ledger was told."""
+
+    def facts(self, start: str) -> Sequence[tuple[int, str, bytes]]: ...
 
 
 class SignedHead(msgspec.Struct, frozen=True, array_like=True):
@@ -59,8 +70,28 @@ def verify(signed: SignedHead, public: bytes, site: str, federation: bytes) -> H
     try:
         Roster({me: public}).verify(me, _message(head, site, federation), signed.signature)
     except (Abort, ValueError):  # ValueError: the key is none
-        raise Refused("it is not signed by this site's key", where=where) from None
+        raise Unsigned("it is not signed by this site's key", where=where) from None
     return head
+
+
+_KEY = "key/"
+
+
+def noted(public: bytes) -> Record:
+    """The ledger's note that this key [32] is, or was, its site's."""
+    return Record(f"{_KEY}{public.hex()}", b"", again=True)
+
+
+def own(signed: SignedHead, keys: Iterable[bytes], site: str, federation: bytes, ledger: Facts) -> Head | None:
+    """The head that a server shows, where one of `keys` signed it or one that the ledger notes; None: none of them did,
+    so it is of a ledger before this one, or made up. Raises Refused: of another site or federation, or malformed."""
+    before = (bytes.fromhex(key.removeprefix(_KEY)) for _, key, _ in ledger.facts(_KEY))
+    for public in dict.fromkeys((*keys, *before)):
+        try:
+            return verify(signed, public, site, federation)
+        except Unsigned:
+            continue
+    return None
 
 
 DAMAGED = "the ledger's anchor is damaged"

@@ -175,6 +175,11 @@ def one_more(file):
     packed(file, [(tarfile.TarInfo("policy.toml.d"), b"x"), *parts])
 
 
+def spelt_twice(file):
+    parts = [(tarfile.TarInfo(name), data) for name, data in members(file).items()]
+    packed(file, [(tarfile.TarInfo("./site.toml"), b"x"), *parts])
+
+
 def outside(file):
     parts = [(tarfile.TarInfo(name), data) for name, data in members(file).items()]
     packed(file, [(tarfile.TarInfo("../outside"), b"x"), *parts])
@@ -244,6 +249,7 @@ def later(file):
         without_list,
         one_less,
         one_more,
+        spelt_twice,
         outside,
         absolute,
         link,

@@ -32,7 +32,7 @@ from potluck.secret.container import Secret
 from potluck.secret.keys import SigningKey
 from support.hostile.proposals import announced, drained, proposal, server
 from support.parties import across, scene
-from support.parties.across import Across, quick
+from support.parties.across import Across, gather, quick
 from support.ports import free_port
 from support.processes.rig import Rig, need_broker, wait_for
 
@@ -463,6 +463,31 @@ def test_a_site_put_back_from_a_copy_is_refused_since_the_server_remembers(fed, 
     across.copy(now, fed.folder / "a")
     with fed.attending(*"abcd"):  # the control
         fed.run(spec, run="ef" * 16)
+
+
+def test_new_keys_make_no_new_ledger_of_one_that_was_put_back(fed, tmp_path):
+    """As after a theft: the copy, and new keys at once. The controls are its newest state and a home made anew."""
+    spec = quick(scene.plan())
+    kept, now = across.copy(fed.folder / "a", tmp_path / "copy"), time.time()
+    with fed.attending(*"abcd"):
+        fed.run(spec)
+    newest = across.copy(fed.folder / "a", tmp_path / "newest")
+    fresh = tmp_path / "fresh"
+    enrolment.site_new(fresh, "a")
+    for name in ("policy.toml", "rows.csv"):
+        (fresh / name).write_bytes((fed.folder / "a" / name).read_bytes())
+    for number, home in enumerate((kept, newest, fresh)):
+        across.copy(home, fed.folder / "a")
+        card = enrolment.site_rotate(fed.folder / "a").card if home != fresh else fed.folder / "a" / "a.card"
+        enrolment.federation_rotate(fed.folder / "fed", [card], now, keys=False, days=None)
+        for name in "abcd":
+            enrolment.site_join(fed.folder / name, fed.folder / "fed" / "federation.toml", now)
+        for again in "12":  # nor does its own word make the server forget
+            with fed.attending("a"), fed.coordinator(spec, f"{number}{again}" * 16) as (coordinator, _):
+                with contextlib.suppress(Refused):
+                    gather(coordinator, "a")
+                said = coordinator.participants.of[site("a")]
+                assert (said.verdict, said.codes) == (("denied", ("ledger",)) if home == kept else ("granted", ()))
 
 
 def test_a_sites_folder_that_runs_twice_is_refused_by_its_own_head(fed, tmp_path):

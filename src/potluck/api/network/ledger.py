@@ -15,13 +15,14 @@ from potluck.api.network.membership.turned import RECENT, unable
 from potluck.core import private
 from potluck.core.errors import Refused, unwritable
 from potluck.core.prose import utc
+from potluck.core.rounds import Abort
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.home import Membership, SiteHome
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.entries import Spending
-from potluck.owner.ledger_heads import Anchor, sign
+from potluck.owner.ledger_heads import Anchor, noted, sign
 from potluck.owner.reading import read as read_policy
 from potluck.owner.scored import totals
 
@@ -35,13 +36,16 @@ def anchor(home: SiteHome, member: Membership) -> Anchor:
 
 
 def hand_over(home: SiteHome, offered: Federation, now: float) -> None:
-    """Before new keys come into force: the ledger's newest head is signed by them, held against the old signature.
+    """Before new keys come into force: the ledger's newest head is signed by them, held against the old signature. Both
+    keys are noted in it, so that heads which others keep under an old one still tell a ledger that was put back.
 
-    Can be cut off and done again. Does nothing where the keys stay, or there is no ledger yet.
-    Raises Refused: the federation does not follow the pinned one, or the ledger is not what it was.
+    Can be cut off and done again. Does nothing where the keys stay, or the ledger has no anchor.
+    Raises Refused: the federation does not follow the pinned one, or the ledger is not what it was, or cannot be
+    written.
     """
     card = offered.cards.get(home.me)
-    if card is None or not (home.federation.exists() and home.fresh.is_dir() and home.anchor.exists()):
+    none = not home.anchor.exists()
+    if card is None or not (home.federation.exists() and home.fresh.is_dir()) or (none and home.ledger.exists()):
         return
     fresh, pinned = keyring.load(home.fresh), home.pinned()
     if fresh.signing.public != card.signing:
@@ -52,13 +56,17 @@ def hand_over(home: SiteHome, offered: Federation, now: float) -> None:
         Anchor(home.anchor, home.name, federation, public, fresh.signing.sign)
         for public in (pinned.cards[home.me].signing, card.signing)
     )
-    with Budget(home.ledger) as ledger:
+    with Budget(home.ledger, anchor=before if none else None) as ledger:
         try:
             known = after.known(ledger.head())  # an earlier try came so far
         except Refused:
             known = before.known(ledger.head())
         if known is not None:
             ledger.holds(known)
+        try:
+            ledger.write(noted(before.public), noted(after.public))
+        except Abort as abort:
+            raise Refused(f"the ledger cannot be written ({abort.detail})", where=str(home.ledger)) from None
         after.renew(ledger.head())
 
 

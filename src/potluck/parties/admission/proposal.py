@@ -59,14 +59,16 @@ def of_now(proposal: Proposal, pinned: Pinned, bound: bytes | None) -> Membershi
 
 
 def own_head(shown: bytes, member: Membership, ledger: Budget) -> None:
-    """The server shows the latest head of our own ledger that it knows. Raises Denied: a ledger behind it was put
-    back."""
+    """The server shows the latest head of our own ledger that it knows, also one under keys that we had before. Raises
+    Denied: a ledger behind it was put back."""
     if not shown:
         return
     try:
         signed = load(shown, heads.SignedHead)
         public, federation = member.federation.cards[member.me].signing, bytes.fromhex(member.federation.id)
-        ledger.holds(heads.verify(signed, public, member.me.name, federation))
+        known = heads.own(signed, (public,), member.me.name, federation, ledger)
+        if known is not None:
+            ledger.holds(known)
     except (Refused, Abort) as error:
         raise Denied("ledger", f"the ledger is not the one that was shown before: {error}") from None
 

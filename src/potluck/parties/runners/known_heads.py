@@ -42,19 +42,18 @@ class KnownHeads:
         return found
 
     def latest(self, party: Party) -> bytes:
-        """The party's latest head, as bytes; empty where none is known or its keys were changed since."""
+        """The party's latest head, as bytes, also under keys that it had before: a ledger that was put back does not
+        become another by new keys. Empty where none is known."""
         known = self.of(party)
-        try:
-            return b"" if known is None else self._verified(party, msgspec.msgpack.encode(known))[0]
-        except Abort:
-            return b""
+        return b"" if known is None else msgspec.msgpack.encode(known)
 
     def keep(self, party: Party, head: bytes) -> None:
-        """Verify a head and keep it where it is later than the one known. Raises Abort(SIGNATURE or MALFORMED)."""
-        _, signed = self._verified(party, head)
+        """Verify a head of a party that says yes after it was shown the one known, and keep it where it is later, or
+        begins a new ledger under new keys. Raises Abort(SIGNATURE or MALFORMED)."""
+        signed = self._verified(party, head)
         with self._lock:
             known, newest = self.of(party), self._federation.version == max(self._versions)
-            if known is None or signed.seq > known.seq or (newest and not self.latest(party)):
+            if known is None or signed.seq > known.seq or (newest and not self._mine(party, known)):
                 self._known[party.role][party.name] = signed
                 files.replace(self._paths[party.role], msgspec.json.encode(self._known[party.role]), files.PRIVATE)
 
@@ -62,14 +61,25 @@ class KnownHeads:
         """The latest head, for the report."""
         return self._known[party.role].get(party.name)
 
-    def _verified(self, party: Party, head: bytes) -> tuple[bytes, SignedHead]:
+    def verify(self, party: Party, head: bytes) -> None:
+        """Raises Abort(SIGNATURE or MALFORMED): a head that is not this party's."""
+        self._verified(party, head)
+
+    def _mine(self, party: Party, known: SignedHead) -> bool:
+        try:
+            self._verified(party, msgspec.msgpack.encode(known))
+        except Abort:
+            return False
+        return True
+
+    def _verified(self, party: Party, head: bytes) -> SignedHead:
         signed = load(head, SignedHead, party)
         try:
             public = self._federation.cards[party].signing
             verify(signed, public, party.name, bytes.fromhex(self._federation.id))
         except (Refused, KeyError):
             raise Abort(Cause.SIGNATURE, party=party, detail="a ledger head that is not this party's") from None
-        return head, signed
+        return signed
 
 
 def _read(path: Path) -> dict[str, SignedHead]:

@@ -22,6 +22,8 @@ AGAIN, SELDOM = 10.0, 3600.0
 many each time, up to SELDOM, for what waits at the broker for days is all read at once."""
 MOMENT = 1.0
 """Seconds that others still have to answer once somebody said no, so that all who refuse are named."""
+_LATER = ("granted", "pending", "lacking")
+"""Verdicts of whom the ledger was looked at, and is no older one."""
 _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending": "has not approved it yet"}
 
 
@@ -105,7 +107,7 @@ class Participants:
             return boot
         if step == ANSWER:
             answer = load(said.body, Answer, sender)
-            self._heads.keep(sender, answer.head)
+            self._head(sender, answer.head, answer.verdict)
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
             if lost := self._journal.caught_up(sender, answer.begun, answer.step):
@@ -124,9 +126,17 @@ class Participants:
             return one.boot
         if step == CLOSED:
             one.last = load(said.body, Closed, sender)
-            self._heads.keep(sender, one.last.head)
+            self._head(sender, one.last.head, one.verdict)
             self._journal.closed(sender, one.last.epsilon, one.last.head)
         return None
+
+    def _head(self, sender: Party, head: bytes, verdict: str) -> None:
+        """Raises Abort: it is not the site's. It counts where the site says that its ledger has the one it was shown:
+        what the head of a ledger says that was put back must not take the place of the one that tells so."""
+        if verdict in _LATER:
+            self._heads.keep(sender, head)
+        else:
+            self._heads.verify(sender, head)
 
     def _other(self, answer: Answer) -> str:
         """Words for a federation file, and a version of the program, that are not those asked by."""
