@@ -3,7 +3,9 @@
 import shutil
 
 import pytest
+from nacl.pwhash import argon2id
 
+from potluck.members import passwords
 from support.console import home as homes
 
 
@@ -37,3 +39,13 @@ def standing(made, tmp_path_factory):
     """(home, visitor who is signed in, plan that waits) of tests that change nothing there: their attacks fail."""
     home = shutil.copytree(made[0], tmp_path_factory.mktemp("standing") / "f") / "a"
     return home, homes.Visitor(home).enter(), made[1]
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """Digests that cost little; what they cost is a test of its own."""
+    monkeypatch.setattr(argon2id, "OPSLIMIT_INTERACTIVE", argon2id.OPSLIMIT_MIN)
+    monkeypatch.setattr(argon2id, "MEMLIMIT_INTERACTIVE", argon2id.MEMLIMIT_MIN)
+    passwords._nobody.cache_clear()
+    yield
+    passwords._nobody.cache_clear()

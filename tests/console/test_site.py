@@ -220,7 +220,7 @@ def test_what_would_leave_is_said_by_feature(home, ann):
 
 
 def test_a_bug_is_named_and_shows_nothing_else(ann, monkeypatch):
-    def broken(folder):
+    def broken(*_):
         raise ValueError("row 42 says 3.14")
 
     monkeypatch.setattr("potluck.console.site.requests.history", broken)

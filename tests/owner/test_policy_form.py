@@ -95,6 +95,18 @@ def test_who_must_say_yes_is_tighter_one_way_too():
         assert [one.looser for one in changes(tight, loose)] == [True]
 
 
+def test_a_pattern_among_many_names_is_in_the_line_of_the_log():
+    names = tuple(f"laboratory_value_of_visit_number{one}" for one in range(30))
+
+    def line(*more):
+        (found,) = changes(*(Policy(version=1, allow=Allow(columns=some)) for some in ((), (*names, *more))))
+        return found.short
+
+    assert line("**").startswith('allow.columns +"**" +')
+    assert line("laboratory_value_*" + "x" * 40).endswith(" more, 1 with *")
+    assert line().endswith(" more")
+
+
 def test_a_key_without_a_rule_loosens(monkeypatch):
     monkeypatch.setattr("potluck.owner.form.changes._RULES", {})
     found = changes(EVERYTHING, parse(OPEN.replace("epsilon_per_year = 10", "epsilon_per_year = 0"), "p"))

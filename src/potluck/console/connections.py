@@ -13,8 +13,8 @@ from potluck.console.neighbours import owner, stranger
 
 PATIENCE = 10.0
 """Seconds in which the head of a request has to come, the first and every later one."""
-EACH, ALL = 64, 256
-"""Connections of one user of this machine at a time, and of all."""
+EACH, PROXY, ALL = 64, 192, 256
+"""Connections of one user of this machine at a time, of a proxy, behind which there are many, and of all."""
 _NO = (
     b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"Refused: these pages are of another user of this machine.\n"
@@ -25,6 +25,7 @@ class Connection(H11Protocol):
     """Of the user who runs the program, and of root: nobody else is answered."""
 
     proxied: ClassVar[bool] = False
+    each: ClassVar[int] = EACH
     user: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,7 +35,7 @@ class Connection(H11Protocol):
         if not self.proxied and stranger(self.user):
             transport.write(_NO)
             transport.close()
-        elif sum(isinstance(one, Connection) and one.user == self.user for one in self.connections) > EACH:
+        elif sum(isinstance(one, Connection) and one.user == self.user for one in self.connections) > self.each:
             transport.close()
         else:
             self._wait()
@@ -55,4 +56,4 @@ class Connection(H11Protocol):
 class Proxied(Connection):
     """Of whoever comes, since a proxy is another user."""
 
-    proxied = True
+    proxied, each = True, PROXY

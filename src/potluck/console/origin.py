@@ -21,8 +21,8 @@ from potluck.core.errors import UsageError
 
 MOST = 64 << 10
 """Bytes of a request's body."""
-PATIENCE = 30.0
-"""Seconds in which a body has to come."""
+PATIENCE, SLOW = 10.0, 30.0
+"""Seconds in which a form has to come, and one with files: who is not signed in holds a connection so long."""
 LONGEST = 1024
 """Bytes of a path, and of a query."""
 FORM, UPLOAD = "application/x-www-form-urlencoded", "multipart/form-data"
@@ -220,8 +220,8 @@ async def _body(receive: Receive) -> tuple[bytes, tuple[int, str] | None]:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """What comes, up to so many bytes and within PATIENCE, whatever length it says. Raises TooLarge, UsageError."""
-    ends, size = asyncio.get_running_loop().time() + PATIENCE, 0
+    """What comes, up to so many bytes and within SLOW, whatever length it says. Raises TooLarge, UsageError."""
+    ends, size = asyncio.get_running_loop().time() + SLOW, 0
 
     async def next_one() -> Message:
         nonlocal size

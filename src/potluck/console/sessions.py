@@ -35,11 +35,12 @@ class Form:
 
 @dataclass(slots=True)
 class Session:
-    """One person's. handle: of one of those who were invited, "" of who came by the printed address; began, seen:
-    seconds, by the clock of `Sessions`."""
+    """One person's. handle: of one of those who were invited, "" of who came by the printed address; mark: of what they
+    signed in with; began, seen: seconds, by the clock of `Sessions`."""
 
     person: str
     handle: str
+    mark: str
     began: float
     seen: float
     forms: OrderedDict[str, Form] = field(default_factory=OrderedDict)
@@ -55,10 +56,10 @@ class Sessions:
         self._secure = origin.secure
         self.cookie = f"{'__Host-' if origin.secure else ''}potluck-{tag}"
 
-    def begin(self, person: str, answer: Response, handle: str = "") -> Session:
+    def begin(self, person: str, answer: Response, handle: str = "", mark: str = "") -> Session:
         """A new session, whose cookie goes with the answer. No id that a browser brought is ever taken over."""
         token, now = self._draw(), self._clock()
-        session = Session(person, handle, now, now)
+        session = Session(person, handle, mark, now, now)
         with self._lock:
             own = [key for key, one in self._open.items() if one.person == person]
             for key in own[: max(0, len(own) - EACH + 1)]:

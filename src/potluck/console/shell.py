@@ -3,6 +3,7 @@
 A page is a function of a `Visit`; a GET changes nothing. Everything is text to the templates, which escape all of it.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -43,8 +44,8 @@ FIELDS = 120
 """Most fields of a form."""
 UPLOADS = 8
 """Most files of a form."""
-AT_ONCE = 4
-"""Forms with files that are read at a time."""
+EACH, AT_ONCE = 2, 6
+"""Forms with files that are read at a time, of one person and of all."""
 
 
 class Note(Protocol):
@@ -75,8 +76,8 @@ class Console:
 
     def alive(self, session: Session) -> bool:
         """Whether who began it is still signed in."""
-        known = [one.handle for one in self.persons.all()]
-        if session.handle not in (known or [""]):
+        known = {one.handle: one.mark for one in self.persons.all()} or {"": ""}
+        if known.get(session.handle) != session.mark:  # another process may have seen them choose something else
             self.sessions.forget(session)
         return self.sessions.alive(session)
 
@@ -108,6 +109,11 @@ class Visit:
     def person(self) -> str:
         """Who is signed in."""
         return self.session.person if self.session else ""
+
+    @property
+    def whose(self) -> str:
+        """Who is signed in, told apart from another of the same name who is invited later."""
+        return self.session.handle or self.session.person if self.session else ""
 
     def page(self, template: str, title: str, status: int = 200, **values: object) -> Response:
         """A page of one of the templates. `here`: the address of the menu's entry that leads to it."""
@@ -186,10 +192,8 @@ def application(console: Console, served: Sequence[Page]) -> ASGIApp:
     return Guard(app, console.origin, way)
 
 
-class _Reading:
-    """How many forms with files are being read."""
-
-    now = 0
+class _Reading(Counter[str]):
+    """How many forms with files are being read, by whose they are."""
 
 
 def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Request], Awaitable[ASGIApp]]:
@@ -205,7 +209,7 @@ def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Requ
             fields: Mapping[str, str] = {}
             files: Sequence[Upload] = ()
             if page.way.upload:
-                fields, files = await _uploaded(request, reading)
+                fields, files = await _uploaded(request, reading, visit.whose)
             elif page.post:
                 fields = _fields(await request.body())
             visit = Visit(console, session, visit.path, fields, files, dict(request.query_params), name, cookies)
@@ -232,14 +236,14 @@ def _fields(body: bytes) -> dict[str, str]:
     return dict(found)
 
 
-async def _uploaded(request: Request, reading: _Reading) -> tuple[dict[str, str], list[Upload]]:
+async def _uploaded(request: Request, reading: _Reading, whose: str) -> tuple[dict[str, str], list[Upload]]:
     """A form with files. It is read once it is known who sends it, and a few at a time, as each may be large.
 
     Raises Busy; UsageError: it is none; TooLarge.
     """
-    if reading.now >= AT_ONCE:
+    if reading[whose] >= EACH or reading.total() >= AT_ONCE:
         raise Busy("other files are being read", hint="send them again in a moment")
-    reading.now += 1
+    reading[whose] += 1
     fields: dict[str, str] = {}
     files: list[Upload] = []
     try:
@@ -256,7 +260,9 @@ async def _uploaded(request: Request, reading: _Reading) -> tuple[dict[str, str]
     except ClientDisconnect:
         raise UsageError("the form was cut off") from None
     finally:
-        reading.now -= 1
+        reading[whose] -= 1
+        if not reading[whose]:
+            del reading[whose]
     return fields, files
 
 

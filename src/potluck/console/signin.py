@@ -76,7 +76,7 @@ class SignIn:
         except Refused:
             self._refused(visit, "", "token")
             raise
-        return self._begin(visit, self.user, "", "token")
+        return self._begin(visit, self.user, None, "token")
 
     def by_password(self, visit: Visit) -> Response:
         """Name and password. Raises Refused: wrong, whichever of the two; TooMany."""
@@ -93,7 +93,7 @@ class SignIn:
             raise
         assert person is not None
         counted.right(key)
-        answer = self._begin(visit, name, person.handle, "password")
+        answer = self._begin(visit, name, person, "password")
         self.devices.mark(person, answer)
         return answer
 
@@ -104,7 +104,7 @@ class SignIn:
         except Refused:
             self._refused(visit, "", "passkey")
             raise
-        return self._begin(visit, person.name, person.handle, "passkey")
+        return self._begin(visit, person.name, person, "passkey")
 
     def invited(self, visit: Visit) -> Response:
         """Where an invitation leads. Raises Refused: it is good no more."""
@@ -143,7 +143,7 @@ class SignIn:
         token = visit.fields.get("token", "")
         person = self.persons.invited(token, self.wall())
         made = self.passkeys.made(person, visit.fields.get("credential", ""))
-        self.persons.choose(token, self.wall(), passkey=made)
+        person = self.persons.choose(token, self.wall(), passkey=made)
         return self._joined(visit, person, "passkey")
 
     def _refused(self, visit: Visit, name: str, how: str) -> None:
@@ -155,12 +155,15 @@ class SignIn:
     def _joined(self, visit: Visit, person: Person, how: str) -> Response:
         visit.console.note("person", person.name, "done", (how,))
         visit.console.sessions.end_all_of(person.name)  # whoever had the old password is out
-        answer = self._begin(visit, person.name, person.handle, how)
+        answer = self._begin(visit, person.name, person, how)
         self.devices.mark(person, answer)
         return answer
 
-    def _begin(self, visit: Visit, name: str, handle: str, how: str) -> Response:
+    def _begin(self, visit: Visit, name: str, person: Person | None, how: str) -> Response:
         visit.console.note("sign-in", name, "done", (how,))
         answer = RedirectResponse("/", 303)
-        visit.console.sessions.begin(name, answer, handle)
+        if person is None:
+            visit.console.sessions.begin(name, answer)
+        else:
+            visit.console.sessions.begin(name, answer, person.handle, person.mark)
         return answer

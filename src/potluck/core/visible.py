@@ -7,6 +7,7 @@ of two alphabets apart that look alike.
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import msgspec
@@ -17,12 +18,20 @@ _BLANK = re.compile(
 """Letters that count as printable and leave nothing to see: fillers, selectors of variants, a pattern without dots."""
 
 
+MARKS = 6
+"""Marks upon one letter that are shown, more than any script needs: heaps of them cover the lines around."""
+
+
 def visible(text: str) -> str:
     """The text on one line: what is not seen (control letters, line breaks, changes of direction, halves of a pair,
-    fillers) stands as its number, such as `\\u{1b}`. What is visible already stays as it is."""
+    fillers, marks in heaps) stands as its number, such as `\\u{1b}`. What is visible already stays as it is."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(letter if seen(letter) else f"\\u{{{ord(letter):x}}}" for letter in text)
+    found, marks = [], 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
+        found.append(letter if seen(letter) and marks <= MARKS else f"\\u{{{ord(letter):x}}}")
+    return "".join(found)
 
 
 def seen(letter: str) -> bool:
@@ -49,5 +58,7 @@ def json_line(document: object) -> bytes:
 
 
 def _numbered(text: str) -> str:
-    """JSON in which what is not printable stands as its number."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    """JSON in which what is not seen stands as its number."""
+    if text.isprintable() and not _BLANK.search(text):
+        return text
+    return "".join(c if seen(c) else json.dumps(c)[1:-1] for c in text)

@@ -52,6 +52,12 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Whether the person can sign in."""
         return bool(self.password or self.passkeys)
 
+    @property
+    def mark(self) -> str:
+        """Of what the person signs in with: another once something else was chosen."""
+        ways = (self.password.encode(), *(part for one in self.passkeys for part in (one.id, one.key)))
+        return hashlib.sha256(b"".join(len(way).to_bytes(4, "big") + way for way in ways)).hexdigest()
+
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
@@ -133,6 +139,9 @@ class Persons:
         def change(found: dict[str, Person]) -> None:
             person = _invited(tuple(found.values()), token, now)
             keys = () if passkey is None else (passkey,)
+            others = (one for other in found.values() if other.name != person.name for one in other.passkeys)
+            if passkey is not None and passkey.id in {one.id for one in others}:
+                raise Refused("this passkey is known here already", hint="make another, or choose a password")
             person = msgspec.structs.replace(person, password=kept, passkeys=keys, invited="", until=0.0)
             found[person.name] = person
             chosen.append(person)

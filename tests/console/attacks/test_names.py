@@ -1,7 +1,10 @@
 """What a hostile coordinator writes into a plan is text on the page, and nothing else."""
 
+import json
+
 import msgspec
 
+from potluck.core.visible import MARKS, json_text, visible
 from support.console import home as homes
 from support.console.home import Visitor, words
 from support.report.tree import Tree
@@ -18,6 +21,14 @@ EVIL = [
     "<base href=https://evil.example>",
     "<meta http-equiv=refresh content='0;url=https://evil.example'>",
 ]
+
+
+def test_marks_in_heaps_cover_no_line_around():
+    heap, thai, viet = "a" + "\u0336" * 40 + "b", "\u0e01\u0e35\u0e48", "e\u0302\u0323"
+    assert visible(heap) == "a" + "\u0336" * MARKS + r"\u{336}" * (40 - MARKS) + "b"
+    assert [visible(one) for one in (thai, viet, visible(heap))] == [thai, viet, visible(heap)]
+    assert json.loads(json_text([heap, "a\u3164b"])) == [heap, "a\u3164b"]
+    assert "\u3164" not in json_text(["a\u3164b"])
 
 
 def elements(text):

@@ -260,14 +260,15 @@ def test_an_invitation_is_good_once_and_for_three_days(home):
 
 
 def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
-    thief = Visitor(home)
-    assert sign_in(thief, "ann").status_code == 303
+    thief, elsewhere = Visitor(home), Visitor(home)  # the pages may be shown by two processes
+    assert sign_in(thief, "ann").status_code == sign_in(elsewhere, "ann").status_code == 303
+    assert elsewhere.get("/").status_code == 200
     owner = thief.again()
     token = persons.invite("ann", time.time())
     owner.post(
         "/join/password", {"token": token, "password": "another horse battery", "again": "another horse battery"}
     )
-    assert thief.get("/").status_code == 303
+    assert thief.get("/").status_code == elsewhere.get("/").status_code == 303
     assert owner.get("/").status_code == 200
     assert sign_in(thief, "ann").status_code == 409
     persons.remove("ann")
@@ -296,6 +297,19 @@ def test_an_invitation_that_is_none_costs_no_digest_and_is_written_down(home, pe
     fields = {"token": "0" * 64, "password": GOOD, "again": GOOD}
     assert Visitor(home).post("/join/password", fields).status_code == 409
     assert log(home) == [("sign-in", "refused", "", ("invitation",))]
+
+
+def test_a_passkey_takes_no_other_persons_place(home, persons):
+    """Two keys of one id: whose comes first in the file would sign in, and the other person could not any more."""
+    visitor, bobs, anns = Visitor(home), Authenticator(), Authenticator()
+
+    def join(name, made):
+        token = persons.invite(name, time.time())
+        answer = made.make(options(visitor, f"/join?token={token}", "/join/passkey"), visitor.origin.text)
+        return visitor.post("/join/passkey", {"token": token, "credential": answer}).status_code
+
+    assert join("bob", bobs) == join("bob", bobs) == 303  # the control: one's own again
+    assert (join("ann", Authenticator(bobs.ident)), join("ann", anns)) == (409, 303)
 
 
 def test_choosing_anew_leaves_nothing_that_was_chosen_before(home, persons):

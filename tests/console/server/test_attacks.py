@@ -1,8 +1,11 @@
 """What is refused at the coordinator's pages: plans, forms, names and files that are not what they say."""
 
+import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.requests import Request
 
 from potluck.console import shell
 from potluck.console.server import rehearsal
@@ -10,6 +13,7 @@ from potluck.console.server.drafts import ALL, EACH, TEXT, UPLOAD, drafts
 from potluck.console.server.results import left
 from potluck.console.sessions import IDLE
 from potluck.core.errors import Refused
+from potluck.members.persons import Persons
 from support.console import office as offices
 from support.console.home import words
 from support.console.office import live
@@ -112,6 +116,41 @@ def test_another_plan_than_was_shown_is_not_started(desk, ann, place):
     answer = start(ann, place, form)
     assert "another plan than the page showed" in words(answer.text)
     assert desk.office.runs == []
+
+
+def test_one_persons_slow_files_keep_nobody_else_waiting():
+    async def body():
+        return {"type": "http.request", "body": b"--XX--\r\n", "more_body": False}
+
+    def read(whose, reading):
+        head = [(b"content-type", b"multipart/form-data; boundary=XX")]
+        request = Request({"type": "http", "method": "POST", "headers": head}, body)
+        return asyncio.run(shell._uploaded(request, reading, whose))
+
+    reading = shell._Reading({"ann": shell.EACH})
+    with pytest.raises(shell.Busy):
+        read("ann", reading)
+    assert read("bob", reading) == ({}, [])
+    assert reading == {"ann": shell.EACH}
+    with pytest.raises(shell.Busy):
+        read("bob", shell._Reading({"ann": shell.AT_ONCE}))
+
+
+@pytest.mark.usefixtures("cheap")
+def test_who_comes_after_has_not_the_plans_of_another_of_the_same_name(desk, quick):
+    known = Persons(desk.folder / "persons.json")
+
+    def join():
+        token = known.invite("zoe", time.time())
+        made = known.choose(token, time.time(), password="correct horse battery")
+        visitor = desk.visitor()
+        visitor.post("/sign-in/password", {"name": made.name, "password": "correct horse battery"})
+        return visitor
+
+    place = send(first := join()).headers["location"]
+    assert first.get(place).status_code == 200
+    known.remove("zoe")
+    assert join().get(place).status_code == 404
 
 
 def test_a_plan_of_another_person_is_not_there(tmp_path):

@@ -1,7 +1,7 @@
 """What was asked of a site and what became of it; and how a plan differs from one that was let in before."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,13 +72,14 @@ class Earlier:
     changes: tuple[Change, ...]
 
 
-def history(folder: Path) -> list[Past]:
-    """All requests that the site in `folder` remembers, newest first. Raises UsageError, Refused: no home, damaged."""
+def history(folder: Path, which: Callable[[Requests], Sequence[Request]] = Requests.every) -> list[Past]:
+    """Requests that the site in `folder` remembers, all or `which`, newest first. Others write plans, long ones too:
+    only those asked for are read. Raises UsageError, Refused: no home, damaged."""
     home = SiteHome.at(folder)
     rule = read_policy(home.policy).approve
     lines, begin = _lines(home)
     with closing(Requests(home.requests)) as requests:
-        found, pinned = [(one, read_of(one)) for one in requests.every()], in_force(home)
+        found, pinned = [(one, read_of(one)) for one in which(requests)], in_force(home)
         every = [
             Past(
                 one,
@@ -159,7 +160,7 @@ def decided(folder: Path, request: Request) -> list[Entry]:
 
 def runs_of(folder: Path, plan: str) -> list[Past]:
     """All runs of the plan with this hash, newest first. Raises as `history`."""
-    return [one for one in history(folder) if one.request.hash == plan]
+    return history(folder, lambda requests: requests.find(plan))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 @dataclass
 class Draft:
-    """One. digest: of its files' bytes; run: what it was started as, else ""; starting: held by who starts it."""
+    """One. person: whose, as `Visit.whose` says it; digest: of its files' bytes; run: what it was started as, else "";
+    starting: held by who starts it."""
 
     name: str
     person: str

@@ -48,15 +48,15 @@ class Plans:
     def new(self, visit: Visit) -> Response:
         """Where a plan is sent from; one that was sent before stands there again."""
         again = visit.query.get("again", "")
-        return self._box(visit, self._named(again, visit.person) if again else None)
+        return self._box(visit, self._named(again, visit.whose) if again else None)
 
     def sent(self, visit: Visit) -> Response:
         """A plan came: it is checked, and shown at an address of its own. Where that fails its text is not lost."""
         visit.take("/plans")
         text = visit.fields.get("text", "")
-        before = self._named(visit.fields.get("again", ""), visit.person)
+        before = self._named(visit.fields.get("again", ""), visit.whose)
         try:
-            draft = self._drafts.add(visit.person, text, visit.files, before)
+            draft = self._drafts.add(visit.whose, text, visit.files, before)
         except UsageError as error:
             return self._box(visit, before, error, text)
         try:
@@ -134,7 +134,7 @@ class Plans:
         return RedirectResponse(f"/runs/{draft.run}", 303)
 
     def _draft(self, visit: Visit) -> Draft:
-        draft = self._named(visit.name, visit.person)
+        draft = self._named(visit.name, visit.whose)
         if draft is None:
             raise HTTPException(404)
         return draft

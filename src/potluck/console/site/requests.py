@@ -32,7 +32,7 @@ from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
 from potluck.members.home import SiteHome
 from potluck.owner.access import REASON
-from potluck.owner.requests import State
+from potluck.owner.requests import Requests, State
 from potluck.report import owners, words
 from potluck.report.details import seen
 
@@ -66,7 +66,7 @@ class Owner:
 
     def waiting(self, visit: Visit) -> Response:
         """What waits, a line each."""
-        found = [one for one in history(self._folder) if one.request.state is State.PENDING]
+        found = history(self._folder, Requests.pending)
         turned = turned_away(self._folder)
         return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment,
                           turned=turned, most=TURNED, days=DAYS)  # fmt: skip

@@ -81,17 +81,20 @@ def _words(value: Value) -> tuple[str, ...]:
 
 
 def _quoted(added: tuple[str, ...], removed: tuple[str, ...]) -> str:
-    """Words added and removed, quoted: `none` must not read as nothing. What is too long for a line is counted."""
+    """Words added and removed, quoted: `none` must not read as nothing. What is too long for a line is counted.
+    Patterns come first, and are counted apart: among many names one could let in all."""
     found = ""
     for sign, every in (("+", added), ("-", removed)):
-        left = 0
-        for one in every:
+        left: list[str] = []
+        for one in sorted(every, key=lambda one: len(one) if ANY in one else math.inf):
             said = f' {sign}"{one}"'
             if len(found) + len(said) <= _LONG:
                 found += said
             else:
-                left += 1
-        found += f" {sign}{left} more" if left else ""
+                left.append(one)
+        stars = sum(ANY in one for one in left)
+        found += f" {sign}{len(left)} more" if left else ""
+        found += f", {stars} with *" if stars else ""
     return found
 
 
