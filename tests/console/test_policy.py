@@ -24,7 +24,8 @@ from potluck.owner.form.turns import turns
 from potluck.owner.policy import template
 from potluck.owner.policy_words import HOLDS, kept
 from potluck.owner.requests import Requests
-from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.consent import Consent
+from potluck.parties.admission.owner import Owner
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import Proposal
 from support.console import home as homes

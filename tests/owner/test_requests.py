@@ -17,12 +17,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from potluck.core.errors import Refused, UsageError
 from potluck.owner import requests
 from potluck.owner.policy import Approve
-from potluck.owner.requests import Requests, State
+from potluck.owner.requests import NEAR, REPEATED, UNFIT, Requests, State
 from support.examples import examples
 
 PERSON = Approve(rule="person")
 TWO = Approve(rule="person", people=2)
 HASH = Approve(rule="hash")
+TWO_HASH = Approve(rule="hash", people=2)
 POLICY = Approve(rule="policy")
 PLAN = b'{"name":"heart"}'
 
@@ -238,6 +239,44 @@ def test_an_end_withdraws_nothing_that_somebody_decided_or_that_had_rounds(book)
     assert ends == ["denied", "revoked", "denied", "finished"]
 
 
+@pytest.mark.parametrize(("rule", "lasts", "missing"), [(TWO, False, 2), (TWO_HASH, True, 1)])
+def test_what_its_asker_ended_waits_no_more_and_is_judged_as_of_now_when_it_is_asked_for_again(
+    book, rule, lasts, missing
+):
+    ask(book, "r1", rule)
+    book.approve(TEXT, "ann", 2.0, rule)
+    assert book.ended("r1", "elsewhere", lasts)
+    assert (book.pending(), book.state("r1"), book.of("r1").codes) == ((), State.WITHDRAWN, ("elsewhere",))
+    assert not book.ended("r1", "failed", lasts)  # it is told once
+    assert ask(book, "r1", rule) is State.PENDING
+    assert (book.missing("r1", rule), book.of("r1").codes) == (missing, ())  # half a yes was this asking's
+    book.ended("r1", "failed", lasts)
+    assert [book.approve(TEXT, who, 3.0, rule).changed for who in ("ann", "bob")] == [(), ()]
+    assert ask(book, "r1", rule, codes=("who",)) is State.DENIED
+    assert ask(book, "r1", rule) is State.APPROVED
+    assert book.ended("r1", "elsewhere", lasts)
+    assert book.state("r1") is State.APPROVED  # who said yes is not asked again
+
+
+@pytest.mark.parametrize("why", [REPEATED, NEAR])
+def test_an_end_does_not_take_back_what_people_are_asked_again(book, why):
+    """Else a coordinator whose step was repeated too often would ask anew, and rule "policy" would let it in."""
+    assert ask(book, "r1", POLICY) is State.APPROVED
+    book.again("r1", why)
+    book.ended("r1", "elsewhere", False)
+    assert ask(book, "r1", POLICY) is State.PENDING
+    ask(book, "r2", PERSON, plan_hash=OTHER)
+    book.ended("r2", "elsewhere", False)
+    assert ask(book, "r2", POLICY, plan_hash=OTHER) is State.APPROVED  # the control
+
+
+def test_a_run_whose_asker_began_anew_is_not_asked_for_again(book):
+    ask(book, "r1")
+    ask(book, "r2")
+    assert not book.ended("r1", "elsewhere", False)
+    assert ask(book, "r1") is State.WITHDRAWN
+
+
 def test_hashes_may_be_shortened_while_they_are_clear(book):
     for name in ("no", "abc", TEXT[:15], TEXT + "0", "g" * 16, "sha256:", f"{TEXT[:16]}%"):
         with pytest.raises(UsageError):
@@ -375,7 +414,7 @@ def misfits(book, flood: int) -> int:
         run, others = f"m{number}", [f"d{number}-{one}" for one in range(flood)]
         if ask(book, run, POLICY, plan_hash=digest(run)) is State.APPROVED:
             told += 1
-            book.unfit(run)
+            book.mark(run, UNFIT)
             book.finish(run)
         for other in others:
             assert ask(book, other, POLICY, ("who",), plan_hash=digest(other)) is State.DENIED

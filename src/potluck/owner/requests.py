@@ -17,9 +17,9 @@ from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons, folded
-from potluck.owner.decisions import Said, approvers, carry, denied, every, leave, meant, newest, outdate, void
+from potluck.owner.decisions import Said, approvers, carry, denied, every, leave, meant, outdate, void
 from potluck.owner.policy import Approve
-from potluck.owner.store import as_our_errors, forget, opened
+from potluck.owner.store import as_our_errors, forget, misfits, opened, room
 
 SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
@@ -29,13 +29,13 @@ LARGEST, WAITING, UNHEARD = 4 << 20, 64 << 20, 16 << 20
 MISFITS, DAY, UNFIT = 3, 86400.0, "data"
 IDLE, UNUSED = 8, "unused"
 REPEATED, NEAR, STRANGERS = "repeats", "near", "members"
+ENDED = ("elsewhere", "failed")
 LONGEST = 200
 """Requests that wait; requests that are remembered; bytes of a plan, of all that wait, and of all that the policy
 denied or their asker withdrew; letters of a name: what others can put here."""
 _COUNTED = DAY
-"""Seconds that a misfit stays, as long as `_misfits` may count it: who floods this file has none of them forgotten."""
+"""Seconds that a misfit stays, as long as `misfits` may count it: who floods this file has none of them forgotten."""
 _SELECT = "SELECT run, hash, plan, asker, first_seen, state, codes FROM requests JOIN plans USING (hash)"
-_SIZE = "SELECT count(*), coalesce(sum(length(plan)), 0) FROM requests JOIN plans USING (hash) WHERE state = 'pending'"
 
 
 class State(StrEnum):
@@ -54,7 +54,8 @@ class Request:
     """One run that was asked for. hash: 64 hex letters; plan: canonical JSON; first_seen: seconds since 1970.
 
     codes: the policy's keys that denied it, empty where people did; REPEATED, NEAR (its rows are nearly those of
-    another exact sum), STRANGERS (nobody agreed to a member that it names): it goes on once somebody says yes again.
+    another exact sum), STRANGERS (nobody agreed to a member that it names): it goes on once somebody says yes again;
+    of one that was withdrawn, ENDED: another party refused it, or a round of it failed, and it may be asked for again.
     """
 
     run: str
@@ -102,9 +103,9 @@ class Requests:
     ) -> Request:
         """A run is asked for; codes: the policy's reasons against it.
 
-        The same run again is as it was left, but for what the policy denied: that is judged anew. An older run of this
-        plan that still waits gives way: its asker has begun anew. Raises Refused: the run is known with another plan or
-        asker, the plan is too large, or too many wait."""
+        The same run again is as it was left, but for what the policy denied or its asker ended: that is judged anew. An
+        older run of this plan that still waits gives way: its asker has begun anew. Raises Refused: the run is known
+        with another plan or asker, the plan is too large, or too many wait."""
         if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
             raise Refused("a request of a form that is not accepted", where=str(self._path))
         text = plan_hash.hex()
@@ -116,10 +117,7 @@ class Requests:
                 return self._judged_again(known, codes, approve)
             for older in self._select("hash = ? AND asker = ? AND state = 'pending'", text, asker):
                 self._withdraw(older, approve.rule == "hash")
-            many, size = db.execute(_SIZE).fetchone()
-            if many >= MOST_PENDING or size + len(plan) > WAITING:
-                what = f"{many} requests of {size >> 10} kB wait already"
-                raise Refused(what, where=str(self._path), hint="decide about them: `potluck site inbox`")
+            room(self._db, self._path, plan, MOST_PENDING, WAITING)
             self._keep(text, plan)
             row = (run, text, asker, now, " ".join(codes), State.PENDING.value)
             insert = "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)"
@@ -164,12 +162,6 @@ class Requests:
             changed = self._move(text, ("approved",), State.REVOKED)
             return self._decision(text, changed, None, approve)
 
-    def unused(self, run: str) -> None:
-        """An approved run ends in which nothing was charged, though its plan has noise: that its rows fit is all that
-        its asker learnt. It is remembered for a day, see `idle`."""
-        with self.change() as db:
-            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNUSED, run))
-
     def idle(self, run: str, now: float, charged: Callable[[str], bool]) -> bool:
         """Whether IDLE other plans of the last day were approved and cost nothing. Each tells whether its rows are
         there, so rule "policy" approves no other plan with noise by itself then. charged: whether a run was."""
@@ -179,11 +171,12 @@ class Requests:
             rows = self._db.execute(f"{query} AND (codes = ? OR state = ?)", about).fetchall()
         return len({text for one, text, codes in rows if codes == UNUSED or not (codes or charged(one))}) >= IDLE
 
-    def unfit(self, run: str) -> None:
-        """The rows did not fit the plan, and its asker is told so: a bit about the rows that no ledger counts. After
-        MISFITS such plans in a day rule "policy" approves no other plan by itself: somebody has to look."""
+    def mark(self, run: str, code: str) -> None:
+        """An approved run told its asker a bit about the rows that no ledger counts, remembered for a day. UNFIT: they
+        do not fit the plan; after MISFITS such plans rule "policy" approves no other by itself. UNUSED: they fit, and
+        nothing was charged though the plan has noise; see `idle`."""
         with self.change() as db:
-            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (UNFIT, run))
+            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (code, run))
 
     def again(self, run: str, why: str = REPEATED) -> Request:
         """An approved run waits for a person's approval, by whatever rule it had the first one. why: a step of it was
@@ -204,6 +197,17 @@ class Requests:
             elif one.state is State.PENDING:
                 self._withdraw(one, lasts)
             return self._known(run)
+
+    def ended(self, run: str, why: str, lasts: bool) -> bool:
+        """Its asker says that a run does not go on for now, for one of ENDED: nobody decides about it until it is asked
+        for again. One that was approved stays so, and one about which people are asked again waits. lasts: as in
+        `finish`. Gives whether it waited or was approved."""
+        with self.change() as db:
+            known = self._one(run)
+            if known and known.state is State.PENDING and known.codes not in ((REPEATED,), (NEAR,)):
+                db.execute("UPDATE requests SET codes = ? WHERE run = ?", (why, run))
+                self._withdraw(known, lasts)
+            return known is not None and known.state in (State.PENDING, State.APPROVED)
 
     def left(self, person: str, begun: Callable[[str], bool], approve: Approve) -> None:
         """Somebody was removed: what they approved counts no more, but in runs that have `begun`; others wait again."""
@@ -253,14 +257,11 @@ class Requests:
             invited = {folded(one.name): one.since for one in self._persons.all()}
             return approvers(self._db, self._hash(prefix), invited, since)
 
-    def said_no(self, prefix: str, person: str) -> bool:
-        """Whether a person's newest verdict on a plan is no. Raises UsageError: no plan or more than one begins so."""
-        with as_our_errors(self._path):
-            return newest(self._db, self._hash(prefix)).get(folded(person), ("",))[0] == "deny"
-
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
-        """What the policy denied is judged by the policy of today; what people decided stands."""
-        if known.state is not State.DENIED or not known.codes:
+        """What the policy denied or its asker ended is judged by the policy of today; what people decided stands."""
+        if known.state is State.WITHDRAWN and " ".join(known.codes) in ENDED:
+            room(self._db, self._path, known.plan, MOST_PENDING, WAITING)
+        elif known.state is not State.DENIED or not known.codes:
             return known
         self._db.execute("UPDATE requests SET codes = ? WHERE run = ?", (" ".join(codes), known.run))
         self._settle(known.run, known.hash, bool(codes), approve)
@@ -283,7 +284,9 @@ class Requests:
         state = State.PENDING
         if by_policy or denied(self._db, text):
             state = State.DENIED
-        elif (approve.rule == "policy" and self._misfits(run, text) < MISFITS) or self._still(text, approve) == 0:
+        elif (approve.rule == "policy" and misfits(self._db, run, text, UNFIT, DAY) < MISFITS) or self._still(
+            text, approve
+        ) == 0:
             state = State.APPROVED
             if approve.rule != "hash":
                 carry(self._db, text, run)
@@ -291,12 +294,6 @@ class Requests:
 
     def _still(self, text: str, approve: Approve, since: float = 0.0) -> int:
         return max(0, approve.people - len(self.approvers(text, since)))
-
-    def _misfits(self, run: str, text: str) -> int:
-        """How many other plans of the day before a request turned out not to fit the rows."""
-        query = "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"
-        since = "first_seen > (SELECT first_seen FROM requests WHERE run = ?) - ?"
-        return int(self._db.execute(f"{query} AND {since}", (UNFIT, text, run, DAY)).fetchone()[0])
 
     def _verdict(self, text: str, person: str, verdict: str, now: float) -> None:
         if not person.strip():

@@ -128,3 +128,19 @@ def _verify(db: sqlite3.Connection, path: Path, file: File) -> None:
 
 def _foreign(path: Path, file: File) -> Refused:
     return Refused(f"is damaged, or no file of {file.what}", where=str(path), hint=f"move it away; {file.lost}")
+
+
+def room(db: sqlite3.Connection, path: Path, plan: bytes, most: int, size: int) -> None:
+    """Raises Refused: with this plan more requests than `most` would wait, or more bytes of plans than `size`."""
+    count = "SELECT count(*), coalesce(sum(length(plan)), 0) FROM requests JOIN plans USING (hash)"
+    many, waiting = db.execute(f"{count} WHERE state = 'pending'").fetchone()
+    if many >= most or waiting + len(plan) > size:
+        what = f"{many} requests of {waiting >> 10} kB wait already"
+        raise Refused(what, where=str(path), hint="decide about them: `potluck site inbox`")
+
+
+def misfits(db: sqlite3.Connection, run: str, text: str, unfit: str, seconds: float) -> int:
+    """How many other plans of the time before a request turned out not to fit the rows."""
+    query = "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"
+    since = "first_seen > (SELECT first_seen FROM requests WHERE run = ?) - ?"
+    return int(db.execute(f"{query} AND {since}", (unfit, text, run, seconds)).fetchone()[0])

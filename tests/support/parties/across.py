@@ -29,7 +29,8 @@ from potluck.mpc.local import addresses
 from potluck.owner.access import AccessLog
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests
-from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.consent import Consent
+from potluck.parties.admission.owner import Owner
 from potluck.parties.admission.session import Proposal
 from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.identity import identity

@@ -21,7 +21,7 @@ from potluck.api.results.facts import Facts
 from potluck.api.results.folder import taken
 from potluck.core import private
 from potluck.core.asks import Answer, Ask, Kind, Task
-from potluck.core.errors import DataError, PlanError
+from potluck.core.errors import DataError, PlanError, Refused
 from potluck.core.line import Line
 from potluck.core.plan import CODE, canonical
 from potluck.core.plan import Plan as Spec
@@ -125,6 +125,10 @@ def carry_out(
                 outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin, where.check)
         except Cancelled:
             coordinator.close(b"")  # so that sites let go of it
+            raise
+        except (Refused, Abort) as error:
+            if isinstance(error, Abort) or coordinator.participants.said_no():
+                coordinator.ended()
             raise
         kept.became(SUMMED)
         coordinator.close(task_of(spec).seal(outcome))

@@ -20,7 +20,7 @@ from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
 from potluck.owner.entries import Spending
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
+from potluck.owner.requests import ENDED, NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
 from potluck.parties.admission.proposal import asked_of
 
 LET_IN = (State.APPROVED, State.FINISHED)
@@ -28,8 +28,10 @@ ABSENT = "–"
 VERDICTS = ("approve", "deny", "revoke")
 RECENT = 4 << 20
 """Bytes of the access log, its newest, in which a list of requests looks for what became of them."""
-OURS = frozenset({REPEATED, NEAR, STRANGERS, UNFIT, UNUSED})
+OURS = frozenset({REPEATED, NEAR, STRANGERS, UNFIT, UNUSED, *ENDED})
 """Codes of a request that are no key of the policy."""
+STOPPED = {"elsewhere": "ended: another party refused it", "failed": "stopped: a round failed"}
+"""What became of a run that does not go on for now, by its asker's word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 
     """What became of a run. lines, begin: of the access log, see `_lines`."""
     mine = lines.get(request.run, ())
     asked = next((one for one in reversed(mine) if one.event == "request"), None)
+    last = next((one for one in reversed(mine) if one.event in ("request", "end")), None)
     ended = [one.outcome for one in mine if one.event == "round"]
     rounds = ended.count("done") if begin <= request.first_seen else None
     against = asked.why if asked is not None and asked.outcome == "denied" else ()
@@ -116,6 +119,8 @@ def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 
     match request.state:
         case State.PENDING:
             return Fate("waits again" if request.codes else "waits", rounds=rounds)
+        case State.APPROVED if last is not None and last.event == "end":
+            return Fate(STOPPED.get(next(iter(last.why), ""), "ended"), rounds=rounds)
         case State.APPROVED:
             code = unable(mine).get(request.run)
             word = away(code) if code else "denied by the policy" if against else "approved"
@@ -126,7 +131,8 @@ def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 
         case State.REVOKED:
             return Fate(f"approval taken back{_by(_who(said, 'revoke'))}", rounds=rounds)
         case State.WITHDRAWN:
-            return Fate("cancelled by who asked", rounds=rounds)
+            word = STOPPED.get(next(iter(request.codes), ""), "cancelled by who asked")
+            return Fate(word, rounds=rounds)
     if against and not rounds:
         return Fate("denied by the policy", against, rounds)
     if rounds == 0 and asked is not None:

@@ -151,7 +151,9 @@ def _proven(home: SiteHome, requests: Requests, which: str, who: str) -> None:
     """Where persons were invited to the pages, a yes is theirs, given there: one person could be two else. A name that
     is none of theirs takes back its own no, which counts as no approval. Raises Refused."""
     names = [folded(one.name) for one in Persons(home.persons).all()]
-    if names and (folded(who) in names or not requests.said_no(which, who)):
+    said = [one for one in requests.decided(which) if not one.void and one.verdict != "revoke"] if names else []
+    own = [one.verdict for one in said if folded(one.person) == folded(who)]
+    if names and (folded(who) in names or own[-1:] != ["deny"]):
         hint = "sign in at the pages: potluck site web; deny and revoke work here, too"
         raise Refused("persons were invited here: each says yes as themselves", where=home.name, hint=hint)
 

@@ -21,7 +21,8 @@ from potluck.owner.access import AccessLog, Unlogged
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
-from potluck.parties.admission.consent import Consent, Owner
+from potluck.parties.admission.consent import Consent
+from potluck.parties.admission.owner import Owner
 from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.site import Site
 

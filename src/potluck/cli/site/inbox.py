@@ -7,6 +7,7 @@ import click
 
 from potluck.api.network import inbox as api
 from potluck.api.network.asked import Asked
+from potluck.api.network.history import STOPPED
 from potluck.api.network.membership.agreed import Members, joined, site_members
 from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.cli.door import PATH, spoken, voice
@@ -88,7 +89,8 @@ def _show(out: Terminal, one: Asked) -> None:
     if one.missing:
         out.say(f"  {one.missing} {agree(one.missing, 'approval', 'approvals')} missing: potluck site approve")
     if one.request.state is State.WITHDRAWN:
-        out.say("  its asker withdrew it: there is nothing to decide")
+        word = STOPPED.get(" ".join(one.request.codes), "its asker withdrew it")
+        out.say(f"  {word}: there is nothing to decide")
     elif one.request.codes == (REPEATED,):
         out.say("  asked again: a step of it was repeated as often as one approval allows")
     elif one.request.codes == (NEAR,):

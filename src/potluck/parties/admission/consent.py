@@ -7,46 +7,39 @@ keys of the policy or fixed words, so that a server learns why, and nothing abou
 import math
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import replace
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 
-from potluck.core.errors import PlanError, PotluckError, Refused
+from potluck.core.errors import PotluckError, Refused
 from potluck.core.party import Role
 from potluck.core.plan import CODE, Plan, digest
 from potluck.core.rounds import Cause, Record, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
-from potluck.dp.account import promise
 from potluck.learning.models.sent import lacks
-from potluck.members.card import fingerprint
-from potluck.members.federation import Federation, titled
-from potluck.members.home import Membership, SiteHome
-from potluck.members.pinned import Pinned
+from potluck.members.federation import titled
+from potluck.members.home import Membership
 from potluck.owner import ledger_heads as heads
-from potluck.owner.access import AccessLog, Event, Outcome, Subject
-from potluck.owner.budget import YEAR, Budget
-from potluck.owner.denial import Denial
+from potluck.owner.access import Event, Outcome, Subject
 from potluck.owner.form.noticed import noticed
-from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import STRANGERS, Requests, State
+from potluck.owner.requests import STRANGERS, UNFIT, UNUSED, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import FORM, OUTCOMES, Decision, unable
 from potluck.parties.admission.graphs import rests, with_graph
 from potluck.parties.admission.over import lasts, over, remember_model
+from potluck.parties.admission.owner import Owner, clock, judged
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
 from potluck.parties.admission.strangers import asked
-from potluck.tasks.catalog import planned, task_of
-from potluck.tasks.participation import Denied, Participation, impossible
+from potluck.tasks.catalog import task_of
+from potluck.tasks.participation import Denied, Participation
 
 QUIET = 60.0
 """Seconds between two lines about discarded letters: whoever floods the site does not fill its disk."""
@@ -57,33 +50,6 @@ FILE = "file/"
 CHEAP = 0.01  # epsilon: a run of less counts as one that cost nothing
 LONGEST = 2000
 """Letters of one line of words for the owner."""
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What the owner decides with: its home, the federation files that count in it, ledger, requests and access log.
-
-    say: words for whoever watches the site's own screen; now: by which hours and permits are judged; noted: what
-    happened here, how it came out, and of which run, in this program's words, for whoever counts it or tells somebody.
-    """
-
-    home: SiteHome
-    pinned: Pinned
-    ledger: Budget
-    requests: Requests
-    log: AccessLog
-    say: Callable[[str], None]
-    now: Callable[[], datetime] = _now
-    noted: Callable[[str, str, str], None] = lambda what, outcome, run: None
-
-    @property
-    def federation(self) -> Federation:
-        """The file in force."""
-        return self.pinned.federation
 
 
 class Consent:
@@ -123,7 +89,7 @@ class Consent:
             self._remember(run, plan)
             about = replace(self._about(run), file=file)
             rules = self._rules()
-            noticed(self._owner.home, _now())
+            noticed(self._owner.home, clock())
             about = replace(about, policy=keep(self._owner.home.policies, rules))
             decision = self._asked(run, plan, rules, proposal, known)
         except Denied as denied:
@@ -141,7 +107,7 @@ class Consent:
         no rows were counted."""
         if told is not None:
             about = self._about(run)
-            self._owner.log.write("rows", _now(), about=about, why=told)
+            self._owner.log.write("rows", clock(), about=about, why=told)
             for line in told:
                 self._say(f"rows of {about.plan}: {line}")
 
@@ -188,13 +154,13 @@ class Consent:
 
     def began(self) -> None:
         """The site's process starts."""
-        self._owner.log.write("start", _now())
+        self._owner.log.write("start", clock())
         it = self._owner.federation
         self._owner.say(f"{self._owner.home.name} of {it.name}, version {it.version}, at {it.broker}")
 
     def ended(self) -> None:
         """The site's process ends."""
-        self._owner.log.write("stop", _now())
+        self._owner.log.write("stop", clock())
 
     def head(self, run: str) -> bytes:
         """The signed head of the ledger, as bytes, under the key that the run's others know."""
@@ -216,7 +182,7 @@ class Consent:
         ledger.finish(run)
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
-                self._owner.requests.unused(run)
+                self._owner.requests.mark(run, UNUSED)
             request = self._owner.requests.finish(run, lasts(self._owner.home))
         except PotluckError:
             return None  # nobody ever asked for it
@@ -224,6 +190,13 @@ class Consent:
         self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
+
+    def stopped(self, run: str, why: Literal["elsewhere", "failed"]) -> None:
+        """Its asker says that the run does not go on for now: nobody here need decide about it. Nothing of the ledger
+        changes, and no approval. why: another party refused it, or a round of it failed."""
+        about = self._about(run, asked_before(self._owner.requests, run))
+        if self._owner.requests.ended(run, why, lasts(self._owner.home)):
+            self._write("end", "refused" if why == "elsewhere" else "aborted", about, Decision("granted", (why,)))
 
     def noticed(self, what: str, run: str, cause: Cause | None, number: int | None = None, detail: str = "") -> None:
         """What happened to a letter or a round, for the access log. detail: why, for the owner's screen alone."""
@@ -234,14 +207,14 @@ class Consent:
         why = f": {detail}" if detail else ""
         if what == "round":
             codes = (cause.value,) if cause else ()
-            self._owner.log.write("round", _now(), outcome="aborted" if cause else "done", about=about, round=number,
+            self._owner.log.write("round", clock(), outcome="aborted" if cause else "done", about=about, round=number,
                                  why=codes)  # fmt: skip
             self._say(f"round {number}: {cause.value if cause else 'done'}{why}")
             return
         now = time.monotonic()
         if cause is not None and now >= self._quiet_until.get(cause, 0.0):
             self._quiet_until[cause] = now + QUIET
-            self._owner.log.write("refusal", _now(), outcome="refused", about=about, round=number, why=(cause.value,))
+            self._owner.log.write("refusal", clock(), outcome="refused", about=about, round=number, why=(cause.value,))
             self._say(f"{what}: {cause.value}{why}")
 
     def _verified(self, run: str, proposal: Proposal, known: Participation | None, graph: Sliced | None) -> Plan:
@@ -269,7 +242,7 @@ class Consent:
         now = time.time()
         computes = self._owner.home.me.role is Role.COMPUTE
         lacking = lacks(plan)
-        denials = self._denials(run, plan, rules, now, lacking)
+        denials = judged(self._owner, run, plan, rules, now, lacking)
         codes = tuple(denial.code for denial in denials)
         if codes == ("hours",) and any(one.run == run for one in self._owner.ledger.history()):
             codes = ()  # taken on in time: it goes on
@@ -301,34 +274,9 @@ class Consent:
         try:
             found = known or task_of(plan).part(plan, rules, self._owner.home)
         except PotluckError:
-            self._owner.requests.unfit(run)
+            self._owner.requests.mark(run, UNFIT)
             raise
         return of_rows(self._owner.home, self._owner.ledger, self._owner.requests, run, found, fresh=known is None)
-
-    def _denials(self, run: str, plan: Plan, rules: Policy, now: float, lacking: bool) -> tuple[Denial, ...]:
-        """What the policy has against the plan. lacking: its graph, so that its cost is not known yet."""
-        here = self._owner.now().astimezone()
-        if self._owner.home.me.role is Role.COMPUTE:
-            return computing(rules, plan, asker=self._asker(), now=here)
-        yearly = rules.allow.epsilon_per_year
-        before = self._owner.ledger.composed(now - YEAR, run, cap=yearly)
-        name, promised = self._owner.home.name, promise(plan)
-        rule = partial(judge, rules, plan, asker=self._asker(), now=here, promised=promised, owner=name)
-        denials = rule(year=Year(before, before))
-        if lacking or any(one.code != "hours" for one in denials):
-            return denials  # what the plan would add can take seconds to reckon, and changes nothing
-        return rule(year=Year(before, self._with(run, plan, now, yearly)))
-
-    def _with(self, run: str, plan: Plan, now: float, cap: float) -> float:
-        """What the last year comes to with all of a plan's run. Raises Denied: its noise cannot be kept."""
-        try:
-            whole = planned(plan)
-            return self._owner.ledger.composed(now - YEAR, run, () if whole is None else (whole,), cap)
-        except PlanError as error:
-            raise impossible(str(error)) from None
-
-    def _asker(self) -> frozenset[str]:
-        return frozenset({self._owner.federation.name, fingerprint(self._owner.federation.coordinator)})
 
     def _charged(self, run: str) -> bool:
         return self._owner.ledger.spent_by(run) >= CHEAP
@@ -344,7 +292,7 @@ class Consent:
         self._owner.say(visible(line[:LONGEST]))
 
     def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
-        self._owner.log.write(event, _now(), outcome=outcome, about=about, why=decision.codes)
+        self._owner.log.write(event, clock(), outcome=outcome, about=about, why=decision.codes)
         self._owner.noted(event, outcome, about.run)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
         self._say(f"{event} {about.plan or '?'}: {outcome}{why}")

@@ -18,6 +18,7 @@ PROPOSE = "propose"
 ANSWER = "answer"
 CLOSE = "close"
 CLOSED = "closed"
+ENDED = "ended"
 GRAPH = "graph"
 """The graph that the run's plan names: whoever lacks it asks."""
 MOST_GRAPH = 255 * 1024**2
@@ -80,6 +81,14 @@ class Close(Message, frozen=True):
     model: Annotated[bytes, msgspec.Meta(max_length=32)]
 
 
+class Ended(Message, frozen=True):
+    """The run does not go on for now, so nobody need decide about it: somebody else refused it, or a round of it
+    failed. It may be proposed again. asker: as in the proposal that it is about."""
+
+    why: Literal["elsewhere", "failed"]
+    asker: Boot
+
+
 class Closed(Message, frozen=True):
     """A site's last word on a run: what its ledger says the run cost (None without noise), and the ledger's head."""
 
@@ -87,9 +96,11 @@ class Closed(Message, frozen=True):
     head: Head
 
 
-Word = Hello | Proposal | Answer | Close | Closed | bytes
+Word = Hello | Proposal | Answer | Close | Ended | Closed | bytes
 """bytes: a graph's file, which counts by its hash alone."""
-_STEPS: dict[type, str] = {Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Close: CLOSE, Closed: CLOSED}
+_STEPS: dict[type, str] = {
+    Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Close: CLOSE, Ended: ENDED, Closed: CLOSED,
+}  # fmt: skip
 
 
 def parcel(run: str, word: Word) -> Parcel:

@@ -35,6 +35,10 @@ class Asked:
         """Raises KeyError: it is answered."""
         return self._waiting[run]
 
+    def newest(self, run: str) -> Proposal | None:
+        """The one that is not answered for good; None: there is none."""
+        return self._waiting.get(run) or self._lacking.get(run) or self._let_go.get(run)
+
     def answered(self, run: str, *, lacking: bool = False) -> None:
         """It waits no more; lacking: but for its plan's graph."""
         proposal = self._waiting.pop(run, None)

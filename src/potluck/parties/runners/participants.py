@@ -67,9 +67,13 @@ class Participants:
         one = self.of[party]
         one.verdict, one.asked, one.pause = "silent", None, AGAIN
 
+    def said_no(self) -> bool:
+        """Whether somebody refuses, or cannot take part."""
+        return any(one.verdict in ("denied", "unable") for one in self.of.values())
+
     def hopeless(self) -> bool:
         """Somebody said no, and all others have answered, or had a moment to."""
-        if not any(one.verdict in ("denied", "unable") for one in self.of.values()):
+        if not self.said_no():
             self._no = None
             return False
         self._no = time.monotonic() if self._no is None else self._no

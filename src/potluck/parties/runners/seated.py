@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from potluck.core.desk import Desk
 from potluck.core.party import Party
-from potluck.core.rounds import Parcel
+from potluck.core.rounds import Abort, Cause, Parcel, RoundId
 from potluck.parties.admission.session import Proposal
 from potluck.tasks.participation import Participation
 
+LETTERS = 64
+"""Letters of one partner in one round that are looked at: many times what a protocol takes."""
 EARLY, EARLY_BYTES = 8, 1 << 26
 """Letters of one partner, and their bytes, that are kept of a round that the server has not begun here yet."""
 
@@ -32,6 +34,26 @@ class Seated:
     partners: frozenset[Party] = frozenset()
     letters: Counter[Party] = field(default_factory=Counter)
     early: dict[Party, list[Parcel]] = field(default_factory=dict)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a step of its plan may take."""
+        return self.part.plan.federation.patience
+
+    def cut(self) -> RoundId | None:
+        """The round in flight ends here, whatever left in it; None: there is none."""
+        desk, self.desk = self.desk, None
+        if desk is None:
+            return None
+        desk.close()
+        return desk.round
+
+    def counts(self, sender: Party) -> bool:
+        """Whether a partner's letter of the newest round is looked at. Raises Abort(REPLAY): it sent too many."""
+        self.letters[sender] += 1
+        if self.letters[sender] > LETTERS:
+            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
+        return self.desk is not None
 
     def keep(self, sender: Party, said: Parcel) -> None:
         """A partner's letter of a round that is still to begin: the first few of the newest such round."""

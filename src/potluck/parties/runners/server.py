@@ -23,7 +23,7 @@ from potluck.core.rounds import Abort, Cause, Credentials, Half, Parcel, RoundId
 from potluck.drivers.attempt import Attempt
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table as Rows
-from potluck.parties.admission.session import HELLO, Close, Proposal, Word, parcel
+from potluck.parties.admission.session import HELLO, Close, Ended, Proposal, Word, parcel
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.in_flight import RoundInFlight
@@ -80,7 +80,7 @@ class Coordinator:
         self.transcript = run.transcript
         proposal = msgspec.structs.replace(run.proposal, asker=draw(16))
         self.participants = Participants(run.plan, proposal, heads, journal, say)
-        self._run = run
+        self._run, self._asker = run, proposal.asker
         self._me = me
         self._line = line
         self._draw = draw
@@ -176,6 +176,12 @@ class Coordinator:
         end = time.monotonic() + min(LAST_WORDS, self.patience)
         while time.monotonic() < end and any(self.participants.of[site].last is None for site in waiting):
             self._listen(TICK)
+
+    def ended(self) -> None:
+        """Tell the sites that the run does not go on for now: nobody need decide about it. Who only has not decided, or
+        is awaited, ends none: a run that nobody refused, and of which no round failed, still waits there."""
+        word = Ended("elsewhere" if self.participants.said_no() else "failed", self._asker)
+        self._tell(dict.fromkeys(self.participants.of, word))  # who is away reads it when it is back
 
     def _propose(self) -> None:
         self._tell(dict(self.participants.due(time.monotonic())))

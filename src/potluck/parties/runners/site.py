@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from potluck.core.desk import Desk, Letter, farewell
-from potluck.core.errors import PotluckError, Unreachable
+from potluck.core.errors import PotluckError
 from potluck.core.ledger import Ledger
 from potluck.core.line import Line
 from potluck.core.party import SERVER, Draw, Party
@@ -27,11 +27,23 @@ from potluck.drivers.transcript import Transcript
 from potluck.owner.access import Unlogged
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import Consent
-from potluck.parties.admission.session import CLOSE, GRAPH, PROPOSE, Answer, Close, Closed, Hello, Proposal, parcel
+from potluck.parties.admission.session import (
+    CLOSE,
+    ENDED,
+    GRAPH,
+    PROPOSE,
+    Answer,
+    Close,
+    Closed,
+    Ended,
+    Proposal,
+    parcel,
+)
 from potluck.parties.runners.asked import Asked
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identities import Identities
 from potluck.parties.runners.seated import Seated
+from potluck.parties.runners.voice import Voice
 from potluck.secret.random import system
 from potluck.tasks.announcement import BEGIN
 from potluck.tasks.participation import Participation, partners
@@ -40,17 +52,11 @@ TICK = 0.5
 """Seconds between looks at the owner's decisions."""
 MOST_RUNS = 8
 """Runs whose rows are held at once; of more, those of the quietest are let go until a round of it begins."""
-GREETING = 2.0
-"""Seconds to hand over the first word before looking around and trying again."""
-PATIENCE = 30.0
-"""Seconds to hand over a word that belongs to no run."""
 REMEMBERED = 1024
 """Letters of one partner that are known again."""
 WORDS, WORDS_A_SECOND = 200.0, 1.0
 """Words outside of rounds (proposals, ends of runs) that are listened to at once, and for ever: each leaves a line in
 the access log."""
-LETTERS = 64
-"""Letters of one partner in one round that are looked at: many times what a protocol takes."""
 QUIET = 180.0
 """Seconds after which a part that nobody asks for anything lets go of what it can have again."""
 
@@ -72,6 +78,7 @@ class Site:
     ) -> None:
         self._me = me
         self._line = line
+        self._voice = Voice(me, line, consent.noticed)
         self._draw = draw
         self._ledger = ledger
         self._consent = consent
@@ -91,7 +98,7 @@ class Site:
         greeted = False
         try:
             while not self._stop():
-                greeted = greeted or self._greet()
+                greeted = greeted or self._voice.greet(self._boot)
                 delivery = self._line.receive(self._pause())
                 if delivery is not None:
                     self._open(delivery.data)
@@ -101,15 +108,6 @@ class Site:
             for run in list(self._seats):
                 self._leave(run)
             self._transcript.close()
-
-    def _greet(self) -> bool:
-        """Say that this process is there; gives whether the broker took it. No long wait, so that it can be stopped."""
-        try:
-            for me in self._me.all():
-                self._line.send(SERVER, me.close(SERVER, parcel("", Hello(self._boot))), GREETING)
-        except Unreachable:
-            return False
-        return True
 
     def _pause(self) -> float:
         ends = [seat.end for seat in self._seats.values() if seat.desk]
@@ -136,11 +134,7 @@ class Site:
             return
         if number > seat.number:
             seat.keep(sender, said)
-            return
-        seat.letters[sender] += 1
-        if seat.letters[sender] > LETTERS:
-            raise Abort(Cause.REPLAY, party=sender, detail="more letters than a round takes")
-        if seat.desk:
+        elif seat.counts(sender) and seat.desk:
             self._post(seat, seat.desk.accept(sender, said))
 
     def _safely(self, round_: RoundId, work: Callable[[], None]) -> None:
@@ -170,11 +164,13 @@ class Site:
             self._given(run, said.body)
         elif said.label.step == CLOSE:
             self._close(run, load(said.body, Close, SERVER))
+        elif said.label.step == ENDED:
+            self._ended(run, load(said.body, Ended, SERVER))
 
     def _drop(self, round_: RoundId, abort: Abort) -> None:
         """This run ends here; the server hears the cause, even where the log cannot be written any more."""
         self._leave(round_.run)
-        self._send(farewell(round_, abort))
+        self._voice.say(farewell(round_, abort))
         self._consent.noticed("dropped", round_.run, abort.cause, round_.number, abort.detail)
 
     def _proposed(self, run: str, proposal: Proposal) -> None:
@@ -198,7 +194,7 @@ class Site:
         elif decision.verdict not in ("pending", "lacking") and not decision.form:
             self._leave(run)
         given = (decision.verdict, decision.codes, self._consent.head(run), self._boot, *self._consent.goes_by(run))
-        self._send(parcel(run, Answer(*given, proposal.asker, *self._consent.newest(run), CODE)))
+        self._voice.say(parcel(run, Answer(*given, proposal.asker, *self._consent.newest(run), CODE)))
         if decision.verdict != "pending":
             self._asked.answered(run, lacking=decision.verdict == "lacking")
 
@@ -251,7 +247,7 @@ class Site:
                 self._begin(run, seat, said)
             except Abort as abort:
                 self._consent.noticed("refused", run, abort.cause, number, abort.detail)
-                self._send(farewell(said.label.round, abort), seat)
+                self._voice.say(farewell(said.label.round, abort), seat.patience)
                 return
         if seat.desk:
             self._post(seat, seat.desk.accept(SERVER, said))
@@ -259,9 +255,8 @@ class Site:
     def _begin(self, run: str, seat: Seated, said: Parcel) -> None:
         """Raises Abort: REFUSED (taken back, or asked again), REPLAY (begun before), TERMS or MALFORMED (no step)."""
         round_ = said.label.round
-        if seat.desk:
-            seat.desk.close()
-        seat.number, seat.desk, seat.rested = round_.number, None, False
+        self._cut(seat)
+        seat.number, seat.rested = round_.number, False
         seat.letters.clear()
         early = seat.kept()
         if not self._consent.stands(run):
@@ -297,7 +292,7 @@ class Site:
 
     def _post(self, seat: Seated, letters: list[Letter]) -> None:
         """Send what the half says; note how it ended, or when its next wait is over."""
-        self._hand([(letter.to, letter.data) for letter in letters], seat)
+        self._voice.hand([(letter.to, letter.data) for letter in letters], seat.patience)
         desk = seat.desk
         assert desk is not None
         seat.used = time.monotonic()
@@ -309,17 +304,35 @@ class Site:
                 self._consent.counted(desk.round.run, seat.part.done(desk.round.run, desk.result))
             self._consent.noticed("round", desk.round.run, cause, desk.round.number, detail)
         elif desk.step != seat.step:
-            seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.part.plan.federation.patience
+            seat.step, seat.end = desk.step, time.monotonic() + desk.hops * seat.patience
         elif desk.hopeless:  # others may still say why
-            seat.end = min(seat.end, time.monotonic() + seat.part.plan.federation.patience)
+            seat.end = min(seat.end, time.monotonic() + seat.patience)
 
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
-        seat = self._seats.get(run)
+        seat = self._cut(self._seats.get(run))
         epsilon = self._consent.close(run, said.model, seat.part if seat else None)
         self._leave(run)
         self._asked.drop(run)
-        self._send(parcel(run, Closed(epsilon, self._consent.head(run))))
+        self._voice.say(parcel(run, Closed(epsilon, self._consent.head(run))))
+
+    def _ended(self, run: str, said: Ended) -> None:
+        """The run does not go on for now, so nobody is asked. The ledger stays as it is; rows are let go where no round
+        was begun, and else kept: a server may not have them read again as often as it likes."""
+        seat = self._seats.get(run)
+        proposal = self._asked.newest(run) or (seat.proposal if seat else None)
+        if proposal is not None and proposal.asker != said.asker:
+            return  # of an earlier process of the server's: it was proposed again since
+        if seat is not None and not seat.number:
+            self._leave(run)
+        self._asked.drop(run)
+        self._consent.stopped(run, said.why)
+
+    def _cut(self, seat: Seated | None) -> Seated | None:
+        """The round in flight ends in the log, too: whoever asked may not make one that was charged go unnoted."""
+        if seat and (cut := seat.cut()):
+            self._consent.noticed("round", cut.run, Cause.STOPPED, cut.number)
+        return seat
 
     def _leave(self, run: str) -> None:
         seat = self._seats.pop(run, None)
@@ -329,21 +342,3 @@ class Site:
                 seat.desk.close()
             self._me.forget()
             seat.part.close()
-
-    def _send(self, said: Parcel, seat: Seated | None = None) -> None:
-        try:
-            self._hand([(SERVER, self._me.close(SERVER, said))], seat)
-        except Abort as abort:  # of a file that does not count any more: there is no key to say it with
-            self._consent.noticed("unsaid", said.label.round.run, abort.cause, detail=abort.detail)
-
-    def _hand(self, letters: list[tuple[Party, Sliced]], seat: Seated | None) -> None:
-        """All at once: who cannot be reached keeps nobody else waiting."""
-        if not letters:
-            return
-        patience = seat.part.plan.federation.patience if seat else PATIENCE
-        try:
-            failed = bool(self._line.send_all(letters, patience))
-        except Unreachable:
-            failed = True
-        if failed:
-            self._consent.noticed("unreachable", "", Cause.SILENT)

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from potluck.api.network import inbox
+from potluck.api.network.history import history
 from potluck.api.network.office import opened
 from potluck.api.network.server import serve
 from potluck.cli.site import approve
@@ -112,6 +113,42 @@ def test_a_refusal_names_the_site_and_ends_that_run_alone(fed, monkeypatch):
     assert "b refuses this plan (protect)" in refused.why
     with pytest.raises(UsageError, match="this run is finished"):
         office.cancel(good)
+
+
+def fates(fed, names, run):
+    return [next(one.fate.word for one in history(fed.folder / name) if one.request.run == run) for name in names]
+
+
+def test_a_run_that_one_site_refuses_waits_at_no_other_and_is_asked_for_again_when_it_is_sent_again(fed, monkeypatch):
+    """b refuses, a asks nobody, c asks a person, and is away when the run ends."""
+    asks_people(fed, "c")
+    policy = fed.folder / "b" / "policy.toml"
+    open_to_all = policy.read_text()
+    policy.write_text(open_to_all.replace('protect = ["*"]', 'protect = ["mask"]'))
+    made, end = plan(word="clear"), time.monotonic() + 60
+    with at_work(fed, monkeypatch) as office, fed.attending("a"):
+        with fed.attending("c"):
+            run = office.submit(made)
+            while not inbox.inbox(fed.folder / "c"):
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        with fed.attending("b"):
+            assert until(office, run).state == "failed"
+            with fed.attending("c"):
+                while inbox.inbox(fed.folder / "c"):
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+                assert fates(fed, "c", run) == ["ended: another party refused it"]
+                policy.write_text(open_to_all)
+                assert office.submit(made) == run
+                while not (waits := inbox.inbox(fed.folder / "c")):
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+                inbox.decide(fed.folder / "c", "approve", waits[0].request.hash, "ann")
+                assert until(office, run).state == "finished"
+    assert fates(fed, "abc", run) == ["finished"] * 3
+    told = [one for one in read(fed.folder / "a" / "access.jsonl").entries if one.event == "end"]
+    assert [(one.outcome, one.why) for one in told] == [("refused", ("elsewhere",)), ("finished", ())]  # and by no name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""A coordinator's "the run does not go on" and "it is over" at a site: neither frees budget, nor hides a round that was
+charged, nor has rows read again, nor lets in what people are asked about again."""
+
+import threading
+
+import pytest
+
+from potluck.api.network import inbox
+from potluck.api.network.history import history
+from potluck.core.party import site
+from potluck.core.plan import digest
+from potluck.core.rounds import Cause, Label, Parcel, Record, RoundId
+from potluck.core.wire import dump
+from potluck.dp.mechanism import mechanism
+from potluck.learning.loops import build
+from potluck.owner.access import read
+from potluck.parties.admission.session import Close, Ended, parcel
+from potluck.parties.runners import seated
+from support.hostile.asked import RUN, answer
+from support.hostile.proposals import announced, by_person, server
+from support.parties import across, scene
+from support.parties.across import Across, quick
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    return across.found(tmp_path_factory.mktemp("ended"))
+
+
+@pytest.fixture
+def fed(founded, tmp_path):
+    return Across(across.copy(founded, tmp_path / "f"))
+
+
+ENDED, CLOSED = Ended("elsewhere", bytes(16)), Close(b"")
+
+
+def noisy():
+    return quick(scene.plan(privacy=scene.SHARED))
+
+
+def said(fed, one, word):
+    one._open(server(fed).close(site("a"), parcel(RUN, word)))
+
+
+def charged(fed, one, spec):
+    """A round is begun, and charged as its contribution leaves."""
+    assert answer(fed, one, spec).verdict == "granted"
+    one._open(server(fed).close(site("a"), Parcel(Label(RoundId(RUN, 1), "begin"), announced(spec))))
+    one._ledger.write(Record(f"charge/{RUN}/1", dump(mechanism(spec, next(build(spec).lead())).cost)))
+    return one._consent._owner.ledger.spent()
+
+
+def rounds(fed):
+    return [(one.outcome, one.why) for one in read(fed.folder / "a" / "access.jsonl").entries if one.event == "round"]
+
+
+def hidden(fed, word):
+    """What the access log has of a round that was charged and in flight when the coordinator says so."""
+    with fed.site("a", threading.Event()) as one:
+        before = charged(fed, one, noisy())
+        said(fed, one, word)
+        assert one._consent._owner.ledger.spent() == before > 0
+        if word is ENDED:
+            part = one._seats[RUN].part
+            assert answer(fed, one, noisy()).verdict == "granted"
+            assert one._seats[RUN].part is part  # no row is read again
+            one._open(server(fed).close(site("a"), parcel(RUN, CLOSED)))
+        return rounds(fed)
+
+
+@pytest.mark.parametrize("word", [ENDED, CLOSED], ids=["ended", "closed"])
+def test_an_end_amid_a_round_frees_no_budget_and_hides_no_round(fed, word):
+    assert hidden(fed, word) == [("aborted", (Cause.STOPPED.value,))]
+
+
+def test_control_a_round_that_is_only_dropped_is_in_no_log(fed, monkeypatch):
+    monkeypatch.setattr(seated.Seated, "cut", lambda seat: None)
+    assert hidden(fed, CLOSED) == []
+
+
+def test_an_end_takes_back_no_denial_and_needs_no_decision(fed):
+    by_person(fed, "a")
+    spec = quick(scene.plan())
+    with fed.site("a", threading.Event()) as one:
+        assert answer(fed, one, spec).verdict == "pending"
+        said(fed, one, Ended("elsewhere", bytes(15) + b"x"))  # of an earlier process of the coordinator's
+        assert [found.request.state.value for found in history(fed.folder / "a")] == ["pending"]
+        said(fed, one, ENDED)
+        assert [found.fate.word for found in history(fed.folder / "a")] == ["ended: another party refused it"]
+        assert answer(fed, one, spec).verdict == "pending"
+        inbox.decide(fed.folder / "a", "deny", digest(spec).hex(), "p")
+        said(fed, one, ENDED)
+        assert answer(fed, one, spec).codes == ("denied",)
+    assert [found.fate.word for found in history(fed.folder / "a")] == ["denied by p"]
