@@ -1,10 +1,12 @@
 """What others write in a plan, and what a terminal makes of it."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 
 import msgspec
 import pytest
@@ -12,7 +14,8 @@ from rich.console import Console
 
 import potluck
 from potluck.api.results.outcome import Run
-from potluck.cli.terminal import Terminal
+from potluck.cli import terminal
+from potluck.cli.terminal import Terminal, waiting
 from potluck.cli.text import show_run
 from potluck.core.errors import PlanError
 from potluck.core.party import SERVER, site
@@ -265,3 +268,46 @@ def piped(program: list[str], call: tuple[str, ...], folder, stderr: bool = Fals
         ).returncode
     finally:
         os.close(write)
+
+
+class Screen(io.StringIO):
+    """What a person looks at."""
+
+    written: threading.Event
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.written.set()
+        return super().write(text)
+
+
+def looked_at(monkeypatch):
+    """What a person looks at, in the place of stderr."""
+    found = Screen()
+    found.written = threading.Event()
+    monkeypatch.setattr(sys, "stderr", found)
+    return found
+
+
+def test_a_person_who_hears_nothing_is_told_that_a_verb_is_at_work(monkeypatch):
+    screen = looked_at(monkeypatch)
+    with waiting("potluck check a\x1b[2Jb", 0.0):
+        assert screen.written.wait(60)
+    assert screen.getvalue() == "potluck check a\\u{1b}[2Jb: at work ...\n"
+
+
+def test_a_person_who_heard_something_and_a_service_are_told_nothing(monkeypatch):
+    screen = looked_at(monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal._spoken, "is_set", lambda: screen.written.set() or True)
+        with waiting("potluck check", 0.0):
+            assert screen.written.wait(60)
+    assert screen.getvalue() == ""
+    Terminal(stderr=True).say("a word")
+    assert terminal._spoken.is_set()
+    monkeypatch.setattr(screen, "isatty", lambda: False)
+    monkeypatch.setattr(threading, "Timer", pytest.fail)
+    with waiting("potluck check", 0.0):
+        pass

@@ -1,5 +1,6 @@
 """What all verbs share: their options, and the one place where an error becomes a line and an exit code."""
 
+import contextlib
 import errno
 import sys
 import traceback
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from rich.text import Text
 
-from potluck.cli.terminal import Terminal, discard_output
+from potluck.cli.terminal import Terminal, discard_output, waiting
 from potluck.core.errors import PotluckError, reason
 from potluck.core.visible import json_text, visible
 
@@ -123,8 +124,10 @@ def rehearsing(command: F) -> F:
 def run(group: click.Group, arguments: list[str]) -> int:
     """Run the command line; gives the exit code. Catches each kind of error once, here."""
     words = sys.stderr
+    quiet = not arguments or {"-q", "--quiet", "-h", "--help"} & {*arguments}
     try:
-        return _run(group, arguments, "--debug" in arguments)
+        with contextlib.nullcontext() if quiet else waiting(" ".join(["potluck", *arguments[:2]])):
+            return _run(group, arguments, "--debug" in arguments)
     finally:
         sys.stderr = words  # a verb may have dated its lines (`cli.words.dated`)
 

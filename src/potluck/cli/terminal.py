@@ -5,13 +5,20 @@ included, passes `Terminal.render_str`. What has a style is given it as an argum
 """
 
 import os
-from collections.abc import Iterable
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from potluck.core.visible import visible
+
+PATIENCE = 2.0
+"""Seconds without a word after which whoever sits at a terminal is told that something is done."""
+_spoken = threading.Event()
 
 
 class Terminal(Console):
@@ -23,6 +30,11 @@ class Terminal(Console):
     def render_str(self, text: str, **options: Any) -> Text:  # the keywords are rich's
         """A string as it is shown, whoever wrote it."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+    def print(self, *objects: Any, **options: Any) -> None:  # the keywords are rich's
+        """As rich prints. From the first time on nobody waits for a word."""
+        _spoken.set()
+        super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         """Who reads has read enough: the verb goes on, and ends as its work does. rich would end it as failed."""
@@ -36,6 +48,28 @@ class Terminal(Console):
         """One after the other."""
         for line in lines:
             self.say(line)
+
+
+@contextmanager
+def waiting(what: str, seconds: float = PATIENCE) -> Iterator[None]:
+    """While this lasts, a terminal is told once that `what` is at work, if nothing else was printed in so many seconds.
+    Where words go elsewhere nothing is said: a service has its own."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    _spoken.clear()
+
+    def say() -> None:
+        if not _spoken.is_set():
+            sys.stderr.write(f"{visible(what)}: at work ...\n")
+
+    timer = threading.Timer(seconds, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def discard_output(stream: IO[str]) -> None:

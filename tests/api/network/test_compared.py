@@ -3,19 +3,20 @@
 import shutil
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from potluck.api.machine.backup import server_backup, server_restore
 from potluck.api.network import members as api
-from potluck.api.network import status
 from potluck.api.network.doctor.coordinator import newest
 from potluck.api.network.membership import compared
+from potluck.api.network.sessions import Order, session
 from potluck.core.errors import Refused, Unreachable
+from potluck.core.party import site
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.net import notice
+from support.parties import scene
 from support.spoken import spoken
 
 NOW = time.time()
@@ -127,12 +128,11 @@ def test_two_files_of_one_version_are_signed_over_by_a_persons_word_alone(it, ca
 
 
 @pytest.mark.parametrize(("says", "code"), [(4, 0), (2**40, 3)], ids=["control", "lie"])
-def test_a_member_that_lies_about_a_version_is_removed_by_a_persons_word(it, says, code, capsys, monkeypatch):
+def test_a_member_that_lies_about_a_version_is_removed_by_a_persons_word(it, says, code, capsys):
     fed = it["folder"] / "fed"
-    said = SimpleNamespace(name="alpha", file=status.File(says, "sha256:00"))
-    runs = SimpleNamespace(runs=[SimpleNamespace(sites=[said], computes=[])])
-    monkeypatch.setattr(status, "status", lambda folder: runs)
     home = CoordinatorHome.at(fed)
+    with session(home, scene.plan(), False, Order(), NOW) as kept:
+        kept.journal.heard(site("alpha"), "granted", (), says, bytes(32))
     it["shows"] = home.federation.read_bytes()
     assert newest(home, home.standing().federation, "").state == ("look" if code else "good")
     done = spoken(capsys, "federation", "rotate", fed)

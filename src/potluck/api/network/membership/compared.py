@@ -9,12 +9,14 @@ else one that lies could not be removed.
 """
 
 from collections.abc import Set
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from potluck.api.network.members import federation_catch_up
 from potluck.core.errors import PotluckError, Refused
+from potluck.core.schema import of_later
 from potluck.core.visible import visible
 from potluck.members import charter, files
 from potluck.members.federation import Federation, titled
@@ -97,10 +99,22 @@ def judged(ours: Federation, text: bytes | None) -> tuple[Standing, Federation |
 
 def ahead(home: CoordinatorHome, it: Federation) -> list[str]:
     """Members that said in a run of this home's that they go by a newer file: their word, which nothing proves."""
-    from potluck.api.network.status import status
+    paths = tuple(home.runs.glob("*/journal.sqlite"))
+    if not paths:
+        return []
+    from potluck.parties.runners.journal import Journal
 
-    heard = [one for run in status(home.folder).runs for one in (*run.sites, *run.computes)]
-    return sorted({visible(one.name) for one in heard if one.file and one.file.version > it.version})
+    found = set()
+    for path in paths:
+        try:
+            with closing(Journal.look(path)) as journal:
+                said = {party: journal.file(party) for party in (*it.sites, *it.computes)}
+        except PotluckError as error:
+            if of_later(error):
+                raise
+            continue  # it is just being made, or cannot be read
+        found |= {visible(party.name) for party, file in said.items() if file and file[0] > it.version}
+    return sorted(found)
 
 
 def shown(home: CoordinatorHome) -> bytes | None:
