@@ -146,3 +146,20 @@ def test_times_that_are_none_stay_text():
     assert words.clock("2026-11-24T02:19:07.120+02:00") == "24 Nov, 00:19:07"
     assert words.clock("soon") == "soon"
     assert words.moment("0001-01-01T00:00:00+23:00") == "0001-01-01T00:00:00+23:00"
+
+
+def test_whose_parties_are_is_said_in_their_cards_words_and_not_at_all_where_none_says_it(page):
+    """Any member writes its own card: what is in it changes no tag."""
+    assert "Whose the parties are" not in said(page)
+    run, details = across()
+
+    def tree(one):
+        parties = (d.Party(name="the coordinator", where="Ward 7, FI"), one)
+        told = msgspec.structs.replace(details.network, parties=parties)
+        return Tree(page(run, msgspec.structs.replace(details, network=told)))
+
+    hostile = tree(d.Party(name="va", where="</td><script>alert(1)</script>", contact="a\u202eb"))
+    plain = tree(d.Party(name="va", where="x", contact="y"))
+    assert [tag for tag, _, _ in hostile.tags] == [tag for tag, _, _ in plain.tags]
+    assert "The coordinator Ward 7, FI –" in flat(plain.words())
+    assert "\u202e" not in hostile.words()

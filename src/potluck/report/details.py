@@ -125,15 +125,26 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
 
 
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a member is, in the words of its card, which prove nothing. name: "the coordinator" of that one; where:
+    organisation and country; contact: empty where it says none."""
+
+    name: str
+    where: str
+    contact: str = ""
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """A run across machines. federation, version: of the federation file; broker: its address; heads: of the ledgers
-    of those sites that said their last word; resumed: how often the server started again during the run."""
+    of those sites that said their last word; resumed: how often the server started again during the run; parties: of
+    the plan, those whose cards say whose they are."""
 
     federation: str
     version: int
     broker: str
     heads: tuple[Head, ...] = ()
     resumed: int = 0
+    parties: tuple[Party, ...] = ()
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

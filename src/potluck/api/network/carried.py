@@ -206,12 +206,24 @@ def _facts(plan: Plan, where: Place, kept: Session, outcome: Outcome, log: Log, 
         warnings.append(f"no last word from {names}: what it spent is reckoned from the letters that came from it")
     heads = tuple(_head(site.name, known.of(site)) for site in spec.sites if known.of(site))
     network = details.Network(
-        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=kept.resumed
-    )
+        federation=it.name, version=it.version, broker=it.broker, heads=heads, resumed=kept.resumed,
+        parties=_parties(spec, it),
+    )  # fmt: skip
     tries = _tries(kept)
     log.aborts = [cause for causes in tries.values() for cause in causes]
     stamp = stamp_of(spec, None)
     return Facts(plan, spec, kept.began, outcome, log, cost, warnings, network=network, tries=tries, stamp=stamp)
+
+
+def _parties(spec: Spec, it: Federation) -> tuple[details.Party, ...]:
+    """The coordinator and the plan's parties, those whose cards say whose they are."""
+    cards = {"the coordinator": it.coordinator}
+    cards |= {one.name: it.cards[one] for one in (*spec.sites, *spec.compute) if one in it.cards}
+    said = {name: card.about for name, card in cards.items() if card.about.words()}
+    return tuple(
+        details.Party(name=name, where=", ".join(filter(None, (one.organisation, one.country))), contact=one.contact)
+        for name, one in said.items()
+    )
 
 
 def _head(name: str, signed: SignedHead | None) -> details.Head:
