@@ -60,7 +60,8 @@ def verified(federation: Federation, text: str, data: bytes, where: str) -> Card
     card = federation.cards.get(party)
     if card is None:
         what = f"{visible(seal.name)} is not a member by {titled(federation.version, federation.digest)}"
-        raise Refused(what, where=where, hint="verify by the federation file that lies beside the papers")
+        hint = "verify papers from before it left by the federation file beside them; who has its old key can make more"
+        raise Refused(what, where=where, hint=hint)
     try:
         federation.roster().verify(party, _TAG + data, signature)
     except Abort:

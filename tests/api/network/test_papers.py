@@ -448,3 +448,51 @@ def test_the_verb_writes_and_verifies(made, tmp_path, capsys):
     forged(tmp_path / one.run, lambda it: msgspec.structs.replace(it, site="b"))
     assert call(potluck, ["site", "report", str(home), "--verify", where]) == 3
     assert call(potluck, ["site", "report", str(home)]) == 2
+
+
+def test_a_page_that_its_own_site_signed_and_that_says_something_else_is_told_apart(here):
+    home, folder = here
+    assert papers.verify(home, folder, "", NOW.timestamp()).alike  # the control
+    page = folder / paper.HTML
+    page.write_text(page.read_text().replace("as the board agreed", "as everybody agreed"))
+    data = (folder / paper.JSON).read_bytes()
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data, page.read_bytes()))
+    found = papers.verify(home, folder, "", NOW.timestamp())
+    assert (found.page, found.alike) == (True, False)
+    hard = msgspec.structs.replace(annex_of(folder).federation.members[0], role="\x1b[2J")  # no page can be made of it
+    forged(
+        folder,
+        lambda it: msgspec.structs.replace(it, federation=msgspec.structs.replace(it.federation, members=(hard,))),
+    )
+    data = (folder / paper.JSON).read_bytes()
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(home), data, page.read_bytes()))
+    assert papers.verify(home, folder, "", NOW.timestamp()).alike is False
+
+
+def test_a_coordinator_that_lists_its_own_key_as_a_sites_is_believed_by_no_member(here, tmp_path):
+    """Strangers who go by the coordinator's file alone are fooled (the control): the site's fingerprint is another."""
+    home, folder = here
+    fed = shutil.copytree(home.parent / "fed", tmp_path / "fed")
+    thief = tmp_path / "thief" / "a"
+    homes.api.site_new(thief, None)
+    homes.api.federation_remove(fed, "a", NOW.timestamp())
+    homes.api.federation_add(fed, [thief / "a.card"], NOW.timestamp())
+    homes.api.site_join(thief, fed / "federation.toml", NOW.timestamp(), "")
+    forged(folder, lambda it: msgspec.structs.replace(it, made="2026-01-01T00:00:00+00:00"))
+    data, page = (folder / paper.JSON).read_bytes(), (folder / paper.HTML).read_bytes()
+    (folder / paper.SEAL).write_text(sealed(SiteHome.at(thief), data, page))
+    fooled = papers.verify(fed / "federation.toml", folder, "", NOW.timestamp())
+    mine = papers.fingerprint(SiteHome.at(home).pinned().cards[SiteHome.at(home).me])
+    assert fooled.fingerprint != mine
+    for member in (home, home.parent / "b"):
+        with pytest.raises(Refused, match="did not sign this"):
+            papers.verify(member, folder, "", NOW.timestamp())
+
+
+def test_a_removed_sites_key_signs_nothing_by_the_newer_file(here, tmp_path):
+    home, folder = here
+    fed = shutil.copytree(home.parent / "fed", tmp_path / "fed")
+    homes.api.federation_remove(fed, "a", NOW.timestamp())
+    with pytest.raises(Refused, match=r"a is not a member .* who has its old key can make more"):
+        papers.verify(fed, folder, "", NOW.timestamp())
+    assert papers.verify(folder / papers.CHARTER, folder, "", NOW.timestamp()).site == "a"  # from before

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+from jinja2 import TemplateError
+
 from potluck.api.network.annex.whole import annex_of
 from potluck.api.network.asked import Asked
 from potluck.api.network.inbox import inbox
@@ -19,6 +22,7 @@ from potluck.core import private
 from potluck.core.errors import Refused, UsageError, reason
 from potluck.core.party import Party, Role
 from potluck.core.plan import CODE
+from potluck.core.schema import readable
 from potluck.core.visible import visible
 from potluck.members import files
 from potluck.members.card import fingerprint
@@ -36,6 +40,14 @@ CHARTER = "federation.toml"
 """The federation file beside the papers: with it whoever has them can verify them, also after keys have changed."""
 MOST = 64 << 20
 """Bytes of an annex that is read."""
+
+
+class _Sites(msgspec.Struct, frozen=True):
+    sites: tuple[str, ...]
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    federation: _Sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,8 @@ class Paper:
 class Verified:
     """Papers whose signature holds. by: version and digest of the federation file that says so, as people compare it;
     coordinator: its coordinator's fingerprint; spelt: whether the plan's text has the plan's hash under this program's
-    version; page: whether annex.html is there, too: then its signature holds; role: "site" or "compute", who signed."""
+    version; page: whether annex.html is there, too: then its signature holds; alike: whether it is the page that this
+    version makes of annex.json (None: it is not there); role: "site" or "compute", who signed."""
 
     site: str
     role: str
@@ -76,6 +89,7 @@ class Verified:
     coordinator: str
     spelt: bool
     page: bool
+    alike: bool | None = None
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -150,9 +164,11 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
     if which and which != found.request.run and not found.plan.hash.startswith(f"sha256:{_hex(which)}"):
         what = f"the papers are of run {found.request.run} and plan {found.plan.hash}"
         raise Refused(what, where=str(path), hint="they are no others' papers")
-    page = _beside(path, paper.HTML)
+    page, alike = _beside(path, paper.HTML), None
     if os.path.lexists(page):
-        verified_page(federation, seal, data, _bytes(page), str(page))
+        shown = _bytes(page)
+        verified_page(federation, seal, data, shown, str(page))
+        alike = _alike(found, data, shown)
     return Verified(
         site=found.site,
         role=card.party.role.value,
@@ -167,8 +183,18 @@ def verify(place: Path, file: Path, which: str, now: float) -> Verified:
         version=federation.version,
         coordinator=fingerprint(federation.coordinator),
         spelt=_spelt(found),
-        page=os.path.lexists(page),
+        page=alike is not None,
+        alike=alike,
     )
+
+
+def _alike(found: paper.Annex, data: bytes, shown: bytes) -> bool:
+    """Whether a signed page says what the papers say, as this version says it. Who signs may sign two things."""
+    try:
+        sites = msgspec.json.decode(found.plan.text, type=readable(_Plan)).federation.sites
+        return render(found, sites, hashlib.sha256(data).hexdigest()).encode() == shown
+    except (msgspec.MsgspecError, TemplateError, ValueError, ArithmeticError, RecursionError):
+        return False  # papers that nobody could have made a page of
 
 
 def _bytes(path: Path) -> bytes:

@@ -34,7 +34,10 @@ def command(folder: Path, which: str | None, output: Path | None, person: str | 
                  f"by version {found.version} of {found.federation}, whose coordinator is {found.coordinator}",
                  f"run {found.run} of {found.plan}: {found.state}, as of {found.made}"]  # fmt: skip
         if found.page:
-            lines.append("annex.html is signed with it")
+            lines.append("annex.html is signed with it, and " + (
+                "says what it says" if found.alike
+                else "is not the page that this version makes of it: what annex.json says is what counts"
+            ))  # fmt: skip
         if not found.spelt:
             lines.append("the plan's text does not have the plan's hash under this version of the program")
         voice().lines(found.document(), lines)
