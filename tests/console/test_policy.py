@@ -80,7 +80,7 @@ def test_what_would_change_is_said_and_then_saved_and_nothing_else_is_touched(ho
         (
             "done",
             "ann",
-            ('allow.columns +"age" +"lab*"', "allow.epsilon_per_year: 10.0 -> 2.5", "allow.min_rows: 1 -> 20"),
+            ('allow.columns +"lab*" +"age"', "allow.epsilon_per_year: 10.0 -> 2.5", "allow.min_rows: 1 -> 20"),
         )
     ]
 

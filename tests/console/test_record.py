@@ -8,6 +8,7 @@ import threading
 import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import get_args
@@ -18,6 +19,7 @@ from potluck.api.network.doctor import Finding
 from potluck.api.network.ledger import spending
 from potluck.api.network.members import federation_show
 from potluck.console.said import said
+from potluck.members.about import About
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Entry, Event, Outcome, Subject, read
 from potluck.report import words as words_of
@@ -167,7 +169,7 @@ def test_the_budget_is_the_ledgers(home, ann):
     assert f"In all ε {words_of.epsilon(known)}" in text
     spent = words_of.epsilon(spending(home).composed_year)
     assert f"The last year ε {spent} composed" in text
-    assert f"Left this year {10 - float(spent):.2f}" in text  # both as printed are the cap
+    assert f"Left this year ε {10 - float(spent):.2f} of 10.00, the cap" in text  # both as printed are the cap
     assert "heart" in text
 
 
@@ -190,6 +192,18 @@ def test_members_are_shown_with_their_fingerprints(home, ann):
     assert "in 29 days" in text
 
 
+def test_what_a_member_says_of_itself_is_its_own_words(home, ann, stranger, monkeypatch):
+    """Beside its fingerprint, escaped; they prove nothing, and the page says so."""
+    says = About("St. <b>Anna", "AT", "Dr. X, +43 1 2345")
+    pinned = SiteHome.at(home).pinned()
+    cards = tuple(replace(one, about=says) if one.party.name == "d" else one for one in pinned.members)
+    monkeypatch.setattr(SiteHome, "pinned", lambda self: replace(pinned, members=cards))
+    page = ann.get("/members").text
+    assert words(page).count("What a member says of itself proves nothing") == 1
+    assert "St. <b>" not in page
+    assert "Says of itself nothing" not in words(page).partition("d site St. <b>Anna, AT Dr. X, +43 1 2345")[2]
+
+
 def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when_asked(home, ann, monkeypatch):
     text = words(ann.get("/health").text)
     assert "potluck site doctor" in text
@@ -202,7 +216,11 @@ def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when
 
     def examine(folder, *, quick=False, person=""):
         asked.append(quick)
-        return (Finding("broker", "bad", "it <b>refuses</b> \u202ethese keys", "rotate"), Finding("disk", "good", "ok"))
+        return (
+            Finding("broker", "bad", "it <b>refuses</b> \u202ethese keys", "rotate"),
+            Finding("disk", "look", "x", "potluck site rows"),
+            Finding("clock", "good", "ok"),
+        )
 
     monkeypatch.setattr("potluck.console.site.health.examine", examine)
     ann.get("/health")
@@ -211,7 +229,8 @@ def test_health_says_what_is_wrong_and_what_to_do_in_words_and_looks_at_all_when
     assert asked == [True, True, False]  # a page that is loaded never waits for a broker
     assert "One thing is wrong" in text
     assert "What to do: rotate" in text
-    assert text.index("Broker") < text.index("Disk")
+    assert "Ask IT, with this line: potluck site rows" in text
+    assert text.index("Broker") < text.index("Disk") < text.index("Clock")
     assert "<b>refuses" not in answer.text
     assert "\u202e" not in answer.text
     assert ann.post("/health/look", {"form": "0" * 64}).status_code == 409
@@ -271,7 +290,11 @@ def test_where_two_persons_approve_one_agrees_to_no_new_member(home, ann, strang
     assert ann.post("/members/agree", {"form": form, f"agree.{stranger}": "on"}).status_code == 303
     text = words(ann.get("/members").text)
     assert "To agree to a member takes two persons here" in text
+    assert "You agree; another person must, too" in text
+    assert "compared the ticked ones" not in text  # nor is she asked again
+    text = words(Visitor(home, person="bob").enter().get("/members").text)
     assert "ann agrees; somebody else must, too" in text
+    assert f"I compared {stranger} with somebody at d" in text
     assert stranger not in SiteHome.at(home).known.agreed()
 
 

@@ -3,6 +3,7 @@
 A page is a function of a `Visit`; a GET changes nothing. Everything is text to the templates, which escape all of it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from potluck.report.page import HERE as REPORT
 from potluck.report.page import environment
 
 HERE = Path(__file__).parent
+_TYPED = re.compile(r"\b(potluck [a-z]|(chmod|chown|mv|rm|kill|systemctl|timedatectl|pip|apt-get) )")
+"""How a command begins that a hint names."""
 FILES = {
     "style.css": ((REPORT / "report.css", HERE / "console.css"), "text/css"),
     "passkeys.js": ((HERE / "passkeys.js",), "text/javascript"),
@@ -285,6 +288,11 @@ def brief(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}... and {len(text) - most:,} more letters"
 
 
+def command(text: str) -> bool:
+    """Whether words say what to type, for whoever has a terminal."""
+    return _TYPED.search(text) is not None
+
+
 def meant(key: str, word: str) -> str:
     """What a word of a policy's key means; empty: it says it itself."""
     return WORDS.get(key, {}).get(word, "")
@@ -296,5 +304,6 @@ def pages() -> Environment:
     shared = environment()
     assert shared.loader is not None
     made = shared.overlay(loader=ChoiceLoader([FileSystemLoader(HERE / "pages"), shared.loader]))
+    made.tests["command"] = command
     made.filters |= {"visible": visible, "brief": brief, "code": code, "meant": meant}
     return made

@@ -115,7 +115,8 @@ class SignIn:
         options = self.passkeys.making(person)
         status = 200 if error is None else visit.status(error)
         return visit.page("join.html", f"Welcome, {person.name}", status, token=token, who=person.name, error=error,
-                          options=options, shortest=passwords.SHORTEST, longest=passwords.LONGEST)  # fmt: skip
+                          options=options, shortest=passwords.SHORTEST,
+                          different=passwords.DIFFERENT, longest=passwords.LONGEST)  # fmt: skip
 
     def join_by_password(self, visit: Visit) -> Response:
         """A password was chosen; where it will not do, the page again, which says why. Raises Refused: no such

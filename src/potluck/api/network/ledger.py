@@ -79,8 +79,8 @@ def adopt(home: SiteHome, member: Membership) -> None:
 @dataclass(frozen=True)
 class Spent:
     """A site's ledger. spent, year: the runs' own epsilons added up, in all and of the last year; composed,
-    composed_year: what they come to at `delta`; left: what a yearly cap leaves of that (None: no cap); runs: every one;
-    scored: by model and client, how many rows this site's models have scored."""
+    composed_year: what they come to at `delta`; cap: of a year, and left: what it leaves of that (None: no cap);
+    runs: every one; scored: by model and client, how many rows this site's models have scored."""
 
     site: str
     spent: float
@@ -88,6 +88,7 @@ class Spent:
     composed: float
     composed_year: float
     delta: float
+    cap: float | None
     left: float | None
     runs: tuple[Spending, ...]
     entries: int
@@ -130,7 +131,8 @@ def spending(folder: Path) -> Spent:
     home = SiteHome.at(folder)
     allow = read_policy(home.policy).allow
     with ledger_of(home) as ledger:
-        ledger.limit(allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None, allow.delta)
+        cap = allow.epsilon_per_year if math.isfinite(allow.epsilon_per_year) else None
+        ledger.limit(cap, allow.delta)
         head, since = ledger.head(), time.time() - YEAR
         return Spent(
             site=home.name,
@@ -139,6 +141,7 @@ def spending(folder: Path) -> Spent:
             composed=ledger.composed(),
             composed_year=ledger.composed(since),
             delta=allow.delta,
+            cap=cap,
             left=ledger.left(),
             runs=_standing(ledger.history(), unable(read_log(home.access, RECENT).entries)),
             entries=head.seq,

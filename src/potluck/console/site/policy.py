@@ -7,6 +7,7 @@ typed. What it means is `api.network.policy.amend`'s matter. Keys that name file
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -72,7 +73,7 @@ class Rules:
         log = read_log(SiteHome.at(self._folder).access, last=RECENT).entries
         last = next(reversed(turns(log)), None)
         return visit.page("policy.html", "Policy", topics=found, warning=warning, waits=waits, last=last, holds=HOLDS,
-                          tables=TABLES)  # fmt: skip
+                          tables=TABLES, clock=_clock())  # fmt: skip
 
     def asked(self, visit: Visit) -> Response:
         """The form, as the file stands."""
@@ -158,7 +159,7 @@ class Rules:
         opened |= {title for title, group in shown if _part(group, fields) != _part(group, found.fields)}
         return visit.page("policy_form.html", "Change the policy", status, groups=shown, fields=fields,
                           base=found.digest, wrong=mistakes, first=next(iter(mistakes), ""),
-                          titles=order, opened=opened, stale=stale, same=same, most=LISTED)  # fmt: skip
+                          titles=order, clock=_clock(), opened=opened, stale=stale, same=same, most=LISTED)  # fmt: skip
 
     def _draft(self, visit: Visit) -> amend.Draft | None:
         try:
@@ -216,6 +217,11 @@ def _mistake(key: str, error: UsageError, text: str) -> str:
 
 def _digest(base: str, fields: Mapping[str, str]) -> str:
     return hashlib.sha256(json_text([base, sorted(fields.items())]).encode()).hexdigest()
+
+
+def _clock() -> str:
+    """What this machine's clock says, by which hours are judged."""
+    return f"{datetime.now(UTC).astimezone():%H:%M %Z}"
 
 
 def _handle(visit: Visit) -> str:
