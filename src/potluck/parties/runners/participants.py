@@ -22,15 +22,16 @@ AGAIN, SELDOM = 10.0, 3600.0
 many each time, up to SELDOM, for what waits at the broker for days is all read at once."""
 MOMENT = 1.0
 """Seconds that others still have to answer once somebody said no, so that all who refuse are named."""
-_LATER = ("granted", "pending", "lacking")
-"""Verdicts of whom the ledger was looked at, and is no older one."""
+_LOOKED = ("granted", "pending", "lacking")
+"""Verdicts after a look at the ledger."""
 _WHY = {"denied": "refuses this plan", "unable": "cannot carry it out", "pending": "has not approved it yet"}
 
 
 @dataclass(slots=True)
 class Participant:
     """What a site or compute party said last. boot: which of its processes said it; file: version and digest of the
-    federation file that it goes by, in words, where that is not the server's; else empty."""
+    federation file that it goes by, in words, where that is not the server's; else empty; sound: it has looked
+    at its ledger, which has the head that it was shown."""
 
     verdict: str = "silent"
     codes: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Participant:
     words: str = ""
     file: str = ""
     pause: float = AGAIN
+    sound: bool = False
 
 
 class Participants:
@@ -107,11 +109,13 @@ class Participants:
             # finds the proposal in its queue.
             if one.boot not in (b"", boot):
                 self.doubt(sender)
+                one.sound = False
             one.boot = boot
             return boot
         if step == ANSWER:
             answer = load(said.body, Answer, sender)
-            self._head(sender, answer.head, answer.verdict)
+            sound = answer.verdict in _LOOKED
+            self._head(sender, answer.head, sound)
             if answer.asker != self._proposal.asker:
                 return None  # to an earlier process of ours: its owner may have thought better of it
             if lost := self._journal.caught_up(sender, answer.begun, answer.step):
@@ -119,7 +123,7 @@ class Participants:
                     f"{_name(sender)} has begun {lost} rounds of this run that are not in this journal: it is a copy"
                 )
                 self._say("behind", f"{words}, and they count as lost")
-            one.verdict, one.codes, one.boot = answer.verdict, answer.codes, answer.boot
+            one.verdict, one.codes, one.boot, one.sound = answer.verdict, answer.codes, answer.boot, sound
             self._journal.heard(sender, answer.verdict, answer.codes, answer.membership, answer.file)
             self._journal.note(program_of(sender), answer.code)
             one.file = self._other(answer)
@@ -130,14 +134,14 @@ class Participants:
             return one.boot
         if step == CLOSED:
             one.last = load(said.body, Closed, sender)
-            self._head(sender, one.last.head, one.verdict)
+            self._head(sender, one.last.head, one.sound)
             self._journal.closed(sender, one.last.epsilon, one.last.head)
         return None
 
-    def _head(self, sender: Party, head: bytes, verdict: str) -> None:
-        """Raises Abort: it is not the site's. It counts where the site says that its ledger has the one it was shown:
-        what the head of a ledger says that was put back must not take the place of the one that tells so."""
-        if verdict in _LATER:
+    def _head(self, sender: Party, head: bytes, sound: bool) -> None:
+        """Raises Abort: it is not the party's. That of a ledger that was put back must not take the place of the one
+        that tells so."""
+        if sound:
             self._heads.keep(sender, head)
         else:
             self._heads.verify(sender, head)
