@@ -317,7 +317,7 @@ def test_what_was_turned_away_without_asking_anybody_is_said_with_what_to_do(hom
     assert "Turned away" not in words(ann.get("/").text)
     (home / "access.jsonl").write_text("")
     for number, why in enumerate([("epsilon_per_plan",), ("federation",), *[("engine",)] * 25]):
-        about = Subject(asker="hospitals", plan=f"<b>n{number}", run=f"r{number}")
+        about = Subject(asker="hospitals", plan=f"<b>n{number}", run=f"t{number}")
         log.write("request", now, outcome="denied", about=about, why=why)
     with (home / "access.jsonl").open("a") as file:
         file.write('{"when": "yesterday", "event": "request", "outcome": "denied", "why": ["engine"]}\n')

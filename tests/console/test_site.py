@@ -7,9 +7,11 @@ import msgspec
 import pandas as pd
 import pytest
 
+from potluck.api.network.doctor.work import waiting
 from potluck.api.network.history import _flat
 from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
+from potluck.api.network.running.status import status
 from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as call
@@ -17,6 +19,7 @@ from potluck.console.site.assumed import once
 from potluck.core.errors import Refused
 from potluck.core.plan import Permit
 from potluck.dp.odds import odds
+from potluck.members.home import SiteHome
 from potluck.owner.access import REASON, read
 from potluck.owner.requests import Requests, State
 from support.console import home as homes
@@ -125,11 +128,13 @@ def test_where_the_policy_asks_two_one_person_is_one(home, plan):
     homes.policy(home, "people = 1", "people = 2")
     ann, bob = (Visitor(home, person=name).enter() for name in ("ann", "bob"))
     assert ann.decide(plan, "approve").status_code == 303
-    assert ann.decide(plan, "approve").status_code == 303  # she says it again: still one person
+    assert 'value="approve"' not in ann.get(f"/requests/{plan}").text  # she is not asked again
+    assert ann.decide(plan, "approve").status_code == 409
+    decide(home, "approve", plan, "ann")  # in the terminal she says it again: still one person
     assert state(home) is State.PENDING
     page = words(bob.get(f"/requests/{plan}").text)
     assert "one approval missing ann approved; whoever opens these pages under another name can" in page
-    assert page.count("ann approved it, because") == 2
+    assert page.count("ann approved it") == 2
     assert bob.decide(plan, "approve").status_code == 303
     assert state(home) is State.APPROVED
 
@@ -155,13 +160,46 @@ def test_what_a_newer_policy_forbids_cannot_be_approved_here(home, ann, plan):
     page = f"/requests/{plan}"
     form = ann.form(page, f"{page}/decide")
     homes.policy(home, "epsilon_per_plan = 10.0", "epsilon_per_plan = 0.5")
-    assert "The policy of now does not allow it" in words(ann.get(page).text)
+    text = words(ann.get(page).text)
+    assert "The policy of now does not allow it" in text
+    assert "State not allowed by the policy of now Asked by" in text  # and nobody "can"
+    assert "Nothing waits for a decision" in words(ann.get("/").text)
+    assert "not allowed by the policy of now" in words(ann.get("/past").text)
+    assert (inbox(home), status(home).waiting) == ([], ())
+    assert [one.what for one in waiting(SiteHome.at(home), 0.0)] == ["none waits"]
     assert ann.decide(plan, "approve", form=form).status_code == 409
     assert ann.decide(plan, "approve", form=ann.form(page, f"{page}/decide")).status_code == 409
     assert state(home) is State.PENDING
     homes.policy(home, "epsilon_per_plan = 0.5", "epsilon_per_plan = 10.0")
     assert "The policy of now" not in words(ann.get(page).text)
+    assert len(inbox(home)) == len(status(home).waiting) == 1
+    homes.ask(home, codes=("epsilon_per_plan",))  # asked again while the policy was against it
+    assert state(home) is State.DENIED
+    homes.ask(home)
     assert ann.decide(plan, "approve").status_code == 303  # the control
+
+
+def test_a_run_that_is_over_can_only_be_kept_from_running_again(home, ann, plan):
+    page = f"/requests/{plan}"
+    promised = words(ann.get(page).text).partition("A guesser is right ")[2][:3]
+    ann.decide(plan, "approve")
+    assert "Revoke" in words(ann.get(page).text)
+    homes.spent(home)
+    with Requests(home / "requests.sqlite") as book:
+        book.finish("r1")
+    text = words(ann.get(page).text)
+    assert int(text.partition("A guesser is right ")[2][:3]) < int(promised)  # of what was spent
+    assert not {"Revoke", "Deny", "Approve"} & set(text.split())
+    assert inbox(home, plan)[0].before == 0  # it is not among those before itself
+    assert ann.decide(plan, "revoke", "no").status_code == 409
+    assert ann.decide(plan, "deny", "once is enough").status_code == 303
+    assert state(home) is State.FINISHED
+    text = words(ann.get(page).text)
+    assert "No later run of this plan begins here, until ann approved it" in text
+    assert "Approve after all" in text
+    assert "Approve after all" not in words(Visitor(home, person="bob").enter().get(page).text)  # hers alone
+    homes.ask(home, run="r2")
+    assert state(home, "r2") is State.DENIED
 
 
 def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, plan):

@@ -103,7 +103,7 @@ class Requests:
     ) -> Request:
         """A run is asked for; codes: the policy's reasons against it.
 
-        The same run again is as it was left, but for what the policy denied or its asker ended: that is judged anew. An
+        A known run is as it was left, but for what waits, the policy denied or its asker ended: that is judged anew. An
         older run of this plan that still waits gives way: its asker has begun anew. Raises Refused: the run is known
         with another plan or asker, the plan is too large, or too many wait."""
         if len(plan) > LARGEST or len(plan_hash) != 32 or max(len(run), len(asker)) > LONGEST:
@@ -258,10 +258,12 @@ class Requests:
             return approvers(self._db, self._hash(prefix), invited, since)
 
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
-        """What the policy denied or its asker ended is judged by the policy of today; what people decided stands."""
+        """What waits, the policy denied or its asker ended is judged by the policy of today; what people decided
+        stands."""
+        denied = known.state is State.DENIED and known.codes
         if known.state is State.WITHDRAWN and " ".join(known.codes) in ENDED:
             room(self._db, self._path, known.plan, MOST_PENDING, WAITING)
-        elif known.state is not State.DENIED or not known.codes:
+        elif not denied and not (known.state is State.PENDING and codes and not known.codes):
             return known
         self._db.execute("UPDATE requests SET codes = ? WHERE run = ?", (" ".join(codes), known.run))
         self._settle(known.run, known.hash, bool(codes), approve)

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import opened
-from potluck.api.network.membership.agreed import in_force, missing, since
+from potluck.api.network.membership.agreed import in_force, missing, newcomers, since
 from potluck.api.network.membership.turned import away, unable
-from potluck.core.errors import Refused
+from potluck.api.network.policy.effects import barred
 from potluck.core.plan import Plan as Spec
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
@@ -21,7 +21,7 @@ from potluck.owner.access import read as read_log
 from potluck.owner.entries import Spending
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import ENDED, NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
-from potluck.parties.admission.proposal import asked_of
+from potluck.parties.admission.proposal import asked_of, read_of
 
 LET_IN = (State.APPROVED, State.FINISHED)
 ABSENT = "–"
@@ -48,12 +48,14 @@ class Fate:
 @dataclass(frozen=True)
 class Past:
     """One request, in short. plan: None where this version cannot read it; missing: approvals that it still needs (0:
-    it does not wait)."""
+    it does not wait); waits: for a person; new: it names members that nobody here agreed to."""
 
     request: Request
     plan: Spec | None
     missing: int
     fate: Fate
+    waits: bool = False
+    new: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,15 @@ def history(folder: Path, which: Callable[[Requests], Sequence[Request]] = Reque
     lines, begin = _lines(home)
     with closing(Requests(home.requests)) as requests:
         found, pinned = [(one, read_of(one)) for one in which(requests)], in_force(home)
-        every = [
-            Past(
-                one,
-                plan,
-                missing(home, pinned, requests, one, rule) if plan else 0,
-                fate(one, lines, begin),
-            )
-            for one, plan in found
-        ]
+        pending = [one for one, _ in found if one.state is State.PENDING]
+        stopped = barred(home, pending)
+        every = []
+        for one, plan in found:
+            waits = one.state is State.PENDING and one.run not in stopped
+            left = missing(home, pinned, requests, one, rule) if plan and waits else 0
+            new = bool(waits and plan and pinned and newcomers(home, pinned, plan))
+            reasons = tuple(reason.code for reason in stopped.get(one.run, ()))
+            every.append(Past(one, plan, left, fate(one, lines, begin, reasons), waits, new))
     return every[::-1]
 
 
@@ -107,8 +109,11 @@ def _lines(home: SiteHome) -> tuple[Mapping[str, Sequence[Entry]], float]:
     return found, datetime.fromisoformat(lines[0].when).timestamp() if cut else 0.0
 
 
-def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 0.0) -> Fate:
-    """What became of a run. lines, begin: of the access log, see `_lines`."""
+def fate(
+    request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 0.0, stopped: tuple[str, ...] = ()
+) -> Fate:
+    """What became of a run. lines, begin: of the access log, see `_lines`; stopped: what of the policy of now is
+    against one that waits."""
     mine = lines.get(request.run, ())
     asked = next((one for one in reversed(mine) if one.event == "request"), None)
     last = next((one for one in reversed(mine) if one.event in ("request", "end")), None)
@@ -117,6 +122,8 @@ def fate(request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 
     against = asked.why if asked is not None and asked.outcome == "denied" else ()
     said = [*lines.get(request.hash, ()), *mine]  # about this very run last
     match request.state:
+        case State.PENDING if stopped:
+            return Fate("not allowed by the policy of now", stopped, rounds)
         case State.PENDING:
             return Fate("waits again" if request.codes else "waits", rounds=rounds)
         case State.APPROVED if last is not None and last.event == "end":
@@ -149,14 +156,6 @@ def _by(who: str) -> str:
     return f" by {who}" if who else ""
 
 
-def read_of(request: Request) -> Spec | None:
-    """The plan of a request; None: another version took it, and this one cannot read it."""
-    try:
-        return asked_of(request)
-    except Refused:
-        return None
-
-
 def decided(folder: Path, request: Request) -> list[Entry]:
     """What people decided about a request's plan, by the access log, oldest first. Raises UsageError: it cannot be
     read."""
@@ -171,23 +170,34 @@ def runs_of(folder: Path, plan: str) -> list[Past]:
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """Who has approved a run that waits, and who else can sign in and do so. invited: whether anybody was."""
+    """Who has approved a run that waits, and who else can sign in and do so. awaited: who was invited and has not come
+    yet; invited: whether anybody has; refuse: whose no stands."""
 
     gave: tuple[str, ...]
     can: tuple[str, ...]
+    awaited: tuple[str, ...]
     invited: bool
+    refuse: tuple[str, ...]
 
 
 def voices(folder: Path, request: Request) -> Voices:
     """By the requests, and the persons of the home. Raises as `history`."""
     home = SiteHome.at(folder)
     pinned, rule = in_force(home), read_policy(home.policy).approve.rule
-    invited = {folded(one.name): one.name for one in Persons(home.persons).all() if one.joined}
+    persons = Persons(home.persons).all()
+    invited = {folded(one.name): one.name for one in persons if one.joined}
     with closing(Requests(home.requests)) as requests:
         found = requests.approvers(request.hash, since(home, pinned, requests.find(request.hash), rule))
-        names = {folded(one.person): one.person for one in requests.decided(request.hash)} | invited
-    can = tuple(name for who, name in invited.items() if who not in found)
-    return Voices(tuple(names[who] for who in found), can, bool(invited))
+        said = requests.decided(request.hash)
+    names = {folded(one.person): one.person for one in said} | invited
+    newest = {folded(one.person): one for one in said if one.verdict != "revoke" and not one.void}
+    return Voices(
+        tuple(names[who] for who in found),
+        tuple(name for who, name in invited.items() if who not in found),
+        tuple(one.name for one in persons if not one.joined),
+        bool(invited),
+        tuple(one.person for one in newest.values() if one.verdict == "deny"),
+    )
 
 
 def charges(folder: Path) -> Mapping[str, Spending]:

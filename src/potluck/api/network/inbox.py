@@ -11,8 +11,8 @@ from pathlib import Path
 
 from potluck.api.network.asked import Asked
 from potluck.api.network.composed import Composed, opened, would
-from potluck.api.network.history import read_of
 from potluck.api.network.membership.agreed import agree_to, compared, in_force, missing, newcomers, since
+from potluck.api.network.policy.effects import waiting
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
@@ -27,7 +27,7 @@ from potluck.owner.policy_words import keep
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Decision, Request, Requests, State
 from potluck.parties.admission import graphs
-from potluck.parties.admission.proposal import asked_of
+from potluck.parties.admission.proposal import asked_of, read_of
 
 RECENT = 4 << 20
 """Bytes of the access log, its newest, in which the inbox looks for what was counted."""
@@ -49,8 +49,9 @@ NOTHING = Seen()
 
 def inbox(folder: Path, which: str = "") -> list[Asked]:
     """What waits for the owner, or all requests of one plan (`which`: its hash or the beginning of it). Of what waits
-    nothing is among it that this version cannot read: see `unread`."""
-    return _asked(folder, lambda book: book.find(which) if which else tuple(filter(read_of, book.pending())))
+    nothing is among it that this version cannot read (see `unread`), or that the policy of now does not allow."""
+    home = SiteHome.at(folder)
+    return _asked(folder, lambda book: book.find(which) if which else tuple(filter(read_of, waiting(home, book))))
 
 
 def _asked(folder: Path, which: Callable[[Requests], Sequence[Request]]) -> list[Asked]:
@@ -68,7 +69,11 @@ def _asked(folder: Path, which: Callable[[Requests], Sequence[Request]]) -> list
             left = missing(home, pinned, requests, one, rules.approve)
             year = Composed() if computes or lacks(plan) else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
-            ran = sum(other.state is State.FINISHED for other in requests.find(one.hash))
+            same = requests.find(one.hash)
+            ran = sum(
+                other.state is State.FINISHED
+                for other in same[: next((at for at, other in enumerate(same) if other.run == one.run), 0)]
+            )
             late = plan.ended(datetime.now(UTC))
             new = newcomers(home, pinned, plan) if pinned and one.state is State.PENDING else {}
             facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, new)

@@ -17,7 +17,7 @@ from potluck.api.network.asked import Asked
 from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of, voices
 from potluck.api.network.inbox import Seen, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
-from potluck.api.network.policy.effects import against
+from potluck.api.network.policy.effects import barred
 from potluck.api.network.preview import preview
 from potluck.console.paging import address, part
 from potluck.console.pictures import pictures
@@ -32,6 +32,8 @@ from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
 from potluck.members.home import SiteHome
 from potluck.owner.access import REASON
+from potluck.owner.denial import Denial
+from potluck.owner.entries import Spending
 from potluck.owner.requests import Requests, State
 from potluck.report import owners, words
 from potluck.report.details import seen
@@ -66,8 +68,9 @@ class Owner:
 
     def waiting(self, visit: Visit) -> Response:
         """What waits, a line each."""
-        found = history(self._folder, Requests.pending)
-        turned = turned_away(self._folder)
+        found = [one for one in history(self._folder, Requests.pending) if one.waits]
+        waits = {one.request.run for one in found}
+        turned = [one for one in turned_away(self._folder) if one.run not in waits]
         return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment,
                           turned=turned, most=TURNED, days=DAYS)  # fmt: skip
 
@@ -107,7 +110,8 @@ class Owner:
             raise UsageError("a no needs its reason", hint="go back and say why: it stays here, in the access log")
         form = visit.take(f"{ADDRESS}/{visit.name}/decide")
         asked = self._one(visit)
-        offered = verdicts(asked, bool(against(self._folder, asked.request)))
+        no = bool(self._against(asked))
+        offered = verdicts(asked, voices(self._folder, asked.request), visit.person, against=no)
         chosen = next((one.word for one in offered if one.word == verdict), None)
         if chosen is None:
             again = self._newest(visit).request.run != asked.request.run
@@ -140,6 +144,10 @@ class Owner:
         """Of all that a page says of a request, and of the policy by which it is judged."""
         return bound.parts(asked, before, SiteHome.at(self._folder).policy.read_bytes())
 
+    def _against(self, asked: Asked) -> tuple[Denial, ...]:
+        """What the policy of now has against a run that waits or was approved."""
+        return barred(SiteHome.at(self._folder), (asked.request,)).get(asked.request.run, ())
+
     def settings(self, visit: Visit) -> Response:
         """Every setting of the plan, however long, to be kept."""
         asked = self._one(visit)
@@ -149,15 +157,16 @@ class Owner:
 
     def _shown(self, visit: Visit, asked: Asked, error: PotluckError | None = None) -> Response:
         where = f"{ADDRESS}/{visit.name}"
-        no = against(self._folder, asked.request)
+        no = self._against(asked)
         runs, spent = runs_of(self._folder, visit.name), charges(self._folder)
         mine = next(one for one in runs if one.request.run == asked.request.run)
         newest = mine is runs[0]
-        offered: Sequence[Verdict] = verdicts(asked, bool(no), newest)
+        heard = voices(self._folder, asked.request)
+        offered: Sequence[Verdict] = verdicts(asked, heard, visit.person, against=bool(no), newest=newest)
         said = decided(self._folder, asked.request)
         before = earlier(self._folder, asked.request)
         claims, assumed = once(asked.views)
-        heard = voices(self._folder, asked.request)
+        over = asked.request.state not in (State.PENDING, State.APPROVED)
         return visit.page(
             "asked.html",
             asked.plan.name,
@@ -175,9 +184,9 @@ class Owner:
             charged=spent.get(asked.request.run),
             promised=claim.cost(asked.plan) or asked.cost,
             place=place,
-            over=asked.request.state not in (State.PENDING, State.APPROVED),
+            over=over,
             first_seen=moment(asked.request.first_seen),
-            odds=odds(asked),
+            odds=odds(asked, spent.get(asked.request.run), over),
             pictures=pictures([seen(view) for view in claims], asked.plan.federation.sites),
             seen=asked.sentences(claims),
             assumed=assumed,
@@ -215,13 +224,15 @@ def _block(name: str, values: Sequence[float], names: Sequence[str] | None) -> B
     return Block(name, (), tuple(values[:SHOWN]), max(0, len(values) - SHOWN))
 
 
-def odds(asked: Asked) -> Odds | None:
-    """What the plan's noise leaves a guesser; None: it has no noise, or this party gives no rows."""
+def odds(asked: Asked, spent: Spending | None, over: bool) -> Odds | None:
+    """What the plan's noise leaves a guesser, of a run that is over what it spent; None: it has no noise, this party
+    gives no rows, or nothing was spent."""
     most, privacy = promise(asked.plan), asked.plan.privacy
-    if most is None or asked.computes:
+    if most is None or asked.computes or (over and (spent is None or not spent.releases)):
         return None
-    unit = str(privacy.unit)
-    delta = privacy.delta or 0.0
+    unit, delta = str(privacy.unit), privacy.delta or 0.0
+    if over and spent is not None:
+        most, delta = spent.epsilon, spent.delta or delta
     return Odds(owners.question(unit, NEIGHBOURS), words.hundred(most, delta), most, delta, unit, NEIGHBOURS)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from potluck.api.network.asked import Asked
 from potluck.api.network.history import OURS, Fate, Voices
 from potluck.core.prose import count
+from potluck.members.persons import folded
 from potluck.owner.access import Entry
 from potluck.owner.requests import State
 
@@ -28,7 +29,8 @@ APPROVE = Verdict("approve", "Approve", "this run may begin")
 EVERY = replace(APPROVE, means=f"{APPROVE.means}; and every later run of this very plan, until somebody revokes")
 DENY = Verdict("deny", "Deny", "neither this run goes on, nor a later one of this plan")
 REVOKE = Verdict("revoke", "Revoke", "all approvals are taken back; a run that began ends before its next round")
-NEXT = Verdict("approve", "Approve after all", "the next run of this plan may begin; this one stays denied")
+NEXT = Verdict("approve", "Approve after all", "your no is taken back: the plan's next run may begin, not this one")
+STOP = Verdict("deny", "Do not let this plan run again", "every later run of it is denied here, until you approve it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,13 @@ def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voice
 
 def who_can(heard: Voices) -> str:
     """Who else can approve, in words."""
+    late = f"{' and '.join(heard.awaited[:5])}{' and others' if len(heard.awaited) > 5 else ''}"
+    late += f" {'was' if len(heard.awaited) == 1 else 'were'} invited, and did not come yet" if late else ""
     if heard.can:
-        return f"{' or '.join(heard.can[:5])}{' or others' if len(heard.can) > 5 else ''} can"
+        can = f"{' or '.join(heard.can[:5])}{' or others' if len(heard.can) > 5 else ''} can"
+        return f"{can}; {late}" if late else can
+    if late:
+        return late
     if heard.invited:
         return "nobody else has signed in here yet, and whoever has the terminal can invite somebody"
     return "whoever opens these pages under another name can"
@@ -70,6 +77,8 @@ def _then(asked: Asked, against: bool, heard: Voices) -> str:
     state, people = asked.request.state, count(asked.missing, "more person")
     if against and state in (State.PENDING, State.APPROVED):
         return "It does not begin here while the policy is against it."
+    if heard.refuse and state is State.FINISHED:
+        return f"No later run of this plan begins here, until {' and '.join(heard.refuse)} approved it."
     if state is State.PENDING:
         return f"It does not begin yet: {people} must approve: {who_can(heard)}."
     if state is State.APPROVED:
@@ -79,18 +88,30 @@ def _then(asked: Asked, against: bool, heard: Voices) -> str:
     return "The run does not go on here. Whoever asked is told so, and not why: the reason stays at this site."
 
 
-def verdicts(asked: Asked, against: bool = False, newest: bool = True) -> tuple[Verdict, ...]:
-    """The buttons. Where the policy said no, there is none: the policy would have to change. against: it would now;
-    newest: no later run of the plan was asked for. What is over has none where one was: that one is decided about."""
+def verdicts(
+    asked: Asked, heard: Voices, person: str, *, against: bool = False, newest: bool = True
+) -> tuple[Verdict, ...]:
+    """The buttons for a person. Where the policy says no, there is none to approve: the policy would have to change.
+
+    heard: who said what of the plan; against: the policy of now does not allow it; newest: no later run of the plan was
+    asked for: of what is over that one is decided about. Whoever approved a run that waits is not asked again.
+    """
     request = asked.request
-    if not newest and request.state not in (State.PENDING, State.APPROVED):
-        return ()
-    by_policy = bool(set(request.codes) - OURS)
+    yes = EVERY if asked.rule == "hash" else APPROVE
+    stays = bool(asked.unreadable or asked.over or against or set(request.codes) - OURS)
     if request.state is State.PENDING:
-        stays = asked.unreadable or asked.over or against
-        return (DENY,) if stays else (EVERY if asked.rule == "hash" else APPROVE, DENY)
-    if request.state in (State.APPROVED, State.FINISHED):
+        said = folded(person) in map(folded, heard.gave)
+        return (DENY,) if stays or said else (replace(yes, means=_first(yes.means, asked.missing)), DENY)
+    if request.state is State.APPROVED:
         return (REVOKE, DENY)
+    if not newest:
+        return ()
+    if not heard.refuse:
+        return (STOP,)
     again = replace(EVERY, label=NEXT.label) if asked.rule == "hash" else NEXT
-    stays = by_policy or asked.unreadable or asked.over or against
-    return (again,) if request.state is State.DENIED and not stays else ()
+    return (again,) if folded(person) in map(folded, heard.refuse) and not stays else ()
+
+
+def _first(means: str, missing: int) -> str:
+    """What a yes does, where it is the first of several that are needed."""
+    return f"once {count(missing - 1, 'more person')} approved, {means}" if missing > 1 else means

@@ -119,6 +119,14 @@ def asked_of(request: Request) -> Plan:
         raise Refused("a plan that this version cannot read", where=request.hash[:16], hint=hint) from None
 
 
+def read_of(request: Request) -> Plan | None:
+    """The plan of a request; None: another version took it, and this one cannot read it."""
+    try:
+        return asked_of(request)
+    except Refused:
+        return None
+
+
 def asked_before(requests: Requests, run: str) -> Plan | None:
     """The plan of a run that some process of this party was asked for; None: none was."""
     found = requests.of(run)

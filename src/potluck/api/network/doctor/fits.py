@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.network.doctor.finding import Finding
-from potluck.api.network.history import read_of
 from potluck.api.network.inbox import note_rows, one_request
 from potluck.core.errors import PotluckError, Refused
 from potluck.core.party import Role
@@ -27,6 +26,7 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests, State
 from potluck.owner.source import open_source
 from potluck.parties.admission import graphs
+from potluck.parties.admission.proposal import read_of
 from potluck.tasks.sums.disclosure import known_by
 from potluck.tasks.sums.rows import rows_of
 

@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 
 from potluck.api.draft.questions import first
 from potluck.api.network.doctor.finding import Finding, failed
-from potluck.api.network.history import read_of
 from potluck.core.errors import DataError, PotluckError
 from potluck.core.plan import Data, Plan
 from potluck.core.prose import agree, listed
@@ -22,6 +21,7 @@ from potluck.owner.policy import Policy, Source, exposed
 from potluck.owner.reach import covers
 from potluck.owner.requests import Requests
 from potluck.owner.source import open_source
+from potluck.parties.admission.proposal import read_of
 
 LOOKED = 64
 """Columns whose numbers are looked at, and requests whose plans are."""

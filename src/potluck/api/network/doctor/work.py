@@ -13,6 +13,7 @@ from potluck.api.machine import engine
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor.finding import DAY, Finding, failed
 from potluck.api.network.membership.turned import turned_away
+from potluck.api.network.policy.effects import waiting as undecided
 from potluck.api.network.running.notify import RECENT
 from potluck.api.network.running.notify import program as program_of
 from potluck.api.network.running.pulse import heard
@@ -129,7 +130,7 @@ def waiting(home: SiteHome, now: float) -> Iterator[Finding]:
         return
     try:
         with closing(Requests(home.requests)) as requests:
-            pending = requests.pending()
+            pending = undecided(home, requests)
     except PotluckError as error:
         yield failed("requests", error)
         return

@@ -5,14 +5,13 @@ year is reckoned as the inbox reckons it. It reads no row, and does NOT say what
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from potluck.api.network.composed import opened, would
-from potluck.api.network.history import read_of
 from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
 from potluck.dp.account import promise
@@ -25,6 +24,7 @@ from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import NEAR, REPEATED, Request, Requests, State
+from potluck.parties.admission.proposal import read_of
 
 MOST = 50
 """Plans that the policy denied, the newest, that are judged again; those that wait are bounded anyway."""
@@ -70,18 +70,26 @@ def effects(folder: Path, before: Policy, now: Policy) -> Effects:
     return Effects(tuple(found), len(looked) - len(found))
 
 
-def against(folder: Path, request: Request) -> tuple[Denial, ...]:
-    """What the policy of now has against a run that waits or was approved, which an earlier one let through. Raises as
-    `effects`."""
-    home = SiteHome.at(folder)
-    plan = read_of(request)
-    if request.state not in (State.PENDING, State.APPROVED) or plan is None or not home.federation.is_file():
-        return ()
+def barred(home: SiteHome, found: Sequence[Request]) -> dict[str, tuple[Denial, ...]]:
+    """By run, what the policy of now has against those of these that wait or were approved, which an earlier one let
+    through. Raises as `effects`."""
+    asked = [(one, plan) for one in found if one.state in (State.PENDING, State.APPROVED) and (plan := read_of(one))]
+    if not asked or not home.federation.is_file():
+        return {}
     rules, pinned = read_policy(home.policy), home.pinned()
     delta = rules.allow.delta
     with opened(home.ledger, delta) as ledger:
         asker = frozenset({pinned.name, fingerprint(pinned.coordinator)})
-        return _reasons(home, rules, request, plan, asker, {delta: ledger})
+        judged = {one.run: _reasons(home, rules, one, plan, asker, {delta: ledger}) for one, plan in asked}
+    return {run: reasons for run, reasons in judged.items() if reasons}
+
+
+def waiting(home: SiteHome, requests: Requests) -> list[Request]:
+    """What waits for a person, oldest first: nobody can approve what the policy of now does not allow. Raises as
+    `effects`."""
+    pending = requests.pending()
+    stopped = barred(home, pending)
+    return [one for one in pending if one.run not in stopped]
 
 
 def _looked(home: SiteHome) -> list[tuple[Request, Spec]]:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import msgspec
 
-from potluck.api.network.history import read_of
 from potluck.core import private
 from potluck.core.errors import PotluckError, Refused, UsageError, reason
 from potluck.core.prose import utc
@@ -34,6 +33,7 @@ from potluck.owner.policy import Notify
 from potluck.owner.reading import LINK
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Request, Requests
+from potluck.parties.admission.proposal import read_of
 from potluck.parties.runners.flood import Pace
 
 LIMIT, EVERY, AGAIN = 30.0, 60.0, 86400.0

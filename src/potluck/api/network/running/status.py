@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from potluck.api.network.doctor.finding import DAY
-from potluck.api.network.history import read_of
 from potluck.api.network.ledger import spending
 from potluck.api.network.membership.left import left
 from potluck.api.network.membership.turned import unable
+from potluck.api.network.policy.effects import waiting
 from potluck.api.network.running.pulse import Beat, heard
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
@@ -25,6 +25,7 @@ from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import SHORTEST, Request, Requests, State
+from potluck.parties.admission.proposal import read_of
 
 BUSY = 60.0
 """Seconds without a new file after which a process that runs computes, or hangs."""
@@ -136,7 +137,7 @@ def status(folder: Path, now: float | None = None) -> Status:
     now = time.time() if now is None else now
     home = SiteHome.at(folder)
     with closing(Requests(home.requests)) as requests:
-        every = requests.every()
+        every, pending = requests.every(), waiting(home, requests)
     entries = read_log(home.access, RECENT).entries
     rounds = [one for one in entries if one.event == "round"]
     away = unable(entries)
@@ -154,7 +155,7 @@ def status(folder: Path, now: float | None = None) -> Status:
         federation=home.pinned() if home.federation.is_file() else None,
         runs=tuple(one for one in approved if one.run not in away),
         refused=tuple((one, away[one.run]) for one in approved if one.run in away),
-        waiting=tuple(one for one in every if one.state is State.PENDING),
+        waiting=tuple(pending),
         last=rounds[-1] if rounds else None,
         spent=spent,
         trouble=". ".join(filter(None, (left(home), trouble))),
