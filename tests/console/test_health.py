@@ -88,7 +88,9 @@ def test_a_coordinator_is_watched_likewise(office):
     assert (value(said, "potluck_members"), value(said, "potluck_members_online")) == (3, 1)
     assert value(said, "potluck_start_time_seconds") == 5
     assert "zebra" not in metrics(found.figures).decode()
-    office.trouble = Unreachable("zebra")
+    office.trouble, office.nodes = Unreachable("zebra"), {"a": True, "b": False}
+    nodes = families(metrics(coordinating(office, 5.0, time.time()).figures).decode())
+    assert (value(nodes, "potluck_broker_nodes", answers="no")) == 1
     assert [one.name for one in coordinating(office, 5.0, time.time() + 31 * 86400).checks if not one.good] == [
         "broker",
         "expiry",

@@ -141,7 +141,8 @@ def test_a_coordinator_that_says_something_else_is_followed():
     before = federation("a", "b")
     now = replace(after(before), coordinator=draft(before.coordinator.party, CHIEF, CLINIC))
     accept(now, before, NOW)
-    assert Change(before, now).lines()[0].startswith(f"the coordinator says of itself now: {WORDS}; before: nothing")
+    mark = fingerprint(now.coordinator)
+    assert Change(before, now).lines() == (f"the coordinator, {mark}, says of itself now: {WORDS}; before: nothing",)
 
 
 def test_verbs_say_who_one_is(tmp_path, cli, room, monkeypatch):

@@ -2,11 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from potluck.api.network import broker as brokers
 from potluck.api.network import members as api
 from potluck.api.network.line import line
 from potluck.api.network.membership.compared import shown
@@ -86,10 +89,47 @@ def test_a_server_of_an_older_copy_puts_its_file_not_in_a_newer_ones_place(tmp_p
     newest = api.federation_add(chief, [api.site_new(tmp_path / "a").card], NOW).file.read_bytes()
     with serving(chief):
         assert api.federation_post(chief, 60) == ""
-        home = CoordinatorHome.at(heir)
+        home, said = CoordinatorHome.at(heir), []
+        brokers._put_up(heir, said.append)
+        assert "the broker shows version 2" in said[0]
         with pytest.raises(Refused, match="the broker shows version 2"), line(home, home.open(NOW)):
             pass
         home = CoordinatorHome.at(chief)
         with line(home, home.open(NOW)):
             pass
         assert shown(home) == newest
+
+
+def test_a_broker_that_starts_puts_up_the_file_that_was_signed_while_it_was_away(tmp_path):
+    chief, said = tmp_path / "hospitals", []
+    api.federation_new(chief, f"tls://127.0.0.1:{free_port()}", NOW)
+    with serving(chief):
+        assert api.federation_post(chief, 60) == ""
+    newest = api.federation_add(chief, [api.site_new(tmp_path / "a").card], NOW).file.read_bytes()
+    home = CoordinatorHome.at(chief)
+    with serving(chief):
+        assert shown(home, 60) != newest  # the control
+        brokers._put_up(chief, said.append)
+        assert shown(home) == newest
+        brokers._put_up(chief, said.append)
+    assert said == ["it shows version 2"]  # once
+
+
+@pytest.mark.slow
+def test_a_broker_whose_verb_is_killed_is_gone_with_it(tmp_path):
+    chief = tmp_path / "hospitals"
+    api.federation_new(chief, f"tls://127.0.0.1:{free_port()}", NOW)
+    command = [sys.executable, "-m", "potluck", "broker", str(chief)]
+    verb = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "nats-server" in verb.stderr.readline()
+        children = Path(f"/proc/{verb.pid}/task/{verb.pid}/children").read_text().split()
+        assert broker.answers(chief)
+    finally:
+        verb.kill()
+        verb.wait(60)
+        verb.stderr.close()
+    end = time.monotonic() + 60
+    while broker.answers(chief) or any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)

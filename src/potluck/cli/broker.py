@@ -40,6 +40,6 @@ def command(folder: Path, renew: bool, node: int | None, export: Path | None, fe
         it = f"nats-server {served.version} ({served.binary})"
         say.say(f"{it} serves {served.address}; its log: {served.folder}/nats.log")
 
-    served = serve(folder, renew, ready, node or 0)
+    served = serve(folder, renew, ready, node or 0, say.say)
     say.lines({"broker": asdict(served)}, [f"the broker at {served.address} has ended"])
     return None

@@ -118,7 +118,7 @@ def tell(found: Shown, changed: Path | None = None, unseen: str = "") -> None:
     if unseen and found.federation.version > FIRST:
         speaker.say(f"signed without a look at the broker's file, of which there may be a newer one ({unseen})")
     if why:
-        speaker.say(f"{why}: the next start of the server, or this verb, puts the file up")
+        speaker.say(f"{why}: this verb, or the next start of the broker here or of the server, puts the file up")
     if found.expired:
         speaker.warn(["this federation file has expired: nobody accepts it"])
     speaker.data(found.document(), lambda out: lines(out, found))

@@ -14,9 +14,10 @@ def called(party: Party) -> str:
     return f"{visible(party.name)} (compute)" if party.role is Role.COMPUTE else visible(party.name)
 
 
-def _who(card: Card) -> str:
+def _said(card: Card) -> str:
+    """After the fingerprint, since a log cuts long lines."""
     said = card.about.words()
-    return f"{called(card.party)} (says: {said})" if said else called(card.party)
+    return f", says of itself: {said}" if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Change:
 
     def lines(self) -> tuple[str, ...]:
         """A line a change, with fingerprints where people are to compare them."""
-        found = [f"{_who(card)} joined, {fingerprint(card)}" for card in self.joined]
+        found = [f"{called(card.party)} joined, {fingerprint(card)}{_said(card)}" for card in self.joined]
         found += [f"{called(card.party)} left, {fingerprint(card)}" for card in self.left]
         found += [f"{called(card.party)} has new keys, {fingerprint(card)}" for card in self.rekeyed]
         known = self.before.cards
@@ -73,7 +74,7 @@ class Change:
             if card.party in known and known[card.party].about != card.about:
                 name = "the coordinator" if card.party == SERVER else called(card.party)
                 was, now = (one.about.words() or "nothing" for one in (known[card.party], card))
-                found.append(f"{name} says of itself now: {now}; before: {was}; its fingerprint is {fingerprint(card)}")
+                found.append(f"{name}, {fingerprint(card)}, says of itself now: {now}; before: {was}")
         if self.handed_over:
             found.append(f"the coordinator has new keys, {fingerprint(self.after.coordinator)}, signed by the old ones")
         if self.before.broker != self.after.broker:

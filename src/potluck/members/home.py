@@ -83,6 +83,8 @@ class SiteHome:
     """Folder of files that were pinned before, as long as a run is open that began under one."""
     offered = _In("federation.offered.toml")
     """A newer file that waits for a person, where the policy says so."""
+    without = _In("federation.without.toml")
+    """A newer file that does not list this party, where one came."""
     conflict = _In("federation.conflict.toml")
     """The evidence: another file of a pinned file's version, signed by the same coordinator."""
     agreed = _In("members.json")

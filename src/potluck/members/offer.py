@@ -31,9 +31,9 @@ class Offer:
 
 
 def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
-    """What an offered file is. Nothing is pinned here; one that waits is kept in the home, and so is the evidence
-    where the coordinator signed two files of one version. Until a person has settled that, every later file waits: it
-    may rest on the wrong one of the two.
+    """What an offered file is. Nothing is pinned here; one that waits is kept in the home, and so are one without us
+    and the evidence where the coordinator signed two files of one version. Until a person has settled that, every later
+    file waits: it may rest on the wrong one of the two.
 
     Raises UsageError: malformed. Refused: forged, of another federation, expired, other keys of ours than we have, or
     the pinned version with other content.
@@ -48,6 +48,7 @@ def judged(home: SiteHome, text: str, now: float, follow: Follow) -> Offer:
         return Offer(offered, "older", change)
     accept(offered, pinned, now)
     if home.me not in offered.cards:
+        files.replace(home.without, charter.spelled(text, str(home.without)).encode())
         return Offer(offered, "left", change)
     home.listed(offered)
     others = [card for card in (*change.joined, *change.rekeyed, *change.renamed) if card.party != home.me]

@@ -156,12 +156,13 @@ def pin(home: SiteHome, offered: Federation, text: str, now: float, wanted: Cont
     files.replace(home.federation, charter.spelled(text, str(home.federation)).encode())
     home.held(offered)
     home.earlier.tidy(wanted, offered.oldest, now)
-    if home.offered.exists() and _outdated(home, offered):
-        home.offered.unlink(missing_ok=True)
+    for path in (home.offered, home.without):
+        if path.exists() and _outdated(path, offered):
+            path.unlink(missing_ok=True)
 
 
-def _outdated(home: SiteHome, pinned: Federation) -> bool:
+def _outdated(path: Path, pinned: Federation) -> bool:
     try:
-        return charter.read(home.offered).version <= pinned.version
+        return charter.read(path).version <= pinned.version
     except PotluckError:
         return True

@@ -138,6 +138,8 @@ def test_a_member_that_lies_about_a_version_is_removed_by_a_persons_word(it, say
     done = spoken(capsys, "federation", "rotate", fed)
     assert (done.code, "alpha said" in done.err, "--anyway" in done.err) == (code, bool(code), bool(code))
     assert spoken(capsys, "federation", "remove", fed, "alpha", "--anyway").code == 0
+    it["shows"] = home.federation.read_bytes()
+    assert spoken(capsys, "federation", "rotate", fed).code == 0, "it is no member, so its word counts no more"
 
 
 def test_a_file_of_another_coordinator_says_nothing(it):

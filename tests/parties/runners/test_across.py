@@ -1,5 +1,6 @@
 """Runs across machines, with the network in memory: the same sums as in one process, whatever happens on the way."""
 
+import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from potluck.engines.environment import NotInstalled
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests, State
+from potluck.parties.runners import in_flight, server
 from potluck.report.papers import annex
 from potluck.tasks import catalog
 from support.parties import scene
@@ -224,3 +226,30 @@ def test_a_sites_new_keys_take_the_ledger_over(fed):
         fed.run(plan, run="cd" * 16)
     with Budget(fed.home("a").ledger) as ledger:
         assert ledger.spent() == pytest.approx(2 * before)
+
+
+def test_a_site_that_fell_silent_costs_one_rounds_patience_and_is_back_once_it_answers(fed, monkeypatch):
+    d, cut = site("d"), [True]
+    fed.exchange._carry = lambda sender, to, data: () if cut[0] and d in (sender, to) else ((to, data),)
+    # Its patience is over once all others have answered: no test waits for that.
+    over = lambda self, patience: 0.0 if cut[0] and self.desk.awaited() == {d} else math.inf  # noqa: E731
+    monkeypatch.setattr(in_flight.RoundInFlight, "more", over)
+    plan = quick(scene.plan(privacy=scene.SHARED))
+    steps, found = build(plan).lead(), []
+
+    def one(moment, *, away):
+        monkeypatch.setattr(server, "MOMENT", moment)
+        cut[0] = away
+        found.append(sums(steps.send(found[-1]) if found else next(steps)))
+        return {party.name for party in found[-1].release.givers}
+
+    with fed.attending(*"abcd"), fed.coordinator(plan, RUN) as (coordinator, journal):
+        sums = Sums(plan, coordinator, store=journal)
+        cut[0] = False
+        gather(coordinator, "abcd")
+        assert one(60.0, away=True) == set("abc")
+        assert one(0.0, away=False) == set("abcd")  # it said within its moment that it is there
+        assert one(0.0, away=True) == set("abc")
+        assert one(0.0, away=True) == set("abc")
+        begun = [dict(line["steps"])["begin"][1] for line in journal.rounds()]
+    assert begun == [4, 4, 4, 3]  # the last round asked nothing of it, and waited for nothing

@@ -40,6 +40,7 @@ class FakeOffice:
     looks: dict[str, list[Look]] = field(default_factory=dict)
     here: dict[Party, float | None] = field(default_factory=dict)
     trouble: PotluckError | None = None
+    nodes: dict[str, bool] = field(default_factory=dict)
     asked: int = 0
 
     def submit(self, plan: Plan, person: str = "", *, wait: float | None = None, fresh: bool = False) -> str:

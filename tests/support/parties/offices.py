@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from potluck.api.network.office import Office, hall, office, opened
-from potluck.api.network.sessions import GOING
+from potluck.api.network.running.watched import Nodes
+from potluck.api.network.sessions import GOING, Say, quiet
 from potluck.core.errors import Refused, Unreachable
 from potluck.core.party import SERVER
 from support.parties.across import Across
@@ -38,18 +39,20 @@ class Wire(MemoryLine):
 
 
 @contextlib.contextmanager
-def at_work(fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] = ()) -> Iterator[Office]:
+def at_work(
+    fed: Across, monkeypatch, at_once: int = 2, leases: Sequence[Held] = (), say: Say = quiet
+) -> Iterator[Office]:
     """The office of the federation, until the block ends. leases: of its first times at work."""
     each = iter(leases)
 
     @contextlib.contextmanager
     def line(home, member, say):
-        yield Wire(fed.exchange, SERVER), next(each, Held())
+        yield Wire(fed.exchange, SERVER), next(each, Held()), Nodes(lambda: None, print, {"tls://a:1": True})
 
     monkeypatch.setattr(hall, "put_up", lambda home, link: None)
     monkeypatch.setattr(office, "AGAIN", 0.05)
     monkeypatch.setattr(office, "line", line)
-    with opened(fed.folder / "fed", at_once=at_once) as found:
+    with opened(fed.folder / "fed", at_once=at_once, say=say) as found:
         yield found
 
 

@@ -4,14 +4,17 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from potluck.api.network.members import federation_post
+from potluck.api.network.membership.compared import held_against, shown
 from potluck.api.network.processes import die_with_parent
-from potluck.core.errors import Unreachable, UsageError
+from potluck.core.errors import PotluckError, Refused, Unreachable, UsageError
 from potluck.members import charter
 from potluck.members.home import CoordinatorHome
 from potluck.net import broker
@@ -32,13 +35,19 @@ class Served:
 
 
 def serve(
-    folder: Path, renew: bool = False, ready: Callable[[Served], None] = lambda served: None, node: int = 0
+    folder: Path,
+    renew: bool = False,
+    ready: Callable[[Served], None] = lambda served: None,
+    node: int = 0,
+    say: Callable[[str], None] = lambda words: None,
 ) -> Served:
     """Run FOLDER's broker until SIGTERM, SIGINT or Ctrl-C; SIGHUP makes it read its configuration again.
 
     renew: a new certificate first. ready: called when it accepts connections. node: which of several nodes, 0 where
-    there is one. Raises UsageError: files are missing, the certificate expired, the port is taken, the program is
-    missing or refuses its configuration. Unreachable: it ended by itself, or does not answer.
+    there is one. say: words about the federation file, which is put up where the broker shows an older one or none: it
+    was away when that was signed, or lost its store. Raises UsageError: files are missing, the certificate expired, the
+    port is taken, the program is missing or refuses its configuration. Unreachable: it ended by itself, or does not
+    answer.
     """
     if renew:
         broker.renew(folder, time.time(), node)
@@ -52,12 +61,33 @@ def serve(
         try:
             _await(child, folder, node)
             ready(served)
+            threading.Thread(target=_put_up, args=(folder, say), name="potluck-file", daemon=True).start()
             code = child.wait()
         except KeyboardInterrupt:
             return served
     if code:
         raise Unreachable(f"nats-server ended with exit code {code}", where=served.address, hint=_log(room))
     return served
+
+
+def _put_up(folder: Path, say: Callable[[str], None]) -> None:
+    """The home's federation file is up, unless the broker shows one that is not older. A folder without the
+    coordinator's keys (a node elsewhere) puts up none."""
+    try:
+        home = CoordinatorHome.at(folder)
+        it = home.open(time.time()).federation
+        text = shown(home, PATIENCE)
+        if held_against(home, text) and text == home.federation.read_bytes():
+            return
+        if home.restored.exists():
+            return
+    except Refused as error:
+        say(str(error))
+        return
+    except PotluckError:  # a node's folder, or one of three that cannot do anything alone yet: the server says it
+        return
+    why = federation_post(folder, PATIENCE)
+    say(f"{why}: the next start of the server puts up the federation file" if why else f"it shows version {it.version}")
 
 
 def _of_today(folder: Path, node: int) -> None:

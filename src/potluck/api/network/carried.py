@@ -174,7 +174,7 @@ def _run_sums(
     if redone > spec.privacy.redo:
         what = f"contributions had left in {redone} {agree(redone, 'round', 'rounds')} that came to nothing"
         paid = f"privacy.redo = {spec.privacy.redo} pays for fewer other tries"
-        hint = "a greater privacy.redo is another plan; --fresh begins this one anew, and charges it again"
+        hint = "put back a newer copy, where this home is one; else --fresh begins the run anew, and charges it again"
         raise Abort(Cause.BUDGET, detail=f"{what}, {paid}. hint: {hint}")
     sums = Sums(spec, coordinator, store=journal, redone=redone, repeats=REPEATS, progress=progress, ready=ready)
 

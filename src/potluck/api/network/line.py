@@ -49,9 +49,9 @@ def put_up(home: CoordinatorHome, link: Link) -> None:
 @contextmanager
 def line(
     home: CoordinatorHome, member: Membership, say: Callable[[str, str], None] = lambda event, text: None
-) -> Iterator[tuple[Link, Lease]]:
-    """Both, until the block ends; the link follows the coordinator's keys and the broker's address as they change. say:
-    event and words where a node of the broker goes or comes back.
+) -> Iterator[tuple[Link, Lease, Nodes]]:
+    """Both, and which of the broker's nodes answer, until the block ends; the link follows the coordinator's keys and
+    the broker's address as they change. say: event and words where a node of the broker goes or comes back.
 
     Raises Unreachable: no broker; Refused: another server has the lease, or the broker shows a newer federation file.
     """
@@ -69,7 +69,7 @@ def line(
         replace(mark, boot.encode(), private.FILE)
         try:
             put_up(home, link)
-            with watched(Nodes(lambda: accounts()[0], lambda words: say("broker", words))):
-                yield link, lease
+            with watched(Nodes(lambda: accounts()[0], lambda words: say("broker", words))) as nodes:
+                yield link, lease, nodes
         finally:
             lease.release()

@@ -59,7 +59,7 @@ def serve(
                 raise
             return handed(home, plan, order, fresh, progress, say)
         kept = stack.enter_context(session(home, plan, fresh, order, time.time(), say))
-        link, lease = stack.enter_context(line(home, kept.member, say))
+        link, lease, _ = stack.enter_context(line(home, kept.member, say))
 
         def check() -> None:  # a broker that is away is waited for as sites are
             lease.check(min(max(wait, PATIENCE), DAY))

@@ -46,6 +46,8 @@ QUIET = 60.0
 """Seconds between two words about letters discarded for one cause."""
 BACKLOG = 60.0
 """Seconds to read what came before a round, at most."""
+MOMENT = 1.0
+"""Seconds that a site which fell silent in a round has to say that it is there, before the next begins without it."""
 REST = 60.0
 """Seconds to wait for somebody who is away before other runs go first."""
 Say = Callable[[str, str], None]
@@ -88,6 +90,8 @@ class Coordinator:
         self._wait = run.wait
         self._say = say
         self._round: RoundInFlight | None = None
+        self._doubted: set[Party] = set()
+        self._hope = 0.0
         self._heard = Heard()
         self._sites, self._computes = frozenset(run.plan.sites), frozenset(run.plan.compute)
         self._pace = {one: Pace(WORDS, WORDS_A_SECOND) for one in self.participants.of}
@@ -164,10 +168,17 @@ class Coordinator:
             self._round = None
 
     def _doubt(self, told: Attempt, round_: RoundInFlight) -> None:
-        """A compute party for whose silence a round ended is asked again: the next one waits for its answer."""
+        """Whoever fell silent is asked again. The next round waits for the answer of a compute party for whose silence
+        this one ended, and goes without a site that does not answer in a moment: else one that is gone would cost each
+        round all of its patience. Whose sum it is stays the plan's rule (`_missing`)."""
         who = told.abort.party if told.abort and told.abort.cause is Cause.SILENT else None
         if who in self._computes and who not in round_.restarted:
             self.participants.doubt(who)
+        silent = [one for one, cause in round_.desk.lost.items() if cause is Cause.SILENT and one in round_.sites]
+        self._doubted = {one for one in silent if self.participants.of[one].boot == round_.seen.get(one)}
+        self._hope = time.monotonic() + MOMENT
+        for one in self._doubted:
+            self.participants.doubt(one)
 
     def close(self, model: bytes) -> None:
         """Tell the sites that the run is finished, and hear their last words."""
@@ -213,7 +224,8 @@ class Coordinator:
         while True:
             self._run.turn.go_on()
             missing = self._missing(possible, must)
-            if not missing and self._line.trouble is None:  # else a round would only begin to fail
+            hoped = self._doubted - self.participants.present() and time.monotonic() < self._hope
+            if not missing and not hoped and self._line.trouble is None:  # else a round would only begin to fail
                 if self._run.turn.mine():
                     return
                 end, rest = time.monotonic() + self._wait, time.monotonic() + REST

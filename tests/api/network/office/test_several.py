@@ -2,13 +2,14 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from potluck.api.network import inbox
 from potluck.api.network.history import history
-from potluck.api.network.office import opened
+from potluck.api.network.office import office, opened
 from potluck.api.network.server import serve
 from potluck.cli.site import approve
 from potluck.cli.site import inbox as listed
@@ -160,6 +161,23 @@ def test_more_plans_than_sites_hold_rows_for_are_queued_and_all_come_to_their_en
         names = [office.submit(plan(f"plan {n}", word="clear").set("training.rounds", 1)) for n in range(many)]
         ended = [until(office, one, seconds=240) for one in names]
     assert {one.state for one in ended} == {"finished"}
+
+
+@pytest.mark.parametrize("days", [-2, 40])
+def test_an_office_whose_clock_is_wrong_waits_until_it_is_right(fed, monkeypatch, days):
+    clock, said = [time.time() + days * 86400], []
+    monkeypatch.setattr(office, "time", SimpleNamespace(time=lambda: clock[0], monotonic=time.monotonic))
+    with at_work(fed, monkeypatch, say=lambda event, text: said.append(text)) as found:
+        assert isinstance(found.trouble, Refused)
+        with pytest.raises(Refused, match=r"still to come|expired"):
+            found.submit(plan())
+        clock[0] = time.time()
+        end = time.monotonic() + 60
+        while found.trouble is not None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert found.nodes == {"tls://a:1": True}
+    assert len(said) == 1  # not one each time that it looks
 
 
 def test_a_home_has_one_server_and_one_office(fed):

@@ -98,7 +98,7 @@ def judged(ours: Federation, text: bytes | None) -> tuple[Standing, Federation |
 
 
 def ahead(home: CoordinatorHome, it: Federation) -> list[str]:
-    """Members that said in a run of this home's that they go by a newer file: their word, which nothing proves."""
+    """Members of now that said in a run that they go by a newer file than this home's: their word alone."""
     paths = tuple(home.runs.glob("*/journal.sqlite"))
     if not paths:
         return []
@@ -117,14 +117,15 @@ def ahead(home: CoordinatorHome, it: Federation) -> list[str]:
     return sorted(found)
 
 
-def shown(home: CoordinatorHome) -> bytes | None:
-    """What the broker shows, whatever it is. Raises as `notice.shown`: it could not be asked."""
+def shown(home: CoordinatorHome, patience: float = PATIENCE) -> bytes | None:
+    """What the broker shows, whatever it is. Raises as `notice.shown`: it could not be asked within `patience`
+    seconds."""
     from potluck.net import notice
     from potluck.net.session import Account
 
     member = home.standing()
     it = member.federation
-    return notice.shown(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed), PATIENCE)
+    return notice.shown(Account(it.id, member.me, it.broker, it.ca, member.keys.user.seed), patience)
 
 
 @dataclass(frozen=True, slots=True)

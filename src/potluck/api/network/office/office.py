@@ -19,10 +19,11 @@ from potluck.api.network.line import line
 from potluck.api.network.office.hall import Hall
 from potluck.api.network.office.submitted import cancelled, going, rung, submitted
 from potluck.api.network.office.written import Event, events_of, folder_of, looks_of
+from potluck.api.network.running.watched import Nodes
 from potluck.api.network.sessions import Order, Say, quiet
 from potluck.api.network.status import Kept, Live, Standing, one, status
 from potluck.api.plan.plan import Plan
-from potluck.core.errors import PotluckError, Unreachable, UsageError
+from potluck.core.errors import PotluckError, Refused, Unreachable, UsageError
 from potluck.core.party import SERVER, Party
 from potluck.learning.evaluation.validation import Look
 from potluck.members.files import locked
@@ -50,6 +51,7 @@ class Office:
         self._begun = threading.Event()
         self._trouble: PotluckError | None = None
         self._hall: Hall | None = None
+        self._nodes: Nodes | None = None
         self._asking = threading.Lock()
         self._asked = -math.inf
         self._seen: dict[Party, float] = {}
@@ -112,6 +114,11 @@ class Office:
         """Why no run goes on at the moment; None where all is well."""
         return self._trouble or (self._hall.link.trouble if self._hall else None)
 
+    @property
+    def nodes(self) -> Mapping[str, bool]:
+        """Which of the broker's nodes answered last, by address; empty where there is one, or none was asked yet."""
+        return self._nodes.answers if self._nodes else {}
+
     async def _present(self, hall: Hall) -> frozenset[Party]:
         parties = self.home.standing().federation.cards.keys() - {SERVER}
         return await present(await hall.link.session(time.monotonic() + SEEN), parties)
@@ -122,8 +129,9 @@ class Office:
             try:
                 self._at_work()
             except PotluckError as error:
+                if self._trouble is None or str(self._trouble) != str(error):  # else the same each few seconds
+                    self._say("interrupted", str(error))
                 self._trouble = error
-                self._say("interrupted", str(error))
             except Exception as error:  # a bug of ours: the last edge of this thread
                 self._trouble = Unreachable(f"the office was interrupted ({type(error).__name__})")
                 self._say("interrupted", type(error).__name__)
@@ -134,13 +142,13 @@ class Office:
         """Raises what breaks the line, or takes the lease away."""
         member = self.home.open(time.time())
         with (
-            line(self.home, member, self._say) as (link, lease),
+            line(self.home, member, self._say) as (link, lease, nodes),
             closing(Hall(self.home, link, lease, self._turns)) as hall,
         ):
             for folder in going(self.home):
                 hall.start(folder)
             rung(self.home)
-            self._hall, self._trouble = hall, None
+            self._hall, self._nodes, self._trouble = hall, nodes, None
             self._begun.set()
             try:
                 while not self._over.is_set():
@@ -151,13 +159,22 @@ class Office:
                     if lease.lost is not None:
                         raise lease.lost
             finally:
-                self._hall = None
+                self._hall = self._nodes = None
 
     def started(self) -> None:
-        """Wait until it is at work. Raises what keeps it from that."""
+        """Wait until it is at work, or for the clock's sake is not. Raises what else keeps it from that.
+
+        A file that has expired is renewed and a clock is set while the process waits. No run goes on meanwhile: whether
+        a file or a permit still counts cannot be told by a clock that is wrong.
+        """
         self._begun.wait()
-        if self._trouble is not None:
-            raise self._trouble
+        if self._trouble is None:
+            return
+        try:
+            self.home.standing().federation.current(time.time())
+        except Refused:
+            return
+        raise self._trouble
 
     def close(self) -> None:
         """Nothing is done any more; rounds in flight are begun again at the next start."""
@@ -169,10 +186,11 @@ def opened(folder: str | Path, *, at_once: int = AT_ONCE, say: Say = quiet) -> I
     """The office of the federation whose coordinator's home is `folder`, at work until the block ends.
 
     at_once: how many runs are in rounds at a time. Raises UsageError: no such home; Refused: another server runs this
-    federation, or the federation file; Unreachable: no broker.
+    federation, or the federation file is forged; Unreachable: no broker. A file that has expired, or is not valid
+    yet by this clock, raises nothing: the office waits, and `trouble` says so.
     """
     home = CoordinatorHome.at(Path(folder))
-    home.open(time.time())
+    home.standing()
     office = Office(home, at_once, say)
     with (
         locked(home.lock, "another server runs this federation on this machine"),

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from potluck.api.network.office import Office
-from potluck.api.network.running.health import Figure, Health, Samples, both, gauge
+from potluck.api.network.running.health import Figure, Health, Samples, answering, both, gauge
 from potluck.core.errors import PotluckError
 
 ONLINE = 60.0
@@ -21,6 +21,7 @@ def coordinating(office: Office, began: float, now: float) -> Health:
     runs: Samples = {(state,): float(number) for state, number in states.items()}
     online = sum(one is not None and one < ONLINE for one in here)
     figures = (
+        answering(office.nodes),
         Figure("potluck_runs", "gauge", "Runs, by how they stand.", runs, ("state",)),
         gauge("potluck_members", "Sites and compute parties of the federation.", float(len(here))),
         gauge("potluck_members_online", "Of these, whom the broker says to be connected.", float(online)),

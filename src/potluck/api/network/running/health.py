@@ -128,6 +128,13 @@ def gauge(name: str, what: str, value: float) -> Figure:
     return Figure(name, "gauge", what, {(): value})
 
 
+def answering(nodes: Mapping[str, bool]) -> Figure:
+    """How many of a broker's nodes answer. nodes: by address, empty where there is one or none was asked yet."""
+    now = Counter("yes" if one else "no" for one in nodes.values())
+    found: Samples = {(said,): float(now[said]) for said in ("yes", "no")} if nodes else {}
+    return Figure("potluck_broker_nodes", "gauge", "Nodes of a broker of three, once asked.", found, ("answers",))
+
+
 def _counted(counts: Counts) -> tuple[Figure, ...]:
     def of(names: Iterable[str], all_: Iterable[str]) -> Samples:
         found: dict[tuple[str, ...], float] = {(outcome,): 0.0 for outcome in all_}  # else `increase` misses the first
@@ -144,10 +151,8 @@ def _counted(counts: Counts) -> tuple[Figure, ...]:
     again: Samples = {(): float(counts.reconnects)}
     letters, size, answers = moved(counts.letters), moved(counts.bytes), of(["request"], ANSWERS)
     lost, told = of(["discarded", "refused", "dropped"], causes), of(["notify"], ("done", "refused", "aborted"))
-    answers_now = Counter("yes" if one else "no" for one in counts.nodes.values())
-    nodes: Samples = {(said,): float(answers_now[said]) for said in ("yes", "no")} if counts.nodes else {}
     return (
-        Figure("potluck_broker_nodes", "gauge", "Nodes of a broker of three, once asked.", nodes, ("answers",)),
+        answering(counts.nodes),
         Figure("potluck_broker_reconnects_total", "counter", "Times the broker was connected to again.", again),
         Figure("potluck_letters_total", "counter", "Letters that came and went.", letters, ("direction",)),
         Figure("potluck_letter_bytes_total", "counter", "Bytes of these letters.", size, ("direction",)),
