@@ -144,7 +144,12 @@ def test_a_quadlet_is_confined_and_runs_a_command_that_exists(path):
     assert {name: found[name] for name in confined} == {name: [text] for name, text in confined.items()}
     assert f"USER {found['User'][0]}:{found['Group'][0]}\n" in CONTAINERFILE
     homes = [text.split(":")[1] for text in found["Volume"] if ":ro" not in text]
-    assert homes == [found["Exec"][0].split()[-1]], "it may write its home and nothing else"
+    assert homes == [found["Exec"][0].partition(" --")[0].split()[-1]], "it may write its home and nothing else"
+    if "site" in path.stem:  # what it asks is what the process answers
+        port = found["Exec"][0].partition("--health ")[2]
+        assert f"http://localhost:{port}/healthz" in found["HealthCmd"][0]
+        compile(shlex.split(found["HealthCmd"][0])[2], "HealthCmd", "exec")
+        assert found["HealthOnFailure"] == ["none"]
     assert ("PublishPort" in found) == ("broker" in path.stem), "no ports but the broker's"
 
 

@@ -29,7 +29,7 @@ def listening(port: int) -> Iterator[tuple[int, list[socket.socket]]]:
                 without = error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
                 if family == socket.AF_INET6 and without:
                     continue  # a machine without IPv6
-                hint = "name another with --port, or stop what listens there"
+                hint = "name another port, or stop what listens there"
                 raise UsageError(f"port {port} cannot be used ({reason(error)})", where=host, hint=hint) from None
             port = int(one.getsockname()[1])
             found.append(one)
