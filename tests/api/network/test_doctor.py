@@ -341,6 +341,9 @@ def test_a_decimal_comma_is_right_where_the_policy_or_a_plan_says_so(home):
     assert "another decimal mark" in wrong(home)[("rows", "look")].what
     policy(home, 'separator = ";"', 'separator = ";"\ndecimal = ","')
     assert not [one for one in examine(home) if (one.topic, one.state) == ("rows", "look")]
+    text = (home / "rows.csv").read_text()
+    (home / "rows.csv").write_text(text.replace(",", "."))  # the other way round
+    assert 'source.decimal = "."' in wrong(home)[("rows", "look")].hint
 
 
 def test_a_yes_to_a_plan_that_the_rows_do_not_fit_has_to_be_said_aloud(home, capsys):

@@ -295,4 +295,4 @@ class Consent:
         self._owner.log.write(event, clock(), outcome=outcome, about=about, why=decision.codes)
         self._owner.noted(event, outcome, about.run)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
-        self._say(f"{event} {about.plan or '?'}: {outcome}{why}")
+        self._say(f"{event} {about.plan or f'of run {about.run[:12]}'}: {outcome}{why}")

@@ -7,6 +7,9 @@ somebody's row. Whether the rows are as plans ask is in `fits`.
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 
+from msgspec.structs import replace
+
+from potluck.api.draft.facts import MARKS
 from potluck.api.draft.questions import first
 from potluck.api.network.doctor.finding import Finding, failed
 from potluck.core.errors import DataError, PotluckError
@@ -76,7 +79,7 @@ def rows(home: SiteHome, rules: Policy, count: bool) -> Generator[Finding, None,
     yield from _few(many, rules.allow.min_rows)
     if many and source.file is not None:
         allowed = [name for name in names if any(covers(one, name) for one in rules.allow.columns)]
-        yield from _marks(home, found, allowed[:LOOKED])
+        yield from _marks(home, source, allowed[:LOOKED])
     if many != 0:
         of = "" if many is None else f"{many:,} {agree(many, 'row', 'rows')} of "
         yield Finding("rows", "good", f"{of}{len(names)} {agree(len(names), 'column', 'columns')} can be read")
@@ -97,15 +100,22 @@ def tables(home: SiteHome, rules: Policy, ask: bool) -> Iterator[Finding]:
             yield Finding("tables", "good", f"{visible(name)} can be read")
 
 
-def _marks(home: SiteHome, found: Rows, names: list[str]) -> Iterator[Finding]:
+def _marks(home: SiteHome, source: Source, names: list[str]) -> Iterator[Finding]:
     """Columns whose numbers have another decimal mark than they are read with, where no plan says so of all sites."""
+    own = source.decimal or "."
+    other = next(mark for mark in MARKS if mark != own)
     with suppress(DataError):
-        facts = first(found, names, "rows")
-        odd = [one for one, it in facts.items() if it.numbers[","] > it.numbers["."] and it.numbers[","] == it.present]
-        if odd and not any(plan.data.decimal == "," for plan in _plans(home)):
+        as_it_is = open_source(replace(source, decimal=None), home.folder, Data(), home.name)
+        odd = [
+            name
+            for name, facts in first(as_it_is, names, home.name).items()
+            if facts.numbers[other] > facts.numbers[own] and facts.numbers[other] == facts.present
+        ]
+        if odd and (source.decimal or not any(plan.data.decimal == other for plan in _plans(home))):
             some = f"{', '.join(map(visible, odd[:NAMED]))}{' and others' if len(odd) > NAMED else ''}"
             what = f"numbers of {some} have another decimal mark than they are read with"
-            hint = 'source.decimal in the policy says "," or "." of this file; right where plans will say data.decimal'
+            hint = f'source.decimal = "{other}" in the policy says so of this file'
+            hint += "" if source.decimal else "; right as it is where plans say data.decimal of all sites"
             yield Finding("rows", "look", what, hint)
 
 
