@@ -277,7 +277,7 @@ def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
 
 def test_a_yes_of_who_is_removed_lets_no_run_begin(home, persons, plan):
     """An attack: a stolen sign-in approved, and another site was away, so that nothing began until its person was
-    removed. Control: where the first round had begun, it goes on. An unreadable policy keeps nobody in."""
+    removed. Control: where the first round had begun, it goes on. Damaged files keep nobody in."""
     begun = homes.ask(home, homes.spec(name="begun"), run="r2")
     for one in (plan, begun):
         decide(home, "approve", one, "ann", signed=True)
@@ -288,7 +288,9 @@ def test_a_yes_of_who_is_removed_lets_no_run_begin(home, persons, plan):
         assert (book.state("r1"), book.state("r2")) == (State.PENDING, State.APPROVED)
         assert book.approvers(plan) == []
     (home / "policy.toml").write_text("version = ")
-    api_persons.remove(home, "bob")
+    (home / "requests.sqlite").write_text("no file of requests")
+    with pytest.raises(Refused, match="'bob' is removed, but what they approved still counts"):
+        api_persons.remove(home, "bob")
     assert persons.all() == ()
 
 

@@ -2,13 +2,13 @@
 
 import getpass
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from potluck.api.network.access import note
 from potluck.api.network.composed import opened
-from potluck.core.errors import PotluckError
+from potluck.core.errors import PotluckError, Refused
 from potluck.core.prose import utc
 from potluck.members.home import SiteHome, home_at
 from potluck.members.persons import Persons
@@ -44,11 +44,16 @@ def remove(folder: Path, name: str) -> None:
     home = home_at(folder)
     persons = Persons(home.persons)
     if isinstance(home, SiteHome) and persons.named(name):
-        _taken_back(home, name)  # first: a kill in between leaves a person who can say yes again, and no yes
+        with suppress(PotluckError):  # first: a kill in between leaves a person who can say yes again, and no yes
+            _taken_back(home, name)
     persons.remove(name)
-    if isinstance(home, SiteHome):
-        _taken_back(home, name)
     note(folder, "person", getpass.getuser(), "done", ("removed", name))
+    if isinstance(home, SiteHome):
+        try:
+            _taken_back(home, name)
+        except PotluckError as error:
+            what = f"{name!r} is removed, but what they approved still counts: {error.what}"
+            raise Refused(what, where=error.where, hint="potluck site revoke takes back what was approved") from None
 
 
 def _taken_back(home: SiteHome, name: str) -> None:
