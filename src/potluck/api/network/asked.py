@@ -19,6 +19,7 @@ from potluck.learning.models.exports.as_graph import of_plan
 from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
+from potluck.members.change import called
 from potluck.mpc.share.views import OPENS
 from potluck.owner.requests import Request
 from potluck.report.words import epsilon
@@ -119,6 +120,11 @@ class Asked:
         return [one.name for one in self.network.network.graph.weights] if self.network else []
 
     @property
+    def party(self) -> Party:
+        """Whose request it is."""
+        return Party(Role.COMPUTE if self.computes else Role.SITE, self.me)
+
+    @property
     def together(self) -> str:
         """With whom."""
         plan = self.plan
@@ -137,23 +143,22 @@ class Asked:
 
     def sentences(self, views: Sequence[View]) -> list[str]:
         """The same, of these claims."""
+        mine, sites = self.party, self.plan.sites
         if self.computes:
-            mine = Party(Role.COMPUTE, self.me)
             return [_seen(view) for view in views if view.party == mine]
         if not self.plan.traits.sums:
-            return [_seen(view) for view in views if str(view.party) != self.me]
+            return [_seen(view, _apart(view.party, sites)) for view in views if view.party != mine]
         things = ("update", "metrics", "own model")
         ours = (*(f"{self.me}'s {one}" for one in things), "the sum", "the model")
         found = []
         for view in views:
-            about = view.of in ours and str(view.party) != self.me
+            about = view.of in ours and view.party != mine
             about = about and (view.party != BROKER or view.of == ours[0])
-            first = next((name for name in self.plan.federation.sites if name != self.me), "")
+            first = next((one for one in sites if one != mine), None)
             if about and view.party in self.plan.compute:
-                found.append(_seen(view))
-            elif about and (view.party == SERVER or view.party.name in (first, "broker")):
-                who = "every other site" if view.party.name == first and view.party != SERVER else f"the {view.party}"
-                found.append(_seen(view, who))
+                found.append(_seen(view, _apart(view.party, sites)))
+            elif about and view.party in (first, SERVER, BROKER):
+                found.append(_seen(view, "every other site" if view.party == first else f"the {view.party}"))
         return found
 
     @property
@@ -234,6 +239,11 @@ def _computed(plan: Spec) -> str:
         return ""
     two = "together" if len(plan.compute) == OPENS else "any two of them"
     return f"; {', '.join(party.name for party in plan.compute)} compute, and {two} could open everything"
+
+
+def _apart(party: Party, sites: Sequence[Party]) -> str:
+    """Who computes, where it is called as a site of the plan is: it may be another owner's."""
+    return called(party) if party.role is Role.COMPUTE and party.name in {one.name for one in sites} else ""
 
 
 def _seen(view: View, who: str = "") -> str:

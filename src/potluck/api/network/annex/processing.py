@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from potluck.api.network.asked import Asked
-from potluck.core.party import BROKER, SERVER, Party, Role
+from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.plan import Column
 from potluck.core.plan import Plan as Spec
 from potluck.core.prose import a, count, listed
@@ -216,7 +216,7 @@ def breaks(asked: Asked) -> tuple[str, ...]:
     mine = f"{asked.me}'s "
     worst: dict[str, Form] = {}
     for view in asked.views:
-        if view.of.startswith(mine) and view.party.name != asked.me and not isinstance(view.breaks_if, Never):
+        if view.of.startswith(mine) and view.party != asked.party and not isinstance(view.breaks_if, Never):
             broken = worst.setdefault(view.of.removeprefix(mine), view.broken)
             worst[view.of.removeprefix(mine)] = max(broken, view.broken, key=list(Form).index)
     return tuple(
@@ -228,7 +228,7 @@ def breaks(asked: Asked) -> tuple[str, ...]:
 def recipients(asked: Asked, federation: Federation) -> tuple[paper.Recipient, ...]:
     """Who gets what of this owner's, or of what comes of it, so that it can read it; parties that get the same are one
     entry, unless their cards say whose they are. The broker, which carries letters, is the last."""
-    plan, me = asked.plan, Party(Role.COMPUTE if asked.computes else Role.SITE, asked.me)
+    plan, me = asked.plan, asked.party
     gets: dict[Party, list[str]] = {one: [] for one in (SERVER, *plan.sites, *plan.compute) if one != me}
     for view in asked.views:
         mine = view.of.startswith(f"{asked.me}'s ") or view.of.startswith("the ")
