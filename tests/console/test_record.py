@@ -22,6 +22,7 @@ from potluck.console.said import said
 from potluck.members.about import About
 from potluck.members.home import SiteHome
 from potluck.owner.access import AccessLog, Entry, Event, Outcome, Subject, read
+from potluck.owner.requests import Requests, State
 from potluck.report import words as words_of
 from support.console import home as homes
 from support.console.home import Visitor, words
@@ -272,7 +273,8 @@ def test_a_new_member_is_shown_and_agreed_to_by_whoever_compared_its_fingerprint
     assert "New here" in text
     assert stranger in text
     asked = words(ann.get(f"/requests/{plan}").text)
-    assert "Whoever approves the run does: compare by voice first" in asked
+    assert "Whoever approves says below that they compared" in asked
+    assert "it names members that are new here" in words(ann.get("/").text)
     form = ann.form("/members", "/members/agree")
     assert ann.post("/members/agree", {"form": form}).status_code == 400  # none was ticked
     form = ann.form("/members", "/members/agree")
@@ -296,6 +298,38 @@ def test_where_two_persons_approve_one_agrees_to_no_new_member(home, ann, strang
     assert "ann agrees; somebody else must, too" in text
     assert f"I compared {stranger} with somebody at d" in text
     assert stranger not in SiteHome.at(home).known.agreed()
+
+
+def test_whoever_approves_a_run_with_a_new_member_says_that_they_compared_it(home, ann, plan, stranger):
+    page = f"/requests/{plan}"
+    assert f'name="agree.{stranger}" required' in ann.get(page).text
+    answer = ann.decide(plan, "approve")  # as a browser would not let her
+    assert (answer.status_code, "was compared" in words(answer.text)) == (400, True)
+    assert stranger not in SiteHome.at(home).known.agreed()
+    fields = {"form": ann.form(page, f"{page}/decide"), "verdict": "approve", f"agree.{stranger}": "on"}
+    assert ann.post(f"{page}/decide", fields).status_code == 303
+    assert stranger in SiteHome.at(home).known.agreed()
+    with Requests(home / "requests.sqlite") as book:
+        assert book.state("r1") is State.APPROVED
+
+
+def test_a_new_member_takes_two_words_wherever_they_are_given_and_asks_nobody_twice(home, plan, stranger):
+    policy = SiteHome.at(home).policy
+    policy.write_text(policy.read_text().replace("people = 1", "people = 2"))
+    vera, viktor = (Visitor(home, person=name).enter() for name in ("vera", "viktor"))
+    page, tick = f"/requests/{plan}", f"agree.{stranger}"
+    form = vera.form(page, f"{page}/decide")
+    assert vera.post(f"{page}/decide", {"form": form, "verdict": "approve", tick: "on"}).status_code == 303
+    for shown in (page, "/members"):  # both pages know her word
+        assert tick not in vera.get(shown).text
+        assert "vera agrees; somebody else must, too" in words(viktor.get(shown).text)
+    form = viktor.form("/members", "/members/agree")
+    assert viktor.post("/members/agree", {"form": form, tick: "on"}).status_code == 303
+    assert stranger in SiteHome.at(home).known.agreed()
+    assert "vera approved" in words(viktor.get(page).text)  # what she approved still counts
+    assert viktor.decide(plan, "approve").status_code == 303
+    with Requests(home / "requests.sqlite") as book:
+        assert book.state("r1") is State.APPROVED
 
 
 def test_nobody_agrees_to_members_that_were_not_shown(home, ann, stranger):

@@ -94,10 +94,12 @@ class Known:
     def agree_half(
         self, cards: Sequence[Card], pinned: Federation, now: float, person: str, since: Mapping[str, float]
     ) -> None:
-        """As `agree`, of one of two persons: cards that another one agreed to count from now on. since: as `half`."""
+        """As `agree`, of one of two persons: cards that another one agreed to count from now on, as of when that one
+        said so: what that one approved since was about them. since: as `half`."""
         agreed, first = self.agreed(pinned), self.half(pinned, since)
         mine = _without(_of(cards, now, person), agreed)
-        whole = {mark: one for mark, one in mine.items() if mark in first and not _same(first[mark], person)}
+        both = {mark for mark in mine if mark in first and not _same(first[mark], person)}
+        whole = {mark: msgspec.structs.replace(mine[mark], when=first[mark].when) for mark in both}
         self._write(agreed | whole, _without(mine | first, whole))
 
     def _write(self, agreed: Mapping[str, Agreed], half: Mapping[str, Agreed]) -> None:

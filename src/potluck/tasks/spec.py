@@ -60,7 +60,8 @@ class TaskSpec:
     what its report shows beside a model; told: the same in pictures and tables.
     seal: what the server signs of it, in its last word.
     learnt: what an owner of this name is asked for, in a sentence or two; gist: what the server learns of its sums, in
-    plain words (empty: it has none); exact: what a plan without noise costs it.
+    plain words (empty: it has none); result: who has what comes of it, where it is no model (of that the views say it);
+    exact: what a plan without noise costs it.
     """
 
     words: Callable[[Plan], Sequence[str]]
@@ -83,5 +84,6 @@ class TaskSpec:
     seal: Callable[[Outcome], bytes] = lambda outcome: b""
     learnt: Callable[[Plan, str], str]
     gist: Callable[[Plan], str] = lambda plan: ""
+    result: Callable[[Plan], str] = lambda plan: ""
     exact: Callable[[Plan], str] = lambda plan: EXACT
     keeps: Callable[[Plan], Sequence[Party]] = charged

@@ -19,6 +19,7 @@ from potluck.learning.models.exports.as_graph import of_plan
 from potluck.learning.models.graphs import Equipped, trained_of
 from potluck.learning.models.kinds import kind_of
 from potluck.learning.models.room import Room, room
+from potluck.members.about import NOTHING, About
 from potluck.members.change import called
 from potluck.mpc.share.views import OPENS
 from potluck.owner.requests import Request
@@ -38,7 +39,8 @@ class Asked:
     here, by which the server has to go; empty where there is none. unreadable: why this version cannot read the graph
     that is kept here; empty where it can, or there is none. cap: what the policy lets a year's runs come to, composed
     (None: it sets no cap). rule: of the policy, how much one approval lets in; over: the plan's permit is; new: members
-    that it names and nobody here agreed to, by name the fingerprint."""
+    that it names and nobody here agreed to, by name the fingerprint. about: what the coordinator's card says of itself;
+    says: the same of the new ones; first: who of two persons agreed to one already, by its name."""
 
     request: Request
     plan: Spec
@@ -55,6 +57,14 @@ class Asked:
     rule: str = "person"
     over: bool = False
     new: Mapping[str, str] = field(default_factory=dict)
+    about: About = NOTHING
+    says: Mapping[str, About] = field(default_factory=dict)
+    first: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def organisation(self) -> str:
+        """Whose the coordinator says that it is, and how to reach it; empty where its card does not say."""
+        return self.about.words()
 
     @property
     def views(self) -> list[View]:
@@ -86,6 +96,11 @@ class Asked:
     def what(self) -> str:
         """What will be learnt, in a sentence or two, but for `empty`."""
         return task_of(self.plan).learnt(self.plan, self.me).replace(no_value(self.plan), "")
+
+    @property
+    def result(self) -> str:
+        """Who has what comes of it, where it is no model."""
+        return task_of(self.plan).result(self.plan)
 
     @property
     def empty(self) -> str:
@@ -210,6 +225,7 @@ class Asked:
             "protect": self.plan.protect.scheme,
             "noise": self.plan.privacy.noise,
             "asker": self.request.asker,
+            "asker_says": self.about.document(),
             "file": self.file,
             "new": dict(self.new),
             "state": self.request.state.value,

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from potluck.api.network.asked import Asked
 from potluck.api.network.composed import Composed, opened, would
-from potluck.api.network.membership.agreed import agree_to, compared, in_force, missing, newcomers, since
+from potluck.api.network.membership.agreed import agree_to, compared, firsts, in_force, missing, newcomers, since
 from potluck.api.network.policy.effects import waiting
 from potluck.core.errors import DataError, GraphError, Refused, UsageError
 from potluck.core.party import Role
 from potluck.core.plan import Plan as Spec
 from potluck.learning.models.sent import lacks
+from potluck.members.about import About
+from potluck.members.change import called
 from potluck.members.federation import titled
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
@@ -77,7 +79,11 @@ def _asked(folder: Path, which: Callable[[Requests], Sequence[Request]]) -> list
             late = plan.ended(datetime.now(UTC))
             new = newcomers(home, pinned, plan) if pinned and one.state is State.PENDING else {}
             facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, new)
-            asked.append(Asked(one, plan, left, spent, year, *facts))
+            about = {called(card.party): card.about for card in pinned.members} if pinned else {}
+            says = {name: about[name] for name in new}
+            who = pinned.coordinator.about if pinned else About()
+            first = firsts(home, pinned, new) if pinned and new else {}
+            asked.append(Asked(one, plan, left, spent, year, *facts, who, says, first))
         return asked
 
 
@@ -125,7 +131,7 @@ def decide(
     cannot read, or this person here; a new member was not seen; no log.
     """
     home = SiteHome.at(folder)
-    who = person or getpass.getuser()
+    who, now = person or getpass.getuser(), time.time()
     with closing(Requests(home.requests)) as requests, requests.change():
         seen.sure()
         policy = read_policy(home.policy)
@@ -136,16 +142,16 @@ def decide(
             if not signed:
                 _proven(home, requests, which, who)
             if asked and pinned:
-                compared(home, pinned, asked_of(asked[-1]), seen.new)
+                compared(home, pinned, asked_of(asked[-1]), seen.new, who)
             agreed = since(home, pinned, asked, rules.rule)
-            done = requests.approve(which, who, time.time(), rules, agreed, seen.run)
+            done = requests.approve(which, who, now, rules, agreed, seen.run)
         else:
             act = requests.deny if verdict == "deny" else requests.revoke
-            done = act(which, who, time.time(), rules)
+            done = act(which, who, now, rules)
         newest = done.newest
         plan = read_of(newest) if newest else None
-        if verdict == "approve" and done.changed and plan is not None:
-            agree_to(home, plan, who)
+        if verdict == "approve" and plan is not None and (done.changed or rules.people > 1):
+            agree_to(home, plan, who, now, half=not done.changed)
         name, run, asker = (plan.name if plan else "", seen.run or newest.run, newest.asker) if newest else ("", "", "")
         about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=by, reason=reason)
         AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)

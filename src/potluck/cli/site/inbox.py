@@ -64,6 +64,7 @@ def _members(out: Terminal, it: Members) -> None:
 
 def _show(out: Terminal, one: Asked) -> None:
     out.say(f"sha256:{one.request.hash}  {one.request.state.value}  {one.plan.name}, asked by {one.request.asker}")
+    out.lines([f"  says of itself: {one.organisation}"] if one.organisation else [])
     out.lines(f"  {what}: {said}" for what, said in (one.plan.permitted.words() if one.plan.permitted else ()))
     out.lines(["  its permit is over: it can only be denied"] if one.over else [])
     if one.file:

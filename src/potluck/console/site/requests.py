@@ -31,6 +31,7 @@ from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.learning.data.tally_words import lines
 from potluck.members.home import SiteHome
+from potluck.members.persons import folded
 from potluck.owner.access import REASON
 from potluck.owner.denial import Denial
 from potluck.owner.entries import Spending
@@ -89,8 +90,9 @@ class Owner:
         found = preview(self._folder, visit.name, visit.person, asked.request.run)
         blocks = [_block(name, values, found.names.get(name)) for name, values in found.values.items()]
         facts = [*lines(found.tally), *found.near]
+        waits = asked.request.state is State.PENDING
         return visit.page("leaving.html", f"What would leave: {found.asked.plan.name}", it=found, blocks=blocks,
-                          facts=facts, many=MANY, long=LONG, here=_under(asked))  # fmt: skip
+                          facts=facts, waits=waits, many=MANY, long=LONG, here=_under(asked))  # fmt: skip
 
     def decide(self, visit: Visit) -> Response:
         """Yes, no, or no more; where it cannot be, the page as things are now, with the reason that was typed: of the
@@ -119,6 +121,14 @@ class Owner:
             what = f"what the page showed has changed since ({why})" if why else "nobody can decide so about it now"
             raise Refused(what, hint="look at the page again")
 
+        ticked = {mark for mark in asked.new.values() if f"agree.{mark}" in visit.fields}
+        missed = [
+            name for name, mark in asked.new.items() if mark not in ticked and name not in self._mine(asked, visit)
+        ]
+        if chosen == "approve" and missed:
+            what = f"nobody said that the fingerprint of {', '.join(missed)} was compared"
+            raise UsageError(what, hint="call somebody there, compare, and tick it beside Approve")
+
         def sure() -> None:
             now = self._one(visit)
             shown = self._digest(now, earlier(self._folder, now.request))
@@ -127,7 +137,7 @@ class Owner:
                 raise Refused(f"what the page showed has changed since ({why})", hint=hint)
 
         signed = visit.session is not None and bool(visit.session.handle)
-        looked = Seen(asked.request.run, tuple(asked.new.values()), sure)
+        looked = Seen(asked.request.run, ticked, sure)
         decide(self._folder, chosen, asked.request.hash, visit.person, reason, signed=signed, seen=looked)
         return RedirectResponse(place(visit.name, visit.fields.get("run", "")), 303)
 
@@ -147,6 +157,10 @@ class Owner:
     def _against(self, asked: Asked) -> tuple[Denial, ...]:
         """What the policy of now has against a run that waits or was approved."""
         return barred(SiteHome.at(self._folder), (asked.request,)).get(asked.request.run, ())
+
+    def _mine(self, asked: Asked, visit: Visit) -> list[str]:
+        """New members to whom this person agreed already, as the first of two."""
+        return [name for name, who in asked.first.items() if folded(who) == folded(visit.person)]
 
     def settings(self, visit: Visit) -> Response:
         """Every setting of the plan, however long, to be kept."""
@@ -201,6 +215,7 @@ class Owner:
             many=MANY,
             long=LONG,
             verdicts=offered,
+            mine=self._mine(asked, visit),
             approves=any(one.word == "approve" for one in offered),
             form=visit.form(f"{where}/decide", self._digest(asked, before)) if offered else "",
             look=visit.form(f"{where}/preview") if asked.plan.traits.sums and not asked.computes else "",

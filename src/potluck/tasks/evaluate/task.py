@@ -60,6 +60,7 @@ def _exact(plan: Plan) -> str:
 
 EVALUATE = TaskSpec(
     learnt=_learnt,
+    result=lambda plan: "the numbers are with the coordinator's server, which may pass them on",
     gist=lambda plan: gist.said(plan, "how many rows each model judges how, by group"),
     exact=_exact,
     words=task.every,

@@ -12,10 +12,15 @@ from potluck.tasks.words import no_value
 EXACT = "no epsilon: what it shows is exact; whoever puts in keys that it made up learns which of them all have"
 
 
+def _to(plan: Plan) -> list[str]:
+    spec = required(plan.align)
+    return [name for name in plan.federation.sites if not spec.to or name in spec.to]
+
+
 def _learnt(plan: Plan, me: str) -> str:
     """Who learns what of whose keys."""
     spec = required(plan.align)
-    to = [name for name in plan.federation.sites if not spec.to or name in spec.to]
+    to = _to(plan)
     what = "how many keys all have in common" if spec.reveal == "size" else "which of their own keys all others have"
     mine = "" if me in to else "; this site learns nothing but how many keys each has"
     twice = " A key that is there twice counts once." if spec.duplicates == "first" else ""
@@ -24,6 +29,7 @@ def _learnt(plan: Plan, me: str) -> str:
 
 INTERSECT = TaskSpec(
     learnt=_learnt,
+    result=lambda plan: f"that is with {', '.join(_to(plan))}",
     exact=lambda plan: EXACT,
     words=lambda plan: ["psi"],
     check=check.check,

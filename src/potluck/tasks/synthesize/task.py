@@ -84,6 +84,7 @@ def _check(plan: Plan) -> tuple[list[str], list[str]]:
 
 SYNTHESIZE = TaskSpec(
     learnt=_learnt,
+    result=lambda plan: "the counts and the made-up rows are with the coordinator's server, which may pass them on",
     gist=lambda plan: gist.said(plan, "how many rows have which value, and which pair of values, of the columns"),
     words=task.every,
     check=_check,

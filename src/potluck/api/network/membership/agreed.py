@@ -1,6 +1,5 @@
 """What a site knows of its federation, for its owner: who is new, what waits, and a person's word about members."""
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +66,12 @@ def newcomers(home: SiteHome, pinned: Federation, plan: Plan | None = None) -> d
     return {called(card.party): fingerprint(card) for card in home.known.strangers(pinned, among, pinned)}
 
 
+def firsts(home: SiteHome, pinned: Federation, new: Mapping[str, str]) -> dict[str, str]:
+    """Who of two persons has agreed to a new member already, by its name. new: by name the fingerprint."""
+    first = home.known.half(pinned, _invited(home))
+    return {name: first[mark].person for name, mark in new.items() if mark in first}
+
+
 def _invited(home: SiteHome) -> dict[str, float]:
     """Who was invited to the home's pages, by folded name, and when."""
     return {folded(one.name): one.since for one in Persons(home.persons).all()}
@@ -84,7 +89,6 @@ def site_members(folder: Path, now: float) -> Members:
     home = SiteHome.at(folder)
     pinned = home.pinned()
     new = newcomers(home, pinned)
-    first = home.known.half(pinned, _invited(home))
     text = offer.waiting(home)
     waits = None if text is None else charter.parse(text, str(home.offered))
     other = offer.two_files(home)
@@ -92,7 +96,7 @@ def site_members(folder: Path, now: float) -> Members:
         Shown(pinned, home.federation, now >= pinned.expires),
         new,
         _people(home),
-        {name: first[mark].person for name, mark in new.items() if mark in first},
+        firsts(home, pinned, new),
         None if waits is None else Shown(waits, home.offered, now >= waits.expires),
         () if waits is None else Change(pinned, waits).lines(),
         "" if other is None else titled(other.version, other.digest),
@@ -143,20 +147,25 @@ def missing(home: SiteHome, pinned: Federation | None, requests: Requests, one: 
     return requests.missing(one.run, approve, since(home, pinned, requests.find(one.hash), approve.rule))
 
 
-def compared(home: SiteHome, pinned: Federation, plan: Plan, marks: Collection[str]) -> None:
-    """Whoever approves a plan saw its new members: marks are their fingerprints. Raises Refused: it names a member that
-    nobody here agreed to and that is not among these."""
+def compared(home: SiteHome, pinned: Federation, plan: Plan, marks: Collection[str], person: str) -> None:
+    """Whoever approves a plan compared its new members: marks are their fingerprints, beside those that this person
+    agreed to before. Raises Refused: it names a member that nobody here agreed to and that is not among these."""
     new = newcomers(home, pinned, plan)
-    unseen = [f"{name} ({mark})" for name, mark in new.items() if mark not in marks]
+    before = {name for name, who in firsts(home, pinned, new).items() if folded(who) == folded(person)}
+    unseen = [f"{name} ({mark})" for name, mark in new.items() if mark not in marks and name not in before]
     if unseen:
         what = f"the plan names members to whom nobody here has agreed: {', '.join(unseen)}"
         hint = "compare by voice, then potluck site approve --member FINGERPRINT, for each of them"
         raise Refused(what, where=home.name, hint=hint)
 
 
-def agree_to(home: SiteHome, plan: Plan, person: str) -> None:
-    """Who approves a run agrees to its members. Written before the decision holds: else the site would ask again."""
+def agree_to(home: SiteHome, plan: Plan, person: str, now: float, *, half: bool) -> None:
+    """Who approves a run agrees to its members. Written before the decision holds: else the site would ask again. half:
+    this is the first of two persons."""
     if home.federation.is_file():
         pinned = home.pinned()
         cards = [pinned.cards[one] for one in (*plan.sites, *plan.compute) if one in pinned.cards]
-        home.known.agree(cards, pinned, time.time(), person)
+        if half:
+            home.known.agree_half(cards, pinned, now, person, _invited(home))
+        else:
+            home.known.agree(cards, pinned, now, person)
