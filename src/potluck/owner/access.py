@@ -2,10 +2,10 @@
 A coordinator's has who signed in at its pages, and who started and cancelled what.
 
 Each line is on disk before `write` returns. Names from outside are shortened and their control letters written out,
-so that no one can forge a line or move a terminal's cursor. No value, no text from the network but names; of rows only
-counts of what a plan did not expect in them (event "rows"): the log is the owner's. It is NOT rotated and NOT chained:
-it grows by some hundred bytes a line, and whoever may write the file may change it. What was spent is in the ledger,
-which is evidence.
+so that no one can forge a line or move a terminal's cursor. No value, no text from the network but names, and a
+coordinator's reason for cancelling a run; of rows only counts of what a plan did not expect in them (event "rows"): the
+log is the owner's. It is NOT rotated and NOT chained: it grows by some hundred bytes a line, and whoever may write the
+file may change it. What was spent is in the ledger, which is evidence.
 """
 
 import fcntl
@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One line. when: UTC, ISO 8601; asker: who asked; person: who decided; plan: its name; file: of a request, the
     federation file that the server goes by; version: of a request, that of the server's program where it is another
     than here; policy: digest of the words of the one in force (`policy_words`); why: codes; reason: a person's words
-    with a decision."""
+    with a decision, a change of the policy, or the end of a run that its asker cancelled."""
 
     when: str
     event: Event

@@ -93,3 +93,27 @@ def test_an_end_takes_back_no_denial_and_needs_no_decision(fed):
         said(fed, one, ENDED)
         assert answer(fed, one, spec).codes == ("denied",)
     assert [found.fate.word for found in history(fed.folder / "a")] == ["denied by p"]
+
+
+def test_why_a_coordinator_cancelled_is_text_in_the_log_and_moves_no_cursor(fed):
+    """Nor does it fill a page: a longer one is no letter."""
+    with fed.site("a", threading.Event()) as one:
+        by_person(fed, "a")
+        assert answer(fed, one, noisy()).verdict == "pending"
+        said(fed, one, Close(b"", "x" * 1001))
+        assert history(fed.folder / "a")[0].request.state.value == "pending"
+        said(fed, one, Close(b"", "\x1b[2J\u202eno <b>more\n"))
+    (end,) = [one for one in read(fed.folder / "a" / "access.jsonl").entries if one.event == "end"]
+    assert (end.outcome, end.reason) == ("withdrawn", r"\u{1b}[2J\u{202e}no <b>more\u{a}")
+
+
+def test_a_proposal_that_comes_twice_is_one_line_of_the_log(fed):
+    """While nothing else happens: after a person's word the answer is another."""
+    with fed.site("a", threading.Event()) as one:
+        by_person(fed, "a")
+        for _ in range(3):
+            assert answer(fed, one, noisy()).verdict == "pending"
+        inbox.decide(fed.folder / "a", "deny", digest(noisy()).hex(), "ann", "no")
+        assert answer(fed, one, noisy()).verdict == "denied"
+    asked = [one.outcome for one in read(fed.folder / "a" / "access.jsonl").entries if one.event == "request"]
+    assert asked == ["pending", "denied"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from potluck.api.local.run import write
 from potluck.api.network.once import run_round
 from potluck.api.network.reckoning import reckoning
-from potluck.api.network.sessions import FINISHED, SUMMED, Say, Session
+from potluck.api.network.sessions import FINISHED, REASON, SUMMED, Say, Session
 from potluck.api.plan.plan import Plan
 from potluck.api.results.facts import Facts
 from potluck.api.results.folder import taken
@@ -124,7 +124,7 @@ def carry_out(
             else:
                 outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin, where.check)
         except Cancelled:
-            coordinator.close(b"")  # so that sites let go of it
+            coordinator.close(b"", kept.journal.fact(REASON) or "")  # so that sites let go of it
             raise
         except (Refused, Abort) as error:
             if isinstance(error, Abort) or coordinator.participants.said_no():

@@ -31,6 +31,8 @@ from potluck.parties.runners.journal import Journal
 WAITING, QUEUED, OPEN, SUMMED = "waiting", "queued", "open", "summed"
 """States of a run: it waits for sites and their owners; for its turn among others; sums are still to be done; all are,
 the sites are to be told."""
+REASON = "cancel reason"
+"""The fact of a journal that says to its sites why the run was cancelled."""
 FINISHED, FAILED, CANCELLED, GIVEN_UP = "finished", "failed", "cancelled", "given up"
 """Those of one that has ended: well; by itself, it can be gone on with; by a person; started anew instead."""
 GOING = (WAITING, QUEUED, OPEN, SUMMED)

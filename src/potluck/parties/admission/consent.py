@@ -59,6 +59,7 @@ class Consent:
         self._owner = owner
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._quiet_until: dict[Cause, float] = {}
+        self._waits: OrderedDict[str, tuple[tuple[Subject, tuple[str, ...]], float]] = OrderedDict()
 
     def goes_by(self, run: str) -> tuple[int, bytes]:
         """Version and digest of the federation file of a run: the one that it is bound to, else the one in force."""
@@ -98,9 +99,22 @@ class Consent:
             decision = unable(error, self._owner.home.folder)
         if decision.verdict in ("denied", "unable") and not decision.form:
             self._plans.pop(run, None)
-        self._write("request", OUTCOMES[decision.verdict], about, decision)
+        if not self._again(run, about, decision):
+            self._write("request", OUTCOMES[decision.verdict], about, decision)
         self.counted(run, decision.told)
         return decision
+
+    def _again(self, run: str, about: Subject, decision: Decision) -> bool:
+        """Whether this run was just told the same: a proposal that was sent twice is one event, not two."""
+        said, now = (about, decision.codes), time.monotonic()
+        before, until = self._waits.pop(run, ((Subject(), ()), 0.0))
+        if decision.verdict != "pending":
+            return False
+        again = said == before and now < until
+        self._waits[run] = (said, until if again else now + QUIET)
+        while len(self._waits) > KNOWN:
+            self._waits.popitem(last=False)
+        return again
 
     def counted(self, run: str, told: tuple[str, ...] | None) -> None:
         """What the owner has to know of the rows that were just read: on its screen and in its log, nowhere else. None:
@@ -170,9 +184,9 @@ class Consent:
         )
         return msgspec.msgpack.encode(signed)
 
-    def close(self, run: str, model: bytes, part: Participation | None = None) -> float | None:
+    def close(self, run: str, model: bytes, part: Participation | None = None, reason: str = "") -> float | None:
         """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise. part: of this
-        process in it."""
+        process in it; reason: the asker's words, if it cancelled it."""
         known = self._plans.pop(run, None) or asked_before(self._owner.requests, run)
         about = self._about(run, known)
         ledger = self._owner.ledger
@@ -187,6 +201,7 @@ class Consent:
         except PotluckError:
             return None  # nobody ever asked for it
         withdrawn = request.state is State.WITHDRAWN
+        about = replace(about, reason=reason)
         self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)

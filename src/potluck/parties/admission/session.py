@@ -12,6 +12,7 @@ import msgspec
 
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import Hash, Message, dump
+from potluck.owner.access import REASON
 
 HELLO = "hello"
 PROPOSE = "propose"
@@ -76,9 +77,11 @@ class Answer(Message, frozen=True):
 
 
 class Close(Message, frozen=True):
-    """The run is finished: nothing more will be asked under its name. model: SHA-256 of the model file, or empty."""
+    """The run is finished: nothing more will be asked under its name. model: SHA-256 of the model file, or empty;
+    reason: of one that was cancelled, why, in the words of whoever did it."""
 
     model: Annotated[bytes, msgspec.Meta(max_length=32)]
+    reason: Annotated[str, msgspec.Meta(max_length=REASON)] = ""
 
 
 class Ended(Message, frozen=True):

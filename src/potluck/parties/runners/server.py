@@ -180,10 +180,11 @@ class Coordinator:
         for one in self._doubted:
             self.participants.doubt(one)
 
-    def close(self, model: bytes) -> None:
-        """Tell the sites that the run is finished, and hear their last words."""
+    def close(self, model: bytes, reason: str = "") -> None:
+        """Tell the sites that the run is finished, and hear their last words. reason: why it was cancelled."""
         waiting = self.participants.present()
-        self._tell({site: Close(model) for site in self.participants.of})  # who is away reads it when it is back
+        word = Close(model, reason)
+        self._tell(dict.fromkeys(self.participants.of, word))  # who is away reads it when it is back
         end = time.monotonic() + min(LAST_WORDS, self.patience)
         while time.monotonic() < end and any(self.participants.of[site].last is None for site in waiting):
             self._listen(TICK)

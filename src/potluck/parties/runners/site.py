@@ -311,7 +311,7 @@ class Site:
     def _close(self, run: str, said: Close) -> None:
         """The run is over: its rows are let go, and the ledger has the last word."""
         seat = self._cut(self._seats.get(run))
-        epsilon = self._consent.close(run, said.model, seat.part if seat else None)
+        epsilon = self._consent.close(run, said.model, seat.part if seat else None, said.reason)
         self._leave(run)
         self._asked.drop(run)
         self._voice.say(parcel(run, Closed(epsilon, self._consent.head(run))))

@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from potluck.api.network.sessions import GOING, UNFINISHED, Order, Say, begun, order_in, quiet, unfinished
+from potluck.api.network.sessions import GOING, REASON, UNFINISHED, Order, Say, begun, order_in, quiet, unfinished
 from potluck.api.plan.plan import Plan
 from potluck.core import private
 from potluck.core.errors import PotluckError, UsageError
@@ -17,6 +17,7 @@ from potluck.core.plan import digest
 from potluck.core.visible import visible
 from potluck.members.files import held, locked
 from potluck.members.home import CoordinatorHome
+from potluck.owner.access import REASON as LONGEST
 from potluck.owner.access import AccessLog, Subject
 from potluck.parties.runners.journal import Journal
 
@@ -54,6 +55,7 @@ def cancelled(home: CoordinatorHome, folder: Path, person: str, reason: str = ""
         raise UsageError(f"this run is {state}", where=visible(folder.name), hint="only one that goes on is cancelled")
     words = "; ".join(part for part in (f"cancelled by {person}" if person else "cancelled", reason) if part)
     with closing(Journal.look(folder / "journal.sqlite", "rw")) as journal:
+        journal.note(REASON, visible(reason)[:LONGEST])
         journal.note("cancel", visible(words))
     about = Subject(person=person, plan=name, hash=text.removeprefix("sha256:"), run=folder.name, reason=reason)
     AccessLog(home.access).write("cancel", datetime.now(UTC), about=about)
