@@ -6,6 +6,7 @@ import pytest
 
 from potluck.api.local.check import check
 from potluck.api.plan.grammar import MEANT, override, parse, read_toml
+from potluck.api.plan.mistakes import mistakes
 from potluck.api.plan.plan import Plan, opened
 from potluck.core.errors import PlanError, UsageError
 from potluck.core.registry import Known
@@ -75,6 +76,43 @@ def test_a_good_plan_is_read_with_its_defaults():
 def test_a_wrong_key_or_word_is_named_with_the_nearest_known_one(old, new, expected):
     assert old in GOOD
     assert expected in error(GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("epsilon = 1,0  # much", "a number has a point, and no comma: type 1.0"),
+        ("name = “heart”", 'quotes are straight here: type "'),
+        ("noise = none", "texts need quotes"),
+        ("rounds 5", "keys need ="),
+        ("rounds: 5", "keys need =, and no :"),
+        ("rounds\u00a0= 5", "a space in it is of another kind"),
+        ("name = 'heart", "a quote is missing"),
+        ('sites = ["a", "b"', "a bracket is not closed"),
+        ("shuffle = True", "type true or false, in small letters"),
+        ("l2 = .5", "digits on both sides of a point"),
+        ("l2 =", "a value is missing after ="),
+        ("two words = 3", "a key is one word, or stands in quotes"),
+        ("[model", "the name of a table stands in brackets"),
+    ],
+)
+def test_a_line_that_is_no_toml_is_shown_with_what_to_type(line, hint):
+    with pytest.raises(PlanError) as caught:
+        read_toml(f"{GOOD}\n{line}\n[last]\nb = [\n  1,\n]\n", "heart.toml")
+    number = GOOD.count("\n") + 2
+    assert caught.value.where == f"heart.toml, line {number}"
+    assert caught.value.what.startswith("not TOML: ")
+    assert hint in caught.value.hint
+    assert [one.what for one in caught.value.others] == ["keys and words were not looked at"]
+
+
+def test_one_mistake_hides_no_other_and_long_texts_are_read_to_a_bound():
+    with pytest.raises(PlanError) as caught:
+        read_toml("a = 1,0\nb = [\n  1,\n  2]\nc = x\n[d]\ne 1\n", "p")
+    assert [one.where for one in (caught.value, *caught.value.others)] == ["p, line 1", "p, line 5", "p, line 7", "p"]
+    assert "a = 2" in error("a = 1\na = 2\n")
+    assert len(mistakes("x = [\n" * 10_000)) < 50
+    assert mistakes("x = [" + "1," * (1 << 20)) == []
 
 
 def test_of_several_tables_of_one_kind_the_wrong_one_is_named():

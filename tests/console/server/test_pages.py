@@ -68,9 +68,41 @@ def test_a_run_says_who_refused_and_why_in_words(desk, ann):
     assert "Why it ended: B refuses this plan. What each site said" in text
     assert "potluck site" not in text
     assert "its owner had not decided" in text
+    assert "nobody there need decide" in text
+    assert "the plan sent again under New run is this run" in text
     assert "Cancel" not in text
-    assert "Take it back" in text
     assert " b: refused (its budget of epsilon for the year does not reach)" in text
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "unsaid"),
+    [
+        ({"ending": True, "why": "cancelled by bob; no more"}, "Is being cancelled: 0 of 3", "End it"),
+        ({"ending": True, "why": "cancelled by bob; no more"}, "Cancelled by bob : No more.", "Why it ended"),
+        (
+            {"first": 160.0, "state": "finished", "ended": 161.0},
+            "since its first round; before, it waited 1 min",
+            "",
+        ),
+        ({"state": "failed", "ended": 130.0, "why": "Refused: no"}, "30.0 s, without a round", ""),
+    ],
+)
+def test_how_a_run_ends_and_what_it_took_are_said_once(desk, ann, facts, said, unsaid):
+    desk.office.runs.append(live("b" * 32, began=100.0, **facts))
+    page = ann.get(f"/runs/{'b' * 32}").text
+    text = words(page)
+    assert said in text
+    assert not unsaid or unsaid not in text
+    assert "ending" not in facts or f"/runs/{'b' * 32}/cancel" not in page
+
+
+def test_a_persons_no_invites_nobody_to_wait(desk, ann):
+    run, heard = "c" * 32, (Heard("b", "denied", ("denied",), 3.0, None, 0, None),)
+    desk.office.runs.append(live(run, state="failed", sites=heard, why="Refused: b refuses", ended=time.time()))
+    text = words(ann.get(f"/runs/{run}").text)
+    assert "A person's no ends every later run of this plan there, until that person takes it back" in text
+    assert "refused: a person there said no" in text
+    assert "denied" not in text
 
 
 def test_metrics_of_looks_are_drawn(desk, ann):
@@ -113,7 +145,8 @@ def test_what_several_see_together_is_shown(ann, quick):
     [
         (offices.text(privacy={"noise": "shared", "epsilon": -1.0}), "epsilon"),
         (offices.text(task="trian"), "train"),
-        ("not toml", "Not TOML"),
+        ("not toml", "not TOML: not toml."),
+        ("version = 1\nepsilon = 1,0", "A number has a point, and no comma: type 1.0"),
     ],
 )
 def test_a_wrong_plan_is_shown_with_its_key_and_what_to_do(desk, ann, quick, text, said):
@@ -199,7 +232,7 @@ def test_a_run_is_cancelled_with_a_reason_and_the_log_says_who(desk, ann):
     form = ann.form(page, f"{page}/cancel")
     assert ann.post(f"{page}/cancel", {"form": form, "reason": "the wrong columns"}).status_code == 303
     text = words(ann.get(page).text)
-    assert "Cancelled by ann; the wrong columns" in text
+    assert "Cancelled by ann : The wrong columns." in text
     entry = read(desk.folder / "access.jsonl").entries[-1]
     assert (entry.event, entry.person, entry.reason, entry.run) == ("cancel", "ann", "the wrong columns", run)
     assert run in ann.get("/log").text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from potluck.api.network.reckoning import reckoning
-from potluck.api.network.sessions import FINISHED, GOING, OPEN, order_in, planned_in, why_of
+from potluck.api.network.sessions import FINISHED, GOING, OPEN, UNFINISHED, order_in, planned_in, why_of
 from potluck.core.errors import PotluckError
 from potluck.core.party import SERVER, Party, Role
 from potluck.core.plan import Plan as Spec
@@ -68,7 +68,8 @@ class Heard:
 class Live:
     """One run. sums: how many there are in all; opened: how many are done; tries: rounds that came to nothing; file:
     the federation file that it began with and ends under; person: who submitted it, empty: not said; why: of one that
-    failed, or was cancelled; ended: seconds since 1970; out: the folder of one that finished."""
+    failed, or was cancelled; ended: seconds since 1970; out: the folder of one that finished; first: when its first
+    round began; ending: somebody cancelled it, and it has not ended yet."""
 
     run: str
     plan: str
@@ -89,6 +90,8 @@ class Live:
     why: str = ""
     ended: float | None = None
     out: Path | None = None
+    first: float | None = None
+    ending: bool = False
 
     def document(self) -> dict[str, object]:
         """The JSON of one run."""
@@ -231,6 +234,8 @@ def _live(folder: Path, journal: Journal, running: bool) -> Live:
         why=why.words if why else journal.fact("cancel") or "",
         ended=float(ended) if ended and state not in GOING else None,
         out=Path(out) if out and state == FINISHED else None,
+        first=rounds[0]["began"] if rounds else None,
+        ending=state in UNFINISHED and journal.fact("cancel") is not None,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from potluck.api.plan.lines import lines
+from potluck.api.plan.mistakes import mistakes, shown
 from potluck.core.errors import PlanError, UsageError, reason
 from potluck.core.plan import Plan
 from potluck.core.strict import Strict
@@ -59,14 +60,26 @@ def read_toml(text: str, where: str) -> Toml:
             raise RecursionError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        hint = "texts need quotes, keys need `=`"
-        if "overwrite" in str(error):
-            hint = 'each key stands once; one with a point in it needs quotes, as in "north.labs" = "labs.csv"'
-        raise PlanError(f"not TOML: {error}", where=where, hint=hint) from None
+        raise _no_toml(text, str(error), where) from None
     except RecursionError:
         raise PlanError("lists or tables are nested too deeply", where=where, hint="a plan has a few levels") from None
     except ValueError:  # TOML sets no bound on a whole number, Python's reader of digits does
         raise PlanError("a number has too many digits", where=where, hint="write it shorter") from None
+
+
+def _no_toml(text: str, why: str, where: str) -> PlanError:
+    """The first mistake, with all others. why: of who read it as a whole, where each of its statements is TOML."""
+    found = [
+        PlanError(f"not TOML: {one.shown}", where=f"{where}, line {one.line}", hint=one.hint) for one in mistakes(text)
+    ]
+    if not found:
+        hint = 'each key stands once; one with a point in it needs quotes, as in "north.labs" = "labs.csv"'
+        place = re.search(r"at line ([0-9]+)", why)
+        line = shown(text.split("\n")[int(place[1]) - 1]) if place else ""
+        return PlanError(f"not TOML: {why}{f': {line}' if line else ''}", where=where, hint=hint)
+    last = PlanError("keys and words were not looked at", where=where, hint="they are once all of it is TOML")
+    found[0].others = (*found[1:], last)
+    return found[0]
 
 
 def override(tables: Toml, setting: str) -> Toml:

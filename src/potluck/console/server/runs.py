@@ -117,9 +117,8 @@ class Runs:
             going=going,
             parts=self._parts(run),
             left=left(run),
-            refused=words.refused(run),
-            stops=run.state in (*words.GOING, "failed"),
-            form=visit.form(f"/runs/{run.run}/cancel", run.run) if run.state in (*words.GOING, "failed") else "",
+            stops=_stops(run),
+            form=visit.form(f"/runs/{run.run}/cancel", run.run) if _stops(run) else "",
             most=REASON,
         )
 
@@ -143,8 +142,8 @@ class Runs:
             raise UsageError(f"a reason has 1 to {REASON} letters", hint="go back and say why the run ends")
         form = visit.take(f"/runs/{visit.name}/cancel")
         run = self._run(visit)
-        if form.shown != run.run or run.state not in (*words.GOING, "failed"):
-            raise Refused("this run has ended", hint="look at the page again, it shows how things are now")
+        if form.shown != run.run or not _stops(run):
+            raise Refused("this run has ended, or is about to", hint="look at the page again")
         self._office.cancel(run.run, visit.person, reason)
         self._latest.forget(run.run)
         return RedirectResponse(f"/runs/{run.run}", 303)
@@ -162,7 +161,7 @@ class Runs:
             "run": run,
             "state": words.state(run),
             "words": words,
-            "elapsed": max(0.0, (run.ended or time.time()) - run.began),
+            "times": words.times(run, time.time()),
             "going": run.state in words.GOING,
             "parties": _parties(run),
             "curves": drawn(self._history(run)),
@@ -178,6 +177,11 @@ class Runs:
             return self._office.history(run.run)
         except PotluckError:  # no journal can be read yet
             return ()
+
+
+def _stops(run: Live) -> bool:
+    """Whether it can be cancelled: nobody did yet, and it goes on, or may."""
+    return run.state in (*words.GOING, "failed") and not run.ending
 
 
 def drawn(looks: Sequence[Look]) -> list[Curve]:

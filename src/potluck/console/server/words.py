@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from potluck.api.network.status import Live
 from potluck.core.prose import sentence
+from potluck.report.words import duration
 
 GOING = ("waiting", "queued", "open", "summed")
 """States of a run that has not ended."""
@@ -58,6 +59,7 @@ CODES = {
     "data": "its rows or files do not fit: its own screen says how",
     "rows_changed": "its rows changed since the run began",
     "repeats": "its owner is asked again: a step was repeated too often",
+    "members": "a person there must first agree to a new member of this federation that the plan names",
     "near": "its owner is asked again: beside another plan, a few rows could be told apart",
     "permit": "the permit in the plan is not in force there",
 }
@@ -86,7 +88,29 @@ EVENTS = {
 
 def state(run: Live) -> str:
     """How a run stands."""
+    if run.ending:
+        return "is being cancelled"
     return "refused" if refused(run) else STATES.get(run.state, run.state)
+
+
+def stopped_by_persons(run: Live) -> bool:
+    """Whether somebody at a site said no: that counts for every later run of the plan, too."""
+    return any({"denied", "revoked"} & set(one.codes) for one in (*run.sites, *run.computes))
+
+
+def times(run: Live, now: float) -> str:
+    """How long it waited for sites and owners, and how long it has been in rounds."""
+    end = run.ended or now
+    waited = max(0.0, (run.first or end) - run.began)
+    if run.first is None:
+        return f"waiting for {duration(waited)}" if run.state in GOING else f"{duration(waited)}, without a round"
+    return f"{duration(max(0.0, end - run.first))} since its first round; before, it waited {duration(waited)}"
+
+
+def cancelled(why: str) -> tuple[str, str]:
+    """By whom, and why, of the one line that a run keeps of it."""
+    who, _, reason = why.partition("; ")
+    return sentence(who).rstrip("."), reason
 
 
 def refused(run: Live) -> bool:
@@ -97,6 +121,11 @@ def refused(run: Live) -> bool:
 def verdict(word: str, going: bool = True) -> str:
     """What a site said. going: the run has not ended, so that more may come."""
     return "its owner had not decided" if word == "pending" and not going else VERDICTS.get(word, word)
+
+
+def keys(found: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of its policy that say no, where the words do not name them."""
+    return tuple(f"allow.{code}" for code in found if code in _POLICY and f"allow.{code}" not in CODES[code])
 
 
 def codes(found: tuple[str, ...]) -> tuple[str, ...]:
