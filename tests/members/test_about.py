@@ -3,6 +3,7 @@
 import hashlib
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from potluck.members.change import Change
 from potluck.members.federation import accept
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.members.offer import judged
-from potluck.members.site import join
+from potluck.members.site import join, pin
 from support.members.scene import CHIEF, NOW, after, federation, keys
 
 CLINIC = About("Klinikum Århus", "Danmark", "data@klinik.example, +45 1234")
@@ -156,6 +157,13 @@ def test_verbs_say_who_one_is(tmp_path, cli, room, monkeypatch):
     shown = cli("federation", "add", "hospitals", "a/a.card")
     assert "says: Klinikum Århus, Danmark; contact c" in shown.out
     assert "says: Reg" in shown.out
+    assert cli("site", "join", "a", "hospitals/federation.toml").code == 0
+    api.federation_add(tmp_path / "hospitals", [api.site_new(tmp_path / "c", about=CLINIC).card], time.time())
+    file = Path("hospitals/federation.toml")
+    pin(SiteHome.at(Path("a")), charter.read(file), file.read_text(), time.time())
+    listed = cli("site", "inbox", "a").out
+    assert "who coordinates hospitals says of itself: Reg" in listed
+    assert f"compare by voice\n  says of itself: {WORDS}" in listed
     assert cli("federation", "rotate", "hospitals", "--organisation", "").code == 0
     assert "says: Reg" not in cli("federation", "show", "hospitals").out
     assert cli("site", "new", "b", "--contact", "a\nb").code == 2

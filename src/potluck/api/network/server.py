@@ -15,6 +15,7 @@ from potluck.api.plan.plan import Plan, opened
 from potluck.api.results.folder import free
 from potluck.api.results.outcome import Run
 from potluck.core.errors import Refused
+from potluck.core.rounds import Abort
 from potluck.drivers.sums import Progress
 from potluck.members.files import locked
 from potluck.members.home import CoordinatorHome
@@ -61,13 +62,20 @@ def serve(
         kept = stack.enter_context(session(home, plan, fresh, order, time.time(), say))
         link, lease, _ = stack.enter_context(line(home, kept.member, say))
 
+        def stands() -> None:
+            home.under(kept.member.federation.digest, time.time(), kept.member.federation.version)
+
         def check() -> None:  # a broker that is away is waited for as sites are
             lease.check(min(max(wait, PATIENCE), DAY))
-            home.under(kept.member.federation.digest, time.time(), kept.member.federation.version)
+            stands()
 
         heads = KnownHeads(home.folder / "heads.json", kept.member.federation)
         where = Place(kept.member, identity(kept.member), link, heads, check, ALWAYS)
-        place = carry_out(kept, plan, where, warnings, wait, progress, say)
+        try:
+            place = carry_out(kept, plan, where, warnings, wait, progress, say)
+        except (Refused, Abort):
+            stands()  # where keys were revoked, that is why nobody answered
+            raise
     return Run.read(place)
 
 

@@ -12,8 +12,10 @@ from potluck.api.network.membership.agreed import Members, joined, site_members
 from potluck.api.network.membership.turned import DAYS, turned_away
 from potluck.cli.door import PATH, spoken, voice
 from potluck.cli.terminal import Terminal
+from potluck.core.party import SERVER
 from potluck.core.prose import agree
 from potluck.learning.graph.outline import some
+from potluck.members.card import fingerprint
 from potluck.owner.requests import NEAR, REPEATED, STRANGERS, State
 
 
@@ -57,9 +59,14 @@ def _members(out: Terminal, it: Members) -> None:
     if it.waits:
         out.say(f"version {it.waits.federation.version} of the federation file waits: potluck site join --offered")
         out.lines(f"  {line}" for line in it.changes)
+    cards = it.federation.federation.cards
+    said = {fingerprint(card): card.about.words() for card in cards.values()}
+    if who := cards[SERVER].about.words():
+        out.say(f"who coordinates {it.federation.federation.name} says of itself: {who}")
     for name, mark in it.new.items():
         whom = f"to whom only {it.first[name]} agreed so far" if name in it.first else "whom nobody here agreed to yet"
         out.say(f"new: {name} {mark}, {whom}: compare by voice")
+        out.lines([f"  says of itself: {said[mark]}"] if said.get(mark) else [])
 
 
 def _show(out: Terminal, one: Asked) -> None:

@@ -3,6 +3,7 @@ one."""
 
 import threading
 import time
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from potluck.api.network import inbox
 from potluck.api.network import members as api
 from potluck.api.network.office import hall
 from potluck.api.results.outcome import Run
+from potluck.core.errors import Refused
 from potluck.members.home import CoordinatorHome
 from potluck.secret.envelope import Header
 from support.parties import across, scene
@@ -67,3 +69,19 @@ def test_new_keys_of_the_coordinator_end_no_run_and_a_run_that_waits_goes_by_the
     ]
     for one, made in ((ended, goes), (last, waits)):
         assert Run.read(one.out).model.digest() == scene.Scene(made).run().model.digest()
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+def test_a_run_that_waits_under_a_file_whose_keys_were_revoked_ends_with_that_reason(tmp_path, revoke):
+    api.federation_new(tmp_path / "fed", "tls://localhost:4222", time.time())
+    home = CoordinatorHome.at(tmp_path / "fed")
+    began = home.open(time.time())
+    journal = SimpleNamespace(fact=lambda name: None, rounds=lambda: [1])
+    api.federation_rotate(home.folder, [], time.time(), keys=False, days=None, revoke=revoke)
+    office = SimpleNamespace(over=threading.Event(), home=home, newest=home.open(time.time()))
+    turn = hall._Turn(SimpleNamespace(journal=journal, member=began, state="open"), office)
+    if not revoke:  # the control
+        return turn.go_on()
+    with pytest.raises(Refused, match="keys of then were revoked"):
+        turn.go_on()
+    return None

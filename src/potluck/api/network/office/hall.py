@@ -177,14 +177,18 @@ class _Turn:
         self._state = kept.state
 
     def go_on(self) -> None:
-        """Raises Cancelled; Interrupted: the line is gone; Renewed."""
+        """Raises Cancelled; Interrupted: the line is gone; Renewed; Refused: keys of its file were revoked."""
         if self._hall.over.is_set():
             raise Interrupted
         if self._kept.journal.fact("cancel") is not None:
             raise Cancelled
-        newest = self._hall.newest.federation.digest
-        if newest != self._kept.member.federation.digest and not self._kept.journal.rounds():
+        newest, mine = self._hall.newest.federation, self._kept.member.federation
+        if newest.digest == mine.digest:
+            return
+        if not self._kept.journal.rounds():
             raise Renewed
+        if mine.version < newest.oldest:  # nobody answers any more, so that it would wait without end
+            self._hall.home.under(mine.digest, time.time(), mine.version)
 
     def mine(self) -> bool:
         """In the order in which the runs were agreed to by all."""
