@@ -54,7 +54,8 @@ def test_what_a_card_says_is_signed_and_its_fingerprint_covers_all_but_the_conta
 
 
 @pytest.mark.parametrize(
-    "text", ["two\nlines", "\x1b[2K", "a\u202eb", " a", "a  b", "\u3164", "a\u00a0b", "\ud800", "x" * 201]
+    "text",
+    ["two\nlines", "\x1b[2K", "a\u202eb", " a", "a  b", "\u3164", "a\u00a0b", "\ud800", "x" * 201, "a" + "\u0301" * 40],
 )
 def test_hostile_texts_are_refused_when_they_are_made_and_when_they_are_read(tmp_path, text):
     for name in LONGEST:

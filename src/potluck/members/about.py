@@ -8,7 +8,7 @@ Decision 0070.
 from dataclasses import dataclass
 
 from potluck.core.errors import UsageError
-from potluck.core.visible import seen
+from potluck.core.visible import visible
 
 LONGEST = {"organisation": 120, "country": 60, "contact": 200}
 """Letters of each text, at most."""
@@ -27,7 +27,7 @@ class About:
         for name, text in self.document().items():
             if len(text) > LONGEST[name]:
                 raise UsageError(f"{name} has {len(text)} letters, at most {LONGEST[name]} will do", hint="shorten it")
-            if not all(map(seen, text)) or text != " ".join(text.split()):
+            if visible(text) != text or text != " ".join(text.split()):
                 what = f"{name} has letters that do not show, a line break, or blanks beside a blank or at an end"
                 raise UsageError(what, hint="plain text on one line, as it is to be read")
 
