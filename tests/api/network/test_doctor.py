@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections import namedtuple
+from dataclasses import replace as replaced
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
@@ -21,6 +22,7 @@ from potluck.api.network.inbox import decide
 from potluck.api.network.ledger import anchor, spending
 from potluck.api.network.membership.agreed import Members
 from potluck.api.network.membership.shown import Shown
+from potluck.api.network.running import status as running_status
 from potluck.api.network.running.pulse import Pulse
 from potluck.api.network.running.status import status
 from potluck.cli import potluck
@@ -301,6 +303,7 @@ def test_ends_are_told_before_they_come_and_after(home):
     now = time.time()
     assert set(wrong(home, quick=True, now=now + 61 * DAY)) == {("expiry", "look")}
     assert wrong(home, quick=True, now=now + 61 * DAY)[("expiry", "look")].what.endswith("expires in 28 days")
+    assert wrong(home, quick=True, now=now + 88.5 * DAY)[("expiry", "bad")].what.endswith("expires in 35 hours")
     assert set(wrong(home, quick=True, now=now + 91 * DAY)) == {("expiry", "bad")}
     soon = wrong(home, now=now + 380 * DAY)
     assert soon[("certificate", "look")].what == "the broker's certificate expires in 16 days"
@@ -411,6 +414,12 @@ def test_a_run_that_its_own_site_refused_is_not_in_progress(home):
             log.write("request", datetime.now(UTC), outcome=outcome, about=about, why=why)
             found += [said.split(":")[0] for said in status(home).lines if " of fed, 0000" in said]
             spent += [run.state for run in spending(home).runs]
+        log.write("request", datetime.now(UTC), outcome="refused", about=about, why=("data",))
+        for later, kept in (("another", 1), ("stays", 0)):  # the first is the control
+            two = (one, replaced(one, run="r2"))
+            patch.setattr(Requests, "every", lambda self, two=two: two)
+            patch.setattr(running_status, "_name", lambda it, later=later: "stays" if it.run == "r1" else later)
+            assert len(status(home).refused) == kept
     assert found == ["in progress", "turned away (data)", "in progress"]
     assert spent == ["open", "turned away", "open"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 from potluck.core.errors import PotluckError
 
 State = Literal["good", "look", "bad", "unknown"]
-DAY = 86400
+DAY, LAST = 86400, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,13 @@ def failed(topic: str, error: PotluckError, state: State = "bad") -> Finding:
 
 
 def expiring(topic: str, what: str, seconds: float, soon: int, hint: str) -> Finding:
-    """Something that ends in so many seconds. soon: from so many days on it is worth a look."""
+    """Something that ends in so many seconds. soon: from so many days on it is worth a look; in the last two it is bad,
+    while somebody can still do something."""
     days = int(seconds // DAY)
     if seconds <= 0:
         return Finding(topic, "bad", f"{what} has expired", hint)
+    if days < LAST:
+        return Finding(topic, "bad", f"{what} expires in {int(seconds // 3600)} hours", hint)
     if days < soon:
         return Finding(topic, "look", f"{what} expires in {days} days", hint)
     return Finding(topic, "good", f"{what} is good for {days} days more")

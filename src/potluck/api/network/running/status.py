@@ -5,6 +5,7 @@ It asks the process nothing: it reads the home, the lock and the small file that
 
 import math
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,13 +155,21 @@ def status(folder: Path, now: float | None = None) -> Status:
         beat=heard(home.status),
         federation=home.pinned() if home.federation.is_file() else None,
         runs=tuple(one for one in approved if one.run not in away),
-        refused=tuple((one, away[one.run]) for one in approved if one.run in away),
+        refused=tuple((one, away[one.run]) for one in approved if one.run in away and not _mended(one, every, away)),
         waiting=tuple(pending),
         last=rounds[-1] if rounds else None,
         spent=spent,
         trouble=". ".join(filter(None, (left(home), trouble))),
         now=now,
     )
+
+
+def _mended(one: Request, every: tuple[Request, ...], away: Mapping[str, str]) -> bool:
+    """Whether a later run of its asker's, of a plan of this name, was let in."""
+    name, later = _name(one), every[every.index(one) + 1 :]
+    let_in = (State.APPROVED, State.FINISHED)
+    found = [other for other in later if other.asker == one.asker and other.state in let_in and other.run not in away]
+    return bool(name) and any(_name(other) == name for other in found)
 
 
 def _spent(home: SiteHome) -> Spent:
