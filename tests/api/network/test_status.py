@@ -130,11 +130,13 @@ def test_a_copy_older_than_what_sites_go_by_is_said_by_the_doctor_with_what_to_d
     def said():
         return [one for one in examine(fed) if one.topic == "federation"]
 
+    made = members.site_new(fed.parent / "b")
+    members.federation_add(fed, [made.card], time.time())
     asked(fed)
     assert [one.state for one in said()] == ["good"]
     home, plan = CoordinatorHome.at(fed), scene.plan()
     with session(home, plan, False, Order(), time.time()) as kept:
-        kept.journal.heard(site("b"), "denied", ("federation",), 2, bytes(32))
+        kept.journal.heard(site("b"), "denied", ("federation",), 3, bytes(32))
     (found,) = said()
     assert found.state == "look"
     assert "b said to go by a newer one" in found.what
