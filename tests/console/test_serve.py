@@ -95,6 +95,18 @@ def test_an_invitation_leads_to_where_the_pages_were_shown_last(home, capsys):
         assert invited() == "http://localhost:8711"
 
 
+def test_pages_that_moved_say_how_invitations_begin_now(home, capsys, monkeypatch):
+    monkeypatch.setattr("potluck.console.serve.serve", lambda *_, **__: None)
+
+    def moved(origin):
+        assert call(potluck, ["site", "web", str(home), "--port", "0", "--origin", origin]) == 0
+        return f"begins with {origin} now" in capsys.readouterr().err
+
+    assert call(potluck, ["site", "person", "add", str(home), "Ann Example"]) == 0
+    capsys.readouterr()
+    assert [moved(f"https://{name}.example") for name in "aab"] == [True, False, True]
+
+
 def test_the_file_that_sends_a_browser_is_gone_when_the_pages_end(home, monkeypatch):
     monkeypatch.setattr("webbrowser.open", lambda _: True)
     assert opening(home, "http://localhost:1/enter?token=x")

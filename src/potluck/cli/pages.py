@@ -22,7 +22,7 @@ def shown(speaker: Voice, folder: Path, port: int, origin: str | None, build: Bu
     from potluck.console.opening import closed, opening
     from potluck.console.origin import Origin
     from potluck.console.serve import listening, serve
-    from potluck.console.whereabouts import remember
+    from potluck.console.whereabouts import remember, remembered
     from potluck.members.tokens import fresh
 
     token = "" if origin or persons(folder) else fresh()
@@ -30,11 +30,14 @@ def shown(speaker: Voice, folder: Path, port: int, origin: str | None, build: Bu
         place = Origin.behind(origin) if origin else Origin.here(taken)
         app = build(place, token)
         closed(folder)
+        moved = remembered(folder) != place
         remember(folder, place)
         address = f"{place.text}/enter?token={token}" if token else place.text
         speaker.lines({"address": address, "port": taken}, [address])
         words = "it is good for one use, within ten minutes" if token else "each person signs in as themselves"
         speaker.say(f"open this address in a browser: {words}")
+        if moved and any(one["invited"] for one in persons(folder)):
+            speaker.say(f"an invitation that was printed before begins with {place.text} now: put that in")
         if opened and not opening(folder, address):
             speaker.say("no browser was found here: open the address yourself")
         try:
