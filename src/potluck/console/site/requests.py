@@ -187,7 +187,7 @@ class Owner:
             200 if error is None else visit.status(error),
             error=error,
             reason=visit.fields.get("reason", "")[:REASON],
-            here=_under(asked),
+            here="/past" if no else _under(asked),
             it=asked,
             state=asked.request.state.value,
             fate=mine.fate,
