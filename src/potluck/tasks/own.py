@@ -104,7 +104,7 @@ def gathered(homes: Mapping[str, Path], run: str, folder: Path) -> Json:
         name: one for name, one in held.items() if any((one / file).is_file() for file in (MODEL, predictions.FILE))
     }
     for name, one in here.items():  # the model of all sites is the run's own
-        shutil.copytree(one, _of(folder, name), ignore=shutil.ignore_patterns(released.MODEL, released.METRICS))
+        shutil.copytree(one, _of(folder, name), ignore=shutil.ignore_patterns(*released.FILES))
     models, scores = (
         [name for name, one in here.items() if (one / file).is_file()] for file in (MODEL, predictions.FILE)
     )

@@ -20,8 +20,10 @@ from potluck.learning.models.model import Model
 from potluck.learning.training.local import personal
 from potluck.tasks import trained
 
-MODEL, METRICS = "released.json", "released-metrics.json"
-"""Their names, beside what else a run left for an owner (`tasks.own`)."""
+MODEL, METRICS, TOLD = "released.json", "released-metrics.json", "told.json"
+"""Their names, beside what else a run left for an owner (`tasks.own`). TOLD: what the coordinator said of it."""
+
+FILES = (MODEL, METRICS, TOLD)
 
 
 def kept(plan: Plan) -> bool:

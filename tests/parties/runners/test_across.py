@@ -1,5 +1,6 @@
 """Runs across machines, with the network in memory: the same sums as in one process, whatever happens on the way."""
 
+import json
 import math
 import time
 from dataclasses import replace
@@ -20,9 +21,10 @@ from potluck.engines.environment import NotInstalled
 from potluck.learning.loops import build
 from potluck.owner.budget import Budget
 from potluck.owner.requests import Requests, State
+from potluck.parties.admission.told import told_of
 from potluck.parties.runners import in_flight, server
 from potluck.report.papers import annex
-from potluck.tasks import catalog
+from potluck.tasks import catalog, released
 from support.parties import scene
 from support.parties.across import gather, quick
 
@@ -165,10 +167,16 @@ def test_a_sites_papers_have_the_models_digest_its_rows_and_what_left(fed, tmp_p
         gather(coordinator, "abcd")
         sums = Sums(plan, coordinator, store=journal)
         trained = drive(build(plan), sums)
-        coordinator.close(model)
-        coordinator.close(b"x" * 32)  # a server that changes its mind: the first word stands
+        told = told_of(trained.metrics)
+        coordinator.close(model, told=told)
+        again = msgspec.structs.replace(told, rows=7.0)
+        coordinator.close(b"x" * 32, told=again)  # a server that changes its mind: the first word stands
     came = came_of(fed.home("a").folder, *papers.asked_for(fed.home("a").folder, RUN))
     assert (Path(came.folder) / came.kept).read_bytes() == trained.model.files()[0]
+    said = json.loads((Path(came.folder) / released.TOLD).read_bytes())["metrics"]
+    assert said["accuracy"] == trained.metrics.accuracy
+    assert (said["accuracy_low"], said["accuracy_high"]) == trained.metrics.intervals["accuracy"]
+    assert came.told[-1][:2] == ("held-out rows", f"{trained.metrics.rows:,.0f}")
     assert came.same is False  # the digest is no model's
     assert [what for what, _, _ in came.here] == ["AUC", "Accuracy", "held-out rows"]
     papers.write(fed.home("a").folder, RUN, datetime.now(UTC), "ann", tmp_path)

@@ -33,12 +33,14 @@ from potluck.learning.data.table import Table
 from potluck.learning.loops import build
 from potluck.learning.models.sent import letter_of
 from potluck.learning.training.looks import looked
+from potluck.learning.training.trained import Trained
 from potluck.members.federation import Federation
 from potluck.members.home import Membership
 from potluck.members.names import file_name
 from potluck.owner.ledger_heads import SignedHead
 from potluck.parties.admission.proposal import first_sum
 from potluck.parties.admission.session import MOST_GRAPH, Proposal
+from potluck.parties.admission.told import Told, told_of
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.journal import Journal
 from potluck.parties.runners.known_heads import KnownHeads
@@ -131,7 +133,7 @@ def carry_out(
                 coordinator.ended()
             raise
         kept.became(SUMMED)
-        coordinator.close(task_of(spec).seal(outcome))
+        coordinator.close(task_of(spec).seal(outcome), told=_told(outcome))
         place = taken(spec.name, _out(kept, spec, where), kept.began)
         with kept.transcript.open("rb") as lines, private.opened(place / "transcript.jsonl", os.O_TRUNC) as file:
             shutil.copyfileobj(lines, file)
@@ -213,6 +215,11 @@ def _facts(plan: Plan, where: Place, kept: Session, outcome: Outcome, log: Log, 
     log.aborts = [cause for causes in tries.values() for cause in causes]
     stamp = stamp_of(spec, None)
     return Facts(plan, spec, kept.began, outcome, log, cost, warnings, network=network, tries=tries, stamp=stamp)
+
+
+def _told(outcome: Outcome) -> Told | None:
+    """What sites are told of the model at the end."""
+    return told_of(outcome.metrics) if isinstance(outcome, Trained) else None
 
 
 def _parties(spec: Spec, it: Federation) -> tuple[details.Party, ...]:

@@ -26,22 +26,23 @@ Figure = tuple[str, str, str]
 
 
 class _Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands beside a model in a home."""
+    """What stands beside a model in a home, or was told of it."""
 
-    digest: str
     metrics: Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
     """What came of one run. folder: where its files are; model: the digest that the coordinator named at the end, empty
-    where it named none; kept: the released model's file, empty where there is none; same: whether that is the one
-    that was named (None: nothing to compare); here: how it does on this site's own held-out rows.
+    where it named none; told: how that does on the held-out rows of all sites, in the coordinator's words; kept: the
+    released model's file, empty where there is none; same: whether that is the one that was named (None: nothing to
+    compare); here: how it does on this site's own held-out rows.
 
     own, own_here: the same of a model of the site's own; scores: of its rows, the file; empty where there is none."""
 
     folder: str
     model: str = ""
+    told: tuple[Figure, ...] = ()
     kept: str = ""
     same: bool | None = None
     here: tuple[Figure, ...] = ()
@@ -61,6 +62,7 @@ def came_of(folder: Path, asked: Asked) -> Came:
     return Came(
         folder=str(place),
         model=model,
+        told=_figures(place / released.TOLD),
         kept=released.MODEL if kept else "",
         same=kept == model if kept and model else None,
         here=its,

@@ -19,6 +19,7 @@ from potluck.core.plan import CODE, Plan, digest
 from potluck.core.rounds import Cause, Record, RoundId
 from potluck.core.slices import Sliced
 from potluck.core.visible import visible
+from potluck.learning.evaluation.evaluate import allowed
 from potluck.learning.models.sent import lacks
 from potluck.members.federation import titled
 from potluck.members.home import Membership
@@ -38,6 +39,8 @@ from potluck.parties.admission.proposal import asked_before, first_sum, of_now, 
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
 from potluck.parties.admission.strangers import asked
+from potluck.parties.admission.told import Told
+from potluck.parties.admission.told import keep as keep_told
 from potluck.tasks.catalog import task_of
 from potluck.tasks.participation import Denied, Participation
 
@@ -205,6 +208,15 @@ class Consent:
         self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
+
+    def told(self, run: str, said: Told) -> None:
+        """What a run that trained here released of its model, in its asker's words. It is kept for the owner's page, if
+        this site took part in a round of the run. Raises Abort: it cannot be."""
+        request = self._owner.requests.of(run)
+        plan = asked_before(self._owner.requests, run)
+        goes_on = request is not None and request.state is State.APPROVED and self.newest(run)[0] > 0
+        if goes_on and plan is not None and plan.traits.trains and allowed(plan):
+            keep_told(self._owner.home, run, said)
 
     def stopped(self, run: str, why: Literal["elsewhere", "failed"]) -> None:
         """Its asker says that the run does not go on for now: nobody here need decide about it. Nothing of the ledger

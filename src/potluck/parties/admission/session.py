@@ -13,6 +13,7 @@ import msgspec
 from potluck.core.rounds import Label, Parcel, RoundId
 from potluck.core.wire import Hash, Message, dump
 from potluck.owner.access import REASON
+from potluck.parties.admission.told import Told
 
 HELLO = "hello"
 PROPOSE = "propose"
@@ -20,6 +21,7 @@ ANSWER = "answer"
 CLOSE = "close"
 CLOSED = "closed"
 ENDED = "ended"
+TOLD = "told"
 GRAPH = "graph"
 """The graph that the run's plan names: whoever lacks it asks."""
 MOST_GRAPH = 255 * 1024**2
@@ -99,10 +101,11 @@ class Closed(Message, frozen=True):
     head: Head
 
 
-Word = Hello | Proposal | Answer | Close | Ended | Closed | bytes
+Word = Hello | Proposal | Answer | Told | Close | Ended | Closed | bytes
 """bytes: a graph's file, which counts by its hash alone."""
 _STEPS: dict[type, str] = {
-    Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Close: CLOSE, Ended: ENDED, Closed: CLOSED,
+    Hello: HELLO, Proposal: PROPOSE, Answer: ANSWER, Told: TOLD, Close: CLOSE, Ended: ENDED,
+    Closed: CLOSED,
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from potluck.drivers.attempt import Attempt
 from potluck.drivers.transcript import Transcript
 from potluck.learning.data.table import Table as Rows
 from potluck.parties.admission.session import HELLO, Close, Ended, Proposal, Word, parcel
+from potluck.parties.admission.told import Told
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identity import Identity
 from potluck.parties.runners.in_flight import RoundInFlight
@@ -180,9 +181,12 @@ class Coordinator:
         for one in self._doubted:
             self.participants.doubt(one)
 
-    def close(self, model: bytes, reason: str = "") -> None:
-        """Tell the sites that the run is finished, and hear their last words. reason: why it was cancelled."""
+    def close(self, model: bytes, reason: str = "", told: Told | None = None) -> None:
+        """Tell the sites that the run is finished, and hear their last words. reason: why it was cancelled; told: what
+        it released of its model."""
         waiting = self.participants.present()
+        if told is not None:
+            self._tell({one: told for one in self.participants.of if one in self._sites})
         word = Close(model, reason)
         self._tell(dict.fromkeys(self.participants.of, word))  # who is away reads it when it is back
         end = time.monotonic() + min(LAST_WORDS, self.patience)

@@ -32,6 +32,7 @@ from potluck.parties.admission.session import (
     ENDED,
     GRAPH,
     PROPOSE,
+    TOLD,
     Answer,
     Close,
     Closed,
@@ -39,6 +40,7 @@ from potluck.parties.admission.session import (
     Proposal,
     parcel,
 )
+from potluck.parties.admission.told import Told
 from potluck.parties.runners.asked import Asked
 from potluck.parties.runners.flood import Heard, Pace
 from potluck.parties.runners.identities import Identities
@@ -162,6 +164,8 @@ class Site:
             self._proposed(run, load(said.body, Proposal, SERVER))
         elif said.label.step == GRAPH:
             self._given(run, said.body)
+        elif said.label.step == TOLD:
+            self._consent.told(run, load(said.body, Told, SERVER))
         elif said.label.step == CLOSE:
             self._close(run, load(said.body, Close, SERVER))
         elif said.label.step == ENDED:
