@@ -145,7 +145,7 @@ def test_what_several_see_together_is_shown(ann, quick):
     [
         (offices.text(privacy={"noise": "shared", "epsilon": -1.0}), "epsilon"),
         (offices.text(task="trian"), "train"),
-        ("not toml", "not TOML: not toml."),
+        ("not toml", "not TOML: `not toml`."),
         ("version = 1\nepsilon = 1,0", "A number has a point, and no comma: type 1.0"),
     ],
 )

@@ -77,7 +77,7 @@ def _no_toml(text: str, why: str, where: str) -> PlanError:
         place = re.search(r"at line ([0-9]+)", why)
         line = shown(text.split("\n")[int(place[1]) - 1]) if place else ""
         return PlanError(f"not TOML: {why}{f': {line}' if line else ''}", where=where, hint=hint)
-    last = PlanError("keys and words were not looked at", where=where, hint="they are once all of it is TOML")
+    last = PlanError("the rest was not looked at", where=where, hint="it is once all of it is TOML")
     found[0].others = (*found[1:], last)
     return found[0]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from potluck.core.visible import visible
 
-MOST, LINES, LETTERS = 50, 200, 1 << 20
+MOST, LINES, LETTERS = 20, 200, 1 << 20
 """Mistakes that are told; lines of one statement; letters that are read, in all."""
 SHOWN, LOOKED = 60, 2_000
 """Letters of a line that a message shows, and that are looked at for what to do."""
@@ -44,6 +44,8 @@ class Mistake(NamedTuple):
 
 def mistakes(text: str) -> list[Mistake]:
     """All that can be told one by one, in order; empty where each statement is TOML by itself."""
+    if json := re.match(r"(?:\s*+(?:#[^\n]*+\n)?)*+\{", text[:LOOKED]):
+        return [Mistake(json[0].count("\n") + 1, "`{`", "it looks like JSON: write it as TOML, potluck docs plan")]
     rows, found, at, left = text.split("\n"), list[Mistake](), 0, LETTERS
     while at < len(rows) and len(found) < MOST:
         most = min(at + (LINES if _OPEN.search(rows[at]) else 1), len(rows))
@@ -62,9 +64,9 @@ def mistakes(text: str) -> list[Mistake]:
 
 
 def shown(row: str) -> str:
-    """A line as a message may show it."""
+    """A line as a message may show it, in marks."""
     row = row.strip()
-    return visible(row if len(row) <= SHOWN else f"{row[:SHOWN]}...")
+    return f"`{visible(row if len(row) <= SHOWN else f'{row[:SHOWN]}...')}`"
 
 
 def hint(row: str) -> str:
