@@ -100,7 +100,7 @@ def test_a_persons_no_invites_nobody_to_wait(desk, ann):
     run, heard = "c" * 32, (Heard("b", "denied", ("denied",), 3.0, None, 0, None),)
     desk.office.runs.append(live(run, state="failed", sites=heard, why="Refused: b refuses", ended=time.time()))
     text = words(ann.get(f"/runs/{run}").text)
-    assert "A person's no ends every later run of this plan there, until that person takes it back" in text
+    assert "every later one of this plan until that person takes it back: ask there. Then give this run up" in text
     assert "refused: a person there said no" in text
     assert "denied" not in text
 
