@@ -11,9 +11,13 @@ import time
 
 import pytest
 
+from potluck.api.network import inbox
 from potluck.api.network import members as api
+from potluck.api.network.history import history
+from potluck.api.network.office.submitted import submitted
+from potluck.api.network.sessions import Order
 from potluck.api.plan.plan import Plan
-from potluck.members.home import SiteHome
+from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.owner.access import read
 from potluck.owner.requests import Requests
 from support.console import office as offices
@@ -126,3 +130,19 @@ def test_a_run_from_a_plan_in_a_browser_to_its_report(federation, tmp_path):
         assert heard == []
     entries = [(one.event, one.person, one.run) for one in read(federation / "access.jsonl").entries]
     assert ("submit", "ann", run) in entries
+
+
+@pytest.mark.slow
+def test_a_run_that_a_person_at_one_site_denies_waits_at_no_other(federation):
+    homes, made = [federation.parent / name for name in NAMES], plan()
+
+    def waiting(which):
+        return [SiteHome.at(home).requests.exists() and len(inbox.inbox(home)) for home in which]
+
+    with running("server", "web", federation, "--port", free_port()):
+        submitted(CoordinatorHome.at(federation), made, Order(person="ann", office=True), False)
+        until(lambda: waiting(homes) == [1, 1, 1], "all are asked", 120)
+        inbox.decide(homes[1], "deny", made.hash.removeprefix("sha256:"), "bob", "no")
+        until(lambda: waiting(homes) == [0, 0, 0], "nobody is asked", 120)
+    words = [one.fate.word for home in homes for one in history(home)]
+    assert words == ["ended: another party refused it", "denied by bob", "ended: another party refused it"]
