@@ -105,7 +105,7 @@ def test_a_decision_is_the_verbs_own_and_stands_in_the_log_with_person_and_reaso
     assert state(home) is State.APPROVED
     assert ann.decide(plan, "revoke", "the board changed its mind").status_code == 303
     assert state(home) is State.REVOKED
-    assert log(home)[1:] == [("approve", "ann", "as the board agreed"), ("revoke", "ann", "the board changed its mind")]
+    assert log(home)[2:] == [("approve", "ann", "as the board agreed"), ("revoke", "ann", "the board changed its mind")]
 
 
 def test_a_verb_takes_a_reason_too(home, plan, capsys):
@@ -200,6 +200,29 @@ def test_a_run_that_is_over_can_only_be_kept_from_running_again(home, ann, plan)
     assert "Approve after all" not in words(Visitor(home, person="bob").enter().get(page).text)  # hers alone
     homes.ask(home, run="r2")
     assert state(home, "r2") is State.DENIED
+
+
+def test_a_yes_reads_the_rows_first_and_those_that_do_not_fit_want_a_tick(home, ann, plan):
+    """Control: rows that fit are read and counted, and the same press approves."""
+    page, good = f"/requests/{plan}", (home / "rows.csv").read_text()
+    (home / "rows.csv").write_text("id,other\n1,2\n")
+    form = ann.form(page, f"{page}/decide")
+    answer = ann.decide(plan, "approve", "as agreed", form=form)
+    text = words(answer.text)
+    assert (answer.status_code, state(home)) == (409, State.PENDING)
+    assert "Nothing was decided: the rows here do not fit this plan" in text
+    assert "Approve anyway" in text
+    assert "as agreed" in answer.text
+    assert "Approve anyway" not in words(ann.get(page).text)
+    fields = {"form": ann.form(page, f"{page}/decide"), "verdict": "approve", "reason": "x", "anyway": "on"}
+    assert ann.post(f"{page}/decide", fields).status_code == 303
+    assert state(home) is State.APPROVED
+    (home / "rows.csv").write_text(good)
+    homes.ask(home, run="r2")
+    assert ann.decide(plan, "approve").status_code == 303
+    assert state(home, "r2") is State.APPROVED
+    events = [one.event for one in read(home / "access.jsonl").entries]
+    assert [one for one in events if one in ("rows", "approve")] == ["approve", "rows", "approve"]
 
 
 def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, plan):

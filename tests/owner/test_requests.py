@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from potluck.core.errors import Refused, UsageError
+from potluck.members.persons import Persons
 from potluck.owner import requests
 from potluck.owner.policy import Approve
 from potluck.owner.requests import NEAR, REPEATED, UNFIT, Requests, State
@@ -405,6 +406,40 @@ def test_the_yes_of_the_others_stays_and_an_old_no_of_who_is_removed_does_not_co
     book.left("eve", lambda one: False, TWO)
     assert (book.state("r3"), book.missing("r3", TWO), book.approvers(TEXT)) == (State.PENDING, 1, ["bob"])
     assert states(book.approve(TEXT, "ann", 3.0, TWO)) == [("r3", State.APPROVED)]
+
+
+def test_before_its_first_round_a_run_needs_what_the_policy_of_now_asks(book):
+    """Yes of others counts, a yes that no run used is used up by it; what it had is there where it waits again."""
+    ask(book, "r1")
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    assert [book.suffices("r1", by) for by in (POLICY, HASH, PERSON)] == [True] * 3
+    book.approve(TEXT, "bob", 2.0, PERSON)  # for the next run
+    assert (book.suffices("r1", TWO), book.suffices("r1", TWO), book.approvers(TEXT)) == (True, True, [])
+    book.finish("r1")
+    assert ask(book, "r2", POLICY) is State.APPROVED
+    assert (book.suffices("r2", TWO), book.state("r2"), book.missing("r2", TWO)) == (False, State.PENDING, 2)
+    book.approve(TEXT, "ann", 2.0, PERSON)
+    assert (book.suffices("r2", TWO), book.state("r2"), book.missing("r2", TWO)) == (False, State.PENDING, 1)
+    assert states(book.approve(TEXT, "bob", 3.0, TWO)) == [("r2", State.APPROVED)]
+    Persons(book._path.with_name("persons.json")).invite("ann", 2.5)
+    assert (book.suffices("r2", PERSON), book.state("r2"), book.missing("r2", PERSON)) == (False, State.PENDING, 1)
+
+
+def test_a_yes_of_a_person_takes_back_the_no_of_who_cannot_sign_in_and_of_nobody_else(book):
+    """Else the no of somebody who was removed could be lifted by nobody. Control: that of a person who is there."""
+    persons = Persons(book._path.with_name("persons.json"))
+    ask(book, "r1")
+    book.deny(TEXT, "eve", 1.0, PERSON)
+    assert book.approve(TEXT, "ann", 2.0, PERSON).lifted == ()
+    for name in ("ann", "bob"):
+        persons.invite(name, 2.5)
+    book.deny(TEXT, "bob", 3.0, PERSON)
+    assert book.approve(TEXT, "mallory", 4.0, PERSON).lifted == ()
+    assert book.approve(TEXT, "ann", 4.0, PERSON).lifted == ("eve",)
+    assert ask(book, "r2") is State.DENIED
+    persons.remove("bob")
+    assert book.approve(TEXT, "ann", 5.0, PERSON).lifted == ("bob",)
+    assert ask(book, "r3") is State.APPROVED
 
 
 def misfits(book, flood: int) -> int:

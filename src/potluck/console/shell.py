@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from starlette.applications import Starlette
@@ -36,6 +36,7 @@ from potluck.report.page import environment
 HERE = Path(__file__).parent
 _TYPED = re.compile(r"\b(potluck [a-z]|(chmod|chown|mv|rm|kill|systemctl|timedatectl|pip|apt-get) )")
 """How a command begins that a hint names."""
+_LINKED = re.compile(r"/(requests|runs)/[0-9a-f]{1,64}(\?run=[0-9a-z]{1,64})?")
 FILES = {
     "style.css": ((REPORT / "report.css", HERE / "console.css"), "text/css"),
     "passkeys.js": ((HERE / "passkeys.js",), "text/javascript"),
@@ -206,7 +207,7 @@ def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Requ
             cookies = request.headers.get("cookie", "")
             session = console.session(cookies, quiet=page.quiet)
             if session is None and not page.public:
-                return _signed_out(visit) if page.post else RedirectResponse("/sign-in", 303)
+                return _signed_out(visit) if page.post else RedirectResponse(_sign_in(request), 303)
             visit = Visit(console, session, visit.path)
             name = str(request.path_params.get("name", ""))
             fields: Mapping[str, str] = {}
@@ -221,6 +222,17 @@ def _endpoint(console: Console, page: Page, reading: _Reading) -> Callable[[Requ
             return visit.failed(error)
 
     return answer
+
+
+def linked(text: str) -> str:
+    """The page that a message leads to, of a request or a run; empty: a text that is no such address."""
+    return text if _LINKED.fullmatch(text) else ""
+
+
+def _sign_in(request: Request) -> str:
+    """Where one signs in, and comes to the page that was asked for."""
+    to = linked(f"{request.url.path}{f'?{request.url.query}' if request.url.query else ''}")
+    return f"/sign-in?{urlencode({'to': to})}" if to else "/sign-in"
 
 
 def _signed_out(visit: Visit) -> Response:

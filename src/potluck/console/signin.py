@@ -15,7 +15,7 @@ from potluck.console.attempts import Attempts, TooMany
 from potluck.console.devices import Devices
 from potluck.console.entry import Entry
 from potluck.console.passkeys import Passkeys
-from potluck.console.shell import Page, Visit
+from potluck.console.shell import Page, Visit, linked
 from potluck.core.errors import Refused, UsageError
 from potluck.members import passwords
 from potluck.members.persons import LONGEST, Person, Persons
@@ -57,7 +57,8 @@ class SignIn:
         joined = any(one.joined for one in known)
         options = self.passkeys.asking() if joined else ""
         local = self.entry is not None and not known
-        return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=local)
+        to = linked(visit.query.get("to", ""))
+        return visit.page("sign_in.html", "Sign in", joined=joined, options=options, local=local, to=to)
 
     def asked(self, visit: Visit) -> Response:
         """Where the printed address leads. The token is used when its form is sent. Raises Refused: it is good no more;
@@ -162,7 +163,7 @@ class SignIn:
 
     def _begin(self, visit: Visit, name: str, person: Person | None, how: str) -> Response:
         visit.console.note("sign-in", name, "done", (how,))
-        answer = RedirectResponse("/", 303)
+        answer = RedirectResponse(linked(visit.fields.get("to", "")) or "/", 303)
         if person is None:
             visit.console.sessions.begin(name, answer)
         else:

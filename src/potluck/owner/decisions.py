@@ -36,6 +36,14 @@ class Said:
     void: bool
 
 
+def say(db: sqlite3.Connection, text: str, person: str, verdict: str, now: float) -> None:
+    """A person's verdict on a plan. Raises UsageError: nobody's."""
+    if not person.strip():
+        raise UsageError("nobody decided", hint="name the person who does")
+    row = (text, person, verdict, now)
+    db.execute("INSERT INTO decisions (hash, person, verdict, at) VALUES (?, ?, ?, ?)", row)
+
+
 def every(db: sqlite3.Connection, text: str) -> tuple[Said, ...]:
     """All that people said about a plan, oldest first."""
     rows = db.execute("SELECT person, verdict, at, run, void FROM decisions WHERE hash = ? ORDER BY seq", (text,))
@@ -71,6 +79,19 @@ def outdate(db: sqlite3.Connection, text: str, since: float) -> None:
     db.execute(query, (text, since))
 
 
+def lift(db: sqlite3.Connection, text: str, person: str, invited: Mapping[str, float]) -> tuple[str, ...]:
+    """Where persons were invited, the yes of one of them takes back the no of whoever cannot sign in (any more): else
+    nobody could. Gives whose."""
+    if folded(person) not in invited:
+        return ()
+    query = "SELECT DISTINCT person FROM decisions WHERE hash = ? AND verdict = 'deny' AND NOT void"
+    gone = [who for (who,) in db.execute(query, (text,)) if folded(who) not in invited]
+    stood = tuple(who for who in gone if newest(db, text)[folded(who)][0] == "deny")
+    what = "UPDATE decisions SET void = 1 WHERE hash = ? AND verdict = 'deny' AND person = ?"
+    db.executemany(what, [(text, who) for who in gone])
+    return stood
+
+
 def void(db: sqlite3.Connection, text: str) -> None:
     """No approval of a plan counts any more."""
     db.execute("UPDATE decisions SET void = 1 WHERE hash = ? AND verdict = 'approve'", (text,))
@@ -90,9 +111,30 @@ def leave(db: sqlite3.Connection, person: str, begun: Callable[[str], bool]) -> 
             db.execute(f"{earlier} AND (run IS NULL OR run = ?)", (text, name, seq, used))
         again |= dict.fromkeys(runs, text)
     for run in again:
-        db.execute("UPDATE decisions SET run = NULL WHERE run = ? AND NOT void", (run,))
-        db.execute("UPDATE requests SET state = 'pending' WHERE run = ?", (run,))
+        _again(db, run)
     return list(again.items())
+
+
+def recount(
+    db: sqlite3.Connection, text: str, run: str, invited: Mapping[str, float], people: int, lasts: bool
+) -> bool:
+    """Whether so many of the persons of now said yes to the run, or with a yes that none has used. If not it waits
+    again, and what it had is there for it. lasts: a yes is for every run of a plan."""
+    query = "SELECT person, run, at FROM decisions WHERE hash = ? AND verdict = 'approve' AND NOT void"
+    found = [(folded(who), used, at) for who, used, at in db.execute(query, (text,)) if used in (None, run)]
+    of_now = [(who, used) for who, used, at in found if at >= (invited.get(who, math.inf) if invited else 0.0)]
+    if len({who for who, used in of_now if used}) < people:
+        if len({who for who, _ in of_now}) < people:
+            _again(db, run)
+            return False
+        if not lasts:
+            carry(db, text, run)
+    return True
+
+
+def _again(db: sqlite3.Connection, run: str) -> None:
+    db.execute("UPDATE decisions SET run = NULL WHERE run = ? AND NOT void", (run,))
+    db.execute("UPDATE requests SET state = 'pending' WHERE run = ?", (run,))
 
 
 def meant(db: sqlite3.Connection, prefix: str, shortest: int) -> str:

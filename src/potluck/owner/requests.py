@@ -10,16 +10,17 @@ same transaction (`change`).
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons, folded
-from potluck.owner.decisions import Said, approvers, carry, denied, every, leave, meant, outdate, void
+from potluck.owner import decisions
+from potluck.owner.decisions import Said
 from potluck.owner.policy import Approve
-from potluck.owner.store import as_our_errors, forget, misfits, opened, room
+from potluck.owner.store import as_our_errors, forget, keep, misfits, opened, room
 
 SHORTEST = 16
 """Hex letters of a hash that name a plan: 64 bits. Another plan with the same 8 letters is found within hours."""
@@ -71,12 +72,13 @@ class Request:
 class Decision:
     """What a verdict did. changed: requests whose state it changed, as they are now; missing: approvals still needed
     by the next run of this plan (0: it will be approved as it comes, or nobody need approve); newest: of these
-    requests, or of the plan's; None: nobody asked for it yet."""
+    requests, or of the plan's; None: nobody asked for it yet; lifted: whose no a yes took back (see `lift`)."""
 
     hash: str
     changed: tuple[Request, ...]
     missing: int
     newest: Request | None
+    lifted: tuple[str, ...] = ()
 
 
 class Requests:
@@ -118,7 +120,7 @@ class Requests:
             for older in self._select("hash = ? AND asker = ? AND state = 'pending'", text, asker):
                 self._withdraw(older, approve.rule == "hash")
             room(self._db, self._path, plan, MOST_PENDING, WAITING)
-            self._keep(text, plan)
+            keep(self._db, self._path, text, plan)
             row = (run, text, asker, now, " ".join(codes), State.PENDING.value)
             insert = "INSERT INTO requests (run, hash, asker, first_seen, codes, state) VALUES (?, ?, ?, ?, ?, ?)"
             db.execute(insert, row)
@@ -130,23 +132,23 @@ class Requests:
         self, prefix: str, person: str, now: float, approve: Approve, since: float = 0.0, run: str = ""
     ) -> Decision:
         """A person says yes to a plan: serves the run that waits (`run` before others), or the next. Approvals before
-        `since` count no more. Denials stay. Raises UsageError: no plan or more than one begins so, or nobody is named.
-        """
+        `since` count no more. Raises UsageError: no plan or more than one begins so, or nobody is named."""
         with self.change() as db:
             text = self._hash(prefix)
-            outdate(self._db, text, since)
-            self._verdict(text, person, "approve", now)
+            decisions.outdate(self._db, text, since)
+            lifted = decisions.lift(db, text, person, self._invited())
+            decisions.say(db, text, person, "approve", now)
             query = "SELECT run FROM requests WHERE hash = ? AND state = 'pending' ORDER BY run != ?, seq LIMIT 1"
             waiting = [one for (one,) in db.execute(query, (text, run)).fetchall()]
             for one in waiting:
                 self._settle(one, text, False, approve)
-            return self._decision(text, waiting, State.PENDING, approve)
+            return replace(self._decision(text, waiting, State.PENDING, approve), lifted=lifted)
 
     def deny(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
         """A person says no to a plan: runs that wait or go on are denied, and later ones until the person approves."""
-        with self.change():
+        with self.change() as db:
             text = self._hash(prefix)
-            self._verdict(text, person, "deny", now)
+            decisions.say(db, text, person, "deny", now)
             changed = self._move(text, ("pending", "approved"), State.DENIED)
             return self._decision(text, changed, None, approve)
 
@@ -155,10 +157,10 @@ class Requests:
 
         Denials stay. Under rule "policy" a later run is approved again: change the policy, or deny.
         """
-        with self.change():
+        with self.change() as db:
             text = self._hash(prefix)
-            self._verdict(text, person, "revoke", now)
-            void(self._db, text)
+            decisions.say(db, text, person, "revoke", now)
+            decisions.void(self._db, text)
             changed = self._move(text, ("approved",), State.REVOKED)
             return self._decision(text, changed, None, approve)
 
@@ -212,8 +214,15 @@ class Requests:
     def left(self, person: str, begun: Callable[[str], bool], approve: Approve) -> None:
         """Somebody was removed: what they approved counts no more, but in runs that have `begun`; others wait again."""
         with self.change() as db:
-            for run, text in leave(db, person, begun):
+            for run, text in decisions.leave(db, person, begun):
                 self._settle(run, text, False, approve)
+
+    def suffices(self, run: str, approve: Approve) -> bool:
+        """Before the first round of an approved run: whether persons of now said yes as the policy of now asks. If not
+        it waits again. Raises UsageError: no such run."""
+        with self.change() as db:
+            about = (self._known(run).hash, run, self._invited(), approve.people, approve.rule == "hash")
+            return approve.rule == "policy" or decisions.recount(db, *about)
 
     def state(self, run: str) -> State:
         """To be asked before every round: only APPROVED goes on. Raises UsageError: no such run."""
@@ -249,13 +258,15 @@ class Requests:
     def decided(self, prefix: str) -> tuple[Said, ...]:
         """All that people said about a plan, oldest first. Raises as `find`."""
         with as_our_errors(self._path):
-            return every(self._db, self._hash(prefix))
+            return decisions.every(self._db, self._hash(prefix))
 
     def approvers(self, prefix: str, since: float = 0.0) -> list[str]:
         """Whose approvals, given since then, the next run of a plan has, by folded name. Raises as `find`."""
         with as_our_errors(self._path):
-            invited = {folded(one.name): one.since for one in self._persons.all()}
-            return approvers(self._db, self._hash(prefix), invited, since)
+            return decisions.approvers(self._db, self._hash(prefix), self._invited(), since)
+
+    def _invited(self) -> dict[str, float]:
+        return {folded(one.name): one.since for one in self._persons.all()}
 
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
         """What waits, the policy denied or its asker ended is judged by the policy of today; what people decided
@@ -273,35 +284,23 @@ class Requests:
         """It waits no more. A yes that it had was about this run: no later one is half approved by it."""
         self._db.execute("UPDATE requests SET state = 'withdrawn' WHERE run = ?", (one.run,))
         if not lasts:
-            carry(self._db, one.hash, one.run)
-
-    def _keep(self, text: str, plan: bytes) -> None:
-        """What people read is what they approve: one hash has one plan."""
-        self._db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (text, plan))
-        if self._db.execute("SELECT plan FROM plans WHERE hash = ?", (text,)).fetchone()[0] != plan:
-            raise Refused("two plans come under one hash", where=str(self._path), hint="ask the coordinator")
+            decisions.carry(self._db, one.hash, one.run)
 
     def _settle(self, run: str, text: str, by_policy: bool, approve: Approve) -> None:
         """A request that waits is decided, where it can be."""
         state = State.PENDING
-        if by_policy or denied(self._db, text):
+        if by_policy or decisions.denied(self._db, text):
             state = State.DENIED
         elif (approve.rule == "policy" and misfits(self._db, run, text, UNFIT, DAY) < MISFITS) or self._still(
             text, approve
         ) == 0:
             state = State.APPROVED
             if approve.rule != "hash":
-                carry(self._db, text, run)
+                decisions.carry(self._db, text, run)
         self._db.execute("UPDATE requests SET state = ? WHERE run = ?", (state.value, run))
 
     def _still(self, text: str, approve: Approve, since: float = 0.0) -> int:
         return max(0, approve.people - len(self.approvers(text, since)))
-
-    def _verdict(self, text: str, person: str, verdict: str, now: float) -> None:
-        if not person.strip():
-            raise UsageError("nobody decided", hint="name the person who does")
-        row = (text, person, verdict, now)
-        self._db.execute("INSERT INTO decisions (hash, person, verdict, at) VALUES (?, ?, ?, ?)", row)
 
     def _decision(self, text: str, runs: Sequence[str], before: State | None, approve: Approve) -> Decision:
         changed = tuple(one for one in map(self._known, runs) if one.state is not before)
@@ -314,7 +313,7 @@ class Requests:
         return changed
 
     def _hash(self, prefix: str) -> str:
-        return meant(self._db, prefix, SHORTEST)
+        return decisions.meant(self._db, prefix, SHORTEST)
 
     def _known(self, run: str) -> Request:
         request = self._one(run)

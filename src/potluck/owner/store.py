@@ -139,6 +139,13 @@ def room(db: sqlite3.Connection, path: Path, plan: bytes, most: int, size: int) 
         raise Refused(what, where=str(path), hint="decide about them: `potluck site inbox`")
 
 
+def keep(db: sqlite3.Connection, path: Path, text: str, plan: bytes) -> None:
+    """What people read is what they approve: one hash has one plan. Raises Refused: it has another already."""
+    db.execute("INSERT OR IGNORE INTO plans VALUES (?, ?)", (text, plan))
+    if db.execute("SELECT plan FROM plans WHERE hash = ?", (text,)).fetchone()[0] != plan:
+        raise Refused("two plans come under one hash", where=str(path), hint="ask the coordinator")
+
+
 def misfits(db: sqlite3.Connection, run: str, text: str, unfit: str, seconds: float) -> int:
     """How many other plans of the time before a request turned out not to fit the rows."""
     query = "SELECT count(DISTINCT hash) FROM requests WHERE codes = ? AND hash != ?"

@@ -87,7 +87,7 @@ def test_a_request_is_told_with_what_one_has_to_know(owner):
     (request,) = told.pop("requests")
     assert told == {"version": 1, "site": "a", "more": 0}
     assert request.pop("when").endswith("+00:00")
-    link = f"https://potluck.hospital.example/requests/{plan}"
+    link = f"https://potluck.hospital.example/requests/{plan}?run=r1"
     assert request == {"hash": f"sha256:{plan}", "plan": "p", "asker": "hospitals", "link": link}
     assert owner.log == [("done",)]
     owner.notifier.look(NOW)  # nothing new
@@ -100,8 +100,8 @@ def test_the_link_leads_to_where_the_pages_were_shown_last_unless_the_policy_say
     (one,) = owner.notifier.requests.pending()
     for said, link in (
         (None, None),
-        ("https://p.example:8443\n", f"https://p.example:8443/requests/{plan}"),
-        ("http://localhost:8711\n", f"http://localhost:8711/requests/{plan}"),
+        ("https://p.example:8443\n", f"https://p.example:8443/requests/{plan}?run=r1"),
+        ("http://localhost:8711\n", f"http://localhost:8711/requests/{plan}?run=r1"),
         ("javascript:alert(1)", None),
         ("https://evil.example/path x", None),
     ):

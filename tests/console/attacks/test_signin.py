@@ -275,6 +275,24 @@ def test_who_is_removed_or_chooses_anew_is_signed_out_everywhere(home, persons):
     assert owner.get("/").status_code == 303
 
 
+def test_a_link_leads_to_its_request_once_one_has_signed_in_and_to_no_other_place(home, persons, plan):
+    visitor, page = Visitor(home), f"/requests/{plan}?run=r1"
+    away = visitor.get(page).headers["location"]
+    assert f'name="to" value="{page}"' in visitor.get(away).text
+    for to in (
+        page,
+        f"//evil.example{page}",
+        f"https://evil.example{page}",
+        f"/\\evil.example{page}",
+        f"{page}\n",
+        "/log",
+    ):
+        if to != page:
+            assert 'name="to"' not in visitor.client.get("/sign-in", params={"to": to}).text
+        answer = visitor.again().post("/sign-in/password", {"name": "ann", "password": GOOD, "to": to})
+        assert answer.headers["location"] == (page if to == page else "/")
+
+
 def test_a_yes_of_who_is_removed_lets_no_run_begin(home, persons, plan):
     """An attack: a stolen sign-in approved, and another site was away, so that nothing began until its person was
     removed. Control: where the first round had begun, it goes on. Damaged files keep nobody in."""
@@ -292,6 +310,21 @@ def test_a_yes_of_who_is_removed_lets_no_run_begin(home, persons, plan):
     with pytest.raises(Refused, match="'bob' is removed, but what they approved still counts"):
         api_persons.remove(home, "bob")
     assert persons.all() == ()
+
+
+def test_the_no_of_who_is_removed_is_taken_back_by_another_and_the_log_says_whose(home, persons, plan):
+    """Control: while bob is there, only he takes it back."""
+    ann, page = Visitor(home), f"/requests/{plan}"
+    sign_in(ann, "ann")
+    decide(home, "deny", plan, "bob", signed=True)
+    assert "Approve after all" not in ann.get(page).text
+    persons.remove("bob")
+    assert "the no of bob, who cannot sign in here, is taken back" in words(ann.get(page).text).lower()
+    assert ann.decide(plan, "approve").status_code == 303
+    assert read(home / "access.jsonl").entries[-1].why == ("takes back the no of bob",)
+    homes.ask(home, run="r2")
+    with Requests(home / "requests.sqlite") as book:
+        assert (book.state("r1"), book.state("r2")) == (State.DENIED, State.APPROVED)
 
 
 def test_an_invitation_that_is_none_costs_no_digest_and_is_written_down(home, persons, monkeypatch):

@@ -67,7 +67,7 @@ def test_a_run_says_who_refused_and_why_in_words(desk, ann):
     assert "its budget of epsilon for the year does not reach" in text
     assert "Why it ended: B refuses this plan. What each site said" in text
     assert "potluck site" not in text
-    assert "its owner had not decided" in text
+    assert "not all who decide there had" in text
     assert "nobody there need decide" in text
     assert "the plan sent again under New run is this run" in text
     assert "Cancel" not in text

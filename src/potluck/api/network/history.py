@@ -171,13 +171,15 @@ def runs_of(folder: Path, plan: str) -> list[Past]:
 @dataclass(frozen=True, slots=True)
 class Voices:
     """Who has approved a run that waits, and who else can sign in and do so. awaited: who was invited and has not come
-    yet; invited: whether anybody has; refuse: whose no stands."""
+    yet; invited: whether anybody has; refuse: whose no stands; gone: those of them who cannot sign in, where others
+    can: the yes of one of these takes their no back."""
 
     gave: tuple[str, ...]
     can: tuple[str, ...]
     awaited: tuple[str, ...]
     invited: bool
     refuse: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
 
 def voices(folder: Path, request: Request) -> Voices:
@@ -191,12 +193,15 @@ def voices(folder: Path, request: Request) -> Voices:
         said = requests.decided(request.hash)
     names = {folded(one.person): one.person for one in said} | invited
     newest = {folded(one.person): one for one in said if one.verdict != "revoke" and not one.void}
+    refuse = tuple(one.person for one in newest.values() if one.verdict == "deny")
+    here = {folded(one.name) for one in persons}
     return Voices(
         tuple(names[who] for who in found),
         tuple(name for who, name in invited.items() if who not in found),
         tuple(one.name for one in persons if not one.joined),
         bool(invited),
-        tuple(one.person for one in newest.values() if one.verdict == "deny"),
+        refuse,
+        tuple(one for one in refuse if folded(one) not in here) if here else (),
     )
 
 

@@ -154,7 +154,8 @@ def decide(
             agree_to(home, plan, who, now, half=not done.changed)
         name, run, asker = (plan.name if plan else "", seen.run or newest.run, newest.asker) if newest else ("", "", "")
         about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=by, reason=reason)
-        AccessLog(home.access).write(verdict, datetime.now(UTC), about=about)
+        lifted = tuple(f"takes back the no of {one}" for one in done.lifted)
+        AccessLog(home.access).write(verdict, datetime.now(UTC), about=about, why=lifted)
     return who, done
 
 

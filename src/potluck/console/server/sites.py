@@ -14,6 +14,7 @@ from potluck.console.server.latest import Latest
 from potluck.console.shell import Visit
 from potluck.core.party import Party, Role
 from potluck.core.plan import CODE
+from potluck.members.card import Card, fingerprint
 
 HERE = 20.0
 """Seconds for which a party that the broker saw counts as connected."""
@@ -22,7 +23,8 @@ HERE = 20.0
 @dataclass(frozen=True, slots=True)
 class Member:
     """One. online: in words, by the broker; heard: when a run heard it last, in words; file: by which it went, if
-    not by the one in force; program: its version then, and whether it is another than this one."""
+    not by the one in force; program: its version then, and whether it is another than this one; says: of itself, by its
+    card."""
 
     name: str
     part: str
@@ -33,6 +35,7 @@ class Member:
     file: str
     program: str
     other: bool
+    says: str
 
 
 class Sites:
@@ -45,21 +48,14 @@ class Sites:
         """All of them."""
         now = time.time()
         shown, online, standing = federation_show(self._folder, now), self._office.online(), self._latest.standing()
-        found = [
-            _member(party, fingerprint, online.get(party), standing)
-            for role, every in ((Role.SITE, shown.document()["members"]), (Role.COMPUTE, shown.document()["compute"]))
-            for party, fingerprint in _named(role, every)
-        ]
-        days = int((shown.federation.expires - now) // 86400)
+        it = shown.federation
+        found = [_member(it.cards[party], online.get(party), standing) for party in (*it.sites, *it.computes)]
+        days = int((it.expires - now) // 86400)
         return visit.page("server_sites.html", "Sites", it=shown.document(), found=found, days=days)
 
 
-def _named(role: Role, every: object) -> list[tuple[Party, str]]:
-    assert isinstance(every, dict)
-    return [(Party(role, name), fingerprint) for name, fingerprint in every.items()]
-
-
-def _member(party: Party, fingerprint: str, seconds: float | None, standing: Standing) -> Member:
+def _member(card: Card, seconds: float | None, standing: Standing) -> Member:
+    party = card.party
     heard = _heard(party, standing)
     here = seconds is not None and seconds < HERE
     online = (
@@ -68,13 +64,14 @@ def _member(party: Party, fingerprint: str, seconds: float | None, standing: Sta
     return Member(
         party.name,
         "site" if party.role is Role.SITE else "compute party",
-        fingerprint,
+        fingerprint(card),
         online,
         here,
         words.ago(heard.seen) if heard else "",
         _other(heard, standing.file) if heard else "",
         heard.program if heard else "",
         bool(heard and heard.program and heard.program != CODE),
+        card.about.words(),
     )
 
 

@@ -20,7 +20,7 @@ STATES = {
 }
 VERDICTS = {
     "granted": "approved",
-    "pending": "waits for its owner",
+    "pending": "waits for its owner, or for the second of two persons there",
     "denied": "refused",
     "unable": "cannot take part",
     "lacking": "is being sent the network",
@@ -120,7 +120,7 @@ def refused(run: Live) -> bool:
 
 def verdict(word: str, going: bool = True) -> str:
     """What a site said. going: the run has not ended, so that more may come."""
-    return "its owner had not decided" if word == "pending" and not going else VERDICTS.get(word, word)
+    return "not all who decide there had" if word == "pending" and not going else VERDICTS.get(word, word)
 
 
 def keys(found: tuple[str, ...]) -> tuple[str, ...]:

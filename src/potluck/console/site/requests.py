@@ -6,7 +6,7 @@ another by then (see `bound`). What the words are is the inbox's matter (`api.ne
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from potluck.api.network.asked import Asked
+from potluck.api.network.doctor.fits import Unfit, require_fitting
 from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of, voices
 from potluck.api.network.inbox import Seen, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
@@ -129,8 +130,11 @@ class Owner:
             what = f"nobody said that the fingerprint of {', '.join(missed)} was compared"
             raise UsageError(what, hint="call somebody there, compare, and tick it beside Approve")
 
+        look = chosen == "approve" and "anyway" not in visit.fields
+        read = look and require_fitting(self._folder, asked.request.hash, visit.person)
+
         def sure() -> None:
-            now = self._one(visit)
+            now = replace(self._one(visit), counted=None) if read else self._one(visit)  # as the page had it
             shown = self._digest(now, earlier(self._folder, now.request))
             if why := bound.changed(chosen, form.shown, shown):
                 hint = "look at the page again, it shows how things are now"
@@ -187,6 +191,7 @@ class Owner:
             200 if error is None else visit.status(error),
             error=error,
             reason=visit.fields.get("reason", "")[:REASON],
+            unfit=isinstance(error, Unfit),
             here="/past" if no else _under(asked),
             it=asked,
             state=asked.request.state.value,

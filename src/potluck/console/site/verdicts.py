@@ -78,7 +78,8 @@ def _then(asked: Asked, against: bool, heard: Voices) -> str:
     if against and state in (State.PENDING, State.APPROVED):
         return "It does not begin here while the policy is against it."
     if heard.refuse and state is State.FINISHED:
-        return f"No later run of this plan begins here, until {' and '.join(heard.refuse)} approved it."
+        whose = [one for one in heard.refuse if one not in heard.gone] or ["somebody"]
+        return f"No later run of this plan begins here, until {' and '.join(whose)} approved it."
     if state is State.PENDING:
         return f"It does not begin yet: {people} must approve: {who_can(heard)}."
     if state is State.APPROVED:
@@ -109,7 +110,12 @@ def verdicts(
     if not heard.refuse:
         return (STOP,)
     again = replace(EVERY, label=NEXT.label) if asked.rule == "hash" else NEXT
-    return (again,) if folded(person) in map(folded, heard.refuse) and not stays else ()
+    if others := [one for one in heard.gone if folded(one) != folded(person)]:
+        whose = " and ".join(others)
+        again = replace(again, means=f"the no of {whose}, who cannot sign in here, is taken back, which the log says;"
+                                     " the plan's next run may begin, not this one")  # fmt: skip
+    mine = folded(person) in map(folded, heard.refuse)
+    return (again,) if (mine or len(heard.gone) == len(heard.refuse)) and not stays else ()
 
 
 def _first(means: str, missing: int) -> str:

@@ -140,15 +140,23 @@ class Consent:
         return self._owner.requests.state(run) is not State.PENDING
 
     def stands(self, run: str) -> bool:
-        """Whether the owner still agrees, and the plan's permit holds: asked before every round. Raises Unlogged."""
+        """Whether the owner still agrees, and the plan's permit holds: asked before every round; before the first one
+        whether the approvals are what the policy of now asks, too. Raises Unlogged."""
         self._owner.log.ready()
-        if self._owner.requests.state(run) is not State.APPROVED:
+        if self._owner.requests.state(run) is not State.APPROVED or not self._suffices(run):
             return False
         plan = self._plans.get(run) or asked_before(self._owner.requests, run)
         ended = plan is not None and plan.ended(self._owner.now())
         if ended:
             self._say(f"run {run} of {self._about(run, plan).plan}: its permit is over, so no further round begins")
         return not ended
+
+    def _suffices(self, run: str) -> bool:
+        """A run that has begun here goes on by what the policy asked then."""
+        try:
+            return self.bound(run) is not None or self._owner.requests.suffices(run, self._rules().approve)
+        except Denied:
+            return False
 
     def tries(self, run: str) -> Counter[str]:
         """How many rounds of each step of the run the owner's last yes was used for."""

@@ -35,6 +35,10 @@ MOST = 8
 ANYWAY = "a run of it is turned away here until then; --anyway says yes all the same"
 
 
+class Unfit(Refused):
+    """The rows here do not fit a plan that somebody is about to approve."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fitting:
     """Rows that a plan can be carried out with. known: columns by which they are known again."""
@@ -59,27 +63,28 @@ def whole_plan(plan: Plan, home: SiteHome) -> Plan:
     return (graphs.kept(home.folder, plan, graphs.models_of(home)) or plan) if plan.sent else plan
 
 
-def require_fitting(folder: Path, which: str, person: str = "") -> None:
+def require_fitting(folder: Path, which: str, person: str = "") -> bool:
     """Before a person says yes to the plan whose hash begins with `which`: its rows are read, where no preview did that
-    yet. A line of the access log has what was counted. Does nothing where nobody asked for the plan yet.
+    yet. A line of the access log has what was counted. Gives whether they were: not where nobody asked for it yet.
 
-    Raises Refused: they do not fit, and why. UsageError: no such plan.
+    Raises Unfit: they do not fit, and why. UsageError: no such plan.
     """
     home = SiteHome.at(folder)
     with closing(Requests(home.requests)) as requests:
         found = requests.find(which)
     if not found or home.me.role is Role.COMPUTE:
-        return
+        return False
     asked = one_request(folder, found[-1].hash)
     plan = whole_plan(asked.plan, home)
     if asked.unreadable or not _read_here(plan) or asked.counted is not None:
-        return
+        return False
     try:
         rows = fitting(plan, home, read_policy(home.policy))
     except PotluckError as error:
         where, hint = error.where, f"{error.hint}; {ANYWAY}" if error.hint else ANYWAY
-        raise Refused(f"the rows here do not fit this plan: {error.what}", where=where, hint=hint) from None
+        raise Unfit(f"the rows here do not fit this plan: {error.what}", where=where, hint=hint) from None
     note_rows(home, found[-1], plan.name, whole(rows.table.tally), person)
+    return True
 
 
 def of_plans(home: SiteHome, rules: Policy) -> Iterator[Finding]:

@@ -117,7 +117,7 @@ def health(pulse: Pulse, now: float) -> Health:
         *alike.figures,
         *_counted(counts),
         gauge("potluck_busy_seconds", "Seconds since the process last looked for letters.", counts.busy),
-        gauge("potluck_requests_waiting", "Requests that nobody has decided about.", _waiting(home)),
+        gauge("potluck_requests_waiting", "Requests that were asked and not decided.", _waiting(home)),
         gauge("potluck_policy_readable", "Whether the owner's policy can be read.", float(readable)),
     )
     return Health((*alike.checks, policy, member), figures)

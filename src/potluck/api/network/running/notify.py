@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -253,7 +254,7 @@ def message(home: SiteHome, notify: Notify, due: Sequence[Request]) -> dict[str,
             "plan": short(plan.name) if (plan := read_of(one)) else "",
             "asker": short(one.asker),
             "when": utc(one.first_seen),
-            "link": f"{link}/requests/{one.hash}" if link else None,
+            "link": f"{link}/requests/{one.hash}?run={quote(one.run)}" if link else None,
         }
         for one in due[:NAMED]
     ]
