@@ -244,6 +244,7 @@ def test_members_are_shown_with_what_the_broker_and_runs_say(desk, ann):
     desk.office.runs.append(live("a" * 32, sites=heard))
     text = words(ann.get("/sites").text)
     assert "2 of 4" in text
+    assert "a Klinik <b>, DE site" in text  # its card's words
     assert "1 minute ago" in text
     assert "proves nothing" in text
     assert text.count("another than here") == 1

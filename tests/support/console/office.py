@@ -21,6 +21,7 @@ from potluck.console.server.program import program
 from potluck.core.errors import PotluckError, UsageError
 from potluck.core.party import Party, site
 from potluck.learning.evaluation.validation import Look
+from potluck.members.about import NOTHING, About
 from potluck.members.home import CoordinatorHome
 from potluck.owner.access import AccessLog, Subject
 from support.console.home import TOKEN, Clock, Visitor
@@ -94,7 +95,7 @@ def found(folder: Path) -> Path:
     """A coordinator with the members a, b, c and d; gives its home."""
     api.federation_new(folder / "fed", "tls://localhost:4222", time.time(), 30)
     for name in "abcd":
-        api.site_new(folder / name, None)
+        api.site_new(folder / name, None, about=About("Klinik <b>", "DE") if name == "a" else NOTHING)
     api.federation_add(folder / "fed", [folder / n / f"{n}.card" for n in "abcd"], time.time())
     return folder / "fed"
 
