@@ -12,11 +12,14 @@ from nacl.pwhash import argon2id
 from starlette.responses import Response
 
 from potluck.api.network import persons as api_persons
-from potluck.api.network.inbox import decide
+from potluck.api.network.history import voices
+from potluck.api.network.inbox import decide, one_request
+from potluck.api.network.policy import amend
 from potluck.console.attempts import ALL, EACH, WINDOW
 from potluck.console.challenges import LIFE
 from potluck.console.devices import Devices
 from potluck.console.origin import Origin
+from potluck.console.site.verdicts import verdicts
 from potluck.core.errors import Refused, UsageError
 from potluck.core.rounds import RoundId
 from potluck.members import passwords
@@ -325,6 +328,33 @@ def test_the_no_of_who_is_removed_is_taken_back_by_another_and_the_log_says_whos
     homes.ask(home, run="r2")
     with Requests(home / "requests.sqlite") as book:
         assert (book.state("r1"), book.state("r2")) == (State.DENIED, State.APPROVED)
+
+
+def test_what_was_approved_and_has_not_begun_waits_again_as_persons_are_invited_or_the_policy_asks_two(home, plan):
+    """Control: what has begun goes on. Who said yes is asked again once that would be enough."""
+    begun = homes.ask(home, homes.spec(name="begun"), run="r2")
+    for one in (plan, begun):
+        decide(home, "approve", one, "root")
+    with Budget(SiteHome.at(home).ledger) as ledger:
+        ledger.write(marker(RoundId("r2", 1), "train/0"))
+
+    def states():
+        with Requests(home / "requests.sqlite") as book:
+            return book.state("r1"), book.state("r2")
+
+    assert states() == (State.APPROVED, State.APPROVED)
+    for name in ("ann", "bob"):
+        api_persons.invite(home, name, "http://localhost:1")
+    assert states() == (State.PENDING, State.APPROVED)
+    decide(home, "approve", plan, "ann", signed=True)
+    found = amend.form(home)
+    amend.save(home, found.fields | {"approve.people": "2"}, found.digest, "ann", "")
+    assert states() == (State.PENDING, State.APPROVED)
+    homes.policy(home, "people = 2", "people = 1")  # the other way, in the file
+    offered = [
+        one.word for one in verdicts(one_request(home, plan), voices(home, one_request(home, plan).request), "ann")
+    ]
+    assert offered == ["approve", "deny"]
 
 
 def test_an_invitation_that_is_none_costs_no_digest_and_is_written_down(home, persons, monkeypatch):

@@ -4,6 +4,7 @@ import getpass
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from potluck.api.network.access import note
@@ -14,7 +15,7 @@ from potluck.members.home import SiteHome, home_at
 from potluck.members.persons import Persons
 from potluck.owner.policy import Approve
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import Requests
+from potluck.owner.requests import Requests, State
 from potluck.parties.admission.tries import newest
 
 
@@ -29,9 +30,12 @@ class Invitation:
 
 def invite(folder: Path, name: str, origin: str) -> Invitation:
     """Invite a person to the pages of the home in `folder`, which are at `origin`. Raises UsageError, Refused."""
-    persons = Persons(home_at(folder).persons)
+    home = home_at(folder)
+    persons = Persons(home.persons)
     token = persons.invite(name, time.time())
     note(folder, "person", getpass.getuser(), "done", ("invited", name))
+    if isinstance(home, SiteHome):
+        recount(home)
     person = persons.named(name)
     assert person is not None
     until = utc(person.until)
@@ -62,15 +66,27 @@ def _taken_back(home: SiteHome, name: str) -> None:
     except PotluckError:
         approve = Approve(rule="person", people=2)  # nothing begins by a policy that cannot be read
 
-    def begun(run: str) -> bool:
-        try:
-            with opened(home.ledger) as ledger:
-                return ledger is not None and newest(ledger, run)[0] > 0
-        except PotluckError:
-            return False  # by a ledger that cannot be read nothing goes on either
-
     with closing(Requests(home.requests)) as requests:
-        requests.left(name, begun, approve)
+        requests.left(name, partial(_begun, home), approve)
+
+
+def recount(home: SiteHome) -> None:
+    """The policy or the persons of a site are others now: what was approved and has not begun waits again where they
+    ask more. The site's process asks the same before a run's first round, so what cannot be read now is left to it."""
+    with suppress(PotluckError):
+        approve = read_policy(home.policy).approve
+        with closing(Requests(home.requests)) as requests:
+            for one in requests.every() if approve.rule != "policy" else ():
+                if one.state is State.APPROVED and not _begun(home, one.run):
+                    requests.suffices(one.run, approve)
+
+
+def _begun(home: SiteHome, run: str) -> bool:
+    try:
+        with opened(home.ledger) as ledger:
+            return ledger is not None and newest(ledger, run)[0] > 0
+    except PotluckError:
+        return False  # by a ledger that cannot be read nothing goes on either
 
 
 def persons(folder: Path) -> list[dict[str, object]]:

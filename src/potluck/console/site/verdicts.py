@@ -95,13 +95,13 @@ def verdicts(
     """The buttons for a person. Where the policy says no, there is none to approve: the policy would have to change.
 
     heard: who said what of the plan; against: the policy of now does not allow it; newest: no later run of the plan was
-    asked for: of what is over that one is decided about. Whoever approved a run that waits is not asked again.
+    asked for: of what is over that one is decided about. Whoever approved what waits for others is not asked again.
     """
     request = asked.request
     yes = EVERY if asked.rule == "hash" else APPROVE
     stays = bool(asked.unreadable or asked.over or against or set(request.codes) - OURS)
     if request.state is State.PENDING:
-        said = folded(person) in map(folded, heard.gave)
+        said = bool(asked.missing) and folded(person) in map(folded, heard.gave)
         return (DENY,) if stays or said else (replace(yes, means=_first(yes.means, asked.missing)), DENY)
     if request.state is State.APPROVED:
         return (REVOKE, DENY)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from potluck.api.network.persons import recount
 from potluck.core.errors import PotluckError, Refused, UsageError, reason
 from potluck.members import files
 from potluck.members.home import SiteHome
@@ -230,6 +231,7 @@ def _put(home: SiteHome, made: Draft, about: Subject, outcome: Outcome) -> None:
         mark(home, old.text.encode(), old.policy)
         raise
     Waiting(home.amendment).remove()
+    recount(home)
 
 
 def _note(home: SiteHome, about: Subject, outcome: Outcome, said: Sequence[Change]) -> None:
