@@ -1,19 +1,21 @@
-// A form whose answer takes a while (data-busy says what happens meanwhile): its button is off, and a line counts the
-// seconds. Without a script the browser alone shows that it waits.
+// A form, or one button of it, whose answer takes a while (data-busy says what happens meanwhile): its buttons are off,
+// and a line counts the seconds. Without a script the browser alone shows that it waits.
 "use strict";
 
-for (const form of document.querySelectorAll("form[data-busy]")) {
+for (const form of document.querySelectorAll("form[data-busy], form:has(button[data-busy])")) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
       event.preventDefault();
       return;
     }
+    const busy = event.submitter?.dataset.busy || form.dataset.busy;
+    if (!busy) return;
     form.dataset.sent = "yes";
     const line = document.createElement("p");
     const count = document.createElement("span");
     line.className = "stamp done";
     line.setAttribute("role", "status");
-    line.append(`${form.dataset.busy} `, count);
+    line.append(`${busy} `, count);
     form.append(line);
     count.setAttribute("aria-hidden", "true"); // a second is no news to who listens
     const begun = Date.now();
