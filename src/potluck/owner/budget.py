@@ -273,18 +273,9 @@ class Budget:
         start, costs = begun(value, str(self._path)), self._costs(run)
         last = self._chain.read("SELECT max(at) FROM facts WHERE run = ?", run)[0][0]
         epsilon = spent(costs, start.delta) if costs and start.delta is not None else 0.0
-        row = Spending(
-            run=run,
-            plan=start.plan,
-            plan_hash=start.plan_hash,
-            when=began,
-            unit=start.unit,
-            delta=start.delta,
-            epsilon=epsilon,
-            releases=len(costs),
-            state=state,
-            last=max(began, last or began),
-        )
+        row = Spending(run=run, plan=start.plan, plan_hash=start.plan_hash, when=began, unit=start.unit,
+                       delta=start.delta, epsilon=epsilon, releases=len(costs), state=state,
+                       last=max(began, last or began))  # fmt: skip
         if state != "open":  # nothing is charged to it any more: never computed again
             self._closed[run] = row
         return row
@@ -294,11 +285,13 @@ class Budget:
         found = self._chain.read("SELECT value FROM facts WHERE key = ?", key)
         return bytes(found[0][0]) if found else None
 
-    def facts(self, start: str) -> list[tuple[int, str, bytes]]:
-        """(number of the entry, key, value) of what was written under keys that begin so, oldest first.
+    def noted(self, key: str) -> float | None:
+        """When that was written, in seconds since 1970."""
+        found = self._chain.read("SELECT at FROM facts WHERE key = ?", key)
+        return float(found[0][0]) if found else None
 
-        start: ends in "/".
-        """
+    def facts(self, start: str) -> list[tuple[int, str, bytes]]:
+        """(number of the entry, key, value) of what stands under keys that begin so, up to a "/", oldest first."""
         query = "SELECT seq, key, value FROM facts WHERE key > ? AND key < ? ORDER BY seq"
         return self._chain.read(query, start, f"{start[:-1]}0")  # "0" follows "/"
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from potluck.api.network import papers
+from potluck.api.network import inbox, papers
 from potluck.api.network.annex import whole
 from potluck.api.network.inbox import decide, note_rows
 from potluck.api.network.ledger import ledger_of
@@ -20,16 +20,19 @@ from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import Refused, UsageError
 from potluck.core.plan import Permit
+from potluck.core.rounds import Record
 from potluck.core.visible import json_text
 from potluck.members import keys as keyring
 from potluck.members.earlier import Earlier
 from potluck.members.home import SiteHome
 from potluck.members.papers import sealed
+from potluck.owner.access import AccessLog, Subject
 from potluck.owner.access import read as read_log
 from potluck.owner.policy_words import keep, kept
 from potluck.owner.reading import parse
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
+from potluck.parties.admission.consent import FILE
 from potluck.report.papers import annex as paper
 from potluck.report.words import epsilon
 from support.console import home as homes
@@ -427,7 +430,7 @@ def test_what_became_of_a_run_is_said(made, tmp_path):
             decide(home, end, other, "ann", "the board changed its mind")
         papers.write(home, run, NOW, "ann", tmp_path)
         told[end] = annex_of(tmp_path / run)
-    assert told["withdraw"].request.stands.startswith("Its asker gave it up.")
+    assert told["withdraw"].request.stands.startswith("It was cancelled by who asked.")
     assert told["deny"].request.stands.startswith("Somebody said no.")
     assert told["revoke"].request.stands.startswith("The approval was taken back")
     yes, no = told["revoke"].decisions
@@ -435,6 +438,61 @@ def test_what_became_of_a_run_is_said(made, tmp_path):
     homes.ask(home, homes.spec(name="policy"), run="ff" * 16, codes=("columns",))
     papers.write(home, "ff" * 16, NOW, "ann", tmp_path)
     assert "The policy said no (columns)" in annex_of(tmp_path / ("ff" * 16)).request.stands
+
+
+def test_every_judging_has_its_own_policy_and_the_end_its_cause(tmp_path):
+    """A run that was refused under one policy, taken on under the next, and cancelled in its rounds."""
+    home = homes.found(tmp_path)
+    site, run = SiteHome.at(home), "aa" * 16
+    plan = homes.ask(home, homes.spec(), run=run)
+    decide(home, "approve", plan, "ann", "as the board agreed")
+    log, about = AccessLog(site.access), Subject(asker=homes.ASKER, plan="heart", hash=plan, run=run)
+    digests = []
+    for cap, times, outcome, why in ((10, 2, "refused", ("data",)), (9, 1, "approved", ())):
+        homes.policy(home, f"epsilon_per_plan = {cap}.0", f"epsilon_per_plan = {cap - 1}.0")
+        digests.append(keep(site.policies, read_policy(site.policy)))
+        for _ in range(times):
+            log.write("request", datetime.now(UTC), outcome=outcome, about=replace(about, policy=digests[-1]), why=why)
+    homes.spent(home, run)
+    with ledger_of(site) as ledger:
+        ledger.write(
+            Record(f"{FILE}{run}", bytes(32), again=True), *(Record(f"round/{run}/{n}", b"train/0") for n in (1, 2))
+        )
+    with closing(Requests(site.requests)) as book:
+        book.finish(run)
+    log.write("end", datetime.now(UTC), outcome="finished", about=replace(about, reason="The protocol was changed."))
+    papers.write(home, run, NOW, "ann", tmp_path)
+    found = annex_of(tmp_path / run)
+    refused, taken, began, end = found.request.course
+    assert ("do not fit" in refused.says, refused.times, refused.policy) == (True, 2, digests[0])
+    assert (taken.says, taken.policy) == ("the program took it on", digests[1])
+    assert (began.says, began.when) == ("its first round began here", found.request.began)
+    assert (end.says, end.reason) == ("who asked cancelled it", "The protocol was changed.")
+    assert (
+        found.request.stands
+        == "It was cancelled by who asked, who said: The protocol was changed. Two rounds began here."
+    )
+    page = words((tmp_path / run / paper.HTML).read_text())
+    assert "two times in a row policy 2 " in page
+    assert "The program took it on policy 3 " in page
+    assert "The run is over" not in page
+
+
+def test_whoever_compared_a_new_member_as_they_approved_is_named(made, tmp_path):
+    home, _plan, _one = made
+    run = "99" * 16
+    other = homes.ask(home, homes.spec(name="new"), run=run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inbox, "compared", lambda *_: {"d": "HWSZ-WS0J"})
+        decide(home, "approve", other, "ann", "compared by telephone")
+    lines = [one for one in read_log(home / "access.jsonl").entries if one.hash == other]
+    assert [(one.event, one.person, one.why) for one in lines] == [
+        ("members", "ann", ("d HWSZ-WS0J",)),
+        ("approve", "ann", ()),
+    ]
+    papers.write(home, run, NOW, "ann", tmp_path)
+    assert annex_of(tmp_path / run).decisions[0].compared == ("d HWSZ-WS0J",)
+    assert "having compared the fingerprint of d HWSZ-WS0J" in words((tmp_path / run / paper.HTML).read_text())
 
 
 def test_the_verb_writes_and_verifies(made, tmp_path, capsys):

@@ -157,10 +157,11 @@ def _by(who: str) -> str:
 
 
 def decided(folder: Path, request: Request) -> list[Entry]:
-    """What people decided about a request's plan, by the access log, oldest first. Raises UsageError: it cannot be
-    read."""
+    """What people decided about a request's plan, and which members they compared as they did, by the access log,
+    oldest first. Raises UsageError: it cannot be read."""
     found = read_log(SiteHome.at(folder).access).entries
-    return [one for one in found if one.hash == request.hash and one.event in VERDICTS]
+    events = (*VERDICTS, "members")
+    return [one for one in found if one.hash == request.hash and one.event in events and one.person]
 
 
 def runs_of(folder: Path, plan: str) -> list[Past]:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,12 +137,13 @@ def decide(
         policy = read_policy(home.policy)
         noticed(home, datetime.now(UTC))
         rules, by = policy.approve, keep(home.policies, policy)
+        word: dict[str, str] = {}
         if verdict == "approve":
             asked, pinned = _approvable(home, requests.find(which), datetime.now(UTC)), in_force(home)
             if not signed:
                 _proven(home, requests, which, who)
             if asked and pinned:
-                compared(home, pinned, asked_of(asked[-1]), seen.new, who)
+                word = compared(home, pinned, asked_of(asked[-1]), seen.new, who)
             agreed = since(home, pinned, asked, rules.rule)
             done = requests.approve(which, who, now, rules, agreed, seen.run)
         else:
@@ -150,12 +151,16 @@ def decide(
             done = act(which, who, now, rules)
         newest = done.newest
         plan = read_of(newest) if newest else None
-        if verdict == "approve" and plan is not None and (done.changed or rules.people > 1):
-            agree_to(home, plan, who, now, half=not done.changed)
         name, run, asker = (plan.name if plan else "", seen.run or newest.run, newest.asker) if newest else ("", "", "")
         about = Subject(person=who, plan=name, hash=done.hash, run=run, asker=asker, policy=by, reason=reason)
         lifted = tuple(f"takes back the no of {one}" for one in done.lifted)
-        AccessLog(home.access).write(verdict, datetime.now(UTC), about=about, why=lifted)
+        log = AccessLog(home.access)
+        if word:
+            marks = tuple(f"{one} {mark}" for one, mark in word.items())
+            log.write("members", datetime.now(UTC), outcome="done", about=replace(about, reason=""), why=marks)
+        log.write(verdict, datetime.now(UTC), about=about, why=lifted)
+        if verdict == "approve" and plan is not None and (done.changed or rules.people > 1):
+            agree_to(home, plan, who, now, half=not done.changed)
     return who, done
 
 

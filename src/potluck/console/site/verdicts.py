@@ -45,13 +45,18 @@ class Standing:
 
 
 DONE = {"approve": "Approved", "deny": "Denied", "revoke": "Taken back"}
-SAID = {"approve": "approved it", "deny": "denied it", "revoke": "took every approval back"}
+SAID = {
+    "approve": "approved it",
+    "deny": "denied it",
+    "revoke": "took every approval back",
+    "members": "compared the fingerprint of",
+}
 """What somebody did, as a line of the page's history says it."""
 
 
 def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voices, fate: Fate) -> Standing | None:
     """None: nobody decided about this run. against: the policy of now does not allow it; fate: what became of it."""
-    last = next((one for one in reversed(decided) if one.run == asked.request.run), None)
+    last = next((one for one in reversed(decided) if one.run == asked.request.run and one.event in DONE), None)
     if last is None:
         return None
     denied = bool(fate.codes) and asked.request.state in (State.APPROVED, State.FINISHED)

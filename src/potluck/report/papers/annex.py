@@ -47,7 +47,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person said about the plan. when: UTC, ISO 8601; policy: the digest of the one in force, empty where the
-    log does not say; served: this run used this yes; void: it was taken back since."""
+    log does not say; served: this run used this yes; void: it was taken back since; compared: members that were new
+    here, whose fingerprints this person compared as they said it, with these."""
 
     person: str
     verdict: Literal["approve", "deny", "revoke"]
@@ -56,13 +57,27 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     policy: str = ""
     served: bool = False
     void: bool = False
+    compared: tuple[str, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that this site's program did about the run, or heard of it. when: UTC, ISO 8601; says: in a sentence;
+    reason: words of who asked, empty where it gave none; policy: the digest of the one by which it judged, empty where
+    it did not; times: how often in a row, the first time at `when`."""
+
+    when: str
+    says: str
+    reason: str = ""
+    policy: str = ""
+    times: int = 1
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The run, as it was asked for. state: as `owner.requests` has it; stands: the same in a sentence; codes: why the
-    policy said no; asked: first, UTC; began, last: by the ledger, when it did and what it was charged for last, empty
-    where it did not; rounds: how many began here, by the ledger; policy: the digest of the one by which it was judged
-    last."""
+    policy said no; asked: first, UTC; began, last: by the ledger, when its first round began here and what it was
+    charged for last, empty where none did; rounds: how many began here, by the ledger; policy: the digest of the one by
+    which it was judged last; fate: what became of it, in a few words; course: each judging, the first round and each
+    end, oldest first, by the access log and the ledger."""
 
     run: str
     asker: str
@@ -74,6 +89,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     last: str = ""
     rounds: int = 0
     policy: str = ""
+    fate: str = ""
+    course: tuple[Step, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

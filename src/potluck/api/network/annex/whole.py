@@ -6,13 +6,14 @@ from contextlib import closing
 from datetime import datetime
 
 from potluck.api.network.annex import processing
+from potluck.api.network.annex.course import course, stands
 from potluck.api.network.asked import Asked
-from potluck.api.network.history import LET_IN
+from potluck.api.network.history import LET_IN, runs_of
 from potluck.api.network.ledger import AWAY, Spent, ledger_of, spending
 from potluck.core.errors import UsageError
 from potluck.core.party import Party
 from potluck.core.plan import CODE
-from potluck.core.prose import capital, count, utc
+from potluck.core.prose import utc
 from potluck.dp import claim
 from potluck.dp.account import NEIGHBOURS, promise
 from potluck.members.card import fingerprint
@@ -26,7 +27,7 @@ from potluck.owner.form.turns import turns
 from potluck.owner.policy import Policy
 from potluck.owner.policy_words import keep, kept
 from potluck.owner.reading import read as read_policy
-from potluck.owner.requests import Requests, State
+from potluck.owner.requests import Requests
 from potluck.parties.admission import tries
 from potluck.parties.admission.consent import FILE
 from potluck.parties.admission.over import MODEL
@@ -49,11 +50,14 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
     mine = next((one for one in spent.runs if one.run == run), None)
     with ledger_of(home) as ledger:
         model, began = ledger.fact(f"{MODEL}{run}"), ledger.fact(f"{FILE}{run}")
-        rounds = sum(tries.made(ledger, run, ever=True).values())
+        first, rounds = ledger.noted(f"{FILE}{run}"), sum(tries.made(ledger, run, ever=True).values())
     with closing(Requests(home.requests)) as requests:
         said = requests.decided(asked.request.hash)
         same = [one for one in requests.find(asked.request.hash) if one.run != run]
     decisions = tuple(_verdict(asked, log, one) for one in said)
+    steps = course(log, run, first)
+    fate = next(one.fate for one in runs_of(home.folder, asked.request.hash) if one.request.run == run)
+    going = mine is not None and mine.state in GOING
     rules = read_policy(home.policy)
     federation = home.pinned()
     judged = next((one.policy for one in reversed(log) if one.run == run and one.event == "request"), "")
@@ -81,16 +85,18 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
             run=run,
             asker=asked.request.asker,
             state=asked.request.state.value,
-            stands=_stands(asked, mine, rounds),
+            stands=stands(asked.request, fate, steps, rounds, asked.missing, going),
             codes=asked.request.codes,
             asked=utc(asked.request.first_seen),
-            began=utc(mine.when) if mine else "",
-            last=utc(mine.last) if mine else "",
+            began=utc(first) if first else "",
+            last=utc(mine.last) if mine and first else "",
             rounds=rounds,
             policy=judged,
+            fate=fate.word,
+            course=steps,
         ),
         decisions=decisions,
-        policies=_policies(home, rules, [*(one.policy for one in decisions), judged]),
+        policies=_policies(home, rules, [*(one.policy for one in decisions), *(one.policy for one in steps), judged]),
         protection=paper.Protection(
             scheme=plan.protect.scheme,
             noise=plan.privacy.noise,
@@ -115,10 +121,13 @@ def annex_of(home: SiteHome, asked: Asked, now: datetime) -> paper.Annex:
 def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
     """What a person said, with the line of the log that was written as it was said."""
     same = [one for one in log if one.event == said.verdict and one.person == short(said.person)]
-    near = ((abs(datetime.fromisoformat(one.when).timestamp() - said.at), place) for place, one in enumerate(same))
-    apart, place = min(near, default=(NEAR, 0))
-    line = same[place] if apart < NEAR else None
+    line = min((one for one in same if _apart(one, said) < NEAR), key=lambda one: _apart(one, said), default=None)
     stays = asked.rule == "hash" and said.verdict == "approve" and not said.void and asked.request.state in LET_IN
+    compared = [
+        one.why
+        for one in log
+        if one.event == "members" and one.person == short(said.person) and _apart(one, said) < NEAR
+    ]
     return paper.Verdict(
         person=said.person,
         verdict=said.verdict,
@@ -127,7 +136,13 @@ def _verdict(asked: Asked, log: Sequence[Entry], said: Said) -> paper.Verdict:
         policy=line.policy if line else "",
         served=said.run == asked.request.run or (said.run is None and stays),
         void=said.void,
+        compared=next(iter(compared), ()),
     )
+
+
+def _apart(line: Entry, said: Said) -> float:
+    """Seconds between a line of the log and a verdict."""
+    return abs(datetime.fromisoformat(line.when).timestamp() - said.at)
 
 
 def _rows(asked: Asked, log: Sequence[Entry]) -> paper.Rows:
@@ -150,28 +165,6 @@ def _budget(spent: Spent, mine: Spending | None) -> paper.Budget:
         entries=spent.entries,
         head=spent.head,
     )
-
-
-def _stands(asked: Asked, mine: Spending | None, rounds: int) -> str:
-    """The state of a request, in a sentence or two."""
-    began = f"{capital(count(rounds, 'round'))} began here"
-    left = began if rounds else "No round began here: nothing has left this site"
-    state, over = asked.request.state, mine is not None and mine.state not in GOING
-    if state is State.PENDING:
-        return f"It waits for {count(asked.missing, 'approval')}. {left}."
-    if state is State.APPROVED and mine is not None and mine.state == AWAY:
-        return f"This site turned it away when it was asked for last, and may be asked again. {left}."
-    if state is State.APPROVED:
-        how = "The run goes on: write these papers again at its end" if mine and not over else "It may begin"
-        return f"{how}. {left}."
-    if state is State.FINISHED:
-        return f"The run is over. {left}."
-    if state is State.DENIED:
-        who = f"The policy said no ({', '.join(asked.request.codes)})" if asked.request.codes else "Somebody said no"
-        return f"{who}. {left}."
-    if state is State.REVOKED:
-        return f"The approval was taken back, and no further round begins. {left}."
-    return f"Its asker gave it up. {left}."
 
 
 def _risk(asked: Asked, mine: Spending | None) -> paper.Risk:

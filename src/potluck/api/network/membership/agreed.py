@@ -147,9 +147,10 @@ def missing(home: SiteHome, pinned: Federation | None, requests: Requests, one: 
     return requests.missing(one.run, approve, since(home, pinned, requests.find(one.hash), approve.rule))
 
 
-def compared(home: SiteHome, pinned: Federation, plan: Plan, marks: Collection[str], person: str) -> None:
+def compared(home: SiteHome, pinned: Federation, plan: Plan, marks: Collection[str], person: str) -> dict[str, str]:
     """Whoever approves a plan compared its new members: marks are their fingerprints, beside those that this person
-    agreed to before. Raises Refused: it names a member that nobody here agreed to and that is not among these."""
+    agreed to before. Gives those that were compared now, by name. Raises Refused: it names a member that nobody here
+    agreed to and that is not among these."""
     new = newcomers(home, pinned, plan)
     before = {name for name, who in firsts(home, pinned, new).items() if folded(who) == folded(person)}
     unseen = [f"{name} ({mark})" for name, mark in new.items() if mark not in marks and name not in before]
@@ -157,6 +158,7 @@ def compared(home: SiteHome, pinned: Federation, plan: Plan, marks: Collection[s
         what = f"the plan names members to whom nobody here has agreed: {', '.join(unseen)}"
         hint = "compare by voice, then potluck site approve --member FINGERPRINT, for each of them"
         raise Refused(what, where=home.name, hint=hint)
+    return {name: mark for name, mark in new.items() if mark in marks}
 
 
 def agree_to(home: SiteHome, plan: Plan, person: str, now: float, *, half: bool) -> None:
