@@ -11,6 +11,7 @@ import pytest
 
 from potluck.api.network import inbox
 from potluck.core.asks import Kind
+from potluck.core.errors import Refused
 from potluck.core.party import SERVER, site
 from potluck.core.plan import CODE, canonical
 from potluck.core.rounds import Abort, Cause
@@ -58,15 +59,17 @@ def forged(hall, word):
 
 
 def approved(hall):
-    """Site b's owner agrees, once."""
-    with pytest.raises(Exception, match="b"), server(hall) as coordinator:
+    """Site b's owner agrees, once: the server waits until that site says that it waits, and no longer."""
+    with contextlib.suppress(Refused), server(hall, 60.0) as coordinator:
+        asked = coordinator.participants.of[site("b")]
+        coordinator.participants.hopeless = lambda: asked.verdict == "pending"
         coordinator.gather()
     (waits,) = inbox.inbox(hall.folder / "b")
     inbox.decide(hall.folder / "b", "approve", waits.request.hash, "ann")
 
 
 @contextlib.contextmanager
-def server(hall, wait=1.0):
+def server(hall, wait):
     home = CoordinatorHome.at(hall.folder / "fed")
     member = home.open(time.time())
     it = member.federation
