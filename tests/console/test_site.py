@@ -225,14 +225,19 @@ def test_a_yes_reads_the_rows_first_and_those_that_do_not_fit_want_a_tick(home, 
     assert [one for one in events if one in ("rows", "approve")] == ["approve", "rows", "approve"]
 
 
-def test_what_differs_from_what_was_let_in_before_is_shown_by_key(home, ann, plan):
-    assert "No other plan of hospitals was let in here" in words(ann.get(f"/requests/{plan}").text)
+def test_what_differs_from_an_earlier_plan_of_the_task_is_said_in_words_and_by_key(home, ann, plan):
+    assert "No other plan of hospitals for this task was let in here before" in words(ann.get(f"/requests/{plan}").text)
     ann.decide(plan, "approve")
     later = homes.ask(home, homes.spec(purpose="to sell it"), "r2")
     text = words(ann.get(f"/requests/{later}").text)
     before = text[text.index("What differs") :]
+    assert "Its purpose is another; it was: test." in before
     assert 'purpose "test" "to sell it"' in before
+    assert "null" not in before[: before.index("The small print")]
     assert "training.rounds" not in before[: before.index("The small print")]
+    ann.decide(later, "approve")
+    first = words(ann.get(f"/requests/{plan}").text)  # what came after it is nothing before it
+    assert "No other plan of hospitals for this task was let in here before" in first
 
 
 def test_the_permit_is_read_first_and_once_it_is_over_nobody_approves(home, ann, plan):

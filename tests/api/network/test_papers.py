@@ -132,6 +132,7 @@ def test_the_annex_has_what_an_assessment_asks_for_and_room_for_what_only_people
     assert any("nobody can call it back" in line for line in found.rights)
     assert found.risk.asked == found.risk.epsilon  # it spent nothing yet
     assert found.looked == ()
+    assert any("share of the noise alone: epsilon does not hold" in line for line in found.risk.breaks)
     assert "Nobody looked at what would leave" in words(page)
     assert ".md" not in words(page)  # paper has no links
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from potluck.api.network.composed import opened
+from potluck.api.network.differs import differences
 from potluck.api.network.membership.agreed import in_force, missing, newcomers, since
 from potluck.api.network.membership.turned import away, unable
 from potluck.api.network.policy.effects import barred
@@ -69,11 +70,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Earlier:
-    """The newest plan of the same asker that was let in, of the same name where there is one, and what differs."""
+    """The newest plan of the same asker and task that was let in before, of the same name where there is one, and what
+    differs. words: in sentences, what an owner would want to know first."""
 
     request: Request
     plan: Spec
     changes: tuple[Change, ...]
+    words: tuple[str, ...] = ()
 
 
 def history(folder: Path, which: Callable[[Requests], Sequence[Request]] = Requests.every) -> list[Past]:
@@ -213,22 +216,29 @@ def charges(folder: Path) -> Mapping[str, Spending]:
 
 
 def earlier(folder: Path, request: Request) -> Earlier | None:
-    """What differs from what was let in before; None: of this asker nothing else was. Raises as `history`."""
-    name = asked_of(request).name
-    with closing(Requests(SiteHome.at(folder).requests)) as requests:
+    """What differs from what was let in before; None: of this asker and task nothing else was. Raises as `history`."""
+    asked, home = asked_of(request), SiteHome.at(folder)
+    with closing(Requests(home.requests)) as requests:
         every = requests.every()
     same = [
         (plan, one)
         for one in every
-        if one.asker == request.asker and one.hash != request.hash and one.state in LET_IN and (plan := read_of(one))
+        if one.asker == request.asker
+        and one.hash != request.hash
+        and one.state in LET_IN
+        and one.first_seen < request.first_seen
+        and (plan := read_of(one))
+        and plan.task == asked.task
     ]
     if not same:
         return None
-    plan, newest = max(same, key=lambda one: (one[0].name == name, one[1].first_seen))
+    plan, newest = max(same, key=lambda one: (one[0].name == asked.name, one[1].first_seen))
     before, now = (dict(_flat(msgspec.json.decode(one.plan))) for one in (newest, request))
     keys = sorted(before.keys() | now.keys())
     changes = [Change(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys]
-    return Earlier(newest, plan, tuple(one for one in changes if one.before != one.now))
+    return Earlier(
+        newest, plan, tuple(one for one in changes if one.before != one.now), differences(plan, asked, home.me)
+    )
 
 
 def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
@@ -239,4 +249,4 @@ def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
             said = json.dumps(name, ensure_ascii=False) if set(name) & set('."') else str(name)
             yield from _flat(inner, f"{key}.{said}" if key else said)
     else:
-        yield key, msgspec.json.encode(value).decode()
+        yield key, ABSENT if value is None else msgspec.json.encode(value).decode()

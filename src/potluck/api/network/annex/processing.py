@@ -36,6 +36,7 @@ READ = {
     Form.PLAIN: "as it is",
 }
 """Forms in which somebody can read a thing."""
+ALONE = "sees it with this site's share of the noise alone: epsilon does not hold"
 SAID = 12
 """Values of a column that are named."""
 HEALTH = re.compile(r"\bEHDS\b|2025/327", re.IGNORECASE)
@@ -219,8 +220,10 @@ def breaks(asked: Asked) -> tuple[str, ...]:
         if view.of.startswith(mine) and view.party != asked.party and not isinstance(view.breaks_if, Never):
             broken = worst.setdefault(view.of.removeprefix(mine), view.broken)
             worst[view.of.removeprefix(mine)] = max(broken, view.broken, key=list(Form).index)
+    share = asked.plan.privacy.noise == "shared"  # that is not enough for the plan's epsilon
     return tuple(
-        f"this site's {thing}: where an assumption fails that is noted there, another party {MEANS[form]}"
+        f"this site's {thing}: where an assumption fails that is noted there, another party "
+        f"{ALONE if share and form is Form.NOISED else MEANS[form]}"
         for thing, form in worst.items()
     )
 
