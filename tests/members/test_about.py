@@ -19,6 +19,7 @@ from potluck.members.federation import accept
 from potluck.members.home import CoordinatorHome, SiteHome
 from potluck.members.offer import judged
 from potluck.members.site import join, pin
+from potluck.owner.access import MOST_CODES, short
 from support.members.scene import CHIEF, NOW, after, federation, keys
 
 CLINIC = About("Klinikum Århus", "Danmark", "data@klinik.example, +45 1234")
@@ -135,7 +136,7 @@ def test_who_calls_itself_something_else_is_new_here_and_a_new_contact_is_not(en
     news = home.known.strangers(after, [site("b")], home.pinned())
     assert bool(news) is (standing == "waits")
     lines = " ".join(Change(home.pinned(), after).lines())
-    assert ("says of itself now: Klinikum" in lines) is (standing == "waits")
+    assert ("says of itself now: organisation Klinikum" in lines) is (standing == "waits")
     assert "new keys" not in lines
 
 
@@ -144,7 +145,23 @@ def test_a_coordinator_that_says_something_else_is_followed():
     now = replace(after(before), coordinator=draft(before.coordinator.party, CHIEF, CLINIC))
     accept(now, before, NOW)
     mark = fingerprint(now.coordinator)
-    assert Change(before, now).lines() == (f"the coordinator, {mark}, says of itself now: {WORDS}; before: nothing",)
+    one = f"the coordinator, {mark}, says of itself now"
+    assert Change(before, now).lines() == tuple(
+        f"{one}: {what} {text}; before: not said" for what, text in CLINIC.document().items()
+    )
+
+
+def test_no_card_keeps_a_new_contact_or_where_the_broker_is_out_of_a_log():
+    """A log has 20 lines of a file, and the beginning of each."""
+    names = [f"m{number}" for number in range(MOST_CODES + 1)]
+    before = federation(*names)
+    long = About("x" * 120, "DE", "old@clinic.example")
+    cards = [replace(one, about=long) for one in before.members]
+    new = [replace(one, about=replace(long, contact="new@elsewhere.example")) for one in cards]
+    now = replace(after(before), members=tuple(new), broker="tls://elsewhere.example:4222")
+    lines = Change(replace(before, members=tuple(cards)), now).lines()[:MOST_CODES]
+    assert "the broker is at tls://elsewhere.example:4222 now" in lines[0]
+    assert all("contact new@elsewhere.example" in short(line) for line in lines[1:])
 
 
 def test_verbs_say_who_one_is(tmp_path, cli, room, monkeypatch):

@@ -18,7 +18,7 @@ from potluck.core.errors import Refused, UsageError
 from potluck.members.persons import Persons
 from potluck.owner import requests
 from potluck.owner.policy import Approve
-from potluck.owner.requests import NEAR, REPEATED, UNFIT, Requests, State
+from potluck.owner.requests import NEAR, REPEATED, UNFIT, UNUSED, Requests, State
 from support.examples import examples
 
 PERSON = Approve(rule="person")
@@ -440,6 +440,38 @@ def test_a_yes_of_a_person_takes_back_the_no_of_who_cannot_sign_in_and_of_nobody
     persons.remove("bob")
     assert book.approve(TEXT, "ann", 5.0, PERSON).lifted == ("bob",)
     assert ask(book, "r3") is State.APPROVED
+
+
+def test_half_a_yes_that_an_end_took_comes_back_by_nobodys_removal(book):
+    """An attack: ann's yes was to an asking that ended; once eve is removed, the run would begin by it."""
+    ask(book, "r1", TWO)
+    book.approve(TEXT, "ann", 1.0, TWO)
+    book.ended("r1", "failed", False)
+    ask(book, "r1", TWO)
+    for who in ("bob", "eve"):
+        book.approve(TEXT, who, 2.0, TWO)
+    assert book.state("r1") is State.APPROVED
+    book.left("eve", lambda one: False, TWO)
+    assert (book.state("r1"), book.missing("r1", TWO), book.approvers(TEXT)) == (State.PENDING, 1, ["bob"])
+
+
+def test_a_misfit_stays_one_as_its_run_is_closed(book):
+    """Else rule "policy" would count it among plans that were merely not begun, of which it lets more in."""
+    ask(book, "r1", POLICY)
+    book.mark("r1", UNFIT)
+    book.mark("r1", UNUSED)
+    book.finish("r1")
+    assert book.of("r1").codes == (UNFIT,)
+
+
+def test_what_a_policy_denied_and_allows_again_waits_within_the_bound(book, monkeypatch):
+    monkeypatch.setattr(requests, "MOST_PENDING", 1)
+    ask(book, "r1", codes=("who",))
+    ask(book, "r2", plan_hash=OTHER, codes=("who",))
+    assert ask(book, "r1") is State.PENDING
+    with pytest.raises(Refused, match="wait already"):
+        ask(book, "r2", plan_hash=OTHER)
+    assert ask(book, "r2", plan_hash=OTHER, codes=("tasks",)) is State.DENIED  # it needs no room
 
 
 def misfits(book, flood: int) -> int:

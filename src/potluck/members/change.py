@@ -20,6 +20,14 @@ def _said(card: Card) -> str:
     return f", says of itself: {said}" if said else ""
 
 
+def _told(before: Card, now: Card) -> list[str]:
+    """A line for each text that it says otherwise now: a log cuts long ones, and one must not hide another."""
+    name = "the coordinator" if now.party == SERVER else called(now.party)
+    was, says = before.about.document(), now.about.document()
+    both = [(what, text or "not said", was[what] or "not said") for what, text in says.items() if text != was[what]]
+    return [f"{name}, {fingerprint(now)}, says of itself now: {what} {new}; before: {old}" for what, new, old in both]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """From one file to another of the same federation."""
@@ -69,12 +77,6 @@ class Change:
         found = [f"{called(card.party)} joined, {fingerprint(card)}{_said(card)}" for card in self.joined]
         found += [f"{called(card.party)} left, {fingerprint(card)}" for card in self.left]
         found += [f"{called(card.party)} has new keys, {fingerprint(card)}" for card in self.rekeyed]
-        known = self.before.cards
-        for card in (self.after.coordinator, *self.after.members):
-            if card.party in known and known[card.party].about != card.about:
-                name = "the coordinator" if card.party == SERVER else called(card.party)
-                was, now = (one.about.words() or "nothing" for one in (known[card.party], card))
-                found.append(f"{name}, {fingerprint(card)}, says of itself now: {now}; before: {was}")
         if self.handed_over:
             found.append(f"the coordinator has new keys, {fingerprint(self.after.coordinator)}, signed by the old ones")
         if self.before.broker != self.after.broker:
@@ -85,4 +87,8 @@ class Change:
             found.append(f"it expires on {moment(self.after.expires):%Y-%m-%d}")
         if self.cuts:
             found.append("runs that began under an earlier file end at once: keys of then may be stolen")
+        known = self.before.cards
+        for card in (self.after.coordinator, *self.after.members):
+            if card.party in known:
+                found += _told(known[card.party], card)
         return tuple(found)

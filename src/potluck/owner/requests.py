@@ -85,8 +85,7 @@ class Requests:
     """The file, opened a process. Every method is one transaction, so that site and verbs may use it at once."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, or makes it, 0600. Raises UsageError: it cannot be read, written or made. Raises Refused: it
-        holds something else, or is damaged."""
+        """Opens the file, or makes it, 0600. Raises UsageError: it cannot be; Refused: it is another, or damaged."""
         self._path, self._persons = path, Persons.beside(path)
         self._db = opened(path)
 
@@ -153,10 +152,8 @@ class Requests:
             return self._decision(text, changed, None, approve)
 
     def revoke(self, prefix: str, person: str, now: float, approve: Approve) -> Decision:
-        """All approvals of a plan are taken back, by whomever they were given; a run that goes on is revoked.
-
-        Denials stay. Under rule "policy" a later run is approved again: change the policy, or deny.
-        """
+        """All approvals of a plan are taken back, by whomever they were given; a run that goes on is revoked. Denials
+        stay. Under rule "policy" a later run is approved again: change the policy, or deny."""
         with self.change() as db:
             text = self._hash(prefix)
             decisions.say(db, text, person, "revoke", now)
@@ -176,9 +173,10 @@ class Requests:
     def mark(self, run: str, code: str) -> None:
         """An approved run told its asker a bit about the rows that no ledger counts, remembered for a day. UNFIT: they
         do not fit the plan; after MISFITS such plans rule "policy" approves no other by itself. UNUSED: they fit, and
-        nothing was charged though the plan has noise; see `idle`."""
+        nothing was charged though the plan has noise; see `idle`. What is marked UNFIT stays so."""
         with self.change() as db:
-            db.execute("UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved'", (code, run))
+            query = "UPDATE requests SET codes = ? WHERE run = ? AND state = 'approved' AND codes != ?"
+            db.execute(query, (code, run, UNFIT))
 
     def again(self, run: str, why: str = REPEATED) -> Request:
         """An approved run waits for a person's approval, by whatever rule it had the first one. why: a step of it was
@@ -198,6 +196,8 @@ class Requests:
                 db.execute("UPDATE requests SET state = 'finished' WHERE run = ?", (run,))
             elif one.state is State.PENDING:
                 self._withdraw(one, lasts)
+            elif one.state is State.WITHDRAWN and " ".join(one.codes) in ENDED:  # and comes no more
+                db.execute("UPDATE requests SET codes = '' WHERE run = ?", (run,))
             return self._known(run)
 
     def ended(self, run: str, why: str, lasts: bool) -> bool:
@@ -207,8 +207,9 @@ class Requests:
         with self.change() as db:
             known = self._one(run)
             if known and known.state is State.PENDING and known.codes not in ((REPEATED,), (NEAR,)):
-                db.execute("UPDATE requests SET codes = ? WHERE run = ?", (why, run))
-                self._withdraw(known, lasts)
+                if not lasts:  # void, for the run may come again, and what was said to it then counts
+                    decisions.outdate(db, known.hash, float("inf"))
+                self._withdraw(known, lasts, why)
             return known is not None and known.state in (State.PENDING, State.APPROVED)
 
     def left(self, person: str, begun: Callable[[str], bool], approve: Approve) -> None:
@@ -271,18 +272,18 @@ class Requests:
     def _judged_again(self, known: Request, codes: Sequence[str], approve: Approve) -> Request:
         """What waits, the policy denied or its asker ended is judged by the policy of today; what people decided
         stands."""
-        denied = known.state is State.DENIED and known.codes
-        if known.state is State.WITHDRAWN and " ".join(known.codes) in ENDED:
+        again = {State.DENIED: bool(known.codes), State.WITHDRAWN: " ".join(known.codes) in ENDED}.get(known.state)
+        if again and not codes:
             room(self._db, self._path, known.plan, MOST_PENDING, WAITING)
-        elif not denied and not (known.state is State.PENDING and codes and not known.codes):
+        elif not again and not (known.state is State.PENDING and codes and not known.codes):
             return known
         self._db.execute("UPDATE requests SET codes = ? WHERE run = ?", (" ".join(codes), known.run))
         self._settle(known.run, known.hash, bool(codes), approve)
         return self._known(known.run)
 
-    def _withdraw(self, one: Request, lasts: bool) -> None:
+    def _withdraw(self, one: Request, lasts: bool, why: str = "") -> None:
         """It waits no more. A yes that it had was about this run: no later one is half approved by it."""
-        self._db.execute("UPDATE requests SET state = 'withdrawn' WHERE run = ?", (one.run,))
+        self._db.execute("UPDATE requests SET state = 'withdrawn', codes = ? WHERE run = ?", (why, one.run))
         if not lasts:
             decisions.carry(self._db, one.hash, one.run)
 

@@ -4,16 +4,22 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from potluck.api.network.ledger import spending
+from potluck.api.network.policy import effects
 from potluck.api.network.what_if import what_if
 from potluck.api.plan.plan import Plan
 from potluck.cli import potluck
 from potluck.cli.door import run as call
 from potluck.core.errors import PlanError, Refused
+from potluck.core.plan import canonical, digest
+from potluck.owner.policy import Approve
+from potluck.owner.requests import Requests
 from support.parties import across
 from support.parties.across import Across, quick
 
+PERSON = Approve(rule="person", people=1)
 PLAN = """
 version = 1
 name = "p"
@@ -158,3 +164,14 @@ def test_another_plan_is_reckoned_with_the_ledgers_of_the_first(fed, capsys):
     assert {name: one["would_spend"] for name, one in owners.items()} == {"a": 2.0, "b": 2.0, "c": 2.0, "d": None}
     assert owners["d"]["would_compose"] is None
     assert call(potluck, ["budget", "--what-if", str(other), "--settle"]) == 2
+
+
+def test_a_list_reckons_few_plans_and_the_page_of_each_reckons_its_own(fed, monkeypatch):
+    """Each can take seconds: whoever asks for many must not keep a site's status from its owner."""
+    monkeypatch.setattr(effects, "RECKONED", 1)
+    home, spec = fed.home("a"), quick(Plan.read(fed.folder / "plan.toml"))
+    beyond = [replace(spec, name=name, privacy=replace(spec.privacy, epsilon=9.0)) for name in ("p1", "p2")]
+    with Requests(home.requests) as book:
+        found = [book.ask(one.name, digest(one), canonical(one), "fed", 1.0, (), PERSON) for one in beyond]
+    assert list(effects.barred(home, found)) == ["p1"]
+    assert list(effects.barred(home, found[1:])) == ["p2"]  # the control

@@ -192,7 +192,7 @@ QUOTED = LONG.replace("a", '"a"')
 @pytest.mark.parametrize(
     "text",
     ["a = " + "[" * 10**5, "a = " + "{a=" * 10**4, "a = " + "9" * 10**4, f"{LONG} = 1", f"[{LONG}]",
-     f"x = {{ {QUOTED} = 1 }}"],
+     f"x = {{ {QUOTED} = 1 }}", f'"=".{LONG} = 1', f"['#'.{LONG}]", f'x = """\\"=""" # "\n"a\\"=".{LONG} = 1'],
 )  # fmt: skip
 def test_a_text_that_would_break_the_reader_is_refused_in_words(text):
     with pytest.raises(PlanError, match=r"nested too deeply|too many digits"):
@@ -202,3 +202,4 @@ def test_a_text_that_would_break_the_reader_is_refused_in_words(text):
 def test_keys_of_some_parts_and_texts_with_points_are_read():
     deep = ".".join(["a"] * 60)
     assert read_toml(f'x = "so. {LONG[:100]} ... {deep}"\n{deep} = 1 # {"." * 500}', "plan.toml")["a"]
+    assert read_toml(f"""x = \'\'\'{LONG[:500]} = "\'\'\' # {LONG[:500]}\ny = "# {LONG[:500]}" """, "plan.toml")["y"]

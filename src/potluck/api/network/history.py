@@ -22,6 +22,7 @@ from potluck.owner.access import read as read_log
 from potluck.owner.entries import Spending
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import ENDED, NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
+from potluck.parties.admission.decision import FORM
 from potluck.parties.admission.proposal import asked_of, read_of
 
 LET_IN = (State.APPROVED, State.FINISHED)
@@ -119,10 +120,11 @@ def fate(
     against one that waits."""
     mine = lines.get(request.run, ())
     asked = next((one for one in reversed(mine) if one.event == "request"), None)
-    last = next((one for one in reversed(mine) if one.event in ("request", "end")), None)
+    last = next((one for one in reversed(mine) if one.event in ("request", "end", "round")), None)
     ended = [one.outcome for one in mine if one.event == "round"]
     rounds = ended.count("done") if begin <= request.first_seen else None
-    against = asked.why if asked is not None and asked.outcome == "denied" else ()
+    form = asked is not None and asked.why[:1] != () and asked.why[0] in FORM
+    against = asked.why if asked is not None and asked.outcome == "denied" and not form else ()
     said = [*lines.get(request.hash, ()), *mine]  # about this very run last
     match request.state:
         case State.PENDING if stopped:
@@ -131,8 +133,10 @@ def fate(
             return Fate("waits again" if request.codes else "waits", rounds=rounds)
         case State.APPROVED if last is not None and last.event == "end":
             return Fate(STOPPED.get(next(iter(last.why), ""), "ended"), rounds=rounds)
+        case State.APPROVED if last is not None and last.event == "round":  # whatever its asker said before: it goes on
+            return Fate("approved", rounds=rounds)
         case State.APPROVED:
-            code = unable(mine).get(request.run)
+            code = asked.why[0] if asked is not None and form else unable(mine).get(request.run)
             word = away(code) if code else "denied by the policy" if against else "approved"
             return Fate(word, against, rounds)
         case State.DENIED:
@@ -143,9 +147,9 @@ def fate(
         case State.WITHDRAWN:
             word = STOPPED.get(next(iter(request.codes), ""), "cancelled by who asked")
             return Fate(word, rounds=rounds)
-    if against and not rounds:
+    if against and not ended:
         return Fate("denied by the policy", against, rounds)
-    if rounds == 0 and asked is not None:
+    if rounds == 0 and not ended and asked is not None:
         return Fate("ended before its first round", rounds=rounds)
     failed = bool(ended) and ended[-1] != "done"
     return Fate("ended in a round that failed" if failed else "finished", rounds=rounds)

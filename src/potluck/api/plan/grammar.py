@@ -49,14 +49,20 @@ def read_text(path: Path) -> str:
 
 
 _BETWEEN = re.compile(r"[=,{}\[\]\n]")
-_DEEP = re.compile(r"""\s*+(?:(?:[\w-]++|"[^"]*+"|'[^']*+')[ \t]*+[.][ \t]*+){64}""")
+_TEXT = re.compile(
+    r"""\"{3}(?:[^"\\]++|\\.|"(?!""))*+(?:"{3,5})?|'{3}.*?'{3,5}|"(?:[^"\\\n]++|\\.)*+"?|'[^'\n]*+'?|\#[^\n]*+""",
+    re.DOTALL,
+)
+"""A text, which may hold marks that stand between keys, or a remark."""
+_DEEP = re.compile(r"""\s*+(?:(?:[\w-]++|"")[ \t]*+[.][ \t]*+){64}""")
 """A key of so many parts. The library that reads TOML takes seconds, and a gigabyte, for one of some ten thousand."""
 
 
 def read_toml(text: str, where: str) -> Toml:
     """The tables of a TOML text. Raises PlanError."""
     try:
-        if any(map(_DEEP.match, _BETWEEN.split(text))):
+        bare = _TEXT.sub(lambda found: "" if found[0][0] == "#" else '""', text)
+        if any(map(_DEEP.match, _BETWEEN.split(bare))):
             raise RecursionError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

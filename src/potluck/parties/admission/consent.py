@@ -208,12 +208,14 @@ class Consent:
         try:
             if any(one.run == run and one.unit is not None for one in ledger.history()) and not self._charged(run):
                 self._owner.requests.mark(run, UNUSED)
+            before = self._owner.requests.of(run)
             request = self._owner.requests.finish(run, lasts(self._owner.home))
         except PotluckError:
             return None  # nobody ever asked for it
-        withdrawn = request.state is State.WITHDRAWN
-        about = replace(about, reason=reason)
-        self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
+        if request != before or told:  # of a run that was over it may be said as often as its asker likes
+            withdrawn = request.state is State.WITHDRAWN
+            about = replace(about, reason=reason if request != before else "")
+            self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
         return next((one.epsilon for one in ledger.history() if one.run == run and one.unit is not None), None)
 
@@ -258,8 +260,9 @@ class Consent:
         member = of_now(proposal, self._owner.pinned, self.bound(run))
         own_head(proposal.head, member, self._owner.ledger)
         plan = plan_of(proposal, member.federation, self._owner.home.me)
-        if known is not None and digest(plan) != digest(known.plan):
-            raise Denied("plan", "a run that goes on is proposed with another plan")
+        before = self._owner.requests.of(run)
+        if before is not None and before.hash != digest(plan).hex():
+            raise Denied("plan", "a run is asked for again with another plan")
         return known.plan if known is not None else with_graph(self._owner.home, plan, graph)
 
     def _rules(self) -> Policy:

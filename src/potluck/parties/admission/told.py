@@ -23,6 +23,8 @@ from potluck.tasks import own, released
 
 Metric = Literal["auc", "accuracy", "r2", "rmse", "perplexity"]
 METRICS: tuple[Metric, ...] = ("auc", "accuracy", "r2", "rmse", "perplexity")
+LARGEST = 1e15
+"""What a page shows in a line: no metric of rows comes near."""
 Ends = tuple[float | None, float | None]
 
 
@@ -72,7 +74,7 @@ def keep(home: SiteHome, run: str, told: Told) -> None:
     numbers = [told.rows]
     for one in told.figures:
         numbers += [one.value, *(one.noise or ()), *(one.like or ())]
-    if not all(math.isfinite(number) for number in numbers if number is not None):
+    if not all(abs(number) <= LARGEST for number in numbers if number is not None):  # nor is nan
         raise Abort(Cause.MALFORMED, party=SERVER, detail="a metric that is no number")
     said: dict[str, object] = {"rows": told.rows}
     for one in told.figures:

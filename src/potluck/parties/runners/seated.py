@@ -19,7 +19,8 @@ EARLY, EARLY_BYTES = 8, 1 << 26
 class Seated:
     """This site's part in one run, and its half of the round in flight. proposal: the newest that was granted.
 
-    tries: how many rounds of each step were begun here, since the owner was asked last.
+    tries: how many rounds of each step were begun here, since the owner was asked last; over: no round of it begins
+    before it is proposed again, for its asker said that it does not go on.
     """
 
     part: Participation
@@ -31,6 +32,7 @@ class Seated:
     end: float = 0.0
     used: float = 0.0
     rested: bool = False
+    over: bool = False
     partners: frozenset[Party] = frozenset()
     letters: Counter[Party] = field(default_factory=Counter)
     early: dict[Party, list[Parcel]] = field(default_factory=dict)

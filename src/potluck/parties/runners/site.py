@@ -207,7 +207,7 @@ class Site:
         made = self._consent.tries(run)
         seat = self._seats.get(run)
         if seat is not None:
-            seat.proposal, seat.tries = proposal, made
+            seat.proposal, seat.tries, seat.over = proposal, made, False
             return
         known = partners(part.plan, self._me.party)
         self._seats[run] = Seated(part, proposal, made, used=time.monotonic(), partners=known)
@@ -263,7 +263,7 @@ class Site:
         seat.number, seat.rested = round_.number, False
         seat.letters.clear()
         early = seat.kept()
-        if not self._consent.stands(run):
+        if seat.over or not self._consent.stands(run):
             if not self._consent.decided(run):  # of those who approved it somebody was removed
                 self._proposed(run, seat.proposal)
             raise Abort(Cause.REFUSED)
@@ -321,14 +321,15 @@ class Site:
         self._voice.say(parcel(run, Closed(epsilon, self._consent.head(run))))
 
     def _ended(self, run: str, said: Ended) -> None:
-        """The run does not go on for now, so nobody is asked. The ledger stays as it is; rows are let go where no round
-        was begun, and else kept: a server may not have them read again as often as it likes."""
+        """The run does not go on before it is proposed again, so nobody is asked. The ledger stays as it is, and the
+        seat: a server may not have its rows read again as often as it likes."""
         seat = self._seats.get(run)
         proposal = self._asked.newest(run) or (seat.proposal if seat else None)
         if proposal is not None and proposal.asker != said.asker:
             return  # of an earlier process of the server's: it was proposed again since
-        if seat is not None and not seat.number:
-            self._leave(run)
+        if seat is not None:
+            self._cut(seat)
+            seat.over = True
         self._asked.drop(run)
         self._consent.stopped(run, said.why)
 

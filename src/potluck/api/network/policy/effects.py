@@ -26,6 +26,9 @@ from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import NEAR, REPEATED, Request, Requests, State
 from potluck.parties.admission.proposal import read_of
 
+RECKONED = 8
+"""Plans with noise, the oldest of a list, whose cost is reckoned to see whether the year has room for it: each can take
+seconds. The page of each other says so."""
 MOST = 50
 """Plans that the policy denied, the newest, that are judged again; those that wait are bounded anyway."""
 
@@ -80,7 +83,12 @@ def barred(home: SiteHome, found: Sequence[Request]) -> dict[str, tuple[Denial, 
     delta = rules.allow.delta
     with opened(home.ledger, delta) as ledger:
         asker = frozenset({pinned.name, fingerprint(pinned.coordinator)})
-        judged = {one.run: _reasons(home, rules, one, plan, asker, {delta: ledger}) for one, plan in asked}
+        dear = {one.run for one, plan in [pair for pair in asked if pair[1].noisy][RECKONED:]}
+        ledgers = {delta: ledger}
+        judged = {
+            one.run: _reasons(home, rules, one, plan, asker, ledgers, reckons=one.run not in dear)
+            for one, plan in asked
+        }
     return {run: reasons for run, reasons in judged.items() if reasons}
 
 
@@ -111,13 +119,15 @@ def _reasons(
     plan: Spec,
     asker: frozenset[str],
     ledgers: Mapping[float, Budget | None],
+    *,
+    reckons: bool = True,
 ) -> tuple[Denial, ...]:
     here = datetime.fromtimestamp(time.time()).astimezone()
     if home.me.role is Role.COMPUTE:
         return computing(policy, plan, asker=asker, now=here)
     delta = policy.allow.delta
     year = Year()
-    if plan.noisy and not lacks(plan):
+    if reckons and plan.noisy and not lacks(plan):
         come = would(ledgers[delta], (plan,), request.run, delta, yearly=True)
         year = Year(come.now, come.now if come.then is None else come.then)
     return judge(policy, plan, asker=asker, now=here, year=year, promised=promise(plan), owner=home.name)
