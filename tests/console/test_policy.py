@@ -134,7 +134,12 @@ def test_what_does_not_fit_is_said_all_at_once_and_the_first_has_the_focus(home,
     assert re.findall(r"<details open><summary><h2>(.*?)</h2>", answer.text) == [
         "Who says yes", "Who may ask, and for what", "Noise, and what it may cost", "Few rows",
     ]  # fmt: skip
+    assert text.count("'Any' is ticked, and there is more. Untick 'Any', or take the rest out.") == 2
     assert "<details open>" not in ann.get(CHANGE).text
+    names = look(ann, {"allow.columns": 'age, sex\n"a, b"'}, ["allow.columns.*"])
+    assert "Has several on one line, 'age, sex'. Type age and sex on a line each" in words(names.text)
+    quoted = look(ann, {"allow.columns": '"a, b"'}, ["allow.columns.*"])  # the control
+    assert (quoted.status_code, "on a line each" in quoted.text) == (200, False)
     assert "One a line: mon-fri 08:00-18:00, or sat." in words(look(ann, {"allow.hours": "x"}, ["allow.hours.*"]).text)
     assert re.findall(r"<input[^>]* autofocus>", answer.text) == [
         re.search(r'<input[^>]*name="approve.people" value="1"[^>]*>', answer.text)[0]

@@ -18,6 +18,9 @@ OTHER = {
     "dominance": 0.25, "max_parameters_per_row": 0.125,
 }  # fmt: skip
 
+EXACT = ("min_cell", "dominance", "max_parameters_per_row")
+"""Limits that are on exact sums alone."""
+
 
 def lines(policy):
     return {key: line for topic in topics(policy) for key, line in topic.lines}
@@ -35,6 +38,16 @@ def test_a_key_that_changes_changes_its_sentence_and_no_other(key):
     before = lines(Policy(version=1))
     after = lines(Policy(version=1, allow=msgspec.structs.replace(Allow(), **{key: OTHER[key]})))
     assert {one for one in before if before[one] != after[one]} == {f"allow.{key}"}
+
+
+def test_no_limit_of_exact_sums_frightens_where_none_may_leave():
+    noisy = lines(Policy(version=1, allow=Allow(noise=("shared",), min_sites=1)))
+    assert all(noisy[f"allow.{one}"].endswith(": nothing exact is allowed.") for one in EXACT)
+    assert noisy["allow.min_sites"] == "A sum is over one site or more."
+    kept = lines(Policy(version=1, allow=Allow(noise=("shared",), min_cell=7)))
+    assert "fewer than 7 rows" in kept["allow.min_cell"]
+    exact = lines(Policy(version=1, allow=Allow(noise=("shared", "none"))))  # the control
+    assert exact["allow.min_cell"] == "An exact number may be of any few rows."
 
 
 def test_a_fresh_site_allows_nothing_and_says_so():

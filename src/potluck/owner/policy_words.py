@@ -16,7 +16,7 @@ import msgspec
 
 from potluck.core import private
 from potluck.core.errors import UsageError
-from potluck.core.prose import agree, listed
+from potluck.core.prose import agree, count, listed
 from potluck.core.schema import readable
 from potluck.core.visible import json_text
 from potluck.members.files import PRIVATE, kept_folder, replace
@@ -76,6 +76,12 @@ def _cap(value: float, what: str) -> str:
     )
 
 
+def _few(it: Allow, value: float | None, what: str, none: str, some: str) -> str:
+    """Of a limit that is on exact sums alone: where none may leave, no limit says nothing."""
+    exact = it.noise is None or ANY in it.noise or "none" in it.noise
+    return f"{what}: nothing exact is allowed." if value is None and not exact else _most(value, none, some)
+
+
 def _most(value: float | None, none: str, some: str) -> str:
     return none if value is None else some.format(f"{value:g}")
 
@@ -115,7 +121,7 @@ ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] =
             ("protect", lambda it: f"Protections of the sum: {_some(it.protect, 'none')}."),
             ("server", lambda it: f"A plan may take the server for: {_some(it.server, 'nothing')}."),
             ("min_corrupt", lambda it: _corrupt(it.min_corrupt)),
-            ("min_sites", lambda it: f"A sum is over {it.min_sites} sites or more."),
+            ("min_sites", lambda it: f"A sum is over {count(it.min_sites, 'site')} or more."),
             ("compute", lambda it: f"Compute parties that may hold parts of your rows: {_some(it.compute, 'none')}."),
             ("readers", lambda it: f"Sites that may read what a fit or match shows: {_some(it.readers, 'none')}."),
             ("intersect", lambda it: f"Matching of keys may show: {_some(it.intersect, 'nothing')}."),
@@ -146,24 +152,30 @@ ALLOWS: tuple[tuple[str, tuple[tuple[str, Callable[[Allow], str]], ...]], ...] =
             ("min_rows", lambda it: f"With fewer than {_rows(it.min_rows)} to learn from, you take no part."),
             (
                 "min_cell",
-                lambda it: _most(
+                lambda it: _few(
+                    it,
                     it.min_cell,
+                    "Exact numbers of few rows",
                     "An exact number may be of any few rows.",
                     "No exact number is of fewer than {} rows; two of nearly the same rows need a person's word.",
                 ),
             ),
             (
                 "dominance",
-                lambda it: _most(
+                lambda it: _few(
+                    it,
                     it.dominance,
+                    "Exact sums in which one row is much",
                     "One row may be any share of an exact sum.",
                     "In no exact sum is one row a larger share than {}.",
                 ),
             ),
             (
                 "max_parameters_per_row",
-                lambda it: _most(
+                lambda it: _few(
+                    it,
                     it.max_parameters_per_row,
+                    "Exact models",
                     "An exact model may have any number of parameters.",
                     "An exact model has at most {} parameters for each row that it learns from.",
                 ),

@@ -92,6 +92,8 @@ def test_two_persons_change_it(home, two):
     ann, bob = two
     save(ann, {"approve.people": "1", "allow.min_rows": "50"})
     assert "A change waits for a second person" in words(bob.get("/policy").text)
+    assert "A change of the policy waits for your word, which ann proposed" in words(bob.get("/").text)
+    assert "for a second person: you proposed it" in words(ann.get("/").text)
     text = words(bob.get(PENDING).text)
     assert "ann proposed it" in text
     assert "the board of May" in text

@@ -210,6 +210,11 @@ def _mistake(key: str, error: UsageError, text: str) -> str:
     if control is not None and control.kind == "amount" and what.endswith("does not fit"):
         what = f"{text.strip()!r} does not fit" if text.strip() else "nothing is typed here"
         hint = f"a {'whole ' if control.whole else ''}number, {control.bounds}"
+    elif control is not None and what == "has others beside any":
+        label = LABELS.get(key, Label(key))
+        free = label.any if control.kind == "words" else label.free
+        what, hint = f"'{free}' is ticked, and there is more", f"untick '{free}', or take the rest out"
+        hint += "; hours are one a line: mon-fri 08:00-18:00, or sat" if key == "allow.hours" else ""
     elif key == "allow.hours":
         hint = "one a line: mon-fri 08:00-18:00, or sat"
     return " ".join(sentence(one) for one in (what, hint) if one)

@@ -18,6 +18,7 @@ from potluck.api.network.doctor.fits import Unfit, require_fitting
 from potluck.api.network.history import Earlier, Past, charges, decided, earlier, history, runs_of, voices
 from potluck.api.network.inbox import Seen, decide, one_request
 from potluck.api.network.membership.turned import DAYS, turned_away
+from potluck.api.network.policy import amend
 from potluck.api.network.policy.effects import barred
 from potluck.api.network.preview import preview
 from potluck.console.paging import address, part
@@ -73,8 +74,14 @@ class Owner:
         found = [one for one in history(self._folder, Requests.pending) if one.waits]
         waits = {one.request.run for one in found}
         turned = [one for one in turned_away(self._folder) if one.run not in waits]
+        handle = visit.session.handle if visit.session else ""
+        try:
+            proposed = amend.proposed(self._folder)
+        except PotluckError:  # damaged: the policy's page says so, and requests can be decided about all the same
+            proposed = None
+        own = proposed is not None and amend.same(proposed.amendment, visit.person, handle)
         return visit.page("waiting.html", "What waits", part=part(visit, found[::-1], _said), moment=moment,
-                          turned=turned, most=TURNED, days=DAYS)  # fmt: skip
+                          turned=turned, most=TURNED, days=DAYS, proposed=proposed, own=own)  # fmt: skip
 
     def past(self, visit: Visit) -> Response:
         """All that was ever asked, newest first."""

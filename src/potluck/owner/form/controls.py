@@ -26,6 +26,8 @@ ANY = "*"
 ON = "on"
 _NUMBER = 40
 """Letters of a number that is looked at."""
+_NAMES = 6
+"""Names of one line, of which a hint says so many at most."""
 Value = bool | int | float | str | tuple[str, ...] | None
 """None: a number's key is left out, which means no limit."""
 
@@ -135,6 +137,8 @@ def _value(one: Control, fields: Mapping[str, str], shown: Mapping[str, str]) ->
     text = fields.get(one.key, "")
     if one.kind in ("words", "lines"):
         found = _list(one, fields)
+        if one.kind == "lines" and one.key != "allow.hours":
+            _one_a_line(one.key, fields.get(one.key, ""))
         if free and len(found) > 1 and differ(found, _list(one, shown)):
             raise UsageError(f"{one.key} has others beside any", hint="untick any, or take the others out")
         return found
@@ -157,6 +161,16 @@ def _list(one: Control, fields: Mapping[str, str]) -> tuple[str, ...]:
     return (*(word for word in some if f"{one.key}.{word}" in fields), *map(_word, filter(str.strip, lines)))
 
 
+def _one_a_line(key: str, text: str) -> None:
+    """Raises UsageError: a line has several names. One with a comma of its own stands in quotes."""
+    for line in map(str.strip, text.splitlines()):
+        if "," in line and not line.startswith('"'):
+            names = [part.strip()[:_NUMBER] for part in line.split(",") if part.strip()]
+            each = f"type {' and '.join(names)} on a line each" if 1 < len(names) < _NAMES else "type one a line"
+            hint = f"{each}; a name with a comma of its own stands in quotes"
+            raise UsageError(f"{key} has several on one line, {line[:_NUMBER]!r}", hint=hint)
+
+
 def _number(one: Control, text: str) -> Value:
     """Raises UsageError: it has a comma, which some write for a point, and some between thousands."""
     if len(text) <= _NUMBER and (found := re.fullmatch(r"(\d+),(\d+)", text)):
@@ -172,7 +186,7 @@ def _number(one: Control, text: str) -> Value:
 
 def _line(word: str) -> str:
     """A word of a list on a line of its own: quoted where a line would change it."""
-    plain_ = word == word.strip() and word.isprintable() and not word.startswith('"') and word
+    plain_ = word == word.strip() and word.isprintable() and not word.startswith('"') and "," not in word and word
     return word if plain_ else json.dumps(word)
 
 

@@ -60,7 +60,8 @@ LABELS: dict[str, Label] = {
     ),
     "allow.delta": Label(
         "Delta of a year",
-        "The chance that epsilon says nothing. 1e-05 suits most sites; whoever answers for statistics may say less.",
+        "How likely a year's noise may fail to keep its epsilon. 1e-05 suits most sites; "
+        "whoever answers for statistics may say less.",
     ),
     "allow.units": Label("Whom noise must hide", "Nothing ticked: no plan with noise."),
     "allow.person": Label(
