@@ -226,7 +226,7 @@ def test_a_yes_reads_the_rows_first_and_those_that_do_not_fit_want_a_tick(home, 
 
 
 def test_what_differs_from_an_earlier_plan_of_the_task_is_said_in_words_and_by_key(home, ann, plan):
-    assert "No other plan of hospitals for this task was let in here before" in words(ann.get(f"/requests/{plan}").text)
+    assert "Nothing of hospitals for this task was let in." in words(ann.get(f"/requests/{plan}").text)
     ann.decide(plan, "approve")
     later = homes.ask(home, homes.spec(purpose="to sell it"), "r2")
     text = words(ann.get(f"/requests/{later}").text)
@@ -237,7 +237,7 @@ def test_what_differs_from_an_earlier_plan_of_the_task_is_said_in_words_and_by_k
     assert "training.rounds" not in before[: before.index("The small print")]
     ann.decide(later, "approve")
     first = words(ann.get(f"/requests/{plan}").text)  # what came after it is nothing before it
-    assert "No other plan of hospitals for this task was let in here before" in first
+    assert "Nothing of hospitals for this task was let in." in first
 
 
 def test_the_permit_is_read_first_and_once_it_is_over_nobody_approves(home, ann, plan):
