@@ -99,7 +99,7 @@ def test_a_site_whose_disk_is_full_stays_and_answers_once_there_is_room(tmp_path
 
     def attend():
         try:
-            site.logged(begin, answer, stop.is_set, said.append, full.clear)
+            site.logged(begin, answer, stop.is_set, said.append, lambda why: full.clear())
         except Exception as error:
             trouble.append(error)
 
@@ -124,7 +124,7 @@ def test_a_site_that_is_ended_while_it_waits_for_room_ends(tmp_path, monkeypatch
     monkeypatch.setattr(access, "_full", lambda folder: True)
     said = []
     monkeypatch.setattr(site, "AGAIN", 0.0)
-    site.logged(AccessLog(tmp_path / "access.jsonl").ready, pytest.fail, lambda: True, said.append, lambda: None)
+    site.logged(AccessLog(tmp_path / "access.jsonl").ready, pytest.fail, lambda: True, said.append, lambda why: None)
     assert len(said) == 1
 
 

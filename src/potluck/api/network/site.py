@@ -48,12 +48,14 @@ def attend(
     """
     home = SiteHome.at(Path(folder))
     with locked(home.lock, f"site {home.name} runs already"), contextlib.ExitStack() as stack:
+        pulse = pulse or Pulse(home)
+        pulse.begin()
         pinned = Pinned.at(home)
         read_policy(home.policy)
         for one in examine(home.folder, quick=True):
             if one.state in ("look", "bad"):
                 say(f"warning: {one.topic}: {one.what}{f'. hint: {one.hint}' if one.hint else ''}")
-        log, pulse = AccessLog(home.access), pulse or Pulse(home)
+        log = AccessLog(home.access)
         books: list[tuple[Budget, Requests]] = []
 
         def opens() -> None:
@@ -84,6 +86,7 @@ def attend(
         try:
             logged(begins, answers, stop, say, pulse.beat)
         except Refused as error:
+            pulse.beat(error.what)
             raise dismissed(home, error, log, link.connections > 0) from None
         finally:
             with contextlib.suppress(Unlogged):
@@ -112,10 +115,11 @@ def logged(
     answers: Callable[[], None],
     stop: Callable[[], bool],
     say: Callable[[str], None],
-    beat: Callable[[], None],
+    beat: Callable[[str], None],
 ) -> None:
     """`answers` until it ends. Where a line cannot be logged it stops, as if the process were killed there, and goes on
-    once `begins`, which logs that, does not raise: letters wait at the broker meanwhile. beat: called meanwhile."""
+    once `begins`, which logs that, does not raise: letters wait at the broker meanwhile. beat: called
+    meanwhile, with why."""
     waits = False
     while not (waits and stop()):
         try:
@@ -129,7 +133,7 @@ def logged(
             if not waits:
                 say(f"{error}. Until it can be, nothing is answered and no round goes on here: it is looked again")
             waits = True
-            beat()
+            beat(error.what)
             time.sleep(AGAIN)
 
 

@@ -47,7 +47,7 @@ def membership(home: SiteHome, now: float, keys: bool) -> Iterator[Finding]:
         yield Finding(
             "members", "look", what, f"see the members at the owner's page, or potluck site join '{home.folder}' FILE"
         )
-    if known.new:
+    if known.new and not gone:
         who = "two persons have not" if known.people > 1 else "nobody here has"
         what = f"{who} compared the fingerprints of {', '.join(map(visible, list(known.new)[:5]))}"
         yield Finding(

@@ -12,11 +12,12 @@ from importlib.metadata import version
 from potluck.api.machine import engine
 from potluck.api.network.doctor import home as homes
 from potluck.api.network.doctor.finding import DAY, Finding, failed
+from potluck.api.network.membership.left import left
 from potluck.api.network.membership.turned import turned_away
 from potluck.api.network.policy.effects import waiting as undecided
 from potluck.api.network.running.notify import RECENT
 from potluck.api.network.running.notify import program as program_of
-from potluck.api.network.running.pulse import heard
+from potluck.api.network.running.pulse import heard, mute
 from potluck.core.errors import PotluckError, reason
 from potluck.core.party import Role
 from potluck.core.prose import agree
@@ -52,10 +53,15 @@ def program() -> Iterator[Finding]:
 
 def process(home: SiteHome, now: float) -> Iterator[Finding]:
     """Whether the site answers, by which program, and whether the broker hears it."""
-    beat = heard(home.status)
-    if not held(home.lock):
+    beat, running = heard(home.status), held(home.lock)
+    if not running and left(home):
+        yield Finding("process", "good", "potluck site run does not run, as it is with who is no member any more")
+    elif not running:
         what = "potluck site run does not run: nobody answers requests"
         yield Finding("process", "look", what, f"potluck site run '{home.folder}', best as a service")
+    elif silent := mute(home, beat):
+        hint = "free some room, and see the disk's and the ledger's findings; else start it again"
+        yield Finding("process", "bad", f"potluck site run is at work; {silent}", hint)
     elif beat is not None and beat.program != version("potluck"):
         what = f"potluck site run is at work as version {beat.program}, and {version('potluck')} is installed"
         yield Finding("process", "look", what, "start it again, between two runs")

@@ -2,6 +2,7 @@
 
 The file is for `site status` and the doctor: this user's alone, replaced in one step, at most once a second, and not
 flushed to the disk. Who reads it holds it against the lock: without that it is the word of a process that has ended.
+A process takes away what one before it wrote, and what it cannot replace itself: no old word passes for a new one.
 It has no name of a plan, no asker and no number of rows.
 """
 
@@ -24,6 +25,7 @@ from potluck.core.party import Party
 from potluck.core.plan import CODE
 from potluck.core.schema import readable
 from potluck.core.slices import Sliced
+from potluck.members.files import full
 from potluck.members.home import SiteHome
 
 OFTEN, SELDOM = 1.0, 10.0
@@ -33,7 +35,7 @@ OFTEN, SELDOM = 1.0, 10.0
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """The file. began, seen: unix seconds of the process's start and of this file; program: its version; since: when
     the connection to the broker came or went; trouble: why there is none, empty where there is; nodes: of several, by
-    address whether each answered last."""
+    address whether each answered last; stopped: why nothing is answered, or why the process ended, else empty."""
 
     version: Literal[1] = 1
     pid: int
@@ -45,6 +47,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
     reconnects: int = 0
     nodes: dict[str, bool] = {}
+    stopped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Pulse:
     began: float = field(init=False)
     _since: float = field(init=False)
     _trouble: str = "not connected yet"
+    _stopped: str = ""
     _connections: int = 0
     _nodes: Mapping[str, bool] = field(default_factory=dict)
     _written: float = 0.0
@@ -83,6 +87,12 @@ class Pulse:
 
     def __post_init__(self) -> None:
         self.began = self._since = self._looked = self.clock()
+
+    def begin(self) -> None:
+        """This process holds the home now."""
+        with suppress(OSError):
+            self.home.status.unlink(missing_ok=True)
+        self.beat()
 
     def follow(self, line: Line) -> None:
         """From here on whoever asks is told of this line's connection as it is, also while the process computes."""
@@ -123,15 +133,18 @@ class Pulse:
             moved = dict(self._letters), dict(self._bytes)
             return Counts(not self._trouble, busy, again, *moved, dict(self._happened), self._nodes)
 
-    def beat(self) -> None:
-        """Write the file, where it is time to. A disk that is full is said elsewhere, and ends nothing here."""
+    def beat(self, stopped: str = "") -> None:
+        """Write the file, where it is time to, and at once where this changed. stopped: why nothing is answered. A disk
+        that is full ends nothing here."""
         now = self._looked = self.clock()
-        if now - self._written < (OFTEN if self._changed else SELDOM):
+        news, self._stopped = stopped != self._stopped, stopped
+        if not news and now - self._written < (OFTEN if self._changed else SELDOM):
             return
         self._written, self._changed = now, False
         said = Beat(
             pid=os.getpid(), program=CODE, began=self.began, seen=now, connected=not self._trouble,
             since=self._since, trouble=self._trouble, reconnects=max(0, self._connections - 1), nodes=dict(self._nodes),
+            stopped=stopped,
         )  # fmt: skip
         fresh = self.home.status.with_name(f".{self.home.status.name}.{os.getpid()}")
         try:
@@ -140,6 +153,7 @@ class Pulse:
         except OSError:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
+                self.home.status.unlink(missing_ok=True)
 
 
 def heard(path: Path) -> Beat | None:
@@ -148,6 +162,15 @@ def heard(path: Path) -> Beat | None:
         return msgspec.json.decode(private.read(path), type=readable(Beat))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def mute(home: SiteHome, beat: Beat | None) -> str:
+    """Why a process that holds the home answers nothing; empty: nothing says so. beat: what `heard` gives."""
+    if any(full(one) for one in (home.folder, home.ledger.parent) if one.is_dir()):
+        return "the disk has no room: nothing is answered until there is some"
+    if beat is None:
+        return "it cannot say how it is, or begins just now: does the disk take anything?"
+    return f"nothing is answered: {beat.stopped}" if beat.stopped else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`potluck site status`: whether a site's process runs, whether the broker knows it, what waits and what was spent.
 
-It asks the process nothing: it reads the home, the lock and the small file that the process writes (`pulse`).
+It asks the process nothing: it reads the home, the lock, the small file that the process writes (`pulse`), and how full
+the disk is.
 """
 
 import math
@@ -15,11 +16,12 @@ from potluck.api.network.ledger import spending
 from potluck.api.network.membership.left import left
 from potluck.api.network.membership.turned import unable
 from potluck.api.network.policy.effects import waiting
-from potluck.api.network.running.pulse import Beat, heard
+from potluck.api.network.running.pulse import Beat, heard, mute
 from potluck.core.errors import PotluckError
 from potluck.core.party import Role
 from potluck.core.prose import agree, utc
-from potluck.members.federation import Federation
+from potluck.members import offer
+from potluck.members.federation import Federation, titled
 from potluck.members.files import held
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry
@@ -48,8 +50,9 @@ class Spent:
 class Status:
     """running: a process holds the site now; beat: what the last one wrote, None where none did; federation: pinned;
     runs: approved and not over; refused: likewise, but turned away here when they were asked for last, by run with the
-    code; waiting: requests for which nobody decided; last: the newest round; spent: None of a
-    compute party, and where `trouble` says why."""
+    code; waiting: requests for which nobody decided; last: the newest round; spent: None of a compute party, and where
+    `trouble` says why; mute: why a process that runs answers nothing; gone: that this party is no member any more;
+    two_files: the other file of the pinned one's version that the coordinator signed; each empty where it is not so."""
 
     home: SiteHome
     running: bool
@@ -62,6 +65,14 @@ class Status:
     spent: Spent | None
     trouble: str
     now: float
+    mute: str = ""
+    gone: str = ""
+    two_files: str = ""
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is so that somebody has to act on now."""
+        return not (self.mute or self.gone or self.two_files)
 
     @property
     def days_left(self) -> int | None:
@@ -74,6 +85,10 @@ class Status:
         it, beat, last = self.federation, self.beat if self.running else None, self.last
         since = f" since {utc(beat.began)}, version {beat.program}" if beat else ""
         said = [f"{self.home.name}: {f'runs{since}' if self.running else 'does not run'}"]
+        if self.mute:
+            said.append(f"{self.mute}: potluck site doctor '{self.home.folder}'")
+        elif self.beat and self.beat.stopped and not self.running:
+            said.append(f"its last process ended: {self.beat.stopped}")
         if beat and self.now - beat.seen > BUSY:
             said.append(f"it computes, or hangs, since {utc(beat.seen)}")
         if it and beat:
@@ -84,7 +99,8 @@ class Status:
             said += [f"{len(silent)} of its {len(beat.nodes)} nodes {agree(len(silent), 'does', 'do')} not answer: "
                      f"{', '.join(silent)}"] if silent else []  # fmt: skip
         if it:
-            said.append(f"federation {it.name}, version {it.version}: good for {self.days_left} days more")
+            good = f"good for {self.days_left} days more" if not self.gone else "no member of it any more"
+            said.append(f"federation {it.name}, {titled(it.version, it.digest)}: {good}")
         else:
             said.append("it has joined no federation yet")
         for state, some in (("in progress", self.runs), ("waits", self.waiting)):
@@ -97,7 +113,9 @@ class Status:
         if self.spent:
             cap = "without a yearly cap" if self.spent.cap is None else f"of {self.spent.cap:g} in a year"
             said.append(f"epsilon {self.spent.epsilon:.4g} {cap}, composed at delta {self.spent.delta:g}")
-        return [*said, *([self.trouble] if self.trouble else [])]
+        if self.two_files:
+            said.append(f"the coordinator signed two files of one version, this and {self.two_files}: call the others")
+        return [*said, *filter(None, (self.trouble, self.gone))]
 
     def document(self) -> dict[str, object]:
         """The JSON."""
@@ -114,6 +132,8 @@ class Status:
             "site": self.home.name,
             "role": self.home.role.value,
             "running": self.running,
+            "well": self.well,
+            "mute": self.mute,
             "since": utc(live.began) if live else None,
             "program": live.program if live else None,
             "seen": utc(live.seen) if live else None,
@@ -124,7 +144,8 @@ class Status:
             "waiting": [_run(one) for one in self.waiting],
             "last_round": _round(self.last) if self.last else None,
             "budget": asdict(self.spent) if self.spent else None,
-            "trouble": self.trouble,
+            "trouble": ". ".join(filter(None, (self.gone, self.trouble))),
+            "two_files": self.two_files,
         }
 
     def _file(self, it: Federation) -> dict[str, object]:
@@ -149,18 +170,22 @@ def status(folder: Path, now: float | None = None) -> Status:
             spent = _spent(home)
         except PotluckError as error:
             trouble = f"the budget cannot be read: {error.what}"
+    running, beat, other = held(home.lock), heard(home.status), offer.two_files(home)
     return Status(
         home=home,
-        running=held(home.lock),
-        beat=heard(home.status),
+        running=running,
+        beat=beat,
         federation=home.pinned() if home.federation.is_file() else None,
         runs=tuple(one for one in approved if one.run not in away),
         refused=tuple((one, away[one.run]) for one in approved if one.run in away and not _mended(one, every, away)),
         waiting=tuple(pending),
         last=rounds[-1] if rounds else None,
         spent=spent,
-        trouble=". ".join(filter(None, (left(home), trouble))),
+        trouble=trouble,
         now=now,
+        mute=mute(home, beat) if running else "",
+        gone=left(home),
+        two_files=titled(other.version, other.digest) if other else "",
     )
 
 
