@@ -121,9 +121,7 @@ def _result(scores: Sequence[Score], rows: str) -> str:
         return ""
     ours = overall["federated"]
     if ours.value is None:
-        return (
-            f"On the {rows} of all sites its {TITLES[name]} is too noisy to say: no value of it fits what was opened."
-        )
+        return f"On the {rows} of all sites its {TITLES[name]} is too noisy to say."
     text = f"On the {rows} of all sites it reaches {_an(TITLES[name])} of {_value(ours)}"
     beside = [
         f"{_value(overall[label])} {said}"

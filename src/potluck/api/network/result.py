@@ -62,7 +62,7 @@ def came_of(folder: Path, asked: Asked) -> Came:
     return Came(
         folder=str(place),
         model=model,
-        told=_figures(place / released.TOLD),
+        told=_figures(place / released.TOLD, noised=asked.plan.noisy),
         kept=released.MODEL if kept else "",
         same=kept == model if kept and model else None,
         here=its,
@@ -80,12 +80,13 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _figures(path: Path) -> tuple[Figure, ...]:
-    """What stands in a file of metrics; nothing where that is not there, or something else is."""
+def _figures(path: Path, noised: bool = False) -> tuple[Figure, ...]:
+    """What stands in a file of metrics; nothing where that is not there, or something else is. noised: so is the number
+    of rows in it, which nobody is told without its interval, and here is none."""
     try:
         found = msgspec.json.decode(private.read(path, links=False), type=readable(_Beside)).metrics
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
     said = [comparison.figure(one) for one in of_one("", None, found)]
-    rows = [("held-out rows", f"{found.rows:,.0f}", "")] if found.rows is not None else []
+    rows = [("held-out rows", f"{found.rows:,.0f}", "")] if found.rows is not None and not noised else []
     return (*said, *rows)

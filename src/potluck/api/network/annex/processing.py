@@ -13,7 +13,7 @@ from potluck.api.network.asked import Asked
 from potluck.core.party import BROKER, SERVER, Party
 from potluck.core.plan import Column
 from potluck.core.plan import Plan as Spec
-from potluck.core.prose import a, count, listed
+from potluck.core.prose import a, agree, count, listed
 from potluck.core.schemes import scheme_of
 from potluck.core.views import Form, Never
 from potluck.core.visible import visible
@@ -148,7 +148,8 @@ def _columns(read: Sequence[str], allowed: Sequence[str]) -> str:
         return f"the plan reads {many}; the policy in force allows {listed(list(map(visible, allowed)))}"
     inside = sum(any(covers(one, name) for one in allowed) for name in read)
     beyond = f", and {len(read) - inside:,} that it does not" if inside < len(read) else ""
-    return f"the plan reads {inside:,} of the {count(len(allowed), 'column')} that the policy in force allows{beyond}"
+    of = f"{len(allowed):,} {agree(len(allowed), 'column', 'columns')}"
+    return f"the plan reads {inside:,} of the {of} that the policy in force allows{beyond}"
 
 
 def _leaving(asked: Asked) -> list[str]:
