@@ -302,7 +302,9 @@ def test_a_site_that_runs_goes_by_what_was_saved(home, ann):
 def test_when_a_change_counts_is_said_alike_wherever_it_is_said(home, ann):
     homes.policy(home, "people = 1", "people = 2")
     assert HOLDS in words(ann.get("/policy").text)
-    assert HOLDS in words(look(ann, {"allow.min_rows": "20"}).text)
+    tighter = words(look(ann, {"allow.min_rows": "20"}).text)
+    assert HOLDS in tighter
+    assert "Rows are not counted for this page: a run with fewer is turned away as it begins." in tighter
     save(ann, {"allow.epsilon_per_plan": "11"})
     assert HOLDS in words(Visitor(home, person="bob").enter().get("/policy/pending").text)
     for page in ("docs/reference/policy.md", "THREATS.md"):
