@@ -361,4 +361,4 @@ def test_what_was_turned_away_without_asking_anybody_is_said_with_what_to_do(hom
     (home / "access.jsonl").write_text("".join((home / "access.jsonl").read_text().splitlines(True)[:3]))
     text = words(ann.get("/").text)
     assert "the server goes by another federation file" in text
-    assert "Most epsilon of a plan , which the policy does not allow so" in text
+    assert "Most epsilon of a plan , which the policy did not allow then" in text

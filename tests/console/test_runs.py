@@ -98,6 +98,12 @@ FATES = {
     "it was cancelled": ("withdrawn", "request pending", "cancelled by who asked"),
     "its rows did not fit": ("approved", "request approved; request refused data",
                              "turned away: the rows here do not fit the plan"),
+    "they were fewer than the policy wants, whatever came of it": (
+        "approved", "request approved; request refused data min_rows; end refused elsewhere",
+        "refused by this site's policy: fewer rows to learn from than it wants"),
+    "it goes on": ("approved", "request approved; round done; round done", "goes on: round 2 of 9"),
+    "after an end, too": ("approved", "request approved; end aborted failed; round done", "goes on: round 1 of 9"),
+    "it was cancelled amid": ("finished", "request approved; round done; end withdrawn", "cancelled by who asked"),
     "its rows fit again": ("approved", "request refused data; request approved", "approved"),
     "somebody said no before it came": ("denied", "deny", "denied by ann"),
 }  # fmt: skip
@@ -118,7 +124,7 @@ def test_a_run_is_said_to_be_what_it_became(what):
         for event, *outcome in (one.split() for one in log.split("; ") if one)
     ]
     request = Request("r1", "h", b"", "x", 1.0, State(kind), ())
-    assert fate(request, {"r1": lines}).word == word
+    assert fate(request, {"r1": lines}, sums=9).word == word
 
 
 def test_a_decision_is_about_the_run_that_was_shown(home, ann, plan):

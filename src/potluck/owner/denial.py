@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from potluck.core.errors import Refused
+
 Code = Literal[
     "who",
     "tasks",
@@ -28,6 +30,8 @@ Code = Literal[
     "memory",
     "permit",
 ]
+FEW: Code = "min_rows"
+"""The one that never travels: it tells about the rows. It is for the owner's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,7 @@ class Denial:
     code: Code
     words: str
     hint: str
+
+
+class TooFew(Refused):
+    """Fewer rows than the policy wants: for the owner alone, who hears it in the access log, too."""

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from potluck.core.errors import Refused
 from potluck.core.plan import Plan
 from potluck.learning.data.columns import least
 from potluck.learning.models.finished.finished import models_of
 from potluck.learning.models.room import room
-from potluck.owner.denial import Code, Denial
+from potluck.owner.denial import Code, Denial, TooFew
 from potluck.owner.hours import ANY, within
 from potluck.owner.policy import MOST_DELTA, Allow, Policy
 from potluck.owner.reach import columns_read, covers, read_by
@@ -81,13 +80,13 @@ def budgeted(policy: Policy, plan: Plan, *, now: datetime, year: Year, promised:
 
 
 def rows_allowed(policy: Policy, rows: int) -> None:
-    """Raises Refused, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said.
+    """Raises TooFew, for the owner's eyes alone: fewer rows than allow.min_rows. The number of rows is not said.
 
     rows: those that a plan learns from; held-out ones do not count, or a plan could hold out all but a few.
     """
     if rows < policy.allow.min_rows:
         what = f"there are fewer rows to learn from than allow.min_rows ({policy.allow.min_rows})"
-        raise Refused(what, where="policy", hint="the fewer rows, the more a sum says about each of them")
+        raise TooFew(what, where="policy", hint="the fewer rows, the more a sum says about each of them")
 
 
 def models_allowed(policy: Policy, kind: str) -> Denial | None:

@@ -142,7 +142,7 @@ def test_a_run_that_is_said_to_have_ended_begins_no_round_before_it_is_proposed_
         assert not begun(fed, one, spec, 2)
         assert answer(fed, one, spec).verdict == "granted"
         assert begun(fed, one, spec, 3)  # the control
-        assert fate(fed) == ("approved", "approved")
+        assert fate(fed) == ("approved", "goes on")
 
 
 def test_a_proposal_that_is_wrong_in_itself_is_no_no_of_the_policys(fed):

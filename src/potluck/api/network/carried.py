@@ -53,6 +53,7 @@ from potluck.tasks.demands import stamp_of
 from potluck.tasks.here import Outcome
 from potluck.tasks.sums.protections import across
 
+NO_REASON = "no reason was given"
 REPEATS = 5
 """How often an exact sum is repeated over the same sites, who come back in between."""
 
@@ -126,7 +127,7 @@ def carry_out(
             else:
                 outcome, log = _run_sums(spec, task, coordinator, kept.journal, begin, where.check)
         except Cancelled:
-            coordinator.close(b"", kept.journal.fact(REASON) or "")  # so that sites let go of it
+            coordinator.close(b"", kept.journal.fact(REASON) or NO_REASON)  # sites let go of it
             raise
         except (Refused, Abort) as error:
             if isinstance(error, Abort) or coordinator.participants.said_no():

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import msgspec
 from potluck.api.network.composed import opened
 from potluck.api.network.differs import differences
 from potluck.api.network.membership.agreed import in_force, missing, newcomers, since
-from potluck.api.network.membership.turned import away, unable
+from potluck.api.network.membership.turned import away, cancelled
 from potluck.api.network.policy.effects import barred
 from potluck.core.plan import Plan as Spec
+from potluck.learning.evaluation.evaluate import rounds
 from potluck.members.home import SiteHome
 from potluck.members.persons import Persons, folded
 from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
+from potluck.owner.denial import FEW
 from potluck.owner.entries import Spending
 from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import ENDED, NEAR, REPEATED, STRANGERS, UNFIT, UNUSED, Request, Requests, State
@@ -40,11 +42,16 @@ STOPPED = {"elsewhere": "ended: another party refused it", "failed": "stopped: a
 class Fate:
     """What became of a run here, by its request and the access log. word: in a few words; codes: what of the policy is
     against it, where the policy had the last word; rounds: how many were done here (None: the log that was looked at
-    does not go back so far)."""
+    does not go back so far); when, reason: of one that its asker cancelled, as the log has them; stays: it does not go
+    on, and its approval holds if it is asked for again; form: what was said of it last was wrong in itself."""
 
     word: str
     codes: tuple[str, ...] = ()
     rounds: int | None = None
+    when: str = ""
+    reason: str = ""
+    stays: bool = False
+    form: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,8 @@ def history(folder: Path, which: Callable[[Requests], Sequence[Request]] = Reque
             left = missing(home, pinned, requests, one, rule) if plan and waits else 0
             new = bool(waits and plan and pinned and newcomers(home, pinned, plan))
             reasons = tuple(reason.code for reason in stopped.get(one.run, ()))
-            every.append(Past(one, plan, left, fate(one, lines, begin, reasons), waits, new))
+            told = fate(one, lines, begin, reasons, rounds(plan) if plan else 0)
+            every.append(Past(one, plan, left, told, waits, new))
     return every[::-1]
 
 
@@ -114,45 +122,82 @@ def _lines(home: SiteHome) -> tuple[Mapping[str, Sequence[Entry]], float]:
 
 
 def fate(
-    request: Request, lines: Mapping[str, Sequence[Entry]], begin: float = 0.0, stopped: tuple[str, ...] = ()
+    request: Request,
+    lines: Mapping[str, Sequence[Entry]],
+    begin: float = 0.0,
+    stopped: tuple[str, ...] = (),
+    sums: int = 0,
 ) -> Fate:
     """What became of a run. lines, begin: of the access log, see `_lines`; stopped: what of the policy of now is
-    against one that waits."""
+    against one that waits; sums: how many rounds its plan takes (0: not known)."""
     mine = lines.get(request.run, ())
-    asked = next((one for one in reversed(mine) if one.event == "request"), None)
-    last = next((one for one in reversed(mine) if one.event in ("request", "end", "round")), None)
     ended = [one.outcome for one in mine if one.event == "round"]
-    rounds = ended.count("done") if begin <= request.first_seen else None
-    form = asked is not None and asked.why[:1] != () and asked.why[0] in FORM
-    against = asked.why if asked is not None and asked.outcome == "denied" and not form else ()
+    done = ended.count("done") if begin <= request.first_seen else None
     said = [*lines.get(request.hash, ()), *mine]  # about this very run last
     match request.state:
         case State.PENDING if stopped:
-            return Fate("not allowed by the policy of now", stopped, rounds)
+            return Fate("not allowed by the policy of now", stopped, done)
         case State.PENDING:
-            return Fate("waits again" if request.codes else "waits", rounds=rounds)
-        case State.APPROVED if last is not None and last.event == "end":
-            return Fate(STOPPED.get(next(iter(last.why), ""), "ended"), rounds=rounds)
-        case State.APPROVED if last is not None and last.event == "round":  # whatever its asker said before: it goes on
-            return Fate("approved", rounds=rounds)
+            return Fate("waits again" if request.codes else "waits", rounds=done)
         case State.APPROVED:
-            code = asked.why[0] if asked is not None and form else unable(mine).get(request.run)
-            word = away(code) if code else "denied by the policy" if against else "approved"
-            return Fate(word, against, rounds)
+            return _approved(mine, done, sums)
         case State.DENIED:
             policy = tuple(one for one in request.codes if one not in OURS)
-            return Fate(f"denied{_by('the policy' if policy else _who(said, 'deny'))}", policy, rounds)
+            return Fate(f"denied{_by('the policy' if policy else _who(said, 'deny'))}", policy, done)
         case State.REVOKED:
-            return Fate(f"approval taken back{_by(_who(said, 'revoke'))}", rounds=rounds)
+            return Fate(f"approval taken back{_by(_who(said, 'revoke'))}", rounds=done)
         case State.WITHDRAWN:
-            word = STOPPED.get(next(iter(request.codes), ""), "cancelled by who asked")
-            return Fate(word, rounds=rounds)
-    if against and not ended:
-        return Fate("denied by the policy", against, rounds)
-    if rounds == 0 and not ended and asked is not None:
-        return Fate("ended before its first round", rounds=rounds)
+            word = STOPPED.get(next(iter(request.codes), ""))
+            return Fate(word, rounds=done) if word else _cancelled(mine, done)
+    turned = None if ended else _turned(mine, done)
+    if turned and not turned.form:
+        return turned
+    if cancelled(mine):
+        return _cancelled(mine, done)
+    if done == 0 and not ended and _newest(mine, "request"):
+        return Fate("ended before its first round", rounds=done)
     failed = bool(ended) and ended[-1] != "done"
-    return Fate("ended in a round that failed" if failed else "finished", rounds=rounds)
+    return Fate("ended in a round that failed" if failed else "finished", rounds=done)
+
+
+def _newest(mine: Sequence[Entry], *events: str) -> Entry | None:
+    return next((one for one in reversed(mine) if one.event in events), None)
+
+
+def _turned(mine: Sequence[Entry], done: int | None) -> Fate | None:
+    """Of a run that this site's program or policy turned away as it was asked for last, whatever its asker made of it
+    since."""
+    asked = _newest(mine, "request")
+    if asked is None or not asked.why or asked.outcome not in ("denied", "refused"):
+        return None
+    form = asked.why[0] in FORM  # it says nothing about the run
+    code = asked.why[0] if form else asked.why[-1]
+    if asked.outcome == "denied" and not form:
+        return Fate("denied by the policy", asked.why, done)
+    return Fate(away(code), (code,) if code == FEW else (), done, form=form)
+
+
+def _approved(mine: Sequence[Entry], done: int | None, sums: int) -> Fate:
+    """Of a run whose approval stands."""
+    last = _newest(mine, "request", "round", "end")
+    if last is not None and last.event == "round":  # whatever was said before: it goes on
+        return Fate(_goes_on(done, sums), rounds=done)
+    if turned := _turned(mine, done):
+        return replace(turned, stays=True)
+    if last is not None and last.event == "end":
+        return Fate(STOPPED.get(next(iter(last.why), ""), "ended"), rounds=done, stays=True)
+    return Fate(_goes_on(done, sums) if _newest(mine, "round") else "approved", rounds=done)
+
+
+def _cancelled(mine: Sequence[Entry], done: int | None) -> Fate:
+    last = _newest(mine, "end")
+    when, reason = (last.when, last.reason) if last is not None else ("", "")
+    return Fate("cancelled by who asked", rounds=done, when=when, reason=reason)
+
+
+def _goes_on(done: int | None, sums: int) -> str:
+    """Rounds that were repeated count, too."""
+    return f"goes on: round {done} of {sums}" if done and done <= sums else "goes on"
 
 
 def _who(said: Sequence[Entry], event: str) -> str:

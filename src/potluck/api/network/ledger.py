@@ -5,13 +5,13 @@ It loads nothing of what runs rounds: an owner looks at it while the site's proc
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from potluck.api.network.membership.turned import RECENT, unable
+from potluck.api.network.membership.turned import RECENT, cancelled, unable
 from potluck.core import private
 from potluck.core.errors import Refused, unwritable
 from potluck.core.prose import utc
@@ -19,6 +19,7 @@ from potluck.core.rounds import Abort
 from potluck.members import keys as keyring
 from potluck.members.federation import Federation, accept
 from potluck.members.home import Membership, SiteHome
+from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
 from potluck.owner.budget import YEAR, Budget
 from potluck.owner.entries import Spending
@@ -26,7 +27,7 @@ from potluck.owner.ledger_heads import Anchor, noted, sign
 from potluck.owner.reading import read as read_policy
 from potluck.owner.scored import totals
 
-AWAY = "turned away"
+AWAY, CANCELLED = "turned away", "cancelled"
 
 
 def anchor(home: SiteHome, member: Membership) -> Anchor:
@@ -143,16 +144,19 @@ def spending(folder: Path) -> Spent:
             delta=allow.delta,
             cap=cap,
             left=ledger.left(),
-            runs=_standing(ledger.history(), unable(read_log(home.access, RECENT).entries)),
+            runs=_standing(ledger.history(), read_log(home.access, RECENT).entries),
             entries=head.seq,
             head=head.hash.hex(),
             scored=tuple(totals(ledger.scored())),
         )
 
 
-def _standing(runs: Iterable[Spending], away: Mapping[str, str]) -> tuple[Spending, ...]:
-    """The ledger calls a run open until its end is told; one that was turned away since is said to be that."""
-    return tuple(replace(one, state=AWAY) if one.state == "open" and one.run in away else one for one in runs)
+def _standing(runs: Iterable[Spending], entries: Sequence[Entry]) -> tuple[Spending, ...]:
+    """The ledger calls a run open until its end is told, and finished however it ended: one that was turned away since,
+    and one that its asker cancelled, are said to be that."""
+    away, over = unable(entries), cancelled(entries)
+    said = {**{("open", run): AWAY for run in away}, **{("finished", run): CANCELLED for run in over}}
+    return tuple(replace(one, state=said.get((one.state, one.run), one.state)) for one in runs)
 
 
 def evidence(folder: Path, file: Path) -> None:

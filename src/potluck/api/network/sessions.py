@@ -22,7 +22,7 @@ from potluck.core.plan import Plan as Spec
 from potluck.core.plan import canonical
 from potluck.core.schema import of_later, readable
 from potluck.drivers.memory import new_run
-from potluck.learning.evaluation import evaluate
+from potluck.learning.evaluation.evaluate import rounds
 from potluck.learning.models.sent import letter_of, with_letter
 from potluck.members.files import PRIVATE, replace
 from potluck.members.home import CoordinatorHome, Membership
@@ -163,9 +163,9 @@ def begun(home: CoordinatorHome, plan: Plan, fresh: bool, order: Order, say: Say
         if known in GOING and order.office and order_in(journal).office:
             return folder  # it goes on as it was submitted first
         if found is None:
-            sums = spec.steps + spec.looks + (spec.trainings if spec.traits.trains and evaluate.allowed(spec) else 0)
             facts |= {"plan": plan.hash, "name": spec.name, "text": plan.text(), "began": repr(time.time())}
-            facts |= {"overrides": json.dumps(plan.overrides), "spec": canonical(spec).decode(), "sums": str(sums)}
+            facts |= {"overrides": json.dumps(plan.overrides), "spec": canonical(spec).decode()}
+            facts["sums"] = str(rounds(spec))
         if found is None or known == FAILED:
             facts["state"] = WAITING if order.office else OPEN
         journal.note_all(facts)

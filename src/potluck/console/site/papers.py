@@ -46,7 +46,7 @@ class Papers:
         """The run that the address names, else every run of a plan, with the papers that there are."""
         asked = self._chosen(visit, visit.query.get("run", ""))
         there = {one.run: one.when for one in holdings(self._folder) if one.papers}
-        fates = {one.request.run: one.fate.word for one in runs_of(self._folder, visit.name)}
+        fates = {one.request.run: one.fate for one in runs_of(self._folder, visit.name)}
         run = asked[-1].request.run if visit.query.get("run") else ""
         form = visit.form(f"/requests/{visit.name}/papers/write", run)
         runs = [

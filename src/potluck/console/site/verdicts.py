@@ -36,14 +36,16 @@ STOP = Verdict("deny", "Do not let this plan run again", "every later run of it 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a person decided last about a run, as its page says it. what: approved, denied or revoked; then: what
-    follows."""
+    follows; holds: it is what holds for this run."""
 
     what: str
     person: str
     when: str
     then: str
+    holds: bool = True
 
 
+NEXT_RUN = "Approved for the next run"
 DONE = {"approve": "Approved", "deny": "Denied", "revoke": "Taken back"}
 SAID = {
     "approve": "approved it",
@@ -59,16 +61,24 @@ def standing(asked: Asked, decided: Sequence[Entry], against: bool, heard: Voice
     last = next((one for one in reversed(decided) if one.run == asked.request.run and one.event in DONE), None)
     if last is None:
         return None
-    denied = bool(fate.codes) and asked.request.state in (State.APPROVED, State.FINISHED)
-    then = "The policy has denied it since." if denied else _then(asked, against, heard)
-    return Standing(DONE[last.event], last.person, last.when, then)
+    state = asked.request.state
+    if last.event == "approve" and state in (State.DENIED, State.REVOKED):
+        then = f"The plan's next run may begin here; this one stays {state.value}."
+        return Standing(NEXT_RUN, last.person, last.when, then, holds=False)
+    denied = bool(fate.codes) and state in (State.APPROVED, State.FINISHED)
+    then = "The policy has denied it since." if denied else _then(asked, against, heard, fate)
+    holds = not (denied or fate.stays) and state is not State.WITHDRAWN
+    return Standing(DONE[last.event], last.person, last.when, then, holds=holds)
 
 
-def who_can(heard: Voices) -> str:
-    """Who else can approve, in words."""
+def who_can(heard: Voices, missing: int = 1) -> str:
+    """Who else can approve, in words. missing: approvals."""
     late = f"{' and '.join(heard.awaited[:5])}{' and others' if len(heard.awaited) > 5 else ''}"
     late += f" {'was' if len(heard.awaited) == 1 else 'were'} invited, and did not come yet" if late else ""
     if heard.can:
+        if missing > 1 and len(heard.can) <= missing:
+            can = f"{' and '.join(heard.can)} must"
+            return f"{can}; {late}" if late else can
         can = f"{' or '.join(heard.can[:5])}{' or others' if len(heard.can) > 5 else ''} can"
         return f"{can}; {late}" if late else can
     if late:
@@ -78,7 +88,7 @@ def who_can(heard: Voices) -> str:
     return "whoever opens these pages under another name can"
 
 
-def _then(asked: Asked, against: bool, heard: Voices) -> str:
+def _then(asked: Asked, against: bool, heard: Voices, fate: Fate) -> str:
     state, people = asked.request.state, count(asked.missing, "more person")
     if against and state in (State.PENDING, State.APPROVED):
         return "It does not begin here while the policy is against it."
@@ -86,9 +96,15 @@ def _then(asked: Asked, against: bool, heard: Voices) -> str:
         whose = [one for one in heard.refuse if one not in heard.gone] or ["somebody"]
         return f"No later run of this plan begins here, until {' and '.join(whose)} approved it."
     if state is State.PENDING:
-        return f"It does not begin yet: {people} must approve: {who_can(heard)}."
+        return f"It does not begin yet: {people} must approve: {who_can(heard, asked.missing)}."
+    if state is State.APPROVED and fate.stays:
+        return f"The run does not go on: {fate.word}. The approval stays, as is said beside the decision."
+    if state is State.APPROVED and fate.rounds:
+        return "The run goes on here."
     if state is State.APPROVED:
         return "The run begins here once the other parties approve, too. Nothing is left to do."
+    if state is State.WITHDRAWN:
+        return "The run does not go on."
     if state is State.FINISHED:
         return "The run has ended."
     return "The run does not go on here. Whoever asked is told so, and not why: the reason stays at this site."

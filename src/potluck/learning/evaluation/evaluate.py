@@ -67,6 +67,11 @@ class Metrics:
     labels: "Mapping[str, Metrics]" = field(default_factory=dict)
 
 
+def rounds(plan: Plan) -> int:
+    """How many rounds a plan takes, at most, with those that judge what it trained."""
+    return plan.steps + plan.looks + (plan.trainings if plan.traits.trains and allowed(plan) else 0)
+
+
 def allowed(plan: Plan) -> bool:
     """Whether the plan releases metrics of what it trains: without a split or folds no row is held out, and a model
     some of whose weights stay at the sites is none by itself."""

@@ -33,8 +33,8 @@ from potluck.owner.requests import STRANGERS, UNFIT, UNUSED, State
 from potluck.parties.admission import tries
 from potluck.parties.admission.decision import FORM, OUTCOMES, Decision, unable
 from potluck.parties.admission.graphs import rests, with_graph
-from potluck.parties.admission.over import lasts, over, remember_model
-from potluck.parties.admission.owner import Owner, clock, judged
+from potluck.parties.admission.over import lasts, outlived, over, remember_model
+from potluck.parties.admission.owner import Owner, clock, judged, newer
 from potluck.parties.admission.proposal import asked_before, first_sum, of_now, own_head, plan_of
 from potluck.parties.admission.rows import changed, of_rows
 from potluck.parties.admission.session import Proposal
@@ -61,6 +61,7 @@ class Consent:
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._by = newer(owner.home.policy, (0, 0, 0))
         self._quiet_until: dict[Cause, float] = {}
         self._waits: OrderedDict[str, tuple[tuple[Subject, tuple[str, ...]], float]] = OrderedDict()
 
@@ -139,6 +140,11 @@ class Consent:
         """Whether a run that was pending is so no more. Raises Refused, UsageError: the file of requests."""
         return self._owner.requests.state(run) is not State.PENDING
 
+    def anew(self) -> bool:
+        """Whether the policy's file is another than when this was asked last: what waits is to be judged by it."""
+        before, self._by = self._by, newer(self._owner.home.policy, self._by)
+        return self._by != before
+
     def stands(self, run: str) -> bool:
         """Whether the owner still agrees, and the plan's permit holds: asked before every round; before the first one
         whether the approvals are what the policy of now asks, too. Raises Unlogged."""
@@ -197,7 +203,7 @@ class Consent:
 
     def close(self, run: str, model: bytes, part: Participation | None = None, reason: str = "") -> float | None:
         """The run is over. Gives the epsilon that this site's ledger says it cost; None without noise. part: of this
-        process in it; reason: the asker's words, if it cancelled it."""
+        process in it; reason: the asker's words, where it cancelled it, and only then."""
         known = self._plans.pop(run, None) or asked_before(self._owner.requests, run)
         about = self._about(run, known)
         ledger = self._owner.ledger
@@ -213,7 +219,7 @@ class Consent:
         except PotluckError:
             return None  # nobody ever asked for it
         if request != before or told:  # of a run that was over it may be said as often as its asker likes
-            withdrawn = request.state is State.WITHDRAWN
+            withdrawn = request.state is State.WITHDRAWN or bool(reason)
             about = replace(about, reason=reason if request != before else "")
             self._write("end", "withdrawn" if withdrawn else "finished", about, Decision("granted", told))
         # From the ledger, which also knows runs that an earlier process of this site took part in.
@@ -296,6 +302,10 @@ class Consent:
             approve = msgspec.structs.replace(approve, rule="person")
         pinned, under = self._owner.pinned, self._member(run).federation
         request, new = asked(self._owner.requests, pinned, under, run, plan, now, codes, approve)
+        by_person = approve.rule == "person" and request.state is State.APPROVED and self.bound(run) is None
+        if by_person and outlived(self._owner.home, run, keep(self._owner.home.policies, rules)):
+            request = self._owner.requests.again(run, "")
+            self._say(f"run {run} of {plan.name}: it had ended, and the policy was changed since it was approved")
         if codes or request.state not in (State.PENDING, State.APPROVED):
             # Also where somebody has approved it since: the policy may say no to what it allowed when they were asked.
             words = tuple(f"{denial.words}; {denial.hint}" for denial in denials)
@@ -330,7 +340,7 @@ class Consent:
         self._owner.say(visible(line[:LONGEST]))
 
     def _write(self, event: Event, outcome: Outcome, about: Subject, decision: Decision) -> None:
-        self._owner.log.write(event, clock(), outcome=outcome, about=about, why=decision.codes)
+        self._owner.log.write(event, clock(), outcome=outcome, about=about, why=(*decision.codes, *decision.here))
         self._owner.noted(event, outcome, about.run)
         why = f" ({'; '.join(decision.words or decision.codes)})" if decision.codes else ""
         self._say(f"{event} {about.plan or f'of run {about.run[:12]}'}: {outcome}{why}")

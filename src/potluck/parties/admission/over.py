@@ -6,12 +6,15 @@ from potluck.core.errors import PotluckError
 from potluck.core.plan import Plan
 from potluck.core.rounds import Abort, Record
 from potluck.members.home import SiteHome
+from potluck.owner.access import read as read_log
 from potluck.owner.budget import Budget
 from potluck.owner.reading import read as read_policy
 from potluck.parties.admission.graphs import with_graph
 from potluck.tasks.catalog import task_of
 from potluck.tasks.participation import Denied, Participation, forget, holds, kept_of
 
+RECENT = 4 << 20
+"""Bytes of the access log, its newest, in which is looked."""
 MODEL = "model/"
 """Prefix of the ledger's record of a model's digest."""
 
@@ -30,6 +33,15 @@ def lasts(home: SiteHome) -> bool:
         return read_policy(home.policy).approve.rule == "hash"
     except PotluckError:
         return False
+
+
+def outlived(home: SiteHome, run: str, policy: str) -> bool:
+    """Whether a run ended for now after persons had approved it under another policy than this (its words' digest): one
+    that is asked for again waits for them again. By the newest part of the access log."""
+    lines = [one for one in read_log(home.access, last=RECENT).entries if one.run == run]
+    said = {one.person: (place, one.policy) for place, one in enumerate(lines) if one.event == "approve"}
+    ended = max((place for place, one in enumerate(lines) if one.event == "end"), default=-1)
+    return any(by != policy for _, by in said.values()) and max(place for place, _ in said.values()) < ended
 
 
 def over(home: SiteHome, run: str, plan: Plan | None, part: Participation | None) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
-from potluck.core.errors import PlanError
+from potluck.core.errors import PlanError, PotluckError
 from potluck.core.party import Role
 from potluck.core.plan import Plan
 from potluck.dp.account import promise
@@ -18,14 +19,30 @@ from potluck.owner.budget import YEAR, Budget
 from potluck.owner.denial import Denial
 from potluck.owner.judge import Year, computing, judge
 from potluck.owner.policy import Policy
+from potluck.owner.reading import read as read_policy
 from potluck.owner.requests import Requests
 from potluck.tasks.catalog import planned
 from potluck.tasks.participation import impossible
+
+Mark = tuple[int, int, int]
 
 
 def clock() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)
+
+
+def newer(policy: Path, before: Mark) -> Mark:
+    """What tells a policy's file from the one before: when it was changed, which file it is, how long it is. Of one
+    that cannot be read: `before`, until it is mended."""
+    try:
+        found = policy.stat()
+        mark = found.st_mtime_ns, found.st_ino, found.st_size
+        if mark != before:
+            read_policy(policy)
+    except (OSError, PotluckError):
+        return before
+    return mark
 
 
 @dataclass(frozen=True, slots=True)

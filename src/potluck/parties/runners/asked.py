@@ -21,6 +21,7 @@ class Asked:
         self._lacking: dict[str, Proposal] = {}
         self._let_go: dict[str, Proposal] = {}
         self._early: dict[str, float] = {}
+        self._anew: list[str] = []
 
     def put(self, run: str, proposal: Proposal, version: int) -> bool:
         """It is to be answered. Gives whether now: not where it is by a newer file than the one of this version."""
@@ -52,8 +53,9 @@ class Asked:
             self._waiting[run] = proposal
         return proposal is not None
 
-    def due(self, version: int) -> Iterator[str]:
-        """Those that waited for a newer file long enough, or have it: version is that of the file in force."""
+    def due(self, version: int, *, anew: bool = False) -> Iterator[str]:
+        """Those that waited for a newer file long enough, or have it: version is that of the file in force. And one of
+        those that are to be judged anew: each can take seconds. anew: from now on all that wait are."""
         now = time.monotonic()
         for run, until in list(self._early.items()):
             proposal = self._waiting.get(run)
@@ -61,6 +63,9 @@ class Asked:
                 del self._early[run]
                 if proposal is not None:
                     yield run
+        self._anew = list(self._waiting) if anew else self._anew
+        if self._anew and (run := self._anew.pop(0)) in self.owners():
+            yield run
 
     def owners(self) -> list[str]:
         """Those that wait for the owner."""

@@ -229,7 +229,7 @@ class Site:
         for run in [run for run in self._seats if not self._me.stands(run)]:
             self._leave(run)
             self._consent.noticed("dropped", run, Cause.REFUSED, detail="keys of its federation file may be stolen")
-        for run in self._asked.due(self._me.version):
+        for run in self._asked.due(self._me.version, anew=self._consent.anew()):
             self._safely(RoundId(run, 0), partial(self._answer, run))
         for run in [run for run in self._asked.owners() if self._consent.decided(run)]:
             self._answer(run)

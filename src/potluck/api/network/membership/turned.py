@@ -12,6 +12,7 @@ from pathlib import Path
 from potluck.members.home import SiteHome
 from potluck.owner.access import Entry
 from potluck.owner.access import read as read_log
+from potluck.owner.denial import FEW
 from potluck.owner.requests import State
 
 DAYS = 14
@@ -26,6 +27,7 @@ _WHY = {
     "initial": ("it begins with another model than its plan says", "ask the coordinator"),
     "graph": ("the plan's graph cannot be used here", "see the screen of potluck site run"),
     "data": ("the rows here do not fit the plan", "see the screen of potluck site run, and potluck site preview"),
+    FEW: ("it has fewer rows to learn from than its policy wants", "see allow.min_rows in policy.toml"),
     "disk": ("this machine's disk is full", "make room: potluck site doctor says where"),
     "engine": ("it needs an engine that is not installed here", "potluck engine install"),
     "rows_changed": ("the rows are others than the run began with", "put them back, or let a new run begin"),
@@ -66,6 +68,8 @@ def turned_away(folder: Path, now: float | None = None, days: int = DAYS) -> tup
     since = (time.time() if now is None else now) - days * 86400
     found: dict[tuple[str, tuple[str, ...]], Turned] = {}
     for one in read_log(home.access, last=RECENT).entries:
+        if one.event == "request" and one.outcome in ("approved", "pending"):  # it was let in since, or waits
+            found = {key: turned for key, turned in found.items() if key[0] != one.run}
         if one.event != "request" or one.outcome not in ("denied", "refused") or not one.why:
             continue
         if one.why[0] in _BY_PERSONS:
@@ -74,7 +78,7 @@ def turned_away(folder: Path, now: float | None = None, days: int = DAYS) -> tup
             continue
         key = one.run, one.why
         times = found.pop(key).times + 1 if key in found else 1
-        why, hint = _words(one.why[0], one.version)
+        why, hint = _words(one.why[-1] if one.outcome == "refused" else one.why[0], one.version)
         facts = (one.run, one.plan, one.hash, one.asker, one.version, one.file, one.why)
         found[key] = Turned(one.when, times, *facts, why, hint)
     return tuple(reversed(found.values()))
@@ -82,13 +86,21 @@ def turned_away(folder: Path, now: float | None = None, days: int = DAYS) -> tup
 
 def unable(entries: Iterable[Entry]) -> Mapping[str, str]:
     """Runs that this site could not carry out when they were asked for last (its rows, its disk, an engine), by run the
-    code. Whoever shows a run that is not over asks here."""
+    code, the last of several, which says most. Whoever shows a run that is not over asks here."""
     newest = {one.run: one for one in entries if one.event == "request"}
-    return {run: one.why[0] for run, one in newest.items() if one.outcome == "refused" and one.why}
+    return {run: one.why[-1] for run, one in newest.items() if one.outcome == "refused" and one.why}
+
+
+def cancelled(entries: Iterable[Entry]) -> Mapping[str, Entry]:
+    """Runs that their asker cancelled, by run the line that says when and why."""
+    newest = {one.run: one for one in entries if one.event in ("request", "round", "end")}
+    return {run: one for run, one in newest.items() if (one.event, one.outcome) == ("end", "withdrawn")}
 
 
 def away(code: str) -> str:
     """In a few words that such a run was turned away, and why."""
+    if code == FEW:
+        return "refused by this site's policy: fewer rows to learn from than it wants"
     return f"turned away: {_words(code, '')[0]}"
 
 
