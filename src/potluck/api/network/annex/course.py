@@ -60,7 +60,7 @@ def _judged(line: Entry) -> str:
         case "pending":
             return "it was allowed, and waited for its graph" if "graph" in line.why else "it was allowed, and waited"
         case "refused":
-            return f"it was {away(next(iter(line.why), ''))}"
+            return f"it was {away(line.why[-1] if line.why else '')}"
     persons = [_PERSONS[word] for word in line.why if word in _PERSONS]
     return f"it was turned away: {listed(persons)}" if persons else f"the program said no: {listed(why)}"
 
