@@ -6,6 +6,7 @@ import pytest
 
 from potluck.api.network.status import Heard
 from potluck.console.server import rehearsal
+from potluck.console.server import words as server_words
 from potluck.console.server.words import CODES
 from potluck.core.plan import CODE
 from potluck.learning.evaluation.validation import Look
@@ -255,3 +256,8 @@ def test_every_code_of_a_site_is_said_in_words():
     said = {code for row in rows(DOCS / "reference" / "exit-codes.md") if len(row) == 3 for code in ticks(row[0])}
     assert len(said) > 20
     assert said <= CODES.keys()
+
+
+def test_a_stopped_run_that_is_given_up_is_not_said_to_be_refused_by_that():
+    assert server_words.cancelled("Refused: a said no. hint: then start again") == ("It is being given up", "")
+    assert server_words.cancelled("cancelled by root; no money") == ("Cancelled by root", "no money")  # the control

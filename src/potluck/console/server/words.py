@@ -108,8 +108,10 @@ def times(run: Live, now: float) -> str:
 
 
 def cancelled(why: str) -> tuple[str, str]:
-    """By whom, and why, of the one line that a run keeps of it."""
+    """By whom, and why, of the one line that a run keeps of it. Until it does, that line is why it had stopped."""
     who, _, reason = why.partition("; ")
+    if not who.startswith("cancelled"):
+        return "It is being given up", ""
     return sentence(who).rstrip("."), reason
 
 
