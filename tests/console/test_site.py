@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from potluck.api.network.doctor.work import waiting
-from potluck.api.network.history import _flat
+from potluck.api.network.history import _changes
 from potluck.api.network.inbox import decide, inbox
 from potluck.api.network.preview import preview
 from potluck.api.network.running.status import status
@@ -327,10 +327,15 @@ def test_a_plan_of_another_version_hides_no_other_and_can_be_denied(home, ann, p
     assert state(home, "r2") is State.DENIED
 
 
-def test_no_difference_hides_behind_a_name_with_dots():
+def test_no_difference_hides_behind_a_name_with_dots_and_one_that_says_nothing_is_not_shown():
+    def shown(before, now):
+        return [(one.key, one.before, one.now) for one in _changes(before, now)]
+
     one, other = ({"columns": {"a": {"b.c": 1}}}, {"columns": {"a.b": {"c": 1}}})
-    assert dict(_flat(one)) != dict(_flat(other))
-    assert dict(_flat({"a": {"b": [1]}})) == {"a.b": "[1]"}
+    assert shown(one, other) == [("columns.a", "b.c = 1", "–"), ('columns."a.b"', "–", "c = 1")]
+    assert shown({"a": {"b": [1], "c": 0}}, {"a": {"b": [2], "c": 1}}) == [("a.b", "[1]", "[2]"), ("a.c", "0", "1")]
+    assert shown({"a": None, "b": 1}, {"b": 1, "c": {"d": None, "e": []}}) == []
+    assert shown({"x": None}, {"x": {"low": 0, "unit": "", "at": {"y": "z"}}}) == [("x", "–", 'low = 0, at = y = "z"')]
 
 
 def test_a_page_that_is_not_there_says_so(ann):

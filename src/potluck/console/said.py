@@ -58,6 +58,12 @@ _WAYS = {
 }
 _BY_PERSON = {"denied": "a person here had denied the plan", "revoked": "a person here had taken the approval back"}
 """By code: what a person said, which the program only passes on."""
+_ASKED = {
+    "members": "it names members that are new here",
+    "repeats": "a step was repeated as often as one approval allows",
+    "near": "beside another plan it would tell a few rows apart",
+}
+"""By code: why a person is asked, where it is no key of the policy."""
 
 
 def said(one: Entry) -> str:
@@ -87,7 +93,7 @@ def more(one: Entry) -> tuple[str, ...]:
     """What else the line has, in the words of the form where it has a key of the policy."""
     why = one.why
     if one.event == "request":
-        return tuple(code(word) for word in why if word not in _BY_PERSON)
+        return tuple(_ASKED.get(word) or code(word) for word in why if word not in _BY_PERSON)
     if one.event == "policy":
         return tuple(told(word) for word in why) or (("nothing that a form shows",) if one.outcome == "done" else ())
     if one.event == "person" and why and why[0] in _PERSONS:

@@ -247,7 +247,7 @@ def test_drafts_cannot_fill_the_disk(tmp_path):
 def test_a_plan_that_breaks_who_reads_it_breaks_nothing_else(ann, desk):
     """In a process of its own, as it is."""
     place = send(ann, "a = " + "[" * 10**5).headers["location"]
-    assert "It cannot run" in words(ann.get(place).text)
+    assert "What is wrong:" in words(ann.get(place).text)
 
 
 def test_a_plan_that_takes_too_long_is_given_up(ann, monkeypatch):

@@ -41,7 +41,7 @@ def test_a_hundred_runs_are_listed_by_pages_and_found(desk, ann):
     for number in range(120):
         state = ("finished", "open", "failed")[number % 3]
         desk.office.runs.append(
-            live(f"{number:032x}", f"plan-{number}", state=state, person="bob" if number == 7 else "ann")
+            live(f"{number:032x}", f"plan-{number}", state=state, began=-number, person="bob" if number == 7 else "ann")
         )
     text = words(ann.get("/").text)
     assert "120 runs, newest first: page 1 of 3" in text
@@ -138,7 +138,7 @@ def test_what_several_see_together_is_shown(ann, quick):
     alone = words(ann.get(place).text)
     both = words(ann.get(f"{place}?p0=1&p2=1").text)
     assert "Together," not in alone
-    assert "Together, server, a would see" in both
+    assert "Together, server and a would see" in both
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_plan_that_is_not_checked_stands_in_its_box_still(ann, monkeypatch, te
     assert fields["text"].split() == (text if text.strip() else "#").split()
     page = ann.get(f"/plans/{fields['again']}").text
     assert "/start" not in page
-    assert "It cannot run" in words(page)
+    assert "What is wrong:" in words(page)
 
 
 def test_a_plan_without_a_permit_says_so_before_it_starts(ann, quick):

@@ -69,7 +69,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Change:
-    """One key of a plan. before, now: as JSON has them, ABSENT where the plan does not have the key."""
+    """One key of a plan. before, now: as JSON has them, ABSENT where the plan sets nothing there."""
 
     key: str
     before: str
@@ -282,20 +282,26 @@ def earlier(folder: Path, request: Request) -> Earlier | None:
     if not same:
         return None
     plan, newest = max(same, key=lambda one: (one[0].name == asked.name, one[1].first_seen))
-    before, now = (dict(_flat(msgspec.json.decode(one.plan))) for one in (newest, request))
-    keys = sorted(before.keys() | now.keys())
-    changes = [Change(key, before.get(key, ABSENT), now.get(key, ABSENT)) for key in keys]
-    return Earlier(
-        newest, plan, tuple(one for one in changes if one.before != one.now), differences(plan, asked, home.me)
-    )
+    before, now = (msgspec.json.decode(one.plan) for one in (newest, request))
+    return Earlier(newest, plan, tuple(_changes(before, now)), differences(plan, asked, home.me))
 
 
-def _flat(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of a document, by its dotted key, in which a name with dots of its own is quoted: two keys stay two. A
-    list is a leaf."""
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
+def _changes(before: object, now: object, key: str = "") -> Iterator[Change]:
+    """What differs, by dotted keys, in which a name with dots of its own is quoted: two keys stay two. A table that
+    only one of them has is one line; what one leaves out and the other leaves empty is none. A list is a leaf."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for name in sorted(before.keys() | now.keys()):
             said = json.dumps(name, ensure_ascii=False) if set(name) & set('."') else str(name)
-            yield from _flat(inner, f"{key}.{said}" if key else said)
-    else:
-        yield key, ABSENT if value is None else msgspec.json.encode(value).decode()
+            yield from _changes(before.get(name), now.get(name), f"{key}.{said}" if key else said)
+    elif _said(before) != _said(now):
+        yield Change(key, _said(before), _said(now))
+
+
+def _said(value: object) -> str:
+    """A value as a page has it; of a table what it sets."""
+    if value is None or value in ("", [], {}):
+        return ABSENT
+    if isinstance(value, Mapping):
+        set_ = {name: _said(one) for name, one in value.items()}
+        return ", ".join(f"{name} = {one}" for name, one in set_.items() if one != ABSENT) or ABSENT
+    return json.dumps(value, ensure_ascii=False)

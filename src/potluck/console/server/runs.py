@@ -85,7 +85,7 @@ class Runs:
         """The list, newest first, a page at a time."""
         asked = Filter.of(visit)
         standing = self._latest.standing()
-        found = [one for one in standing.runs if asked.lets(one)]
+        found = sorted((one for one in standing.runs if asked.lets(one)), key=lambda one: one.began, reverse=True)
         many = max(1, -(-len(found) // LINES))
         number = visit.query.get("page", "1")
         if not number.isascii() or not number.isdecimal() or not 1 <= int(number[:9]) <= many:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from potluck.api.network.status import Live
 from potluck.core.prose import sentence
-from potluck.report.words import duration
+from potluck.report.words import duration, moment
 
 GOING = ("waiting", "queued", "open", "summed")
 """States of a run that has not ended."""
@@ -176,5 +176,5 @@ def ago(seconds: float | None) -> str:
 
 
 def when(seconds: float) -> str:
-    """A time, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    """A time as people write it."""
+    return moment(datetime.fromtimestamp(seconds, UTC).isoformat())

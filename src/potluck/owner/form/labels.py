@@ -71,7 +71,7 @@ LABELS: dict[str, Label] = {
     "allow.looks": Label(
         "Looks at validation rows", "How often a plan may look as it trains, an exact sum each.", "No limit"
     ),
-    "allow.min_rows": Label("Fewest rows to learn from", "With fewer your site takes no part."),
+    "allow.min_rows": Label("Fewest rows to learn from", ""),
     "allow.min_cell": Label("Fewest rows behind an exact number", "", "No limit"),
     "allow.dominance": Label(
         "Largest share of one row in an exact sum", "0.5: no row is more than half of it.", "No limit"

@@ -132,7 +132,7 @@ class Hall:
             try:
                 self._end(kept, plan, self._carried(kept, plan, where, turn))
             except Renewed:
-                kept.event("file", "the federation has changed: its sites are asked again")
+                kept.event("file", "its sites are asked again")
                 return True
             finally:
                 self.turns.leave(kept.name)
