@@ -18,7 +18,7 @@ from potluck.cli import potluck
 from potluck.cli.door import run as command
 from potluck.core import private
 from potluck.core.asks import Ask, Kind
-from potluck.core.errors import Refused
+from potluck.core.errors import Refused, Unreachable
 from potluck.core.party import site
 from potluck.core.plan import canonical
 from potluck.core.rounds import Abort, Cause
@@ -26,6 +26,7 @@ from potluck.drivers.attempt import Attempt
 from potluck.drivers.transcript import Traffic
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
+from potluck.parties.runners.participants import Participants
 from support.parties import scene
 
 
@@ -124,6 +125,24 @@ def test_a_site_was_heard_when_it_contributed_not_only_when_it_answered(fed, mon
     monkeypatch.setattr(module.time, "time", lambda: now)
     seen = {one.name: one.seen for one in status(fed).runs[0].sites}
     assert (round(seen["a"]), round(seen["b"]), seen["c"]) == (10, 1000, None)
+
+
+def test_a_site_that_fell_silent_in_a_round_is_named_until_it_is_heard_again(fed):
+    home, plan, said = CoordinatorHome.at(fed), scene.plan(), []
+    with session(home, plan, False, Order(), time.time()) as kept:
+        for name in "ab":
+            kept.journal.heard(site(name), "granted", (), 1, bytes(32))
+        them = Participants(plan.spec, None, None, kept.journal, lambda *word: said.append(word))
+        them.fell(site("b"), 56)
+        for trouble in (None, Unreachable("gone"), Unreachable("gone"), None):
+            them.reached(trouble)
+        with home.lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert (states(fed)["a"], states(fed)["b"]) == ("granted", "silent")
+            kept.journal.heard(site("b"), "granted", (), 1, bytes(32))
+            assert states(fed)["b"] == "granted"
+    assert [event for event, _ in said] == ["silent", "broker", "broker"]
+    assert said[0][1].startswith("b has fallen silent in round 56")
 
 
 def test_a_copy_older_than_what_sites_go_by_is_said_by_the_doctor_with_what_to_do(fed):

@@ -22,7 +22,7 @@ from potluck.core.schema import of_later
 from potluck.members.files import held as _held
 from potluck.members.home import CoordinatorHome
 from potluck.parties.runners.journal import Journal
-from potluck.parties.runners.participants import program_of
+from potluck.parties.runners.participants import program_of, silent_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class File:
 
 @dataclass(frozen=True)
 class Heard:
-    """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, and a server waits
-    for one; "not heard": none, and nobody waits. seen: seconds since its last word, or the end of the last round to
-    which it contributed; spent: epsilon, None without noise;
-    file: the federation file that it goes by, None where it was not heard; program: version of its program, empty where
-    it did not say."""
+    """A site or compute party as the server last heard it. verdict: its answer; "silent": none yet, or no word since it
+    fell silent in a round, and a server waits for one; "not heard": none, and nobody waits. seen: seconds since its
+    last word, or the end of the last round to which it contributed; spent: epsilon, None without noise; file: the
+    federation file that it goes by, None where it was not heard; program: version of its program, empty where it did
+    not say."""
 
     name: str
     verdict: str
@@ -256,6 +256,8 @@ def _heard(plan: Spec, journal: Journal, rounds: list[dict[str, Any]], role: Rol
             one["ended"] for one in rounds if one["ended"] and role is Role.SITE and party.name in one.get("paid", ())
         ]
         last = max([seen, *gave]) if seen is not None else None
+        if last is not None and unheard == "silent" and float(journal.fact(silent_of(party)) or 0) > last:
+            verdict = unheard
         ago, dropped = None if last is None else time.time() - last, sum(party.name in one for one in lost)
         program = journal.fact(program_of(party)) or ""
         found.append(Heard(party.name, verdict, codes, ago, spent, dropped, _file(journal, party), program))

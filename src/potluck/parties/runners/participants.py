@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from potluck.core.errors import Refused
+from potluck.core.errors import PotluckError, Refused
 from potluck.core.party import Party, Role
 from potluck.core.plan import Plan
 from potluck.core.rounds import Cause, Parcel
@@ -59,6 +59,7 @@ class Participants:
         self._journal = journal
         self._say = say
         self._no: float | None = None
+        self._away = False
 
     def present(self) -> frozenset[Party]:
         """Those that have agreed and are there."""
@@ -68,6 +69,20 @@ class Participants:
         """It has fallen silent: whether it is still there is asked."""
         one = self.of[party]
         one.verdict, one.asked, one.pause = "silent", None, AGAIN
+
+    def fell(self, party: Party, number: int) -> None:
+        """The same of a site of which a round heard no more: it is said, and so is that it is back."""
+        self.doubt(party)
+        self.of[party].words = ""
+        self._journal.note(silent_of(party), repr(time.time()))
+        self._say("silent", f"{_name(party)} has fallen silent in round {number}, and is asked whether it is there")
+
+    def reached(self, trouble: PotluckError | None) -> None:
+        """Whether the broker can be reached: said as it changes."""
+        away = trouble is not None
+        if away != self._away:
+            self._say("broker", f"the connection is lost: {trouble.what}" if trouble else "connected again")
+        self._away = away
 
     def said_no(self) -> bool:
         """Whether somebody refuses, or cannot take part."""
@@ -199,6 +214,11 @@ def _why(site: Party, one: Participant) -> str:
 def program_of(party: Party) -> str:
     """The fact of a journal that has the version of a party's program, empty where it did not say it."""
     return f"program {party.role.value} {party.name}"
+
+
+def silent_of(party: Party) -> str:
+    """The fact of a journal that has when a site fell silent in a round, in unix seconds."""
+    return f"silent {party.role.value} {party.name}"
 
 
 def _name(party: Party) -> str:

@@ -179,7 +179,9 @@ class Coordinator:
         self._doubted = {one for one in silent if self.participants.of[one].boot == round_.seen.get(one)}
         self._hope = time.monotonic() + MOMENT
         for one in self._doubted:
-            self.participants.doubt(one)
+            self.participants.fell(one, round_.desk.round.number)
+        if told.abort is not None:
+            self._say("round", f"number {round_.desk.round.number} came to nothing: {told.abort}")
 
     def close(self, model: bytes, reason: str = "", told: Told | None = None) -> None:
         """Tell the sites that the run is finished, and hear their last words. reason: why it was cancelled; told: what
@@ -287,6 +289,7 @@ class Coordinator:
     def _listen(self, wait: float) -> bool:
         """Take one letter. False: none came."""
         delivery = self._line.receive(wait)
+        self.participants.reached(self._line.trouble)
         if delivery is None:
             if isinstance(self._line.trouble, UsageError):  # else whoever sent it would be called silent
                 raise self._line.trouble
