@@ -30,6 +30,10 @@ DAYS = 365
 MEMBERS = (Role.SITE, Role.COMPUTE)
 SKEW = 3600
 """Seconds that a member's clock may be behind the coordinator's."""
+AHEAD = (
+    "one clock is wrong: set this machine's right; if it is, the coordinator's was ahead when it signed: it sets its "
+)
+AHEAD += "clock right and runs potluck federation rotate again"
 _ADDRESS = re.compile(r"tls://(\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[1-9][0-9]{0,4})")
 _TAG, _LATER = b"potluck federation 1\0", b"potluck federation 2\0"
 _HANDOVER = b"potluck handover 1\0"
@@ -162,11 +166,13 @@ class Federation:
         """Raises Refused: expired, or issued more than an hour from now. now: unix seconds."""
         if now >= self.expires:
             what = f"version {self.version} expired on {moment(self.expires):%Y-%m-%d %H:%M} UTC"
-            hint = "coordinator: `potluck federation rotate FOLDER`; sites: join the new file. Or is this clock wrong?"
+            hint = (
+                "is this clock right? Then, coordinator: `potluck federation rotate FOLDER`; sites: join the new file"
+            )
             raise Refused(what, where=f"federation {visible(self.name)}", hint=hint)
         if self.issued > now + SKEW:
             what = f"version {self.version} was issued on {moment(self.issued):%Y-%m-%d %H:%M} UTC, still to come"
-            raise Refused(what, where=f"federation {visible(self.name)}", hint="set this machine's clock right")
+            raise Refused(what, where=f"federation {visible(self.name)}", hint=AHEAD)
 
     def _shape(self) -> None:
         checked_name(self.name, "federation")

@@ -357,6 +357,7 @@ def test_a_yes_to_a_plan_that_the_rows_do_not_fit_has_to_be_said_aloud(home, cap
     said = capsys.readouterr().err
     assert "the rows here do not fit this plan: column 'x', line 5: nan, inf or text" in said
     assert "--anyway says yes all the same" in said
+    assert "the coordinator alone can change: tell it" in said
     assert [one.event for one in read_log(home / "access.jsonl").entries] == []
     assert command(potluck, [*approve, "--anyway"]) == 0
     with Requests(home / "requests.sqlite") as book:

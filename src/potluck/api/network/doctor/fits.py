@@ -32,7 +32,11 @@ from potluck.tasks.sums.rows import rows_of
 
 MOST = 8
 """Plans whose rows are read, the newest."""
-ANYWAY = "a run of it is turned away here until then; --anyway says yes all the same"
+YOURS = (
+    "what the rows or source.* of the policy say is yours to put right; data.* and missing stand in the plan, which "
+)
+YOURS += "the coordinator alone can change: tell it"
+ANYWAY = "--anyway says yes all the same, and a run of it is turned away here until the rows fit"
 
 
 class Unfit(Refused):
@@ -81,7 +85,7 @@ def require_fitting(folder: Path, which: str, person: str = "") -> bool:
     try:
         rows = fitting(plan, home, read_policy(home.policy))
     except PotluckError as error:
-        where, hint = error.where, f"{error.hint}; {ANYWAY}" if error.hint else ANYWAY
+        where, hint = error.where, "; ".join([*filter(None, [error.hint]), YOURS, ANYWAY])
         raise Unfit(f"the rows here do not fit this plan: {error.what}", where=where, hint=hint) from None
     note_rows(home, found[-1], plan.name, whole(rows.table.tally), person)
     return True
@@ -94,7 +98,7 @@ def of_plans(home: SiteHome, rules: Policy) -> Iterator[Finding]:
             fitting(whole_plan(plan, home), home, rules)
         except PotluckError as error:
             said = visible(f"they do not fit {plan.name} of {one.asker}, {one.hash[:16]}: {error.what}")
-            yield Finding("rows", "look", said, error.hint)
+            yield Finding("rows", "look", said, f"{error.hint}; {YOURS}" if error.hint else YOURS)
 
 
 def _plans(home: SiteHome) -> Iterator[tuple[Request, Plan]]:
