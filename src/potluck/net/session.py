@@ -284,7 +284,7 @@ def _certificate(error: ssl.SSLCertVerificationError, where: str) -> PotluckErro
         hint = "the coordinator renews it: potluck broker FOLDER --renew, of three nodes with --node N"
         return Unreachable("the broker's certificate has expired", where=where, hint=hint)
     if error.verify_code == NOT_YET:
-        hint = "is this machine's clock right? If so, the coordinator's was ahead: potluck federation rotate there again"
+        hint = "is this clock right? If so, the coordinator's was ahead: potluck federation rotate there again"
         return Unreachable("the broker's certificate is not valid yet", where=where, hint=hint)
     if error.verify_code in WRONG_HOST:
         hint = "the address in the federation file must be the one that the certificate is for"
