@@ -76,6 +76,9 @@ QUIET = ("process", "look")
 def test_a_healthy_site_has_no_finding_but_good_ones(home):
     with (home / "site.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        pulse = Pulse(SiteHome.at(home))  # that of `site run`, which is connected
+        pulse.line(None)
+        pulse.begin()
         found = examine(home)
     assert {one.state for one in found} == {"good"}
     topics = {one.topic for one in found}
