@@ -45,10 +45,14 @@ class About:
         """Its texts by name."""
         return {"organisation": self.organisation, "country": self.country, "contact": self.contact}
 
+    @property
+    def where(self) -> str:
+        """Organisation and country; "" where it says neither."""
+        return ", ".join(filter(None, (self.organisation, self.country)))
+
     def words(self) -> str:
         """On one line, as on a screen; "" where it says nothing."""
-        who = ", ".join(filter(None, (self.organisation, self.country)))
-        return "; ".join(filter(None, (who, self.contact and f"contact {self.contact}")))
+        return "; ".join(filter(None, (self.where, self.contact and f"contact {self.contact}")))
 
 
 NOTHING = About()

@@ -228,10 +228,7 @@ def _parties(spec: Spec, it: Federation) -> tuple[details.Party, ...]:
     cards = {"the coordinator": it.coordinator}
     cards |= {one.name: it.cards[one] for one in (*spec.sites, *spec.compute) if one in it.cards}
     said = {name: card.about for name, card in cards.items() if card.about.words()}
-    return tuple(
-        details.Party(name=name, where=", ".join(filter(None, (one.organisation, one.country))), contact=one.contact)
-        for name, one in said.items()
-    )
+    return tuple(details.Party(name=name, where=one.where, contact=one.contact) for name, one in said.items())
 
 
 def _head(name: str, signed: SignedHead | None) -> details.Head:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 from potluck.api.network.asked import Asked
@@ -71,11 +72,7 @@ def _asked(folder: Path, which: Callable[[Requests], Sequence[Request]]) -> list
             left = missing(home, pinned, requests, one, rules.approve)
             year = Composed() if computes or lacks(plan) else would(ledger, (plan,), one.run, delta, True)
             known = counted.get(one.hash)
-            same = requests.find(one.hash)
-            ran = sum(
-                other.state is State.FINISHED
-                for other in same[: next((at for at, other in enumerate(same) if other.run == one.run), 0)]
-            )
+            ran = _ran(requests, one)
             late = plan.ended(datetime.now(UTC))
             new = newcomers(home, pinned, plan) if pinned and one.state is State.PENDING else {}
             facts = (home.name, computes, file, known, unreadable, ran, cap, rules.approve.rule, late, new)
@@ -85,6 +82,12 @@ def _asked(folder: Path, which: Callable[[Requests], Sequence[Request]]) -> list
             first = firsts(home, pinned, new) if pinned and new else {}
             asked.append(Asked(one, plan, left, spent, year, *facts, who, says, first))
         return asked
+
+
+def _ran(requests: Requests, one: Request) -> int:
+    """How many runs of its plan before this one came to their end."""
+    before = takewhile(lambda other: other.run != one.run, requests.find(one.hash))
+    return sum(other.state is State.FINISHED for other in before)
 
 
 def unread(folder: Path) -> list[Request]:

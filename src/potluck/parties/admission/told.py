@@ -7,7 +7,7 @@ no site can reckon it, and nothing is decided by it.
 
 import math
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -22,7 +22,7 @@ from potluck.members.names import file_name
 from potluck.tasks import own, released
 
 Metric = Literal["auc", "accuracy", "r2", "rmse", "perplexity"]
-METRICS: tuple[Metric, ...] = ("auc", "accuracy", "r2", "rmse", "perplexity")
+METRICS: tuple[Metric, ...] = get_args(Metric)
 LARGEST = 1e15
 """What a page shows in a line: no metric of rows comes near."""
 Ends = tuple[float | None, float | None]

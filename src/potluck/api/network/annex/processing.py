@@ -253,10 +253,8 @@ def recipients(asked: Asked, federation: Federation) -> tuple[paper.Recipient, .
 
 def whose(federation: Federation, party: Party) -> tuple[str, str]:
     """(organisation and country, contact) as a member's card says them; empty where it does not."""
-    card = federation.coordinator if party == SERVER else federation.cards.get(party)
-    if card is None:
-        return "", ""
-    return ", ".join(filter(None, (card.organisation, card.country))), card.contact
+    card = federation.cards.get(party)
+    return ("", "") if card is None else (card.about.where, card.contact)
 
 
 def stays(asked: Asked, rules: Policy) -> tuple[str, ...]:
